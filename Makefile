@@ -1,0 +1,61 @@
+# Two commands are enough: `make up` and `make test`. Everything else is a part of one of them.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
+SOURCES := serve_app organs tests deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help up down report test check unit integration cluster bench lint types check-config lock venv dev
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: python ## start everything here and show the report; a second time changes nothing
+	@$(BOOTSTRAP) up
+
+down: python ## end what `make up` started, and only that
+	@$(BOOTSTRAP) down
+
+report: venv ## the report of the running copy, again
+	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000}
+
+test: dev ## everything CI runs: lint, types, unit, integration
+	@deploy/local/timed.sh lint types unit integration
+
+check: dev ## the fast part of `make test`: seconds
+	@deploy/local/timed.sh lint types unit
+
+lint: dev ## ruff, and the shipped configuration
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/python -m serve_app.check serve_config.yaml
+
+types: dev ## mypy, strict
+	@$(BIN)/mypy
+
+unit: dev ## unit tests: no Ray, no sockets
+	@$(BIN)/python -m pytest -q tests/unit
+
+integration: dev ## integration tests: one real local cluster, a real PostgreSQL
+	@$(BIN)/python -m pytest -q tests/integration
+
+bench: dev ## the benchmarks, with what they are compared to
+	@$(BIN)/python -m tests.bench
+
+check-config: venv ## is serve_config.yaml (or CONFIG=…) acceptable?
+	@$(BIN)/python -m serve_app.check $(or $(CONFIG),serve_config.yaml)
+
+lock: dev ## pin the dependencies of pyproject.toml anew, with hashes
+	@deploy/local/lock.sh $(ARGS)
+
+# Not for people: what the commands above need.
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON) on PATH." >&2; \
+	  echo "next:  Install Python 3.11 or newer, or name one: make up PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+venv: python
+	@$(BOOTSTRAP) venv >/dev/null
+
+dev: python
+	@$(BOOTSTRAP) venv --dev $(if $(QUIET),>/dev/null)

@@ -1,0 +1,138 @@
+"""Keeps an agent's state durable, without ever delaying a task.
+
+A replica claims its agent's state, which raises the agent's epoch; from then on a write under an older epoch changes
+nothing. A store that is down delays the claim, not the agent: it serves from a fresh state, and what happened
+meanwhile is added to the restored state when the claim succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from organs.agent import AgentState, TaskRecord
+from organs.models import OrganConfig
+from organs.skills.contract import SkillError
+
+log = logging.getLogger("ray.serve")
+
+FIRST_CLAIM_TIMEOUT_S = 2.0
+_LONGEST_PAUSE_S = 10.0
+
+
+class AgentStore(Protocol):
+    """What is needed of the store; every method raises ``SkillError`` when it cannot answer."""
+
+    async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]: ...
+
+    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> str: ...
+
+
+class AgentMemory:
+    """The state of one agent in this replica, and its copy in the store."""
+
+    def __init__(
+        self,
+        agent_id: str,
+        organ_id: str,
+        owner: str,
+        store: AgentStore,
+        config: OrganConfig,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.agent_id = agent_id
+        self.state = AgentState()
+        self.epoch = 0
+        self.restored = False
+        self.fenced = False
+        self.config = config
+        self._organ_id = organ_id
+        self._owner = owner
+        self._store = store
+        self._sleep = sleep
+        self._unclaimed: list[TaskRecord] = []
+        self._dirty = False
+
+    async def claim(self) -> bool:
+        """Try once to take over the stored state; False when the store cannot be reached now."""
+        try:
+            claimed = await self._store.claim_agent(self.agent_id, self._organ_id, self._owner)
+        except SkillError as error:
+            log.warning(
+                "agent not claimed: %s", error.detail, extra={"action": "agent_claim_failed", "agent_id": self.agent_id}
+            )
+            return False
+        self.epoch = claimed["epoch"]
+        stored = claimed["state"]
+        if stored is not None:
+            self._restore(stored)
+        self._unclaimed.clear()
+        log.info(
+            "agent claimed",
+            extra={
+                "action": "agent_claimed",
+                "agent_id": self.agent_id,
+                "epoch": self.epoch,
+                "restored": self.restored,
+            },
+        )
+        return True
+
+    def record(self, task: TaskRecord) -> None:
+        """Take in the outcome of a task."""
+        self.state = self._next(self.state, task)
+        self._dirty = True
+        if not self.epoch:
+            self._unclaimed = [*self._unclaimed, task][-self.config.history_limit :]
+
+    async def keep(self) -> None:
+        """Claim until claimed, then write what has changed, once a period, until fenced or cancelled."""
+        pause_s = self.config.checkpoint_period_s
+        while not self.fenced:
+            await self._sleep(pause_s)
+            reached = bool(self.epoch) or await self.claim()
+            if reached:
+                reached = await self.flush()
+            period_s = self.config.checkpoint_period_s
+            pause_s = period_s if reached else min(max(pause_s, period_s) * 2, _LONGEST_PAUSE_S)
+
+    async def flush(self) -> bool:
+        """Write the state if it has changed; False when the store could not be reached, and then it stays changed."""
+        if not self._dirty or not self.epoch or self.fenced:
+            return True
+        self._dirty = False
+        try:
+            said = await self._store.save_agent(self.agent_id, self.epoch, self.state.to_json())
+        except SkillError as error:
+            self._dirty = True
+            log.warning(
+                "agent not saved: %s", error.detail, extra={"action": "agent_save_failed", "agent_id": self.agent_id}
+            )
+            return False
+        if said == "fenced":
+            self.fenced = True
+            log.error(
+                "agent fenced: another replica has taken it over",
+                extra={"action": "agent_fenced", "agent_id": self.agent_id, "epoch": self.epoch},
+            )
+        elif said == "missing":
+            self.epoch, self._dirty = 0, True
+        return True
+
+    def _restore(self, stored: dict[str, Any]) -> None:
+        try:
+            state = AgentState.from_json(stored)
+        except ValueError as error:
+            log.error(
+                "%s; it starts anew", error, extra={"action": "agent_state_unreadable", "agent_id": self.agent_id}
+            )
+            return
+        for task in self._unclaimed:
+            state = self._next(state, task)
+        self.state = state
+        self.restored = True
+
+    def _next(self, state: AgentState, task: TaskRecord) -> AgentState:
+        return state.record(task, smoothing=self.config.smoothing, history_limit=self.config.history_limit)

@@ -1,0 +1,285 @@
+"""One replica of an organ: an agent. Tasks come in as plain dicts, and go out as plain dicts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from organs.agent import TaskRecord, quality_of
+from organs.catalog import ORGAN_TYPES, Catalog
+from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
+from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
+from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
+from organs.skills.contract import Outcome, Skill, SkillContext, SkillError
+from organs.tracing import skill_span
+
+log = logging.getLogger("ray.serve")
+
+MAX_OUTPUT_BYTES = 1_048_576
+_SELF_TEST_TIMEOUT_S = 10.0
+
+
+class Organ:
+    """Bound once for each entry of ``args.organs``; the type decides the skills."""
+
+    def __init__(
+        self, spec: OrganSpec, peers: tuple[OrganSpec, ...], store: DeploymentHandle, jobs: DeploymentHandle
+    ) -> None:
+        context = serve.get_replica_context()
+        self._setup(
+            spec, peers, Ports(StorePort(store), JobsPort(jobs), OrgansPort(), ClusterPort()), context.replica_tag
+        )
+        self._node_id = ray.get_runtime_context().get_node_id()
+
+    def _setup(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:
+        self._spec = spec
+        self._peers = peers
+        self._ports = ports
+        self._owner = owner
+        self._node_id = ""
+        self._config = OrganConfig()
+        self._catalog = Catalog.load(spec.type, self._config)
+        self._rank = -1
+        self._memory = AgentMemory("", spec.id, owner, ports.store, self._config)
+        self._keeper: asyncio.Task[None] | None = None
+        self._started_at = datetime.now(UTC).isoformat()
+        self._last_task_at: str | None = None
+
+    async def reconfigure(self, user_config: dict[str, Any], rank: Any) -> None:
+        """Take a new ``user_config``, or another rank; Serve calls this after the start too.
+
+        Raises ``ValueError`` naming the key when the configuration is not acceptable; Serve shows that sentence.
+        """
+        config = OrganConfig.model_validate(user_config)
+        self._catalog = Catalog.load(self._spec.type, config)
+        self._config = config
+        self._memory.config = config
+        if rank.rank != self._rank:
+            await self._become(rank.rank)
+
+    async def execute(self, task: TaskMessage) -> TaskReply:
+        """Do a task within its ``timeout_s``; what a caller can mend comes back as ``problem``, not as an exception."""
+        began = time.monotonic()
+        memory = self._memory
+        try:
+            skill = self._catalog.resolve(task["type"])
+            outcome, problem = await self._run(skill, task, began)
+        except SkillError as error:
+            return {"agent_id": memory.agent_id, "problem": _problem(error)}
+        except ValidationError as error:
+            return {"agent_id": memory.agent_id, "problem": _invalid(error)}
+        duration_s = time.monotonic() - began
+        success = outcome is not None
+        quality = quality_of(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
+        self._last_task_at = datetime.now(UTC).isoformat()
+        memory.record(TaskRecord(skill.name, success, quality, round(duration_s, 6), self._last_task_at))
+        if outcome is None:
+            return {"agent_id": memory.agent_id, "problem": problem}  # type: ignore[typeddict-item]
+        return {
+            "agent_id": memory.agent_id,
+            "result": {
+                "agent_id": memory.agent_id,
+                "task_processed": True,
+                "success": True,
+                "quality": quality,
+                "capability_score": memory.state.capability_score,
+                "mem_util": memory.state.mem_util(self._config.history_limit),
+                "skill": skill.name,
+                "output": outcome.output,
+                "duration_s": round(duration_s, 6),
+            },
+        }
+
+    async def ping(self) -> dict[str, Any]:
+        """A sign of life, with identity."""
+        return {
+            "agent_id": self._memory.agent_id,
+            "organ_id": self._spec.id,
+            "organ_type": self._spec.type,
+            "pid": os.getpid(),
+        }
+
+    async def status(self) -> AgentStatus:
+        """This agent's account of itself."""
+        memory, state = self._memory, self._memory.state
+        return {
+            "agent_id": memory.agent_id,
+            "organ_id": self._spec.id,
+            "organ_type": self._spec.type,
+            "rank": self._rank,
+            "replica_id": self._owner,
+            "node_id": self._node_id,
+            "pid": os.getpid(),
+            "epoch": memory.epoch,
+            "restored": memory.restored,
+            "fenced": memory.fenced,
+            "role_probabilities": self._role_probabilities(),
+            "capability_score": state.capability_score,
+            "quality_score": state.quality_score,
+            "mem_util": state.mem_util(self._config.history_limit),
+            "tasks_processed": state.tasks_processed,
+            "tasks_succeeded": state.tasks_succeeded,
+            "started_at": self._started_at,
+            "last_task_at": self._last_task_at,
+            "skills": sorted(self._catalog.skills),
+        }
+
+    async def self_test(self) -> dict[str, Any]:
+        """One real task of this type, the way tasks go; it does not count in the agent's averages."""
+        wanted = ORGAN_TYPES[self._spec.type].self_test
+        skill, began = self._catalog.resolve(wanted["type"]), time.monotonic()
+        task: TaskMessage = {
+            "type": wanted["type"],
+            "description": wanted["description"],
+            "parameters": {},
+            "task_id": "self-test",
+            "timeout_s": _SELF_TEST_TIMEOUT_S,
+        }
+        detail = "done"
+        try:
+            outcome, problem = await self._run(skill, task, began)
+            if problem is not None:
+                detail = problem["detail"]
+        except SkillError as error:
+            outcome, detail = None, error.detail
+        return {
+            "agent_id": self._memory.agent_id,
+            "skill": skill.name,
+            "success": outcome is not None,
+            "duration_s": round(time.monotonic() - began, 6),
+            "detail": detail,
+        }
+
+    async def check_health(self) -> None:
+        """Liveness of the event loop; and a fenced agent must be replaced, since it can no longer remember."""
+        if self._memory.fenced:
+            raise RuntimeError(f"{self._memory.agent_id} was taken over by another replica")
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops the replica gracefully: what is not written yet is written."""
+        keeper = getattr(self, "_keeper", None)
+        if keeper is not None:
+            keeper.cancel()
+            await self._memory.flush()
+
+    def _role_probabilities(self) -> dict[str, float]:
+        configured = self._config.role_probabilities
+        if configured is None:
+            return dict(ORGAN_TYPES[self._spec.type].role_probabilities)
+        return {str(role): share for role, share in configured.items()}
+
+    async def _become(self, rank: int) -> None:
+        """Take the identity of a rank; the state of the old one stays in the store for whoever gets it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await self._memory.flush()
+        self._rank = rank
+        agent_id = f"{self._spec.id}_agent_{rank}"
+        self._memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_CLAIM_TIMEOUT_S):
+                await self._memory.claim()
+        self._keeper = asyncio.create_task(self._memory.keep())
+
+    async def _run(
+        self, skill: type[Skill[Any]], task: TaskMessage, began: float
+    ) -> tuple[Outcome | None, TaskProblem | None]:
+        """Outcome or problem of one run; raises only what is wrong with the request itself."""
+        given = self._input(skill, task)
+        context = SkillContext(
+            spec=self._spec,
+            agent_id=self._memory.agent_id,
+            config=self._config,
+            peers=self._peers,
+            deadline=began + task["timeout_s"],
+            ports=self._ports,
+            description=task["description"],
+            task_type=task["type"],
+            table=self._catalog.table,
+            raw_parameters=task["parameters"],
+        )
+        try:
+            with skill_span(skill.name, context.agent_id):
+                async with asyncio.timeout(task["timeout_s"]):
+                    outcome = await skill().run(given, context)
+        except TimeoutError:
+            return None, {
+                "code": "deadline_exceeded",
+                "status": 504,
+                "detail": f"{skill.name} took longer than {task['timeout_s']:g} s.",
+            }
+        except SkillError as error:
+            if error.status < 500:
+                raise
+            return None, _problem(error)
+        except Exception:  # foreign code runs here: its failure is the task's, told and counted
+            log.exception(
+                "skill failed", extra={"action": "skill_failed", "skill": skill.name, "task_id": task["task_id"]}
+            )
+            return None, {
+                "code": "skill_failed",
+                "status": 502,
+                "detail": f"{skill.name} failed; the agent's log has the reason.",
+            }
+        return _bounded(skill, outcome)
+
+    def _input(self, skill: type[Skill[Any]], task: TaskMessage) -> Any:
+        """A dotted type is taken at its word; a plain word's parameters are only hints for the default skill."""
+        if task["type"] == skill.name:
+            return skill.Input.model_validate(task["parameters"])
+        known = {name: value for name, value in task["parameters"].items() if name in skill.Input.model_fields}
+        try:
+            return skill.Input.model_validate(known)
+        except ValidationError:
+            return skill.Input.model_validate({})
+
+
+def _bounded(skill: type[Skill[Any]], outcome: Outcome) -> tuple[Outcome | None, TaskProblem | None]:
+    """An answer that is not JSON, or too long, is the skill's failure."""
+    output = outcome.output
+    if (
+        isinstance(output, dict)
+        and len(output) < 20
+        and all(isinstance(value, int | float | bool | None) for value in output.values())
+    ):
+        return outcome, None
+    try:
+        size_bytes = len(to_json(output))
+    except (PydanticSerializationError, ValueError):
+        return None, {
+            "code": "skill_failed",
+            "status": 502,
+            "detail": f"{skill.name} returned something that is not JSON.",
+        }
+    if size_bytes > MAX_OUTPUT_BYTES:
+        return None, {
+            "code": "output_too_large",
+            "status": 502,
+            "detail": f"{skill.name} returned {size_bytes} bytes; {MAX_OUTPUT_BYTES} are allowed.",
+        }
+    return outcome, None
+
+
+def _problem(error: SkillError) -> TaskProblem:
+    return {"code": error.code, "status": error.status, "detail": error.detail}
+
+
+def _invalid(error: ValidationError) -> TaskProblem:
+    errors = [
+        {"loc": ["parameters", *each["loc"]], "msg": each["msg"], "type": each["type"]}
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return {"code": "invalid_input", "status": 422, "detail": f"{where}: {first['msg']}.", "errors": errors}

@@ -1,0 +1,101 @@
+"""Decompose a goal into steps over the skills that exist: deterministic, so that the same goal has the same plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from organs.skills.contract import Outcome, Skill, SkillContext
+
+_CLAUSE = re.compile(r"(?:[.;,\n]|\band then\b|\bthen\b|\band\b|\bafterwards\b)+", re.IGNORECASE)
+_WORD = re.compile(r"[a-z0-9]+")
+_EMPTY_WORDS = frozenset(
+    {"a", "an", "the", "of", "to", "for", "in", "on", "it", "is", "all", "my", "me", "please", "with", "by", "s"}
+)
+
+
+class PlanInput(BaseModel):
+    """What is wanted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    goal: str | None = Field(
+        default=None, max_length=10_000, description="The goal; none means the task's description."
+    )
+    max_steps: int = Field(default=10, ge=1, le=100, description="Most steps in the plan.")
+
+
+class TaskPlan(Skill[PlanInput]):
+    """Which skills, in which order, come nearest to a goal."""
+
+    name = "task.plan"
+    summary = "Decomposes a goal into steps over the skills that exist."
+    organ_type = "Cognitive"
+    keywords = ("plan", "decompose", "task", "goal", "steps", "how")
+    idempotent = True
+    Input = PlanInput
+
+    async def run(self, input: PlanInput, context: SkillContext) -> Outcome:
+        planned = plan(input.goal or context.description, context.table, input.max_steps)
+        clauses = len(planned["steps"]) + len(planned["unmatched"])
+        return Outcome(planned, len(planned["steps"]) / clauses if clauses else 1.0)
+
+
+def plan(goal: str, skills: Sequence[type[Skill[Any]]], max_steps: int) -> dict[str, Any]:
+    """Steps in the order of the goal's clauses; a clause that no skill fits is listed, not forced into one."""
+    steps: list[dict[str, Any]] = []
+    unmatched: list[str] = []
+    for clause in (part.strip() for part in _CLAUSE.split(goal)):
+        if not clause:
+            continue
+        score, skill = best(clause, skills)
+        if skill is None or len(steps) >= max_steps:
+            unmatched.append(clause)
+        else:
+            steps.append(_step(len(steps) + 1, clause, skill, score))
+    return {"goal": goal, "steps": steps, "unmatched": unmatched, "summary": _summary(steps, unmatched)}
+
+
+def best(clause: str, skills: Sequence[type[Skill[Any]]]) -> tuple[float, type[Skill[Any]] | None]:
+    """The skill that shares most words with a clause; its name decides between equals."""
+    wanted = _stems(clause)
+    scored = [(len(wanted & _known(skill)) / len(wanted) if wanted else 0.0, skill) for skill in skills]
+    scored = [each for each in scored if each[0] > 0]
+    return min(scored, key=lambda each: (-each[0], each[1].name)) if scored else (0.0, None)
+
+
+def _known(skill: type[Skill[Any]]) -> frozenset[str]:
+    return _stems(" ".join((skill.name.replace(".", " "), *skill.keywords)))
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _step(number: int, clause: str, skill: type[Skill[Any]], score: float) -> dict[str, Any]:
+    shared = sorted(_stems(clause) & _known(skill))
+    return {
+        "step": number,
+        "skill": skill.name,
+        "organ_type": skill.organ_type,
+        "for": clause,
+        "because": f"shares {', '.join(shared)} with {skill.name}",
+        "needs": [name for name, value in skill.Input.model_fields.items() if value.is_required()],
+        "confidence": round(score, 3),
+    }
+
+
+def _summary(steps: Sequence[dict[str, Any]], unmatched: Sequence[str]) -> str:
+    if not steps and not unmatched:
+        return "There is no goal to plan for; say what you want in `description` or in the parameter `goal`."
+    return f"{len(steps)} steps; {len(unmatched)} parts of the goal fit no skill."

@@ -1,0 +1,119 @@
+"""Who may do what: roles, tokens, and the address on which the API may be open without tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from enum import IntEnum
+
+import yaml
+
+from serve_app.settings import Env, variable_of
+
+SHORTEST_TOKEN = 16
+
+
+class Role(IntEnum):
+    """What a caller may do; each role includes the lower ones."""
+
+    READER = 1
+    EXECUTOR = 2
+    OPERATOR = 3
+
+
+class TokensInvalid(ValueError):
+    """The configured tokens are not acceptable; the sentence names the place, never the token."""
+
+
+class ExposedWithoutTokens(ValueError):
+    """The API would be reachable from other machines without any token."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The configured tokens, as digests."""
+
+    entries: tuple[tuple[bytes, Role], ...] = ()
+
+    @classmethod
+    def load(cls, env: Env) -> Tokens:
+        """Read tokens from the environment and from the tokens file; raises ``TokensInvalid``."""
+        found: dict[bytes, Role] = {}
+        for source, role, token in (*_from_environment(env), *_from_file(env)):
+            if len(token) < SHORTEST_TOKEN:
+                raise TokensInvalid(f"{source}: a token has fewer than {SHORTEST_TOKEN} characters.")
+            digest = _digest(token)
+            if found.setdefault(digest, role) is not role:
+                raise TokensInvalid(f"{source}: the same token is given to two roles.")
+        return cls(tuple(found.items()))
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is any token."""
+        return bool(self.entries)
+
+    def role_of(self, token: str) -> Role | None:
+        """Role of a bearer token; every entry is compared, in constant time."""
+        digest, role = _digest(token), None
+        for known, its_role in self.entries:
+            if hmac.compare_digest(known, digest):
+                role = its_role
+        return role
+
+    def __repr__(self) -> str:
+        return f"Tokens({len(self.entries)})"
+
+
+def require_safe_address(host: str, tokens: Tokens) -> None:
+    """Raise ``ExposedWithoutTokens`` when ``host`` can be reached from elsewhere and no token is configured."""
+    if is_loopback(host) or tokens.configured:
+        return
+    raise ExposedWithoutTokens(
+        f"Serve listens on {host}, which other machines can reach, and no token is configured. Set "
+        f"{variable_of('operator_token')} (and {variable_of('reader_token')}, {variable_of('executor_token')} or "
+        f"{variable_of('tokens_file')}) in the environment of the Ray nodes, or http_options.host to 127.0.0.1."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name localhost, means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _from_environment(env: Env) -> list[tuple[str, Role, str]]:
+    given = {Role.READER: env.reader_token, Role.EXECUTOR: env.executor_token, Role.OPERATOR: env.operator_token}
+    return [(variable_of(f"{role.name.lower()}_token"), role, token) for role, token in given.items() if token]
+
+
+def _from_file(env: Env) -> list[tuple[str, Role, str]]:
+    if env.tokens_file is None:
+        return []
+    source = variable_of("tokens_file")
+    try:
+        content = yaml.safe_load(env.tokens_file.read_text())
+    except (OSError, UnicodeDecodeError):
+        raise TokensInvalid(f"{source}: the file cannot be read.") from None
+    except yaml.YAMLError:
+        raise TokensInvalid(f"{source}: the file is not YAML.") from None
+    names = {role.name.lower(): role for role in Role}
+    if not isinstance(content, dict) or not set(content) <= set(names):
+        raise TokensInvalid(f"{source}: expected a mapping of {', '.join(names)} to lists of tokens.")
+    rows = []
+    for name, tokens in content.items():
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            raise TokensInvalid(f"{source}: {name} is not a list of strings.")
+        rows += [(source, names[name], token) for token in tokens]
+    return rows
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,38 @@
+"""The map of the API: every router, the error handlers and the guard, on one page. No Ray here."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from serve_app import __version__
+from serve_app.access import Tokens
+from serve_app.deps import Deps
+from serve_app.guard import Guard
+from serve_app.problems import install_error_handlers
+from serve_app.routes import cluster, health, jobs, organism, report
+from serve_app.settings import AppArgs
+
+DESCRIPTION = """
+Organs do tasks, agents are their replicas, and the jobs of this Ray cluster are told as they are.
+
+Roles, each including the former: **reader** (GET), **executor** (`/organism/execute`), **operator** (everything else).
+Send `Authorization: Bearer <token>`; without any configured token, reader and executor from this machine only.
+Errors are `application/problem+json` (RFC 9457); a 200 never carries a failure.
+"""
+
+
+def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str]) -> FastAPI:
+    """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens."""
+    api = FastAPI(title="SeedCore Serve", version=__version__, description=DESCRIPTION, redoc_url=None)
+    api.state.deps = deps
+    for router in (health.router, organism.router, jobs.router, cluster.router, report.router):
+        api.include_router(router)
+    install_error_handlers(api)
+    api.add_middleware(
+        Guard,
+        tokens=tokens,
+        allowed_hosts=frozenset(args.allowed_hosts),
+        local_addresses=local_addresses,
+        max_body_bytes=args.max_body_bytes,
+    )
+    return api

@@ -1,0 +1,49 @@
+"""Strict JSON: what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic_core import from_json
+
+from serve_app.errors import InvalidInput, MalformedBody
+
+MAX_DEPTH = 64
+
+
+def parse(raw: bytes) -> Any:
+    """Parse a body; raises ``MalformedBody`` or, when it is empty, ``InvalidInput``. The content is never quoted."""
+    if not raw.strip():
+        raise InvalidInput("The body is empty; a JSON object is expected.")
+    try:
+        value = from_json(raw, allow_inf_nan=False, cache_strings=False)
+    except ValueError as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    _check(value)
+    return value
+
+
+def _check(value: Any) -> None:
+    """Walk without recursion: depth, numbers that overflowed to infinity (1e400), NUL (PostgreSQL refuses it)."""
+    pending = [(value, 1)]
+    while pending:
+        item, depth = pending.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                raise MalformedBody("The body has a NUL character in a string.")
+        elif isinstance(item, float):
+            if not math.isfinite(item):
+                raise MalformedBody("The body has a number that is too large.")
+        elif isinstance(item, dict):
+            _descend(depth)
+            pending.extend((each, depth + 1) for each in item.values())
+            pending.extend((key, depth + 1) for key in item)
+        elif isinstance(item, list):
+            _descend(depth)
+            pending.extend((each, depth + 1) for each in item)
+
+
+def _descend(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise MalformedBody(f"The body nests more than {MAX_DEPTH} levels deep.")

@@ -1,0 +1,237 @@
+"""Ray's HTTP API, as far as this application asks it: one session, a deadline on each question, a bound on each answer.
+
+What comes back are Ray's own rows; ``jobs.ray_source`` translates them. Raises ``Unavailable`` (code
+``ray_unavailable``) when nobody answers in time, ``NotFound`` for 404, ``UpstreamFailed`` for any other refusal.
+"""
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from serve_app.errors import NotFound, Unavailable, UpstreamFailed
+from serve_app.ray_private import UnknownRay, dashboard_address, dashboard_headers
+from serve_app.redaction import redact
+
+MAX_BYTES = 64 * 1024 * 1024
+# Ray refuses a longer list (ray/util/state/common.py, RAY_MAX_LIMIT_FROM_API_SERVER).
+MAX_ROWS = 10_000
+_CHUNK_BYTES = 65_536
+_DETAIL_CHARS = 500
+
+Row = dict[str, Any]
+Place = tuple[str | None, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of one of Ray's tables. ``note`` says what Ray left out, when it did."""
+
+    rows: list[Any]
+    note: str | None = None
+
+
+class DashboardClient:
+    """A client of one Ray dashboard. The session opens with the first question, in the loop that asks it."""
+
+    def __init__(
+        self,
+        address: str | None,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        locate: Callable[[], Place] | None = None,
+    ) -> None:
+        """``locate`` is asked, in a thread, while the address is not known and again after nobody answered there."""
+        self.timeout_s = timeout_s
+        self._place: Place | None = None if address is None else (address.rstrip("/"), dict(headers or {}))
+        self._locate = locate
+        self._locating: asyncio.Task[Place] | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def for_this_cluster(cls, timeout_s: float) -> Self:
+        """A client of the cluster in which the calling replica runs."""
+        return cls(None, timeout_s, locate=_this_cluster)
+
+    async def close(self) -> None:
+        """Close the session; a later question opens a new one."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """JSON of a GET."""
+        return await self._ask("GET", path, params=params)
+
+    async def post_json(self, path: str, body: Any) -> Any:
+        """JSON of the answer to a POST."""
+        return await self._ask("POST", path, body=body)
+
+    async def jobs(self) -> list[Any]:
+        """Submissions and drivers, all of them: Ray has no pages here (ray/dashboard/modules/job/job_head.py)."""
+        rows = await self.get_json("/api/jobs/")
+        if not isinstance(rows, list):
+            raise UpstreamFailed("Ray's job list is not a list.")
+        return rows
+
+    async def job(self, submission_id: str) -> Row:
+        """One job by submission or job id; raises ``NotFound``."""
+        return _object(await self.get_json(f"/api/jobs/{quote(submission_id, safe='')}"), "job")
+
+    async def submit_job(self, payload: Row) -> str:
+        """Submit a job and return its submission id. A given id that is taken already is refused by Ray."""
+        answer = _object(await self.post_json("/api/jobs/", payload), "answer to a submission")
+        return str(answer.get("submission_id") or answer.get("job_id") or "")
+
+    async def stop_job(self, submission_id: str) -> bool:
+        """Ask Ray to stop a submission; False when it had ended already."""
+        path = f"/api/jobs/{quote(submission_id, safe='')}/stop"
+        answer = _object(await self.post_json(path, {}), "answer to a stop")
+        return answer.get("stopped") is True
+
+    async def drivers_of_workers(self) -> Listing:
+        """Rows of the worker table that are drivers, hidden ones too."""
+        return await self._list("workers", {"detail": "True"}, worker_type="DRIVER")
+
+    async def actors(self, **equals: str) -> Listing:
+        """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
+        return await self._list("actors", {}, **equals)
+
+    async def nodes(self) -> Listing:
+        """Nodes, dead ones too."""
+        return await self._list("nodes", {"detail": "True"})
+
+    async def serve_applications(self) -> Row:
+        """Serve's account of itself; ``controller_info`` is empty while it does not run."""
+        return _object(await self.get_json("/api/serve/applications/"), "account of Serve")
+
+    async def tasks_summary(self, job_id: str) -> Row:
+        """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""
+        params = _filters(job_id=job_id) | {"summary_by": "func_name"}
+        return _object(await self._state("/api/v0/tasks/summarize", params), "summary of tasks")
+
+    async def version(self) -> Row:
+        """``ray_version`` and session name."""
+        return _object(await self.get_json("/api/version"), "version")
+
+    async def _list(self, table: str, params: Mapping[str, str], **equals: str) -> Listing:
+        asked = {**params, "limit": str(MAX_ROWS), **_filters(**equals)}
+        answer = _object(await self._state(f"/api/v0/{table}", asked), f"list of {table}")
+        rows = answer.get("result")
+        if not isinstance(rows, list):
+            raise UpstreamFailed(f"Ray's list of {table} has no rows.")
+        return Listing(rows, _left_out(answer))
+
+    async def _state(self, path: str, params: Mapping[str, str]) -> Any:
+        """The state API wraps its answers (ray/dashboard/state_api_utils.py, ``do_reply``)."""
+        answer = _object(await self.get_json(path, params), "answer")
+        if answer.get("result") is not True:
+            raise UpstreamFailed(f"Ray refused {path}: {redact(str(answer.get('msg')))[:_DETAIL_CHARS]}")
+        return (answer.get("data") or {}).get("result")
+
+    async def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Any = None) -> Any:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                address, headers = await self._where()
+                request = self._opened().request(
+                    method, address + path, params=params, json=body, headers=headers, allow_redirects=False
+                )
+                async with request as answer:
+                    text = await _bounded(answer, path)
+        except TimeoutError:
+            self._forget()
+            self._unavailable(f"Ray's dashboard did not answer {path} within {self.timeout_s:g} s.")
+        except aiohttp.ClientError as error:
+            self._forget()
+            self._unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
+        if answer.status != 200:
+            _refused(answer.status, path, text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise UpstreamFailed(f"Ray's answer to {path} is not JSON.") from None
+
+    async def _where(self) -> tuple[str, dict[str, str]]:
+        if self._place is None and self._locate is not None:
+            if self._locating is None or self._locating.done():
+                self._locating = asyncio.create_task(asyncio.to_thread(self._locate))
+            # Shielded: the thread cannot be cancelled, so the next question joins it instead of starting another.
+            try:
+                self._place = await asyncio.shield(self._locating)
+            except UnknownRay as error:
+                self._unavailable(str(error))
+        address, headers = self._place or (None, {})
+        if address is None:
+            self._place = None
+            self._unavailable("Ray does not say where its dashboard is; is the head's dashboard running?")
+        return address, headers
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    def _forget(self) -> None:
+        if self._locate is not None:
+            self._place = None
+
+    def _unavailable(self, sentence: str) -> NoReturn:
+        raise Unavailable(sentence, code="ray_unavailable") from None
+
+
+def _this_cluster() -> Place:
+    address = dashboard_address()
+    return address, ({} if address is None else dashboard_headers())
+
+
+def _filters(**equals: str) -> dict[str, str]:
+    """One server-side filter; Ray takes more by repeating the parameters, which nothing here needs."""
+    if not equals:
+        return {}
+    ((key, value),) = equals.items()
+    return {"filter_keys": key, "filter_predicates": "=", "filter_values": value}
+
+
+def _left_out(answer: Row) -> str | None:
+    """``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py)."""
+    total, kept, matching = (answer.get(key) for key in ("total", "num_after_truncation", "num_filtered"))
+    if isinstance(total, int) and isinstance(kept, int) and total > kept:
+        return f"Ray lists {kept} of {total} rows."
+    if isinstance(matching, int) and matching > MAX_ROWS:
+        return f"Ray lists {MAX_ROWS} of {matching} rows."
+    warning = answer.get("partial_failure_warning")
+    return redact(str(warning))[:_DETAIL_CHARS] if warning else None
+
+
+async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
+    read = bytearray()
+    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+        read += chunk
+        if len(read) > MAX_BYTES:
+            raise UpstreamFailed(f"Ray's answer to {path} is longer than {MAX_BYTES} bytes.")
+    return bytes(read)
+
+
+def _refused(status: int, path: str, text: bytes) -> NoReturn:
+    # A traceback says the most in its last line.
+    lines = [line for line in redact(text[-4000:].decode(errors="replace")).splitlines() if line.strip()]
+    said = lines[-1].strip()[:_DETAIL_CHARS] if lines else "no reason"
+    if status == 404:
+        raise NotFound(f"Ray does not know it: {said}")
+    if status in (401, 403):
+        raise UpstreamFailed("Ray's dashboard refused our token (RAY_AUTH_TOKEN).", code="ray_refused_token")
+    if status in (429, 503):
+        raise Unavailable(f"Ray is too busy for {path}: {said}", code="ray_unavailable")
+    raise UpstreamFailed(f"Ray answered {path} with HTTP {status}: {said}")
+
+
+def _object(answer: Any, what: str) -> Row:
+    if not isinstance(answer, dict):
+        raise UpstreamFailed(f"Ray's {what} is not an object.")
+    return answer

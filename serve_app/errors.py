@@ -1,0 +1,126 @@
+"""Every error that this application answers with, and the one place that turns them into HTTP.
+
+    AppError
+    ├── BadRequest            400
+    │   ├── MalformedBody     400
+    │   ├── RequestTimeout    408
+    │   ├── BodyTooLarge      413
+    │   └── InvalidInput      422
+    ├── NotAuthenticated      401
+    ├── Forbidden             403
+    ├── NotFound              404
+    ├── Conflict              409
+    ├── TooBusy               429
+    ├── UpstreamFailed        502
+    ├── Unavailable           503
+    └── DeadlineExceeded      504
+
+An error is raised where it is noticed, carries a stable code and one sentence for people, and is never caught on its
+way to the handlers that ``serve_app.problems`` installs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AppError(Exception):
+    """Something this application answers with a problem document. The sentence is for people, the code for programs."""
+
+    code = "error"
+    status = 500
+    title = "Internal error"
+    retry_after_s: int | None = None
+
+    def __init__(self, detail: str, *, code: str | None = None, **members: Any) -> None:
+        """Keep all arguments in ``args`` so that the error survives pickling between replicas."""
+        super().__init__(detail)
+        self.detail = detail
+        self.members: dict[str, Any] = members
+        if code is not None:
+            self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.detail, self.code, self.members))
+
+
+class BadRequest(AppError):
+    """The request cannot be understood."""
+
+    code, status, title = "bad_request", 400, "Bad request"
+
+
+class MalformedBody(BadRequest):
+    """The body is not JSON as RFC 8259 has it, or nests too deeply."""
+
+    code, title = "malformed_body", "Malformed body"
+
+
+class RequestTimeout(BadRequest):
+    """The caller took too long to send the request."""
+
+    code, status, title = "request_timeout", 408, "Request timeout"
+
+
+class BodyTooLarge(BadRequest):
+    """The body is longer than this application reads."""
+
+    code, status, title = "body_too_large", 413, "Body too large"
+
+
+class InvalidInput(BadRequest):
+    """The request is well formed, but a value in it is not acceptable. ``errors`` names each."""
+
+    code, status, title = "invalid_input", 422, "Invalid input"
+
+
+class NotAuthenticated(AppError):
+    """No valid bearer token."""
+
+    code, status, title = "not_authenticated", 401, "Not authenticated"
+
+
+class Forbidden(AppError):
+    """The caller may not do that."""
+
+    code, status, title = "forbidden", 403, "Forbidden"
+
+
+class NotFound(AppError):
+    """There is no such thing."""
+
+    code, status, title = "not_found", 404, "Not found"
+
+
+class Conflict(AppError):
+    """The request contradicts the present state."""
+
+    code, status, title = "conflict", 409, "Conflict"
+
+
+class TooBusy(AppError):
+    """Queues are full; the request was not taken."""
+
+    code, status, title, retry_after_s = "too_busy", 429, "Too busy", 1
+
+
+class UpstreamFailed(AppError):
+    """Something that we asked on the caller's behalf failed."""
+
+    code, status, title = "upstream_failed", 502, "Upstream failed"
+
+
+class Unavailable(AppError):
+    """A part of the application cannot answer now and probably can soon."""
+
+    code, status, title, retry_after_s = "unavailable", 503, "Unavailable", 2
+
+
+class DeadlineExceeded(AppError):
+    """No answer within the deadline; whether the work was done is not known."""
+
+    code, status, title = "deadline_exceeded", 504, "Deadline exceeded"
+
+
+def _rebuild(kind: type[AppError], detail: str, code: str, members: dict[str, Any]) -> AppError:
+    return kind(detail, code=code, **members)

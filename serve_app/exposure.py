@@ -1,0 +1,32 @@
+"""Where Serve listens, as Serve itself says: asked once by ``build``, before anything is deployed."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import ray
+
+from serve_app.ray_private import dashboard_address
+
+TIMEOUT_S = 5
+
+
+def http_host() -> str | None:
+    """The address that Serve's proxies bind, or None when that cannot be known from here.
+
+    ``build`` runs in a Ray task after Serve has started (ray/serve/_private/application_state.py), so the dashboard can
+    be asked; on a worker node it usually cannot be reached. Requests are checked again one by one (``guard``).
+    """
+    if not ray.is_initialized():
+        return None
+    address = dashboard_address()
+    if address is None:
+        return None
+    try:
+        with urllib.request.urlopen(f"{address}/api/serve/applications/", timeout=TIMEOUT_S) as answer:  # noqa: S310
+            host = json.load(answer).get("http_options", {}).get("host")
+    except (urllib.error.URLError, TimeoutError, ValueError):
+        return None
+    return host if isinstance(host, str) else None

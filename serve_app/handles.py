@@ -1,0 +1,85 @@
+"""Calls through Serve handles: one function with a deadline, and one table from Serve's exceptions to ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
+
+from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
+
+
+class RemoteMethod(Protocol):
+    """``handle.method`` of a Serve deployment handle."""
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+async def call(part: str, method: RemoteMethod, *args: Any, timeout_s: float, retries: int = 0) -> Any:
+    """Call a method of another deployment and wait at most ``timeout_s`` seconds in all.
+
+    ``retries`` further attempts are made, within the same deadline, only when the replica died or could not be
+    reached: give some only to calls that may happen twice. Raises ``TooBusy``, ``Unavailable``, ``DeadlineExceeded``,
+    or the ``AppError`` that the other side raised.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            for _ in range(retries):
+                try:
+                    return await _once(part, method, args)
+                except ReplicaLost:
+                    continue
+            return await _once(part, method, args)
+    except TimeoutError:
+        raise DeadlineExceeded(f"{part} did not answer within {timeout_s:g} s.") from None
+
+
+async def collect(part: str, method: Any, *, timeout_s: float) -> list[Any]:
+    """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail to answer are left out.
+
+    An empty list means that no live replica answered. Serve leaves dead replicas out without a word (`tried.md`),
+    so the caller compares with what it expects.
+    """
+    handle, name = method
+    try:
+        async with asyncio.timeout(timeout_s):
+            response = handle.broadcast(name)
+            answers = await response.results_async(timeout_s=timeout_s, return_exceptions=True)
+    except (TimeoutError, DeploymentUnavailableError, RayActorError, ActorUnavailableError):
+        return []
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+
+class ReplicaLost(Unavailable):
+    """The replica died or could not be reached while it had the call."""
+
+    code = "replica_lost"
+
+
+async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...]) -> Any:
+    response = method.remote(*args)
+    try:
+        return await _awaited(response)
+    except asyncio.CancelledError:
+        # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
+        response.cancel()
+        raise
+    except BackPressureError:
+        raise TooBusy(f"The queue of {part} is full; the request was not taken.") from None
+    except DeploymentUnavailableError:
+        raise Unavailable(f"{part} has no running replica.") from None
+    except RequestCancelledError:
+        raise Unavailable(f"{part} cancelled the request.") from None
+    except (ActorDiedError, ActorUnavailableError, RayActorError):
+        raise ReplicaLost(f"The replica of {part} that had the request died; Serve is replacing it.") from None
+    except RayTaskError as error:
+        if isinstance(error.cause, AppError):
+            raise error.cause from None
+        raise
+
+
+async def _awaited(response: Awaitable[Any]) -> Any:
+    return await response

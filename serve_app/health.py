@@ -1,0 +1,75 @@
+"""Is the application ready? A pure decision over what each part said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["ready", "degraded", "not_ready"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part said: its value, or why there is none."""
+
+    value: Mapping[str, Any] | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The status, why it is not better, and a line for each part."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    checks: Mapping[str, str]
+
+    @property
+    def http_status(self) -> int:
+        """503 keeps load balancers away; degraded still serves."""
+        return 503 if self.status == "not_ready" else 200
+
+
+def readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
+    """Not ready: no store to write to, an organ without agents, never initialized. Degraded: anything less."""
+    blocking: list[str] = []
+    degrading: list[str] = []
+    checks = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok"}
+    if store.value is None:
+        checks["store"] = store.error or "no answer"
+        blocking.append(f"store: {checks['store']}")
+    if organism.value is None:
+        checks["organism_manager"] = organism.error or "no answer"
+        degrading.append(f"organism manager: {checks['organism_manager']}")
+    else:
+        _organs(organism.value["organs"], checks, blocking, degrading)
+        _initialization(organism.value["initialization"], checks, blocking, degrading)
+    if jobs.value is None:
+        checks["job_inspector"] = jobs.error or "no answer"
+        degrading.append(f"job inspector: {checks['job_inspector']}")
+    elif jobs.value.get("degraded"):
+        checks["job_inspector"] = "degraded"
+        degrading += [f"job inspector: {reason}" for reason in jobs.value["degraded"]]
+    status: Status = "not_ready" if blocking else "degraded" if degrading else "ready"
+    return Readiness(status, (*blocking, *degrading), checks)
+
+
+def _organs(
+    organs: Sequence[Mapping[str, Any]], checks: dict[str, str], blocking: list[str], degrading: list[str]
+) -> None:
+    for organ in organs:
+        checks[organ["organ_id"]] = organ["status"]
+        if organ["agent_count"] == 0:
+            blocking.append(f"{organ['organ_id']}: {organ['message']}")
+        elif organ["status"] != "ready":
+            degrading.append(f"{organ['organ_id']}: {organ['message']}")
+
+
+def _initialization(now: Mapping[str, Any], checks: dict[str, str], blocking: list[str], degrading: list[str]) -> None:
+    checks["initialization"] = now["state"]
+    if now["state"] == "succeeded":
+        return
+    reason = f"initialization: {now['sentence']}"
+    # Once it has succeeded, doing it again leaves the organs at work; `succeeded_before` tells.
+    (degrading if now.get("succeeded_before") else blocking).append(reason)

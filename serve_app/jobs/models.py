@@ -1,0 +1,251 @@
+"""Facts about a cluster at one moment, and the rows that judging makes of them. Standard library only, all frozen.
+
+A fact is what Ray said, translated and redacted (``ray_source``). What could not be learned is ``Unknown`` with its
+reason: that is neither an error nor an empty answer.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A section of the snapshot that Ray answered. ``note`` says what is missing in it, if anything is."""
+
+    value: T
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A section of the snapshot that could not be had."""
+
+    reason: str
+
+
+Section: TypeAlias = Known[T] | Unknown
+
+
+class Outcome(StrEnum):
+    """What became of a job, as far as it is proven."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    ENDED_UNKNOWN = "ended_unknown"
+    LOST = "lost"
+
+
+class Verdict(StrEnum):
+    """Whether what became of a job is what was expected of it."""
+
+    OK = "OK"
+    WARN = "WARN"
+    BAD = "BAD"
+    UNKNOWN = "UNKNOWN"
+
+
+class JobType(StrEnum):
+    """Where a row comes from: Ray's two kinds of job, or the node table (the head's own start is no Ray job)."""
+
+    SUBMISSION = "SUBMISSION"
+    DRIVER = "DRIVER"
+    NODE = "NODE"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that a conclusion rests on: the rule that used it, the source that told it, and the fact in words."""
+
+    rule: str
+    source: str
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """One job as Ray lists it. A submission and its driver are one job; ``job_id`` is then the driver's.
+
+    ``status`` is Ray's word as it came. ``marks`` says what in Ray's row was missing or not understood.
+    """
+
+    id: str
+    type: JobType
+    status: str
+    job_id: str | None = None
+    submission_id: str | None = None
+    entrypoint: str = ""
+    message: str | None = None
+    error_type: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    node_id: str | None = None
+    node_ip: str | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    hidden: bool = False
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DriverExit:
+    """A driver's row in the worker table. ``pid`` and ``started_at`` of an overwritten row are 0 and None."""
+
+    job_id: str
+    is_alive: bool
+    exit_type: str | None
+    exit_detail: str | None
+    pid: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    node_id: str | None
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether the driver's exception hook replaced the row (``tried.md``; ray/_private/worker.py)."""
+        return self.pid == 0 and self.started_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """A node, alive or remembered."""
+
+    node_id: str
+    ip: str
+    is_head: bool
+    state: str
+    message: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    resources: Mapping[str, float]
+    labels: Mapping[str, str]
+
+    @property
+    def alive(self) -> bool:
+        """Whether Ray counts the node among the living."""
+        return self.state == "ALIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFacts:
+    """An actor, alive or remembered."""
+
+    actor_id: str
+    class_name: str
+    name: str | None
+    state: str
+    job_id: str
+    namespace: str
+    node_id: str | None
+    pid: int | None
+
+    @property
+    def is_serve(self) -> bool:
+        """Whether it is a controller, proxy or replica of Serve (its namespace in ray/serve/_private/constants.py)."""
+        return self.namespace == "serve"
+
+    @property
+    def is_serve_controller(self) -> bool:
+        """Whether it is the actor that keeps all of Serve."""
+        return self.is_serve and self.class_name == "ServeController"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """One replica of a Serve deployment."""
+
+    replica_id: str
+    state: str
+    node_id: str | None
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentFacts:
+    """One Serve deployment."""
+
+    name: str
+    status: str
+    message: str
+    target_num_replicas: int
+    replicas: tuple[ReplicaFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFacts:
+    """One Serve application."""
+
+    name: str
+    status: str
+    message: str
+    deployments: tuple[DeploymentFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeFacts:
+    """What Serve says of itself; no controller means that Serve does not run."""
+
+    controller_actor_id: str | None
+    applications: tuple[ApplicationFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The cluster at one moment, section by section. ``own_job_id`` is the Ray job that this application runs in."""
+
+    taken_at: datetime
+    jobs: Section[tuple[JobFacts, ...]]
+    driver_exits: Section[Mapping[str, DriverExit]]
+    nodes: Section[tuple[NodeFacts, ...]]
+    actors: Section[tuple[ActorFacts, ...]]
+    serve: Section[ServeFacts]
+    own_job_id: str | None = None
+
+    @property
+    def degraded(self) -> list[str]:
+        """What is missing in this snapshot, one sentence for each section."""
+        sections: dict[str, Section[Any]] = {
+            "job list": self.jobs, "worker table": self.driver_exits, "node table": self.nodes,
+            "actor table": self.actors, "Serve": self.serve,
+        }
+        return [
+            f"{name}: {section.reason if isinstance(section, Unknown) else section.note}"
+            for name, section in sections.items()
+            if isinstance(section, Unknown) or section.note
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job with its kind, its proven outcome, and the verdict on it. ``rule`` is the rule that gave the verdict."""
+
+    id: str
+    job_id: str | None
+    submission_id: str | None
+    type: JobType
+    kind: str
+    entrypoint: str
+    status: str
+    outcome: Outcome
+    verdict: Verdict
+    reason: str
+    rule: str
+    scheduled_by: str
+    managed_by: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: float | None
+    node_id: str | None
+    metadata: Mapping[str, str]
+    derived: bool
+    hidden: bool
+    evidence: tuple[Evidence, ...]

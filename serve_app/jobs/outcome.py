@@ -1,0 +1,222 @@
+"""What became of a job: Ray's word joined with the worker and node tables. Pure.
+
+Ray calls every driver that has ended SUCCEEDED (``get_driver_jobs`` in ray/dashboard/modules/job/utils.py), so for
+drivers its word proves the end and nothing more. The worker table proves some failures, as ``tried.md`` tells.
+"""
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import NamedTuple
+
+from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Outcome, Section, Unknown
+
+# A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
+_NODE_DEATH_WINDOW = timedelta(seconds=90)
+# Ray puts this before the entrypoint of a prompt (ray/_private/utils.py, ``get_entrypoint_name``).
+_PROMPT = "(interactive_shell)"
+# The supervisor is gone or out of reach, which says nothing about the driver itself.
+_SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
+
+# What introduces the log in a message (ray/dashboard/modules/job/job_supervisor.py), and lines of it that are Ray's.
+_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
+_OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
+_LINE_CHARS = 200
+
+
+class Conclusion(NamedTuple):
+    """The outcome, the facts that it rests on, and one sentence. The rule's name is in the evidence."""
+
+    outcome: Outcome
+    evidence: tuple[Evidence, ...]
+    sentence: str
+
+
+def outcome_of(
+    job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None
+) -> Conclusion:
+    """Conclude from a job, its driver's worker row (``Known(None)``: the table has none) and its node, when known."""
+    if job.type is JobType.SUBMISSION:
+        return _submission(job, driver, node)
+    if job.status == "RUNNING":
+        return _running(job, driver, node)
+    if job.status in ("SUCCEEDED", "FAILED", "STOPPED"):
+        return _ended_driver(job, driver, node)
+    return _unknown_status(job)
+
+
+def _submission(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+    match job.status:
+        case "PENDING":
+            return _say(Outcome.PENDING, "pending", "job list", "status PENDING", "It has not started.")
+        case "RUNNING":
+            return _running(job, driver, node)
+        case "STOPPED":
+            return _say(Outcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+        case "SUCCEEDED":
+            return _submission_succeeded(job)
+        case "FAILED":
+            return _submission_failed(job, driver, node)
+    return _unknown_status(job)
+
+
+def _submission_succeeded(job: JobFacts) -> Conclusion:
+    if job.exit_code == 0:
+        fact = "status SUCCEEDED, exit code 0"
+        return _say(Outcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
+    if job.exit_code is None:
+        return _say(
+            Outcome.ENDED_UNKNOWN, "exit-code-missing", "job list", "status SUCCEEDED, no exit code",
+            "Ray says SUCCEEDED but recorded no exit code; success is not proven.",
+        )
+    return _say(
+        Outcome.FAILED, "exit-code-contradicts", "job list", f"status SUCCEEDED, exit code {job.exit_code}",
+        f"Ray says SUCCEEDED, but its entrypoint exited with code {job.exit_code}.",
+    )
+
+
+def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+    exit_code = "no exit code" if job.exit_code is None else f"exit code {job.exit_code}"
+    fact = f"status FAILED, {job.error_type or 'no error type'}, {exit_code}"
+    row = driver.value if isinstance(driver, Known) else None
+    if job.error_type in _SUPERVISOR_LOST:
+        if node is not None and not node.alive:
+            return _lost(node, job)
+        if row is not None and row.is_alive and node is not None:
+            return Conclusion(
+                Outcome.RUNNING,
+                (
+                    Evidence("supervisor-lost-driver-alive", "job list", fact),
+                    Evidence("supervisor-lost-driver-alive", "worker table", f"driver {row.pid} is alive"),
+                ),
+                "Ray says FAILED because it lost the job's supervisor, but the driver is alive.",
+            )
+    evidence = [Evidence("submission-failed", "job list", fact)]
+    if row is not None and not row.is_alive and row.overwritten:
+        evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
+    with_code = "" if job.exit_code is None else f" with {exit_code}"
+    return Conclusion(Outcome.FAILED, tuple(evidence), f"It failed{with_code}{_said(job.message)}")
+
+
+def _said(message: str | None) -> str:
+    """What Ray's message adds, short: the last line of the log that it quotes, or else its own first line."""
+    if not message:
+        return "."
+    head, quoted, log = message.partition(_LOG_FOLLOWS)
+    if not quoted:
+        first = head.strip().splitlines()[0] if head.strip() else ""
+        return f": {_cut(first)}" if first else "."
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not _OF_RAY.search(line)]
+    return f"; the last line of its log: {_cut(lines[-1])}" if lines else "; its log says nothing."
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE_CHARS else f"{line[:_LINE_CHARS - 1]}…"
+
+
+def _running(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+    if node is not None and not node.alive:
+        return _lost(node, job)
+    evidence = [Evidence("running", "job list", "status RUNNING")]
+    row = driver.value if isinstance(driver, Known) else None
+    # The job's row is closed after its worker's, and an exception at a prompt overwrites the row of a living driver.
+    if row is not None and (not row.is_alive or row.overwritten):
+        evidence.append(Evidence("running", "worker table", f"not counted while Ray says RUNNING: {_words(row)}"))
+    return Conclusion(Outcome.RUNNING, tuple(evidence), "It runs.")
+
+
+def _ended_driver(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+    if isinstance(driver, Unknown):
+        reason = f"worker table not available: {driver.reason}"
+        return _unproven("worker-table-unavailable", reason, f"It ended; how is not known ({reason}).")
+    row = driver.value
+    if row is None or row.is_alive:
+        if node is not None and not node.alive:
+            return _lost(node, job)
+        fact = "no row for this driver" if row is None else "the row does not record the end"
+        if driver.note:
+            fact = f"{fact}; {driver.note}"
+        return _unproven("worker-row-missing", fact, f"It ended; how is not known (worker table: {fact}).")
+    return _by_exit_type(job, row, node)
+
+
+def _by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Conclusion:
+    if row.exit_type == "INTENDED_USER_EXIT" and row.overwritten:
+        if job.entrypoint.startswith(_PROMPT):
+            return _unproven(
+                "prompt-exception", _OVERWRITTEN,
+                "The prompt was left after an exception in it; whether its work was done is not known.",
+            )
+        return _say(
+            Outcome.FAILED, "driver-exception", "worker table", _OVERWRITTEN,
+            "It ended by an uncaught exception; Ray calls it SUCCEEDED.",
+        )
+    if row.exit_type == "SYSTEM_ERROR" and node is not None and not node.alive and _together(job, row, node):
+        return _lost(node, job)
+    outcome, rule, sentence = _BY_EXIT_TYPE.get(row.exit_type or "", _UNKNOWN_EXIT_TYPE)
+    return _say(outcome, rule, "worker table", _words(row), sentence.format(exit_type=row.exit_type or "none"))
+
+
+# Exit types of ray/_private/custom_types.py; their meaning for drivers was tried (``tried.md``) or is Ray's own text.
+_BY_EXIT_TYPE = {
+    "INTENDED_USER_EXIT": (
+        Outcome.ENDED_UNKNOWN, "driver-clean-exit",
+        "It ended in order; success is not proven, because Ray keeps no exit code of a driver.",
+    ),
+    "SYSTEM_ERROR": (
+        Outcome.FAILED, "driver-killed", "It died abnormally (killed, or crashed); Ray calls it SUCCEEDED.",
+    ),
+    "NODE_OUT_OF_MEMORY": (
+        Outcome.FAILED, "driver-out-of-memory",
+        "It was killed because its node ran out of memory; Ray calls it SUCCEEDED.",
+    ),
+    "USER_ERROR": (
+        Outcome.FAILED, "driver-user-error", "It ended by an error in user code; Ray calls it SUCCEEDED.",
+    ),
+    "INTENDED_SYSTEM_EXIT": (
+        Outcome.ENDED_UNKNOWN, "driver-system-exit", "Ray ended it on purpose; whether its work was done is not known.",
+    ),
+}
+_UNKNOWN_EXIT_TYPE = (
+    Outcome.ENDED_UNKNOWN, "exit-type-unknown", "It ended; its exit type ({exit_type}) is not one that can be told.",
+)
+
+
+def _together(job: JobFacts, row: DriverExit, node: NodeFacts) -> bool:
+    ended_at = row.ended_at or job.ended_at
+    return ended_at is None or node.ended_at is None or abs(ended_at - node.ended_at) <= _NODE_DEATH_WINDOW
+
+
+def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
+    why = f" ({node.message})" if node.message else ""
+    return Conclusion(
+        Outcome.LOST,
+        (Evidence("node-dead", "node table", f"node {node.node_id} is {node.state}{why}"),
+         Evidence("node-dead", "job list", f"status {job.status}")),
+        f"It was lost with its node {node.node_id[:12]}{why}.",
+    )
+
+
+def _unknown_status(job: JobFacts) -> Conclusion:
+    outcome = Outcome.RUNNING if job.ended_at is None and job.status else Outcome.ENDED_UNKNOWN
+    return _say(
+        outcome, "status-unknown", "job list", f"status {job.status or 'missing'}",
+        f"Ray's status {job.status or '(missing)'} is not one that can be told.",
+    )
+
+
+_OVERWRITTEN = "INTENDED_USER_EXIT with pid 0 and start time 0: the exception hook overwrote the row"
+
+
+def _words(row: DriverExit) -> str:
+    state = "alive" if row.is_alive else row.exit_type or "no exit type"
+    detail = f", {row.exit_detail}" if row.exit_detail else ""
+    return f"{state}, pid {row.pid}{detail}"
+
+
+def _unproven(rule: str, fact: str, sentence: str) -> Conclusion:
+    return _say(Outcome.ENDED_UNKNOWN, rule, "worker table", fact, sentence)
+
+
+def _say(outcome: Outcome, rule: str, source: str, fact: str, sentence: str) -> Conclusion:
+    return Conclusion(outcome, (Evidence(rule, source, fact),), sentence)

@@ -1,0 +1,233 @@
+"""Ray's rows into facts: the only place that knows Ray's field names and their quirks.
+
+Each converter names the Ray file it mirrors. None raises on a row of Ray's: what is missing or not understood leaves
+the field empty, and for jobs a mark that says so, because a row that is dropped is a job that nobody sees.
+"""
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from serve_app.jobs.models import (
+    ActorFacts,
+    ApplicationFacts,
+    DeploymentFacts,
+    DriverExit,
+    JobFacts,
+    JobType,
+    NodeFacts,
+    ReplicaFacts,
+    ServeFacts,
+)
+from serve_app.redaction import redact, redact_mapping
+
+STATUSES = frozenset({"PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"})
+ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
+_ENTRYPOINT_CHARS = 2_000
+_MESSAGE_CHARS = 4_000
+_DETAIL_CHARS = 300
+_ID_CHARS = 256
+_METADATA_ENTRIES = 50
+_JOB_ID_CHARS = 8
+
+
+def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
+    """``JobDetails`` of ray/dashboard/modules/job/pydantic_models.py, times in milliseconds, 0 or null for none.
+
+    A job that had ended when ``known`` was made is taken from there: redacting is most of the cost of a look.
+    """
+    fields = row if isinstance(row, dict) else {}
+    ended_at = _time(fields.get("end_time"))
+    before = known.get(_id_of(fields))
+    if before is not None and (before.status, before.ended_at, before.job_id) == (
+        fields.get("status"), ended_at, _text(fields.get("job_id"))
+    ) and before.status in ENDED:
+        return before
+    driver = fields.get("driver_info")
+    driver = driver if isinstance(driver, dict) else {}
+    submission_id, status = _text(fields.get("submission_id")), _text(fields.get("status")) or ""
+    message = _text(fields.get("message"))
+    return JobFacts(
+        id=_id_of(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
+        type=JobType.SUBMISSION if submission_id else JobType.DRIVER,
+        status=status[:_ID_CHARS],
+        job_id=_text(fields.get("job_id")),
+        submission_id=submission_id,
+        entrypoint=redact(_text(fields.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
+        # Its end, because the log that Ray appends ends with what happened last.
+        message=None if message is None else redact(message)[-_MESSAGE_CHARS:],
+        error_type=_text(fields.get("error_type")),
+        started_at=_time(fields.get("start_time")),
+        ended_at=ended_at,
+        metadata=_metadata(fields.get("metadata")),
+        node_id=_text(fields.get("driver_node_id")),
+        node_ip=_text(driver.get("node_ip_address")),
+        pid=_number(driver.get("pid")),
+        exit_code=_number(fields.get("driver_exit_code")),
+        marks=tuple(_marks(row, fields, status)),
+    )
+
+
+def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
+    """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``."""
+    found = {}
+    for row in rows:
+        worker_id = _text(row.get("worker_id")) if isinstance(row, dict) else None
+        if worker_id is None or row.get("worker_type", "DRIVER") != "DRIVER":
+            continue
+        detail = _text(row.get("exit_detail"))
+        found[worker_id[:_JOB_ID_CHARS]] = DriverExit(
+            job_id=worker_id[:_JOB_ID_CHARS],
+            is_alive=row.get("is_alive") is not False,
+            exit_type=_text(row.get("exit_type")),
+            exit_detail=None if detail is None else _first_sentence(redact(detail)),
+            pid=_number(row.get("pid")) or 0,
+            started_at=_time(row.get("start_time_ms")),
+            ended_at=_time(row.get("end_time_ms")),
+            node_id=_text(row.get("node_id")),
+        )
+    return found
+
+
+def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
+    """``NodeState`` of ray/util/state/common.py."""
+    return tuple(
+        NodeFacts(
+            node_id=node_id,
+            ip=_text(row.get("node_ip")) or "",
+            is_head=row.get("is_head_node") is True,
+            state=_text(row.get("state")) or "",
+            message=None if not row.get("state_message") else redact(str(row["state_message"]))[:_DETAIL_CHARS],
+            started_at=_time(row.get("start_time_ms")),
+            ended_at=_time(row.get("end_time_ms")),
+            resources={str(name): amount for name, amount in _items(row.get("resources_total")) if _is_amount(amount)},
+            labels={str(name): str(value) for name, value in _items(row.get("labels"))},
+        )
+        for row in rows
+        if isinstance(row, dict) and (node_id := _text(row.get("node_id")))
+    )
+
+
+def actor_facts(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
+    """``ActorState`` of ray/util/state/common.py, without the details."""
+    return tuple(
+        ActorFacts(
+            actor_id=actor_id,
+            class_name=_text(row.get("class_name")) or "",
+            name=_text(row.get("name")),
+            state=_text(row.get("state")) or "",
+            job_id=_text(row.get("job_id")) or "",
+            namespace=_text(row.get("ray_namespace")) or "",
+            node_id=_text(row.get("node_id")),
+            pid=_number(row.get("pid")) or None,
+        )
+        for row in rows
+        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id")))
+    )
+
+
+def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
+    """``ServeInstanceDetails`` of ray/serve/schema.py."""
+    controller = details.get("controller_info")
+    return ServeFacts(
+        controller_actor_id=_text(controller.get("actor_id")) if isinstance(controller, dict) else None,
+        applications=tuple(
+            ApplicationFacts(
+                name=str(name),
+                status=_text(app.get("status")) or "",
+                message=redact(_text(app.get("message")) or "")[:_MESSAGE_CHARS],
+                deployments=tuple(
+                    _deployment(str(deployment_name), deployment)
+                    for deployment_name, deployment in _items(app.get("deployments"))
+                    if isinstance(deployment, dict)
+                ),
+            )
+            for name, app in _items(details.get("applications"))
+            if isinstance(app, dict)
+        ),
+    )
+
+
+def _deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
+    replicas = deployment.get("replicas")
+    return DeploymentFacts(
+        name=name,
+        status=_text(deployment.get("status")) or "",
+        message=redact(_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
+        target_num_replicas=_number(deployment.get("target_num_replicas")) or 0,
+        replicas=tuple(
+            ReplicaFacts(
+                replica_id=_text(replica.get("replica_id")) or "",
+                state=_text(replica.get("state")) or "",
+                node_id=_text(replica.get("node_id")),
+                pid=_number(replica.get("pid")),
+            )
+            for replica in (replicas if isinstance(replicas, list) else [])
+            if isinstance(replica, dict)
+        ),
+    )
+
+
+def _id_of(fields: Mapping[str, Any]) -> str:
+    """A submission has no job id before it connects, so its own id is the one that stays."""
+    return _text(fields.get("submission_id")) or _text(fields.get("job_id")) or ""
+
+
+def _marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
+    if not isinstance(row, dict):
+        yield "the row is not an object"
+    elif not _id_of(fields):
+        yield "the row has neither a job id nor a submission id"
+    if status not in STATUSES:
+        yield f"status {redact(status)[:_ID_CHARS] or '(missing)'} is not known"
+    if _text(fields.get("type")) not in ("SUBMISSION", "DRIVER"):
+        yield f"type {redact(str(fields.get('type')))[:_ID_CHARS]} is not known"
+    for name in ("start_time", "end_time"):
+        if fields.get(name) and _time(fields[name]) is None:
+            yield f"{name} is not a time"
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    pairs = list(_items(value))[:_METADATA_ENTRIES]
+    return {
+        name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
+        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}).items()
+    }
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, dict) else ()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(value: Any) -> int | None:
+    """Ray writes 64-bit integers as text (protobuf to JSON)."""
+    try:
+        return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+
+
+def _time(value: Any) -> datetime | None:
+    milliseconds = _number(value)
+    if milliseconds is None or milliseconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _first_sentence(text: str) -> str:
+    """Ray's exit details go on with a page of common causes."""
+    return text.split(" Some common causes", 1)[0][:_DETAIL_CHARS]

@@ -1,0 +1,98 @@
+"""One look at the cluster: every source asked at once, each with its own deadline, each allowed to fail alone.
+
+``ray_rows`` translates what comes back; this and the inspector's tasks summary are all that is read for judging.
+"""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from serve_app.dashboard import Listing
+from serve_app.errors import AppError
+from serve_app.jobs.models import DriverExit, JobFacts, Known, NodeFacts, Section, ServeFacts, Snapshot, Unknown
+from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts
+
+T = TypeVar("T")
+_MOST_JOBS = 100_000
+
+
+class Source(Protocol):
+    """The questions that a look asks; ``dashboard.DashboardClient`` answers them, tests replay recorded answers."""
+
+    async def jobs(self) -> list[Any]: ...
+
+    async def drivers_of_workers(self) -> Listing: ...
+
+    async def actors(self, **equals: str) -> Listing: ...
+
+    async def nodes(self) -> Listing: ...
+
+    async def serve_applications(self) -> dict[str, Any]: ...
+
+
+async def collect(
+    client: Source,
+    now: datetime,
+    *,
+    own_job_id: str | None = None,
+    previous: Snapshot | None = None,
+    retained_jobs: int = _MOST_JOBS,
+) -> Snapshot:
+    """Look once. A source that fails is ``Unknown`` with its reason; nothing is raised, and no job is made in Ray.
+
+    Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` the newest are kept.
+    """
+    known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
+    jobs, exits, actors, nodes, serve = await asyncio.gather(
+        _section(client.jobs(), lambda rows: _jobs(rows, known, retained_jobs)),
+        _section(client.drivers_of_workers(), _exits),
+        _section(_actors(client), lambda listing: Known(actor_facts(listing.rows), listing.note)),
+        _section(client.nodes(), _nodes),
+        _section(client.serve_applications(), _serve),
+    )
+    return Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
+
+
+async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
+    try:
+        return convert(await asked)
+    except AppError as error:
+        return Unknown(error.detail)
+
+
+async def _actors(client: Source) -> Listing:
+    """All actors. Where Ray cuts the list, the living are asked for again: Serve's must not be among the missing."""
+    listing = await client.actors()
+    if listing.note is None:
+        return listing
+    alive = await client.actors(state="ALIVE")
+    by_id = {row.get("actor_id"): row for row in (*listing.rows, *alive.rows) if isinstance(row, dict)}
+    return Listing(list(by_id.values()), listing.note)
+
+
+def _jobs(rows: Iterable[Any], known: Mapping[str, JobFacts], retained: int) -> Known[tuple[JobFacts, ...]]:
+    every = list(rows)
+    if len(every) <= retained:
+        return Known(tuple(job_facts(row, known) for row in every))
+    newest = sorted(every, key=_started, reverse=True)[:retained]
+    note = f"the newest {retained} of {len(every)} jobs are kept."
+    return Known(tuple(job_facts(row, known) for row in newest), note)
+
+
+def _started(row: Any) -> int:
+    started = row.get("start_time") if isinstance(row, dict) else None
+    return started if isinstance(started, int) else 0
+
+
+def _exits(listing: Listing) -> Known[Mapping[str, DriverExit]]:
+    return Known(driver_exits(listing.rows), listing.note)
+
+
+def _nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:
+    return Known(node_facts(listing.rows), listing.note)
+
+
+def _serve(details: Mapping[str, Any]) -> Known[ServeFacts]:
+    return Known(serve_facts(details))

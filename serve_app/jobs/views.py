@@ -1,0 +1,157 @@
+"""Rows and facts as the JSON that the API answers: plain dicts, times in RFC 3339, durations in seconds. Pure."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from serve_app.jobs.expectations import NOTHING, expectation_of
+from serve_app.jobs.models import ActorFacts, DriverExit, JobRow, JobType, NodeFacts, ServeFacts
+
+Json = dict[str, Any]
+
+MAX_ACTORS_OF_A_JOB = 100
+
+
+def row_view(row: JobRow) -> Json:
+    """A job row, as in lists."""
+    return {
+        "id": row.id,
+        "job_id": row.job_id,
+        "submission_id": row.submission_id,
+        "type": row.type.value,
+        "kind": row.kind,
+        "entrypoint": row.entrypoint,
+        "status": row.status,
+        "outcome": row.outcome.value,
+        "verdict": row.verdict.value,
+        "reason": row.reason,
+        "rule": row.rule,
+        "scheduled_by": row.scheduled_by,
+        "managed_by": row.managed_by,
+        "started_at": time_view(row.started_at),
+        "ended_at": time_view(row.ended_at),
+        "duration_s": row.duration_s,
+        "node_id": row.node_id,
+        "metadata": dict(row.metadata),
+        "derived": row.derived,
+        "hidden": row.hidden,
+    }
+
+
+def evidence_view(row: JobRow) -> list[Json]:
+    """What the row's kind, outcome and verdict rest on, in that order."""
+    facts = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
+    return [*facts, {"rule": row.rule, "source": "expectation", "fact": f"{row.kind}, {row.outcome.value}: {row.verdict.value}"}]
+
+
+def expectation_view(row: JobRow) -> Json:
+    """What was expected of this kind of job, what the outcome means for it, and what to do."""
+    expected = expectation_of(row.kind)
+    meaning = expected.meanings.get(row.outcome)
+    return {
+        "purpose": expected.purpose,
+        "must_end": expected.must_end,
+        "usual_duration_s": None if expected.usual_duration_s is None else list(expected.usual_duration_s),
+        "limit_s": expected.limit_s,
+        "meaning": row.reason if meaning is None else meaning.sentence,
+        "action": NOTHING if meaning is None or row.verdict == "OK" else meaning.action,
+    }
+
+
+def driver_view(row: JobRow, driver: DriverExit | None, *, pid: int | None, node_ip: str | None, frames: str | None) -> Json:
+    """The driver process, as far as Ray tells."""
+    return {
+        "job_id": row.job_id,
+        "pid": pid,
+        "node_ip": node_ip,
+        "node_id": row.node_id,
+        "alive": None if driver is None else driver.is_alive,
+        "exit_type": None if driver is None else driver.exit_type,
+        "exit_detail": None if driver is None else driver.exit_detail,
+        "exception_frames": frames,
+    }
+
+
+def timeline_view(row: JobRow, driver: DriverExit | None, as_of: datetime) -> list[Json]:
+    """What is known to have happened, oldest first."""
+    source = "node table" if row.type is JobType.NODE else "job list"
+    events = [(row.started_at, "submitted" if row.submission_id else "started", source), (row.ended_at, row.outcome.value, source)]
+    if driver is not None:
+        events += [(driver.started_at, "driver connected", "worker table"), (driver.ended_at, "driver ended", "worker table")]
+    if row.ended_at is None and row.type is not JobType.NODE:
+        events.append((as_of, f"seen {row.outcome.value}", source))
+    known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0] or as_of)
+    return [{"at": time_view(at), "event": event, "source": source} for at, event, source in known]
+
+
+def actor_view(actor: ActorFacts) -> Json:
+    """An actor, as in lists."""
+    return {
+        "actor_id": actor.actor_id,
+        "class_name": actor.class_name,
+        "name": actor.name,
+        "state": actor.state,
+        "job_id": actor.job_id,
+        "namespace": actor.namespace,
+        "node_id": actor.node_id,
+        "pid": actor.pid,
+    }
+
+
+def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> Json:
+    """The actors of a job, the living first, cut."""
+    mine = sorted((actor for actor in actors if job_id and actor.job_id == job_id), key=lambda actor: (actor.state == "DEAD", actor.actor_id))
+    shown = mine[:MAX_ACTORS_OF_A_JOB]
+    return {"items": [actor_view(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
+
+
+def node_view(node: NodeFacts) -> Json:
+    """A node, as in lists."""
+    return {
+        "node_id": node.node_id,
+        "ip": node.ip,
+        "is_head": node.is_head,
+        "state": node.state,
+        "message": node.message,
+        "started_at": time_view(node.started_at),
+        "ended_at": time_view(node.ended_at),
+        "resources": dict(node.resources),
+        "labels": dict(node.labels),
+    }
+
+
+def serve_view(serve: ServeFacts, application: str) -> Json:
+    """The deployments of one application by name; what the organism is compared with."""
+    return {
+        deployment.name: {
+            "status": deployment.status,
+            "message": deployment.message,
+            "target_num_replicas": deployment.target_num_replicas,
+            "running": sum(replica.state == "RUNNING" for replica in deployment.replicas),
+            "replicas": [
+                {"replica_id": each.replica_id, "state": each.state, "node_id": each.node_id, "pid": each.pid}
+                for each in deployment.replicas
+            ],
+        }
+        for app in serve.applications
+        if app.name == application
+        for deployment in app.deployments
+    }
+
+
+def counts_view(rows: Iterable[JobRow]) -> Json:
+    """Rows counted by kind, outcome and verdict."""
+    every = list(rows)
+    return {
+        "total": len(every),
+        "by_kind": dict(Counter(row.kind for row in every)),
+        "by_outcome": dict(Counter(row.outcome.value for row in every)),
+        "by_verdict": dict(Counter(row.verdict.value for row in every)),
+    }
+
+
+def time_view(time: datetime | None) -> str | None:
+    """RFC 3339, UTC, to the millisecond."""
+    return None if time is None else time.isoformat(timespec="milliseconds")

@@ -1,0 +1,102 @@
+"""`make down`: ends exactly what `make up` started here, and says what it left."""
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from serve_app.local import processes, ray_http, rendering, state
+from serve_app.local.failure import Failure
+from serve_app.local.leftovers import alone, clear_away
+from serve_app.local.plan import APP
+from serve_app.local.progress import Progress, Step
+from serve_app.local.state import UpState
+from serve_app.local.wanted import Wanted
+
+# Organs finish their tasks and agents write a last checkpoint within this; what is not done then is ended all the same.
+SERVE_SHUTDOWN_TIMEOUT_S = 30.0
+DELETE_TIMEOUT_S = 60.0
+
+
+def main() -> int:
+    """Run `make down`; exit code 0 when nothing of ours runs any more."""
+    progress = Progress(sys.stdout, 1, 2)
+    try:
+        wanted = Wanted.read(os.environ)
+        found = state.load(wanted.home)
+        if found is None:
+            print(f"nothing to stop: `make up` started nothing that is still remembered in {wanted.home}")
+            return 0
+        with alone(wanted.home):
+            if found.head_is_ours:
+                _end_our_head(found, progress)
+            else:
+                _remove_from(found, progress)
+            state.forget(wanted.home)
+    except Failure as failure:
+        print(f"\n{failure.text()}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; run `make down` again to finish", file=sys.stderr)
+        return 130
+    print(f"kept: {wanted.home} with the database; delete the directory to forget everything")
+    return 0
+
+
+def _end_our_head(found: UpState, progress: Progress) -> None:
+    with progress.step("application") as step:
+        step.say("draining")
+        step.outcome = _shut_serve_down(found)
+    with progress.step("Ray head") as step:
+        step.say("ending its processes")
+        step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
+
+
+def _shut_serve_down(found: UpState) -> str:
+    if not processes.head_alive(found.processes):
+        return "the head was gone already"
+    try:
+        ray_http.shut_serve_down(_dashboard_url(found), SERVE_SHUTDOWN_TIMEOUT_S)
+    except ray_http.NoAnswer as error:
+        return f"did not end by itself ({error})"
+    return "shut down"
+
+
+def _remove_from(found: UpState, progress: Progress) -> None:
+    url = _dashboard_url(found)
+    with progress.step("application") as step:
+        if ray_http.find_ray(url) is None:
+            step.outcome = f"no Ray answers at {url} any more"
+            return
+        try:
+            _delete(found, url, step)
+        except ray_http.NoAnswer as error:
+            raise Failure(
+                f"The Ray head at {url} did not remove the application: {error}.", "Run `make down` again."
+            ) from None
+        step.outcome = f"{APP} removed"
+    progress.note(f"left: the Ray head at {url}, which `make up` did not start")
+
+
+def _delete(found: UpState, url: str, step: Step) -> None:
+    details = ray_http.serve_details(url)
+    if APP not in details.get("applications", {}):
+        return
+    if not found.serve_ran_before and set(details["applications"]) == {APP}:
+        ray_http.shut_serve_down(url, DELETE_TIMEOUT_S)
+    else:
+        ray_http.put_config(url, rendering.remaining(details, without=[APP]))
+    deadline = time.monotonic() + DELETE_TIMEOUT_S
+    while APP in ray_http.serve_details(url).get("applications", {}):
+        if time.monotonic() > deadline:
+            raise ray_http.NoAnswer(f"it was still there after {DELETE_TIMEOUT_S:.0f} s")
+        step.say("waiting for replicas to end")
+        time.sleep(0.5)
+
+
+def _dashboard_url(found: UpState) -> str:
+    return f"http://127.0.0.1:{found.dashboard_port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""How these programs fail: one sentence of cause, one of what to do next."""
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """Something a person has to mend; ends the program with exit code 1."""
+
+    def __init__(self, cause: str, next_step: str, details: str = "") -> None:
+        """``details`` is shown between the two, for example the last lines of a command's output."""
+        super().__init__(cause)
+        self.cause = cause
+        self.next_step = next_step
+        self.details = details
+
+    def text(self) -> str:
+        """The whole message, as printed."""
+        middle = [f"  | {line}" for line in self.details.splitlines()]
+        return "\n".join([f"error: {self.cause}", *middle, f"next:  {self.next_step}"])
+
+
+def last_lines(text: str, limit: int = 12) -> str:
+    """The end of a command's output, without empty lines: what usually holds the cause."""
+    return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-limit:])

@@ -1,0 +1,21 @@
+"""How much memory can still be had, counting the limit of a container."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+# Measured: a head with the shipped configuration takes about 2.2 GiB resident, most of it Ray's own processes.
+NEEDED_BYTES = int(2.5 * 2**30)
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes(cgroup: Path = _CGROUP) -> int:
+    """Free memory of the machine, or what its cgroup (v2) still allows, whichever is less."""
+    machine: int = psutil.virtual_memory().available
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+    except (OSError, ValueError):
+        return machine
+    return min(machine, max(0, limit - used))

@@ -1,0 +1,131 @@
+"""Starting a Ray head of our own: its command line, its environment, and its short directory."""
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from serve_app.local.failure import Failure, last_lines
+from serve_app.local.ports import REPLICA_PORTS, ChosenPorts
+from serve_app.local.processes import MARKER
+from serve_app.local.wanted import FLAGS_FILE, Wanted
+
+START_TIMEOUT_S = 90.0
+BIN = Path(sys.executable).parent
+# Ray refuses 127.0.0.1 as a node's address and takes the outward one, and then GCS, raylet and every worker listen on
+# all interfaces (`resolve_ip_for_localhost`, ray/_private/services.py). With its support for clusters switched off by
+# this variable, as it is on macOS by default, the node is 127.0.0.1 and they listen on loopback only. Watched with
+# `ss` on 2.60, this still listens on every interface: HAProxy's statistics and metrics ports (fixed in
+# ray/serve/_private/haproxy_templates.py) and one gRPC port of each replica (`[::]:0`,
+# ray/serve/_private/replica.py). On an untrusted network a firewall is needed for those.
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Ingress replicas wait this long for load balancers to notice that they leave. Locally the only one is HAProxy, which
+# is told within a second; Ray's 30 s would be added to every `make down` and to every change of the ingress.
+DRAINING_S = 2
+
+
+def new_temp_dir() -> Path:
+    """A fresh directory for Ray's session. Short, because socket paths below it may have 107 bytes at most."""
+    root = Path(tempfile.gettempdir())
+    return Path(tempfile.mkdtemp(prefix="sc-", dir=root if len(str(root)) <= 30 else "/tmp"))  # noqa: S108
+
+
+def command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
+    """`ray start`. Ports given as 0 are picked by the process that binds them, which cannot collide."""
+    return [
+        str(BIN / "ray"), "start", "--head",
+        f"--port={wanted.ray_port}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={wanted.dashboard_port}",
+        f"--ray-client-server-port={chosen.ray_client}",
+        "--dashboard-agent-listen-port=0",
+        "--metrics-export-port=0",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        f"--temp-dir={temp_dir}",
+        "--disable-usage-stats",
+        "--log-style=record",
+        "--log-color=false",
+    ]  # fmt: skip
+
+
+def environment(
+    base: Mapping[str, str], flags: Mapping[str, str], wanted: Wanted, chosen: ChosenPorts, temp_dir: Path
+) -> dict[str, str]:
+    """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``."""
+    haproxy = temp_dir / "haproxy"
+    ours = {
+        MARKER: str(temp_dir),
+        "SEEDCORE_HOME": str(wanted.home),
+        # Jobs are started as `python -m …`: that has to be this environment's Python.
+        "PATH": f"{BIN}:{base.get('PATH', '/usr/bin:/bin')}",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AUTOSCALER_METRIC_PORT": str(chosen.autoscaler_metrics),
+        "DASHBOARD_METRIC_PORT": str(chosen.dashboard_metrics),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(chosen.fallback_http),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(chosen.fallback_grpc),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(chosen.replica_http_first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(chosen.replica_http_first + REPLICA_PORTS - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(chosen.replica_grpc_first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(chosen.replica_grpc_first + REPLICA_PORTS - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAINING_S),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(chosen.haproxy_stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(chosen.haproxy_metrics),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+    }
+    inherited = {name: value for name, value in base.items() if name != "RAY_ADDRESS"}
+    return {**LOOPBACK, **flags, **inherited, **ours}
+
+
+def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
+    """A file for shells: what a driver script needs to find and join this head by a plain ``ray.init()``."""
+    names = [name for name in LOOPBACK if name in environ]
+    lines = [f"RAY_ADDRESS=127.0.0.1:{wanted.ray_port}", *(f"{name}={environ[name]}" for name in names)]
+    return "\n".join(["# set -a; . THIS_FILE; set +a; then run the driver.", *lines, ""])
+
+
+def client_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """For the command line tools: no other cluster's address, and no proxy between us and this machine."""
+    left_out = {"RAY_ADDRESS", "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS"}
+    direct = ",".join(filter(None, [base.get("NO_PROXY") or base.get("no_proxy"), "127.0.0.1,localhost"]))
+    kept = {name: value for name, value in base.items() if name not in left_out}
+    return {**kept, "NO_PROXY": direct, "no_proxy": direct}
+
+
+def read_flags(path: Path = FLAGS_FILE) -> dict[str, str]:
+    """Read ``deploy/serve.env``: lines ``NAME=value`` and comments, as container tools read it too."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def start(command: list[str], environ: Mapping[str, str], log: Path, tick: Callable[[], None]) -> None:
+    """Run `ray start` until it returns; raises ``Failure`` with its last lines.
+
+    In a session of its own: Ctrl-C in this terminal must not reach the head.
+    """
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=dict(environ), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while process.poll() is None and time.monotonic() < deadline:
+            tick()
+            time.sleep(0.2)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+        cause = f"`ray start` did not come to an end within {START_TIMEOUT_S:.0f} s."
+    elif process.returncode != 0:
+        cause = f"`ray start` failed with exit code {process.returncode}."
+    else:
+        return
+    raise Failure(cause, f"Everything it printed is in {log}; try again after mending it.", last_lines(log.read_text()))

@@ -1,0 +1,71 @@
+"""The configuration as it is deployed: the file of the repository with the HTTP port of this copy, and what changed."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RENDERED = "serve_config.yaml"
+# Read by `make up` itself at each run, so the head has nothing to take over.
+_OF_UP = {"SEEDCORE_CONFIG", "SEEDCORE_UP_TIMEOUT_S"}
+
+
+def render(text: str, http_port: int) -> dict[str, Any]:
+    """The configuration with ``http_options.port`` replaced; ``text`` has passed ``serve_app.check``."""
+    config: dict[str, Any] = yaml.safe_load(text)
+    return {**config, "http_options": {**(config.get("http_options") or {}), "port": http_port}}
+
+
+def with_others(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the applications that others declared on this cluster: Serve deletes declared ones that a PUT leaves out
+    (``ServeController.apply_config``, ray/serve/_private/controller.py)."""
+    ours = {app.get("name") for app in config["applications"]}
+    return {**config, "applications": [*config["applications"], *declared(details, without=ours)]}
+
+
+def declared(details: Mapping[str, Any], without: Iterable[str | None]) -> list[dict[str, Any]]:
+    """Configurations of the applications that came by REST or `serve deploy`, except the named ones."""
+    left_out = set(without)
+    return [
+        app["deployed_app_config"]
+        for name, app in details.get("applications", {}).items()
+        if name not in left_out and app.get("source") == "declarative" and app.get("deployed_app_config")
+    ]
+
+
+def remaining(details: Mapping[str, Any], without: Iterable[str]) -> dict[str, Any]:
+    """The configuration that keeps Serve and everyone's declared applications as they are, except the named ones."""
+    kept = {key: details[key] for key in ("proxy_location", "http_options", "grpc_options") if details.get(key)}
+    return {**kept, "applications": declared(details, without)}
+
+
+def sha256_of(config: Mapping[str, Any]) -> str:
+    """Fingerprint of a configuration's content: order of keys and comments do not count."""
+    return hashlib.sha256(yaml.safe_dump(dict(config), sort_keys=True).encode()).hexdigest()
+
+
+def write(home: Path, config: Mapping[str, Any]) -> Path:
+    """Write the rendered configuration into the home and return its path."""
+    path = home / RENDERED
+    path.write_text(
+        "# Written by `make up` at each start; edit the file in the repository instead.\n"
+        + yaml.safe_dump(dict(config), sort_keys=False)
+    )
+    return path
+
+
+def prints(checkout: Path, flags_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Fingerprints of what a running head cannot take over: code, Serve's flags, and settings of the environment."""
+    code = hashlib.sha256()
+    for package in ("serve_app", "organs"):
+        for path in sorted((checkout / package).rglob("*.py")):
+            code.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes() + b"\0")
+    settings = sorted((name, environ[name]) for name in environ if name.startswith("SEEDCORE_") and name not in _OF_UP)
+    return {
+        "the code": code.hexdigest(),
+        "deploy/serve.env": hashlib.sha256(flags_file.read_bytes()).hexdigest(),
+        "a SEEDCORE_ variable": hashlib.sha256(repr(settings).encode()).hexdigest(),
+    }

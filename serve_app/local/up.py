@@ -1,0 +1,268 @@
+"""`make up`, after the virtual environment is there: a Ray head, the application on it, ready, and its first report."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from serve_app import check
+from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
+from serve_app.local.failure import Failure, last_lines
+from serve_app.local.leftovers import alone, clear_away
+from serve_app.local.plan import APP, Action, Observed, Plan, plan
+from serve_app.local.progress import Progress
+from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
+
+FIRST_STEP = 3
+DEPLOY_TIMEOUT_S = 90.0
+REPORT_TIMEOUT_S = 60.0
+_POLL_S = 0.5
+
+
+def main() -> int:
+    """Run `make up`; exit code 0 when the API is ready, 1 with a reason when not."""
+    progress = Progress(sys.stdout, FIRST_STEP)
+    try:
+        wanted = Wanted.read(os.environ)
+        wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with alone(wanted.home):
+            up = _Up(wanted, progress, dict(os.environ))
+            up.run()
+    except Failure as failure:
+        print(f"\n{failure.text()}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; `make down` ends what was started, `make up` goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Up:
+    """One run: looks, decides by ``plan``, then does what the plan says, step by step."""
+
+    def __init__(self, wanted: Wanted, progress: Progress, environ: Mapping[str, str]) -> None:
+        self.wanted = wanted
+        self.progress = progress
+        self.environ = environ
+        self.config: dict[str, Any] = {}
+        self.before: state.UpState | None = None
+        self.deployed_before_s = 0.0
+
+    def run(self) -> None:
+        with self.progress.step("checks") as step:
+            self.config = self._checked_config()
+            observed = self._observe()
+            decided = plan(self.wanted, observed)
+            if Action.CLEAN_UP in decided.actions and self.before:
+                step.say(decided.says[0])
+                clear_away(self.before)
+                state.forget(self.wanted.home)
+                observed = self._observe()
+                decided = plan(self.wanted, observed)
+            step.outcome = "configuration, ports and memory are fine"
+        for text in decided.says:
+            self.progress.note(f"      {text}")
+        self._head(decided, observed)
+        self._deploy(decided, observed)
+        with self.progress.step("ready") as step:
+            step.outcome = self._wait(step.say, redeployed=Action.DEPLOY in decided.actions)
+        self._report()
+
+    def _checked_config(self) -> dict[str, Any]:
+        path = self.wanted.config
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise Failure(f"{path} cannot be read: {error.strerror}.", "Set SEEDCORE_CONFIG to a file.") from None
+        problems = check.check_config(text, path.name, self.environ)
+        if problems:
+            listed = "\n".join(problem.text() for problem in problems)
+            raise Failure(
+                f"{path} has {len(problems)} mistakes." if len(problems) > 1 else f"{path} has a mistake.",
+                "Correct the file; `make check-config` checks it without deploying.",
+                listed,
+            )
+        return rendering.render(text, self.wanted.http_port)
+
+    def _observe(self) -> Observed:
+        wanted = self.wanted
+        self.before = state.load(wanted.home)
+        ours = self.before is not None and self.before.head_is_ours
+        alive = processes.head_alive(self.before.processes) if self.before else False
+        # A dashboard may outlive its head; what it says then is of no use.
+        found = ray_http.find_ray(wanted.dashboard_url) if alive or not ours else None
+        details: dict[str, Any] = {}
+        if found is not None:
+            try:
+                details = ray_http.serve_details(wanted.dashboard_url)
+            except ray_http.NoAnswer as error:
+                raise Failure(
+                    f"The Ray dashboard at {wanted.dashboard_url} does not tell what is deployed: {error}.",
+                    "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
+                ) from None
+        app = details.get("applications", {}).get(APP) or {}
+        self.deployed_before_s = float(app.get("last_deployed_time_s") or 0.0)
+        config_sha256 = rendering.sha256_of(self.config)
+        if found is not None and not ours:
+            self.config = rendering.with_others(self.config, details)
+        return Observed(
+            state=self.before,
+            head_alive=alive,
+            ray=found,
+            serve_port=(details.get("http_options") or {}).get("port"),
+            app_status=app.get("status"),
+            taken={port: ports.owner_of(port) for port in wanted.ports.values() if not ports.is_free(port)},
+            config_sha256=config_sha256,
+            prints=rendering.prints(CHECKOUT, FLAGS_FILE, self.environ),
+            available_bytes=memory.available_bytes(),
+            own_ray_version=version("ray"),
+        )
+
+    def _head(self, decided: Plan, observed: Observed) -> None:
+        with self.progress.step("Ray head") as step:
+            if Action.START_HEAD in decided.actions:
+                self._start_head(observed, lambda: step.say("starting"))
+                step.outcome = "started"
+            else:
+                step.outcome = "runs already"
+
+    def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
+        wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.new_temp_dir()
+        begun = self._new_state(observed, str(temp_dir)).model_copy(update={"chosen_ports": asdict(chosen)})
+        state.save(wanted.home, begun)
+        environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir)
+        try:
+            ray_head.start(ray_head.command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick)
+        except (Failure, KeyboardInterrupt):
+            clear_away(begun)
+            state.forget(wanted.home)
+            raise
+        marks = processes.marks_of(processes.of_head(str(temp_dir)))
+        self.before = begun.model_copy(update={"processes": marks})
+        state.save(wanted.home, self.before)
+        (wanted.home / "ray.env").write_text(ray_head.driver_environment(environ, wanted))
+
+    def _new_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
+        wanted = self.wanted
+        return state.UpState(
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            http_port=wanted.http_port if temp_dir else observed.serve_port or wanted.http_port,
+            dashboard_port=wanted.dashboard_port, ray_port=wanted.ray_port, temp_dir=temp_dir,
+            serve_ran_before=observed.serve_port is not None and temp_dir is None,
+            prints=dict(observed.prints),
+        )  # fmt: skip
+
+    def _deploy(self, decided: Plan, observed: Observed) -> None:
+        with self.progress.step("deploy") as step:
+            if Action.DEPLOY not in decided.actions:
+                step.outcome = "nothing to deploy"
+                return
+            step.say("sending the configuration")
+            now = self.before or self._new_state(observed, None)
+            # Remembered as deployed only when it is: an interrupted run deploys again.
+            self.before = now.model_copy(update={"config_sha256": ""})
+            state.save(self.wanted.home, self.before)
+            rendered = rendering.write(self.wanted.home, self.config)
+            _serve_deploy(self.wanted.dashboard_url, rendered, self.environ)
+            self.before = now.model_copy(update={"config_sha256": observed.config_sha256})
+            state.save(self.wanted.home, self.before)
+            step.outcome = f"{self.wanted.config.name} handed to Serve"
+
+    def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
+        deadline = time.monotonic() + self.wanted.up_timeout_s
+        unhealthy_since: float | None = None
+        reading, ready = rollout.Reading("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
+        while time.monotonic() < deadline:
+            try:
+                details = ray_http.serve_details(self.wanted.dashboard_url)
+            except ray_http.NoAnswer:
+                details = {}
+            now = time.monotonic()
+            unhealthy_s = now - unhealthy_since if unhealthy_since is not None else 0.0
+            reading = rollout.read(details, APP, self.deployed_before_s if redeployed else 0.0, unhealthy_s)
+            unhealthy_since = (unhealthy_since or now) if reading.status == "UNHEALTHY" else None
+            if reading.verdict == "failed":
+                raise Failure(
+                    f"Serve could not run the application: {reading.status}.", self._after_failure(), reading.message
+                )
+            if reading.verdict == "running":
+                ready = ray_http.ready_status(self._http_url)
+                if ready[0] == 200:
+                    return f"{reading.text}, {rollout.ready_text(*ready)}"
+                say(rollout.ready_text(*ready))
+            else:
+                say(reading.text)
+            time.sleep(_POLL_S)
+        last = f"{reading.text}\n{reading.message}\n/ready: {rollout.ready_text(*ready)}"
+        raise Failure(f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._after_failure(), last_lines(last))
+
+    @property
+    def _http_url(self) -> str:
+        return f"http://127.0.0.1:{self.before.http_port if self.before else self.wanted.http_port}"
+
+    def _after_failure(self) -> str:
+        logs = (
+            f"; logs are in {self.before.temp_dir}/session_latest/logs/serve"
+            if self.before and self.before.temp_dir
+            else ""
+        )
+        return f"Ray was left running for you to look at: {self.wanted.dashboard_url}{logs}. `make down` ends it."
+
+    def _report(self) -> None:
+        url = self._http_url
+        sys.stdout.flush()
+        environ = ray_head.client_environment(self.environ)
+        try:
+            subprocess.run(
+                [sys.executable, "-m", "serve_app.report", "--url", url],
+                env=environ,
+                timeout=REPORT_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            print(f"the report took more than {REPORT_TIMEOUT_S:.0f} s; `make report` prints it later", file=sys.stderr)
+        print(_closing(url, self.wanted, ours=bool(self.before and self.before.head_is_ours)))
+
+
+def _serve_deploy(dashboard_url: str, rendered: Path, environ: Mapping[str, str]) -> None:
+    command = [str(ray_head.BIN / "serve"), "deploy", "-a", dashboard_url, str(rendered)]
+    try:
+        done = subprocess.run(
+            command, env=ray_head.client_environment(environ), capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Failure(
+            f"`serve deploy` took more than {DEPLOY_TIMEOUT_S:.0f} s.", "Run `make up` again, or `make down`."
+        ) from None
+    if done.returncode != 0:
+        raise Failure(
+            "Serve refused the configuration.",
+            "Correct it and run `make up` again; `make down` ends the head.",
+            last_lines(done.stdout + done.stderr),
+        )
+
+
+def _closing(url: str, wanted: Wanted, ours: bool) -> str:
+    rows = [
+        ("API", f"{url}/docs"),
+        ("report", f"{url}/report"),
+        ("Ray dashboard", wanted.dashboard_url),
+        ("submit a job", f".venv/bin/ray job submit --address {wanted.dashboard_url} -- python your_script.py"),
+    ]
+    if ours:
+        rows.append(("run a driver", f"set -a; . {wanted.home / 'ray.env'}; set +a; .venv/bin/python your_script.py"))
+    rows.append(("again, and stop", "make report · make up (after a change) · make down"))
+    return "\n".join(["", *(f"  {name:<15} {text}" for name, text in rows)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

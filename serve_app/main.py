@@ -1,0 +1,102 @@
+"""The wiring, on one page: what ``serve deploy serve_config.yaml`` builds.
+
+HTTP requests go from ``Ingress`` to an organ replica and back: two hops. ``OrganismManager``, ``JobInspector`` and
+``Store`` are never on that path.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from ray import serve
+from ray.serve import Application
+
+from organs.organ import Organ
+from serve_app.access import Tokens, require_safe_address
+from serve_app.exposure import http_host
+from serve_app.ingress import Ingress
+from serve_app.jobs.inspector import JobInspector
+from serve_app.organism.manager import OrganismManager
+from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, ManagerConfig
+from serve_app.store.deployment import StoreDeployment
+
+# Organs and singletons mostly wait; a whole CPU each would fill a small cluster before any job runs.
+_SMALL = {"num_cpus": 0.05}
+# The dashboard listens on the head's loopback unless told otherwise, and SQLite must not move between nodes.
+_ON_HEAD = {"num_cpus": 0.05, "resources": {"node:__internal_head__": 0.001}}
+_HEALTH = {"health_check_period_s": 3, "health_check_timeout_s": 5}
+
+
+def build(args: dict[str, Any]) -> Application:
+    """Build the application from ``args`` of ``serve_config.yaml``.
+
+    Raises ``ValueError`` naming each bad key before anything is deployed, and ``ExposedWithoutTokens`` when Serve
+    listens beyond loopback and no token is configured.
+    """
+    wanted = parse_args(args)
+    tokens = Tokens.load(Env.read())
+    host = http_host()
+    if host is not None:
+        require_safe_address(host, tokens)
+
+    store = (
+        serve.deployment(StoreDeployment, name="Store")
+        .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH)
+        .bind()
+    )
+    inspector = (
+        serve.deployment(JobInspector, name="JobInspector")
+        .options(
+            ray_actor_options=_ON_HEAD,
+            max_ongoing_requests=64,
+            max_queued_requests=256,
+            user_config=InspectorConfig().model_dump(),
+            **_HEALTH,
+        )
+        .bind()
+    )
+    organs = {
+        spec.id: serve.deployment(Organ, name=spec.id)
+        .options(
+            ray_actor_options=_SMALL,
+            max_ongoing_requests=64,
+            max_queued_requests=256,
+            graceful_shutdown_timeout_s=20,
+            user_config={},
+            **_HEALTH,
+        )
+        .bind(spec, wanted.organs, store, inspector)
+        for spec in wanted.organs
+    }
+    manager = (
+        serve.deployment(OrganismManager, name="OrganismManager")
+        .options(
+            ray_actor_options=_ON_HEAD,
+            max_ongoing_requests=64,
+            max_queued_requests=256,
+            user_config=ManagerConfig().model_dump(),
+            **_HEALTH,
+        )
+        .bind(wanted.organs, organs, store, inspector)
+    )
+    return (
+        serve.deployment(Ingress, name="Ingress")
+        .options(
+            ray_actor_options=_SMALL,
+            max_ongoing_requests=256,
+            max_queued_requests=1024,
+            user_config=IngressConfig().model_dump(),
+            **_HEALTH,
+        )
+        .bind(wanted, organs, manager, inspector, store)
+    )
+
+
+def parse_args(args: dict[str, Any]) -> AppArgs:
+    """Validate ``args``; raises ``ValueError`` whose text has one line for each key that is wrong."""
+    try:
+        return AppArgs.model_validate(args)
+    except ValidationError as error:
+        lines = [f"args.{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        raise ValueError("serve_config.yaml is not acceptable:\n" + "\n".join(lines)) from None

@@ -1,0 +1,173 @@
+"""The initialization job: a Ray job of its own, ``python -m serve_app.organism.initialization``.
+
+It reaches every agent of every organ, checks them against the configuration, has each organ do one self-test task,
+records each organ in the store, and exits 0; or non-zero with a sentence saying which organ is missing what. An organ
+that an earlier run of the same generation has done is checked, not tested again, so a run that was killed half-way is
+completed by the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from organs.models import OrganSpec
+from serve_app.errors import AppError
+from serve_app.handles import call, collect
+from serve_app.organism.reconcile import missing
+
+log = logging.getLogger("seedcore.initialization")
+
+_CALL_TIMEOUT_S = 10.0
+_SELF_TEST_TIMEOUT_S = 20.0
+_LOOK_AGAIN_S = 0.5
+
+
+class NotInitialized(Exception):
+    """Something is missing; the sentence says which organ and what."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serve_app.organism.initialization", description=__doc__)
+    parser.add_argument("--application", default="seedcore", help="name of the Serve application")
+    parser.add_argument("--submission-id", required=True, help="id under which this run is recorded")
+    parser.add_argument("--force", action="store_true", help="test every organ again")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    try:
+        asyncio.run(initialize(arguments.application, arguments.submission_id, force=arguments.force))
+    except NotInitialized as error:
+        log.error("Not initialized: %s", error)
+        return 1
+    except AppError as error:
+        log.error("Not initialized: %s", error.detail)
+        return 2
+    return 0
+
+
+async def initialize(application: str, submission_id: str, *, force: bool) -> None:
+    """Do the job; raises ``NotInitialized`` or the ``AppError`` of the part that could not be reached."""
+    manager = serve.get_deployment_handle("OrganismManager", application)
+    store = serve.get_deployment_handle("Store", application)
+    wanted = await call("OrganismManager", manager.wanted, timeout_s=_CALL_TIMEOUT_S, retries=2)
+    specs = [OrganSpec.model_validate(each) for each in wanted["organs"]]
+    generation, deadline = wanted["generation"], time.monotonic() + wanted["timeout_s"]
+
+    begun = await call(
+        "Store", store.begin_initialization, submission_id, generation, force, timeout_s=_CALL_TIMEOUT_S, retries=2
+    )
+    if begun["state"] == "already_succeeded":
+        log.info("Nothing to do: this organism is initialized.")
+        return
+    sentence = "The job ended without an outcome."
+    succeeded = False
+    try:
+        run = _Run(application, submission_id, generation, store, wanted["probe_timeout_s"], deadline)
+        problems = [problem for spec in specs if (problem := await run.organ(spec, begun["steps"].get(spec.id)))]
+        if problems:
+            sentence = "; ".join(problems) + "."
+            raise NotInitialized(sentence)
+        succeeded, sentence = True, f"{len(specs)} organs answer, with every agent that is configured."
+    except AppError as error:
+        sentence = error.detail
+        raise
+    finally:
+        await call(
+            "Store",
+            store.finish_initialization,
+            submission_id,
+            succeeded,
+            sentence,
+            timeout_s=_CALL_TIMEOUT_S,
+            retries=2,
+        )
+    log.info("Initialized: %s", sentence)
+
+
+class _Run:
+    """One run of the job over the organs."""
+
+    def __init__(
+        self,
+        application: str,
+        submission_id: str,
+        generation: str,
+        store: DeploymentHandle,
+        probe_timeout_s: float,
+        deadline: float,
+    ) -> None:
+        self._application = application
+        self._submission_id = submission_id
+        self._generation = generation
+        self._store = store
+        self._inspector = serve.get_deployment_handle("JobInspector", application)
+        self._probe_timeout_s = probe_timeout_s
+        self._deadline = deadline
+
+    async def organ(self, spec: OrganSpec, done: dict[str, Any] | None) -> str | None:
+        """Check one organ, test it unless that is done, record it; returns what is missing as a sentence, or None."""
+        handle = serve.get_deployment_handle(spec.id, self._application)
+        problem, agent_ids = await self._wait_for_agents(spec, handle)
+        if problem is not None:
+            log.info("%s", problem)
+            return problem
+        if done is not None:
+            log.info("%s: done before; %d agents answer", spec.id, len(agent_ids))
+            return None
+        try:
+            test = await call(spec.id, handle.self_test, timeout_s=_SELF_TEST_TIMEOUT_S, retries=1)
+        except AppError as error:
+            return f"{spec.id}: the self-test task was not answered ({error.detail})"
+        if not test["success"]:
+            return f"{spec.id}: the self-test task {test['skill']} failed ({test['detail']})"
+        await call(
+            "Store",
+            self._store.record_initialization_step,
+            self._submission_id,
+            self._generation,
+            spec.id,
+            agent_ids,
+            test,
+            timeout_s=_CALL_TIMEOUT_S,
+            retries=2,
+        )
+        log.info(
+            "%s: %d agents answer; self-test %s passed in %.3f s",
+            spec.id,
+            len(agent_ids),
+            test["skill"],
+            test["duration_s"],
+        )
+        return None
+
+    async def _wait_for_agents(self, spec: OrganSpec, handle: DeploymentHandle) -> tuple[str | None, list[str]]:
+        """Look until all agents are there or the time of the job is up."""
+        while True:
+            agents, desired = await asyncio.gather(
+                collect(spec.id, (handle, "status"), timeout_s=self._probe_timeout_s), self._desired(spec.id)
+            )
+            problem = missing(spec, agents, desired)
+            if problem is None or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
+                return problem, sorted(agent["agent_id"] for agent in agents)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _desired(self, organ_id: str) -> int | None:
+        try:
+            details = await call("JobInspector", self._inspector.serve_details, timeout_s=_CALL_TIMEOUT_S)
+        except AppError:
+            return None
+        organ = details.get(organ_id)
+        return None if organ is None else int(organ["target_num_replicas"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

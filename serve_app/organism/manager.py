@@ -1,0 +1,176 @@
+"""The organism manager: it keeps comparing wanted with actual, and has initialization done by a Ray job.
+
+It is never on the way of a task. It holds no state that cannot be seen again: after a restart it looks, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from organs.models import OrganSpec
+from serve_app.dashboard import DashboardClient
+from serve_app.errors import AppError
+from serve_app.handles import call
+from serve_app.organism.observation import Observation, observe
+from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
+from serve_app.organism.submission import initialization_payload, submissions_of
+from serve_app.settings import ManagerConfig
+
+log = logging.getLogger("ray.serve")
+
+_FRESH_FOR_S = 1.0
+_STORE_TIMEOUT_S = 5.0
+_DASHBOARD_TIMEOUT_S = 5.0
+# Organs that never come up must not keep the job from saying so.
+_WAIT_FOR_ORGANS_S = 30.0
+
+
+class OrganismManager:
+    """One replica on the head node: status of the organism, and its initialization."""
+
+    def __init__(
+        self,
+        specs: tuple[OrganSpec, ...],
+        organs: dict[str, DeploymentHandle],
+        store: DeploymentHandle,
+        inspector: DeploymentHandle,
+    ) -> None:
+        self._specs = specs
+        self._organs = organs
+        self._store = store
+        self._inspector = inspector
+        self._config = ManagerConfig()
+        self._dashboard = DashboardClient.for_this_cluster(_DASHBOARD_TIMEOUT_S)
+        self._application = serve.get_replica_context().app_name
+        # A new head has new agents and an empty job list, so what was initialized before it says nothing about it.
+        self._generation = generation_of(specs, ray.get_runtime_context().get_node_id())
+        self._started = time.monotonic()
+        self._observation: Observation | None = None
+        self._initialization = Initialization("due", "Initialization has not been looked at yet.")
+        self._looking = asyncio.Lock()
+        self._submitting = asyncio.Lock()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
+        self._config = ManagerConfig.model_validate(user_config)
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._reconcile_for_ever())
+
+    async def check_health(self) -> None:
+        """Fail when the loop has died, so that Serve starts a manager that reconciles."""
+        if self._loop is not None and self._loop.done():
+            raise RuntimeError("the reconcile loop has ended")
+
+    async def status(self) -> dict[str, Any]:
+        """The organs as seen at most a second ago, and where initialization stands."""
+        seen = await self._look()
+        return {
+            "organs": list(seen.organs),
+            "initialization": _public(self._initialization),
+            "as_of": seen.taken_at.isoformat(),
+        }
+
+    async def initialize(self, force: bool) -> dict[str, Any]:
+        """Submit the initialization job unless one runs or nothing is due; the same id while one runs."""
+        async with self._submitting:
+            now = await self._initialization_now()
+            if now.state == "running":
+                return {"submission_id": now.submission_id, "state": "running", "message": "Initialization is running."}
+            if now.state == "succeeded" and not force:
+                return {
+                    "submission_id": now.submission_id,
+                    "state": "initialized",
+                    "message": "Organism already initialized",
+                }
+            submission_id = await self._submit(force=force)
+        return {"submission_id": submission_id, "state": "submitted", "message": "Initialization was submitted."}
+
+    async def wanted(self) -> dict[str, Any]:
+        """What the initialization job shall find: organs, the generation to record, its time limit."""
+        return {
+            "organs": [spec.model_dump() for spec in self._specs],
+            "generation": self._generation,
+            "timeout_s": self._config.initialization_timeout_s,
+            "probe_timeout_s": self._config.probe_timeout_s,
+        }
+
+    async def _reconcile_for_ever(self) -> None:
+        while True:
+            # Whatever could not be asked this time is asked again the next; the loop itself must not end.
+            with contextlib.suppress(AppError):
+                await self._reconcile()
+            await asyncio.sleep(self._config.reconcile_period_s)
+
+    async def _reconcile(self) -> None:
+        seen = await self._look()
+        async with self._submitting:
+            self._initialization = await self._initialization_now()
+            if self._initialization.submit and self._organs_are_up(seen):
+                await self._submit(force=False)
+
+    def _organs_are_up(self, seen: Observation) -> bool:
+        if all(organ["agent_count"] for organ in seen.organs):
+            return True
+        return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
+
+    async def _look(self) -> Observation:
+        """One look at a time; whoever comes meanwhile gets the same."""
+        async with self._looking:
+            if self._observation is None or time.monotonic() - self._observation.taken_monotonic > _FRESH_FOR_S:
+                self._observation = await observe(
+                    self._specs, self._organs, self._inspector, self._config.probe_timeout_s
+                )
+            return self._observation
+
+    async def _initialization_now(self) -> Initialization:
+        recorded, rows = await asyncio.gather(
+            call("Store", self._store.latest_initialization, self._generation, timeout_s=_STORE_TIMEOUT_S, retries=1),
+            self._dashboard.jobs(),
+        )
+        return decide(
+            recorded,
+            submissions_of(rows, self._generation),
+            attempts_allowed=self._config.initialization_attempts,
+            enabled=self._config.initialize_on_start,
+        )
+
+    async def _submit(self, *, force: bool) -> str:
+        submission_id = f"{KIND}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        payload = initialization_payload(
+            submission_id,
+            application=self._application,
+            generation=self._generation,
+            force=force,
+            limit_s=self._config.initialization_timeout_s,
+            runtime_env=dict(ray.get_runtime_context().runtime_env),
+        )
+        await self._dashboard.submit_job(payload)
+        self._initialization = Initialization("running", "The initialization job was submitted.", submission_id)
+        log.info(
+            "initialization job submitted",
+            extra={"action": "initialization_submitted", "submission_id": submission_id, "forced": force},
+        )
+        return submission_id
+
+
+def _public(now: Initialization) -> dict[str, Any]:
+    return {
+        "state": now.state,
+        "submission_id": now.submission_id,
+        "sentence": now.sentence,
+        "started_at": now.started_at,
+        "ended_at": now.ended_at,
+        "attempts": now.attempts,
+        "succeeded_before": now.succeeded_before,
+    }

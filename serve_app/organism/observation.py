@@ -1,0 +1,71 @@
+"""What the manager sees at one moment: the organs' agents, Serve's wishes, a probe of each organ."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from organs.models import OrganSpec
+from serve_app.errors import AppError
+from serve_app.handles import call, collect
+from serve_app.organism.reconcile import organ_view
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The organs as last seen."""
+
+    organs: tuple[dict[str, Any], ...]
+    taken_at: datetime
+    taken_monotonic: float
+
+
+async def observe(
+    specs: Sequence[OrganSpec],
+    handles: dict[str, DeploymentHandle],
+    inspector: DeploymentHandle,
+    timeout_s: float,
+) -> Observation:
+    """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
+    serve, *seen = await asyncio.gather(
+        _serve_details(inspector, timeout_s), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
+    )
+    organs = tuple(
+        organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
+        for spec, (agents, probe) in zip(specs, seen, strict=True)
+    )
+    return Observation(organs, datetime.now(UTC), time.monotonic())
+
+
+async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, Any] | None:
+    try:
+        details: dict[str, Any] = await call("JobInspector", inspector.serve_details, timeout_s=timeout_s)
+    except AppError:
+        return None
+    return details
+
+
+async def _organ(
+    spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    agents, probe = await asyncio.gather(
+        collect(spec.id, (handle, "status"), timeout_s=timeout_s), _probe(spec, handle, timeout_s)
+    )
+    return agents, probe
+
+
+async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
+    """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
+    at, began = datetime.now(UTC).isoformat(), time.monotonic()
+    try:
+        answer = await call(spec.id, handle.ping, timeout_s=timeout_s)
+    except AppError as error:
+        return {"at": at, "ok": False, "latency_s": None, "detail": error.detail}
+    latency_s = round(time.monotonic() - began, 6)
+    return {"at": at, "ok": True, "latency_s": latency_s, "detail": f"{answer['agent_id']} answered"}

@@ -1,0 +1,73 @@
+"""The initialization job as Ray's Jobs API knows it: what is submitted, and which of Ray's rows are ours."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from serve_app.organism.reconcile import KIND, Submission
+
+# What makes the job's code and packages the application's own; environment variables stay behind, since Ray shows them.
+_CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
+
+
+def initialization_payload(
+    submission_id: str,
+    *,
+    application: str,
+    generation: str,
+    force: bool,
+    limit_s: float,
+    runtime_env: dict[str, Any],
+) -> dict[str, Any]:
+    """Body of ``POST /api/jobs/`` (ray/dashboard/modules/job/common.py, ``JobSubmitRequest``); metadata are strings."""
+    command = [
+        "python",
+        "-m",
+        "serve_app.organism.initialization",
+        "--application",
+        application,
+        "--submission-id",
+        submission_id,
+    ]
+    if force:
+        command.append("--force")
+    return {
+        "submission_id": submission_id,
+        "entrypoint": shlex.join(command),
+        "metadata": {
+            "job_name": KIND,
+            "seedcore.kind": KIND,
+            "seedcore.scheduled_by": "OrganismManager",
+            "seedcore.managed_by": "OrganismManager",
+            "seedcore.expected_duration_s": "60",
+            "seedcore.limit_s": f"{limit_s:g}",
+            "seedcore.generation": generation,
+        },
+        "runtime_env": {key: runtime_env[key] for key in _CARRIED if key in runtime_env},
+    }
+
+
+def submissions_of(rows: Iterable[dict[str, Any]], generation: str) -> list[Submission]:
+    """The submissions of this generation among Ray's job rows (``JobDetails``, times in milliseconds)."""
+    return [
+        Submission(
+            submission_id=str(row["submission_id"]),
+            status=str(row.get("status") or "UNKNOWN"),
+            message=str(row.get("message") or ""),
+            started_at=_time(row.get("start_time")),
+            ended_at=_time(row.get("end_time")),
+        )
+        for row in rows
+        if row.get("submission_id") and (row.get("metadata") or {}).get("seedcore.generation") == generation
+    ]
+
+
+def _time(milliseconds: Any) -> datetime | None:
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC)
+        if isinstance(milliseconds, int | float) and milliseconds
+        else None
+    )

@@ -1,0 +1,59 @@
+"""The jobs of the cluster, as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+
+
+class JobsQuery(BaseModel):
+    """Filters of the list; one that does not exist is an error, since a misspelt filter would filter nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str | None = Field(default=None, max_length=64, description="For example `user`.")
+    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"] | None = Field(
+        default=None, description="Ray's word."
+    )
+    outcome: Literal["pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost"] | None = Field(
+        default=None, description="What really happened."
+    )
+    verdict: Literal["OK", "WARN", "BAD", "UNKNOWN"] | None = Field(
+        default=None, description="Whether that was expected."
+    )
+    since: AwareDatetime | None = Field(default=None, description="Started at or after (RFC 3339).")
+    until: AwareDatetime | None = Field(default=None, description="Started before (RFC 3339).")
+    q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
+    limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+
+
+@router.get("", summary="All jobs, newest first")
+async def list_jobs(query: Annotated[JobsQuery, Query()], deps: FromDeps) -> Response:
+    """Each job with kind, outcome, verdict and the reason for it."""
+    return json_answer(await deps.jobs.list_jobs(_plain(query)))
+
+
+@router.get("/current", summary="The job that this application runs in")
+async def current(deps: FromDeps) -> Response:
+    """Ray's own lists hide it."""
+    return json_answer(await deps.jobs.current())
+
+
+@router.get("/{id}", summary="One job")
+async def get_job(id: str, deps: FromDeps) -> Response:
+    """By job id or submission id, with expectation, evidence, driver, timeline, actors and tasks."""
+    return json_answer(await deps.jobs.get_job(id))
+
+
+def _plain(query: JobsQuery) -> dict[str, object]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
+    }

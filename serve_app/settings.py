@@ -1,0 +1,106 @@
+"""Every setting, once: what exists (``AppArgs``), how each deployment behaves, and what comes from the environment.
+
+Secrets come from the environment or from a file, never from ``serve_config.yaml``: Serve logs application arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from organs.models import OrganSpec
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppArgs(_Strict):
+    """``args`` of the application in ``serve_config.yaml``: what exists."""
+
+    organs: tuple[OrganSpec, ...] = Field(min_length=1, max_length=50, description="The organs that shall exist.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Host names under which the API may be called, besides localhost and IP addresses.",
+    )
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216, description="Longest request body read.")
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for organ in self.organs:
+            if organ.id in seen:
+                raise ValueError(f"organ id {organ.id!r} is given twice; ids name deployments and must be unique")
+            seen.add(organ.id)
+        return self
+
+
+class IngressConfig(_Strict):
+    """``user_config`` of the ``Ingress`` deployment."""
+
+    task_timeout_s: float = Field(default=30.0, gt=0, le=300, description="Deadline of a task that names none.")
+    call_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Deadline of every other call in the graph.")
+
+
+class ManagerConfig(_Strict):
+    """``user_config`` of the ``OrganismManager`` deployment."""
+
+    initialize_on_start: bool = Field(default=True, description="Submit the initialization job when it is due.")
+    reconcile_period_s: float = Field(
+        default=5.0, ge=0.5, le=300, description="How often wanted and actual are compared."
+    )
+    probe_timeout_s: float = Field(default=2.0, gt=0, le=30, description="Deadline of one probe of one organ.")
+    initialization_timeout_s: float = Field(
+        default=120.0, ge=5, le=3600, description="After this the initialization job gives up with its reason."
+    )
+    initialization_attempts: int = Field(
+        default=3, ge=1, le=20, description="Failed initialization jobs in a row before the manager waits for a person."
+    )
+
+
+class InspectorConfig(_Strict):
+    """``user_config`` of the ``JobInspector`` deployment."""
+
+    poll_period_s: float = Field(
+        default=5.0, ge=0.5, le=300, description="How often Ray is asked when nobody is asking us."
+    )
+    fresh_for_s: float = Field(default=2.0, ge=0.1, le=60, description="A snapshot this young is served as it is.")
+    source_timeout_s: float = Field(default=4.0, gt=0, le=60, description="Deadline of one question to Ray.")
+    retained_jobs: int = Field(default=10_000, ge=100, le=100_000, description="Most job rows kept in memory.")
+
+
+class Env(_Strict):
+    """Settings from the environment: addresses, places and secrets."""
+
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL of the store; none means SQLite in the home."
+    )
+    home: Path = Field(description="Directory of all state on disk.")
+    dashboard_url: str | None = Field(default=None, description="Ray dashboard, when it is not where Ray says.")
+    reader_token: str | None = Field(default=None, repr=False, description="Bearer token of the reader role.")
+    executor_token: str | None = Field(default=None, repr=False, description="Bearer token of the executor role.")
+    operator_token: str | None = Field(default=None, repr=False, description="Bearer token of the operator role.")
+    tokens_file: Path | None = Field(default=None, description="YAML file with a list of tokens for each role.")
+    otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; without it no span is exported.")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Env:
+        """Read ``SEEDCORE_*`` variables; an empty one counts as unset."""
+        values = {name: environ.get(variable_of(name)) or None for name in cls.model_fields}
+        values["home"] = values["home"] or _default_home(environ)
+        return cls.model_validate(values)
+
+
+def variable_of(field: str) -> str:
+    """Name of the environment variable of a field of ``Env``."""
+    return f"SEEDCORE_{field.upper()}"
+
+
+def _default_home(environ: Mapping[str, str]) -> str:
+    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return str(Path(state) / "seedcore")

@@ -1,0 +1,55 @@
+"""State of agents, fenced by epoch: of all replicas that ever claimed an agent, only the newest can write it."""
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.store.bounds import checked_limit, checked_name, encoded
+from serve_app.store.dialect import insert
+from serve_app.store.tables import agents, rfc3339
+
+MAX_STATE_BYTES = 65_536
+
+SaveOutcome = Literal["saved", "fenced", "missing"]
+
+
+async def claim(connection: AsyncConnection, now: datetime, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]:
+    """Raise the epoch and name the owner in one statement; the database orders those who claim at once."""
+    values = {"organ_id": checked_name("organ_id", organ_id), "owner": checked_name("owner", owner), "updated_at": now}
+    statement = (
+        insert(connection, agents)
+        .values(agent_id=checked_name("agent_id", agent_id), epoch=1, state=None, **values)
+        .on_conflict_do_update(index_elements=["agent_id"], set_={"epoch": agents.c.epoch + 1, **values})
+        .returning(agents.c.epoch, agents.c.state)
+    )
+    row = (await connection.execute(statement)).one()
+    return {"epoch": row.epoch, "state": None if row.state is None else json.loads(row.state)}
+
+
+async def save(
+    connection: AsyncConnection, now: datetime, agent_id: str, epoch: int, state: dict[str, Any]
+) -> SaveOutcome:
+    """Write the state if the epoch is still the newest."""
+    # ASCII, so that nothing a task may have brought along can keep an agent from being saved.
+    text = encoded("state", state, max_bytes=MAX_STATE_BYTES, ascii_only=True)
+    mine = (agents.c.agent_id == checked_name("agent_id", agent_id)) & (agents.c.epoch == epoch)
+    written = await connection.execute(update(agents).where(mine).values(state=text, updated_at=now))
+    if written.rowcount == 1:
+        return "saved"
+    known = await connection.scalar(select(agents.c.epoch).where(agents.c.agent_id == agent_id))
+    return "missing" if known is None else "fenced"
+
+
+async def listed(connection: AsyncConnection, organ_id: str | None, limit: int) -> list[dict[str, Any]]:
+    """Agents by id, without their states but with the size of each."""
+    size = func.coalesce(func.length(agents.c.state), 0).label("state_bytes")
+    columns = (agents.c.agent_id, agents.c.organ_id, agents.c.epoch, agents.c.owner, agents.c.updated_at, size)
+    statement = select(*columns).order_by(agents.c.agent_id).limit(checked_limit(limit))
+    if organ_id is not None:
+        statement = statement.where(agents.c.organ_id == checked_name("organ_id", organ_id))
+    rows = (await connection.execute(statement)).mappings()
+    return [{**row, "updated_at": rfc3339(row["updated_at"])} for row in rows]

@@ -1,0 +1,85 @@
+"""Bring a database to the revision of this code, however many processes try at once."""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from serve_app.store import migrations
+from serve_app.store.engine import outside_transactions, writing
+from serve_app.store.errors import StoreTooNew, StoreUnavailable, translated
+
+# Any number that no other user of the same PostgreSQL database takes for its own advisory lock.
+_LOCK = 0x5EED_C08E
+_TIMEOUT_S = 60.0
+_LOCK_PAUSE_S = 0.05
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Run all missing revisions in one transaction; does nothing when there are none.
+
+    Raises ``StoreTooNew`` when the database has a revision that this code does not know, and ``StoreUnavailable``.
+    Not for two databases at once in one process: Alembic keeps its context in a global.
+    """
+    with translated():
+        async with asyncio.timeout(_TIMEOUT_S), contextlib.AsyncExitStack() as stack:
+            if engine.dialect.name == "sqlite":
+                await stack.enter_async_context(_alone_in_directory(engine))
+                await _use_wal(engine)
+            connection = await stack.enter_async_context(writing(engine, limit_s=_TIMEOUT_S).begin())
+            if engine.dialect.name == "postgresql":
+                await connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_TIMEOUT_S:g}s'")
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            await connection.run_sync(_upgrade)
+
+
+@contextlib.asynccontextmanager
+async def _alone_in_directory(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Lock the directory, not the file: closing the file again would end the locks that SQLite has on it.
+
+    SQLite's own lock is not enough, because processes that turn the write-ahead log on at once are refused, not queued.
+    """
+    descriptor = os.open(Path(str(engine.url.database)).parent, os.O_RDONLY)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_PAUSE_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _use_wal(engine: AsyncEngine) -> None:
+    """Turn the write-ahead log on, outside a transaction; the mode stays with the file."""
+    async with outside_transactions(engine).connect() as connection:
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode = WAL")).scalar()
+    if mode != "wal":
+        raise StoreUnavailable("The store is unavailable: its directory does not support SQLite's write-ahead log.")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    present = set(MigrationContext.configure(connection).get_current_heads())
+    strange = sorted(present - known)
+    if strange:
+        raise StoreTooNew(
+            f"The database is at revision {', '.join(strange)}, which this version does not know: a newer version made "
+            "it. Deploy that version again, or name another database."
+        )
+    command.upgrade(config, "head")

@@ -1,0 +1,131 @@
+"""The store: every question and change of the application, each in one transaction with a deadline."""
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.store import agents, initializations, memories
+from serve_app.store.agents import SaveOutcome
+from serve_app.store.database import Database
+from serve_app.store.dialect import insert
+from serve_app.store.engine import create_engine
+from serve_app.store.migrate import upgrade
+from serve_app.store.tables import heartbeats
+
+TIMEOUT_S = 5.0
+# The database gives up first, so that the error says what was slow and the next caller finds it idle.
+_STATEMENT_SHARE = 0.8
+
+Json = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """One database. Every method raises ``StoreUnavailable`` when it cannot answer within ``timeout_s`` seconds,
+    ``InvalidInput`` when a value is not acceptable, and returns only when what it wrote is committed.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    @classmethod
+    async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = utc_now) -> Self:
+        """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
+        engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
+        try:
+            await upgrade(engine)
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(Database(engine, timeout_s), now)
+
+    async def close(self) -> None:
+        """Let running transactions end and give the connections back."""
+        await self._database.close()
+
+    async def ping(self) -> Json:
+        """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
+        started = time.monotonic()
+        await self._write(_beat)
+        return {"backend": self._database.backend, "latency_s": round(time.monotonic() - started, 6)}
+
+    async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> Json:
+        """Take an agent over: ``{"epoch", "state"}``, its state None when it is new. Earlier owners are fenced."""
+        return await self._write(agents.claim, agent_id, organ_id, owner)
+
+    async def save_agent(self, agent_id: str, epoch: int, state: Json) -> SaveOutcome:
+        """Save an agent's state, at most 64 KiB as JSON, unless a later claim has fenced this epoch."""
+        return await self._write(agents.save, agent_id, epoch, state)
+
+    async def list_agents(self, organ_id: str | None = None, limit: int = 500) -> list[Json]:
+        """Agents by id: ``agent_id, organ_id, epoch, owner, updated_at, state_bytes``."""
+        return await self._read(agents.listed, organ_id, limit)
+
+    async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> Json:
+        """Write or replace a memory, at most 256 KiB as JSON: ``{"key", "created", "updated_at"}``."""
+        return await self._write(memories.put, key, value, tags, agent_id)
+
+    async def get_memory(self, key: str) -> Json | None:
+        """``key, value, tags, agent_id, revision, created_at, updated_at``, or None."""
+        return await self._read(memories.get, key)
+
+    async def search_memory(self, query: str, tags: Sequence[str], limit: int) -> Json:
+        """``{"items", "total"}``, newest first; fewer items than ``limit`` when they would make a huge answer."""
+        return await self._read(memories.search, query, tags, limit)
+
+    async def begin_initialization(self, submission_id: str, config_hash: str, force: bool = False) -> Json:
+        """Register a run: ``{"state": "fresh" | "already_succeeded" | "resumed" | "same", "steps": {organ_id: step}}``.
+
+        With ``force`` the steps of earlier runs are forgotten. Raises ``Conflict`` when this submission has ended.
+        """
+        return await self._write(initializations.begin, submission_id, config_hash, force=force)
+
+    async def record_initialization_step(
+        self, submission_id: str, config_hash: str, organ_id: str, agent_ids: Sequence[str], self_test: Json
+    ) -> None:
+        """Record that an organ is done. Raises ``Conflict`` when the run was superseded or has ended."""
+        await self._write(initializations.record_step, submission_id, config_hash, organ_id, agent_ids, self_test)
+
+    async def finish_initialization(self, submission_id: str, succeeded: bool, sentence: str) -> None:
+        """Record the outcome of a run. Raises ``NotFound``, or ``Conflict`` when it ended otherwise before."""
+        await self._write(initializations.finish, submission_id, succeeded, sentence)
+
+    async def latest_initialization(self, config_hash: str | None = None) -> Json | None:
+        """``submission_id, config_hash, state, sentence, started_at, ended_at, steps`` of the run that began last."""
+        return await self._read(initializations.latest, config_hash)
+
+    async def count_failed_initializations(self, config_hash: str) -> int:
+        """How many runs of a configuration failed since the last that succeeded."""
+        return await self._read(initializations.count_failed, config_hash)
+
+    async def _read(
+        self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._database.read(lambda connection: work(connection, *args, **kwargs))
+
+    async def _write(
+        self, work: Callable[Concatenate[AsyncConnection, datetime, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        now = self._now()
+        return await self._database.write(lambda connection: work(connection, now, *args, **kwargs))
+
+
+async def _beat(connection: AsyncConnection, now: datetime) -> None:
+    beat = {"beat_at": now}
+    await connection.execute(
+        insert(connection, heartbeats)
+        .values(name="store", **beat)
+        .on_conflict_do_update(index_elements=["name"], set_=beat)
+        .returning(heartbeats.c.beat_at)
+    )

@@ -1,0 +1,46 @@
+"""Unit tests have no Ray, no sockets, no sleeping, and no settings of whoever runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+import pytest_socket
+
+_SLEEP = asyncio.sleep
+
+
+def pytest_runtest_setup() -> None:
+    # The event loop wakes itself through a socket pair, which is a unix socket and leaves the machine alone.
+    pytest_socket.disable_socket(allow_unix_socket=True)
+
+
+def pytest_runtest_teardown() -> None:
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the wrong test impossible."""
+    for name in [name for name in os.environ if name.startswith(("SEEDCORE_", "RAY_"))]:
+        monkeypatch.delenv(name)
+
+    def no_ray(*_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("unit tests have no Ray")
+
+    def no_sleep(*_: Any) -> NoReturn:
+        raise AssertionError("unit tests do not sleep: hand in a clock, or wait for a condition")
+
+    async def hardly_sleep(delay_s: float, result: Any = None) -> Any:
+        if delay_s > 0:
+            no_sleep()
+        return await _SLEEP(0, result)
+
+    monkeypatch.setattr("ray.init", no_ray)
+    monkeypatch.setattr(time, "sleep", no_sleep)
+    monkeypatch.setattr(asyncio, "sleep", hardly_sleep)
+    yield

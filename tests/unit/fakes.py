@@ -1,0 +1,191 @@
+"""Dependencies of the API that answer from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from organs.models import TaskMessage, TaskReply
+from serve_app.access import Tokens
+from serve_app.api import create_api
+from serve_app.deps import Deps
+from serve_app.errors import AppError, NotFound
+from serve_app.settings import AppArgs, Env, IngressConfig
+
+AS_OF = "2026-01-01T12:00:00+00:00"
+READER, EXECUTOR, OPERATOR = "reader-token-0123456789", "executor-token-012345", "operator-token-012345"
+ARGS = AppArgs.model_validate(
+    {"organs": [{"id": "cognitive_organ_1", "type": "Cognitive"}, {"id": "utility_organ_1", "type": "Utility"}]}
+)
+ALL_TOKENS = Tokens.load(
+    Env(home="/nowhere", reader_token=READER, executor_token=EXECUTOR, operator_token=OPERATOR)  # type: ignore[arg-type]
+)
+
+
+def organ(organ_id: str, organ_type: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "organ_id": organ_id,
+        "organ_type": organ_type,
+        "description": "",
+        "status": "ready",
+        "message": "All agents answer.",
+        "agent_count": 1,
+        "desired_agent_count": 1,
+        "agent_ids": [f"{organ_id}_agent_0"],
+        "agents": [],
+        "last_probe": {"at": AS_OF, "ok": True, "latency_s": 0.002, "detail": "answered"},
+        **changes,
+    }
+
+
+def initialization(state: str = "succeeded", **changes: Any) -> dict[str, Any]:
+    return {
+        "state": state,
+        "submission_id": "coa-1",
+        "sentence": "2 organs answer.",
+        "started_at": AS_OF,
+        "ended_at": AS_OF,
+        "attempts": 1,
+        "succeeded_before": state == "succeeded",
+        **changes,
+    }
+
+
+def job(job_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "kind": "user",
+        "status": "SUCCEEDED",
+        "outcome": "ended_unknown",
+        "verdict": "UNKNOWN",
+        "reason": "Success is not proven.",
+        "duration_s": 2.5,
+        **changes,
+    }
+
+
+@dataclass
+class FakeOrgans:
+    reply: Callable[[str, TaskMessage], TaskReply] | AppError | None = None
+    tasks: list[tuple[str, TaskMessage]] = field(default_factory=list)
+    ids: tuple[str, ...] = ("cognitive_organ_1", "utility_organ_1")
+
+    async def execute(self, organ_id: str, task: TaskMessage) -> TaskReply:
+        self.tasks.append((organ_id, task))
+        if isinstance(self.reply, AppError):
+            raise self.reply
+        if self.reply is not None:
+            return self.reply(organ_id, task)
+        agent_id = f"{organ_id}_agent_0"
+        return {"agent_id": agent_id, "result": result(agent_id)}
+
+    async def skills(self) -> dict[str, list[str]]:
+        return {"cognitive_organ_1": ["job.explain", "task.plan"], "utility_organ_1": ["memory.get", "memory.put"]}
+
+
+def result(agent_id: str) -> Any:
+    return {
+        "agent_id": agent_id,
+        "task_processed": True,
+        "success": True,
+        "quality": 0.9,
+        "capability_score": 0.6,
+        "mem_util": 0.01,
+        "skill": "task.plan",
+        "output": {},
+        "duration_s": 0.001,
+    }
+
+
+@dataclass
+class FakePart:
+    """Organism, jobs and store in one: each method answers what is set, or raises it."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def _say(self, method: str, argument: Any = None) -> Any:
+        self.asked.append((method, argument))
+        answer = self.answers[method]
+        if isinstance(answer, AppError):
+            raise answer
+        return answer
+
+    async def status(self) -> Any:
+        return self._say("status")
+
+    async def initialize(self, force: bool) -> Any:
+        return self._say("initialize", force)
+
+    async def list_jobs(self, query: Any) -> Any:
+        return self._say("list_jobs", query)
+
+    async def get_job(self, job_or_submission_id: str) -> Any:
+        return self._say("get_job", job_or_submission_id)
+
+    async def current(self) -> Any:
+        return self._say("current")
+
+    async def ray_status(self) -> Any:
+        return self._say("ray_status")
+
+    async def cluster_resources(self) -> Any:
+        return self._say("cluster_resources")
+
+    async def cluster_nodes(self) -> Any:
+        return self._say("cluster_nodes")
+
+    async def cluster_actors(self, query: Any) -> Any:
+        return self._say("cluster_actors", query)
+
+    async def ping(self) -> Any:
+        return self._say("ping")
+
+
+def standard_answers() -> dict[str, Any]:
+    return {
+        "status": {
+            "organs": [organ("cognitive_organ_1", "Cognitive"), organ("utility_organ_1", "Utility")],
+            "initialization": initialization(),
+            "as_of": AS_OF,
+        },
+        "initialize": {"submission_id": "coa-2", "state": "submitted", "message": "Initialization was submitted."},
+        "list_jobs": {"items": [job("01000000")], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "get_job": NotFound("There is no job 'x'."),
+        "current": job("01000000", kind="application-server"),
+        "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
+        "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
+        "cluster_nodes": {"items": [{"node_id": "n1", "alive": True}], "as_of": AS_OF},
+        "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "ping": {"backend": "sqlite", "latency_s": 0.001},
+    }
+
+
+@dataclass
+class Served:
+    """The API over fakes, and the fakes."""
+
+    api: FastAPI
+    organs: FakeOrgans
+    part: FakePart
+
+    def client(
+        self, token: str | None = None, client: str = "127.0.0.1", host: str = "localhost:8000"
+    ) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app=self.api, client=(client, 1234), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
+
+
+def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -> Served:
+    organs, part = FakeOrgans(), FakePart({**standard_answers(), **answers})
+    deps = Deps(organs, part, part, part, IngressConfig())
+    return Served(create_api(deps, args, tokens or Tokens(), frozenset({"10.0.0.5"})), organs, part)
+
+
+def fake_api() -> FastAPI:
+    return served().api

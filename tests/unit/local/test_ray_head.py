@@ -1,0 +1,103 @@
+"""How a Ray head of our own is started."""
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from serve_app.local import ray_head
+from serve_app.local.ports import ChosenPorts
+from serve_app.local.wanted import Wanted
+
+WANTED = Wanted(8000, 8265, 6379, Path("/h"), Path("/h/c.yaml"), 180.0)
+CHOSEN = ChosenPorts(20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008, 20108)
+TEMP_DIR = Path("/t/sc-1")
+
+
+def test_environment_of_the_head() -> None:
+    flags = {"RAY_SERVE_KV_TIMEOUT_S": "5", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+    base = {"PATH": "/bin", "RAY_ADDRESS": "10.0.0.1:6379", "RAY_SERVE_KV_TIMEOUT_S": "9", "HOME": "/root"}
+    assert ray_head.environment(base, flags, WANTED, CHOSEN, TEMP_DIR) == {
+        "HOME": "/root",
+        "PATH": f"{ray_head.BIN}:/bin",
+        "SEEDCORE_HOME": "/h",
+        "SEEDCORE_UP_HEAD": "/t/sc-1",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AUTOSCALER_METRIC_PORT": "20002",
+        "DASHBOARD_METRIC_PORT": "20003",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_KV_TIMEOUT_S": "9",
+        "RAY_SERVE_HAPROXY_STATS_PORT": "20004",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": "20005",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "20006",
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": "20007",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "20008",
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "20107",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": "20108",
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": "20207",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "/t/sc-1/haproxy/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": "/t/sc-1/haproxy/admin.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "/t/sc-1/haproxy",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "/t/sc-1/haproxy/server-state",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": "/t/sc-1/haproxy/metrics.sock",
+    }
+
+
+def test_command_of_the_head() -> None:
+    assert ray_head.command(WANTED, CHOSEN, TEMP_DIR)[1:] == [
+        "start",
+        "--head",
+        "--port=6379",
+        "--dashboard-host=127.0.0.1",
+        "--dashboard-port=8265",
+        "--ray-client-server-port=20001",
+        "--dashboard-agent-listen-port=0",
+        "--metrics-export-port=0",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        "--temp-dir=/t/sc-1",
+        "--disable-usage-stats",
+        "--log-style=record",
+        "--log-color=false",
+    ]
+
+
+def test_every_serve_flag_exists_in_the_installed_ray() -> None:
+    found = importlib.util.find_spec("ray")
+    assert found is not None
+    assert found.origin is not None
+    source = (Path(found.origin).parent / "serve" / "_private" / "constants.py").read_text()
+    ours = ray_head.environment({}, ray_head.read_flags(), WANTED, CHOSEN, TEMP_DIR)
+    names = [name for name in ours if name.startswith("RAY_SERVE_")]
+    assert len(names) > len(asdict(CHOSEN))
+    assert [name for name in names if f'"{name}"' not in source] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("# a comment\n\nA=1\n  B = two=2 \n#C=3\n", {"A": "1", "B": "two=2"}),
+    ],
+)
+def test_read_flags(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
+    (tmp_path / "serve.env").write_text(text)
+    assert ray_head.read_flags(tmp_path / "serve.env") == expected
+
+
+def test_tools_reach_this_machine_directly() -> None:
+    base = {"RAY_ADDRESS": "10.0.0.1:6379", "RAY_API_SERVER_ADDRESS": "x", "NO_PROXY": "a.example", "A": "1"}
+    direct = "a.example,127.0.0.1,localhost"
+    assert ray_head.client_environment(base) == {"A": "1", "NO_PROXY": direct, "no_proxy": direct}
+
+
+def test_file_for_drivers() -> None:
+    text = ray_head.driver_environment({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "SECRET": "x"}, WANTED)
+    assert text == (
+        "# set -a; . THIS_FILE; set +a; then run the driver.\n"
+        "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\n"
+    )

@@ -1,0 +1,242 @@
+"""Wanted against actual: each row is one state of the world and the one thing that follows from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from organs.models import OrganSpec
+from serve_app.organism.reconcile import Initialization, Submission, decide, generation_of, missing, organ_view
+
+COGNITIVE = OrganSpec(id="cognitive_organ_1", type="Cognitive", description="Plans.")
+UTILITY = OrganSpec(id="utility_organ_1", type="Utility")
+
+
+def at(minute: int) -> datetime:
+    return datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
+
+
+def submission(number: int, status: str) -> Submission:
+    ended = at(number + 1) if status in ("SUCCEEDED", "FAILED", "STOPPED") else None
+    return Submission(f"coa-{number}", status, "", at(number), ended)
+
+
+def recorded(number: int, state: str, sentence: str = "said so") -> dict[str, Any]:
+    return {
+        "submission_id": f"coa-{number}",
+        "state": state,
+        "sentence": sentence,
+        "started_at": at(number).isoformat(),
+        "ended_at": at(number + 1).isoformat(),
+    }
+
+
+def span(number: int) -> dict[str, Any]:
+    return {
+        "submission_id": f"coa-{number}",
+        "started_at": at(number).isoformat(),
+        "ended_at": at(number + 1).isoformat(),
+    }
+
+
+STOPPED = "The initialization job was stopped on request; POST /organism/initialize runs it again."
+
+
+@pytest.mark.parametrize(
+    ("record", "submissions", "expected"),
+    [
+        # a fresh cluster: submit
+        (None, [], Initialization("due", "Initialization has not run yet.", submit=True)),
+        # pending counts as running: nothing is submitted twice
+        (
+            None,
+            [submission(1, "PENDING")],
+            Initialization("running", "The initialization job is running.", "coa-1", at(1).isoformat(), None, 1),
+        ),
+        # a re-run on request runs although an earlier one succeeded
+        (
+            recorded(1, "succeeded"),
+            [submission(1, "SUCCEEDED"), submission(2, "RUNNING")],
+            Initialization(
+                "running",
+                "The initialization job is running.",
+                "coa-2",
+                at(2).isoformat(),
+                None,
+                2,
+                succeeded_before=True,
+            ),
+        ),
+        # done
+        (
+            recorded(1, "succeeded"),
+            [submission(1, "SUCCEEDED")],
+            Initialization(
+                "succeeded", "said so", "coa-1", at(1).isoformat(), at(2).isoformat(), 1, succeeded_before=True
+            ),
+        ),
+        # failed with its own sentence: try again
+        (
+            recorded(1, "failed", "utility_organ_1: 1 of 1 agents did not answer."),
+            [submission(1, "FAILED")],
+            Initialization(
+                "failed", "utility_organ_1: 1 of 1 agents did not answer.", **span(1), attempts=1, submit=True
+            ),
+        ),
+        # killed half-way: the store still says running, Ray says failed
+        (
+            recorded(1, "running"),
+            [submission(1, "FAILED")],
+            Initialization(
+                "failed",
+                "The initialization job coa-1 ended with status FAILED before it was done.",
+                **span(1),
+                attempts=1,
+                submit=True,
+            ),
+        ),
+        # died before it reached the store
+        (
+            None,
+            [submission(1, "FAILED")],
+            Initialization(
+                "failed",
+                "The initialization job coa-1 ended with status FAILED before it was done.",
+                **span(1),
+                attempts=1,
+                submit=True,
+            ),
+        ),
+        # SUCCEEDED is Ray's word; without a record the work is not done
+        (
+            None,
+            [submission(1, "SUCCEEDED")],
+            Initialization(
+                "failed",
+                "The initialization job coa-1 ended with status SUCCEEDED before it was done.",
+                **span(1),
+                attempts=1,
+                submit=True,
+                succeeded_before=True,
+            ),
+        ),
+        # every retry has an end
+        (
+            None,
+            [submission(1, "FAILED"), submission(2, "FAILED")],
+            Initialization(
+                "waiting_for_person",
+                "The initialization job coa-2 ended with status FAILED before it was done. It failed 2 times; "
+                "mend the cause, then POST /organism/initialize.",
+                **span(2),
+                attempts=2,
+            ),
+        ),
+        # somebody stopped it: that is a wish, not a failure
+        (
+            recorded(1, "running"),
+            [submission(1, "STOPPED")],
+            Initialization("waiting_for_person", STOPPED, **span(1), attempts=1),
+        ),
+    ],
+)
+def test_decide(record: dict[str, Any] | None, submissions: list[Submission], expected: Initialization) -> None:
+    assert decide(record, submissions, attempts_allowed=2, enabled=True) == expected
+
+
+def test_decide_submits_nothing_when_it_is_turned_off() -> None:
+    assert decide(None, [], attempts_allowed=3, enabled=False).submit is False
+
+
+def test_generation_is_of_organs_and_head_and_not_of_their_order_or_words() -> None:
+    here = generation_of([COGNITIVE, UTILITY], "head-a")
+    assert generation_of([UTILITY, COGNITIVE.model_copy(update={"description": "other"})], "head-a") == here
+    assert generation_of([COGNITIVE, UTILITY], "head-b") != here
+    assert generation_of([COGNITIVE], "head-a") != here
+
+
+def agent(rank: int, organ: str = "utility_organ_1", organ_type: str = "Utility") -> dict[str, Any]:
+    return {"agent_id": f"{organ}_agent_{rank}", "rank": rank, "organ_type": organ_type}
+
+
+@pytest.mark.parametrize(
+    ("agents", "desired", "expected"),
+    [
+        ([agent(0), agent(1)], 2, None),
+        ([agent(1)], 2, "utility_organ_1: 1 of 2 agents did not answer (utility_organ_1_agent_0)"),
+        ([], 1, "utility_organ_1: 1 of 1 agents did not answer (utility_organ_1_agent_0)"),
+        ([agent(0), agent(0)], 1, "utility_organ_1: two replicas claim the same agent id"),
+        ([agent(0), agent(1)], 1, "utility_organ_1: agents answered that are not configured (utility_organ_1_agent_1)"),
+        ([agent(0, organ_type="Actuator")], 1, "utility_organ_1: agents are of type Actuator, configured is Utility"),
+        ([agent(0)], None, "utility_organ_1: Serve does not say how many agents are wanted"),
+    ],
+)
+def test_missing(agents: list[dict[str, Any]], desired: int | None, expected: str | None) -> None:
+    assert missing(UTILITY, agents, desired) == expected
+
+
+ANSWERED = {"at": "t", "ok": True, "latency_s": 0.001, "detail": "answered"}
+SILENT = {"at": "t", "ok": False, "latency_s": None, "detail": "no answer in 2 s"}
+
+
+@pytest.mark.parametrize(
+    ("agents", "serve", "probe", "status", "message"),
+    [
+        (
+            [agent(0)],
+            {"target_num_replicas": 1, "status": "HEALTHY", "message": ""},
+            ANSWERED,
+            "ready",
+            "All agents answer.",
+        ),
+        (
+            [agent(0)],
+            {"target_num_replicas": 2, "status": "UPSCALING", "message": "adding"},
+            ANSWERED,
+            "degraded",
+            "1 of 2 agents answer. Serve says: adding",
+        ),
+        # HEALTHY is Serve's word; the probe decides
+        (
+            [agent(0)],
+            {"target_num_replicas": 1, "status": "HEALTHY", "message": ""},
+            SILENT,
+            "not_responding",
+            "The probe failed: no answer in 2 s.",
+        ),
+        (
+            [],
+            {"target_num_replicas": 1, "status": "UPDATING", "message": ""},
+            SILENT,
+            "starting",
+            "No agent answers yet.",
+        ),
+        (
+            [],
+            {"target_num_replicas": 1, "status": "DEPLOY_FAILED", "message": "boom"},
+            SILENT,
+            "not_responding",
+            "No agent answers. Serve says: boom",
+        ),
+        # Serve could not be asked: how many are wanted is unknown, not zero
+        ([agent(0)], None, ANSWERED, "ready", "All agents answer."),
+        ([], None, SILENT, "not_responding", "No agent answers."),
+    ],
+)
+def test_organ_view(
+    agents: list[dict[str, Any]], serve: dict[str, Any] | None, probe: dict[str, Any], status: str, message: str
+) -> None:
+    assert organ_view(UTILITY, agents, serve, probe) == {
+        "organ_id": "utility_organ_1",
+        "organ_type": "Utility",
+        "description": "",
+        "status": status,
+        "message": message,
+        "agent_count": len(agents),
+        "desired_agent_count": serve["target_num_replicas"] if serve else None,
+        "agent_ids": [each["agent_id"] for each in agents],
+        "agents": agents,
+        "last_probe": probe,
+    }

@@ -1,0 +1,64 @@
+"""The initialization job as Ray's Jobs API sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from serve_app.organism.reconcile import Submission
+from serve_app.organism.submission import initialization_payload, submissions_of
+
+
+def test_payload_names_kind_owner_and_expectation_and_carries_no_environment() -> None:
+    payload = initialization_payload(
+        "coa-initialization-1",
+        application="seedcore",
+        generation="abc",
+        force=True,
+        limit_s=120.0,
+        runtime_env={"working_dir": "gcs://pkg.zip", "env_vars": {"SECRET": "x"}},
+    )
+    assert payload == {
+        "submission_id": "coa-initialization-1",
+        "entrypoint": "python -m serve_app.organism.initialization --application seedcore "
+        "--submission-id coa-initialization-1 --force",
+        "metadata": {
+            "job_name": "coa-initialization",
+            "seedcore.kind": "coa-initialization",
+            "seedcore.scheduled_by": "OrganismManager",
+            "seedcore.managed_by": "OrganismManager",
+            "seedcore.expected_duration_s": "60",
+            "seedcore.limit_s": "120",
+            "seedcore.generation": "abc",
+        },
+        "runtime_env": {"working_dir": "gcs://pkg.zip"},
+    }
+
+
+def test_submissions_of_keeps_this_generation_only_and_survives_odd_rows() -> None:
+    rows = [
+        {
+            "submission_id": "a",
+            "status": "FAILED",
+            "message": "m",
+            "start_time": 1_000,
+            "end_time": 2_000,
+            "metadata": {"seedcore.generation": "abc"},
+        },
+        {
+            "submission_id": "b",
+            "status": None,
+            "message": None,
+            "start_time": None,
+            "end_time": 0,
+            "metadata": {"seedcore.generation": "abc"},
+        },
+        {"submission_id": "c", "status": "RUNNING", "metadata": {"seedcore.generation": "other"}},
+        {"submission_id": None, "job_id": "01000000", "status": "RUNNING", "metadata": {}},
+        {"submission_id": "d", "status": "RUNNING", "metadata": None},
+    ]
+    assert submissions_of(rows, "abc") == [
+        Submission(
+            "a", "FAILED", "m", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
+        ),
+        Submission("b", "UNKNOWN", "", None, None),
+    ]

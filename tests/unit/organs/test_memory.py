@@ -1,0 +1,173 @@
+"""The agent's state: what it is worth, that it comes back, and that only one replica writes it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from organs.agent import AgentState, TaskRecord, quality_of
+from organs.memory import AgentMemory
+from organs.models import OrganConfig
+from tests.unit.organs.fakes import FakeStore
+
+CONFIG = OrganConfig(smoothing=0.5, history_limit=3, checkpoint_period_s=1.0)
+
+
+def record(success: bool = True, quality: float = 1.0, skill: str = "a.b") -> TaskRecord:
+    return TaskRecord(skill, success, quality, 0.1, "2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "capability", "quality", "processed", "succeeded", "mem_util"),
+    [
+        ([], 0.5, 0.5, 0, 0, 0.0),
+        ([(True, 1.0)], 0.75, 0.75, 1, 1, 1 / 3),
+        ([(True, 0.5), (False, 0.0)], 0.375, 0.25, 2, 1, 2 / 3),
+        ([(False, 0.0)] * 4, 0.03125, 0.03125, 4, 0, 1.0),
+    ],
+)
+def test_averages_are_exponential(
+    outcomes: list[tuple[bool, float]],
+    capability: float,
+    quality: float,
+    processed: int,
+    succeeded: int,
+    mem_util: float,
+) -> None:
+    state = AgentState()
+    for success, worth in outcomes:
+        state = state.record(record(success, worth), smoothing=0.5, history_limit=3)
+    assert (state.capability_score, state.quality_score) == (capability, quality)
+    assert (state.tasks_processed, state.tasks_succeeded, state.mem_util(3)) == (processed, succeeded, mem_util)
+    assert len(state.history) <= 3
+
+
+@pytest.mark.parametrize(
+    ("success", "completeness", "duration_s", "quality"),
+    [
+        (True, 1.0, 0.0, 1.0),
+        (True, 1.0, 5.0, 0.75),
+        (True, 0.5, 5.0, 0.375),
+        (True, 1.0, 10.0, 0.5),
+        (True, 1.0, 99.0, 0.5),
+        (True, 7.0, 0.0, 1.0),
+        (False, 1.0, 0.0, 0.0),
+    ],
+)
+def test_quality(success: bool, completeness: float, duration_s: float, quality: float) -> None:
+    assert quality_of(success, completeness, duration_s, allowed_s=10.0) == quality
+
+
+def test_state_survives_json() -> None:
+    state = AgentState().record(record(), smoothing=0.5, history_limit=3)
+    assert AgentState.from_json(state.to_json()) == state
+    assert AgentState.from_json({"format": 1, "a_later_key": 5}) == AgentState()
+
+
+@pytest.mark.parametrize(
+    "stored", [{"capability_score": "x"}, {"capability_score": 7}, {"history": [{}]}, {"history": 5}]
+)
+def test_a_corrupt_state_is_said_to_be_so(stored: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"understood|fraction|float"):
+        AgentState.from_json(stored)
+
+
+def memory(store: FakeStore, owner: str = "r1") -> AgentMemory:
+    return AgentMemory("u_agent_0", "u", owner, store, CONFIG)
+
+
+async def test_a_state_comes_back_to_the_next_owner() -> None:
+    store = FakeStore()
+    first = memory(store)
+    assert await first.claim()
+    first.record(record())
+    assert await first.flush()
+    second = memory(store, "r2")
+    assert await second.claim()
+    assert (second.state, second.epoch, second.restored) == (first.state, 2, True)
+
+
+async def test_two_owners_never_both_write() -> None:
+    store = FakeStore()
+    old, new = memory(store), memory(store, "r2")
+    await old.claim()
+    await new.claim()
+    for each in (old, new):
+        each.record(record(success=each is new))
+        await each.flush()
+    assert (old.fenced, new.fenced) == (True, False)
+    assert store.agents["u_agent_0"]["state"]["tasks_succeeded"] == 1
+    old.record(record())
+    await old.flush()
+    assert store.saves == [("u_agent_0", 1), ("u_agent_0", 2)]
+
+
+async def test_a_late_claim_adds_what_happened_meanwhile() -> None:
+    store = FakeStore()
+    before = memory(store)
+    await before.claim()
+    before.record(record())
+    await before.flush()
+    store.down = True
+    after = memory(store, "r2")
+    assert not await after.claim()
+    after.record(record(success=False, quality=0.0))
+    store.down = False
+    assert await after.claim()
+    assert (after.state.tasks_processed, after.state.tasks_succeeded, after.state.capability_score) == (2, 1, 0.375)
+    assert [task.success for task in after.state.history] == [True, False]
+
+
+async def test_a_corrupt_state_is_replaced() -> None:
+    store = FakeStore(agents={"u_agent_0": {"epoch": 4, "state": {"history": 5}}})
+    late = memory(store)
+    late.record(record())
+    assert await late.claim()
+    assert (late.epoch, late.restored, late.state.tasks_processed) == (5, False, 1)
+
+
+async def test_a_row_that_was_deleted_is_claimed_again() -> None:
+    store = FakeStore()
+    one = memory(store)
+    await one.claim()
+    store.agents.clear()
+    one.record(record())
+    await one.flush()
+    assert one.epoch == 0
+    assert await one.claim()
+    assert await one.flush()
+    assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
+
+
+async def test_keeping_waits_longer_while_the_store_is_down_and_writes_when_it_is_back() -> None:
+    store = FakeStore(down=True)
+    pauses: list[float] = []
+
+    async def sleep(pause_s: float) -> None:
+        pauses.append(pause_s)
+        if len(pauses) == 7:
+            store.down = False
+        if len(pauses) == 9:
+            raise asyncio.CancelledError
+
+    one = AgentMemory("u_agent_0", "u", "r1", store, CONFIG, sleep)
+    one.record(record())
+    with pytest.raises(asyncio.CancelledError):
+        await one.keep()
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 1.0, 1.0]
+    assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
+
+
+async def test_keeping_ends_when_fenced() -> None:
+    store = FakeStore()
+
+    async def sleep(_: float) -> None:
+        store.agents["u_agent_0"]["epoch"] = 99
+
+    one = AgentMemory("u_agent_0", "u", "r1", store, CONFIG, sleep)
+    await one.claim()
+    one.record(record())
+    await one.keep()
+    assert one.fenced

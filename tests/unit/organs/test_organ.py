@@ -1,0 +1,163 @@
+"""One agent: tasks in, answers or problems out, and what it makes of itself."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from organs.catalog import CatalogError
+from organs.models import OrganType
+from organs.organ import Organ
+from tests.unit.organs.fakes import FakeStore, FakeWays, organ, task
+
+OWN = "tests.unit.organs.own_skill"
+UTILITY = "utility_organ_1_agent_0"
+
+
+@pytest.mark.parametrize(
+    ("organ_type", "sent", "skill"),
+    [
+        ("Cognitive", task("test_task", "search memory"), "task.plan"),
+        ("Actuator", task("test_task", "fetch a page", x=1), "task.preview"),
+        ("Utility", task("test_task", organ_id=5), "organ.probe"),  # hints that do not fit are not an error
+        ("Utility", task("cluster.resources"), "cluster.resources"),
+    ],
+)
+async def test_answers_are_where_old_clients_look(organ_type: OrganType, sent: Any, skill: str) -> None:
+    made = await organ(organ_type)
+    reply = await made.execute(sent)
+    result = reply["result"]
+    assert set(reply) == {"agent_id", "result"}
+    assert (result["agent_id"], result["task_processed"], result["success"], result["skill"]) == (
+        f"{made._spec.id}_agent_0",
+        True,
+        True,
+        skill,
+    )
+    assert 0.0 < result["quality"] <= 1.0
+    assert (result["capability_score"], result["mem_util"]) == (0.6, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "status", "words", "counted"),
+    [
+        (task("memory.putt"), "unknown_skill", 422, "memory.put", False),
+        (task("task.plan"), "unknown_skill", 422, "a skill of Cognitive organs", False),
+        (task("memory.get"), "invalid_input", 422, "parameters.key: Field required.", False),
+        (task("memory.get", key="k", kee="k"), "invalid_input", 422, "parameters.kee", False),
+        (task("memory.get", key="absent"), "not_found", 404, "'absent'", False),
+        (task("organ.probe", organ_id="nobody"), "not_found", 404, "cognitive_organ_1", False),
+        (task("bad.crash"), "skill_failed", 502, "bad.crash failed", True),
+        (task("bad.fail"), "upstream_failed", 502, "The other side failed.", True),
+        (task("bad.hang", timeout_s=0.01), "deadline_exceeded", 504, "0.01 s", True),
+        (task("bad.object"), "skill_failed", 502, "not JSON", True),
+        (task("bad.huge"), "output_too_large", 502, "2000011 bytes", True),
+    ],
+)
+async def test_problems(sent: Any, code: str, status: int, words: str, counted: bool) -> None:
+    names = ("Crashing", "Failing", "Hanging", "Unspeakable", "Huge")
+    made = await organ("Utility", skills=[f"{OWN}:{name}" for name in names])
+    reply = await made.execute(sent)
+    problem = reply["problem"]
+    assert (reply["agent_id"], problem["code"], problem["status"]) == (UTILITY, code, status)
+    assert words in problem["detail"]
+    assert "secret" not in str(reply)
+    state = await made.status()
+    assert (state["tasks_processed"], state["tasks_succeeded"]) == (int(counted), 0)
+    assert state["capability_score"] == (0.4 if counted else 0.5)
+
+
+async def test_a_users_skill_is_taken_up_without_a_restart() -> None:
+    made = await organ("Utility")
+    assert (await made.execute(task("people.greet", name="Ada")))["problem"]["code"] == "unknown_skill"
+    await made.reconfigure({"skills": [f"{OWN}:Greet"]}, SimpleNamespace(rank=0))
+    result = (await made.execute(task("people.greet", name="Ada")))["result"]
+    assert result["output"] == {"text": "Hello, Ada."}
+    assert 0.45 < result["quality"] <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "words"),
+    [
+        ({"history_limt": 5}, ValidationError, "history_limt"),
+        ({"skills": ["nowhere:Skill"]}, CatalogError, "cannot be imported"),
+        ({"skills": [f"{OWN}"]}, CatalogError, "expected an import path"),
+        ({"skills": [f"{OWN}:NOT_A_SKILL"]}, CatalogError, "is not a skill"),
+        ({"skills": [f"{OWN}:_Bad"]}, CatalogError, "is not a skill"),
+        ({"skills": [f"{OWN}:Nameless"]}, CatalogError, "has a dot"),
+        ({"skills": [f"{OWN}:Greet", f"{OWN}:Greet"]}, CatalogError, "is taken"),
+        ({"default_skill": "task.plan"}, CatalogError, "is not a skill of this organ"),
+    ],
+)
+async def test_a_configuration_that_is_not_acceptable(config: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        await organ("Utility", **config)
+
+
+async def test_a_skill_of_another_type_is_refused() -> None:
+    with pytest.raises(CatalogError, match="for Utility organs; this one is Cognitive"):
+        await organ("Cognitive", skills=[f"{OWN}:Greet"])
+
+
+@pytest.mark.parametrize("organ_type", ["Cognitive", "Actuator", "Utility"])
+async def test_the_self_test_does_real_work_and_does_not_count(organ_type: OrganType) -> None:
+    made = await organ(organ_type)
+    said = await made.self_test()
+    assert (said["success"], said["detail"]) == (True, "done")
+    assert (await made.status())["tasks_processed"] == 0
+
+
+async def test_probing_measures_who_answers() -> None:
+    made = await organ("Utility", ways=FakeWays(silent={"actuator_organ_1"}))
+    result = (await made.execute(task("organ.probe")))["result"]
+    assert (result["output"]["asked"], result["output"]["answered"]) == (3, 2)
+    assert 0.6 < result["quality"] < 0.67
+    silent = [row for row in result["output"]["organs"] if not row["ok"]]
+    assert silent == [
+        {
+            "organ_id": "actuator_organ_1",
+            "ok": False,
+            "agent_id": None,
+            "latency_s": None,
+            "detail": "actuator_organ_1 has no replica that answers.",
+        }
+    ]
+
+
+async def test_another_rank_is_another_agent() -> None:
+    store = FakeStore()
+    made = await organ("Utility", store)
+    await made.execute(task("cluster.nodes"))
+    await made.reconfigure({}, SimpleNamespace(rank=3))
+    made._keeper.cancel()  # type: ignore[union-attr]
+    assert (await made.ping())["agent_id"] == "utility_organ_1_agent_3"
+    assert (await made.status())["tasks_processed"] == 0
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
+async def test_what_is_not_written_yet_is_written_at_a_graceful_end() -> None:
+    store = FakeStore()
+    made = await organ("Utility", store)
+    await made.execute(task("cluster.nodes"))
+    await Organ.__del__(made)
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
+async def test_a_fenced_agent_asks_to_be_replaced() -> None:
+    store = FakeStore()
+    made = await organ("Utility", store)
+    await made.check_health()
+    store.agents[UTILITY]["epoch"] += 1
+    await made.execute(task("cluster.nodes"))
+    await made._memory.flush()
+    with pytest.raises(RuntimeError, match="taken over"):
+        await made.check_health()
+
+
+async def test_a_store_that_is_down_neither_delays_nor_fails_a_task() -> None:
+    made = await organ("Utility", FakeStore(down=True))
+    assert (await made.execute(task("cluster.nodes")))["result"]["success"] is True
+    assert (await made.execute(task("memory.search")))["problem"]["status"] == 503

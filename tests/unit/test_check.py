@@ -1,0 +1,326 @@
+"""The checker of configurations: each mistake, with its line, key, what was got and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serve_app.check import USAGE, Problem, check_config, key_of, main
+
+SHIPPED = Path(__file__).resolve().parents[2] / "serve_config.yaml"
+HEAD = """\
+http_options: {host: 127.0.0.1}
+applications:
+  - name: seedcore
+    import_path: serve_app.main:build
+"""
+ARGS = """\
+    args:
+      organs:
+        - {id: cognitive_organ_1, type: Cognitive}
+"""
+DEPLOYMENTS = HEAD + ARGS + "    deployments:\n"
+APP = "applications[0]"
+FIRST = f"{APP}.deployments[0]"
+LISTED = "Ingress, OrganismManager, JobInspector, Store, cognitive_organ_1"
+
+
+def lines_of(text: str, **env: str) -> list[str]:
+    return [problem.text() for problem in check_config(text, "c.yaml", env)]
+
+
+def test_shipped_configuration_is_fine() -> None:
+    assert lines_of(SHIPPED.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", ["c.yaml:1: got nothing; expected a mapping with `applications`"], id="empty"),
+        pytest.param("- 1", ["c.yaml:1: got [1]; expected a mapping with `applications`"], id="a list"),
+        pytest.param(
+            "a: [", ["c.yaml:1: got expected the node content, but found '<stream end>'; expected YAML"], id="torn"
+        ),
+        pytest.param(
+            "a: 1\n---\nb: 2", ["c.yaml:2: got but found another document; expected YAML"], id="two documents"
+        ),
+        pytest.param("a: 1\nb:\n? [1]\n: 2", ["c.yaml:3: got found unhashable key; expected YAML"], id="a list as key"),
+        pytest.param(
+            "a: !!python/name:os.system",
+            [
+                "c.yaml:1: got could not determine a constructor for the tag "
+                "'tag:yaml.org,2002:python/name:os.system'; expected YAML"
+            ],
+            id="a tag that would run code",
+        ),
+        pytest.param(
+            HEAD + ARGS + "    name: again\n",
+            [f"c.yaml:8: {APP}.name: got a key for the second time; expected it once; it is on line 3"],
+            id="a key twice",
+        ),
+        pytest.param(
+            "http_options: {host: 127.0.0.1}\n",
+            ["c.yaml:1: applications: got nothing; expected this key"],
+            id="no applications",
+        ),
+    ],
+)
+def test_documents(text: str, expected: list[str]) -> None:
+    assert lines_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "proxy_locaton: HeadOnly\n" + HEAD + ARGS,
+            [
+                "c.yaml:1: proxy_locaton: got an unknown key; expected one of proxy_location, http_options, "
+                "grpc_options, controller_options, logging_config, tracing_config, applications, target_capacity "
+                "(nearest: proxy_location)"
+            ],
+            id="unknown key at the top",
+        ),
+        pytest.param(
+            HEAD.replace("127.0.0.1}", "127.0.0.1, prt: 1}") + ARGS,
+            [
+                "c.yaml:1: http_options.prt: got an unknown key; expected one of host, port, root_path, "
+                "request_timeout_s, keep_alive_timeout_s, ssl_keyfile, ssl_certfile, ssl_keyfile_password, "
+                "ssl_ca_certs (nearest: port)"
+            ],
+            id="unknown HTTP option",
+        ),
+        pytest.param(
+            HEAD.replace("127.0.0.1}", "127.0.0.1, port: http}") + ARGS,
+            ["c.yaml:1: http_options.port: got 'http'; expected a valid integer, unable to parse string as an integer"],
+            id="a value of the wrong type",
+        ),
+        pytest.param(
+            "tracing_config:\n  sampling_ratio: 2\n" + HEAD + ARGS,
+            [
+                "c.yaml:2: tracing_config.sampling_ratio: got 2; "
+                "expected another value: sampling_ratio must be between 0.0 and 1.0, got 2.0."
+            ],
+            id="a value that Ray refuses",
+        ),
+        pytest.param(
+            DEPLOYMENTS + "      - name: cognitive_organ_1\n        num_replica: 2\n",
+            [f"c.yaml:10: {FIRST}.num_replica: got an unknown key; expected a known one (nearest: num_replicas)"],
+            id="unknown deployment option",
+        ),
+        pytest.param(
+            DEPLOYMENTS + "      - name: cognitive_organ_1\n        ray_actor_options: {num_cpu: 1}\n",
+            [
+                f"c.yaml:10: {FIRST}.ray_actor_options.num_cpu: got an unknown key; expected one of runtime_env, "
+                "num_cpus, num_gpus, memory, resources, accelerator_type, label_selector, fallback_strategy "
+                "(nearest: num_cpus)"
+            ],
+            id="unknown actor option",
+        ),
+    ],
+)
+def test_what_ray_would_ignore(text: str, expected: list[str]) -> None:
+    assert lines_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        pytest.param(
+            "    args:\n      organs:\n        - {id: a, type: Utilty}\n",
+            [
+                f"c.yaml:7: {APP}.args.organs[0].type: got 'Utilty'; expected one of Cognitive, Actuator, Utility "
+                "(nearest: Utility)"
+            ],
+            id="unknown organ type",
+        ),
+        pytest.param(
+            "    args:\n      organs:\n        - id: a\n          typ: Utility\n",
+            [
+                f"c.yaml:7: {APP}.args.organs[0].type: got nothing; expected this key",
+                f"c.yaml:8: {APP}.args.organs[0].typ: got an unknown key; expected one of id, type, description "
+                "(nearest: type)",
+            ],
+            id="unknown organ key",
+        ),
+        pytest.param(
+            "    args: {organs: []}\n",
+            [
+                f"c.yaml:5: {APP}.args.organs: got []; "
+                "expected Tuple should have at least 1 item after validation, not 0"
+            ],
+            id="no organ",
+        ),
+        pytest.param(
+            "    args: {organs: [{id: a, type: Utility}, {id: a, type: Utility}]}\n",
+            [
+                f"c.yaml:5: {APP}.args: got {{'organs': [{{'id': 'a', 'type': 'Utility'}}, {{'id': 'a', 'ty…; expected "
+                "another value: organ id 'a' is given twice; ids name deployments and must be unique"
+            ],
+            id="an id twice",
+        ),
+        pytest.param(
+            "    args: {organs: [{id: Big, type: Utility}]}\n",
+            [
+                f"c.yaml:5: {APP}.args.organs[0].id: got 'Big'; expected String should match pattern "
+                "'^[a-z][a-z0-9_]{0,62}$'"
+            ],
+            id="an id that cannot name a deployment",
+        ),
+        pytest.param("", [f"c.yaml:3: {APP}.args.organs: got nothing; expected this key"], id="no args"),
+        pytest.param(
+            "    args: 3\n", [f"c.yaml:5: {APP}.args: got 3; expected a valid dictionary"], id="args of a wrong type"
+        ),
+    ],
+)
+def test_args(args: str, expected: list[str]) -> None:
+    assert lines_of(HEAD + args) == expected
+
+
+@pytest.mark.parametrize(
+    ("deployments", "expected"),
+    [
+        pytest.param(
+            "      - name: cognitive_organ\n",
+            [f"c.yaml:9: {FIRST}.name: got 'cognitive_organ'; expected one of {LISTED} (nearest: cognitive_organ_1)"],
+            id="a deployment that does not exist",
+        ),
+        pytest.param(
+            "      - name: Store\n      - name: Store\n",
+            [
+                f"c.yaml:10: {APP}.deployments[1].name: got 'Store'; "
+                "expected each deployment once; Serve would use the last"
+            ],
+            id="a deployment twice",
+        ),
+        pytest.param(
+            "      - name: JobInspector\n        num_replicas: 2\n",
+            [f"c.yaml:10: {FIRST}.num_replicas: got 2; expected 1; there is one JobInspector, always"],
+            id="two inspectors",
+        ),
+        pytest.param(
+            "      - name: Store\n        num_replicas: auto\n",
+            [f"c.yaml:10: {FIRST}.num_replicas: got 'auto'; expected 1; there is one Store, always"],
+            id="stores without number",
+        ),
+        pytest.param(
+            "      - name: OrganismManager\n        autoscaling_config: {min_replicas: 1}\n",
+            [
+                f"c.yaml:10: {FIRST}.autoscaling_config: got autoscaling; "
+                "expected none; there is one OrganismManager, always"
+            ],
+            id="managers without number",
+        ),
+        pytest.param("      - name: Store\n        num_replicas: 1\n", [], id="one store is fine"),
+        pytest.param(
+            "      - name: Store\n        user_config: {a: 1}\n",
+            [f"c.yaml:10: {FIRST}.user_config: got {{'a': 1}}; expected no user_config; Store has no settings"],
+            id="settings of a deployment that has none",
+        ),
+        pytest.param(
+            "      - name: Ingress\n        user_config: {task_timeout: 3}\n",
+            [
+                f"c.yaml:10: {FIRST}.user_config.task_timeout: got an unknown key; expected one of task_timeout_s, "
+                "call_timeout_s (nearest: task_timeout_s)"
+            ],
+            id="unknown setting",
+        ),
+        pytest.param(
+            "      - name: cognitive_organ_1\n        user_config:\n          smoothing: 2\n",
+            [f"c.yaml:11: {FIRST}.user_config.smoothing: got 2; expected less than or equal to 1"],
+            id="a setting out of range",
+        ),
+        pytest.param(
+            "      - name: cognitive_organ_1\n        num_replicas: 4\n        user_config: {smoothing: 0.5}\n",
+            [],
+            id="an organ as it should be",
+        ),
+    ],
+)
+def test_deployments(deployments: str, expected: list[str]) -> None:
+    assert lines_of(DEPLOYMENTS + deployments) == expected
+
+
+def test_skills_are_imported() -> None:
+    skills = "        user_config:\n          skills:\n            - no_such_package.skills:Mine\n"
+    found = check_config(DEPLOYMENTS + "      - name: cognitive_organ_1\n" + skills, "c.yaml", {})
+    assert [(problem.line, problem.key, problem.got) for problem in found] == [
+        (12, f"{FIRST}.user_config.skills[0]", "'no_such_package.skills:Mine'")
+    ]
+    assert "no_such_package" in found[0].expected
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "key"),
+    [
+        pytest.param("http_options: {host: 127.0.0.1}", {}, None, id="loopback"),
+        pytest.param("http_options: {host: 0.0.0.0}", {}, "http_options.host", id="everywhere, no tokens"),
+        pytest.param("proxy_location: HeadOnly", {}, "http_options.host", id="left out means everywhere"),
+        pytest.param(
+            "http_options: {host: 0.0.0.0}",
+            {
+                "SEEDCORE_READER_TOKEN": "r" * 40,
+                "SEEDCORE_EXECUTOR_TOKEN": "e" * 40,
+                "SEEDCORE_OPERATOR_TOKEN": "o" * 40,
+            },
+            None,
+            id="everywhere, with tokens",
+        ),
+    ],
+)
+def test_exposure(options: str, env: dict[str, str], key: str | None) -> None:
+    text = HEAD.replace("http_options: {host: 127.0.0.1}", options) + ARGS
+    assert [problem.key for problem in check_config(text, "c.yaml", env)] == ([key] if key else [])
+
+
+def test_other_applications_are_not_ours_to_judge() -> None:
+    other = "  - {name: other, route_prefix: /o, import_path: 'other:app', args: {x: 1}, deployments: [{name: Any}]}\n"
+    assert lines_of(HEAD + ARGS + other) == []
+
+
+def test_an_alias_that_contains_itself_ends() -> None:
+    assert check_config("a: &x\n  b: *x\n", "c.yaml", {})[0].line == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [((), ""), (("a", 0, "b"), "a[0].b"), (("applications", 1), "applications[1]")]
+)
+def test_key_of(path: tuple[str | int, ...], expected: str) -> None:
+    assert key_of(path) == expected
+
+
+def test_problem_text() -> None:
+    assert Problem("c.yaml", 12, "a.b", "'x'", "one of y").text() == "c.yaml:12: a.b: got 'x'; expected one of y"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "out", "err"),
+    [
+        ([], 2, "", USAGE + "\n"),
+        (["--help"], 2, "", USAGE + "\n"),
+        (["good.yaml"], 0, "good.yaml: fine\n", ""),
+        (
+            ["good.yaml", "bad.yaml"],
+            1,
+            "good.yaml: fine\nbad.yaml:1: got nothing; expected a mapping with `applications`\n",
+            "",
+        ),
+        (["gone.yaml"], 2, "", "gone.yaml: cannot be read: [Errno 2] No such file or directory: 'gone.yaml'\n"),
+    ],
+)
+def test_command(
+    arguments: list[str],
+    code: int,
+    out: str,
+    err: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text(HEAD + ARGS)
+    Path("bad.yaml").write_text("")
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (out, err)
