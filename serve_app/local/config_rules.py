@@ -124,12 +124,12 @@ def _deployment(name: str, deployment: Mapping[str, Any], path: Path) -> Iterato
 def _skills(config: OrganConfig, path: Path) -> Iterator[Mistake]:
     if not config.skills:
         return
-    from organs.catalog import Catalog  # imports the skills of users, so only when there are any
+    from organs.catalog import CatalogError, import_skill  # only when there are any: it imports users' code
 
     for index, skill in enumerate(config.skills):
         try:
-            Catalog.load((skill,))
-        except (ValueError, ImportError, AttributeError, TypeError) as error:
+            import_skill(skill)
+        except CatalogError as error:
             yield Mistake((*path, index), shown(skill), f"a skill that can be imported: {error}")
 
 
