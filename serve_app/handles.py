@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
@@ -10,6 +11,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
+
+log = logging.getLogger("ray.serve")
 
 
 class RemoteMethod(Protocol):
@@ -53,6 +56,12 @@ async def collect(part: str, method: Any, *, timeout_s: float) -> list[Any]:
     return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
+class PartFailed(AppError):
+    """Another deployment raised something that it should not: a bug there, which must not take the caller down too."""
+
+    code, title = "part_failed", "A part failed"
+
+
 class ReplicaLost(Unavailable):
     """The replica died or could not be reached while it had the call."""
 
@@ -75,10 +84,13 @@ async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...]) -> Any:
         raise Unavailable(f"{part} cancelled the request.") from None
     except (ActorDiedError, ActorUnavailableError, RayActorError):
         raise ReplicaLost(f"The replica of {part} that had the request died; Serve is replacing it.") from None
-    except RayTaskError as error:
-        if isinstance(error.cause, AppError):
-            raise error.cause from None
-        raise
+    except Exception as error:
+        # By reference the cause comes wrapped, over gRPC as it is (ray/serve/_private/replica_result.py).
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if isinstance(cause, AppError):
+            raise cause from None
+        log.exception("a part failed", extra={"action": "part_failed", "part": part})
+        raise PartFailed(f"{part} failed; its log has the reason.") from error
 
 
 async def _awaited(response: Awaitable[Any]) -> Any:

@@ -87,8 +87,8 @@ EXPECTATIONS: Mapping[str, Expectation] = {
         Expectation(
             USER, "Someone's own work.", "whoever started it", "its own process", None, None, None,
             {
-                Outcome.SUCCEEDED: Meaning("It did what it should."),
-                Outcome.RUNNING: Meaning("It works."),
+                Outcome.SUCCEEDED: Meaning("It ended as it should."),
+                Outcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
                 Outcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
                 Outcome.FAILED: Meaning("It failed.", _READ_THE_LOG),
                 Outcome.STOPPED: Meaning("It was stopped on request."),

@@ -44,7 +44,7 @@ class JobQuery:
 
     @classmethod
     def parse(cls, query: Mapping[str, Any]) -> JobQuery:
-        """From the names of the HTTP query; a list, or a text with commas, gives alternatives. Raises ``InvalidInput``."""
+        """From the names of the HTTP query; a list, or commas, give alternatives. Raises ``InvalidInput``."""
         unknown = sorted(set(query) - _FIELDS)
         if unknown:
             raise _invalid(unknown[0], f"is not a filter; filters are {', '.join(sorted(_FIELDS))}")
@@ -62,8 +62,9 @@ class JobQuery:
 
     def matches(self, row: JobRow) -> bool:
         """Whether a row is asked for, the page aside."""
-        chosen = ((self.kinds, row.kind), (self.statuses, row.status), (self.outcomes, row.outcome), (self.verdicts, row.verdict))
-        if any(wanted and value not in wanted for wanted, value in chosen):
+        wanted = (self.kinds, self.statuses, self.outcomes, self.verdicts)
+        values = (row.kind, row.status, row.outcome, row.verdict)
+        if any(some and value not in some for some, value in zip(wanted, values, strict=True)):
             return False
         if self.since is not None and (row.started_at is None or row.started_at < self.since):
             return False

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.jobs.expectations import NOTHING, expectation_of
-from serve_app.jobs.models import ActorFacts, DriverExit, JobRow, JobType, NodeFacts, ServeFacts
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
+from serve_app.redaction import redact
 
 Json = dict[str, Any]
 
 MAX_ACTORS_OF_A_JOB = 100
+MAX_TASK_NAMES = 50
 
 
 def row_view(row: JobRow) -> Json:
@@ -43,7 +45,8 @@ def row_view(row: JobRow) -> Json:
 def evidence_view(row: JobRow) -> list[Json]:
     """What the row's kind, outcome and verdict rest on, in that order."""
     facts = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
-    return [*facts, {"rule": row.rule, "source": "expectation", "fact": f"{row.kind}, {row.outcome.value}: {row.verdict.value}"}]
+    judged = f"{row.kind}, {row.outcome.value}: {row.verdict.value}"
+    return [*facts, {"rule": row.rule, "source": "expectation", "fact": judged}]
 
 
 def expectation_view(row: JobRow) -> Json:
@@ -60,12 +63,13 @@ def expectation_view(row: JobRow) -> Json:
     }
 
 
-def driver_view(row: JobRow, driver: DriverExit | None, *, pid: int | None, node_ip: str | None, frames: str | None) -> Json:
-    """The driver process, as far as Ray tells."""
+def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, frames: str | None) -> Json:
+    """The driver process, as far as Ray tells; ``frames``: where its uncaught exception was."""
+    pid = job.pid if job is not None and job.pid else driver.pid if driver is not None else None
     return {
         "job_id": row.job_id,
-        "pid": pid,
-        "node_ip": node_ip,
+        "pid": pid or None,
+        "node_ip": None if job is None else job.node_ip,
         "node_id": row.node_id,
         "alive": None if driver is None else driver.is_alive,
         "exit_type": None if driver is None else driver.exit_type,
@@ -77,9 +81,13 @@ def driver_view(row: JobRow, driver: DriverExit | None, *, pid: int | None, node
 def timeline_view(row: JobRow, driver: DriverExit | None, as_of: datetime) -> list[Json]:
     """What is known to have happened, oldest first."""
     source = "node table" if row.type is JobType.NODE else "job list"
-    events = [(row.started_at, "submitted" if row.submission_id else "started", source), (row.ended_at, row.outcome.value, source)]
+    events = [
+        (row.started_at, "submitted" if row.submission_id else "started", source),
+        (row.ended_at, row.outcome.value, source),
+    ]
     if driver is not None:
-        events += [(driver.started_at, "driver connected", "worker table"), (driver.ended_at, "driver ended", "worker table")]
+        events.append((driver.started_at, "driver connected", "worker table"))
+        events.append((driver.ended_at, "driver ended", "worker table"))
     if row.ended_at is None and row.type is not JobType.NODE:
         events.append((as_of, f"seen {row.outcome.value}", source))
     known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0] or as_of)
@@ -102,9 +110,34 @@ def actor_view(actor: ActorFacts) -> Json:
 
 def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> Json:
     """The actors of a job, the living first, cut."""
-    mine = sorted((actor for actor in actors if job_id and actor.job_id == job_id), key=lambda actor: (actor.state == "DEAD", actor.actor_id))
+    mine = [actor for actor in actors if job_id and actor.job_id == job_id]
+    mine.sort(key=lambda actor: (actor.state == "DEAD", actor.actor_id))
     shown = mine[:MAX_ACTORS_OF_A_JOB]
     return {"items": [actor_view(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
+
+
+def tasks_view(answer: Json) -> Json:
+    """Tasks by name and state, the most frequent names (``TaskSummaries`` of ray/util/state/common.py)."""
+    summary = ((answer.get("result") or {}).get("node_id_to_summary") or {}).get("cluster") or {}
+    names = [entry for entry in (summary.get("summary") or {}).values() if isinstance(entry, dict)]
+    states: Counter[str] = Counter()
+    for entry in names:
+        states.update(_counts(entry))
+    names.sort(key=lambda entry: -sum(_counts(entry).values()))
+    return {
+        "total": sum(states.values()),
+        "by_state": dict(states),
+        "by_name": [
+            {"name": redact(str(entry.get("func_or_class_name"))), "type": entry.get("type"), "states": _counts(entry)}
+            for entry in names[:MAX_TASK_NAMES]
+        ],
+        "truncated": len(names) > MAX_TASK_NAMES,
+    }
+
+
+def _counts(entry: Json) -> dict[str, int]:
+    states = entry.get("state_counts")
+    return {str(name): count for name, count in states.items() if type(count) is int} if isinstance(states, dict) else {}
 
 
 def node_view(node: NodeFacts) -> Json:

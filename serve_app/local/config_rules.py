@@ -79,11 +79,12 @@ def _application(app: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
         AppArgs.model_validate(args)
     except ValidationError as error:
         yield from _of_pydantic(error, (*path, "args"), AppArgs)
-    organs = [organ["id"] for organ in _list(args.get("organs")) if isinstance(organ, dict) and "id" in organ]
-    yield from _deployments(app, path, [organ for organ in organs if isinstance(organ, str)])
+    given = [organ for organ in _list(args.get("organs")) if isinstance(organ, dict)]
+    organs = {organ["id"]: organ.get("type") for organ in given if isinstance(organ.get("id"), str)}
+    yield from _deployments(app, path, organs)
 
 
-def _deployments(app: Mapping[str, Any], path: Path, organs: list[str]) -> Iterator[Mistake]:
+def _deployments(app: Mapping[str, Any], path: Path, organs: Mapping[str, Any]) -> Iterator[Mistake]:
     names: set[str] = set()
     for index, deployment in enumerate(_list(app.get("deployments"))):
         here: Path = (*path, "deployments", index)
@@ -96,10 +97,10 @@ def _deployments(app: Mapping[str, Any], path: Path, organs: list[str]) -> Itera
         if name not in USER_CONFIGS and name not in organs:
             yield Mistake((*here, "name"), shown(name), near(name, [*USER_CONFIGS, *organs]))
             continue
-        yield from _deployment(name, deployment, here)
+        yield from _deployment(name, organs.get(name), deployment, here)
 
 
-def _deployment(name: str, deployment: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
+def _deployment(name: str, organ_type: Any, deployment: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
     if name in SINGLE:
         if deployment.get("num_replicas", 1) not in (1, None):
             yield Mistake((*path, "num_replicas"), shown(deployment["num_replicas"]), f"1; there is one {name}, always")
@@ -118,19 +119,25 @@ def _deployment(name: str, deployment: Mapping[str, Any], path: Path) -> Iterato
         yield from _of_pydantic(error, (*path, "user_config"), model)
         return
     if isinstance(config, OrganConfig):
-        yield from _skills(config, (*path, "user_config", "skills"))
+        yield from _skills(config, organ_type, (*path, "user_config"))
 
 
-def _skills(config: OrganConfig, path: Path) -> Iterator[Mistake]:
-    if not config.skills:
-        return
-    from organs.catalog import CatalogError, import_skill  # only when there are any: it imports users' code
+def _skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[Mistake]:
+    from organs.catalog import ORGAN_TYPES, Catalog, CatalogError  # imports skills, also those of users
 
+    if organ_type not in ORGAN_TYPES:
+        return  # said where the type stands
     for index, skill in enumerate(config.skills):
         try:
-            import_skill(skill)
+            Catalog.load(organ_type, OrganConfig(skills=(skill,)))
         except CatalogError as error:
-            yield Mistake((*path, index), shown(skill), f"a skill that can be imported: {error}")
+            yield Mistake((*path, "skills", index), shown(skill), f"a skill of this organ: {error}")
+            return
+    try:
+        Catalog.load(organ_type, config)
+    except CatalogError as error:
+        key = "default_skill" if str(error).startswith("default_skill") else "skills"
+        yield Mistake((*path, key), shown(getattr(config, key)), f"another value: {error}")
 
 
 def _unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:

@@ -114,6 +114,8 @@ def _deployed_before(state: UpState, observed: Observed) -> Plan:
         says.append(
             f"changed since the head was started: {', '.join(stale)}; `make down` and `make up` bring that into effect"
         )
+    if not state.config_sha256:
+        return Plan((Action.DEPLOY, Action.WAIT), ("the last run ended before it had deployed: deploying now", *says))
     if state.config_sha256 != observed.config_sha256:
         return Plan((Action.DEPLOY, Action.WAIT), ("the configuration changed: deploying it", *says))
     if observed.app_status == "RUNNING":

@@ -40,7 +40,7 @@ def main() -> int:
         print(f"\n{failure.text()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; `make down` ends what was started, `make up` goes on", file=sys.stderr)
+        print("\ninterrupted; `make up` goes on, `make down` ends what is still running", file=sys.stderr)
         return 130
     return 0
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.health import Part
+from serve_app.jobs.expectations import expectation_of
 
 MAX_JOBS = 100
 _ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -62,7 +63,7 @@ def build_report(organism: Part, jobs: Part, nodes: Part, resources: Part, now: 
     findings = [
         *(_organ_finding(organ) for organ in organs),
         *([_initialization_finding(initialization)] if initialization else []),
-        *(_node_finding(node) for node in (nodes.value or {}).get("items", []) if not node.get("alive", True)),
+        *(_node_finding(node) for node in (nodes.value or {}).get("items", []) if node.get("state") != "ALIVE"),
         *(_job_finding(row) for row in rows),
         *(
             Finding("UNKNOWN", "observation", reason, "Look at the Ray dashboard; ask again in a minute.")
@@ -101,6 +102,8 @@ def _node_finding(node: Mapping[str, Any]) -> Finding:
 
 def _job_finding(row: Mapping[str, Any]) -> Finding:
     verdict = row.get("verdict") if row.get("verdict") in _ORDER else "UNKNOWN"
-    expectation = row.get("expectation") or {}
-    action = row.get("action") or expectation.get("action") or f"GET /jobs/{row.get('id')} has its evidence."
-    return Finding(str(verdict), f"job {row.get('id')}", str(row.get("reason") or ""), str(action))
+    expected = expectation_of(str(row.get("kind")))
+    meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
+    action = f"{meaning.action} " if meaning is not None else ""
+    sentence = str(row.get("reason") or "")
+    return Finding(str(verdict), f"job {row.get('id')}", sentence, f"{action}Evidence: GET /jobs/{row.get('id')}.")

@@ -47,7 +47,7 @@ def render_markdown(report: Report) -> str:
 
 
 def _cluster(report: Report) -> str:
-    alive = sum(1 for node in report.nodes if node.get("alive", True))
+    alive = sum(1 for node in report.nodes if node.get("state") == "ALIVE")
     total, free = report.cluster.get("total") or {}, report.cluster.get("available") or {}
     cpus = f"{free.get('CPU', 0):g} of {total['CPU']:g} CPUs free" if "CPU" in total else "resources not known"
     return f"Cluster: {alive} of {len(report.nodes)} nodes alive, {cpus}"

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -118,6 +119,17 @@ async def test_processes_that_open_a_new_database_at_once(database: str) -> None
         store = await Store.open(url)
         assert [agent["epoch"] for agent in await store.list_agents()] == [3]
         await store.close()
+
+
+async def test_a_file_is_opened_by_one_process_at_a_time(tmp_path: Path) -> None:
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    opening = asyncio.create_task(Store.open(f"sqlite:///{tmp_path}/store.db"))
+    await asyncio.sleep(0.3)
+    assert not opening.done()
+    assert not (tmp_path / "store.db").exists()
+    os.close(holder)
+    await (await opening).close()
 
 
 async def test_stores_of_one_process_that_open_a_new_database_at_once(database: str) -> None:

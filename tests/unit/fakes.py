@@ -159,7 +159,7 @@ def standard_answers() -> dict[str, Any]:
         "current": job("01000000", kind="application-server"),
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
-        "cluster_nodes": {"items": [{"node_id": "n1", "alive": True}], "as_of": AS_OF},
+        "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }

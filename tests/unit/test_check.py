@@ -242,13 +242,33 @@ def test_deployments(deployments: str, expected: list[str]) -> None:
     assert lines_of(DEPLOYMENTS + deployments) == expected
 
 
-def test_skills_are_imported() -> None:
-    skills = "        user_config:\n          skills:\n            - no_such_package.skills:Mine\n"
-    found = check_config(DEPLOYMENTS + "      - name: cognitive_organ_1\n" + skills, "c.yaml", {})
-    assert [(problem.line, problem.key, problem.got) for problem in found] == [
-        (12, f"{FIRST}.user_config.skills[0]", "'no_such_package.skills:Mine'")
-    ]
-    assert "no_such_package" in found[0].expected
+ORGAN = DEPLOYMENTS + "      - name: cognitive_organ_1\n        user_config:\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(
+            "          skills:\n            - no_such_package.skills:Mine\n",
+            [
+                f"c.yaml:12: {FIRST}.user_config.skills[0]: got 'no_such_package.skills:Mine'; expected a "
+                "skill of this organ: skills: 'no_such_package.skills:Mine' cannot be imported (No module named 'no_such_package')"
+            ],
+            id="a skill that is not there",
+        ),
+        pytest.param(
+            "          default_skill: task.plam\n",
+            [
+                f"c.yaml:11: {FIRST}.user_config.default_skill: got 'task.plam'; expected another "
+                "value: default_skill: 'task.plam' is not a skill of this organ; it has job.explain, task.plan"
+            ],
+            id="a default skill that the organ does not have",
+        ),
+        pytest.param("          default_skill: job.explain\n", [], id="a default skill that it has"),
+    ],
+)
+def test_skills(config: str, expected: list[str]) -> None:
+    assert lines_of(ORGAN + config) == expected
 
 
 @pytest.mark.parametrize(

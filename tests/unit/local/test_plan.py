@@ -64,6 +64,11 @@ USING = "using the Ray head that runs at http://127.0.0.1:8265; `make down` will
             id="ours, changed config",
         ),
         pytest.param(
+            replace(OUR_HEAD, state=OURS.model_copy(update={"config_sha256": ""}), app_status=None),
+            Plan(ROLL_OUT, ("the last run ended before it had deployed: deploying now",)),
+            id="ours, interrupted before it deployed",
+        ),
+        pytest.param(
             replace(OUR_HEAD, prints={"the code": "2"}),
             Plan(
                 (Action.WAIT,),

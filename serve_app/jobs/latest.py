@@ -1,0 +1,133 @@
+"""The latest look at the cluster: kept fresh, taken once at a time, and kept when Ray does not answer.
+
+However many ask, at most one look is under way. Who asks waits for it only so long as there is nothing older to answer
+with; what is older says so.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from serve_app.errors import Unavailable
+from serve_app.jobs.judge import judge
+from serve_app.jobs.models import JobRow, Known, Snapshot, Unknown
+from serve_app.settings import InspectorConfig
+
+log = logging.getLogger("ray.serve")
+
+_PATIENCE_S = 1.0
+# A look that takes long must not become all that this process and the dashboard do.
+_REST_PER_LOOK = 10
+_MANY_JOBS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A snapshot, its rows newest first, and what is missing or old in it."""
+
+    snapshot: Snapshot
+    rows: list[JobRow]
+    degraded: list[str]
+
+    @property
+    def current(self) -> bool:
+        """Whether Ray answered the latest look at its jobs."""
+        return not self.degraded
+
+
+class Latest:
+    """Holds the latest ``Seen`` and renews it, on a period and on demand."""
+
+    def __init__(self, look: Callable[[Snapshot | None], Awaitable[Snapshot]], config: InspectorConfig) -> None:
+        self.config = config
+        self._look = look
+        self._snapshot: Snapshot | None = None
+        self._rows: list[JobRow] = []
+        self._taken = float("-inf")
+        self._cost_s = 0.0
+        self._failure: str | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look on a period; does nothing when begun."""
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._poll())
+
+    def require_alive(self) -> None:
+        """Raise when the period has ended, which it never should."""
+        if self._loop is not None and self._loop.done():
+            raise RuntimeError("the poll loop has ended")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        tasks = [task for task in (self._loop, self._looking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def get(self, *, fresh_for_s: float | None = None) -> Seen:
+        """The latest look, renewed when it is older than ``fresh_for_s``; raises ``Unavailable`` when there is none."""
+        self.start()
+        fresh_for_s = self.config.fresh_for_s if fresh_for_s is None else fresh_for_s
+        waited = True
+        if time.monotonic() - self._taken > fresh_for_s:
+            looking = self._begin()
+            patience_s = 2 * self.config.source_timeout_s if self._snapshot is None else _PATIENCE_S
+            _, pending = await asyncio.wait({looking}, timeout=patience_s)
+            waited = not pending
+        if self._snapshot is None:
+            raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
+        return Seen(self._snapshot, self._rows, [*self._stale(answered=waited), *self._snapshot.degraded])
+
+    def _stale(self, *, answered: bool) -> list[str]:
+        age_s = time.monotonic() - self._taken
+        if self._failure is not None:
+            return [f"Ray has not answered for {age_s:.0f} s: {self._failure}"]
+        return [] if answered else [f"Ray answers slowly; this is {age_s:.0f} s old."]
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._renew())
+            self._looking.add_done_callback(self._report)
+        return self._looking
+
+    async def _renew(self) -> None:
+        began = time.monotonic()
+        snapshot = await self._look(self._snapshot)
+        before = self._snapshot
+        if isinstance(snapshot.jobs, Unknown):
+            self._say(snapshot.jobs.reason)
+            # Old jobs with their time are worth more than none; before the first list, anything is.
+            if (before is not None and isinstance(before.jobs, Known)) or not _tells_anything(snapshot):
+                return
+        else:
+            self._say(None)
+        many = isinstance(snapshot.jobs, Known) and len(snapshot.jobs.value) > _MANY_JOBS
+        rows = await asyncio.to_thread(judge, snapshot, snapshot.taken_at) if many else judge(snapshot, snapshot.taken_at)
+        self._snapshot, self._rows, self._taken = snapshot, rows, began
+        self._cost_s = time.monotonic() - began
+
+    def _report(self, looking: asyncio.Task[None]) -> None:
+        if not looking.cancelled() and (error := looking.exception()) is not None:
+            self._failure = f"looking failed ({type(error).__name__})"
+            log.error("looking at the cluster failed", extra={"action": "look_failed"}, exc_info=error)
+
+    def _say(self, failure: str | None) -> None:
+        if (failure is None) != (self._failure is None):
+            action = "ray_answers" if failure is None else "ray_does_not_answer"
+            log.info("%s", failure or "Ray answers.", extra={"action": action})
+        self._failure = failure
+
+    async def _poll(self) -> None:
+        while True:
+            # Its errors are reported where it ends; the period goes on.
+            await asyncio.wait({self._begin()})
+            await asyncio.sleep(max(self.config.poll_period_s, _REST_PER_LOOK * self._cost_s))
+
+
+def _tells_anything(snapshot: Snapshot) -> bool:
+    return any(isinstance(each, Known) for each in (snapshot.nodes, snapshot.actors, snapshot.serve))
