@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from serve_app.report.content import Report
 _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
 _JOB_COLUMNS = ("verdict", "kind", "id", "outcome", "duration", "reason")
 _ORGAN_COLUMNS = ("status", "organ", "type", "agents", "probe", "message")
-_NARROWEST = 60
+_WIDEST = 46
+_NARROWEST_SENTENCE = 30
+_SENTENCE_LINES = 4
 
 
 def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
@@ -24,10 +27,10 @@ def render_text(report: Report, *, width: int = 120, colour: bool = False) -> st
         lines.append("There are more: GET /jobs.")
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
     for number, finding in enumerate(report.findings, 1):
-        lines.append(
-            _cut(f"{number:3}. {finding.verdict}: {_plain(finding.subject)}: {_plain(finding.sentence)}", width)
+        lines += _wrapped(
+            f"{number:3}. {finding.verdict}: {_plain(finding.subject)}: {_plain(finding.sentence)}", width
         )
-        lines.append(_cut(f"     -> {_plain(finding.action)}", width))
+        lines += _wrapped(f"     -> {_plain(finding.action)}", width)
     text = "\n".join(lines) + "\n"
     return _painted(text) if colour else text
 
@@ -36,8 +39,7 @@ def render_markdown(report: Report) -> str:
     """The same as Markdown."""
     lines = [f"# {report.verdict}", "", f"As of {report.as_of}. {_cluster(report)}", "", "## What to do first", ""]
     lines += [
-        f"{number}. **{finding.verdict}** "
-        + _escaped(f"{finding.subject}: {finding.sentence} {finding.action}")
+        f"{number}. **{finding.verdict}** " + _escaped(f"{finding.subject}: {finding.sentence} {finding.action}")
         for number, finding in enumerate(report.findings, 1)
     ] or ["Nothing."]
     lines += ["", "## Organs", "", *_markdown_table(_ORGAN_COLUMNS, _organ_rows(report)), ""]
@@ -90,20 +92,35 @@ def _duration(seconds: Any) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left."""
     if not rows:
         return ["  (none)"]
     widths = [max(len(column), *(len(row[index]) for row in rows)) for index, column in enumerate(columns)]
-    widths[:-1] = [min(each, 46) for each in widths[:-1]]
-    widths[-1] = max(20, max(width, _NARROWEST) - sum(widths[:-1]) - 2 * len(columns))
-    return [
-        ("  " + "  ".join(_cut(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip()
-        for row in (tuple(column.upper() for column in columns), *rows)
-    ]
+    widths = [min(each, _WIDEST) for each in widths[:-1]]
+    left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(columns))
+    lines: list[str] = []
+    for row in (tuple(column.upper() for column in columns), *rows):
+        cells = [_cut(cell, size).ljust(size) for cell, size in zip(row[:-1], widths, strict=True)]
+        sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
+        lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
+        lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
+    return lines
 
 
 def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     return lines + [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, _NARROWEST_SENTENCE),
+        subsequent_indent=" " * 8,
+        max_lines=_SENTENCE_LINES,
+        placeholder=" …",
+        drop_whitespace=True,
+    )
 
 
 def _cut(text: str, width: int) -> str:

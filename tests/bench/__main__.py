@@ -1,25 +1,42 @@
 """``python -m tests.bench``: the three systems side by side; ``python -m tests.bench flags``: the flag study."""
+
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from tests.bench import flags
+from tests.bench import compare, flags
+from tests.bench.head import BenchError, alone
 
 
 def main() -> int:
     """Parse the command line, run, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each system is started and measured")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one load")
+    parser.add_argument("--out", type=Path, default=None, help="file for the figures as JSON")
     commands = parser.add_subparsers(dest="command")
     study = commands.add_parser("flags", help="what each Serve flag is worth")
     study.add_argument("--only", default="", help="comma-separated parts of variant names")
     study.add_argument("--rounds", type=int, default=5)
     study.add_argument("--seconds", type=float, default=1.5)
     args = parser.parse_args()
-    if args.command == "flags":
-        only = {word for word in args.only.split(",") if word}
-        flags.study(only, args.rounds, args.seconds, lambda text: print(text, flush=True))
-    return 0
+    try:
+        if args.command == "flags":
+            only = {word for word in args.only.split(",") if word}
+            flags.study(only, args.rounds, args.seconds, say)
+            return 0
+        with alone():
+            return compare.compare(args.rounds, args.seconds, args.out, say)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def say(text: str) -> None:
+    """Print at once, so that progress is seen."""
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from tests.bench.load import Shot
 FLAGS_FILE = ROOT / "deploy" / "serve.env"
 CONFIG_FILE = ROOT / "serve_config.yaml"
 READY_TIMEOUT_S = 120.0
-# A plain word goes to the organ's default skill; organ.probe only says who it is, so the hops are what is measured.
-PRODUCT_ORGAN = "utility_organ_1"
+# A plain word goes to the organ's default skill; task.preview only looks at words, so the hops are what is measured.
+PRODUCT_ORGAN = "actuator_organ_1"
 BODY = json.dumps({"task_data": {"type": "test_task", "description": "bench"}}).encode()
 EXPECT = {"success": True, "result.success": True}
 

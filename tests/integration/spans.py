@@ -45,3 +45,4 @@ class SpanCollector:
 
     def close(self) -> None:
         self._server.shutdown()
+        self._server.server_close()

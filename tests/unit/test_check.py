@@ -252,7 +252,8 @@ ORGAN = DEPLOYMENTS + "      - name: cognitive_organ_1\n        user_config:\n"
             "          skills:\n            - no_such_package.skills:Mine\n",
             [
                 f"c.yaml:12: {FIRST}.user_config.skills[0]: got 'no_such_package.skills:Mine'; expected a "
-                "skill of this organ: skills: 'no_such_package.skills:Mine' cannot be imported (No module named 'no_such_package')"
+                "skill of this organ: skills: 'no_such_package.skills:Mine' cannot be imported "
+                "(No module named 'no_such_package')"
             ],
             id="a skill that is not there",
         ),

@@ -19,7 +19,7 @@ DETAILS: dict[str, Any] = {
     "applications": {
         "seedcore": {"source": "declarative", "deployed_app_config": {"name": "seedcore"}},
         "other": {"source": "declarative", "deployed_app_config": OTHER},
-        "by_hand": {"source": "imperative", "deployed_app_config": None},
+        "by_hand": {"source": "imperative", "deployed_app_config": {"name": "by_hand"}},
     },
 }
 
