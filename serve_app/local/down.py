@@ -9,7 +9,7 @@ from serve_app.local import processes, ray_http, rendering, state
 from serve_app.local.failure import Failure
 from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP
-from serve_app.local.progress import Progress, Step
+from serve_app.local.progress import Progress, Step, reader_left
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
 
@@ -36,6 +36,8 @@ def main() -> int:
     except Failure as failure:
         print(f"\n{failure.text()}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return reader_left()
     except KeyboardInterrupt:
         print("\ninterrupted; run `make down` again to finish", file=sys.stderr)
         return 130

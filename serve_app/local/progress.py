@@ -1,6 +1,9 @@
 """Progress on a terminal: one line for each step, rewritten in place; elsewhere a line for each change."""
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,3 +73,9 @@ class Progress:
         """A line of its own, between steps."""
         self._stream.write(f"{text}\n")
         self._stream.flush()
+
+
+def reader_left() -> int:
+    """For ``BrokenPipeError``, as in `make up | head`: say nothing more, and return the exit code that shells use."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE

@@ -18,7 +18,7 @@ from serve_app.local import memory, ports, processes, ray_head, ray_http, render
 from serve_app.local.failure import Failure, last_lines
 from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
-from serve_app.local.progress import Progress
+from serve_app.local.progress import Progress, reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
 
 FIRST_STEP = 3
@@ -39,6 +39,8 @@ def main() -> int:
     except Failure as failure:
         print(f"\n{failure.text()}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return reader_left()
     except KeyboardInterrupt:
         print("\ninterrupted; `make up` goes on, `make down` ends what is still running", file=sys.stderr)
         return 130

@@ -27,9 +27,8 @@ _OLDEST_SQLITE = (3, 35, 0)
 # How many steps of SQLite's machine pass between two looks at the clock: some tens of microseconds.
 _STEPS_PER_LOOK = 10_000
 
-# Execution options of ours, read by the events of the SQLite engine.
+# An execution option of ours: the statement with which the SQLite engine begins a transaction.
 _BEGIN = "seedcore_begin"
-_LIMIT = "seedcore_limit_s"
 _SQLITE_DRIVERS = ("sqlite", "sqlite+aiosqlite")
 _POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+asyncpg")
 _POSTGRESQL_OPTIONS = frozenset({"host", "port", "ssl", "sslmode"})
@@ -47,12 +46,9 @@ def create_engine(url: str, *, statement_timeout_s: float = 5.0) -> AsyncEngine:
     return _postgresql(parsed, statement_timeout_s)
 
 
-def writing(engine: AsyncEngine, limit_s: float | None = None) -> AsyncEngine:
-    """The same engine for transactions that write: SQLite takes its lock at the start, where waiting is safe.
-
-    ``limit_s`` is SQLite's time limit of each statement, where it is not that of the engine.
-    """
-    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _LIMIT: limit_s})
+def writing(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine for transactions that write: SQLite takes its lock at the start, where waiting is safe."""
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
 def outside_transactions(engine: AsyncEngine) -> AsyncEngine:
@@ -138,8 +134,7 @@ def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _before(connection: Connection, *_: Any) -> None:
-        limit_s = connection.get_execution_options().get(_LIMIT)
-        connection.info["deadline"] = time.monotonic() + (limit_s or statement_timeout_s)
+        connection.info["deadline"] = time.monotonic() + statement_timeout_s
 
     return engine
 

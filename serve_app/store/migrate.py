@@ -16,31 +16,41 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from serve_app.store import migrations
-from serve_app.store.engine import outside_transactions, writing
+from serve_app.store.engine import create_engine, outside_transactions, writing
 from serve_app.store.errors import StoreTooNew, StoreUnavailable, translated
 
 # Any number that no other user of the same PostgreSQL database takes for its own advisory lock.
 _LOCK = 0x5EED_C08E
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 90.0
+# Changing a long table takes longer than any question may.
+_STATEMENT_TIMEOUT_S = 60.0
 _LOCK_PAUSE_S = 0.05
 
 
-async def upgrade(engine: AsyncEngine) -> None:
+async def upgrade(url: str) -> None:
     """Run all missing revisions in one transaction; does nothing when there are none.
 
-    Raises ``StoreTooNew`` when the database has a revision that this code does not know, and ``StoreUnavailable``.
-    Not for two databases at once in one process: Alembic keeps its context in a global.
+    Raises ``StoreTooNew`` when the database has a revision that this code does not know, ``StoreMisconfigured`` and
+    ``StoreUnavailable``. Not for two databases at once in one process: Alembic keeps its context in a global.
     """
-    with translated():
-        async with asyncio.timeout(_TIMEOUT_S), contextlib.AsyncExitStack() as stack:
-            if engine.dialect.name == "sqlite":
-                await stack.enter_async_context(_alone_in_directory(engine))
-                await _use_wal(engine)
-            connection = await stack.enter_async_context(writing(engine, limit_s=_TIMEOUT_S).begin())
-            if engine.dialect.name == "postgresql":
-                await connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_TIMEOUT_S:g}s'")
-                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            await connection.run_sync(_upgrade)
+    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S)
+    try:
+        with translated():
+            async with asyncio.timeout(_TIMEOUT_S):
+                await _upgrade(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _upgrade(engine: AsyncEngine) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        if engine.dialect.name == "sqlite":
+            await stack.enter_async_context(_alone_in_directory(engine))
+            await _use_wal(engine)
+        connection = await stack.enter_async_context(writing(engine).begin())
+        if engine.dialect.name == "postgresql":
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        await connection.run_sync(_run_revisions)
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +80,7 @@ async def _use_wal(engine: AsyncEngine) -> None:
         raise StoreUnavailable("The store is unavailable: its directory does not support SQLite's write-ahead log.")
 
 
-def _upgrade(connection: Connection) -> None:
+def _run_revisions(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -42,12 +42,8 @@ class Store:
     @classmethod
     async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = utc_now) -> Self:
         """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
+        await upgrade(url)
         engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
-        try:
-            await upgrade(engine)
-        except BaseException:
-            await engine.dispose()
-            raise
         return cls(Database(engine, timeout_s), now)
 
     async def close(self) -> None:

@@ -64,7 +64,14 @@ def compare(rounds: int, seconds: float, out: Path | None, say: Callable[[str], 
 
 
 def _goal(
-    figures: dict[tuple[str, int], Sample], what: str, ours: str, theirs: str, at: int, figure: str, sign: str, limit: float
+    figures: dict[tuple[str, int], Sample],
+    what: str,
+    ours: str,
+    theirs: str,
+    at: int,
+    figure: str,
+    sign: str,
+    limit: float,
 ) -> dict[str, Any]:
     ratio = getattr(figures[ours, at].result, figure) / getattr(figures[theirs, at].result, figure)
     reached = ratio >= limit if sign == ">=" else ratio <= limit
@@ -87,7 +94,9 @@ def _print_start(
     start: dict[str, dict[str, float]], processes: dict[str, list[dict[str, Any]]], say: Callable[[str], None]
 ) -> None:
     for name, times in start.items():
-        say(f"{name}: ray start {times['ray_start_s']:.1f} s, first answered task after {times['first_answer_s']:.1f} s")
+        say(
+            f"{name}: ray start {times['ray_start_s']:.1f} s, first answered task after {times['first_answer_s']:.1f} s"
+        )
     for name, rows in processes.items():
         say(f"\n{name}, idle for {IDLE_S:.0f} s after the load\n")
         say("| process | count | resident MB | unique MB | CPU % of a core |\n|---|---|---|---|---|")
@@ -97,4 +106,6 @@ def _print_start(
                 f"| {row['idle_cpu_percent']:.1f} |"
             )
         total = sum(row["idle_cpu_percent"] for row in rows)
-        say(f"| all | {sum(row['count'] for row in rows)} | | {sum(row['uss_mb'] for row in rows):.0f} | {total:.1f} |\n")
+        say(
+            f"| all | {sum(row['count'] for row in rows)} | | {sum(row['uss_mb'] for row in rows):.0f} | {total:.1f} |\n"
+        )

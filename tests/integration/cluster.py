@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -41,6 +42,12 @@ class Cluster:
         """A client of the application with the token of a role."""
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role in TOKENS else {}
         return httpx.Client(base_url=self.http_url, headers=headers, timeout=40)
+
+    @property
+    def logs(self) -> Path:
+        """Directory of everything that Ray and Serve wrote."""
+        state = json.loads((self.home / "up.json").read_text())
+        return Path(state["temp_dir"]) / "session_latest" / "logs"
 
     def get(self, path: str, **params: Any) -> Any:
         """JSON of a GET as operator; fails on any other status than 200."""

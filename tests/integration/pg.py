@@ -6,6 +6,7 @@ the way to them for reading; here root runs them as ``nobody``. A server that do
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 _START_TIMEOUT_S = 30
@@ -91,6 +93,20 @@ class PostgreSQL:
             self._process.wait()
         self._process = None
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """All its processes are held, so that it takes connections and answers nothing."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        held = [server, *server.children(recursive=True)]
+        for process in held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in held:
+                process.resume()
+
     def url(self, database: str) -> str:
         """URL of a database, with the password."""
         return f"postgresql://seedcore:{self.password}@127.0.0.1:{self._port}/{database}"
@@ -125,13 +141,15 @@ def postgresql() -> Iterator[PostgreSQL]:
     """The session's server."""
     # Not pytest's directory, which only its owner may enter.
     directory = Path(tempfile.mkdtemp(prefix="seedcore-pg-"))
-    server = PostgreSQL(directory)
     try:
-        server.initialize()
-        server.start()
-        yield server
+        server = PostgreSQL(directory)
+        try:
+            server.initialize()
+            server.start()
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)
     finally:
-        server.stop(signal.SIGQUIT)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -151,9 +169,11 @@ def _binaries(directory: Path) -> Path:
     installs = sorted(Path(wheel.origin).parent.glob("pginstall*"))
     install = next(each for each in reversed(installs) if (each / "bin" / "postgres").exists())
     if os.geteuid() == 0 and not all(parent.stat().st_mode & 0o005 == 0o005 for parent in install.parents):
-        copy = directory / "install"
-        shutil.copytree(install, copy, symlinks=True)
-        install = copy
+        # With the libraries beside the package, which the programs find by their relative place.
+        package, copy = install.parent, directory / "copy"
+        for folder in (install, *package.parent.glob(f"{package.name}.libs")):
+            shutil.copytree(folder, copy / folder.relative_to(package.parent), symlinks=True)
+        install = copy / install.relative_to(package.parent)
     return install / "bin"
 
 

@@ -171,9 +171,8 @@ async def test_calls_that_are_given_up_leave_the_store_usable(database: str) -> 
 
 
 async def test_a_transaction_that_nobody_waits_for_ends_by_itself(database: str) -> None:
-    engine = create_engine(database)
-    await upgrade(engine)
-    slow = Database(engine, timeout_s=0.2)
+    await upgrade(database)
+    slow = Database(create_engine(database), timeout_s=0.2)
     go_on = asyncio.Event()
 
     async def work(connection: AsyncConnection) -> None:
@@ -260,6 +259,29 @@ async def until_up(replica: StoreDeployment) -> None:
             await asyncio.sleep(0.05)
         else:
             return
+
+
+async def test_a_server_that_says_nothing_costs_the_deadline_and_no_more(postgresql: PostgreSQL) -> None:
+    store = await Store.open(postgresql.empty(), timeout_s=1.0)
+    await store.ping()
+    with postgresql.silent():
+        started = time.monotonic()
+        refusals = await asyncio.gather(*(refusal(store) for _ in range(20)))
+        assert set(refusals) == {"The store is unavailable: the database did not answer in time."}
+        assert time.monotonic() - started < 2
+    give_up_at = time.monotonic() + 10
+    while not await answers(store):
+        assert time.monotonic() < give_up_at
+    await asyncio.gather(*(store.ping() for _ in range(20)))
+    await store.close()
+
+
+async def answers(store: Store) -> bool:
+    try:
+        await store.ping()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 async def test_a_connection_that_is_cut_is_replaced(postgresql: PostgreSQL) -> None:

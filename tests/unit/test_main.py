@@ -1,0 +1,56 @@
+"""What `build` refuses before anything is deployed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve_app import main
+from serve_app.access import ExposedWithoutTokens
+
+ORGAN = {"id": "cognitive_organ_1", "type": "Cognitive"}
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ({}, "args.organs: Field required"),
+        ({"organs": []}, "args.organs: Tuple should have at least 1 item after validation, not 0"),
+        ({"organs": [ORGAN, ORGAN]}, "given twice"),
+        ({"organs": [{**ORGAN, "type": "Cognitve"}]}, "args.organs.0.type: Input should be 'Cognitive'"),
+        ({"organs": [{**ORGAN, "id": "Has-Capitals"}]}, "args.organs.0.id: String should match pattern"),
+        ({"organs": [{**ORGAN, "agent_count": 1}]}, "args.organs.0.agent_count: Extra inputs are not permitted"),
+        ({"organs": [ORGAN], "alowed_hosts": []}, "args.alowed_hosts: Extra inputs are not permitted"),
+    ],
+)
+def test_bad_args(args: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError, match="not acceptable") as refused:
+        main.build(args)
+    assert line in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Ingress", "Store", "OrganismManager", "JobInspector"])
+def test_an_organ_cannot_take_the_name_of_a_part(name: str) -> None:
+    with pytest.raises(ValueError, match="not acceptable"):
+        main.build({"organs": [{**ORGAN, "id": name}]})
+
+
+def test_an_open_address_without_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "http_host", lambda: "0.0.0.0")
+    with pytest.raises(ExposedWithoutTokens):
+        main.build({"organs": [ORGAN]})
+    monkeypatch.setenv("SEEDCORE_OPERATOR_TOKEN", "operator-token-0123456789")
+    main.build({"organs": [ORGAN]})
+
+
+def test_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "http_host", lambda: "127.0.0.1")
+    application = main.build({"organs": [ORGAN, {"id": "utility_organ_9", "type": "Utility"}]})
+    ingress = application._bound_deployment
+    assert ingress.name == "Ingress"
+    organs = ingress.init_args[1]
+    assert {name: each._bound_deployment.name for name, each in organs.items()} == {
+        "cognitive_organ_1": "cognitive_organ_1",
+        "utility_organ_9": "utility_organ_9",
+    }
