@@ -16,7 +16,7 @@ from organs.agent import AgentState, TaskRecord
 from organs.models import OrganConfig
 from organs.skills.contract import SkillError
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 FIRST_CLAIM_TIMEOUT_S = 2.0
 _LONGEST_PAUSE_S = 10.0

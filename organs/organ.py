@@ -24,7 +24,7 @@ from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError
 from organs.tracing import skill_span
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 MAX_OUTPUT_BYTES = 1_048_576
 _SELF_TEST_TIMEOUT_S = 10.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from typing import Any
 
 from serve_app import __version__
 from serve_app.access import Tokens
 from serve_app.deps import Deps
 from serve_app.guard import Guard
+from serve_app.hot_path import Api, TaskEndpoint, hot_paths
 from serve_app.problems import install_error_handlers
 from serve_app.routes import cluster, health, jobs, organism, report
 from serve_app.settings import AppArgs
@@ -21,18 +22,20 @@ Errors are `application/problem+json` (RFC 9457); a 200 never carries a failure.
 """
 
 
-def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str]) -> FastAPI:
+def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str]) -> Api:
     """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens."""
-    api = FastAPI(title="SeedCore Serve", version=__version__, description=DESCRIPTION, redoc_url=None)
+    api = Api(title="SeedCore Serve", version=__version__, description=DESCRIPTION, redoc_url=None)
     api.state.deps = deps
     for router in (health.router, organism.router, jobs.router, cluster.router, report.router):
         api.include_router(router)
     install_error_handlers(api)
-    api.add_middleware(
-        Guard,
-        tokens=tokens,
-        allowed_hosts=frozenset(args.allowed_hosts),
-        local_addresses=local_addresses,
-        max_body_bytes=args.max_body_bytes,
-    )
+    guard: dict[str, Any] = {
+        "tokens": tokens,
+        "allowed_hosts": frozenset(args.allowed_hosts),
+        "local_addresses": local_addresses,
+        "max_body_bytes": args.max_body_bytes,
+    }
+    api.add_middleware(Guard, **guard)
+    api.hot = Guard(TaskEndpoint(deps), **guard)
+    api.hot_paths = hot_paths(deps.organs.ids)
     return api

@@ -46,11 +46,16 @@ class DashboardClient:
         headers: Mapping[str, str] | None = None,
         *,
         locate: Callable[[], Place] | None = None,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
     ) -> None:
-        """``locate`` is asked, in a thread, while the address is not known and again after nobody answered there."""
+        """``locate`` is asked, in a thread, while the address is not known and again after nobody answered there.
+
+        ``connector`` makes the way to the dashboard, when it is not plain TCP.
+        """
         self.timeout_s = timeout_s
         self._place: Place | None = None if address is None else (address.rstrip("/"), dict(headers or {}))
         self._locate = locate
+        self._connector = connector
         self._locating: asyncio.Task[Place] | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -174,7 +179,7 @@ class DashboardClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(connector=None if self._connector is None else self._connector())
         return self._session
 
     def _forget(self) -> None:

@@ -20,7 +20,7 @@ from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.handles import call, collect
 from serve_app.settings import AppArgs, Env, IngressConfig
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 # A plain word goes to a default skill, and those only look; a user's own skill is not repeated, whatever it says.
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)

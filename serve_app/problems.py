@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from serve_app.errors import AppError, InvalidInput
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,6 +36,15 @@ def problem(error: AppError, headers: Mapping[str, str] | None = None) -> Respon
     if error.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
     return _document(error.status, error.code, error.title, error.detail, extra, **error.members)
+
+
+def unexpected(method: str, path: str, error: Exception) -> Response:
+    """The answer for a bug: it tells nothing, and the log everything."""
+    log.error(
+        "unexpected error", exc_info=error, extra={"action": "unexpected_error", "method": method, "path": path}
+    )
+    detail = "Something went wrong here; the log has the reason."
+    return _document(500, "internal_error", "Internal error", detail, {})
 
 
 async def _app_error(_: Request, error: Exception) -> Response:
@@ -61,12 +70,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error(
-        "unexpected error",
-        exc_info=error,
-        extra={"action": "unexpected_error", "method": request.method, "path": request.url.path},
-    )
-    return _document(500, "internal_error", "Internal error", "Something went wrong here; the log has the reason.", {})
+    return unexpected(request.method, request.url.path, error)
 
 
 def _document(status: int, code: str, title: str, detail: str, headers: dict[str, str], **members: Any) -> Response:

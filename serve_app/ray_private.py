@@ -1,7 +1,7 @@
 """The only file that touches private names of Ray. Each is used because no public one tells the same (``tried.md``).
 
 The names are those of Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds
-them: tests/unit/jobs/test_ray_private.py (the names exist) and tests/integration/test_jobs_live.py (they answer).
+them: tests/unit/test_ray_private.py (the names exist) and tests/integration/test_jobs_live.py (they answer).
 All functions block and belong into a thread.
 """
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,6 +68,7 @@ def best(clause: str, skills: Sequence[type[Skill[Any]]]) -> tuple[float, type[S
     return min(scored, key=lambda each: (-each[0], each[1].name)) if scored else (0.0, None)
 
 
+@lru_cache(maxsize=1024)
 def _known(skill: type[Skill[Any]]) -> frozenset[str]:
     return _stems(" ".join((skill.name.replace(".", " "), *skill.keywords)))
 

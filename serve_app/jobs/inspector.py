@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,15 +14,15 @@ from typing import Any, TypeVar
 from serve_app.dashboard import DashboardClient
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs import views
-from serve_app.jobs.here import Here, InReplica, Resources
+from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.latest import Latest, Seen
-from serve_app.jobs.models import ActorFacts, DriverExit, JobRow, Known, Section, Snapshot, Unknown
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Snapshot, Unknown
 from serve_app.jobs.query import JobQuery, cursor_of, limit_of, page, select
 from serve_app.jobs.ray_source import collect
 from serve_app.redaction import printable, redact
 from serve_app.settings import InspectorConfig
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -42,13 +43,14 @@ class JobInspector:
         client: DashboardClient | None = None,
         here: Here | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Serve gives no arguments; tests give all of them."""
         config = InspectorConfig()
         self._client = client or DashboardClient.for_this_cluster(config.source_timeout_s)
         self._here = here or InReplica()
         self._now = now
-        self._latest = Latest(self._look, config)
+        self._latest = Latest(self._look, config, clock=clock)
         self._resources = _Blocking(self._here.resources)
         self._frames = _Blocking(self._here.exception_frames)
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
@@ -112,7 +114,7 @@ class JobInspector:
         seen = await self._latest.get()
         row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
         if row is None:
-            raise Unavailable("Ray's job list is not available, so the own job cannot be judged.", code="ray_unavailable")
+            raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
         return {**views.row_view(row), **_told(seen)}
 
     async def ray_status(self) -> Json:
@@ -120,14 +122,15 @@ class JobInspector:
         try:
             seen = await self._latest.get()
         except Unavailable as error:
-            return {"ray_configured": True, "ray_available": False, "cluster_info": {}, "reason": error.detail, "as_of": None}
+            nothing = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
+            return {"ray_configured": True, "ray_available": False, **nothing}
         resources = await self._resources.get(self._latest.config.source_timeout_s)
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
         return {
             "ray_configured": True,
-            "ray_available": seen.current or not isinstance(seen.snapshot.jobs, Unknown),
+            "ray_available": seen.answered,
             "cluster_info": {
                 "status": "initialized",
                 "cluster_resources": total,
@@ -184,13 +187,14 @@ class JobInspector:
         )
 
     async def _find(self, wanted: str) -> tuple[Seen, JobRow]:
+        wanted = printable(wanted)
         for fresh_for_s in (None, _FRESH_FOR_A_MISS_S):
             seen = await self._latest.get(fresh_for_s=fresh_for_s)
             _require(seen.snapshot.jobs)
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id):
                     return seen, row
-        raise NotFound(f"There is no job {redact(printable(wanted[:80]))!r}.", code="job_not_found")
+        raise NotFound(f"There is no job {redact(wanted[:80])!r}.", code="job_not_found")
 
     async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
         if row.job_id is None:

@@ -1,6 +1,8 @@
 """From facts to rows: kind, outcome, verdict and reason of every job. Pure; the clock is passed in."""
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +37,7 @@ from serve_app.jobs.unlisted import head_starts, hidden_jobs
 from serve_app.jobs.verdicts import Case, verdict_of
 
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 _ON_ITS_WAY = {Outcome.PENDING, Outcome.RUNNING}
 
 
@@ -49,8 +52,12 @@ def judge(snapshot: Snapshot, now: datetime) -> list[JobRow]:
 
 
 def sort_key(row: JobRow) -> tuple[int, str]:
-    """Rows in the order of their start, in microseconds; those without one are the oldest."""
-    return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), row.id)
+    """Rows in the order of their start, in microseconds; those without one are the oldest.
+
+    The key travels in cursors, so an id that is long or odd stands there as its hash.
+    """
+    name = row.id if _PLAIN_ID.fullmatch(row.id) else f"~{hashlib.sha256(row.id.encode(errors='replace')).hexdigest()}"
+    return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), name)
 
 
 class _Cluster(NamedTuple):

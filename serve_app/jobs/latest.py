@@ -16,7 +16,7 @@ from serve_app.jobs.judge import judge
 from serve_app.jobs.models import JobRow, Known, Snapshot, Unknown
 from serve_app.settings import InspectorConfig
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 _PATIENCE_S = 1.0
 # A look that takes long must not become all that this process and the dashboard do.
@@ -26,24 +26,29 @@ _MANY_JOBS = 500
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A snapshot, its rows newest first, and what is missing or old in it."""
+    """A snapshot, its rows newest first, what is missing or old in it, and whether Ray answered the latest look."""
 
     snapshot: Snapshot
     rows: list[JobRow]
     degraded: list[str]
-
-    @property
-    def current(self) -> bool:
-        """Whether Ray answered the latest look at its jobs."""
-        return not self.degraded
+    answered: bool
 
 
 class Latest:
     """Holds the latest ``Seen`` and renews it, on a period and on demand."""
 
-    def __init__(self, look: Callable[[Snapshot | None], Awaitable[Snapshot]], config: InspectorConfig) -> None:
+    def __init__(
+        self,
+        look: Callable[[Snapshot | None], Awaitable[Snapshot]],
+        config: InspectorConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.config = config
         self._look = look
+        self._clock = clock
+        self._pause = pause
         self._snapshot: Snapshot | None = None
         self._rows: list[JobRow] = []
         self._taken = float("-inf")
@@ -71,20 +76,20 @@ class Latest:
 
     async def get(self, *, fresh_for_s: float | None = None) -> Seen:
         """The latest look, renewed when it is older than ``fresh_for_s``; raises ``Unavailable`` when there is none."""
-        self.start()
         fresh_for_s = self.config.fresh_for_s if fresh_for_s is None else fresh_for_s
         waited = True
-        if time.monotonic() - self._taken > fresh_for_s:
+        if self._clock() - self._taken > fresh_for_s:
             looking = self._begin()
             patience_s = 2 * self.config.source_timeout_s if self._snapshot is None else _PATIENCE_S
             _, pending = await asyncio.wait({looking}, timeout=patience_s)
             waited = not pending
         if self._snapshot is None:
             raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
-        return Seen(self._snapshot, self._rows, [*self._stale(answered=waited), *self._snapshot.degraded])
+        degraded = [*self._stale(answered=waited), *self._snapshot.degraded]
+        return Seen(self._snapshot, self._rows, degraded, self._failure is None)
 
     def _stale(self, *, answered: bool) -> list[str]:
-        age_s = time.monotonic() - self._taken
+        age_s = self._clock() - self._taken
         if self._failure is not None:
             return [f"Ray has not answered for {age_s:.0f} s: {self._failure}"]
         return [] if answered else [f"Ray answers slowly; this is {age_s:.0f} s old."]
@@ -96,7 +101,7 @@ class Latest:
         return self._looking
 
     async def _renew(self) -> None:
-        began = time.monotonic()
+        began = self._clock()
         snapshot = await self._look(self._snapshot)
         before = self._snapshot
         if isinstance(snapshot.jobs, Unknown):
@@ -107,9 +112,10 @@ class Latest:
         else:
             self._say(None)
         many = isinstance(snapshot.jobs, Known) and len(snapshot.jobs.value) > _MANY_JOBS
-        rows = await asyncio.to_thread(judge, snapshot, snapshot.taken_at) if many else judge(snapshot, snapshot.taken_at)
+        now = snapshot.taken_at
+        rows = await asyncio.to_thread(judge, snapshot, now) if many else judge(snapshot, now)
         self._snapshot, self._rows, self._taken = snapshot, rows, began
-        self._cost_s = time.monotonic() - began
+        self._cost_s = self._clock() - began
 
     def _report(self, looking: asyncio.Task[None]) -> None:
         if not looking.cancelled() and (error := looking.exception()) is not None:
@@ -126,7 +132,7 @@ class Latest:
         while True:
             # Its errors are reported where it ends; the period goes on.
             await asyncio.wait({self._begin()})
-            await asyncio.sleep(max(self.config.poll_period_s, _REST_PER_LOOK * self._cost_s))
+            await self._pause(max(self.config.poll_period_s, _REST_PER_LOOK * self._cost_s))
 
 
 def _tells_anything(snapshot: Snapshot) -> bool:

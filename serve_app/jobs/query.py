@@ -68,7 +68,7 @@ class JobQuery:
             return False
         if self.since is not None and (row.started_at is None or row.started_at < self.since):
             return False
-        if self.until is not None and (row.started_at is None or row.started_at > self.until):
+        if self.until is not None and (row.started_at is None or row.started_at >= self.until):
             return False
         return not self.text or any(self.text in text.casefold() for text in _searched(row))
 

@@ -22,7 +22,7 @@ from serve_app.jobs.models import (
     ReplicaFacts,
     ServeFacts,
 )
-from serve_app.redaction import redact, redact_mapping
+from serve_app.redaction import printable, redact, redact_mapping
 
 STATUSES = frozenset({"PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"})
 ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
@@ -203,7 +203,10 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Text without control characters: names and ids are whatever users made them, and end in people's terminals."""
+    if not isinstance(value, str):
+        return None
+    return (value if value.isprintable() else printable(value)) or None
 
 
 def _is_amount(value: Any) -> bool:

@@ -137,7 +137,8 @@ def tasks_view(answer: Json) -> Json:
 
 def _counts(entry: Json) -> dict[str, int]:
     states = entry.get("state_counts")
-    return {str(name): count for name, count in states.items() if type(count) is int} if isinstance(states, dict) else {}
+    pairs = states.items() if isinstance(states, dict) else ()
+    return {str(name): count for name, count in pairs if type(count) is int}
 
 
 def node_view(node: NodeFacts) -> Json:

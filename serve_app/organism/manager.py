@@ -26,7 +26,7 @@ from serve_app.organism.reconcile import KIND, Initialization, decide, generatio
 from serve_app.organism.submission import initialization_payload, submissions_of
 from serve_app.settings import ManagerConfig
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 _FRESH_FOR_S = 1.0
 _STORE_TIMEOUT_S = 5.0

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from organs.models import Task, TaskMessage
+from organs.models import Task
 from serve_app.body import parse
-from serve_app.deps import Deps
-from serve_app.errors import AppError, InvalidInput, NotFound
+from serve_app.errors import InvalidInput, NotFound
+from serve_app.execution import execute_task, task_from
 from serve_app.routes.answers import PROBLEMS, FromDeps, deps_of, json_answer
-from serve_app.tasks import organs_for, reply_error, task_of
+from serve_app.tasks import organs_for
 
 router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
 
@@ -103,42 +102,30 @@ async def initialize(request: Request, deps: FromDeps) -> Response:
 async def execute(request: Request) -> Response:
     """The task's type names a skill; an organ that has it is chosen."""
     deps = deps_of(request)
-    task = await _task(request, deps)
+    task = task_from(await request.body(), deps)
     candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=False)
-    return await _answer(deps, random.choice(candidates), task)  # noqa: S311 - a choice between equals, no secret
+    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post("/execute/random", summary="A task for any organ", responses=_TASK_ANSWERS, openapi_extra=_TASK_BODY)
 async def execute_random(request: Request) -> Response:
     """Any organ for a plain word; any organ that has the skill for a dotted type."""
     deps = deps_of(request)
-    task = await _task(request, deps)
+    task = task_from(await request.body(), deps)
     candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=True)
-    return await _answer(deps, random.choice(candidates), task)  # noqa: S311 - a choice between equals, no secret
+    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post("/execute/{organ_id}", summary="A task for this organ", responses=_TASK_ANSWERS, openapi_extra={
     **_TASK_BODY, "parameters": [{"name": "organ_id", "in": "path", "required": True, "schema": {"type": "string"}}],
 })  # fmt: skip
 async def execute_on(request: Request) -> Response:
-    """Serve's router chooses the agent. This is the hot path: no dependency solving, no model of the answer."""
+    """Serve's router chooses the agent. Organs that exist are answered by ``hot_path`` before this is reached."""
     deps = deps_of(request)
     organ_id = request.path_params["organ_id"]
     if organ_id not in deps.organs.ids:
         raise NotFound(f"There is no organ {organ_id!r}; the organs are {', '.join(deps.organs.ids)}.")
-    return await _answer(deps, organ_id, await _task(request, deps))
-
-
-async def _task(request: Request, deps: Deps) -> TaskMessage:
-    return task_of(parse(await request.body()), uuid.uuid4().hex, deps.config.task_timeout_s)
-
-
-async def _answer(deps: Deps, organ_id: str, task: TaskMessage) -> Response:
-    reply = await deps.organs.execute(organ_id, task)
-    error: AppError | None = reply_error(reply)
-    if error is not None:
-        raise error
-    return json_answer({"success": True, "organ_id": organ_id, "task_id": task["task_id"], "result": reply["result"]})
+    return json_answer(await execute_task(deps, organ_id, task_from(await request.body(), deps)))
 
 
 def _validated(adapter: TypeAdapter[InitializeBody], value: Any) -> InitializeBody:

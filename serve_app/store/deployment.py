@@ -14,7 +14,7 @@ from serve_app.store.engine import database_url, hide_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.store import Store
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0

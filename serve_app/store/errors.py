@@ -18,7 +18,7 @@ from sqlalchemy import exc
 
 from serve_app.errors import Unavailable
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger("ray.serve.seedcore")
 
 _UNREACHABLE = "the database cannot be reached"
 _SLOW = "the database did not answer in time"

@@ -88,7 +88,10 @@ def bare_config(head: Head, args: dict[str, Any], changes: dict[str, Any]) -> di
     """The product's description with another application in it; a change to ``None`` drops the key."""
     config = copy.deepcopy(serve_config(head))
     config.update(changes)
-    application = {"name": "bare", "route_prefix": "/", "import_path": "tests.bench.bare:build", "args": args}
+    logging_config = config["applications"][0].get("logging_config")
+    application: dict[str, Any] = {"name": "bare", "route_prefix": "/", "import_path": "tests.bench.bare:build", "args": args}
+    if logging_config is not None:
+        application["logging_config"] = logging_config
     config["applications"] = [application]
     return {key: value for key, value in config.items() if value is not None}
 

@@ -1,0 +1,59 @@
+"""Tasks for a named organ, answered before FastAPI's layers: the one route that is called thousands of times.
+
+The guard, the body rules, the errors and the answers are the same as on every other route, and FastAPI still documents
+it (``routes.organism.execute_on``). What is left out is what such a request does not need: dependency solving, exit
+stacks, body models and nine nested calls, which together cost more than the task itself (``make bench``).
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve_app.deps import Deps
+from serve_app.errors import AppError
+from serve_app.execution import execute_task, task_from
+from serve_app.problems import problem, unexpected
+from serve_app.routes.answers import json_answer
+
+PREFIX = "/organism/execute/"
+
+
+class Api(FastAPI):
+    """FastAPI with a way past it for ``POST /organism/execute/{organ_id}``."""
+
+    hot: ASGIApp | None = None
+    hot_paths: frozenset[str] = frozenset()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve's replica calls this for each request."""
+        if self.hot is not None and scope.get("path") in self.hot_paths and scope.get("method") == "POST":
+            await self.hot(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class TaskEndpoint:
+    """ASGI, below the guard, which has read the body and hands it on in one piece."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One task for one of the organs in ``Api.hot_paths``."""
+        organ_id = scope["path"].removeprefix(PREFIX)
+        try:
+            task = task_from((await receive()).get("body", b""), self._deps)
+            answer = json_answer(await execute_task(self._deps, organ_id, task))
+        except AppError as error:
+            answer = problem(error)
+        except Exception as error:  # the outermost border here, as FastAPI's handler is on other routes: logged, a 500
+            answer = unexpected(scope["method"], scope["path"], error)
+        await answer(scope, receive, send)
+
+
+def hot_paths(organ_ids: tuple[str, ...]) -> frozenset[str]:
+    """The paths that ``TaskEndpoint`` answers."""
+    return frozenset(PREFIX + organ_id for organ_id in organ_ids)
+
+
