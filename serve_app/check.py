@@ -3,6 +3,7 @@
 Exit code 0 when every file is, 1 when one is not, 2 when called wrongly. One line for each mistake:
 ``serve_config.yaml:12: applications[0].args.organs[1].type: got 'Utilty'; expected one of Cognitive, Actuator, …``.
 """
+
 from __future__ import annotations
 
 import os

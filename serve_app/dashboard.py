@@ -3,6 +3,7 @@
 What comes back are Ray's own rows; ``jobs.ray_source`` translates them. Raises ``Unavailable`` (code
 ``ray_unavailable``) when nobody answers in time, ``NotFound`` for 404, ``UpstreamFailed`` for any other refusal.
 """
+
 from __future__ import annotations
 
 import asyncio

@@ -47,7 +47,7 @@ class TaskEndpoint:
             answer = json_answer(await execute_task(self._deps, organ_id, task))
         except AppError as error:
             answer = problem(error)
-        except Exception as error:  # the outermost border here, as FastAPI's handler is on other routes: logged, a 500
+        except Exception as error:  # noqa: BLE001  # as FastAPI's last handler on other routes: logged, then a 500
             answer = unexpected(scope["method"], scope["path"], error)
         await answer(scope, receive, send)
 
@@ -55,5 +55,3 @@ class TaskEndpoint:
 def hot_paths(organ_ids: tuple[str, ...]) -> frozenset[str]:
     """The paths that ``TaskEndpoint`` answers."""
     return frozenset(PREFIX + organ_id for organ_id in organ_ids)
-
-

@@ -40,9 +40,7 @@ def problem(error: AppError, headers: Mapping[str, str] | None = None) -> Respon
 
 def unexpected(method: str, path: str, error: Exception) -> Response:
     """The answer for a bug: it tells nothing, and the log everything."""
-    log.error(
-        "unexpected error", exc_info=error, extra={"action": "unexpected_error", "method": method, "path": path}
-    )
+    log.error("unexpected error", exc_info=error, extra={"action": "unexpected_error", "method": method, "path": path})
     detail = "Something went wrong here; the log has the reason."
     return _document(500, "internal_error", "Internal error", detail, {})
 

@@ -4,6 +4,7 @@ The names are those of Ray 2.60; another version is refused with a sentence rath
 them: tests/unit/test_ray_private.py (the names exist) and tests/integration/test_jobs_live.py (they answer).
 All functions block and belong into a thread.
 """
+
 from __future__ import annotations
 
 import os

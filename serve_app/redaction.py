@@ -6,6 +6,7 @@ keys). Nothing that looks at text finds every secret: what needs no showing, as 
 
 Repetitions in the patterns are bounded or disjoint, so the time is linear in the length of the text.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,6 +16,8 @@ REDACTED = "[redacted]"
 MAX_CHARS = 20_000
 # Read beyond the limit, so that a secret across it is seen whole before the text is cut.
 _OVERLAP_CHARS = 5_000
+# What one pass replaces may uncover what was joined to it; nearly all texts need one pass, or two.
+_MOST_PASSES = 5
 
 _SECRET_NAME = re.compile(
     r"pass(?:wd|word|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|dsn|session[-_.]?id"
@@ -34,7 +37,7 @@ _PRIVATE_KEY = re.compile(
 )
 _HEADER = re.compile(
     r"""(?<![A-Za-z0-9_.\-])((?:proxy-)?authorization|(?:set-)?cookie)"""
-    r"""(\\?["']?[ \t]{0,4}[:=][ \t]{0,4}\\?["']?)([^\n"'\\]+)""",
+    r"""((?:\\?["'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\?["'])?)(?:[^\n"'\\]|\\[^\n"'])+""",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(Bearer[ \t]{1,4})(?!tokens?\b|auth)[^\s\"'\\,;\[][^\s\"'\\,;]*", re.IGNORECASE)
@@ -69,14 +72,11 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 def redact(text: str) -> str:
     """The text without secrets and without control characters, at most ``MAX_CHARS`` characters of it."""
     text = printable(text[: MAX_CHARS + _OVERLAP_CHARS])
-    text = _PRIVATE_KEY.sub(REDACTED, text)
-    text = _HEADER.sub(rf"\1\2{REDACTED}", text)
-    text = _BEARER.sub(rf"\1{REDACTED}", text)
-    text = _SCHEME.sub(rf"\1{REDACTED}", text)
-    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
-    text = _TOKEN_AS_USER.sub(rf"\1{REDACTED}@", text)
-    text = _SHAPES.sub(REDACTED, text)
-    return _without_values(_without_values(text, _PAIR), _FLAG)[:MAX_CHARS]
+    for _ in range(_MOST_PASSES):
+        before, text = text, _once(text)[:MAX_CHARS]
+        if text == before:
+            break
+    return text
 
 
 def redact_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -92,6 +92,17 @@ def is_secret_name(name: str) -> bool:
 def printable(text: str) -> str:
     """The text without escape sequences and control characters; tabs and line ends stay."""
     return _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def _once(text: str) -> str:
+    text = _PRIVATE_KEY.sub(REDACTED, text)
+    text = _HEADER.sub(rf"\1\2{REDACTED}", text)
+    text = _BEARER.sub(rf"\1{REDACTED}", text)
+    text = _SCHEME.sub(rf"\1{REDACTED}", text)
+    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    text = _TOKEN_AS_USER.sub(rf"\1{REDACTED}@", text)
+    text = _SHAPES.sub(REDACTED, text)
+    return _without_values(_without_values(text, _PAIR), _FLAG)
 
 
 def _without_values(text: str, named: re.Pattern[str]) -> str:
@@ -114,4 +125,4 @@ def _masked(value: str) -> str:
         return f"{quote.group()}{REDACTED}{quote.group()}"
     core = value.rstrip(_AFTER_VALUE)
     # Brackets and quotes after a value stay, so what was redacted before must be known again.
-    return value if f"{core}]" == REDACTED else f"{REDACTED}{value[len(core):]}"
+    return value if f"{core}]" == REDACTED else f"{REDACTED}{value[len(core) :]}"

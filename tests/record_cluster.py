@@ -4,6 +4,7 @@ Starts a local Ray head of its own on free ports, deploys a hello application, r
 each endpoint to ``tests/unit/recorded/ray-<version>/``. Names, addresses and paths of this machine are replaced. Each
 case carries its name in the job's metadata (``case``), so that tests do not depend on the order of job ids.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -39,7 +40,10 @@ class Hello:
 
 app = Hello.bind()
 """
-CONNECT = "import os, time, ray; ray.init(address={address!r}, job_config=ray.job_config.JobConfig(metadata={{'case': {case!r}}})); "
+CONNECT = (
+    "import os, time, ray; "
+    "ray.init(address={address!r}, job_config=ray.job_config.JobConfig(metadata={{'case': {case!r}}})); "
+)
 DRIVERS = {
     "driver-ok": "ray.get(ray.remote(num_cpus=0)(lambda: 1).remote())",
     "driver-exit-3": "raise SystemExit(3)",
@@ -54,7 +58,13 @@ ENDPOINTS = {
     "jobs": ("/api/jobs/", {}),
     "drivers": (
         "/api/v0/workers",
-        {"detail": "True", "limit": "10000", "filter_keys": "worker_type", "filter_predicates": "=", "filter_values": "DRIVER"},
+        {
+            "detail": "True",
+            "limit": "10000",
+            "filter_keys": "worker_type",
+            "filter_predicates": "=",
+            "filter_values": "DRIVER",
+        },
     ),
     "actors": ("/api/v0/actors", {"limit": "10000"}),
     "nodes": ("/api/v0/nodes", {"detail": "True", "limit": "10000"}),
@@ -99,15 +109,25 @@ class Head:
             "applications": [{"name": "hello", "route_prefix": "/", "import_path": "recorded_hello:app"}],
         }
         self.api.put("/api/serve/applications/", json=config).raise_for_status()
-        wait(lambda: self.get("/api/serve/applications/")["applications"]["hello"]["status"] == "RUNNING", "hello to run")
+        wait(
+            lambda: self.get("/api/serve/applications/")["applications"]["hello"]["status"] == "RUNNING", "hello to run"
+        )
 
     def run_cases(self) -> None:
         """Every case once; drivers one after the other, submissions together."""
         python = shlex.quote(sys.executable)
-        self.submit("submission-ok", f"{python} -c {shlex.quote(self.code('submission-ok') + '1')}", {"note": "nightly"})
-        self.submit("submission-secret", f"PASSWORD=hunter2 {python} -c 'print(1)' --token abcdefgh12345678", {"api_key": "canary-key-1"})
+        self.submit(
+            "submission-ok", f"{python} -c {shlex.quote(self.code('submission-ok') + '1')}", {"note": "nightly"}
+        )
+        self.submit(
+            "submission-secret",
+            f"PASSWORD=hunter2 {python} -c 'print(1)' --token abcdefgh12345678",
+            {"api_key": "canary-key-1"},
+        )
         self.submit("submission-no-ray", f"{python} -c 'import sys; sys.exit(\"no configuration\")'")
-        self.submit("submission-exit-3", f"{python} -c {shlex.quote(self.code('submission-exit-3') + 'raise SystemExit(3)')}")
+        self.submit(
+            "submission-exit-3", f"{python} -c {shlex.quote(self.code('submission-exit-3') + 'raise SystemExit(3)')}"
+        )
         self.submit("coa-failed", f"{python} -c 'raise SystemExit(1)'", {"seedcore.kind": "coa-initialization"})
         self.submit("submission-stopped", "sleep 600")
         self.submit("submission-running", "sleep 600")
@@ -116,13 +136,30 @@ class Head:
         self.client()
         self.prompt("driver-prompt")
         self.api.post("/api/jobs/submission-stopped/stop").raise_for_status()
-        wait(lambda: all(self.status(case) in ("SUCCEEDED", "FAILED", "STOPPED") for case in (
-            "submission-ok", "submission-secret", "submission-no-ray", "submission-exit-3", "submission-stopped", "coa-failed",
-        )), "submissions to end")
+        wait(
+            lambda: all(
+                self.status(case) in ("SUCCEEDED", "FAILED", "STOPPED")
+                for case in (
+                    "submission-ok",
+                    "submission-secret",
+                    "submission-no-ray",
+                    "submission-exit-3",
+                    "submission-stopped",
+                    "coa-failed",
+                )
+            ),
+            "submissions to end",
+        )
         self.submit("coa-succeeded", f"{python} -c pass", {"seedcore.kind": "coa-initialization"})
         wait(lambda: self.status("coa-succeeded") == "SUCCEEDED", "initialization to succeed")
-        self.spawn("driver-running", "kept = ray.remote(num_cpus=0)(type('Holder', (), {})).options(name='holder').remote(); time.sleep(600)")
-        wait(lambda: self.find("driver-running") and any(row["name"] == "holder" for row in self.actors()), "the last driver")
+        self.spawn(
+            "driver-running",
+            "kept = ray.remote(num_cpus=0)(type('Holder', (), {})).options(name='holder').remote(); time.sleep(600)",
+        )
+        wait(
+            lambda: self.find("driver-running") and any(row["name"] == "holder" for row in self.actors()),
+            "the last driver",
+        )
         time.sleep(3)  # the worker table is written after the job table
 
     def submit(self, case: str, entrypoint: str, metadata: dict[str, str] | None = None) -> None:
@@ -146,23 +183,40 @@ class Head:
     def driver(self, case: str, code: str) -> None:
         """Run a driver to its end."""
         done = subprocess.run(
-            [sys.executable, "-c", self.code(case) + code], env=self.env, cwd=self.directory,
-            capture_output=True, text=True, timeout=120, check=False,
+            [sys.executable, "-c", self.code(case) + code],
+            env=self.env,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         print(case, done.returncode, done.stderr.splitlines()[-1:])
 
     def prompt(self, case: str) -> None:
         """An interactive session in which something fails, and which is then left as it should be."""
-        print(case, subprocess.run(
-            [sys.executable, "-i"], input=f"{self.code(case)}\n1 / 0\nexit()\n", env=self.env, cwd=self.directory,
-            capture_output=True, text=True, timeout=120, check=False,
-        ).returncode)
+        print(
+            case,
+            subprocess.run(
+                [sys.executable, "-i"],
+                input=f"{self.code(case)}\n1 / 0\nexit()\n",
+                env=self.env,
+                cwd=self.directory,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            ).returncode,
+        )
 
     def spawn(self, case: str, code: str) -> None:
         """Start a driver that goes on until the head stops."""
         subprocess.Popen(
-            [sys.executable, "-c", self.code(case) + code], env=self.env, cwd=self.directory,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", self.code(case) + code],
+            env=self.env,
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def actors(self) -> list[dict[str, Any]]:
@@ -179,9 +233,15 @@ class Head:
         """Summary of the tasks of a case's job."""
         job = self.find(case)
         assert job is not None
-        return self.get("/api/v0/tasks/summarize", {
-            "filter_keys": "job_id", "filter_predicates": "=", "filter_values": job["job_id"], "summary_by": "func_name",
-        })
+        return self.get(
+            "/api/v0/tasks/summarize",
+            {
+                "filter_keys": "job_id",
+                "filter_predicates": "=",
+                "filter_values": job["job_id"],
+                "summary_by": "func_name",
+            },
+        )
 
 
 @contextlib.contextmanager
@@ -195,10 +255,19 @@ def head(directory: Path) -> Iterator[Head]:
     env |= {"PATH": f"{binaries}:{env['PATH']}", "PYTHONPATH": str(directory), "RAY_USAGE_STATS_ENABLED": "0"}
     before = {process.pid for process in psutil.process_iter()}
     command = [
-        f"{binaries}/ray", "start", "--head", "--node-ip-address=127.0.0.1", "--num-cpus=2", f"--port={ports['gcs']}",
-        f"--dashboard-port={ports['dashboard']}", f"--ray-client-server-port={ports['client']}",
-        f"--dashboard-agent-listen-port={ports['agent']}", f"--dashboard-agent-grpc-port={ports['grpc']}",
-        f"--metrics-export-port={ports['metrics']}", f"--temp-dir={directory}/t", "--object-store-memory=100000000",
+        f"{binaries}/ray",
+        "start",
+        "--head",
+        "--node-ip-address=127.0.0.1",
+        "--num-cpus=2",
+        f"--port={ports['gcs']}",
+        f"--dashboard-port={ports['dashboard']}",
+        f"--ray-client-server-port={ports['client']}",
+        f"--dashboard-agent-listen-port={ports['agent']}",
+        f"--dashboard-agent-grpc-port={ports['grpc']}",
+        f"--metrics-export-port={ports['metrics']}",
+        f"--temp-dir={directory}/t",
+        "--object-store-memory=100000000",
     ]
     subprocess.run(command, env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
     try:
@@ -234,12 +303,18 @@ def save(name: str, answer: Any, directory: Path) -> int:
 def replacements(directory: Path) -> list[tuple[str, str]]:
     """What must not leave this machine, longest first."""
     addresses = {
-        each.address for interface in psutil.net_if_addrs().values() for each in interface
+        each.address
+        for interface in psutil.net_if_addrs().values()
+        for each in interface
         if each.family == socket.AF_INET and each.address != "127.0.0.1"
     }
     places = {
-        str(directory): "/tmp/recorded", sys.executable: "/opt/python/bin/python", sys.prefix: "/opt/python",
-        sys.base_prefix: "/opt/base", str(Path(__file__).resolve().parents[1]): "/srv/seedcore", str(Path.home()): "/home/user",
+        str(directory): "/tmp/recorded",
+        sys.executable: "/opt/python/bin/python",
+        sys.prefix: "/opt/python",
+        sys.base_prefix: "/opt/base",
+        str(Path(__file__).resolve().parents[1]): "/srv/seedcore",
+        str(Path.home()): "/home/user",
     }
     names = {socket.gethostname(): "head.example", socket.getfqdn(): "head.example", getpass.getuser(): "user"}
     found = {**dict.fromkeys(addresses, "192.0.2.1"), **places, **names}

@@ -1,4 +1,5 @@
 """What is normal: the guide's table of job kinds, as data. Durations are seconds."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -51,16 +52,26 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     each.kind: each
     for each in (
         Expectation(
-            CLUSTER_INITIALIZATION, "Starts the head of the cluster; no Ray job, made from the node table.",
-            "whoever ran `ray start --head`", "Ray head node", True, (5, 30), None,
+            CLUSTER_INITIALIZATION,
+            "Starts the head of the cluster; no Ray job, made from the node table.",
+            "whoever ran `ray start --head`",
+            "Ray head node",
+            True,
+            (5, 30),
+            None,
             {
                 Outcome.SUCCEEDED: Meaning("The head is up."),
                 Outcome.LOST: Meaning("The head node died.", "Start the head again, then deploy."),
             },
         ),
         Expectation(
-            APPLICATION_SERVER, "Runs Ray Serve and the applications in it.",
-            "serve deploy (REST)", "Ray Serve controller", False, None, None,
+            APPLICATION_SERVER,
+            "Runs Ray Serve and the applications in it.",
+            "serve deploy (REST)",
+            "Ray Serve controller",
+            False,
+            None,
+            None,
             {
                 Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
                 Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
@@ -72,8 +83,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             },
         ),
         Expectation(
-            COA_INITIALIZATION, "Reaches and checks every organ and agent.",
-            "OrganismManager", "OrganismManager", True, (10, 60), 60.0,
+            COA_INITIALIZATION,
+            "Reaches and checks every organ and agent.",
+            "OrganismManager",
+            "OrganismManager",
+            True,
+            (10, 60),
+            60.0,
             {
                 Outcome.SUCCEEDED: Meaning("The organism is initialized."),
                 Outcome.RUNNING: Meaning("It checks the organs.", "If it is late: see what /organism/status lacks."),
@@ -85,7 +101,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             },
         ),
         Expectation(
-            USER, "Someone's own work.", "whoever started it", "its own process", None, None, None,
+            USER,
+            "Someone's own work.",
+            "whoever started it",
+            "its own process",
+            None,
+            None,
+            None,
             {
                 Outcome.SUCCEEDED: Meaning("It ended as it should."),
                 Outcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
@@ -100,8 +122,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             },
         ),
         Expectation(
-            OBSERVER, "A short look at the cluster; nothing depends on it.",
-            "whoever connected a Ray client", "Ray client server", True, (0, OBSERVER_LIMIT_S), OBSERVER_LIMIT_S,
+            OBSERVER,
+            "A short look at the cluster; nothing depends on it.",
+            "whoever connected a Ray client",
+            "Ray client server",
+            True,
+            (0, OBSERVER_LIMIT_S),
+            OBSERVER_LIMIT_S,
             {
                 Outcome.RUNNING: Meaning("Someone is looking."),
                 Outcome.ENDED_UNKNOWN: Meaning("Someone has looked. Looking this way makes a job each time."),
@@ -110,8 +137,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             },
         ),
         Expectation(
-            INTERNAL, "Ray's own, hidden from its job list; it holds the supervisors of submitted jobs.",
-            "Ray", "Ray dashboard agent", False, None, None,
+            INTERNAL,
+            "Ray's own, hidden from its job list; it holds the supervisors of submitted jobs.",
+            "Ray",
+            "Ray dashboard agent",
+            False,
+            None,
+            None,
             {
                 Outcome.RUNNING: Meaning("It runs while the node does."),
                 Outcome.ENDED_UNKNOWN: Meaning("It ended; Ray starts another when one is needed."),

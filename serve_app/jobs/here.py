@@ -1,4 +1,5 @@
 """What a replica knows of the cluster that it runs in without asking the dashboard: public names of Ray, blocking."""
+
 from __future__ import annotations
 
 from typing import Protocol

@@ -2,6 +2,7 @@
 
 One replica on the head node. It is a Ray worker already, so looking makes no job, and nobody else has to look.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -122,7 +123,7 @@ class JobInspector:
         try:
             seen = await self._latest.get()
         except Unavailable as error:
-            nothing = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
+            nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
             return {"ray_configured": True, "ray_available": False, **nothing}
         resources = await self._resources.get(self._latest.config.source_timeout_s)
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
@@ -168,7 +169,8 @@ class JobInspector:
         wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
         seen = await self._latest.get()
         actors = [
-            actor for actor in _require(seen.snapshot.actors)
+            actor
+            for actor in _require(seen.snapshot.actors)
             if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
         ]
         actors.sort(key=_actor_key, reverse=True)
@@ -182,7 +184,10 @@ class JobInspector:
 
     async def _look(self, previous: Snapshot | None) -> Snapshot:
         return await collect(
-            self._client, self._now(), own_job_id=self._here.job_id, previous=previous,
+            self._client,
+            self._now(),
+            own_job_id=self._here.job_id,
+            previous=previous,
             retained_jobs=self._latest.config.retained_jobs,
         )
 

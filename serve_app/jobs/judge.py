@@ -1,4 +1,5 @@
 """From facts to rows: kind, outcome, verdict and reason of every job. Pure; the clock is passed in."""
+
 from __future__ import annotations
 
 import hashlib
@@ -93,10 +94,13 @@ def _case(job: JobFacts, cluster: _Cluster, snapshot: Snapshot, now: datetime) -
     row = driver.value if isinstance(driver, Known) else None
     node = cluster.node_of(job, row)
     owned = cluster.owned_by(job)
-    kind, kind_evidence = kind_of(job, owned, ours=_is_ours(job, snapshot), now=now)
+    ours = job.job_id is not None and job.job_id == snapshot.own_job_id
+    kind, kind_evidence = kind_of(job, owned, ours=ours, now=now)
     conclusion = outcome_of(job, driver, node)
-    serves = kind_evidence.rule == BY_SERVE and owned is not None
-    if serves and owned is not None and owned.serve_alive and conclusion.outcome not in _ON_ITS_WAY:
+    of_serve = kind_evidence.rule == BY_SERVE
+    # Whatever the tables say at this moment, the application that judges is being served.
+    serving = ours or (owned.serve_alive > 0 if owned is not None else None)
+    if of_serve and serving and conclusion.outcome not in _ON_ITS_WAY:
         conclusion = _serves_on(conclusion)
     expectation = expectation_of(kind)
     return Case(
@@ -106,8 +110,8 @@ def _case(job: JobFacts, cluster: _Cluster, snapshot: Snapshot, now: datetime) -
         conclusion=conclusion,
         limit_s=limit_of(job, expectation),
         age_s=_age_s(job, conclusion.outcome, now),
-        serving=owned.serve_alive > 0 if serves and owned is not None else None,
-        serve_problem=_serve_problem(snapshot.serve) if kind_evidence.rule == BY_SERVE else None,
+        serving=serving if of_serve else None,
+        serve_problem=_serve_problem(snapshot.serve) if of_serve else None,
     ), kind_evidence
 
 
@@ -115,10 +119,6 @@ def _driver(job: JobFacts, exits: Section[Mapping[str, DriverExit]]) -> Section[
     if isinstance(exits, Unknown):
         return exits
     return Known(exits.value.get(job.job_id or ""), exits.note)
-
-
-def _is_ours(job: JobFacts, snapshot: Snapshot) -> bool:
-    return job.job_id is not None and job.job_id == snapshot.own_job_id
 
 
 def _serves_on(conclusion: Conclusion) -> Conclusion:

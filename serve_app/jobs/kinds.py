@@ -2,6 +2,7 @@
 
 What the job says of itself in its metadata comes before what its actors show, and that before its entrypoint.
 """
+
 from __future__ import annotations
 
 import re
@@ -109,7 +110,10 @@ KIND_RULES = (
     KindRule(BY_SERVE, APPLICATION_SERVER, "actor table", _has_served, "it owns the actors of Ray Serve"),
     KindRule("kind-by-namespace", INTERNAL, "actor table", _is_of_ray, "Ray hides it, and its actors are Ray's own"),
     KindRule(
-        "kind-by-client", OBSERVER, "job list", _only_looked,
+        "kind-by-client",
+        OBSERVER,
+        "job list",
+        _only_looked,
         f"the server side of a Ray client, at most {OBSERVER_LIMIT_S:g} s long, without actors",
     ),
     KindRule("kind-by-default", USER, "job list", lambda _: True, "nothing marks it as anything else"),

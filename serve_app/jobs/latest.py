@@ -3,6 +3,7 @@
 However many ask, at most one look is under way. Who asks waits for it only so long as there is nothing older to answer
 with; what is older says so.
 """
+
 from __future__ import annotations
 
 import asyncio

@@ -3,6 +3,7 @@
 A fact is what Ray said, translated and redacted (``ray_source``). What could not be learned is ``Unknown`` with its
 reason: that is neither an error nor an empty answer.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -214,8 +215,11 @@ class Snapshot:
     def degraded(self) -> list[str]:
         """What is missing in this snapshot, one sentence for each section."""
         sections: dict[str, Section[Any]] = {
-            "job list": self.jobs, "worker table": self.driver_exits, "node table": self.nodes,
-            "actor table": self.actors, "Serve": self.serve,
+            "job list": self.jobs,
+            "worker table": self.driver_exits,
+            "node table": self.nodes,
+            "actor table": self.actors,
+            "Serve": self.serve,
         }
         return [
             f"{name}: {section.reason if isinstance(section, Unknown) else section.note}"

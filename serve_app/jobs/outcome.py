@@ -3,6 +3,7 @@
 Ray calls every driver that has ended SUCCEEDED (``get_driver_jobs`` in ray/dashboard/modules/job/utils.py), so for
 drivers its word proves the end and nothing more. The worker table proves some failures, as ``tried.md`` tells.
 """
+
 from __future__ import annotations
 
 import re
@@ -32,9 +33,7 @@ class Conclusion(NamedTuple):
     sentence: str
 
 
-def outcome_of(
-    job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None
-) -> Conclusion:
+def outcome_of(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
     """Conclude from a job, its driver's worker row (``Known(None)``: the table has none) and its node, when known."""
     if job.type is JobType.SUBMISSION:
         return _submission(job, driver, node)
@@ -66,11 +65,17 @@ def _submission_succeeded(job: JobFacts) -> Conclusion:
         return _say(Outcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
     if job.exit_code is None:
         return _say(
-            Outcome.ENDED_UNKNOWN, "exit-code-missing", "job list", "status SUCCEEDED, no exit code",
+            Outcome.ENDED_UNKNOWN,
+            "exit-code-missing",
+            "job list",
+            "status SUCCEEDED, no exit code",
             "Ray says SUCCEEDED but recorded no exit code; success is not proven.",
         )
     return _say(
-        Outcome.FAILED, "exit-code-contradicts", "job list", f"status SUCCEEDED, exit code {job.exit_code}",
+        Outcome.FAILED,
+        "exit-code-contradicts",
+        "job list",
+        f"status SUCCEEDED, exit code {job.exit_code}",
         f"Ray says SUCCEEDED, but its entrypoint exited with code {job.exit_code}.",
     )
 
@@ -111,7 +116,7 @@ def _said(message: str | None) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _LINE_CHARS else f"{line[:_LINE_CHARS - 1]}…"
+    return line if len(line) <= _LINE_CHARS else f"{line[: _LINE_CHARS - 1]}…"
 
 
 def _running(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
@@ -144,11 +149,15 @@ def _by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Con
     if row.exit_type == "INTENDED_USER_EXIT" and row.overwritten:
         if job.entrypoint.startswith(_PROMPT):
             return _unproven(
-                "prompt-exception", _OVERWRITTEN,
+                "prompt-exception",
+                _OVERWRITTEN,
                 "The prompt was left after an exception in it; whether its work was done is not known.",
             )
         return _say(
-            Outcome.FAILED, "driver-exception", "worker table", _OVERWRITTEN,
+            Outcome.FAILED,
+            "driver-exception",
+            "worker table",
+            _OVERWRITTEN,
             "It ended by an uncaught exception; Ray calls it SUCCEEDED.",
         )
     if row.exit_type == "SYSTEM_ERROR" and node is not None and not node.alive and _together(job, row, node):
@@ -160,25 +169,35 @@ def _by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Con
 # Exit types of ray/_private/custom_types.py; their meaning for drivers was tried (``tried.md``) or is Ray's own text.
 _BY_EXIT_TYPE = {
     "INTENDED_USER_EXIT": (
-        Outcome.ENDED_UNKNOWN, "driver-clean-exit",
+        Outcome.ENDED_UNKNOWN,
+        "driver-clean-exit",
         "It ended in order; success is not proven, because Ray keeps no exit code of a driver.",
     ),
     "SYSTEM_ERROR": (
-        Outcome.FAILED, "driver-killed", "It died abnormally (killed, or crashed); Ray calls it SUCCEEDED.",
+        Outcome.FAILED,
+        "driver-killed",
+        "It died abnormally (killed, or crashed); Ray calls it SUCCEEDED.",
     ),
     "NODE_OUT_OF_MEMORY": (
-        Outcome.FAILED, "driver-out-of-memory",
+        Outcome.FAILED,
+        "driver-out-of-memory",
         "It was killed because its node ran out of memory; Ray calls it SUCCEEDED.",
     ),
     "USER_ERROR": (
-        Outcome.FAILED, "driver-user-error", "It ended by an error in user code; Ray calls it SUCCEEDED.",
+        Outcome.FAILED,
+        "driver-user-error",
+        "It ended by an error in user code; Ray calls it SUCCEEDED.",
     ),
     "INTENDED_SYSTEM_EXIT": (
-        Outcome.ENDED_UNKNOWN, "driver-system-exit", "Ray ended it on purpose; whether its work was done is not known.",
+        Outcome.ENDED_UNKNOWN,
+        "driver-system-exit",
+        "Ray ended it on purpose; whether its work was done is not known.",
     ),
 }
 _UNKNOWN_EXIT_TYPE = (
-    Outcome.ENDED_UNKNOWN, "exit-type-unknown", "It ended; its exit type ({exit_type}) is not one that can be told.",
+    Outcome.ENDED_UNKNOWN,
+    "exit-type-unknown",
+    "It ended; its exit type ({exit_type}) is not one that can be told.",
 )
 
 
@@ -191,8 +210,10 @@ def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
     why = f" ({node.message})" if node.message else ""
     return Conclusion(
         Outcome.LOST,
-        (Evidence("node-dead", "node table", f"node {node.node_id} is {node.state}{why}"),
-         Evidence("node-dead", "job list", f"status {job.status}")),
+        (
+            Evidence("node-dead", "node table", f"node {node.node_id} is {node.state}{why}"),
+            Evidence("node-dead", "job list", f"status {job.status}"),
+        ),
         f"It was lost with its node {node.node_id[:12]}{why}.",
     )
 
@@ -200,7 +221,10 @@ def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
 def _unknown_status(job: JobFacts) -> Conclusion:
     outcome = Outcome.RUNNING if job.ended_at is None and job.status else Outcome.ENDED_UNKNOWN
     return _say(
-        outcome, "status-unknown", "job list", f"status {job.status or 'missing'}",
+        outcome,
+        "status-unknown",
+        "job list",
+        f"status {job.status or 'missing'}",
         f"Ray's status {job.status or '(missing)'} is not one that can be told.",
     )
 

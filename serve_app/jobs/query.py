@@ -3,6 +3,7 @@
 A page goes on after the last row that was given, not after a number of rows: jobs that start meanwhile neither shift
 nor repeat anything.
 """
+
 from __future__ import annotations
 
 import base64

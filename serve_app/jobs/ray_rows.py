@@ -3,6 +3,7 @@
 Each converter names the Ray file it mirrors. None raises on a row of Ray's: what is missing or not understood leaves
 the field empty, and for jobs a mark that says so, because a row that is dropped is a job that nobody sees.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -42,9 +43,12 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
     fields = row if isinstance(row, dict) else {}
     ended_at = _time(fields.get("end_time"))
     before = known.get(_id_of(fields))
-    if before is not None and (before.status, before.ended_at, before.job_id) == (
-        fields.get("status"), ended_at, _text(fields.get("job_id"))
-    ) and before.status in ENDED:
+    if (
+        before is not None
+        and (before.status, before.ended_at, before.job_id)
+        == (fields.get("status"), ended_at, _text(fields.get("job_id")))
+        and before.status in ENDED
+    ):
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}

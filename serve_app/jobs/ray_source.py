@@ -2,6 +2,7 @@
 
 ``ray_rows`` translates what comes back; this and the inspector's tasks summary are all that is read for judging.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -42,7 +43,8 @@ async def collect(
 ) -> Snapshot:
     """Look once. A source that fails is ``Unknown`` with its reason; nothing is raised, and no job is made in Ray.
 
-    Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` the newest are kept.
+    Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` those on their way
+    and the newest are kept.
     """
     known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
     jobs, exits, actors, nodes, serve = await asyncio.gather(
@@ -76,14 +78,16 @@ def _jobs(rows: Iterable[Any], known: Mapping[str, JobFacts], retained: int) -> 
     every = list(rows)
     if len(every) <= retained:
         return Known(tuple(job_facts(row, known) for row in every))
-    newest = sorted(every, key=_started, reverse=True)[:retained]
-    note = f"the newest {retained} of {len(every)} jobs are kept."
-    return Known(tuple(job_facts(row, known) for row in newest), note)
+    kept = sorted(every, key=_importance, reverse=True)[:retained]
+    note = f"{retained} of {len(every)} jobs are kept: those on their way, and the newest."
+    return Known(tuple(job_facts(row, known) for row in kept), note)
 
 
-def _started(row: Any) -> int:
-    started = row.get("start_time") if isinstance(row, dict) else None
-    return started if isinstance(started, int) else 0
+def _importance(row: Any) -> tuple[bool, int]:
+    if not isinstance(row, dict):
+        return (False, 0)
+    started = row.get("start_time")
+    return (row.get("status") in ("RUNNING", "PENDING"), started if isinstance(started, int) else 0)
 
 
 def _exits(listing: Listing) -> Known[Mapping[str, DriverExit]]:

@@ -3,6 +3,7 @@
 Ray hides every driver in a namespace of its own (``get_driver_jobs`` in ray/dashboard/modules/job/utils.py), the one
 that ``serve deploy`` works through among them (``tried.md``). ``ray start`` is no Ray job at all.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ def hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str,
     exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
     # Of a list that was cut, what is missing need not be hidden.
     if snapshot.jobs.note is not None:
-        found = {job_id for job_id in found if owned.get(job_id, Owned()).alive or job_id == snapshot.own_job_id}
+        found = {job_id for job_id in found if job_id == snapshot.own_job_id or _is_known(owned[job_id])}
     return [_hidden(job_id, exits.get(job_id), owned.get(job_id), _served(snapshot)) for job_id in sorted(found)]
 
 
@@ -30,6 +31,10 @@ def head_starts(snapshot: Snapshot) -> list[JobFacts]:
     """One entry for each head node that the node table remembers."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
     return [_head_start(node) for node in nodes if node.is_head]
+
+
+def _is_known(owned: Owned) -> bool:
+    return owned.serve_controllers > 0 or owned.of_ray > 0
 
 
 def _hidden(job_id: str, driver: DriverExit | None, owned: Owned | None, served: str) -> JobFacts:

@@ -1,4 +1,5 @@
 """Rows and facts as the JSON that the API answers: plain dicts, times in RFC 3339, durations in seconds. Pure."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -118,8 +119,10 @@ def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> Json:
 
 def tasks_view(answer: Json) -> Json:
     """Tasks by name and state, the most frequent names (``TaskSummaries`` of ray/util/state/common.py)."""
-    summary = ((answer.get("result") or {}).get("node_id_to_summary") or {}).get("cluster") or {}
-    names = [entry for entry in (summary.get("summary") or {}).values() if isinstance(entry, dict)]
+    by_name: Any = answer
+    for key in ("result", "node_id_to_summary", "cluster", "summary"):
+        by_name = by_name.get(key) if isinstance(by_name, dict) else None
+    names = [entry for entry in by_name.values() if isinstance(entry, dict)] if isinstance(by_name, dict) else []
     states: Counter[str] = Counter()
     for entry in names:
         states.update(_counts(entry))

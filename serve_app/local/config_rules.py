@@ -2,6 +2,7 @@
 
 Every rule yields mistakes as (path, what was got, what was expected); lines and wording belong to ``serve_app.check``.
 """
+
 from __future__ import annotations
 
 import difflib

@@ -1,4 +1,5 @@
 """A YAML file with the line of each of its keys, and the mistakes that YAML loaders pass over."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

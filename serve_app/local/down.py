@@ -1,4 +1,5 @@
 """`make down`: ends exactly what `make up` started here, and says what it left."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """How these programs fail: one sentence of cause, one of what to do next."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """One `make up` or `make down` at a time in a home, and clearing away what a head of ours leaves."""
+
 from __future__ import annotations
 
 import fcntl

@@ -1,4 +1,5 @@
 """How much memory can still be had, counting the limit of a container."""
+
 from __future__ import annotations
 
 from pathlib import Path

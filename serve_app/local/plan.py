@@ -1,4 +1,5 @@
 """What `make up` does, decided from what it finds. No I/O: every case is a row of a test table."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Ports: which are free, who holds the others, and the choice of those that nobody configures."""
+
 from __future__ import annotations
 
 import random

@@ -4,6 +4,7 @@
 with ``MARKER`` in its environment, which everything that runs in it inherits: raylet, workers, replicas, job drivers,
 HAProxy. Processes that overwrite their environment with a title (setproctitle) are found as children.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """Progress on a terminal: one line for each step, rewritten in place; elsewhere a line for each change."""
+
 from __future__ import annotations
 
 import os

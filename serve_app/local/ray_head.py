@@ -1,4 +1,5 @@
 """Starting a Ray head of our own: its command line, its environment, and its short directory."""
+
 from __future__ import annotations
 
 import subprocess

@@ -3,6 +3,7 @@
 Plain blocking HTTP with a deadline: a terminal program has one thing to do at a time. Proxy settings of the
 environment are passed over, because every address here is this machine.
 """
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """The configuration as it is deployed: the file of the repository with the HTTP port of this copy, and what changed."""
+
 from __future__ import annotations
 
 import hashlib

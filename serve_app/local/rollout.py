@@ -1,4 +1,5 @@
 """Watching a deployment become ready: pure readings of Serve's account, and what they mean for us."""
+
 from __future__ import annotations
 
 import re

@@ -1,4 +1,5 @@
 """What `make up` started, remembered in ``<home>/up.json`` so that `make down` ends that and nothing else."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """`make up`, after the virtual environment is there: a Ray head, the application on it, ready, and its first report."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """What `make up` is asked to do, read from the environment."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """State of agents, fenced by epoch: of all replicas that ever claimed an agent, only the newest can write it."""
+
 from __future__ import annotations
 
 import json

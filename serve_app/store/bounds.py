@@ -1,4 +1,5 @@
 """What may enter the store: the same limits on both databases, checked before either sees a value."""
+
 from __future__ import annotations
 
 import json

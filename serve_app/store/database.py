@@ -4,6 +4,7 @@ A caller may go away or run out of time at any moment, but a transaction that ha
 SQLAlchemy between a statement and its answer can leave SQLite's write lock with a connection that nobody owns. So a
 caller waits at most its deadline, and the transaction ends by itself, because each of its statements has a limit.
 """
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """The store as a part of the Serve graph: it comes up without its database, and finds it when it is back."""
+
 from __future__ import annotations
 
 import asyncio

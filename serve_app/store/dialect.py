@@ -1,4 +1,5 @@
 """The two things that SQLite and PostgreSQL say differently."""
+
 from __future__ import annotations
 
 from sqlalchemy import Column, ColumnElement, Table, func

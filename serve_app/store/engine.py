@@ -4,6 +4,7 @@ SQLite runs with ``journal_mode=WAL`` and ``synchronous=FULL``: NORMAL would alr
 FULL also survives the loss of power, and costs one flush of the log per write (1-2 ms on a plain disk, a few writes a
 second). Readers are not blocked by it.
 """
+
 from __future__ import annotations
 
 import sqlite3
@@ -122,9 +123,11 @@ def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
             raise
         # The thread cannot be cancelled from outside, so a statement that is over its time ends itself.
         info = record.info
-        connection.run_async(lambda driver: driver.set_progress_handler(
-            lambda: time.monotonic() > info.get("deadline", float("inf")), _STEPS_PER_LOOK
-        ))
+        connection.run_async(
+            lambda driver: driver.set_progress_handler(
+                lambda: time.monotonic() > info.get("deadline", float("inf")), _STEPS_PER_LOOK
+            )
+        )
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -7,6 +7,7 @@
 
 Sentences name the kind of fault and never quote the database: its messages can hold addresses and stored values.
 """
+
 from __future__ import annotations
 
 import logging

@@ -1,4 +1,5 @@
 """The record of initialization runs and of the organs each configuration has done."""
+
 from __future__ import annotations
 
 import json

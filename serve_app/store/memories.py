@@ -1,4 +1,5 @@
 """Memories: JSON values under keys, with tags, found by substring."""
+
 from __future__ import annotations
 
 import json
@@ -24,8 +25,13 @@ MAX_ANSWER_CHARS = 4_194_304
 
 _TAG_END = "\n"
 _ANSWERED = (
-    memories.c.key, memories.c.value, memories.c.tags, memories.c.agent_id,
-    memories.c.revision, memories.c.created_at, memories.c.updated_at,
+    memories.c.key,
+    memories.c.value,
+    memories.c.tags,
+    memories.c.agent_id,
+    memories.c.revision,
+    memories.c.created_at,
+    memories.c.updated_at,
 )
 
 

@@ -1,4 +1,5 @@
 """Bring a database to the revision of this code, however many processes try at once."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """The store: every question and change of the application, each in one transaction with a deadline."""
+
 from __future__ import annotations
 
 import time

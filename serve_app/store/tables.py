@@ -2,6 +2,7 @@
 
 A change here needs a revision in ``migrations/versions``; a test compares the two.
 """
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

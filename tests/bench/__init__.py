@@ -1,2 +1,2 @@
-"""Benchmarks: this project beside the limit of Serve and beside the shape that it replaces. ``python -m tests.bench``."""
+"""Benchmarks: this project beside the limit of Serve and beside what it replaces: ``python -m tests.bench``."""
 from __future__ import annotations

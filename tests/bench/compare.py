@@ -8,13 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.bench.head import free_ports
 from tests.bench.measure import Sample, generator_ceiling, median, sample, shares
 from tests.bench.systems import bare_serve, old_shape, product, serve_flags
 
 CONNECTIONS = (1, 8, 32, 64)
+
+
+def without_fastapi(flags: dict[str, str]) -> Any:
+    """The bare application with an ASGI function for an ingress: for information, since no goal is set by it."""
+    return bare_serve(flags, args={"route": "asgi"})
+
+
 SYSTEMS: dict[str, Callable[[dict[str, str]], Any]] = {
     "seedcore": product,
     "bare Serve": bare_serve,
+    "bare Serve without FastAPI": without_fastapi,
     "old shape": old_shape,
 }
 GOALS = (
@@ -32,16 +41,17 @@ def compare(rounds: int, seconds: float, out: Path | None, say: Callable[[str], 
     start: dict[str, dict[str, float]] = {}
     processes: dict[str, list[dict[str, Any]]] = {}
     for number in range(rounds):
-        for name, system in SYSTEMS.items():
+        # Every other round backwards, so that a machine that grows slower favours nobody.
+        for name, system in list(SYSTEMS.items())[:: -1 if number % 2 else 1]:
             say(f"round {number + 1} of {rounds}: {name}")
             with system(flags) as running:
                 start[name] = {"ray_start_s": running.seconds_to_head, "first_answer_s": running.seconds_to_answer}
                 for connections in CONNECTIONS:
                     samples.setdefault((name, connections), []).append(sample(running, connections, seconds))
-                if number == 0 and name != "bare Serve":
+                if number == 0 and not name.startswith("bare Serve"):
                     processes[name] = [asdict(share) for share in shares(running, IDLE_S)]
     figures = {key: median(each) for key, each in samples.items()}
-    ceiling = generator_ceiling(20111)
+    ceiling = generator_ceiling(free_ports(1)[0])
     say(f"\ngenerator alone, 32 connections: {ceiling.requests_per_s:.0f} requests/s\n")
     _print_figures(figures, say)
     _print_start(start, processes, say)
@@ -106,6 +116,5 @@ def _print_start(
                 f"| {row['idle_cpu_percent']:.1f} |"
             )
         total = sum(row["idle_cpu_percent"] for row in rows)
-        say(
-            f"| all | {sum(row['count'] for row in rows)} | | {sum(row['uss_mb'] for row in rows):.0f} | {total:.1f} |\n"
-        )
+        count, memory = sum(row["count"] for row in rows), sum(row["uss_mb"] for row in rows)
+        say(f"| all | {count} | | {memory:.0f} | {total:.1f} |\n")

@@ -20,14 +20,15 @@ from tests.bench.systems import Running
 
 LOG = {"encoding": "JSON", "enable_access_log": False}
 QUIET = {**LOG, "log_level": "WARNING"}
-TRACING = {"enabled": True, "exporter_import_path": "serve_app.telemetry.tracing:span_processors"}
+NO_OP_TRACING = {"enabled": True, "exporter_import_path": "serve_app.telemetry.tracing:span_processors"}
+SPANS = {"enabled": True, "exporter_import_path": "tests.bench.bare:no_processors"}
 BASE_FLAGS = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
 BASE_CHANGES: dict[str, Any] = {"logging_config": QUIET, "tracing_config": None}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One change from the base: flags added (or taken away with ``None``), config keys, arguments of the application."""
+    """One change from the base: flags added (taken away with ``None``), config keys, arguments of the application."""
 
     name: str
     flags: dict[str, str | None] = field(default_factory=dict)
@@ -46,40 +47,43 @@ def _flag(name: str, value: str) -> Variant:
 OFF: dict[str, str | None] = dict.fromkeys(BASE_FLAGS)
 VARIANTS = (
     Variant("base again: the noise"),
-    Variant("defaults of Serve, access log on", OFF, {"logging_config": {"encoding": "JSON"}}),
-    Variant("defaults of Serve, quiet", OFF),
-    Variant("throughput flags, Python proxy", {"RAY_SERVE_ENABLE_HA_PROXY": None, "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}),
-    Variant("HAProxy only", {"RAY_SERVE_THROUGHPUT_OPTIMIZED": None}),
+    Variant(
+        "tracing as in serve_config.yaml, no endpoint", {}, {"tracing_config": {**NO_OP_TRACING, "sampling_ratio": 1.0}}
+    ),
+    Variant("tracing, every span made, none exported", {}, {"tracing_config": {**SPANS, "sampling_ratio": 1.0}}),
+    Variant("tracing, 1 % of spans made, none exported", {}, {"tracing_config": {**SPANS, "sampling_ratio": 0.01}}),
+    Variant("log level INFO, access log off", {}, {"logging_config": LOG}),
+    Variant("log level INFO, access log on", {}, {"logging_config": {"encoding": "JSON"}}),
+    Variant("no flag, access log on", OFF, {"logging_config": {"encoding": "JSON"}}),
+    Variant("no flag", OFF),
+    Variant("HAProxy alone", {"RAY_SERVE_THROUGHPUT_OPTIMIZED": None}),
+    Variant(
+        "throughput flags, Python proxy", {"RAY_SERVE_ENABLE_HA_PROXY": None, "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
+    ),
     _flag("RAY_SERVE_USE_GRPC_BY_DEFAULT", "0"),
     _flag("RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP", "1"),
     _flag("RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "1"),
     _flag("RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE", "1"),
     _flag("RAY_SERVE_FREEZE_GC_ON_STARTUP", "0"),
+    _flag("RAY_SERVE_HAPROXY_METRICS_ENABLED", "0"),
     _flag("RAY_SERVE_HAPROXY_NBTHREAD", "1"),
     _flag("RAY_SERVE_HAPROXY_TCP_NODELAY", "0"),
-    _flag("RAY_SERVE_HAPROXY_METRICS_ENABLED", "0"),
     _flag("RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "1000"),
     _flag("RAY_SERVE_QUEUE_LENGTH_CACHE_TIMEOUT_S", "0"),
     _flag("RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE", "0"),
-    Variant("log level INFO", {}, {"logging_config": LOG}),
-    Variant("access log on", {}, {"logging_config": {"encoding": "JSON"}}),
-    Variant("tracing on, ratio 1.0, no exporter", {}, {"tracing_config": {**TRACING, "sampling_ratio": 1.0}}),
-    Variant("tracing on, ratio 0.01, no exporter", {}, {"tracing_config": {**TRACING, "sampling_ratio": 0.01}}),
-    Variant("tracing on, ratio 0, no exporter", {}, {"tracing_config": {**TRACING, "sampling_ratio": 0.0}}),
     Variant("organ max_ongoing_requests=5", {}, {}, {"organ": {"max_ongoing_requests": 5}}),
     Variant("organ max_ongoing_requests=1000", {}, {}, {"organ": {"max_ongoing_requests": 1000}}),
     Variant("two ingress replicas", {}, {}, {"ingress": {"num_replicas": 2}}),
-    Variant("no request timeout", {}, {}, {"request_timeout": None}),
     Variant("plain Starlette route in the ingress", {}, {}, {"route": "starlette"}),
     Variant("bare ASGI function as the ingress", {}, {}, {"route": "asgi"}),
-    Variant("GC threshold 50 000 in both", {}, {}, {"gc_threshold": 50_000}),
-    Variant("FastAPI telemetry off", {}, {}, {"telemetry": False}),
-    Variant("handle looked up at each request", {}, {}, {"lookup": True}),
     Variant("pydantic body model", {}, {}, {"route": "pydantic"}),
+    Variant("FastAPI telemetry off", {}, {}, {"telemetry": False}),
+    Variant("GC threshold 50 000 in both", {}, {}, {"gc_threshold": 50_000}),
+    Variant("handle looked up at each request", {}, {}, {"lookup": True}),
 )
 
 
-CHUNK = 4
+CHUNK = 3
 """Variants measured beside one start of the base; then the lock is released, because others wait for it."""
 
 
@@ -128,10 +132,13 @@ def _running(variant: Variant) -> AbstractContextManager[Running]:
 
 def _beside(name: str, base: Running, other: Running, rounds: int, seconds: float) -> Row:
     for each in (base, other):
-        measure.sample(each, 32, 1.5, 0.0)
+        measure.fire(each.shot, 32, 1.5, 0.0)
     pairs = {
         connections: [
-            (measure.sample(base, connections, seconds, 0.3), measure.sample(other, connections, seconds, 0.3))
+            (
+                measure.sample(base, connections, seconds, 0.3, (other,)),
+                measure.sample(other, connections, seconds, 0.3, (base,)),
+            )
             for _ in range(rounds)
         ]
         for connections in (32, 1)

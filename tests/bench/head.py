@@ -135,6 +135,8 @@ class Head:
             urllib.request.urlopen(request, timeout=60).close()
         except urllib.error.HTTPError as error:
             raise BenchError(f"deploy refused: {error.read()[:2000].decode(errors='replace')}") from None
+        except OSError as error:
+            raise BenchError(f"deploy failed: {error!r}") from None
         wait_until("the Serve application", self._serve_runs, DEPLOY_TIMEOUT_S)
 
     def serve_status(self) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def get_json(url: str, timeout_s: float = 5.0) -> dict[str, Any]:
 
 
 def end(processes: list[psutil.Process], patience_s: float = 8.0) -> None:
-    """End processes that we started: politely, then not. The list is taken before, because orphans lose their parent."""
+    """End processes that we started, politely, then not. Taken as a list before, because orphans lose their parent."""
     for each in processes:
         with suppress(psutil.Error):
             each.terminate()

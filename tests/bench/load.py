@@ -160,7 +160,7 @@ class _Gun:
         try:
             chunk = connection.sock.recv(65536)
         except BlockingIOError:
-            return
+            return None
         except OSError as error:
             self.errors[type(error).__name__] += 1
             return self._reopen(connection)

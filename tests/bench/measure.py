@@ -18,8 +18,9 @@ from tests.bench.load import HOST, Result, Shot
 from tests.bench.systems import Running
 
 RAW_SECONDS = 2.0
-ATTEMPTS = 3
-QUIET_CORES = 0.5
+ATTEMPTS = 6
+QUIET_CORES = 0.2
+"""More than this many cores busy with other programs, and a sample is taken again (it cost 30 % where 0.6 were)."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,16 @@ class Sample:
     foreign_cores: float
 
 
-def sample(running: Running, connections: int, seconds: float, warm_up_s: float = 1.0) -> Sample:
+def sample(
+    running: Running, connections: int, seconds: float, warm_up_s: float = 1.0, beside: tuple[Running, ...] = ()
+) -> Sample:
     """Load a running system; again, some times, when other programs disturbed, and the least disturbed one counts.
 
-    Raises ``BenchError`` when an answer was wrong.
+    ``beside`` are systems of ours that idle meanwhile. Raises ``BenchError`` when an answer was wrong.
     """
     best: Sample | None = None
     for _ in range(ATTEMPTS):
-        found = _sample_once(running, connections, seconds, warm_up_s)
+        found = _sample_once(running, connections, seconds, warm_up_s, beside)
         if best is None or found.foreign_cores < best.foreign_cores:
             best = found
         if best.foreign_cores < QUIET_CORES:
@@ -51,19 +54,28 @@ def sample(running: Running, connections: int, seconds: float, warm_up_s: float 
     return best
 
 
-def _sample_once(running: Running, connections: int, seconds: float, warm_up_s: float) -> Sample:
+def _sample_once(
+    running: Running, connections: int, seconds: float, warm_up_s: float, beside: tuple[Running, ...]
+) -> Sample:
     processes = running.processes()
-    before, busy, generator = cpu_seconds(processes), _busy_s(), _children_s()
+    idlers = [process for other in beside for process in other.processes()]
+    before, idled = cpu_seconds(processes), cpu_seconds(idlers)
+    busy, generator = _busy_s(), _children_s()
     began = time.monotonic()
     result = fire(running.shot, connections, seconds, warm_up_s)
     taken_s = time.monotonic() - began
-    spent = sum(after - before.get(pid, 0.0) for pid, after in cpu_seconds(processes).items())
-    foreign = _busy_s() - busy - spent - (_children_s() - generator)
+    foreign = _busy_s() - busy - (_children_s() - generator) - _since(idled, idlers)
+    spent = _since(before, processes)
+    foreign -= spent
     if not result.valid:
         raise BenchError(f"{running.name} at {connections} connections answered wrongly: {result.errors}")
     # The warm-up burned CPU too, at the same rate.
     requests = result.requests * (seconds + warm_up_s) / seconds
     return Sample(result, round(spent / requests * 1e3, 3), round(max(0.0, foreign / taken_s), 3))
+
+
+def _since(before: dict[int, float], processes: list[psutil.Process]) -> float:
+    return sum(after - before.get(pid, 0.0) for pid, after in cpu_seconds(processes).items())
 
 
 def _busy_s() -> float:

@@ -44,7 +44,7 @@ class Running:
 
 
 def serve_flags(path: Path = FLAGS_FILE) -> dict[str, str]:
-    """``NAME=value`` lines of the file that ``make up``, the image and KubeRay use; raises ``BenchError`` without it."""
+    """``NAME=value`` lines of the file that ``make up``, the image and KubeRay use; ``BenchError`` when it is missing."""
     if not path.is_file():
         raise BenchError(f"{path.relative_to(ROOT)} does not exist: the flags of the product are not known")
     lines = (line.strip() for line in path.read_text().splitlines())
@@ -88,10 +88,14 @@ def bare_config(head: Head, args: dict[str, Any], changes: dict[str, Any]) -> di
     """The product's description with another application in it; a change to ``None`` drops the key."""
     config = copy.deepcopy(serve_config(head))
     config.update(changes)
-    logging_config = config["applications"][0].get("logging_config")
-    application: dict[str, Any] = {"name": "bare", "route_prefix": "/", "import_path": "tests.bench.bare:build", "args": args}
-    if logging_config is not None:
-        application["logging_config"] = logging_config
+    logging_config = changes.get("logging_config", config["applications"][0].get("logging_config"))
+    application = {
+        "name": "bare",
+        "route_prefix": "/",
+        "import_path": "tests.bench.bare:build",
+        "args": args,
+        "logging_config": logging_config or config["logging_config"],
+    }
     config["applications"] = [application]
     return {key: value for key, value in config.items() if value is not None}
 
@@ -102,7 +106,10 @@ def old_shape(_: dict[str, str]) -> Iterator[Running]:
     with Head({}) as head:
         up_s = time.monotonic() - head.began
         command = [sys.executable, "-m", "tests.bench.old", str(head.ports["client"]), str(head.http_port)]
-        process = subprocess.Popen(command, env=head.environment, cwd=ROOT, stdin=subprocess.DEVNULL)
+        with (head.directory / "old-api.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, env=head.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         api = psutil.Process(process.pid)
         try:
             shot = Shot(head.http_port, "POST", old.PATH, BODY, {**EXPECT, "organ_id": old.ORGAN})

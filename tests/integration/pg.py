@@ -3,6 +3,7 @@
 Only the wheel's binaries are used. Its own launcher adds a system user when run as root and opens every directory on
 the way to them for reading; here root runs them as ``nobody``. A server that does not start fails the tests.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -52,8 +53,16 @@ class PostgreSQL:
         for path in (self._directory, secret):
             _give(path)
         arguments = [
-            "--pgdata", self._data, "--username=seedcore", "--pwfile", secret, "--auth=scram-sha-256",
-            "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
+            "--pgdata",
+            self._data,
+            "--username=seedcore",
+            "--pwfile",
+            secret,
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
         ]
         done = subprocess.run(
             [self._bin / "initdb", *arguments], capture_output=True, text=True, timeout=60, check=False, **_account()
@@ -65,14 +74,23 @@ class PostgreSQL:
         """Start, and wait until it answers."""
         log = self._directory / "log"
         settings = {
-            "listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": "",
-            "fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": 60,
+            "listen_addresses": "127.0.0.1",
+            "port": self._port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+            "autovacuum": "off",
+            "max_connections": 60,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [self._bin / "postgres", "-D", self._data, *options],
-                stdout=output, stderr=output, cwd="/", preexec_fn=_die_with_parent, **_account(),
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                preexec_fn=_die_with_parent,
+                **_account(),
             )
         give_up_at = time.monotonic() + _START_TIMEOUT_S
         while not self._answers():

@@ -1,4 +1,5 @@
 """The store keeps its promises on SQLite and on PostgreSQL alike: each test runs on both, on a database of its own."""
+
 from __future__ import annotations
 
 import asyncio
@@ -118,8 +119,14 @@ class TestAgents:
         rows = await store.list_agents()
         assert [row["agent_id"] for row in rows] == ["B", "a_agent_0", "a_agent_1", "b_agent_0"]
         assert await store.list_agents(organ_id="a", limit=1) == [
-            {"agent_id": "a_agent_0", "organ_id": "a", "epoch": 1, "owner": "r", "updated_at": at(4),
-             "state_bytes": len('{"k":"\\u00e9"}')}
+            {
+                "agent_id": "a_agent_0",
+                "organ_id": "a",
+                "epoch": 1,
+                "owner": "r",
+                "updated_at": at(4),
+                "state_bytes": len('{"k":"\\u00e9"}'),
+            }
         ]
 
 
@@ -171,12 +178,19 @@ class TestMemories:
     async def test_put_get_and_replace(self, store: Store) -> None:
         value = {"text": "Grüße 你好 \U0001f600", "list": [1, 1.5, True, None], "quote": 'a "b" \\ c\n'}
         assert await store.put_memory("k", value, ["x", "y", "x"], "agent") == {
-            "key": "k", "created": True, "updated_at": at(0)
+            "key": "k",
+            "created": True,
+            "updated_at": at(0),
         }
         assert await store.put_memory("k", [value], [], None) == {"key": "k", "created": False, "updated_at": at(1)}
         assert await store.get_memory("k") == {
-            "key": "k", "value": [value], "tags": [], "agent_id": None, "revision": 2,
-            "created_at": at(0), "updated_at": at(1),
+            "key": "k",
+            "value": [value],
+            "tags": [],
+            "agent_id": None,
+            "revision": 2,
+            "created_at": at(0),
+            "updated_at": at(1),
         }
         assert await store.get_memory("K") is None
 
@@ -202,8 +216,10 @@ class TestMemories:
         await store.put_memory("deep", {"inner name": {"n": [42, 'say "hi"']}}, ["red", "blue"], None)
         await store.put_memory("wild", "100%0_ a\\b", ["Red", "reddish"], None)
         answers = [await store.search_memory(query, tags, 10) for query, tags, _ in SEARCHES]
-        found = [(query, tags, [item["key"] for item in answer["items"]])
-                 for (query, tags, _), answer in zip(SEARCHES, answers, strict=True)]
+        found = [
+            (query, tags, [item["key"] for item in answer["items"]])
+            for (query, tags, _), answer in zip(SEARCHES, answers, strict=True)
+        ]
         assert found == SEARCHES
         assert [answer["total"] for answer in answers] == [len(keys) for _, _, keys in SEARCHES]
 
@@ -212,8 +228,15 @@ class TestMemories:
             await store.put_memory(f"k{number}", number, ["t"], "agent")
         assert await store.search_memory("k", ["t"], 2) == {
             "items": [
-                {"key": f"k{n}", "value": n, "tags": ["t"], "agent_id": "agent", "revision": 1,
-                 "created_at": at(n), "updated_at": at(n)}
+                {
+                    "key": f"k{n}",
+                    "value": n,
+                    "tags": ["t"],
+                    "agent_id": "agent",
+                    "revision": 1,
+                    "created_at": at(n),
+                    "updated_at": at(n),
+                }
                 for n in (4, 3)
             ],
             "total": 5,
@@ -262,8 +285,13 @@ class TestInitializations:
         await store.record_initialization_step("run-1", "hash", "o", ["o_agent_0"], TEST)
         await store.finish_initialization("run-1", True, "All organs answer.")
         recorded = {
-            "submission_id": "run-1", "config_hash": "hash", "state": "succeeded", "sentence": "All organs answer.",
-            "started_at": at(0), "ended_at": at(2), "steps": {"o": step("run-1", 1)},
+            "submission_id": "run-1",
+            "config_hash": "hash",
+            "state": "succeeded",
+            "sentence": "All organs answer.",
+            "started_at": at(0),
+            "ended_at": at(2),
+            "steps": {"o": step("run-1", 1)},
         }
         assert await store.latest_initialization() == recorded
         assert await store.latest_initialization("hash") == recorded

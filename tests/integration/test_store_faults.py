@@ -1,4 +1,5 @@
 """The store when things go wrong: killed processes, a database that is down, slow, locked, full or read-only."""
+
 from __future__ import annotations
 
 import asyncio
@@ -45,8 +46,12 @@ def start(program: str, *arguments: str) -> subprocess.Popen[str]:
     source = f"{imports}from serve_app.store.store import Store\nasync def main():\n{body}\nasyncio.run(main())\n"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", source, *arguments], env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", source, *arguments],
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve_app.errors import DeadlineExceeded, TooBusy, Unavailable
-from tests.unit.fakes import AS_OF, OPERATOR, ALL_TOKENS, initialization, job, organ, result, served, standard_answers
+from tests.unit.fakes import ALL_TOKENS, AS_OF, OPERATOR, initialization, job, organ, result, served, standard_answers
 
 STANDARD = standard_answers()
 

@@ -1,4 +1,5 @@
 """Runs the revisions on the connection and in the transaction that ``migrate.upgrade`` hands over."""
+
 from __future__ import annotations
 
 from alembic import context

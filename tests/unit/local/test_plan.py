@@ -1,4 +1,5 @@
 """Every situation that `make up` can find, as one row: what it then does, or why it refuses."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,4 +1,5 @@
 """How a Ray head of our own is started."""
+
 from __future__ import annotations
 
 import importlib.util

@@ -1,4 +1,5 @@
 """The configuration as it is deployed, beside other people's applications."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Reading Serve's account of a deployment that is under way."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Ports, state file, progress lines, memory, and the texts of failures."""
+
 from __future__ import annotations
 
 import io

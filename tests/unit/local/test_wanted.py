@@ -1,4 +1,5 @@
 """The settings of `make up`."""
+
 from __future__ import annotations
 
 from pathlib import Path

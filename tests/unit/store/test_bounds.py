@@ -1,4 +1,5 @@
 """What may enter the store, and how memories are made findable."""
+
 from __future__ import annotations
 
 from typing import Any

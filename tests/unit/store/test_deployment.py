@@ -1,4 +1,5 @@
 """The store's replica: it mirrors the store, and does not besiege a database that is down."""
+
 from __future__ import annotations
 
 import asyncio

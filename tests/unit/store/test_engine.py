@@ -1,4 +1,5 @@
 """Which database URLs are accepted, and what is shown of them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -32,13 +33,19 @@ def test_accepted(url: str, used: str) -> None:
     [
         ("secret", "SEEDCORE_DATABASE_URL is not a database URL."),
         ("postgresql://u:p@db:secret/x", "SEEDCORE_DATABASE_URL is not a database URL."),
-        ("mysql://u:secret@db/x",
-         "SEEDCORE_DATABASE_URL begins with mysql://; accepted are sqlite:///, postgresql:// and postgresql+asyncpg://."),
-        ("postgresql+psycopg2://u:secret@db/x",
-         "SEEDCORE_DATABASE_URL begins with postgresql+psycopg2://; accepted are sqlite:///, postgresql:// and "
-         "postgresql+asyncpg://."),
-        ("postgresql://u:secret@db/x?options=-csecret",
-         "The database URL has the option options; known are host, port, ssl, sslmode."),
+        (
+            "mysql://u:secret@db/x",
+            "SEEDCORE_DATABASE_URL begins with mysql://; accepted are sqlite:///, postgresql:// and postgresql+asyncpg://.",
+        ),
+        (
+            "postgresql+psycopg2://u:secret@db/x",
+            "SEEDCORE_DATABASE_URL begins with postgresql+psycopg2://; accepted are sqlite:///, postgresql:// and "
+            "postgresql+asyncpg://.",
+        ),
+        (
+            "postgresql://u:secret@db/x?options=-csecret",
+            "The database URL has the option options; known are host, port, ssl, sslmode.",
+        ),
         ("sqlite:///secret.db", "A SQLite database needs an absolute path: sqlite:////directory/seedcore.db."),
         ("sqlite://", "A SQLite database needs an absolute path: sqlite:////directory/seedcore.db."),
         ("sqlite:///:memory:", "A SQLite database needs an absolute path: sqlite:////directory/seedcore.db."),

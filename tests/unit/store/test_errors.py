@@ -1,4 +1,5 @@
 """What is wrong with the database, in our words: one row for each way the drivers say it."""
+
 from __future__ import annotations
 
 import pickle
@@ -50,8 +51,10 @@ def in_postgresql(cause: BaseException) -> exc.DBAPIError:
         (in_postgresql(asyncpg.AdminShutdownError("secret")), "the database cannot be reached"),
         (in_postgresql(asyncpg.ConnectionDoesNotExistError("secret")), "the database cannot be reached"),
         (in_postgresql(asyncpg.DeadlockDetectedError("secret")), "the database is locked by another process"),
-        (in_postgresql(asyncpg.UndefinedTableError("secret")),
-         "the database lacks a table or a right that this version needs"),
+        (
+            in_postgresql(asyncpg.UndefinedTableError("secret")),
+            "the database lacks a table or a right that this version needs",
+        ),
         (in_postgresql(asyncpg.DivisionByZeroError("secret")), "the database reported 22012"),
         (in_postgresql(ConnectionResetError("secret")), "the database cannot be reached"),
         (asyncpg.InvalidPasswordError("secret"), "the database refuses the login"),
@@ -91,6 +94,10 @@ def test_other_errors_pass(error: Exception) -> None:
 def test_they_travel_between_replicas(kind: type[StoreUnavailable], code: str) -> None:
     error = pickle.loads(pickle.dumps(kind("Said so.", hint="member")))
     assert (type(error), error.detail, error.code, error.status, error.members) == (
-        kind, "Said so.", code, 503, {"hint": "member"}
+        kind,
+        "Said so.",
+        code,
+        503,
+        {"hint": "member"},
     )
     assert isinstance(error, Unavailable)

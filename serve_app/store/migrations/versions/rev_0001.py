@@ -1,4 +1,5 @@
 """The first tables: agents, memories, initializations and their steps, heartbeats."""
+
 from __future__ import annotations
 
 from alembic import op

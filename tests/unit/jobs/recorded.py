@@ -1,0 +1,74 @@
+"""Answers of a real Ray 2.60, recorded by ``tests/record_cluster.py``, and a source that replays or withholds them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from serve_app.dashboard import Listing
+from serve_app.errors import Unavailable
+
+DIRECTORY = Path(__file__).parents[1] / "recorded" / "ray-2.60"
+
+
+def answer(name: str) -> Any:
+    """One endpoint's answer."""
+    return json.loads((DIRECTORY / f"{name}.json").read_text())
+
+
+def rows(name: str) -> list[Any]:
+    """The rows of one of the state API's lists."""
+    found: list[Any] = answer(name)["data"]["result"]["result"]
+    return found
+
+
+def taken_at() -> datetime:
+    """Five seconds after the last job of the recording began."""
+    return datetime.fromtimestamp(max(row["start_time"] for row in answer("jobs")) / 1000, UTC) + timedelta(seconds=5)
+
+
+class Replay:
+    """``ray_source.Source`` from memory. ``fail`` maps a question to the sentence with which it fails."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.answers: dict[str, Any] = {
+            "jobs": answer("jobs"),
+            "drivers": Listing(rows("drivers")),
+            "actors": Listing(rows("actors")),
+            "nodes": Listing(rows("nodes")),
+            "serve": answer("serve"),
+            "tasks": answer("tasks")["data"]["result"],
+            **changed,
+        }
+        self.fail: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.timeout_s = 1.0
+
+    async def jobs(self) -> list[Any]:
+        return self._say("jobs")  # type: ignore[no-any-return]
+
+    async def drivers_of_workers(self) -> Listing:
+        return self._say("drivers")  # type: ignore[no-any-return]
+
+    async def actors(self, **equals: str) -> Listing:
+        return self._say("actors", **equals)  # type: ignore[no-any-return]
+
+    async def nodes(self) -> Listing:
+        return self._say("nodes")  # type: ignore[no-any-return]
+
+    async def serve_applications(self) -> dict[str, Any]:
+        return self._say("serve")  # type: ignore[no-any-return]
+
+    async def tasks_summary(self, job_id: str) -> dict[str, Any]:
+        return self._say("tasks")  # type: ignore[no-any-return]
+
+    async def close(self) -> None:
+        self.asked.append("close")
+
+    def _say(self, name: str, **equals: str) -> Any:
+        self.asked.append(" ".join([name, *(f"{key}={value}" for key, value in equals.items())]))
+        if name in self.fail:
+            raise Unavailable(self.fail[name], code="ray_unavailable")
+        return self.answers[name]

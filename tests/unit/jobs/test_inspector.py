@@ -1,0 +1,326 @@
+"""What the inspector answers from a recorded cluster, and when Ray is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
+from serve_app.jobs.inspector import JobInspector
+from tests.unit.jobs.recorded import Replay, answer, rows, taken_at
+from tests.unit.jobs.test_recorded import EVERY_VERDICT
+
+EMPTY: dict[str, Any] = {}
+AS_OF = taken_at().isoformat(timespec="milliseconds")
+TOLD = {"as_of": AS_OF, "degraded": []}
+
+
+class Here:
+    """A replica that runs in the recorded application's job."""
+
+    job_id: str | None = "01000000"
+    application = "hello"
+    ray_version = "2.60.0"
+
+    def __init__(self) -> None:
+        self.fail: Exception | None = None
+
+    def resources(self) -> tuple[dict[str, float], dict[str, float]]:
+        if self.fail is not None:
+            raise self.fail
+        return {"CPU": 2.0, "GPU": 1.0}, {"CPU": 0.5}
+
+    def exception_frames(self) -> dict[str, str]:
+        return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def job_of(case: str) -> dict[str, Any]:
+    return next(row for row in answer("jobs") if (row["metadata"] or {}).get("case") == case)
+
+
+@pytest.fixture
+def ray() -> Replay:
+    return Replay()
+
+
+@pytest.fixture
+def here() -> Here:
+    return Here()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def inspector(ray: Replay, here: Here, clock: Clock) -> AsyncIterator[JobInspector]:
+    made = JobInspector(ray, here, taken_at, clock)  # type: ignore[arg-type]
+    yield made
+    await made.close()
+
+
+async def test_the_list(inspector: JobInspector) -> None:
+    page = await inspector.list_jobs({"limit": 5})
+    rest = await inspector.list_jobs({"cursor": page["next_cursor"]})
+    assert (len(page["items"]), len(rest["items"]), rest["next_cursor"]) == (5, len(EVERY_VERDICT) - 5, None)
+    assert {key: page[key] for key in TOLD} == TOLD
+    text = json.dumps([page, rest])
+    assert [word for word in ("hunter2", "canary-key-1", "env_vars", "\\u001b") if word in text] == []
+
+
+async def test_the_summary(inspector: JobInspector) -> None:
+    assert await inspector.summary() == {
+        "total": 21,
+        "by_kind": {
+            "user": 15,
+            "coa-initialization": 2,
+            "observer": 1,
+            "internal": 1,
+            "application-server": 1,
+            "cluster-initialization": 1,
+        },
+        "by_outcome": {"running": 4, "succeeded": 4, "ended_unknown": 5, "failed": 7, "stopped": 1},
+        "by_verdict": {"OK": 11, "UNKNOWN": 4, "BAD": 6},
+        **TOLD,
+    }
+
+
+@pytest.mark.parametrize(
+    "id", ["submission-no-ray", job_of("driver-kill-9")["job_id"], job_of("submission-ok")["job_id"]]
+)
+async def test_one_job_by_either_id(inspector: JobInspector, id: str) -> None:
+    found = await inspector.get_job(id)
+    assert id in (found["id"], found["job_id"])
+    json.dumps(found)
+
+
+async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
+    found = await inspector.get_job(job_of("driver-kill-9")["job_id"])
+    row = next(row for row in rows("drivers") if row["worker_id"].startswith(found["id"]))
+    assert found["expectation"] == {
+        "purpose": "Someone's own work.",
+        "must_end": None,
+        "usual_duration_s": None,
+        "limit_s": None,
+        "meaning": "It failed.",
+        "action": "Read its log, mend the cause, run it again.",
+    }
+    assert [(each["rule"], each["source"]) for each in found["evidence"]] == [
+        ("kind-by-default", "job list"),
+        ("driver-killed", "worker table"),
+        ("failed", "expectation"),
+    ]
+    assert found["driver"] == {
+        "job_id": found["id"],
+        "pid": row["pid"],
+        "node_ip": row["ip"],
+        "node_id": row["node_id"],
+        "alive": False,
+        "exit_type": "SYSTEM_ERROR",
+        "exit_detail": "Worker unexpectedly exits with a connection error code 2. End of file.",
+        "exception_frames": None,
+    }
+    assert {event["event"] for event in found["timeline"]} == {"driver connected", "started", "driver ended", "failed"}
+    times = [event["at"] for event in found["timeline"]]
+    assert times == sorted(times)
+    assert found["actors"] == {"items": [], "total": 0, "truncated": False}
+    assert (found["tasks"], found["tasks_reason"]) == (
+        {
+            "total": 1,
+            "by_state": {"FAILED": 1},
+            "by_name": [{"name": "<lambda>", "type": "NORMAL_TASK", "states": {"FAILED": 1}}],
+            "truncated": False,
+        },
+        None,
+    )
+
+
+async def test_where_an_uncaught_exception_was_is_told_redacted(inspector: JobInspector) -> None:
+    found = await inspector.get_job(job_of("driver-exception")["job_id"])
+    assert found["driver"]["exception_frames"] == '  File "x.py", line 1\n    token="[redacted]"\n'
+    # The worker row holds no pid any more, the job list still does.
+    assert found["driver"]["pid"] == int(job_of("driver-exception")["driver_info"]["pid"])
+
+
+async def test_tasks_that_cannot_be_had_are_null_with_the_reason(inspector: JobInspector, ray: Replay) -> None:
+    ray.fail["tasks"] = "it is down"
+    assert (await inspector.get_job(job_of("driver-ok")["job_id"]))["tasks_reason"] == "it is down"
+    found = await inspector.get_job("submission-no-ray")
+    assert (found["tasks"], found["tasks_reason"]) == (None, "It never connected to Ray, so it has no tasks.")
+
+
+async def test_a_job_made_since_the_last_look_is_found_and_none_is_not(
+    inspector: JobInspector, ray: Replay, clock: Clock
+) -> None:
+    await inspector.list_jobs({})
+    ray.answers["jobs"] = [*answer("jobs"), {**job_of("submission-ok"), "submission_id": "just-made"}]
+    clock.now += 1
+    assert (await inspector.get_job("just-made"))["id"] == "just-made"
+    looks = ray.asked.count("jobs")
+    for _ in range(20):
+        with pytest.raises(NotFound) as refused:
+            await inspector.get_job("TOKEN=abc")
+    assert refused.value.detail == "There is no job 'TOKEN=[redacted]'."
+    assert ray.asked.count("jobs") == looks, "wrong ids do not make Ray work"
+
+
+async def test_the_job_that_we_run_in(inspector: JobInspector) -> None:
+    found = await inspector.current()
+    assert (found["job_id"], found["kind"], found["verdict"], found["hidden"]) == (
+        "01000000",
+        "application-server",
+        "OK",
+        True,
+    )
+
+
+async def test_ray_status(inspector: JobInspector) -> None:
+    assert await inspector.ray_status() == {
+        "ray_configured": True,
+        "ray_available": True,
+        "cluster_info": {
+            "status": "initialized",
+            "cluster_resources": {"CPU": 2.0, "GPU": 1.0},
+            "available_resources": {"CPU": 0.5},
+            "nodes": 1,
+            "ray_version": "2.60.0",
+        },
+        **TOLD,
+    }
+
+
+async def test_resources(inspector: JobInspector, here: Here) -> None:
+    assert await inspector.cluster_resources() == {
+        "total": {"CPU": 2.0, "GPU": 1.0},
+        "available": {"CPU": 0.5},
+        "used": {"CPU": 1.5, "GPU": 1.0},
+        "as_of": AS_OF,
+    }
+    here.fail = RuntimeError("no GCS")
+    with pytest.raises(Unavailable, match="RuntimeError"):
+        await inspector.cluster_resources()
+    assert (await inspector.ray_status())["degraded"] == ["resources: Ray did not say (RuntimeError)."]
+
+
+async def test_nodes(inspector: JobInspector) -> None:
+    recorded = rows("nodes")[0]
+    found = await inspector.cluster_nodes()
+    assert [(node["node_id"], node["is_head"], node["state"]) for node in found["items"]] == [
+        (recorded["node_id"], True, "ALIVE")
+    ]
+    assert found["items"][0]["resources"] == recorded["resources_total"]
+    assert {key: found[key] for key in ("next_cursor", *TOLD)} == {"next_cursor": None, **TOLD}
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (EMPTY, len(rows("actors"))),
+        ({"state": "alive"}, 6),
+        ({"job_id": "01000000"}, 4),
+        ({"class_name": "JobSupervisor", "state": "DEAD"}, 7),
+        ({"class_name": "NoSuch"}, 0),
+    ],
+)
+async def test_actors(inspector: JobInspector, query: dict[str, Any], wanted: int) -> None:
+    found = await inspector.cluster_actors({**query, "limit": 500})
+    assert len(found["items"]) == wanted
+    states = [actor["state"] == "DEAD" for actor in found["items"]]
+    assert states == sorted(states), "the living first"
+
+
+async def test_actors_in_pages(inspector: JobInspector) -> None:
+    every = [actor["actor_id"] for actor in (await inspector.cluster_actors({}))["items"]]
+    first = await inspector.cluster_actors({"limit": 4})
+    rest = await inspector.cluster_actors({"cursor": first["next_cursor"]})
+    assert [actor["actor_id"] for page in (first, rest) for actor in page["items"]] == every
+    for query in ({"name": "x"}, {"limit": 0}, {"cursor": "x"}):
+        with pytest.raises(InvalidInput):
+            await inspector.cluster_actors(query)
+
+
+async def test_serve_details(inspector: JobInspector, here: Here) -> None:
+    recorded = answer("serve")["applications"]["hello"]["deployments"]["Hello"]
+    assert await inspector.serve_details() == {
+        "Hello": {
+            "status": "HEALTHY",
+            "message": "",
+            "target_num_replicas": 2,
+            "running": 2,
+            "replicas": [
+                {key: replica[key] for key in ("replica_id", "state", "node_id", "pid")}
+                for replica in recorded["replicas"]
+            ],
+        }
+    }
+    here.application = "another"
+    assert await inspector.serve_details() == {}
+
+
+DOWN = dict.fromkeys(("jobs", "drivers", "actors", "nodes", "serve"), "connection refused")
+
+
+async def test_ray_gone_before_the_first_look(inspector: JobInspector, ray: Replay) -> None:
+    ray.fail = DOWN
+    for asked in (
+        inspector.list_jobs(EMPTY),
+        inspector.get_job("x"),
+        inspector.current(),
+        inspector.summary(),
+        inspector.cluster_nodes(),
+        inspector.cluster_actors(EMPTY),
+        inspector.serve_details(),
+    ):
+        with pytest.raises(AppError) as refused:
+            await asked
+        assert (refused.value.status, refused.value.code) == (503, "ray_unavailable")
+    assert await inspector.ray_status() == {
+        "ray_configured": True,
+        "ray_available": False,
+        "cluster_info": {},
+        "as_of": None,
+        "degraded": ["connection refused"],
+    }
+    await inspector.check_health()
+
+
+async def test_ray_gone_later(inspector: JobInspector, ray: Replay, clock: Clock) -> None:
+    before = await inspector.list_jobs({})
+    ray.fail = DOWN
+    clock.now += 60
+    after = await inspector.list_jobs({})
+    assert after == {**before, "degraded": ["Ray has not answered for 60 s: connection refused"]}
+    status = await inspector.ray_status()
+    assert (status["ray_available"], status["as_of"]) == (False, AS_OF)
+
+
+async def test_one_source_gone_is_said_and_the_rest_answers(inspector: JobInspector, ray: Replay) -> None:
+    ray.fail = {"nodes": "no node table"}
+    assert (await inspector.list_jobs({}))["degraded"] == ["node table: no node table"]
+    with pytest.raises(Unavailable, match="no node table"):
+        await inspector.cluster_nodes()
+
+
+async def test_a_new_configuration_counts_from_the_next_look(
+    inspector: JobInspector, ray: Replay, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspector._latest, "start", lambda: None)
+    await inspector.reconfigure({"retained_jobs": 100, "source_timeout_s": 0.5, "fresh_for_s": 1})
+    assert ray.timeout_s == 0.5
+    ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": f"s{number}"} for number in range(150)]
+    found = await inspector.list_jobs({"limit": 500, "kind": "user"})
+    assert (len(found["items"]), found["degraded"]) == (
+        100,
+        ["job list: 100 of 150 jobs are kept: those on their way, and the newest."],
+    )

@@ -1,0 +1,178 @@
+"""Rows as Ray writes them, and rows as it never should: kept, marked, never raised."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve_app.dashboard import Listing
+from serve_app.jobs import views
+from serve_app.jobs.judge import judge
+from serve_app.jobs.models import DriverExit, JobFacts, JobType
+from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts
+from serve_app.jobs.ray_source import collect
+from tests.unit.jobs.recorded import Replay
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = {"type": "SUBMISSION", "submission_id": "s", "status": "RUNNING", "start_time": 1_767_225_600_000}
+
+
+def test_a_submission_row() -> None:
+    row = {
+        **GOOD,
+        "job_id": "02000000",
+        "status": "FAILED",
+        "entrypoint": "TOKEN=abc python x.py",
+        "message": "it said password=abc",
+        "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR",
+        "end_time": 1_767_225_660_000,
+        "metadata": {"team": "ops", "api_key": "abc"},
+        "runtime_env": {"env_vars": {"SECRET": "never shown"}},
+        "driver_node_id": "n",
+        "driver_info": {"id": "02000000", "node_ip_address": "127.0.0.1", "pid": "77"},
+        "driver_exit_code": 1,
+    }
+    assert job_facts(row, {}) == JobFacts(
+        id="s",
+        type=JobType.SUBMISSION,
+        status="FAILED",
+        job_id="02000000",
+        submission_id="s",
+        entrypoint="TOKEN=[redacted] python x.py",
+        message="it said password=[redacted]",
+        error_type="JOB_ENTRYPOINT_COMMAND_ERROR",
+        started_at=NOW,
+        ended_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
+        metadata={"team": "ops", "api_key": "[redacted]"},
+        node_id="n",
+        node_ip="127.0.0.1",
+        pid=77,
+        exit_code=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "id", "marks"),
+    [
+        (GOOD, "s", ()),
+        ({**GOOD, "status": "HELD"}, "s", ("status HELD is not known",)),
+        ({**GOOD, "status": None}, "s", ("status (missing) is not known",)),
+        ({**GOOD, "type": "CRON"}, "s", ("type CRON is not known",)),
+        ({**GOOD, "start_time": "soon"}, "s", ("start_time is not a time",)),
+        ({**GOOD, "end_time": 10**30}, "s", ("end_time is not a time",)),
+        ({**GOOD, "end_time": 0}, "s", ()),
+        ({**GOOD, "submission_id": "a\x1b[31m\u202eb"}, "ab", ()),
+        ({**GOOD, "metadata": ["x"], "driver_info": 3, "entrypoint": None}, "s", ()),
+    ],
+)
+def test_odd_rows_are_kept_and_marked(row: dict[str, Any], id: str, marks: tuple[str, ...]) -> None:
+    facts = job_facts(row, {})
+    assert (facts.id, facts.marks) == (id, marks)
+
+
+@pytest.mark.parametrize("row", [None, 3, "x", [], {}, {"status": "RUNNING"}])
+def test_a_row_without_a_name_gets_one_that_stays(row: Any) -> None:
+    facts = job_facts(row, {})
+    assert facts.id.startswith("unnamed-")
+    assert facts.id == job_facts(row, {}).id
+    assert facts.marks
+
+
+def test_driver_rows_are_found_by_the_job_id_in_their_worker_id() -> None:
+    rows = [
+        {
+            "worker_id": "0a000000" + "f" * 48,
+            "worker_type": "DRIVER",
+            "is_alive": False,
+            "exit_type": "SYSTEM_ERROR",
+            "exit_detail": "End of file. Some common causes include: a page of them",
+            "pid": 7,
+            "node_id": "n",
+            "start_time_ms": 1_767_225_600_000,
+            "end_time_ms": 0,
+        },
+        {"worker_id": "ab" * 28, "worker_type": "WORKER", "is_alive": True},
+        {"worker_type": "DRIVER"},
+        "no row",
+    ]
+    assert driver_exits(rows) == {
+        "0a000000": DriverExit("0a000000", False, "SYSTEM_ERROR", "End of file.", 7, NOW, None, "n")
+    }
+
+
+def test_amounts_that_are_none_are_left_out() -> None:
+    rows = [{"node_id": "n", "resources_total": {"CPU": 2.0, "GPU": None, "x": "2", "y": float("inf"), "z": True}}]
+    assert node_facts(rows)[0].resources == {"CPU": 2.0}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+JOB = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        (
+            "type",
+            "job_id",
+            "submission_id",
+            "status",
+            "entrypoint",
+            "message",
+            "error_type",
+            "start_time",
+            "end_time",
+            "metadata",
+            "driver_info",
+            "driver_node_id",
+            "driver_exit_code",
+        ),
+        JSON,
+    ),
+)
+DRIVER = st.fixed_dictionaries(
+    {"worker_id": JSON},
+    optional=dict.fromkeys(("worker_type", "is_alive", "exit_type", "exit_detail", "pid", "start_time_ms"), JSON),
+)
+ACTOR = st.fixed_dictionaries({}, optional=dict.fromkeys(("actor_id", "state", "job_id", "ray_namespace"), JSON))
+NODE = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("node_id", "state", "is_head_node", "start_time_ms", "resources_total", "labels"), JSON)
+)
+SERVE = st.fixed_dictionaries({}, optional=dict.fromkeys(("applications", "controller_info"), JSON))
+
+
+@given(
+    jobs=st.lists(JOB | JSON, max_size=4),
+    drivers=st.lists(DRIVER | JSON, max_size=3),
+    actors=st.lists(ACTOR | JSON, max_size=3),
+    nodes=st.lists(NODE | JSON, max_size=3),
+    serve=SERVE,
+)
+async def test_nothing_that_ray_may_say_breaks_a_look(
+    jobs: list[Any], drivers: list[Any], actors: list[Any], nodes: list[Any], serve: dict[str, Any]
+) -> None:
+    source = Replay(jobs=jobs, drivers=Listing(drivers), actors=Listing(actors), nodes=Listing(nodes), serve=serve)
+    rows = judge(await collect(source, NOW), NOW)
+    assert len(rows) >= len(jobs)
+    assert all(isinstance(views.row_view(row)["reason"], str) for row in rows)
+
+
+@given(JSON)
+def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
+    assert set(views.tasks_view(answer if isinstance(answer, dict) else {"result": answer})) == {
+        "total",
+        "by_state",
+        "by_name",
+        "truncated",
+    }
+
+
+@given(JSON)
+def test_no_account_of_serve_breaks(details: Any) -> None:
+    serve_facts({"applications": {"a": {"deployments": {"d": details}}}})
+    actor_facts([details])

@@ -1,0 +1,201 @@
+"""What is replaced, what stays readable, and that no text breaks or slows the redactor."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve_app.redaction import MAX_CHARS, REDACTED, is_secret_name, printable, redact, redact_mapping
+
+R = REDACTED
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        # Names in front of values.
+        ("PASSWORD=hunter2 python x.py", f"PASSWORD={R} python x.py"),
+        ("DB_PASSWD='a b' run", f"DB_PASSWD='{R}' run"),
+        ('TOKEN="a\\"b" run', f'TOKEN="{R}" run'),
+        ("export AWS_SECRET_ACCESS_KEY=a/b+c; run", f"export AWS_SECRET_ACCESS_KEY={R}; run"),
+        ("run --token abc --name y", f"run --token {R} --name y"),
+        ("run --api-key=abc -v", f"run --api-key={R} -v"),
+        ("run --password 'a b' -v", f"run --password '{R}' -v"),
+        ("run --token --verbose", "run --token --verbose"),
+        ('{"api_key": "x y", "user": "z"}', f'{{"api_key": "{R}", "user": "z"}}'),
+        ('{"apiKey":"x","user":"z"}', f'{{"apiKey":"{R}","user":"z"}}'),
+        ("{'client_secret': 'x', 'n': 1}", f"{{'client_secret': '{R}', 'n': 1}}"),
+        ('"{\\"token\\": \\"abc\\", \\"n\\": 1}"', f'"{{\\"token\\": \\"{R}\\", \\"n\\": 1}}"'),
+        ("os.environ['API_KEY'] = 'x'", f"os.environ['API_KEY'] = '{R}'"),
+        ("connect(password=abc)", f"connect(password={R})"),
+        ("password: abc", f"password: {R}"),
+        ("env: TOKEN=x other=1", f"env: TOKEN={R} other=1"),
+        ("http://h:80/x?access_token=abc&y=1", f"http://h:80/x?access_token={R}&y=1"),
+        ("bash -c 'TOKEN=abc run'", f"bash -c 'TOKEN={R} run'"),
+        ("PASSWORD=a,b;c", f"PASSWORD={R};c"),
+        ("SECRET=ab'c d'ef run", f"SECRET={R} run"),
+        ("SECRET='never closed", f"SECRET='{R}'"),
+        # Headers.
+        ("curl -H 'Authorization: Bearer abc.def' u", f"curl -H 'Authorization: {R}' u"),
+        ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: {R}"),
+        ("Cookie: a=b; c=d", f"Cookie: {R}"),
+        ("sent Bearer abc", f"sent Bearer {R}"),
+        ("sent token 0123456789abcdef", f"sent token {R}"),
+        # Shapes.
+        ("postgresql://me:pa/s@db:5432/x", f"postgresql://{R}@db:5432/x"),
+        ("redis://:pw@h", f"redis://{R}@h"),
+        ("git clone https://ghp_abcdefghijklmnopqrst@github.com/x", f"git clone https://{R}@github.com/x"),
+        ("key AKIAABCDEFGHIJKLMNOP end", f"key {R} end"),
+        ("gave sk-abcdefghij0123456789", f"gave {R}"),
+        ("jwt eyJhbGciOiJI.eyJzdWIi.c2ln x", f"jwt {R} x"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4\nabc\n-----END RSA PRIVATE KEY-----\nz", f"{R}\nz"),
+        ("-----BEGIN PRIVATE KEY-----\nabc", R),
+        # What only looks like it.
+        ("python -c pass", "python -c pass"),
+        ("python train.py --epochs 10 --lr=0.1 DATA=/x", "python train.py --epochs 10 --lr=0.1 DATA=/x"),
+        ("PWD=/home/x max_tokens=5 tokenizer=b num_tokens: 3", "PWD=/home/x max_tokens=5 tokenizer=b num_tokens: 3"),
+        ("sort(key=len) primary_key=id", "sort(key=len) primary_key=id"),
+        ("Token authentication is disabled", "Token authentication is disabled"),
+        ("http://127.0.0.1:8265/#/jobs", "http://127.0.0.1:8265/#/jobs"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("ValueError: the password is wrong", "ValueError: the password is wrong"),
+        # Terminals.
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07x\ty\r\nz\x00\u202e", "red x\ty\nz"),
+        ("TO\x00KEN=abc", f"TOKEN={R}"),
+        ("TOKEN=\x1b[1mabc", f"TOKEN={R}"),
+    ],
+)
+def test_redact(text: str, wanted: str) -> None:
+    assert redact(text) == wanted
+    assert redact(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("TOKEN", True),
+        ("RAY_AUTH_TOKEN", True),
+        ("password", True),
+        ("api-key", True),
+        ("apikey", True),
+        ("aws_access_key_id", True),
+        ("credentials", True),
+        ("x-api-key", True),
+        ("BASIC_AUTH", True),
+        ("db.pass", True),
+        ("case", False),
+        ("max_tokens", False),
+        ("PWD", False),
+        ("OLDPWD", False),
+        ("key", False),
+        ("compass", False),
+        ("author", False),
+        ("token_count", False),
+        ("passed", False),
+    ],
+)
+def test_names(name: str, secret: bool) -> None:
+    assert is_secret_name(name) is secret
+
+
+def test_mappings() -> None:
+    assert redact_mapping({"team": "a", "api_key": "b", "run": "x --token c", "Bearer abc": "d"}) == {
+        "team": "a",
+        "api_key": R,
+        "run": f"x --token {R}",
+        f"Bearer {R}": "d",
+    }
+
+
+def test_long_texts_are_cut_after_redacting() -> None:
+    text = redact("x" * (MAX_CHARS - 8) + " TOKEN=canary")
+    assert len(text) == MAX_CHARS
+    assert "canary" not in redact("x" * (MAX_CHARS - 3) + "://a:canary@h")
+
+
+PIECES = st.sampled_from(
+    [
+        "TOKEN=",
+        "--password ",
+        "a",
+        " ",
+        '"',
+        "'",
+        "\\",
+        "://",
+        "@",
+        ":",
+        "=",
+        "Bearer ",
+        R,
+        "]",
+        ",",
+        "\n",
+        "\x1b[",
+        "-",
+        "authorization:",
+        "eyJ",
+        "AKIAABCDEFGHIJKLMNOP",
+        "{",
+        "}",
+    ]
+)
+
+
+@given(st.text(max_size=300) | st.lists(PIECES, max_size=30).map("".join))
+def test_redacting_never_raises_and_twice_is_once(text: str) -> None:
+    once = redact(text)
+    assert redact(once) == once
+    assert printable(once) == once
+    once.encode()
+
+
+HOSTILE = [
+    "token=",
+    'token="\\"',
+    "a=b=",
+    "-",
+    "--token ",
+    "x://a:",
+    "Bearer ",
+    "-----BEGIN PRIVATE KEY-----",
+    "\x1b[",
+    "\x1b]",
+    "eyJ",
+    "'",
+    "token='",
+    "Basic a",
+    "://",
+    "token='a\n",
+    "authorization: ",
+    'token=\\"',
+    "eyJaaaaaaaa.",
+    "a.b-",
+    "x://",
+    "\x1b[1;",
+    "A",
+    "password='\\",
+    '"token":"',
+    "--password='\"",
+    "@",
+    "sk-",
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_time_is_linear_in_the_text(piece: str) -> None:
+    """Four times the text may not take the sixteenfold time of a quadratic pattern; 10x leaves room for noise."""
+
+    def seconds(chars: int) -> float:
+        text = (piece * chars)[:chars]
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            redact(text)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(20_000) < max(10 * seconds(5_000), 0.1)
