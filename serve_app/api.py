@@ -26,7 +26,8 @@ def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: froze
     """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens."""
     api = Api(title="SeedCore Serve", version=__version__, description=DESCRIPTION, redoc_url=None)
     api.state.deps = deps
-    for router in (health.router, organism.router, jobs.router, cluster.router, report.router):
+    # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
+    for router in (organism.router, health.router, jobs.router, cluster.router, report.router):
         api.include_router(router)
     install_error_handlers(api)
     guard: dict[str, Any] = {

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from serve_app.jobs.models import (
@@ -87,7 +88,7 @@ def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
             job_id=worker_id[:_JOB_ID_CHARS],
             is_alive=row.get("is_alive") is not False,
             exit_type=_text(row.get("exit_type")),
-            exit_detail=None if detail is None else _first_sentence(redact(detail)),
+            exit_detail=None if detail is None else _exit_detail(detail),
             pid=_number(row.get("pid")) or 0,
             started_at=_time(row.get("start_time_ms")),
             ended_at=_time(row.get("end_time_ms")),
@@ -235,6 +236,7 @@ def _time(value: Any) -> datetime | None:
         return None
 
 
-def _first_sentence(text: str) -> str:
-    """Ray's exit details go on with a page of common causes."""
-    return text.split(" Some common causes", 1)[0][:_DETAIL_CHARS]
+@lru_cache(maxsize=512)
+def _exit_detail(text: str) -> str:
+    """Ray's exit details are few, repeated for thousands of workers, and go on with a page of common causes."""
+    return redact(text.split(" Some common causes", 1)[0])[:_DETAIL_CHARS]

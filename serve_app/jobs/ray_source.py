@@ -17,6 +17,7 @@ from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_f
 
 T = TypeVar("T")
 _MOST_JOBS = 100_000
+_MANY_ROWS = 500
 
 
 class Source(Protocol):
@@ -59,9 +60,12 @@ async def collect(
 
 async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
     try:
-        return convert(await asked)
+        answer = await asked
     except AppError as error:
         return Unknown(error.detail)
+    rows = answer.rows if isinstance(answer, Listing) else answer
+    # Translating thousands of rows takes as long as many requests; in a thread they take turns.
+    return await asyncio.to_thread(convert, answer) if len(rows) > _MANY_ROWS else convert(answer)
 
 
 async def _actors(client: Source) -> Listing:

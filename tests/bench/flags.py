@@ -8,6 +8,7 @@ only such pairs can be compared on a machine whose speed changes from minute to 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ VARIANTS = (
 )
 
 
+PAUSE_S = 3.0
 CHUNK = 3
 """Variants measured beside one start of the base; then the lock is released, because others wait for it."""
 
@@ -113,6 +115,7 @@ def study(only: set[str], rounds: int, seconds: float, say: Callable[[str], None
     chosen = [each for each in VARIANTS if not only or any(word in each.name for word in only)]
     rows: list[Row] = []
     for start in range(0, len(chosen), CHUNK):
+        time.sleep(PAUSE_S)
         with alone(), _running(Variant("base")) as base:
             for variant in chosen[start : start + CHUNK]:
                 try:

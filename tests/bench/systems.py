@@ -44,7 +44,7 @@ class Running:
 
 
 def serve_flags(path: Path = FLAGS_FILE) -> dict[str, str]:
-    """``NAME=value`` lines of the file that ``make up``, the image and KubeRay use; ``BenchError`` when it is missing."""
+    """``NAME=value`` lines of the file that ``make up``, the image and KubeRay use; ``BenchError`` without it."""
     if not path.is_file():
         raise BenchError(f"{path.relative_to(ROOT)} does not exist: the flags of the product are not known")
     lines = (line.strip() for line in path.read_text().splitlines())

@@ -76,11 +76,18 @@ class Cluster:
         rows: list[dict[str, Any]] = httpx.get(f"{self.dashboard_url}/api/jobs/", timeout=30).json()
         return rows
 
+    @property
+    def driver_env(self) -> dict[str, str]:
+        """What `up` tells people to give to their drivers."""
+        lines = (self.home / "ray.env").read_text().splitlines()
+        told = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        return {**self.env, **told, "RAY_ADDRESS": self.ray_address}
+
     def run_driver(self, code: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """Run a Python driver script against this cluster to its end."""
         return subprocess.run(
             [self.python, "-c", code],
-            env={**self.env, "RAY_ADDRESS": self.ray_address},
+            env=self.driver_env,
             cwd=self.home,
             capture_output=True,
             text=True,
@@ -93,7 +100,7 @@ class Cluster:
         """Start a Python driver script against this cluster."""
         return subprocess.Popen(
             [self.python, "-c", code],
-            env={**self.env, "RAY_ADDRESS": self.ray_address},
+            env=self.driver_env,
             cwd=self.home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -104,7 +104,7 @@ def test_an_exception_at_a_prompt_that_is_left_in_order_is_no_failure(cluster: C
     subprocess.run(
         [cluster.python, "-i"],
         input=f"{code('is a prompt', 'pass')}\n1 / 0\nexit()\n",
-        env={**cluster.env, "RAY_ADDRESS": cluster.ray_address},
+        env=cluster.driver_env,
         cwd=cluster.home,
         capture_output=True,
         text=True,

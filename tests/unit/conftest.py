@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -24,7 +23,7 @@ def pytest_runtest_teardown() -> None:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the wrong test impossible."""
     for name in [name for name in os.environ if name.startswith(("SEEDCORE_", "RAY_"))]:
         monkeypatch.delenv(name)
@@ -43,4 +42,3 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("ray.init", no_ray)
     monkeypatch.setattr(time, "sleep", no_sleep)
     monkeypatch.setattr(asyncio, "sleep", hardly_sleep)
-    yield

@@ -169,10 +169,11 @@ async def test_a_job_made_since_the_last_look_is_found_and_none_is_not(
     assert (await inspector.get_job("just-made"))["id"] == "just-made"
     looks = ray.asked.count("jobs")
     for _ in range(20):
+        clock.now += 0.1
         with pytest.raises(NotFound) as refused:
             await inspector.get_job("TOKEN=abc")
     assert refused.value.detail == "There is no job 'TOKEN=[redacted]'."
-    assert ray.asked.count("jobs") == looks, "wrong ids do not make Ray work"
+    assert ray.asked.count("jobs") - looks <= 4, "in these two seconds, wrong ids make one look each half second"
 
 
 async def test_the_job_that_we_run_in(inspector: JobInspector) -> None:
