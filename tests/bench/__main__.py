@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import compare, flags
-from tests.bench.head import BenchError, alone
+from tests.bench.head import BenchError
 
 
 def main() -> int:
@@ -27,8 +27,7 @@ def main() -> int:
             only = {word for word in args.only.split(",") if word}
             flags.study(only, args.rounds, args.seconds, say)
             return 0
-        with alone():
-            return compare.compare(args.rounds, args.seconds, args.out, say)
+        return compare.compare(args.rounds, args.seconds, args.out, say)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench.head import free_ports
+from tests.bench.head import alone, free_ports
 from tests.bench.measure import Sample, generator_ceiling, median, sample, shares
 from tests.bench.systems import bare_serve, old_shape, product, serve_flags
 
@@ -32,6 +33,8 @@ GOALS = (
     ("p50 at 1 connection, of the old shape", "seedcore", "old shape", 1, "p50_ms", "<=", 0.4),
 )
 IDLE_S = 20.0
+PAUSE_S = 2.0
+"""Between systems, so that whoever else waits for the machine gets it."""
 
 
 def compare(rounds: int, seconds: float, out: Path | None, say: Callable[[str], None]) -> int:
@@ -44,7 +47,8 @@ def compare(rounds: int, seconds: float, out: Path | None, say: Callable[[str], 
         # Every other round backwards, so that a machine that grows slower favours nobody.
         for name, system in list(SYSTEMS.items())[:: -1 if number % 2 else 1]:
             say(f"round {number + 1} of {rounds}: {name}")
-            with system(flags) as running:
+            time.sleep(PAUSE_S)
+            with alone(), system(flags) as running:
                 start[name] = {"ray_start_s": running.seconds_to_head, "first_answer_s": running.seconds_to_answer}
                 for connections in CONNECTIONS:
                     samples.setdefault((name, connections), []).append(sample(running, connections, seconds))

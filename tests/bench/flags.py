@@ -85,7 +85,7 @@ VARIANTS = (
 
 
 PAUSE_S = 3.0
-CHUNK = 3
+CHUNK = 2
 """Variants measured beside one start of the base; then the lock is released, because others wait for it."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from typing import Any
 from urllib.parse import quote
 
@@ -99,8 +100,6 @@ def test_a_running_driver_has_its_actors_and_tasks_and_then_is_killed(cluster: C
 
 
 def test_an_exception_at_a_prompt_that_is_left_in_order_is_no_failure(cluster: Cluster) -> None:
-    import subprocess
-
     subprocess.run(
         [cluster.python, "-i"],
         input=f"{code('is a prompt', 'pass')}\n1 / 0\nexit()\n",
