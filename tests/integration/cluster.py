@@ -20,6 +20,8 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_TIMEOUT_S = 300
+RECOVERIES: list[str] = []
+"""How long each recovery took; printed at the end of the run."""
 TOKENS = {
     "reader": "reader-token-of-the-tests",
     "executor": "executor-token-of-the-tests",

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.integration.cluster import Cluster, kill, wait_for
+from tests.integration.cluster import RECOVERIES, Cluster, kill, wait_for
 
 UTILITY = "utility_organ_1"
 AGENT = f"{UTILITY}_agent_0"
@@ -27,7 +27,7 @@ def agent(cluster: Cluster) -> dict[str, Any]:
 
 
 def said(what: str, began: float) -> None:
-    print(f"\nrecovery after kill -9 of {what}: {time.monotonic() - began:.1f} s")
+    RECOVERIES.append(f"recovery after kill -9 of {what}: {time.monotonic() - began:.1f} s")
 
 
 def test_a_killed_agent_is_back_with_its_memory_and_without_initialization(cluster: Cluster) -> None:
