@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FORMAT = 1
+CHECKPOINTED = 250
+"""Of the history, only that many of the newest are written: the store takes 64 KiB for an agent, and no more."""
 START = 0.5
 """Capability and quality before anything was measured."""
 
@@ -49,8 +51,9 @@ class AgentState:
         return min(1.0, len(self.history) / history_limit)
 
     def to_json(self) -> dict[str, Any]:
-        """For the store."""
-        return {"format": FORMAT, **dataclasses.asdict(self)}
+        """For the store: everything but the older part of a long history."""
+        kept = dataclasses.replace(self, history=self.history[-CHECKPOINTED:])
+        return {"format": FORMAT, **dataclasses.asdict(kept)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> AgentState:

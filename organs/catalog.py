@@ -5,14 +5,19 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from organs.models import OrganConfig, OrganType
 from organs.skills.contract import Skill, SkillError, SkillInputError
 from organs.skills.table import BUILT_IN
 
 NEAREST = 3
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+MAX_NAME_CHARACTERS = 128
 
 
 @dataclass(frozen=True)
@@ -105,13 +110,28 @@ def import_skill(path: str) -> type[Skill[Any]]:
         skill = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise CatalogError(f"skills: {path!r} cannot be imported ({error})") from error
+    except (Exception, SystemExit) as error:  # foreign code runs at its import, and may raise anything
+        raise CatalogError(f"skills: {path!r} cannot be imported ({type(error).__name__}: {error})") from error
     if not (inspect.isclass(skill) and issubclass(skill, Skill)) or inspect.isabstract(skill):
         raise CatalogError(f"skills: {path!r} is not a skill; expected a subclass of organs.skills.contract.Skill")
+    return _well_made(path, skill)
+
+
+def _well_made(path: str, skill: type[Skill[Any]]) -> type[Skill[Any]]:
     for attribute in ("name", "summary", "organ_type", "Input"):
         if not hasattr(skill, attribute):
             raise CatalogError(f"skills: {path!r} has no class attribute {attribute!r}")
     if "." not in skill.name:
         raise CatalogError(f"skills: {path!r} is named {skill.name!r}; a skill's name has a dot, as in memory.put")
+    if not _NAME.fullmatch(skill.name) or len(skill.name) > MAX_NAME_CHARACTERS:
+        raise CatalogError(
+            f"skills: {path!r} is named {skill.name[:MAX_NAME_CHARACTERS]!r}; expected at most {MAX_NAME_CHARACTERS} "
+            "letters, digits, - and _, with dots between them"
+        )
+    if not (inspect.isclass(skill.Input) and issubclass(skill.Input, BaseModel)):
+        raise CatalogError(f"skills: the Input of {path!r} is not a pydantic model")
+    if not inspect.iscoroutinefunction(skill.run):
+        raise CatalogError(f"skills: run of {path!r} is not an `async def`")
     return skill
 
 

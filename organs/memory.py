@@ -103,14 +103,17 @@ class AgentMemory:
         if not self._dirty or not self.epoch or self.fenced:
             return True
         self._dirty = False
+        said = None
         try:
             said = await self._store.save_agent(self.agent_id, self.epoch, self.state.to_json())
         except SkillError as error:
-            self._dirty = True
             log.warning(
                 "agent not saved: %s", error.detail, extra={"action": "agent_save_failed", "agent_id": self.agent_id}
             )
             return False
+        finally:
+            # Also when cancelled half-way: whoever cancelled a checkpoint flushes next, and must find it unwritten.
+            self._dirty = self._dirty or said is None
         if said == "fenced":
             self.fenced = True
             log.error(

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -21,13 +21,16 @@ from organs.catalog import ORGAN_TYPES, Catalog
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
 from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
-from organs.skills.contract import Outcome, Skill, SkillContext, SkillError
+from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
 from organs.tracing import skill_span
 
 log = logging.getLogger("ray.serve.seedcore")
 
 MAX_OUTPUT_BYTES = 1_048_576
+MAX_ERRORS = 20
+_MAX_LOC_CHARS = 100
 _SELF_TEST_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 1.0
 
 
 class Organ:
@@ -77,8 +80,6 @@ class Organ:
             outcome, problem = await self._run(skill, task, began)
         except SkillError as error:
             return {"agent_id": memory.agent_id, "problem": _problem(error)}
-        except ValidationError as error:
-            return {"agent_id": memory.agent_id, "problem": _invalid(error)}
         duration_s = time.monotonic() - began
         success = outcome is not None
         quality = quality_of(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
@@ -168,10 +169,8 @@ class Organ:
 
     async def __del__(self) -> None:
         """Serve awaits this when it stops the replica gracefully: what is not written yet is written."""
-        keeper = getattr(self, "_keeper", None)
-        if keeper is not None:
-            keeper.cancel()
-            await self._memory.flush()
+        if getattr(self, "_keeper", None) is not None:
+            await self._let_go()
 
     def _role_probabilities(self) -> dict[str, float]:
         configured = self._config.role_probabilities
@@ -181,9 +180,7 @@ class Organ:
 
     async def _become(self, rank: int) -> None:
         """Take the identity of a rank; the state of the old one stays in the store for whoever gets it."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await self._memory.flush()
+        await self._let_go()
         self._rank = rank
         agent_id = f"{self._spec.id}_agent_{rank}"
         self._memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
@@ -192,11 +189,17 @@ class Organ:
                 await self._memory.claim()
         self._keeper = asyncio.create_task(self._memory.keep())
 
+    async def _let_go(self) -> None:
+        """End the keeping of the present state, and write what is left; a checkpoint on its way ends first."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait((self._keeper,), timeout=_STOP_TIMEOUT_S)
+            await self._memory.flush()
+
     async def _run(
         self, skill: type[Skill[Any]], task: TaskMessage, began: float
     ) -> tuple[Outcome | None, TaskProblem | None]:
         """Outcome or problem of one run; raises only what is wrong with the request itself."""
-        given = self._input(skill, task)
         context = SkillContext(
             spec=self._spec,
             agent_id=self._memory.agent_id,
@@ -209,21 +212,23 @@ class Organ:
             table=self._catalog.table,
             raw_parameters=task["parameters"],
         )
+        limit = asyncio.timeout(task["timeout_s"])
         try:
+            given = self._input(skill, task)
             with skill_span(skill.name, context.agent_id):
-                async with asyncio.timeout(task["timeout_s"]):
+                async with limit:
                     outcome = await skill().run(given, context)
-        except TimeoutError:
-            return None, {
-                "code": "deadline_exceeded",
-                "status": 504,
-                "detail": f"{skill.name} took longer than {task['timeout_s']:g} s.",
-            }
         except SkillError as error:
             if error.status < 500:
                 raise
             return None, _problem(error)
-        except Exception:  # foreign code runs here: its failure is the task's, told and counted
+        except (Exception, SystemExit) as error:  # foreign code runs here: its failure is the task's, told and counted
+            if isinstance(error, TimeoutError) and limit.expired():
+                return None, {
+                    "code": "deadline_exceeded",
+                    "status": 504,
+                    "detail": f"{skill.name} took longer than {task['timeout_s']:g} s.",
+                }
             log.exception(
                 "skill failed", extra={"action": "skill_failed", "skill": skill.name, "task_id": task["task_id"]}
             )
@@ -236,50 +241,56 @@ class Organ:
 
     def _input(self, skill: type[Skill[Any]], task: TaskMessage) -> Any:
         """A dotted type is taken at its word; a plain word's parameters are only hints for the default skill."""
-        if task["type"] == skill.name:
-            return skill.Input.model_validate(task["parameters"])
-        known = {name: value for name, value in task["parameters"].items() if name in skill.Input.model_fields}
         try:
-            return skill.Input.model_validate(known)
-        except ValidationError:
+            if task["type"] == skill.name:
+                return skill.Input.model_validate(task["parameters"])
+            known = {name: value for name, value in task["parameters"].items() if name in skill.Input.model_fields}
+            with contextlib.suppress(ValidationError):
+                return skill.Input.model_validate(known)
             return skill.Input.model_validate({})
+        except ValidationError as error:
+            raise _invalid(error) from None
 
 
-def _bounded(skill: type[Skill[Any]], outcome: Outcome) -> tuple[Outcome | None, TaskProblem | None]:
-    """An answer that is not JSON, or too long, is the skill's failure."""
-    output = outcome.output
-    if (
-        isinstance(output, dict)
-        and len(output) < 20
-        and all(isinstance(value, int | float | bool | None) for value in output.values())
-    ):
-        return outcome, None
+def _bounded(skill: type[Skill[Any]], outcome: Any) -> tuple[Outcome | None, TaskProblem | None]:
+    """An answer that is no outcome, not JSON, or too long, is the skill's failure."""
+    if not isinstance(outcome, Outcome) or not isinstance(outcome.completeness, int | float):
+        return None, _unusable(skill, "returned something that is no Outcome")
     try:
-        size_bytes = len(to_json(output))
+        encoded = to_json(outcome.output)
+        if b"NaN" in encoded or b"Infinity" in encoded:  # as a word of a text, or as a number that JSON does not have
+            from_json(encoded, allow_inf_nan=False)
     except (PydanticSerializationError, ValueError):
-        return None, {
-            "code": "skill_failed",
-            "status": 502,
-            "detail": f"{skill.name} returned something that is not JSON.",
-        }
-    if size_bytes > MAX_OUTPUT_BYTES:
+        return None, _unusable(skill, "returned something that is not JSON")
+    if len(encoded) > MAX_OUTPUT_BYTES:
         return None, {
             "code": "output_too_large",
             "status": 502,
-            "detail": f"{skill.name} returned {size_bytes} bytes; {MAX_OUTPUT_BYTES} are allowed.",
+            "detail": f"{skill.name} returned {len(encoded)} bytes; {MAX_OUTPUT_BYTES} are allowed.",
         }
     return outcome, None
 
 
+def _unusable(skill: type[Skill[Any]], how: str) -> TaskProblem:
+    return {"code": "skill_failed", "status": 502, "detail": f"{skill.name} {how}."}
+
+
 def _problem(error: SkillError) -> TaskProblem:
-    return {"code": error.code, "status": error.status, "detail": error.detail}
+    problem: TaskProblem = {"code": error.code, "status": error.status, "detail": error.detail}
+    if isinstance(error, SkillInputError) and error.errors:
+        problem["errors"] = error.errors
+    return problem
 
 
-def _invalid(error: ValidationError) -> TaskProblem:
+def _invalid(error: ValidationError) -> SkillInputError:
+    """Where the input is wrong, without what it was; the answer stays short however much is wrong."""
     errors = [
-        {"loc": ["parameters", *each["loc"]], "msg": each["msg"], "type": each["type"]}
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
+        {
+            "loc": ["parameters", *(part if isinstance(part, int) else part[:_MAX_LOC_CHARS] for part in each["loc"])],
+            "msg": each["msg"],
+            "type": each["type"],
+        }
+        for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
     ]
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return {"code": "invalid_input", "status": 422, "detail": f"{where}: {first['msg']}.", "errors": errors}
+    where = ".".join(str(part) for part in errors[0]["loc"])
+    return SkillInputError(f"{where}: {errors[0]['msg']}.", errors=errors)

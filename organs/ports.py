@@ -6,6 +6,7 @@ Each call has a deadline, and each failure becomes a ``SkillError`` with one sen
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,25 @@ from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
-from organs.skills.contract import SkillDeadline, SkillError, SkillInputError, SkillNotFound, SkillUnavailable
+from organs.skills.contract import (
+    SkillDeadline,
+    SkillError,
+    SkillInputError,
+    SkillNotFound,
+    SkillUnavailable,
+    SkillUpstreamFailed,
+)
+
+log = logging.getLogger("ray.serve.seedcore")
 
 CALL_TIMEOUT_S = 5.0
+_REFUSALS: dict[int, type[SkillError]] = {
+    404: SkillNotFound,
+    422: SkillInputError,
+    429: SkillUnavailable,
+    503: SkillUnavailable,
+    504: SkillDeadline,
+}
 
 
 class StorePort:
@@ -105,14 +122,22 @@ class Ports:
 
 
 async def ask(part: str, method: Any, *args: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-    """Call another deployment; raises ``SkillError``."""
-    response = method.remote(*args)
+    """Call another deployment; raises ``SkillError``, whatever goes wrong there."""
     try:
         async with asyncio.timeout(timeout_s):
-            return await _awaited(response)
+            return await _once(part, method, args)
     except TimeoutError:
-        response.cancel()
         raise SkillDeadline(f"{part} did not answer within {timeout_s:.1f} s.") from None
+
+
+async def _once(part: str, method: Any, args: tuple[Any, ...]) -> Any:
+    response = method.remote(*args)
+    try:
+        return await _awaited(response)
+    except asyncio.CancelledError:
+        # To cancel our waiting does not cancel the call (ray/serve/handle.py), and nobody will read its answer.
+        response.cancel()
+        raise
     except BackPressureError:
         raise SkillUnavailable(f"The queue of {part} is full.") from None
     except (DeploymentUnavailableError, RayActorError, ActorUnavailableError, RequestCancelledError):
@@ -121,7 +146,8 @@ async def ask(part: str, method: Any, *args: Any, timeout_s: float = CALL_TIMEOU
         cause = error.cause if isinstance(error, RayTaskError) else error
         refusal = _refusal(cause)
         if refusal is None:
-            raise
+            log.exception("a part failed", extra={"action": "part_failed", "part": part})
+            raise SkillUpstreamFailed(f"{part} failed; its log has the reason.") from None
         raise refusal from None
 
 
@@ -130,11 +156,7 @@ def _refusal(cause: object) -> SkillError | None:
     status, detail = getattr(cause, "status", None), getattr(cause, "detail", None)
     if not isinstance(status, int) or not isinstance(detail, str):
         return None
-    if status == 404:
-        return SkillNotFound(detail)
-    if status == 422:
-        return SkillInputError(detail)
-    return SkillUnavailable(detail)
+    return _REFUSALS.get(status, SkillUpstreamFailed)(detail)
 
 
 async def _awaited(response: Awaitable[Any]) -> Any:

@@ -8,7 +8,7 @@ import urllib.request
 
 import ray
 
-from serve_app.ray_private import dashboard_address
+from serve_app.ray_private import dashboard_address, dashboard_headers
 
 TIMEOUT_S = 5
 
@@ -24,8 +24,9 @@ def http_host() -> str | None:
     address = dashboard_address()
     if address is None:
         return None
+    request = urllib.request.Request(f"{address}/api/serve/applications/", headers=dashboard_headers())  # noqa: S310
     try:
-        with urllib.request.urlopen(f"{address}/api/serve/applications/", timeout=TIMEOUT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the address is Ray's own
             host = json.load(answer).get("http_options", {}).get("host")
     except (urllib.error.URLError, TimeoutError, ValueError):
         return None

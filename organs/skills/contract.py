@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -68,9 +68,15 @@ class SkillError(Exception):
 
 
 class SkillInputError(SkillError):
-    """The input is not acceptable."""
+    """The input is not acceptable. ``errors`` says where, one entry for each place: ``loc``, ``msg``, ``type``."""
 
     code, status = "invalid_input", 422
+
+    def __init__(
+        self, detail: str, *, code: str | None = None, errors: Sequence[dict[str, Any]] | None = None
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.errors = list(errors or ())
 
 
 class SkillNotFound(SkillError):

@@ -25,6 +25,7 @@ _OUTCOMES = {
     "ended_unknown": "has ended, and whether it did its work is not known",
     "lost": "was lost with the node it ran on",
 }
+_LONGEST_S = 1e12
 _VERDICTS = {
     "OK": "That is what is expected of such a job.",
     "WARN": "That deserves a look.",
@@ -64,6 +65,7 @@ class JobExplain(Skill[ExplainInput]):
         return Outcome(explained, len(explained["facts"]) / len(_FACTS))
 
 
+MAX_EVIDENCE = 10
 _FACTS = ("id", "kind", "status", "outcome", "verdict", "reason", "scheduled_by", "managed_by")
 
 
@@ -74,7 +76,9 @@ def explain(row: dict[str, Any]) -> dict[str, Any]:
     sentences = [_what(row), _who(row), _how_it_went(row), _VERDICTS.get(str(row.get("verdict")), "It has no verdict.")]
     if row.get("reason"):
         sentences.append(f"The reason: {str(row['reason']).rstrip('.')}.")
-    sentences += [_evidence(each) for each in (row.get("evidence") or [])[:10]]
+    evidence = row.get("evidence")
+    sentences += [_evidence(each) for each in (evidence if isinstance(evidence, list) else [])[:MAX_EVIDENCE]]
+    sentences.append(_expected(row.get("expectation")))
     if missing:
         sentences.append(f"Not known: {', '.join(missing)}.")
     return {"job_id": row.get("id"), "text": " ".join(filter(None, sentences)), "facts": facts, "missing": missing}
@@ -96,11 +100,24 @@ def _who(row: dict[str, Any]) -> str:
 
 def _how_it_went(row: dict[str, Any]) -> str:
     outcome = _OUTCOMES.get(str(row.get("outcome")), "has an outcome that is not known")
-    took = f" after {row['duration_s']:g} s" if isinstance(row.get("duration_s"), int | float) else ""
+    duration_s = row.get("duration_s")
+    # Rows come from callers too: no number here is longer than a float, and a truth value is no number.
+    known = isinstance(duration_s, int | float) and not isinstance(duration_s, bool) and abs(duration_s) < _LONGEST_S
+    took = f" after {duration_s:g} s" if known else ""
     said = ""
     if row.get("status") and str(row["status"]).lower() != str(row.get("outcome")):
         said = f"; Ray's own word for it is {row['status']}"
     return f"It {outcome}{took}{said}."
+
+
+def _expected(expectation: Any) -> str:
+    if not isinstance(expectation, dict):
+        return ""
+    ends = {True: "It is expected to end.", False: "It is expected to run on."}
+    must_end, action = expectation.get("must_end"), expectation.get("action")
+    said = ends[must_end] if isinstance(must_end, bool) else ""
+    todo = f"{str(action).rstrip('.')}." if action else ""
+    return f"{said} {todo}".strip()
 
 
 def _evidence(each: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ipaddress
 import socket
 import time
@@ -11,11 +12,22 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import BaseModel, ConfigDict, Field
+from yarl import URL
 
-from organs.skills.contract import Outcome, Skill, SkillContext, SkillDeadline, SkillUpstreamFailed
+from organs.skills.contract import (
+    Outcome,
+    Skill,
+    SkillContext,
+    SkillDeadline,
+    SkillInputError,
+    SkillRefused,
+    SkillUpstreamFailed,
+)
 from organs.skills.ssrf import MAX_URL_CHARACTERS, Address, Target, check_addresses, check_url
 
 CONNECT_TIMEOUT_S = 5.0
+# Families of encodings that pages are written in. Python has others, some of which take minutes for a page.
+_ENCODINGS = ("utf", "ascii", "iso8859", "iso2022", "cp", "koi8", "shift_jis", "euc_", "gb", "big5")
 
 
 class HttpGetInput(BaseModel):
@@ -53,20 +65,21 @@ class HttpGet(Skill[HttpGetInput]):
 async def fetch(target: Target, *, timeout_s: float, max_bytes: int) -> dict[str, Any]:
     """GET the target within ``timeout_s`` seconds and read at most ``max_bytes``; raises ``SkillError``."""
     began = time.monotonic()
+    url = url_of(target)
     addresses = await _addresses(target, timeout_s)
     connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), use_dns_cache=False, limit=1, force_close=True)
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
-            session.get(target.url, allow_redirects=False) as answer,
+            session.get(url, allow_redirects=False) as answer,
         ):
             body, truncated = await _body(answer, max_bytes)
             return {
                 "status": answer.status,
-                "content_type": answer.content_type,
-                "location": answer.headers.get("Location"),
-                "body": body.decode(_charset(answer), "replace"),
+                "content_type": _clean(answer.content_type),
+                "location": _clean(answer.headers["Location"]) if "Location" in answer.headers else None,
+                "body": text_of(body, answer.charset),
                 "size_bytes": len(body),
                 "truncated": truncated,
                 "duration_s": round(time.monotonic() - began, 6),
@@ -75,6 +88,29 @@ async def fetch(target: Target, *, timeout_s: float, max_bytes: int) -> dict[str
         raise SkillDeadline(f"{target.host} did not answer within {timeout_s:.1f} s.") from None
     except aiohttp.ClientError as error:
         raise SkillUpstreamFailed(f"{target.host} could not be asked ({type(error).__name__}).") from None
+
+
+def url_of(target: Target) -> URL:
+    """The URL as the HTTP client reads it; raises ``SkillError`` unless that is the host and port that were checked."""
+    try:
+        url = URL(target.url)
+    except ValueError:
+        raise SkillInputError("The URL cannot be parsed.") from None
+    read = {(host or "").rstrip(".").lower() for host in (url.host, url.raw_host)}
+    same = any(_address(host) == target.literal for host in read) if target.literal else target.host in read
+    if not same or url.port != target.port:
+        raise SkillRefused("The URL can be read in more than one way, so it is not asked.")
+    return url
+
+
+def text_of(body: bytes, charset: str | None) -> str:
+    """The text of a body, whatever its server says of it, and always one that JSON can hold."""
+    try:
+        name = codecs.lookup(charset or "utf-8").name
+        text = body.decode(name if name.startswith(_ENCODINGS) else "utf-8", "replace")
+    except (LookupError, ValueError):
+        text = body.decode("utf-8", "replace")
+    return _clean(text)
 
 
 async def _addresses(target: Target, timeout_s: float) -> list[Address]:
@@ -87,7 +123,7 @@ async def _addresses(target: Target, timeout_s: float) -> list[Address]:
             found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except TimeoutError:
         raise SkillDeadline(f"The name {target.host} was not resolved in time.") from None
-    except OSError:
+    except (OSError, UnicodeError):  # the second for a label that is too long for a name
         raise SkillUpstreamFailed(f"The name {target.host} cannot be resolved.") from None
     return check_addresses(target, [ipaddress.ip_address(str(row[4][0]).split("%", 1)[0]) for row in found])
 
@@ -126,8 +162,13 @@ async def _body(answer: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, 
     return bytes(body), False
 
 
-def _charset(answer: aiohttp.ClientResponse) -> str:
+def _clean(text: str) -> str:
+    """Without lone surrogates, which some encodings, and the headers of a response, can bring along."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _address(host: str) -> Address | None:
     try:
-        return "utf-8" if answer.charset is None else "".encode(answer.charset).decode() or answer.charset
-    except LookupError:
-        return "utf-8"
+        return ipaddress.ip_address(host.split("%", 1)[0])
+    except ValueError:
+        return None

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from organs.skills.contract import Outcome, Skill, SkillContext
 
-_CLAUSE = re.compile(r"(?:[.;,\n]|\band then\b|\bthen\b|\band\b|\bafterwards\b)+", re.IGNORECASE)
+# A mark ends a clause only before a space or the end: there are dots in addresses, and commas in numbers.
+_CLAUSE = re.compile(r"(?:[.;,!?]+(?=\s|$)|\n|\band then\b|\bthen\b|\band\b|\bafterwards\b)+", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
 _EMPTY_WORDS = frozenset(
     {"a", "an", "the", "of", "to", "for", "in", "on", "it", "is", "all", "my", "me", "please", "with", "by", "s"}
@@ -41,23 +42,35 @@ class TaskPlan(Skill[PlanInput]):
 
     async def run(self, input: PlanInput, context: SkillContext) -> Outcome:
         planned = plan(input.goal or context.description, context.table, input.max_steps)
-        clauses = len(planned["steps"]) + len(planned["unmatched"])
+        clauses = sum(len(planned[part]) for part in ("steps", "unmatched", "left_out"))
         return Outcome(planned, len(planned["steps"]) / clauses if clauses else 1.0)
 
 
 def plan(goal: str, skills: Sequence[type[Skill[Any]]], max_steps: int) -> dict[str, Any]:
-    """Steps in the order of the goal's clauses; a clause that no skill fits is listed, not forced into one."""
+    """Steps in the order of the goal's clauses; a clause that no skill fits is listed, not forced into one.
+
+    ``left_out`` lists what would fit, but comes after ``max_steps``.
+    """
     steps: list[dict[str, Any]] = []
     unmatched: list[str] = []
+    left_out: list[str] = []
     for clause in (part.strip() for part in _CLAUSE.split(goal)):
         if not clause:
             continue
         score, skill = best(clause, skills)
-        if skill is None or len(steps) >= max_steps:
+        if skill is None:
             unmatched.append(clause)
+        elif len(steps) >= max_steps:
+            left_out.append(clause)
         else:
             steps.append(_step(len(steps) + 1, clause, skill, score))
-    return {"goal": goal, "steps": steps, "unmatched": unmatched, "summary": _summary(steps, unmatched)}
+    return {
+        "goal": goal,
+        "steps": steps,
+        "unmatched": unmatched,
+        "left_out": left_out,
+        "summary": _summary(steps, unmatched, left_out),
+    }
 
 
 def best(clause: str, skills: Sequence[type[Skill[Any]]]) -> tuple[float, type[Skill[Any]] | None]:
@@ -97,7 +110,8 @@ def _step(number: int, clause: str, skill: type[Skill[Any]], score: float) -> di
     }
 
 
-def _summary(steps: Sequence[dict[str, Any]], unmatched: Sequence[str]) -> str:
+def _summary(steps: Sequence[dict[str, Any]], unmatched: Sequence[str], left_out: Sequence[str]) -> str:
     if not steps and not unmatched:
         return "There is no goal to plan for; say what you want in `description` or in the parameter `goal`."
-    return f"{len(steps)} steps; {len(unmatched)} parts of the goal fit no skill."
+    more = f" {len(left_out)} more were left out, since max_steps was reached." if left_out else ""
+    return f"{len(steps)} steps; {len(unmatched)} parts of the goal fit no skill.{more}"

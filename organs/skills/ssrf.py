@@ -6,7 +6,7 @@ A URL must match an entry of the organ's allowlist:
 - ``*.example.com``          https, any subdomain, port 443
 - ``example.com:8443``       https, that port
 - ``http://example.com:80``  plain http, only written out like this
-- ``http://127.0.0.1:8080``  an address that is not public, only as a literal with scheme and port
+- ``http://127.0.0.1:8080``  an address that is not public, only as a literal with scheme and port, both written out
 
 Whatever a name resolves to must be public, every address of it, and the connection is pinned to what was checked.
 Addresses of cloud metadata services are never allowed.
@@ -26,6 +26,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _METADATA = frozenset(
     ipaddress.ip_address(each) for each in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254")
 )
+# Not for the public either, although Python 3.11 takes them for global (IANA's registries of special addresses).
+_SPECIAL = tuple(
+    ipaddress.ip_network(each) for each in ("192.0.0.0/24", "::/96", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_V4_COMPATIBLE = ipaddress.ip_network("::/96")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_URL_CHARACTERS = 2048
 
@@ -65,9 +71,10 @@ def check_addresses(target: Target, addresses: Iterable[Address]) -> list[Addres
     if not plain:
         raise SkillRefused(f"{target.host} has no address.")
     for address in plain:
-        if address in _METADATA:
+        meant = {address, _embedded(address)}
+        if meant & _METADATA:
             raise SkillRefused(f"{target.host} is a metadata service, which is never asked.")
-        if not target.private_allowed and (not address.is_global or address.is_multicast):
+        if not target.private_allowed and not all(map(_is_public, meant)):
             raise SkillRefused(f"{target.host} resolves to an address that is not public.")
     return plain
 
@@ -81,7 +88,7 @@ def _split(url: str) -> SplitResult:
         raise SkillInputError("The URL is too long, or has characters that a URL cannot have.")
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         raise SkillInputError("The URL cannot be parsed.") from None
     if parts.scheme not in _DEFAULT_PORTS:
@@ -90,6 +97,8 @@ def _split(url: str) -> SplitResult:
         raise SkillRefused("A URL with a user name or password in it is not asked.")
     if not parts.hostname:
         raise SkillInputError("The URL has no host.")
+    if port == 0:
+        raise SkillInputError("Port 0 cannot be asked.")
     return parts
 
 
@@ -105,7 +114,8 @@ def _literal(host: str) -> Address | None:
 
 
 def _is_explicit(entry: str) -> bool:
-    return "://" in entry
+    scheme, _, rest = entry.rpartition("://")
+    return bool(scheme) and urlsplit(f"//{rest}").port is not None
 
 
 def _matches(entry: str, scheme: str, host: str, port: int) -> bool:
@@ -124,6 +134,17 @@ def _matches(entry: str, scheme: str, host: str, port: int) -> bool:
 
 
 def _unmapped(address: Address) -> Address:
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that a gateway makes of an IPv6 one (6to4, NAT64), or the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64 or address in _V4_COMPATIBLE:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or address
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and not address.is_multicast and not any(address in network for network in _SPECIAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,9 @@ class FakeStore:
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     memories: dict[str, dict[str, Any]] = field(default_factory=dict)
     saves: list[tuple[str, int]] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    """While set, a write waits for it."""
+    waiting: int = 0
 
     def _reach(self) -> None:
         if self.down:
@@ -38,6 +42,9 @@ class FakeStore:
 
     async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> str:
         self._reach()
+        if self.gate is not None:
+            self.waiting += 1
+            await self.gate.wait()
         self.saves.append((agent_id, epoch))
         row = self.agents.get(agent_id)
         if row is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillUpstreamFailed
 
@@ -69,6 +69,80 @@ class Huge(_Bad):
 
     async def run(self, input: Nothing, context: SkillContext) -> Outcome:
         return Outcome({"text": "x" * 2_000_000})
+
+
+class NoOutcome(_Bad):
+    name = "bad.answer"
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        return {"text": "hello"}  # type: ignore[return-value]
+
+
+class NotANumber(_Bad):
+    name = "bad.nan"
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        return Outcome({"share": float("nan")})
+
+
+class Telling(_Bad):
+    name = "good.words"
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        return Outcome({"text": "NaN and Infinity are words"})
+
+
+class Impatient(_Bad):
+    name = "bad.timeout"
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        raise TimeoutError("its own, long before the deadline")
+
+
+class Leaving(_Bad):
+    name = "bad.exit"
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        raise SystemExit(3)
+
+
+class CrashingInput(BaseModel):
+    """Input whose own check fails."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _crash(cls, _: Any) -> Any:
+        raise KeyError("a secret detail")
+
+
+class CrashingCheck(_Bad):
+    name = "bad.check"
+    Input = CrashingInput
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        raise AssertionError
+
+
+class Synchronous(_Bad):
+    name = "bad.sync"
+
+    def run(self, input: Nothing, context: SkillContext) -> Outcome:  # type: ignore[override]
+        return Outcome({})
+
+
+class NoModel(_Bad):
+    name = "bad.input"
+    Input = dict  # type: ignore[assignment]
+
+    async def run(self, input: Any, context: SkillContext) -> Outcome:
+        return Outcome({})
+
+
+class LongName(_Bad):
+    name = "bad." + "n" * 200
+
+    async def run(self, input: Nothing, context: SkillContext) -> Outcome:
+        return Outcome({})
 
 
 class Nameless(Skill[Any]):

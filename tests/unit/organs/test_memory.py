@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from organs.agent import AgentState, TaskRecord, quality_of
+from organs.agent import CHECKPOINTED, AgentState, TaskRecord, quality_of
+from organs.catalog import MAX_NAME_CHARACTERS
 from organs.memory import AgentMemory
 from organs.models import OrganConfig
+from serve_app.store.agents import MAX_STATE_BYTES
+from serve_app.store.bounds import encoded
 from tests.unit.organs.fakes import FakeStore
 
 CONFIG = OrganConfig(smoothing=0.5, history_limit=3, checkpoint_period_s=1.0)
@@ -76,6 +79,29 @@ def test_a_corrupt_state_is_said_to_be_so(stored: dict[str, Any]) -> None:
 
 def memory(store: FakeStore, owner: str = "r1") -> AgentMemory:
     return AgentMemory("u_agent_0", "u", owner, store, CONFIG)
+
+
+def test_the_longest_history_fits_into_the_store() -> None:
+    long = TaskRecord("n" * MAX_NAME_CHARACTERS, False, 0.123456, 299.123456, "2026-01-01T00:00:00.123456+00:00")
+    state = AgentState(0.123456, 0.123456, 10**9, 10**9, (long,) * 10_000)
+    assert encoded("state", state.to_json(), max_bytes=MAX_STATE_BYTES, ascii_only=True)
+    kept = AgentState.from_json(state.to_json())
+    assert (kept.tasks_processed, kept.history) == (10**9, (long,) * CHECKPOINTED)
+
+
+async def test_a_checkpoint_that_is_cancelled_is_made_again() -> None:
+    store = FakeStore(gate=asyncio.Event())
+    one = memory(store)
+    await one.claim()
+    one.record(record())
+    on_its_way = asyncio.create_task(one.flush())
+    await asyncio.sleep(0)
+    on_its_way.cancel()
+    await asyncio.wait((on_its_way,))
+    assert store.agents["u_agent_0"]["state"] is None
+    store.gate = None
+    await one.flush()
+    assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
 
 
 async def test_a_state_comes_back_to_the_next_owner() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,11 +55,19 @@ async def test_answers_are_where_old_clients_look(organ_type: OrganType, sent: A
         (task("bad.fail"), "upstream_failed", 502, "The other side failed.", True),
         (task("bad.hang", timeout_s=0.01), "deadline_exceeded", 504, "0.01 s", True),
         (task("bad.object"), "skill_failed", 502, "not JSON", True),
+        (task("bad.nan"), "skill_failed", 502, "not JSON", True),
+        (task("bad.answer"), "skill_failed", 502, "no Outcome", True),
+        (task("bad.timeout"), "skill_failed", 502, "bad.timeout failed", True),
+        (task("bad.exit"), "skill_failed", 502, "bad.exit failed", True),
+        (task("bad.check"), "skill_failed", 502, "bad.check failed", True),
         (task("bad.huge"), "output_too_large", 502, "2000011 bytes", True),
     ],
 )
 async def test_problems(sent: Any, code: str, status: int, words: str, counted: bool) -> None:
-    names = ("Crashing", "Failing", "Hanging", "Unspeakable", "Huge")
+    names = (
+        *("Crashing", "Failing", "Hanging", "Unspeakable", "Huge"),
+        *("NotANumber", "NoOutcome", "Impatient", "Leaving", "CrashingCheck"),
+    )
     made = await organ("Utility", skills=[f"{OWN}:{name}" for name in names])
     reply = await made.execute(sent)
     problem = reply["problem"]
@@ -68,6 +77,19 @@ async def test_problems(sent: Any, code: str, status: int, words: str, counted: 
     state = await made.status()
     assert (state["tasks_processed"], state["tasks_succeeded"]) == (int(counted), 0)
     assert state["capability_score"] == (0.4 if counted else 0.5)
+
+
+async def test_words_are_not_numbers() -> None:
+    made = await organ("Utility", skills=[f"{OWN}:Telling"])
+    output = (await made.execute(task("good.words")))["result"]["output"]
+    assert output == {"text": "NaN and Infinity are words"}
+
+
+async def test_a_refusal_is_short_however_much_is_wrong() -> None:
+    made = await organ("Utility")
+    problem = (await made.execute(task("memory.get", **{f"{'k' * 400}{each}": 1 for each in range(3000)})))["problem"]
+    assert problem["errors"][0] == {"loc": ["parameters", "key"], "msg": "Field required", "type": "missing"}
+    assert [len(error["loc"][1]) for error in problem["errors"]] == [3] + [100] * 19
 
 
 async def test_a_users_skill_is_taken_up_without_a_restart() -> None:
@@ -88,6 +110,11 @@ async def test_a_users_skill_is_taken_up_without_a_restart() -> None:
         ({"skills": [f"{OWN}:NOT_A_SKILL"]}, CatalogError, "is not a skill"),
         ({"skills": [f"{OWN}:_Bad"]}, CatalogError, "is not a skill"),
         ({"skills": [f"{OWN}:Nameless"]}, CatalogError, "has a dot"),
+        ({"skills": [".relative:Skill"]}, CatalogError, "cannot be imported"),
+        ({"skills": ["tests.unit.organs.broken_skill:Skill"]}, CatalogError, "RuntimeError: it needs something"),
+        ({"skills": [f"{OWN}:Synchronous"]}, CatalogError, "is not an `async def`"),
+        ({"skills": [f"{OWN}:NoModel"]}, CatalogError, "is not a pydantic model"),
+        ({"skills": [f"{OWN}:LongName"]}, CatalogError, "at most 128 letters"),
         ({"skills": [f"{OWN}:Greet", f"{OWN}:Greet"]}, CatalogError, "is taken"),
         ({"default_skill": "task.plan"}, CatalogError, "is not a skill of this organ"),
     ],
@@ -142,6 +169,18 @@ async def test_what_is_not_written_yet_is_written_at_a_graceful_end() -> None:
     store = FakeStore()
     made = await organ("Utility", store)
     await made.execute(task("cluster.nodes"))
+    await Organ.__del__(made)
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
+async def test_a_checkpoint_that_is_on_its_way_at_a_graceful_end_is_not_lost() -> None:
+    store = FakeStore(gate=asyncio.Event())
+    made = await organ("Utility", store)
+    await made.execute(task("cluster.nodes"))
+    made._keeper = asyncio.create_task(made._memory.flush())  # type: ignore[assignment]
+    await asyncio.sleep(0)
+    assert store.waiting == 1
+    store.gate = None
     await Organ.__del__(made)
     assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
 

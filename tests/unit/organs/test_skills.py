@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from organs.skills.contract import SkillError, SkillInputError, SkillRefused
 from organs.skills.explain import explain
+from organs.skills.http import text_of, url_of
 from organs.skills.plan import plan
-from organs.skills.ssrf import check_addresses, check_url
+from organs.skills.ssrf import Target, check_addresses, check_url
 from organs.skills.table import BUILT_IN
 from tests.unit.organs.fakes import FakeWays, organ, task
 
@@ -26,6 +27,8 @@ from tests.unit.organs.fakes import FakeWays, organ, task
         ("fetch the web page and paint it blue", ["http.get"], ["paint it blue"]),
         ("how many nodes are dead; free CPU", ["cluster.nodes", "cluster.resources"], []),
         ("gibberish", [], ["gibberish"]),
+        ("fetch https://api.example.com/v1.2 then remember it", ["http.get", "memory.put"], []),
+        ("Why did the job fail? How many nodes are dead!", ["job.explain", "cluster.nodes"], []),
     ],
 )
 def test_plan(goal: str, skills: list[str], unmatched: list[str]) -> None:
@@ -50,7 +53,14 @@ def test_a_step_says_what_it_needs_and_why() -> None:
 
 def test_a_plan_has_an_end() -> None:
     made = plan("probe organs. " * 50, BUILT_IN, 3)
-    assert (len(made["steps"]), len(made["unmatched"])) == (3, 47)
+    assert (len(made["steps"]), made["unmatched"], len(made["left_out"])) == (3, [], 47)
+    assert made["summary"].endswith("47 more were left out, since max_steps was reached.")
+
+
+async def test_what_is_left_out_of_a_plan_counts_as_not_delivered() -> None:
+    made = await organ("Cognitive")
+    reply = await made.execute(task("task.plan", goal="probe organs; probe organs", max_steps=1))
+    assert 0.45 < reply["result"]["quality"] <= 0.5
 
 
 @given(st.text(max_size=500))
@@ -81,6 +91,27 @@ def test_explain_says_everything_that_is_known() -> None:
         "facts": {key: CRASHED[key] for key in CRASHED if key not in ("duration_s", "evidence")},
         "missing": [],
     }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"evidence": {"a": 1}},
+        {"evidence": 5},
+        {"evidence": "abc"},
+        {"duration_s": 10**400},
+        {"duration_s": True},
+        {"expectation": 5},
+    ],
+)
+def test_explain_passes_over_what_no_job_has(row: dict[str, Any]) -> None:
+    assert explain(row)["text"] == explain({})["text"]
+
+
+def test_explain_tells_what_was_expected() -> None:
+    expectation = {"must_end": True, "action": "Read its log."}
+    said = explain({"expectation": expectation})["text"].removeprefix(explain({})["text"].split(" Not known")[0])
+    assert said.startswith(" It is expected to end. Read its log. Not known")
 
 
 def test_explain_names_what_is_missing() -> None:
@@ -172,6 +203,7 @@ def test_allowed(url: str) -> None:
         ("https://", SkillInputError),
         ("https://[::1", SkillInputError),
         ("https://example.com:port", SkillInputError),
+        ("https://example.com:0", SkillInputError),
         ("https://example.com/" + "a" * 3000, SkillInputError),
     ],
 )
@@ -180,8 +212,15 @@ def test_not_allowed(url: str, kind: type[SkillError]) -> None:
         check_url(url, ALLOW)
 
 
+@pytest.mark.parametrize("entry", ["http://10.0.0.5", "https://10.0.0.5", "10.0.0.5:80", "10.0.0.5"])
+def test_an_address_that_is_not_public_needs_scheme_and_port_in_its_entry(entry: str) -> None:
+    for url in ("http://10.0.0.5:80/", "https://10.0.0.5/", "https://10.0.0.5:80/"):
+        with pytest.raises(SkillRefused):
+            check_url(url, [entry])
+
+
 def test_metadata_services_are_never_asked_even_when_listed() -> None:
-    for address in ("169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]"):
+    for address in ("169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]"):
         with pytest.raises(SkillRefused, match="metadata"):
             check_url(f"http://{address}:80/", [f"http://{address}:80"])
 
@@ -204,6 +243,13 @@ def test_metadata_services_are_never_asked_even_when_listed() -> None:
         (["fc00::1"], False),
         (["::ffff:10.0.0.1"], False),
         (["2002:0a00:0001::"], False),  # 6to4 of 10.0.0.1
+        (["64:ff9b::a00:1"], False),  # NAT64 of 10.0.0.1
+        (["64:ff9b::5db8:d822"], True),  # NAT64 of 93.184.216.34
+        (["64:ff9b:1::1"], False),  # NAT64 for local use
+        (["::a00:1"], False),
+        (["192.0.0.8"], False),
+        (["3fff::1"], False),
+        (["5f00::1"], False),
     ],
 )
 def test_addresses(addresses: list[str], passes: bool) -> None:
@@ -214,6 +260,49 @@ def test_addresses(addresses: list[str], passes: bool) -> None:
     else:
         with pytest.raises(SkillRefused):
             check_addresses(target, parsed)
+
+
+def target_of(url: str, host: str, port: int = 443) -> Target:
+    return Target(url, "https", host, port, None, False)
+
+
+def test_a_url_that_is_read_in_one_way_is_asked_as_it_is() -> None:
+    for url in ("https://EXAMPLE.com", "https://example.com.", "http://127.0.0.1:8080/x", "https://[::1]:9443/"):
+        target = check_url(url, ALLOW)
+        assert url_of(target).port == target.port
+    assert str(url_of(check_url("https://bücher.example/", ["bücher.example"]))) == "https://xn--bcher-kva.example/"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        target_of("https://evil.test/", "example.com"),
+        target_of("https://example.com:8443/", "example.com"),
+        target_of("https://169.254.169.254/", "example.com"),
+    ],
+)
+def test_a_url_that_another_reads_otherwise_is_not_asked(target: Target) -> None:
+    with pytest.raises(SkillRefused, match="more than one way"):
+        url_of(target)
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "text"),
+    [
+        (b"h\xc3\xa9", None, "hé"),
+        (b"h\xe9", "latin-1", "hé"),
+        ("hé".encode("utf-16"), "utf-16", "hé"),
+        (b"\x83\x65", "shift_jis", "テ"),
+        (b"h\xff", "no-such", "h\ufffd"),
+        (b"h", "hex", "h"),  # no text encoding
+        (b"h", "idna", "h"),  # one that cannot replace what it does not know
+        (b"h", "a\x00b", "h"),
+        (b"\\ud800", "unicode_escape", "\\ud800"),
+        (b"+2AA-", "utf-7", "?"),  # half of a pair
+    ],
+)
+def test_any_body_is_a_text_that_json_can_hold(body: bytes, charset: str | None, text: str) -> None:
+    assert text_of(body, charset) == text
 
 
 @given(st.text(max_size=100))

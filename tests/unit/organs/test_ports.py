@@ -1,0 +1,102 @@
+"""The ways out: whatever happens on the other side becomes one sentence, in time."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
+
+from organs.models import OrganConfig
+from organs.ports import StorePort, ask
+from organs.skills.contract import SkillError
+from serve_app.errors import InvalidInput, NotFound, TooBusy, Unavailable
+from tests.unit.organs.fakes import FakeOrgan, FakeStore, FakeWays, task
+
+
+class Response:
+    """What a handle returns; it answers, raises, or waits for ever."""
+
+    def __init__(self, answer: Any = None, error: BaseException | None = None, silent: bool = False) -> None:
+        self._answer, self._error, self._silent = answer, error, silent
+        self.cancelled = False
+
+    def __await__(self) -> Any:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        if self._silent:
+            await asyncio.Event().wait()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def method(response: Response) -> Any:
+    return SimpleNamespace(remote=lambda *_: response)
+
+
+def wrapped(cause: Exception) -> RayTaskError:
+    return RayTaskError("get_job", "Traceback: /a/path", cause)
+
+
+async def test_an_answer() -> None:
+    assert await ask("Store", method(Response({"a": 1}))) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (BackPressureError(num_queued_requests=1, max_queued_requests=1), 503, "The queue of Store is full."),
+        (DeploymentUnavailableError(SimpleNamespace(name="Store")), 503, "Store has no replica that answers."),
+        (RayActorError(), 503, "Store has no replica that answers."),
+        (ActorUnavailableError("gone", b"1" * 16), 503, "Store has no replica that answers."),
+        (RequestCancelledError(), 503, "Store has no replica that answers."),
+        (NotFound("There is no job 'x'."), 404, "There is no job 'x'."),
+        (wrapped(NotFound("There is no job 'x'.")), 404, "There is no job 'x'."),
+        (InvalidInput("value is too long."), 422, "value is too long."),
+        (Unavailable("The store is unavailable."), 503, "The store is unavailable."),
+        (TooBusy("Too much."), 503, "Too much."),
+        (ValueError("a secret at /a/path"), 502, "Store failed; its log has the reason."),
+        (wrapped(KeyError("a secret")), 502, "Store failed; its log has the reason."),
+        (TimeoutError("the other side's own"), 502, "Store failed; its log has the reason."),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
+)
+async def test_whatever_goes_wrong_is_one_sentence(error: Exception, status: int, detail: str) -> None:
+    with pytest.raises(SkillError) as raised:
+        await ask("Store", method(Response(error=error)))
+    assert (raised.value.status, raised.value.detail) == (status, detail)
+
+
+async def test_silence_ends_at_the_deadline_and_the_other_side_hears_of_it() -> None:
+    response = Response(silent=True)
+    with pytest.raises(SkillError) as raised:
+        await ask("Store", method(response), timeout_s=0.01)
+    assert (raised.value.status, raised.value.detail) == (504, "Store did not answer within 0.0 s.")
+    assert response.cancelled
+
+
+async def test_the_other_side_hears_of_it_when_the_caller_is_cancelled() -> None:
+    response = Response(silent=True)
+    asking = asyncio.create_task(ask("Store", method(response)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait((asking,))
+    assert response.cancelled
+
+
+async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
+    broken = StorePort(SimpleNamespace(claim_agent=method(Response(error=ValueError("a bug in the store")))))
+    made = FakeOrgan("Utility", FakeStore(), FakeWays())
+    made._ports.store = broken
+    await made.reconfigure(OrganConfig().model_dump(), SimpleNamespace(rank=0))
+    made._keeper.cancel()  # type: ignore[union-attr]
+    assert (await made.execute(task("cluster.nodes")))["result"]["success"] is True
+    assert (await made.status())["epoch"] == 0
