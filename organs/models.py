@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 OrganType = Literal["Cognitive", "Actuator", "Utility"]
 
@@ -118,7 +118,9 @@ class OrganConfig(BaseModel):
     smoothing: float = Field(
         default=0.2, gt=0, le=1, description="Weight of the newest task in capability and quality averages."
     )
-    history_limit: int = Field(default=100, ge=1, le=10_000, description="How many past tasks an agent remembers.")
+    history_limit: int = Field(
+        default=100, ge=1, le=10_000, description="How many past tasks an agent remembers; the newest 250 outlive it."
+    )
     checkpoint_period_s: float = Field(
         default=1.0, ge=0.1, le=60, description="At most this much agent history is lost when a replica is killed."
     )
@@ -128,3 +130,10 @@ class OrganConfig(BaseModel):
     http_max_bytes: int = Field(
         default=262_144, ge=1, le=4_000_000, description="Longest answer body that `http.get` returns."
     )
+
+    @field_validator("role_probabilities")
+    @classmethod
+    def _is_a_distribution(cls, shares: dict[Any, float] | None) -> dict[Any, float] | None:
+        if shares is not None and (min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1.0) > 1e-6):
+            raise ValueError("shares are from 0 to 1 and sum to 1")
+        return shares

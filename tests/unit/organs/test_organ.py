@@ -105,6 +105,8 @@ async def test_a_users_skill_is_taken_up_without_a_restart() -> None:
     ("config", "error", "words"),
     [
         ({"history_limt": 5}, ValidationError, "history_limt"),
+        ({"role_probabilities": {"E": 5, "S": -4, "O": 0}}, ValidationError, "sum to 1"),
+        ({"role_probabilities": {"E": 0.5}}, ValidationError, "sum to 1"),
         ({"skills": ["nowhere:Skill"]}, CatalogError, "cannot be imported"),
         ({"skills": [f"{OWN}"]}, CatalogError, "expected an import path"),
         ({"skills": [f"{OWN}:NOT_A_SKILL"]}, CatalogError, "is not a skill"),
