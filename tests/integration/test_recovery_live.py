@@ -33,8 +33,7 @@ def said(what: str, began: float) -> None:
 def test_a_killed_agent_is_back_with_its_memory_and_without_initialization(cluster: Cluster) -> None:
     for _ in range(5):
         work(cluster)
-    before = wait_for("five tasks done", lambda: agent(cluster) if agent(cluster)["tasks_processed"] >= 5 else None)
-    wait_for("the checkpoint", lambda: _checkpointed(cluster, before))
+    before = wait_for("the count and its checkpoint", lambda: _settled(cluster))
     jobs = len(cluster.jobs())
     began = time.monotonic()
     kill(before["pid"])
@@ -51,10 +50,13 @@ def test_a_killed_agent_is_back_with_its_memory_and_without_initialization(clust
     assert work(cluster)["agent_id"] == AGENT
 
 
-def _checkpointed(cluster: Cluster, seen: dict[str, Any]) -> bool:
-    """The default checkpoint period is a second: wait until it has passed since the last task."""
+def _settled(cluster: Cluster) -> dict[str, Any] | None:
+    """The agent once its count stands still for longer than the status is cached and a checkpoint takes (1 s each)."""
+    before = agent(cluster)
     time.sleep(2.5)
-    return agent(cluster)["tasks_processed"] == seen["tasks_processed"]
+    after = agent(cluster)
+    still = after["tasks_processed"] == before["tasks_processed"] >= 5
+    return after if still else None
 
 
 def test_tasks_during_the_death_of_an_agent_are_answered_or_refused_in_time(cluster: Cluster) -> None:

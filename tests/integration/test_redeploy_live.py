@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,6 +34,14 @@ def application(cluster: Cluster) -> dict[str, Any]:
 def pids(cluster: Cluster) -> dict[str, int]:
     organs = cluster.get("/organism/status")["data"]
     return {agent["agent_id"]: agent["pid"] for organ in organs for agent in organ["agents"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leave_it_as_it_was(cluster: Cluster) -> Iterator[None]:
+    """Whatever comes after these tests finds the application that `up` deployed."""
+    yield
+    assert deploy(cluster, config(cluster)).status_code == 200
+    wait_for("the first application", lambda: application(cluster)["status"] == "RUNNING", timeout_s=90)
 
 
 def test_user_config_changes_behaviour_without_a_restart(cluster: Cluster) -> None:
