@@ -6,11 +6,15 @@ Exit codes: 0 OK, 1 WARN or UNKNOWN, 2 BAD, 3 the application could not be asked
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
+import re
 import shutil
 import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -35,53 +39,92 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout-s", type=float, default=15.0)
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
     arguments = parser.parse_args(argv)
-    token = os.environ.get(arguments.token_env) or next(filter(None, map(os.environ.get, _OTHER_TOKENS)), None)
     try:
-        content = fetch(arguments.url, token, arguments.timeout_s)
+        content = fetch(arguments.url, _token(arguments.token_env), arguments.timeout_s)
+        text = _rendered(content, arguments.format)
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
         return NOT_REACHED
-    print(_rendered(content, arguments.format), end="")
+    print(text, end="")
     return EXIT_CODES[content["verdict"]]
 
 
 _OTHER_TOKENS = ("SEEDCORE_EXECUTOR_TOKEN", "SEEDCORE_OPERATOR_TOKEN")
+_CHUNK_BYTES = 65_536
+# `access.is_loopback` knows better, and takes longer to import than all the rest.
+_HERE = re.compile(r"localhost$|127\.[0-9.]+$|::1$")
 
 
 def fetch(url: str, token: str | None, timeout_s: float) -> dict[str, Any]:
     """The report as JSON; raises ``NotReached``."""
     if not url.startswith(("http://", "https://")):
         raise NotReached("--url must start with http:// or https://")
-    request = urllib.request.Request(f"{url.rstrip('/')}/report?format=json")  # noqa: S310 - the scheme is checked above
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - the scheme is checked above
-            content = json.loads(answer.read(MAX_ANSWER_BYTES))
+        request = urllib.request.Request(f"{url.rstrip('/')}/report?format=json")  # noqa: S310 - the scheme is checked above
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        content = json.loads(_answer(request, timeout_s))
     except urllib.error.HTTPError as error:
         raise NotReached(f"{url} answered {error.code}: {_detail(error)}") from None
-    except (urllib.error.URLError, TimeoutError, ValueError, ConnectionError) as error:
-        raise NotReached(f"{url} cannot be asked ({printable(str(getattr(error, 'reason', error)))}).") from None
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        reason = printable(str(getattr(error, "reason", error))) or type(error).__name__
+        raise NotReached(f"{url} cannot be asked ({reason}).") from None
     if not isinstance(content, dict) or content.get("verdict") not in EXIT_CODES:
         raise NotReached(f"{url} answered something that is not a report.")
     return content
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Another place has no business with our token."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _answer(request: urllib.request.Request, timeout_s: float) -> bytes:
+    """The body, or ``TimeoutError``: each wait is bounded by urllib, the sum of them here."""
+    until = time.monotonic() + timeout_s
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+    if _HERE.match(urllib.parse.urlsplit(request.full_url).hostname or ""):
+        handlers.append(urllib.request.ProxyHandler({}))  # a proxy elsewhere would ask its own loopback, with our token
+    body = bytearray()
+    with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as answer:
+        while piece := answer.read1(_CHUNK_BYTES):
+            body += piece
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ValueError(f"more than {MAX_ANSWER_BYTES} bytes")
+            if time.monotonic() > until:
+                raise TimeoutError("timed out")
+    return bytes(body)
+
+
+def _token(variable: str) -> str | None:
+    """Spaces and line ends around a token come from files that end in one; anything else is told without the token."""
+    name = next((name for name in (variable, *_OTHER_TOKENS) if os.environ.get(name)), None)
+    token = os.environ[name].strip() if name is not None else ""
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise NotReached(f"{name} holds a character that a token cannot have.")
+    return token or None
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
         return printable(str(json.loads(error.read(65_536))["detail"]))
     except (ValueError, KeyError, TypeError):
-        return printable(str(error.reason))
+        return f"{printable(str(error.reason))}."
 
 
 def _rendered(content: dict[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(content, indent=2) + "\n"
-    report = report_of(content)
-    if form == "markdown":
-        return render_markdown(report)
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return render_text(report, width=shutil.get_terminal_size((120, 40)).columns, colour=colour)
+    try:
+        report = report_of(content)
+        if form == "markdown":
+            return render_markdown(report)
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        return render_text(report, width=shutil.get_terminal_size((120, 40)).columns, colour=colour)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise NotReached("the answer is a report of another version; `--format json` shows it as it is.") from None
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from serve_app.redaction import printable
-from serve_app.report.content import Report
+from serve_app.report.content import Finding, Report
 
 _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
 _JOB_COLUMNS = ("verdict", "kind", "id", "outcome", "duration", "reason")
@@ -147,8 +148,7 @@ def _painted(text: str) -> str:
 
 
 def report_of(content: Mapping[str, Any]) -> Report:
-    """A report from its JSON, for the command line."""
-    from serve_app.report.content import Finding
-
-    findings = tuple(Finding(**each) for each in content["findings"])
-    return Report(**{**content, "findings": findings, "degraded": tuple(content["degraded"])})
+    """A report from its JSON, for the command line; what a newer application adds is left out."""
+    known = {each.name: content[each.name] for each in fields(Report)}
+    findings = tuple(Finding(**{each.name: row[each.name] for each in fields(Finding)}) for row in content["findings"])
+    return Report(**{**known, "findings": findings, "degraded": tuple(content["degraded"])})
