@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -13,6 +14,8 @@ import yaml
 from serve_app.settings import Env, variable_of
 
 SHORTEST_TOKEN = 16
+# What a header can carry as it is: others would be read, and then never match.
+_SENDABLE = re.compile(r"[\x21-\x7e]*")
 
 
 class Role(IntEnum):
@@ -44,6 +47,8 @@ class Tokens:
         for source, role, token in (*_from_environment(env), *_from_file(env)):
             if len(token) < SHORTEST_TOKEN:
                 raise TokensInvalid(f"{source}: a token has fewer than {SHORTEST_TOKEN} characters.")
+            if not _SENDABLE.fullmatch(token):
+                raise TokensInvalid(f"{source}: a token has a space, a line end or a character that is not ASCII.")
             digest = _digest(token)
             if found.setdefault(digest, role) is not role:
                 raise TokensInvalid(f"{source}: the same token is given to two roles.")
@@ -54,8 +59,10 @@ class Tokens:
         """Whether there is any token."""
         return bool(self.entries)
 
-    def role_of(self, token: str) -> Role | None:
+    def role_of(self, token: str | None) -> Role | None:
         """Role of a bearer token; every entry is compared, in constant time."""
+        if token is None:
+            return None
         digest, role = _digest(token), None
         for known, its_role in self.entries:
             if hmac.compare_digest(known, digest):
@@ -66,12 +73,15 @@ class Tokens:
         return f"Tokens({len(self.entries)})"
 
 
-def require_safe_address(host: str, tokens: Tokens) -> None:
-    """Raise ``ExposedWithoutTokens`` when ``host`` can be reached from elsewhere and no token is configured."""
-    if is_loopback(host) or tokens.configured:
+def require_safe_address(host: str | None, tokens: Tokens) -> None:
+    """Raise ``ExposedWithoutTokens`` when ``host`` can be reached from elsewhere, or is not known, and there is no
+    token.
+    """
+    if tokens.configured or (host is not None and is_loopback(host)):
         return
+    where = "an address that could not be learned" if host is None else f"{host}, which other machines can reach"
     raise ExposedWithoutTokens(
-        f"Serve listens on {host}, which other machines can reach, and no token is configured. Set "
+        f"Serve listens on {where}, and no token is configured. Set "
         f"{variable_of('operator_token')} (and {variable_of('reader_token')}, {variable_of('executor_token')} or "
         f"{variable_of('tokens_file')}) in the environment of the Ray nodes, or http_options.host to 127.0.0.1."
     )

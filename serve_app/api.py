@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from serve_app import __version__
@@ -11,6 +12,7 @@ from serve_app.guard import Guard
 from serve_app.hot_path import Api, TaskEndpoint, hot_paths
 from serve_app.problems import install_error_handlers
 from serve_app.routes import cluster, health, jobs, organism, report
+from serve_app.schemas import openapi
 from serve_app.settings import AppArgs
 
 DESCRIPTION = """
@@ -24,7 +26,14 @@ Errors are `application/problem+json` (RFC 9457); a 200 never carries a failure.
 
 def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str]) -> Api:
     """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens."""
-    api = Api(title="SeedCore Serve", version=__version__, description=DESCRIPTION, redoc_url=None)
+    api = Api(
+        title="SeedCore Serve",
+        version=__version__,
+        description=DESCRIPTION,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    api.openapi = partial(openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
     for router in (organism.router, health.router, jobs.router, cluster.router, report.router):

@@ -1,4 +1,8 @@
-"""Strict JSON: what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after."""
+"""Strict JSON: what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after.
+
+The ``Content-Type`` is not asked for: old clients are ``curl -d``, which says that it sends a form. A web page that
+makes use of this to avoid a preflight is refused by its ``Origin`` (``guard``).
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +20,7 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
-from serve_app.problems import problem
+from serve_app.problems import problem, unexpected
 from serve_app.settings import variable_of
 
 BODY_TIMEOUT_S = 10.0
@@ -35,8 +33,20 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-# The interactive documentation loads its script and style from where FastAPI says.
-_DOCUMENTATION = frozenset({"/docs", "/redoc"})
+# The interactive documentation: a script and a style from where FastAPI says, a few lines of its own, our document.
+_DOCUMENTATION = {
+    "/docs": [
+        *_HEADERS[:3],
+        (
+            b"content-security-policy",
+            b"default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; "
+            b"style-src https://cdn.jsdelivr.net 'unsafe-inline'; img-src https://fastapi.tiangolo.com data:; "
+            b"connect-src 'self'; frame-ancestors 'none'",
+        ),
+    ]
+}
+# A longer number is too large whatever it is, and Python refuses to read one of thousands of digits.
+_MOST_DIGITS = 18
 
 
 class Guard:
@@ -50,12 +60,14 @@ class Guard:
         allowed_hosts: frozenset[str],
         local_addresses: frozenset[str],
         max_body_bytes: int,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._app = app
         self._tokens = tokens
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._local_addresses = local_addresses
         self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
         self._known_hosts: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,20 +75,30 @@ class Guard:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        method, path = scope["method"], route_path(scope)
+        answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
         try:
-            headers = _single(scope["headers"])
-            host = self._check_host(headers.get(b"host"))
-            _check_origin(headers, host)
-            self._check_role(scope, headers)
-            if scope["method"] not in _SAFE:
-                receive = await self._bounded(headers, receive)
+            receive = await self._admitted(scope, path, receive)
+            if method == "HEAD":
+                # The same as GET without the body (RFC 9110), so that no route has to think of it.
+                scope = {**scope, "method": "GET"}
+            await self._app(scope, receive, answer)
         except AppError as error:
-            await problem(error)(scope, receive, _decorated(send, scope["path"]))
-            return
-        if scope["method"] == "HEAD":
-            # The same as GET without the body (RFC 9110), so that no route has to think of it.
-            scope, send = {**scope, "method": "GET"}, _without_body(send)
-        await self._app(scope, receive, _decorated(send, scope["path"]))
+            if answer.begun:
+                raise
+            await problem(error)(scope, receive, answer)
+        except Exception as error:  # the last resort, here so that its answer too has the headers of all others
+            if answer.begun:
+                raise
+            await unexpected(method, path, error)(scope, receive, answer)
+
+    async def _admitted(self, scope: Scope, path: str, receive: Receive) -> Receive:
+        """Raise for what must not pass; otherwise what gives the application the body."""
+        headers = _single(scope["headers"])
+        host = self._check_host(headers.get(b"host"))
+        _check_origin(headers, host)
+        self._check_role(scope, path, headers)
+        return receive if scope["method"] in _SAFE else await self._bounded(headers, receive)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -108,25 +130,24 @@ class Guard:
             self._known_hosts.add(host)
         return host
 
-    def _check_role(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        path = scope["path"]
-        if path in _OPEN:
-            return
+    def _check_role(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
         needed = role_needed(scope["method"], path)
+        if needed is None:
+            return
         if not self._tokens.configured:
-            self._check_without_tokens(scope, needed)
+            self._check_without_tokens(scope, headers, needed)
             return
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        role = self._tokens.role_of(token.strip()) if scheme.lower() == "bearer" and token else None
+        role = self._tokens.role_of(token.strip() if scheme.lower() == "bearer" else None)
         if role is None:
             raise NotAuthenticated("A valid bearer token is needed.")
         if role < needed:
             raise Forbidden(f"This needs the role {needed.name.lower()}; the token has the role {role.name.lower()}.")
 
-    def _check_without_tokens(self, scope: Scope, needed: Role) -> None:
+    def _check_without_tokens(self, scope: Scope, headers: dict[bytes, bytes], needed: Role) -> None:
         client = scope.get("client")
-        address = client[0] if client else ""
-        if not (is_loopback(address) or address in self._local_addresses):
+        addresses = [client[0] if client else "", *_forwarded(headers)]
+        if not all(is_loopback(address) or address in self._local_addresses for address in addresses):
             raise Forbidden(
                 f"Without tokens only this machine is answered; set {variable_of('reader_token')} and others.",
                 code="tokens_needed",
@@ -141,36 +162,52 @@ class Guard:
     async def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
         """Read the whole body here, so that size and time are bounded whatever the route does with it."""
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
+        if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_body_bytes):
             raise self._too_large()
-        first = await _within(receive)
-        if first["type"] != "http.request" or not first.get("more_body"):
-            if len(first.get("body", b"")) > self._max_body_bytes:
-                raise self._too_large()
-            return _replay(first, receive)
-        body, more = bytearray(first.get("body", b"")), True
-        deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._whole_body(receive)
+        except TimeoutError:
+            raise RequestTimeout(f"The body did not arrive within {self._body_timeout_s:g} s.") from None
+        return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
+
+    async def _whole_body(self, receive: Receive) -> bytes:
+        """Half a request is none: what it asks for must not be done when its caller has gone."""
+        pieces, size, more = [], 0, True
         while more:
-            if len(body) > self._max_body_bytes:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise BadRequest("The caller went away before the body was complete.", code="incomplete_body")
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > self._max_body_bytes:
                 raise self._too_large()
-            message = await _within(receive, deadline - asyncio.get_running_loop().time())
-            body += message.get("body", b"")
-            more = message["type"] == "http.request" and message.get("more_body", False)
-        if len(body) > self._max_body_bytes:
-            raise self._too_large()
-        return _replay({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
+            pieces.append(piece)
+            more = message.get("more_body", False)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
 
 
-def role_needed(method: str, path: str) -> Role:
-    """The role for a request; what is unknown and changes something needs the highest."""
+def role_needed(method: str, path: str) -> Role | None:
+    """The role for a request, None when everyone may; what is unknown and changes something needs the highest."""
+    if path in _OPEN:
+        return None
     if method in _SAFE:
         return Role.READER
     if method == "POST" and (path == "/organism/execute" or path.startswith("/organism/execute/")):
         return Role.EXECUTOR
     return Role.OPERATOR
+
+
+def route_path(scope: Scope) -> str:
+    """The path as the routes know it: without the ``route_prefix``, which Serve puts into ``root_path`` and leaves in
+    ``path`` (ray/serve/_private/replica.py). It must be what Starlette's router sees, or roles would be checked for
+    another path than the one that is served."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
 
 
 def _single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -201,12 +238,12 @@ def _is_address(name: str) -> bool:
     return True
 
 
-async def _within(receive: Receive, timeout_s: float = BODY_TIMEOUT_S) -> Message:
-    try:
-        async with asyncio.timeout(max(0.0, timeout_s)):
-            return await receive()
-    except TimeoutError:
-        raise RequestTimeout(f"The body did not arrive within {BODY_TIMEOUT_S:g} s.") from None
+def _forwarded(headers: dict[bytes, bytes]) -> list[str]:
+    """Addresses for which a proxy says it speaks: behind one on this machine, every caller would look local."""
+    if b"forwarded" in headers:
+        return [""]  # not read, and so not taken for local
+    given = headers.get(b"x-forwarded-for")
+    return [] if given is None else [part.strip() for part in given.decode("latin-1").split(",")]
 
 
 def _replay(first: Message, receive: Receive) -> Receive:
@@ -218,23 +255,23 @@ def _replay(first: Message, receive: Receive) -> Receive:
     return again
 
 
-def _decorated(send: Send, path: str) -> Callable[[Message], Awaitable[Any]]:
-    added = _HEADERS[:3] if path in _DOCUMENTATION else _HEADERS
+class _Answer:
+    """``send`` with the headers that every answer has; it knows whether the answer has begun."""
 
-    async def decorated(message: Message) -> None:
+    __slots__ = ("_added", "_bodiless", "_send", "begun")
+
+    def __init__(self, send: Send, added: list[tuple[bytes, bytes]], *, bodiless: bool) -> None:
+        self._send = send
+        self._added = added
+        self._bodiless = bodiless
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *added]
-        await send(message)
-
-    return decorated
-
-
-def _without_body(send: Send) -> Send:
-    async def bodiless(message: Message) -> None:
-        if message["type"] == "http.response.body":
+            self.begun = True
+            message["headers"] = [*message.get("headers", ()), *self._added]
+        elif self._bodiless:
             if message.get("more_body"):
                 return
             message = {"type": "http.response.body", "body": b""}
-        await send(message)
-
-    return bodiless
+        await self._send(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ray
 from pydantic import ValidationError
 from ray import serve
 from ray.serve import Application
@@ -32,13 +33,13 @@ def build(args: dict[str, Any]) -> Application:
     """Build the application from ``args`` of ``serve_config.yaml``.
 
     Raises ``ValueError`` naming each bad key before anything is deployed, and ``ExposedWithoutTokens`` when Serve
-    listens beyond loopback and no token is configured.
+    listens beyond loopback, or where it listens cannot be learned, and no token is configured.
     """
     wanted = parse_args(args)
     tokens = Tokens.load(Env.read())
-    host = http_host()
-    if host is not None:
-        require_safe_address(host, tokens)
+    # Without Ray nothing is deployed, only described (`serve build`, tests).
+    if ray.is_initialized():
+        require_safe_address(http_host(), tokens)
 
     store = (
         serve.deployment(StoreDeployment, name="Store")

@@ -1,8 +1,13 @@
-"""The one place where errors become HTTP: RFC 9457 problem documents, with what old clients look for."""
+"""The one place where errors become HTTP: RFC 9457 problem documents, with what old clients look for.
+
+A document is never much longer than what it is about: texts are cut and lists end, because what is wrong with a request
+may be named by the request itself.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,12 +17,35 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from serve_app.errors import AppError, InvalidInput
 
 log = logging.getLogger("ray.serve.seedcore")
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+LONGEST_CHARS = 1000
+# Serve takes what the caller sends as the request's id (RequestIdMiddleware, ray/serve/_private/http_util.py).
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Problem(Response):
+    """A problem document; it names the request's id, which is in Serve's log lines too, when that is an id at all."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, content: dict[str, Any], status: int, headers: Mapping[str, str]) -> None:
+        self._content = content
+        super().__init__(to_json(content), status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        request_id = next((value for name, value in scope.get("headers", ()) if name == b"x-request-id"), b"")
+        if _REQUEST_ID.fullmatch(request_id):
+            self.body = to_json({**self._content, "request_id": request_id.decode()})
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 def install_error_handlers(api: FastAPI) -> None:
@@ -35,14 +63,14 @@ def problem(error: AppError, headers: Mapping[str, str] | None = None) -> Respon
         extra["Retry-After"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
-    return _document(error.status, error.code, error.title, error.detail, extra, **error.members)
+    return _document(error.status, error.code, error.title, error.detail, extra, _bounded(error.members))
 
 
 def unexpected(method: str, path: str, error: Exception) -> Response:
     """The answer for a bug: it tells nothing, and the log everything."""
     log.error("unexpected error", exc_info=error, extra={"action": "unexpected_error", "method": method, "path": path})
     detail = "Something went wrong here; the log has the reason."
-    return _document(500, "internal_error", "Internal error", detail, {})
+    return _document(500, "internal_error", "Internal error", detail, {}, {})
 
 
 async def _app_error(_: Request, error: Exception) -> Response:
@@ -63,7 +91,7 @@ async def _http(request: Request, error: Exception) -> Response:
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     detail = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} is not possible here."}
     return _document(
-        error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), dict(error.headers or {})
+        error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), dict(error.headers or {}), {}
     )
 
 
@@ -71,7 +99,10 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return unexpected(request.method, request.url.path, error)
 
 
-def _document(status: int, code: str, title: str, detail: str, headers: dict[str, str], **members: Any) -> Response:
+def _document(
+    status: int, code: str, title: str, detail: str, headers: dict[str, str], members: Mapping[str, Any]
+) -> Response:
+    detail = _cut(detail)
     content = {
         "type": f"urn:seedcore:problem:{code}",
         "title": title,
@@ -82,4 +113,20 @@ def _document(status: int, code: str, title: str, detail: str, headers: dict[str
         "error": detail,
         **members,
     }
-    return Response(to_json(content), status, headers, MEDIA_TYPE)
+    return Problem(content, status, headers)
+
+
+def _bounded(members: Mapping[str, Any]) -> dict[str, Any]:
+    errors = members.get("errors")
+    if not isinstance(errors, list):
+        return dict(members)
+    shown = {**members, "errors": [_cut(each) for each in errors[:MOST_ERRORS]]}
+    return {**shown, "errors_left_off": len(errors) - MOST_ERRORS} if len(errors) > MOST_ERRORS else shown
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_CHARS else f"{value[:LONGEST_CHARS]}…"
+    if isinstance(value, dict):
+        return {key: _cut(each) for key, each in value.items()}
+    return [_cut(each) for each in value] if isinstance(value, list | tuple) else value

@@ -29,7 +29,8 @@ from serve_app.settings import ManagerConfig
 log = logging.getLogger("ray.serve.seedcore")
 
 _FRESH_FOR_S = 1.0
-_STORE_TIMEOUT_S = 5.0
+# Longer than the store's own deadline, so that its sentence arrives and not ours.
+_STORE_TIMEOUT_S = 6.0
 _DASHBOARD_TIMEOUT_S = 5.0
 # Organs that never come up must not keep the job from saying so.
 _WAIT_FOR_ORGANS_S = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
@@ -9,10 +10,17 @@ from pydantic_core import to_json
 
 from serve_app.deps import Deps
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {"application/problem+json": {}}}
-    for status, text in ((401, "no valid token"), (403, "role, Host or Origin"), (503, "a part cannot answer now"))
-}
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problems(descriptions: Mapping[int, str]) -> Responses:
+    """Problem documents that a route may answer, for the OpenAPI document (``schemas`` tells what they look like)."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in descriptions.items()}
+
+
+REFUSED = problems({400: "not understood", 403: "role, Host or Origin"})
+PROBLEMS = REFUSED | problems({401: "no valid token", 503: "a part cannot answer now"})
 
 
 def deps_of(request: Request) -> Deps:

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer
+from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 
-router = APIRouter(tags=["cluster"], responses=PROBLEMS)
+router = APIRouter(tags=["cluster"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
 
 class ActorsQuery(BaseModel):

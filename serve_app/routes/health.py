@@ -11,9 +11,9 @@ from fastapi import APIRouter, Response
 
 from serve_app.asking import part_of
 from serve_app.health import Part, readiness
-from serve_app.routes.answers import FromDeps, json_answer
+from serve_app.routes.answers import REFUSED, FromDeps, json_answer
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=REFUSED)
 
 
 @router.get("/health", summary="Is this process alive?")
@@ -22,7 +22,7 @@ async def health() -> Response:
     return json_answer({"status": "alive"})
 
 
-@router.get("/ready", summary="Can this application do its work?")
+@router.get("/ready", summary="Can this application do its work?", responses={503: {"description": "not ready"}})
 async def ready(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())

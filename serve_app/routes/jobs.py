@@ -6,11 +6,22 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer
+from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
+
+
+def _no_number(value: object) -> object:
+    """``2026`` is meant as a year; as seconds since 1970, which a number would be, it would filter nothing."""
+    if isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit():
+        raise PydanticCustomError("time", "Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class JobsQuery(BaseModel):
@@ -28,8 +39,8 @@ class JobsQuery(BaseModel):
     verdict: Literal["OK", "WARN", "BAD", "UNKNOWN"] | None = Field(
         default=None, description="Whether that was expected."
     )
-    since: AwareDatetime | None = Field(default=None, description="Started at or after (RFC 3339).")
-    until: AwareDatetime | None = Field(default=None, description="Started before (RFC 3339).")
+    since: Time | None = Field(default=None, description="Started at or after (RFC 3339).")
+    until: Time | None = Field(default=None, description="Started before (RFC 3339).")
     q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
     limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
     cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
@@ -47,7 +58,7 @@ async def current(deps: FromDeps) -> Response:
     return json_answer(await deps.jobs.current())
 
 
-@router.get("/{id}", summary="One job")
+@router.get("/{id}", summary="One job", responses=problems({404: "no such job"}))
 async def get_job(id: str, deps: FromDeps) -> Response:
     """By job id or submission id, with expectation, evidence, driver, timeline, actors and tasks."""
     return json_answer(await deps.jobs.get_job(id))

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from organs.models import Task
 from serve_app.body import parse
 from serve_app.errors import InvalidInput, NotFound
 from serve_app.execution import execute_task, task_from
-from serve_app.routes.answers import PROBLEMS, FromDeps, deps_of, json_answer
+from serve_app.routes.answers import PROBLEMS, FromDeps, Responses, deps_of, json_answer, problems
+from serve_app.schemas import InitializeBody, reference
 from serve_app.tasks import organs_for
 
 router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
@@ -21,9 +21,10 @@ router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
 _TASK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
+        "description": "A task, or the old form; read as JSON whatever the Content-Type says.",
         "content": {
             "application/json": {
-                "schema": {**Task.model_json_schema(), "title": "Task"},
+                "schema": {"anyOf": [reference("Task"), reference("OldTask")]},
                 "examples": {
                     "skill": {"value": {"type": "memory.put", "parameters": {"key": "greeting", "value": "hello"}}},
                     "plain word": {"value": {"type": "test_task", "description": "look around"}},
@@ -33,22 +34,24 @@ _TASK_BODY: dict[str, Any] = {
         },
     },
 }
-_TASK_ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {"application/problem+json": {}}}
-    for status, text in (
-        (400, "not JSON"), (404, "no such organ"), (413, "body too large"), (422, "not a task, or no such skill"),
-        (429, "the organ's queue is full"), (502, "the skill failed"), (504, "the deadline passed"),
-    )
-}  # fmt: skip
-
-
-class InitializeBody(BaseModel):
-    """May be absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    force: bool = Field(default=False, description="Run the job even when nothing is due.")
-
+_TASK_ANSWERS: Responses = {
+    200: {
+        "description": "what the agent answered; the skill's own result is in `result.output`",
+        "content": {"application/json": {"schema": reference("TaskAnswer")}},
+    },
+    **problems(
+        {
+            400: "not JSON",
+            404: "no such organ",
+            408: "the body did not arrive in time",
+            413: "body too large",
+            422: "not a task, or no such skill",
+            429: "the organ's queue is full",
+            502: "the skill failed",
+            504: "the deadline passed",
+        }
+    ),
+}
 
 _INITIALIZE = TypeAdapter(InitializeBody)
 
@@ -85,8 +88,8 @@ async def summary(deps: FromDeps) -> Response:
     "/initialize",
     summary="Run the initialization job if it is due",
     status_code=202,
-    responses={200: {"description": "nothing is due"}},
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": InitializeBody.model_json_schema()}}}},
+    responses=problems({413: "body too large", 422: "not such a body"}) | {200: {"description": "nothing is due"}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": reference("InitializeBody")}}}},
 )
 async def initialize(request: Request, deps: FromDeps) -> Response:
     """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""

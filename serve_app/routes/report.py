@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from serve_app.asking import part_of
 from serve_app.report import MAX_JOBS, build_report
 from serve_app.report.text import render_markdown, render_text
-from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer
+from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 
-router = APIRouter(tags=["report"], responses=PROBLEMS)
+router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format"}))
 
 
 class ReportQuery(BaseModel):

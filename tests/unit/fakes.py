@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,3 +190,44 @@ def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -
 
 def fake_api() -> FastAPI:
     return served().api
+
+
+@dataclass
+class Answered:
+    """What an ASGI application sent."""
+
+    status: int | None
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def piece(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+GONE = {"type": "http.disconnect"}
+
+
+async def asgi(app: Any, method: str, path: str, *messages: dict[str, Any], **scope: Any) -> Answered:
+    """One request without a client in between; when ``messages`` are used up, the caller has gone."""
+    headers = [(b"host", b"localhost:8000"), *scope.pop("headers", ())]
+    pending, sent = list(messages), []
+
+    async def receive() -> dict[str, Any]:
+        return pending.pop(0) if pending else GONE
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    whole = {
+        "type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode(),
+        "query_string": b"", "scheme": "http", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1234),
+        "headers": headers, **scope,
+    }  # fmt: skip
+    await app(whole, receive, send)
+    start = next((message for message in sent if message["type"] == "http.response.start"), None)
+    body = b"".join(message.get("body", b"") for message in sent)
+    return Answered(start and start["status"], start["headers"] if start else [], body)

@@ -61,6 +61,7 @@ STANDARD = standard_answers()
         ),
         ("/jobs", 200, STANDARD["list_jobs"]),
         ("/jobs/current", 200, STANDARD["current"]),
+        ("/jobs/05000000", 200, job("05000000")),
         ("/ray/status", 200, STANDARD["ray_status"]),
         ("/cluster/resources", 200, STANDARD["cluster_resources"]),
         ("/cluster/nodes", 200, STANDARD["cluster_nodes"]),
@@ -68,7 +69,7 @@ STANDARD = standard_answers()
     ],
 )
 async def test_get(path: str, status: int, body: dict[str, Any]) -> None:
-    async with served().client() as client:
+    async with served(get_job=job("05000000")).client() as client:
         answer = await client.get(path)
         head = await client.head(path)
     assert (answer.status_code, answer.json()) == (status, body)
@@ -104,6 +105,8 @@ async def test_filters_are_passed_on(path: str, asked: tuple[str, Any]) -> None:
         "/jobs?limit=501",
         "/jobs?since=yesterday",
         "/jobs?since=2026-01-01T00:00:00",
+        "/jobs?since=2026",
+        "/jobs?until=-5.5",
         "/cluster/actors?limit=x",
         "/report?format=pdf",
     ],

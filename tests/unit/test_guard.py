@@ -179,6 +179,16 @@ def test_tokens_are_never_shown() -> None:
         ),
         ({}, "reader: x", "SEEDCORE_TOKENS_FILE: reader is not a list of strings."),
         ({}, "reader: [short]", "SEEDCORE_TOKENS_FILE: a token has fewer than 16 characters."),
+        (
+            {"SEEDCORE_READER_TOKEN": f"{READER}\n"},
+            None,
+            "SEEDCORE_READER_TOKEN: a token has a space, a line end or a character that is not ASCII.",
+        ),
+        (
+            {},
+            "operator: [tökén-0123456789abc]",
+            "SEEDCORE_TOKENS_FILE: a token has a space, a line end or a character that is not ASCII.",
+        ),
     ],
 )
 def test_tokens_that_are_refused(variables: dict[str, str], file: str | None, sentence: str, tmp_path: Any) -> None:
@@ -200,8 +210,8 @@ def test_a_file_may_have_several_tokens_for_a_role(tmp_path: Any) -> None:
     assert roles == [Role.READER, Role.READER, Role.OPERATOR, None]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", ""])
-def test_an_open_address_needs_tokens(host: str) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "", None])
+def test_an_open_or_unknown_address_needs_tokens(host: str | None) -> None:
     with pytest.raises(ExposedWithoutTokens, match="SEEDCORE_OPERATOR_TOKEN"):
         require_safe_address(host, Tokens())
     require_safe_address(host, ALL_TOKENS)

@@ -47,8 +47,8 @@ API = [
     path
     for path in SOURCES
     if path.is_relative_to(ROOT / "serve_app/routes")
-    or path.name
-    in ("api.py", "access.py", "guard.py", "body.py", "problems.py", "health.py", "errors.py", "settings.py", "deps.py")
+    or path.stem
+    in ("api", "access", "guard", "body", "problems", "health", "errors", "settings", "deps", "schemas")
 ]
 
 

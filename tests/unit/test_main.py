@@ -36,16 +36,19 @@ def test_an_organ_cannot_take_the_name_of_a_part(name: str) -> None:
         main.build({"organs": [{**ORGAN, "id": name}]})
 
 
-def test_an_open_address_without_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "http_host", lambda: "0.0.0.0")
+@pytest.mark.parametrize("host", ["0.0.0.0", None])
+def test_an_open_or_unknown_address_without_tokens_is_refused(
+    monkeypatch: pytest.MonkeyPatch, host: str | None
+) -> None:
+    monkeypatch.setattr(main.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(main, "http_host", lambda: host)
     with pytest.raises(ExposedWithoutTokens):
         main.build({"organs": [ORGAN]})
     monkeypatch.setenv("SEEDCORE_OPERATOR_TOKEN", "operator-token-0123456789")
     main.build({"organs": [ORGAN]})
 
 
-def test_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "http_host", lambda: "127.0.0.1")
+def test_the_graph() -> None:
     application = main.build({"organs": [ORGAN, {"id": "utility_organ_9", "type": "Utility"}]})
     ingress = application._bound_deployment
     assert ingress.name == "Ingress"
