@@ -136,6 +136,14 @@ async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
     assert times == sorted(times)
     assert found["actors"] == {"items": [], "total": 0, "truncated": False}
     assert (found["tasks"], found["tasks_reason"]) == (
+        {"total": 0, "by_state": {}, "by_name": [], "truncated": False},
+        None,
+    )
+
+
+async def test_the_tasks_of_a_job(inspector: JobInspector) -> None:
+    found = await inspector.get_job(job_of("driver-task-exception")["job_id"])
+    assert (found["tasks"], found["tasks_reason"]) == (
         {
             "total": 1,
             "by_state": {"FAILED": 1},

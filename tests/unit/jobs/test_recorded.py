@@ -193,6 +193,6 @@ async def test_of_more_jobs_than_are_kept_none_that_runs_is_dropped_and_it_says_
 
 
 def test_the_recording_names_no_machine() -> None:
-    text = "".join(path.read_text() for path in DIRECTORY.glob("*.json"))
+    text = "".join(path.read_text() for path in DIRECTORY.rglob("*.json"))
     assert [word for word in ("/work", "/root", "/tmp/rec-", ".scratch") if word in text] == []
     assert len(text) < 400_000
