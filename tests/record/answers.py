@@ -70,7 +70,8 @@ def _tasks(cluster: Cluster) -> dict[str, Any]:
 def _scrub(text: str, words: list[tuple[str, str]]) -> str:
     for word, instead in words:
         text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w])" if word[0] != "/" else re.escape(word), instead, text)
-    return text
+    # Too short to be replaced wherever it stands, a name is still a name in its own field.
+    return re.sub(r'"hostname": "[^"]+"', '"hostname": "head.example"', text)
 
 
 def _replacements(directory: Path) -> list[tuple[str, str]]:

@@ -97,10 +97,11 @@ class Cluster:
 
     def spawn(self, case: str, code: str, **init: str) -> subprocess.Popen[bytes]:
         """Start a driver that goes on until the head stops."""
-        return subprocess.Popen(
-            [sys.executable, "-c", self.code(case, code, **init)],
-            env=self.env,
-            cwd=self.directory,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (self.directory / f"{case}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", self.code(case, code, **init)],
+                env=self.env,
+                cwd=self.directory,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )

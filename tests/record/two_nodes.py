@@ -18,9 +18,9 @@ from tests.record.nodes import add_node, head, node_processes, wait
 WORKER_IP = "127.0.0.2"
 AWAY = {"away": 0.1}
 ACTOR = (
-    "kept = ray.remote(num_cpus=0, resources={{'away': 0.1}}{more})"
+    "{name} = ray.remote(num_cpus=0, resources={{'away': 0.1}}{more})"
     "(type({name!r}, (), {{'at': lambda self: 1}})).options(name={name!r}{detached}).remote(); "
-    "ray.get(kept.at.remote()); "
+    "ray.get({name}.at.remote()); "
 )
 
 

@@ -81,17 +81,17 @@ async def test_the_list(inspector: JobInspector) -> None:
 
 async def test_the_summary(inspector: JobInspector) -> None:
     assert await inspector.summary() == {
-        "total": 21,
+        "total": 39,
         "by_kind": {
-            "user": 15,
-            "coa-initialization": 2,
+            "user": 30,
+            "coa-initialization": 4,
+            "application-server": 2,
             "observer": 1,
             "internal": 1,
-            "application-server": 1,
             "cluster-initialization": 1,
         },
-        "by_outcome": {"running": 4, "succeeded": 4, "ended_unknown": 5, "failed": 7, "stopped": 1},
-        "by_verdict": {"OK": 11, "UNKNOWN": 4, "BAD": 6},
+        "by_outcome": {"pending": 5, "running": 7, "succeeded": 6, "failed": 12, "ended_unknown": 7, "stopped": 2},
+        "by_verdict": {"OK": 20, "BAD": 12, "UNKNOWN": 6, "WARN": 1},
         **TOLD,
     }
 
@@ -236,9 +236,9 @@ async def test_nodes(inspector: JobInspector) -> None:
     ("query", "wanted"),
     [
         (EMPTY, len(rows("actors"))),
-        ({"state": "alive"}, 6),
+        ({"state": "alive"}, 8),
         ({"job_id": "01000000"}, 4),
-        ({"class_name": "JobSupervisor", "state": "DEAD"}, 7),
+        ({"class_name": "JobSupervisor", "state": "DEAD"}, 16),
         ({"class_name": "NoSuch"}, 0),
     ],
 )
