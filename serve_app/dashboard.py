@@ -109,6 +109,10 @@ class DashboardClient:
         """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
         return await self._list("actors", {}, **equals)
 
+    async def waiting_actors(self) -> Listing:
+        """Actors that are not placed yet, with what they need."""
+        return await self._list("actors", {"detail": "True"}, state="PENDING_CREATION")
+
     async def nodes(self) -> Listing:
         """Nodes, dead ones too."""
         return await self._list("nodes", {"detail": "True"})

@@ -38,6 +38,7 @@ class Replay:
             "drivers": Listing(rows("drivers")),
             "actors": Listing(rows("actors")),
             "nodes": Listing(rows("nodes")),
+            "waiting": Listing([]),
             "serve": answer("serve"),
             "tasks": answer("tasks")["data"]["result"],
             **changed,
@@ -54,6 +55,9 @@ class Replay:
 
     async def actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
+
+    async def waiting_actors(self) -> Listing:
+        return self._say("waiting")  # type: ignore[no-any-return]
 
     async def nodes(self) -> Listing:
         return self._say("nodes")  # type: ignore[no-any-return]
