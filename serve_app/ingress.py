@@ -149,6 +149,18 @@ class HandleJobs(_Part):
     async def current(self) -> Json:
         return await self._ask("current")
 
+    async def summary(self, query: Json) -> Json:
+        return await self._ask("summary", query)
+
+    async def hierarchy(self, query: Json) -> Json:
+        return await self._ask("hierarchy", query)
+
+    async def lifecycle(self) -> Json:
+        return await self._ask("lifecycle")
+
+    async def findings(self) -> Json:
+        return await self._ask("findings")
+
     async def ray_status(self) -> Json:
         return await self._ask("ray_status")
 
@@ -160,6 +172,9 @@ class HandleJobs(_Part):
 
     async def cluster_actors(self, query: Json) -> Json:
         return await self._ask("cluster_actors", query)
+
+    async def cluster_leftovers(self) -> Json:
+        return await self._ask("cluster_leftovers")
 
 
 class HandleStore(_Part):

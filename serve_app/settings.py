@@ -13,6 +13,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from organs.models import OrganSpec
+from serve_app.jobs.declared import KindSpec
+from serve_app.jobs.expectations import EXPECTATIONS
 
 
 class _Strict(BaseModel):
@@ -66,12 +68,30 @@ class ManagerConfig(_Strict):
 class InspectorConfig(_Strict):
     """``user_config`` of the ``JobInspector`` deployment."""
 
-    poll_period_s: float = Field(
-        default=5.0, ge=0.5, le=300, description="How often Ray is asked when nobody is asking us."
+    poll_period_s: float = Field(default=5.0, ge=0.5, le=300, description="How often Ray is asked when all is at rest.")
+    busy_poll_period_s: float = Field(
+        default=1.0, ge=0.2, le=60, description="How often while jobs come and go; twice as long while they only run."
     )
     fresh_for_s: float = Field(default=2.0, ge=0.1, le=60, description="A snapshot this young is served as it is.")
     source_timeout_s: float = Field(default=4.0, gt=0, le=60, description="Deadline of one question to Ray.")
     retained_jobs: int = Field(default=10_000, ge=100, le=100_000, description="Most job rows kept in memory.")
+    kinds: tuple[KindSpec, ...] = Field(
+        default=(), max_length=100, description="Kinds of your own, and what is expected of them (see below)."
+    )
+    kept_days: float = Field(default=90.0, gt=0, le=3_660, description="Ended jobs older than this are forgotten.")
+    kept_jobs: int = Field(default=100_000, ge=100, le=10_000_000, description="Most jobs kept in the history.")
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> Self:
+        names: set[str] = set()
+        for kind in self.kinds:
+            if kind.name in names:
+                raise ValueError(f"kind {kind.name!r} is given twice")
+            if (kind.match is None) != (kind.name in EXPECTATIONS):
+                why = "is built in, so it takes no match" if kind.match else "is not built in, so it needs a match"
+                raise ValueError(f"kind {kind.name!r} {why}")
+            names.add(kind.name)
+        return self
 
 
 class Env(_Strict):

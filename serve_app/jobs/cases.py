@@ -39,7 +39,7 @@ ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 NAME_KEY = "job_name"
 NOTE_KEY = "seedcore.note"
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
-_SERIES_CHARS = 500
+_SERIES_CHARS = 250
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
 _LEFT = "Expected termination"
 

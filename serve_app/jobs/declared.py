@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -49,15 +46,3 @@ class KindSpec(_Strict):
     deadline_s: float | None = Field(default=None, gt=0, le=31_622_400, description="Longer is BAD.")
     every_h: float | None = Field(default=None, gt=0, le=8_784, description="A success is due at least this often.")
     allowed_failures: int = Field(default=0, ge=0, le=100, description="Failures in a row that are only WARN.")
-
-
-@lru_cache(maxsize=1_000)
-def matches(pattern: str, text: str) -> bool:
-    """Whether the whole text is as the pattern says; case counts."""
-    return _compiled(pattern).match(text) is not None
-
-
-@lru_cache(maxsize=500)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # Each `*` becomes a group that is not tried again (fnmatch since Python 3.9), so time is bounded by the text.
-    return re.compile(fnmatch.translate(pattern))

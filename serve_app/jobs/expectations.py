@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serve_app.jobs.declared import KindSpec
 from serve_app.jobs.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
@@ -20,6 +19,10 @@ from serve_app.jobs.kinds import (
     rules_with,
 )
 from serve_app.jobs.models import JobFacts, JobType, Outcome
+
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.jobs.declared import KindSpec
 
 PENDING_LIMIT_S = 60.0
 EXPECTED_DURATION_KEY = "seedcore.expected_duration_s"

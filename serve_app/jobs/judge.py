@@ -68,9 +68,11 @@ def judge(
 def sort_key(row: JobRow) -> tuple[int, str]:
     """Rows in the order of their start, in microseconds; those without one are the oldest.
 
-    The key travels in cursors, so an id that is long or odd stands there as its hash.
+    The key travels in cursors, so an id that is long or odd stands there as its hash. Ids of several sessions are the
+    same, so the session is part of it.
     """
     name = row.id if _PLAIN_ID.fullmatch(row.id) else f"~{hashlib.sha256(row.id.encode(errors='replace')).hexdigest()}"
+    name = f"{name}@{row.session}" if row.session else name
     return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), name)
 
 

@@ -9,10 +9,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from serve_app.jobs.declared import KindSpec, Match, matches
 from serve_app.jobs.models import ActorFacts, Evidence, JobFacts
+from serve_app.jobs.patterns import matches
+
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.jobs.declared import KindSpec, Match
 
 CLUSTER_INITIALIZATION = "cluster-initialization"
 WORKER_NODE = "worker-node"

@@ -157,6 +157,11 @@ def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
     )
 
 
+def started_at_of_actor(rows: Iterable[Any]) -> datetime | None:
+    """``start_time_ms`` of one actor's row with its details."""
+    return next((_time(row.get("start_time_ms")) for row in rows if isinstance(row, dict)), None)
+
+
 def task_counts(answer: Any) -> TaskCounts:
     """``TaskSummaries`` of ray/util/state/common.py for one job; states are those of ``TaskStatus`` in common.proto."""
     by_name: Any = answer

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, initializations, memories
+from serve_app.store import agents, initializations, job_figures, jobs, memories
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -105,6 +105,58 @@ class Store:
     async def count_failed_initializations(self, config_hash: str) -> int:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
+
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed."""
+        await self._write(jobs.save, session, records)
+
+    async def list_jobs(self, asked: Json) -> list[Json]:
+        """A page of the history, newest first; see ``store.jobs.page``."""
+        return await self._read(jobs.page, asked)
+
+    async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
+        """The newest job with this id, with transitions and log excerpt."""
+        return await self._read(jobs.find, wanted, session)
+
+    async def job_transitions(self, key: str) -> list[Json]:
+        """How the judgement of a job changed, oldest first."""
+        return await self._read(jobs.transitions_of, key)
+
+    async def save_log_excerpt(self, key: str, text: str) -> None:
+        """Keep the end of a job's log."""
+        await self._write(jobs.save_log_excerpt, key, text)
+
+    async def open_jobs(self, session: str) -> list[str]:
+        """Keys of jobs that had not ended when they were last seen."""
+        return await self._read(jobs.open_keys, session)
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None:
+        """Record that Ray no longer lists these jobs."""
+        await self._write(jobs.close_unseen, session, keys)
+
+    async def close_sessions(self, current: str) -> list[str]:
+        """Declare lost what ran in sessions that nobody has seen for five minutes; gives their names."""
+        return await self._write(jobs.close_sessions, current)
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int:
+        """Delete ended jobs that are too old or too many, at most ``batch``."""
+        return await self._write(jobs.forget, kept_days, kept_jobs, batch)
+
+    async def delete_job(self, key: str) -> bool:
+        """Forget one job; whether it was there."""
+        return await self._write(jobs.delete_job, key)
+
+    async def jobs_ended_since(self, since_us: int) -> Json:
+        """Counts, durations and causes; see ``store.job_figures.ended_since``."""
+        return await self._read(job_figures.ended_since, since_us)
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
+        """Durations and last times by series."""
+        return await self._read(job_figures.past_runs, series)
+
+    async def count_jobs(self) -> Json:
+        """How many jobs are kept."""
+        return await self._read(job_figures.count)
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -131,6 +131,21 @@ class FakePart:
     async def current(self) -> Any:
         return self._say("current")
 
+    async def summary(self, query: Any) -> Any:
+        return self._say("summary", query)
+
+    async def hierarchy(self, query: Any) -> Any:
+        return self._say("hierarchy", query)
+
+    async def lifecycle(self) -> Any:
+        return self._say("lifecycle")
+
+    async def findings(self) -> Any:
+        return self._say("findings")
+
+    async def cluster_leftovers(self) -> Any:
+        return self._say("cluster_leftovers")
+
     async def ray_status(self) -> Any:
         return self._say("ray_status")
 
@@ -158,6 +173,11 @@ def standard_answers() -> dict[str, Any]:
         "list_jobs": {"items": [job("01000000")], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "get_job": NotFound("There is no job 'x'."),
         "current": job("01000000", kind="application-server"),
+        "summary": {"window": "1h", "as_of": AS_OF, "degraded": []},
+        "hierarchy": {"root": {}, "as_of": AS_OF, "degraded": []},
+        "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
+        "findings": {"items": [], "as_of": AS_OF, "degraded": []},
+        "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},

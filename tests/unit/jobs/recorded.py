@@ -39,6 +39,7 @@ class Replay:
             "actors": Listing(rows("actors")),
             "nodes": Listing(rows("nodes")),
             "waiting": Listing([]),
+            "actor": Listing([{"start_time_ms": rows("nodes")[0]["start_time_ms"] + 5_000}]),
             "serve": answer("serve"),
             "tasks": answer("tasks")["data"]["result"],
             **changed,
@@ -55,6 +56,9 @@ class Replay:
 
     async def actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
+
+    async def actor(self, actor_id: str) -> Listing:
+        return self._say("actor")  # type: ignore[no-any-return]
 
     async def waiting_actors(self) -> Listing:
         return self._say("waiting")  # type: ignore[no-any-return]
