@@ -151,7 +151,8 @@ async def test_who_manages_what(inspector: JobInspector, ray: Replay) -> None:
     assert f"job {job_of('driver-ok')['job_id']} user: ended_unknown UNKNOWN  [job list: type DRIVER]" in text
     assert "hunter2" not in text
     drawn = (await inspector.hierarchy({"format": "mermaid"}))["text"]
-    assert drawn.startswith("flowchart LR\n") and drawn.count("-->") == drawn.count("[") - 1
+    assert drawn.startswith("flowchart LR\n")
+    assert drawn.count("-->") == drawn.count("[") - 1
     with pytest.raises(InvalidInput, match="format must be one of"):
         await inspector.hierarchy({"format": "svg"})
 
