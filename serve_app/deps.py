@@ -62,6 +62,8 @@ class Jobs(Protocol):
 
     async def findings(self) -> Json: ...
 
+    async def take_events(self, events: list[Json]) -> Json: ...
+
     async def ray_status(self) -> Json: ...
 
     async def cluster_resources(self) -> Json: ...
@@ -91,3 +93,4 @@ class Deps:
     jobs: Jobs
     store: StoreHealth
     config: IngressConfig
+    events_key: str | None = None

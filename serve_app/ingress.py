@@ -46,7 +46,9 @@ class Ingress:
         self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, IngressConfig())
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_api(self._deps, self._args, Tokens.load(Env.read()), _own_addresses())
+        env = Env.read()
+        self._deps.events_key = env.events_key
+        return create_api(self._deps, self._args, Tokens.load(env), _own_addresses())
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
@@ -160,6 +162,9 @@ class HandleJobs(_Part):
 
     async def findings(self) -> Json:
         return await self._ask("findings")
+
+    async def take_events(self, events: list[Json]) -> Json:
+        return await self._ask("take_events", events)
 
     async def ray_status(self) -> Json:
         return await self._ask("ray_status")

@@ -75,6 +75,12 @@ class InspectorConfig(_Strict):
     fresh_for_s: float = Field(default=2.0, ge=0.1, le=60, description="A snapshot this young is served as it is.")
     source_timeout_s: float = Field(default=4.0, gt=0, le=60, description="Deadline of one question to Ray.")
     retained_jobs: int = Field(default=10_000, ge=100, le=100_000, description="Most job rows kept in memory.")
+    list_actors_up_to: int = Field(
+        default=1_000,
+        ge=0,
+        le=10_000,
+        description="More actors than this are listed once a minute only, while Ray pushes events.",
+    )
     kinds: tuple[KindSpec, ...] = Field(
         default=(), max_length=100, description="Kinds of your own, and what is expected of them (see below)."
     )
@@ -106,6 +112,13 @@ class Env(_Strict):
     executor_token: str | None = Field(default=None, repr=False, description="Bearer token of the executor role.")
     operator_token: str | None = Field(default=None, repr=False, description="Bearer token of the operator role.")
     tokens_file: Path | None = Field(default=None, description="YAML file with a list of tokens for each role.")
+    events_key: str | None = Field(
+        default=None,
+        repr=False,
+        min_length=16,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Secret part of the address to which Ray pushes events (`POST /events/{key}`).",
+    )
     otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; without it no span is exported.")
 
     @classmethod

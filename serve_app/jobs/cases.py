@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from serve_app.jobs.expectations import Contracts, deadline_of, limit_of
@@ -38,6 +38,7 @@ from serve_app.jobs.waiting import why_waiting
 ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 NAME_KEY = "job_name"
 NOTE_KEY = "seedcore.note"
+_SETTLING = timedelta(seconds=5)
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 _SERIES_CHARS = 250
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
@@ -96,6 +97,8 @@ class CaseMaker:
             return before
         kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
         conclusion = outcome_of(job, driver, node)
+        if _has_just_ended(job, conclusion, self.now):
+            conclusion = _ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
@@ -188,6 +191,17 @@ def _driver(job: JobFacts, exits: Section[Mapping[str, DriverExit]]) -> Section[
     if isinstance(exits, Unknown):
         return exits
     return Known(exits.value.get(job.job_id or ""), exits.note)
+
+
+def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> bool:
+    """Ray closes a job's row up to some seconds before its driver's, which is the one that tells how it ended."""
+    if conclusion.evidence[-1].rule != "worker-row-missing" or job.ended_at is None:
+        return False
+    return now - job.ended_at < _SETTLING
+
+
+def _ending(conclusion: Conclusion) -> Conclusion:
+    return Conclusion(Outcome.RUNNING, conclusion.evidence, "It has just ended; how is not recorded yet.")
 
 
 def _serves_on(conclusion: Conclusion) -> Conclusion:

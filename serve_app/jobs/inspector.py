@@ -97,6 +97,10 @@ class JobInspector:
         """See ``JobAnswers``."""
         return await self._jobs.findings()
 
+    async def take_events(self, events: list[Any]) -> Json:
+        """Events that Ray pushed: they count at once, and the next look comes at once."""
+        return {"told": self._watch.take_events(events)}
+
     async def ray_status(self) -> Json:
         """See ``ClusterAnswers``."""
         return await self._cluster.ray_status()

@@ -11,8 +11,9 @@ from typing import Any
 from serve_app.dashboard import DashboardClient
 from serve_app.errors import AppError
 from serve_app.jobs.blocking import Blocking
+from serve_app.jobs.events import Pushed, with_events
 from serve_app.jobs.here import Here
-from serve_app.jobs.models import JobFacts, JobType, Known, Section, Snapshot, TaskCounts
+from serve_app.jobs.models import ActorFacts, JobFacts, JobType, Known, Section, Snapshot, TaskCounts
 from serve_app.jobs.ray_rows import task_counts
 from serve_app.jobs.ray_source import collect
 from serve_app.settings import InspectorConfig
@@ -21,6 +22,8 @@ from serve_app.settings import InspectorConfig
 _TASKS_ASKED_WITHIN = timedelta(minutes=10)
 _TASKS_ASKED_AT_ONCE = 8
 _TASKS_KEPT = 2_000
+
+_ACTORS_LISTED_EVERY = timedelta(seconds=60)
 
 _NOT_TOLD = TaskCounts(0, 0, 0, 0, 0)
 
@@ -34,20 +37,39 @@ class Looker:
         self._here = here
         self._resources = resources
         self._now = now
+        self.pushed = Pushed()
         self._tasks: dict[str, TaskCounts] = {}
+        self._actors_at: datetime | None = None
 
     async def look(self, previous: Snapshot | None) -> Snapshot:
-        """The cluster as it is now."""
+        """The cluster as it is now, and what Ray pushed meanwhile."""
+        began = self._now()
+        known_actors = self._actors_by_events(previous, began)
         snapshot = await collect(
             self._client,
-            self._now(),
+            began,
+            known_actors=known_actors,
             own_job_id=self._here.job_id,
             previous=previous,
             retained_jobs=self.config.retained_jobs,
             free=self._free,
         )
+        if known_actors is None and isinstance(snapshot.actors, Known):
+            self._actors_at = began
+        # What came in before a whole look began is in its tables; of actors, before they were last listed.
+        if self._actors_at is not None:
+            self.pushed.forget_before(min(began, self._actors_at))
         await self._ask_tasks(snapshot)
-        return replace(snapshot, session=self._here.session, tasks=self._told())
+        return with_events(replace(snapshot, session=self._here.session, tasks=self._told()), self.pushed)
+
+    def _actors_by_events(self, previous: Snapshot | None, now: datetime) -> Known[tuple[ActorFacts, ...]] | None:
+        """In a big cluster whose events come in, actors are listed once a minute, and events tell the rest."""
+        latest_at = self.pushed.latest_at
+        if previous is None or not isinstance(previous.actors, Known) or self._actors_at is None or latest_at is None:
+            return None
+        many = len(previous.actors.value) > self.config.list_actors_up_to
+        recent = now - self._actors_at < _ACTORS_LISTED_EVERY and now - latest_at < _ACTORS_LISTED_EVERY
+        return previous.actors if many and recent else None
 
     async def _free(self) -> Section[Any]:
         answer = await self._resources.get(self.config.source_timeout_s)

@@ -13,7 +13,17 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.dashboard import Listing
 from serve_app.errors import AppError
-from serve_app.jobs.models import DriverExit, JobFacts, Known, NodeFacts, Section, ServeFacts, Snapshot, Unknown
+from serve_app.jobs.models import (
+    ActorFacts,
+    DriverExit,
+    JobFacts,
+    Known,
+    NodeFacts,
+    Section,
+    ServeFacts,
+    Snapshot,
+    Unknown,
+)
 from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts, waiting_actors
 
 T = TypeVar("T")
@@ -48,17 +58,19 @@ async def collect(
     previous: Snapshot | None = None,
     retained_jobs: int = _MOST_JOBS,
     free: Free | None = None,
+    known_actors: Known[tuple[ActorFacts, ...]] | None = None,
 ) -> Snapshot:
     """Look once. A source that fails is ``Unknown`` with its reason; nothing is raised, and no job is made in Ray.
 
     Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` those on their way
     and the newest are kept. ``free`` tells unused resources; as the waiting actors, it is asked when a job is pending.
+    With ``known_actors`` the actor table is not listed.
     """
     known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
     jobs, exits, actors, nodes, serve = await asyncio.gather(
         _section(client.jobs(), lambda rows: _jobs(rows, known, retained_jobs)),
         _section(client.drivers_of_workers(), lambda listing: _exits(listing, previous)),
-        _section(_actors(client), lambda listing: Known(actor_facts(listing.rows), listing.note)),
+        _told(known_actors) if known_actors is not None else _section(_actors(client), _actor_table),
         _section(client.nodes(), _nodes),
         _section(client.serve_applications(), _serve),
     )
@@ -70,6 +82,14 @@ async def collect(
         _not_asked() if free is None else free(),
     )
     return replace(snapshot, waiting=waiting, free=available)
+
+
+async def _told(known: Section[T]) -> Section[T]:
+    return known
+
+
+def _actor_table(listing: Listing) -> Known[tuple[ActorFacts, ...]]:
+    return Known(actor_facts(listing.rows), listing.note)
 
 
 async def _not_asked() -> Section[Mapping[str, float]]:

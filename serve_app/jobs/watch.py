@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from serve_app.dashboard import DashboardClient
 from serve_app.errors import NotFound, Unavailable
@@ -97,6 +98,13 @@ class Watch:
             raise not_found(wanted)
         seen, row = found
         return row, facts_of(seen.snapshot, row), exit_of(seen.snapshot, row)
+
+    def take_events(self, events: list[Any]) -> int:
+        """Take what Ray pushed; how many events told something."""
+        told = self._looker.pushed.take(events, self._now())
+        if told:
+            self.latest.nudge()
+        return told
 
     def findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job."""

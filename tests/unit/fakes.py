@@ -146,6 +146,9 @@ class FakePart:
     async def cluster_leftovers(self) -> Any:
         return self._say("cluster_leftovers")
 
+    async def take_events(self, events: Any) -> Any:
+        return self._say("take_events", events)
+
     async def ray_status(self) -> Any:
         return self._say("ray_status")
 
@@ -178,6 +181,7 @@ def standard_answers() -> dict[str, Any]:
         "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
         "findings": {"items": [], "as_of": AS_OF, "degraded": []},
         "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
+        "take_events": {"told": 1},
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
