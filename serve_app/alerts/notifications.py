@@ -71,7 +71,7 @@ def next_attempt(
 def _alertmanager(
     kind: Literal["fired", "resolved"], alert: Mapping[str, Any], config: AlertsConfig, now: datetime
 ) -> Json:
-    """One alert of Alertmanager's API v2, ``postableAlerts``. Labels say which alert it is and never change."""
+    """One alert of Alertmanager's API v2, ``postableAlerts``; its labels say which one it is."""
     valid_until = rfc3339(now + timedelta(seconds=_PERIODS_VALID * config.resend_s))
     return {
         "labels": {

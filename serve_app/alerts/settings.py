@@ -153,11 +153,11 @@ class AlertsConfig(_Strict):
     def _named_once(self) -> Self:
         for what, names in (
             ("webhooks", [webhook.name for webhook in self.webhooks]),
-            ("holds", [hold.rule for hold in self.holds]),
+            ("holds", [hold.rule.value for hold in self.holds]),
         ):
             for name in names:
                 if names.count(name) > 1:
-                    raise ValueError(f"{what}: {str(name)!r} is given twice")
+                    raise ValueError(f"{what}: {name!r} is given twice")
         return self
 
     def hold_of(self, rule: Rule) -> float:
