@@ -63,6 +63,22 @@ class Jobs(Protocol):
     async def cluster_actors(self, query: Json) -> Json: ...
 
 
+class AlertList(Protocol):
+    """The alerts."""
+
+    async def alerts(self, query: Json) -> Json:
+        """A page of active alerts: ``{"items": [alert…], "next_cursor", "as_of", "degraded"}``."""
+        ...
+
+    async def alert_history(self, query: Json) -> Json:
+        """A page of alerts that have fired; raises ``Unavailable`` without the store."""
+        ...
+
+    async def active_counts(self) -> Json:
+        """``{rule: {"pending": n, "firing": n}}``, every rule."""
+        ...
+
+
 class StoreHealth(Protocol):
     """The store, as far as readiness asks."""
 
@@ -80,4 +96,5 @@ class Deps:
     organism: Organism
     jobs: Jobs
     store: StoreHealth
+    alerts: AlertList
     config: IngressConfig

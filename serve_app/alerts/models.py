@@ -16,6 +16,7 @@ State = Literal["pending", "firing", "resolved"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
+_HIDDEN = ("fingerprint", "clear_since", "notified")
 # What changes at every look and is worth no writing by itself.
 _FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
 
@@ -78,11 +79,7 @@ class Alert:
 
     def view(self) -> dict[str, Any]:
         """As ``GET /alerts`` answers it."""
-        hidden = ("fingerprint", "clear_since", "notified")
-        return {
-            **{name: value for name, value in self.to_json().items() if name not in hidden},
-            "silenced": self.silenced_by is not None,
-        }
+        return view_of(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +99,11 @@ class Gap:
     subject: str | None = None
 
 
+def view_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of ``to_json``."""
+    return {**{name: row[name] for name in row if name not in _HIDDEN}, "silenced": row["silenced_by"] is not None}
+
+
 def fingerprint_of(rule: Rule, subject: str) -> str:
     """Sixteen hexadecimal digits that stand for a rule and a subject."""
     return hashlib.sha256(f"{rule.value}\n{subject}".encode()).hexdigest()[:16]
@@ -115,6 +117,11 @@ def alert_id(fingerprint: str, pending_since: datetime) -> str:
 def microseconds(time: datetime) -> int:
     """Since 1970: a time as an exact number, by which pages go on."""
     return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(number: int) -> datetime:
+    """The time that ``microseconds`` had; raises ``OverflowError`` when there is no such time."""
+    return _EPOCH + number * _MICROSECOND
 
 
 def rfc3339(time: datetime | None) -> str | None:

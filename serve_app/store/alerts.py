@@ -112,7 +112,7 @@ async def history(connection: AsyncConnection, query: Mapping[str, Any]) -> list
     if query.get("since"):
         wanted.append(alerts.c.firing_since >= datetime.fromisoformat(query["since"]))
     if query.get("before"):
-        at, name = datetime.fromisoformat(query["before"][0]), query["before"][1]
+        at, name = datetime.fromisoformat(query["before"][0]), checked_name("cursor", query["before"][1])
         wanted.append(or_(alerts.c.firing_since < at, and_(alerts.c.firing_since == at, alerts.c.id < name)))
     newest = select(alerts).where(*wanted).order_by(alerts.c.firing_since.desc(), alerts.c.id.desc())
     rows = await connection.execute(newest.limit(checked_limit(query["limit"]) + 1))

@@ -61,6 +61,8 @@ def test_roles() -> None:
         "GET /cluster/resources": ("reader", token),
         "GET /cluster/nodes": ("reader", token),
         "GET /cluster/actors": ("reader", token),
+        "GET /alerts": ("reader", token),
+        "GET /alerts/history": ("reader", token),
         "GET /report": ("reader", token),
     }
     assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
