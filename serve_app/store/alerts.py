@@ -48,13 +48,13 @@ async def apply(
         statement = insert(connection, alerts)
         values = {name: statement.excluded[name] for name in (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN) if name != "id"}
         upsert = statement.on_conflict_do_update(index_elements=["id"], set_=values)
-        await connection.execute(upsert, [_alert_values(alert) for alert in changed])
+        await connection.execute(upsert, [_alert_values(alert) for alert in _in_order(changed)])
     if dropped:
         unfired = alerts.c.id.in_(list(dropped)) & alerts.c.firing_since.is_(None)
         await connection.execute(delete(alerts).where(unfired))
     if outbox:
         new = insert(connection, notifications).on_conflict_do_nothing(index_elements=["id"])
-        await connection.execute(new, [_notification_values(row, now) for row in outbox])
+        await connection.execute(new, [_notification_values(row, now) for row in _in_order(outbox)])
 
 
 async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
@@ -140,6 +140,11 @@ async def prune(
     await connection.execute(delete(notifications).where(notifications.c.alert_id.in_(ids)))
     await connection.execute(delete(alerts).where(alerts.c.id.in_(ids)))
     return {"given_up": given_up.rowcount, "forgotten": len(ids)}
+
+
+def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By id, so that two who write at once do not wait for each other."""
+    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 def _waiting(notification_id: str) -> ColumnElement[bool]:
