@@ -217,6 +217,14 @@ async def test_a_store_that_is_away_at_the_start_is_joined_later(world: World) -
     assert world.listener.events("one") == ["fired", "fired"]
 
 
+async def test_nothing_is_written_beside_alerts_that_could_not_be_read(world: World) -> None:
+    await world.at(0, **BAD)
+    world.restart()
+    world.store.fail_only, world.store.failure = {"active_alerts"}, AWAY
+    await world.at(100, **BAD)
+    assert (len(world.store.alerts), world.store.writes) == (1, 1)
+
+
 async def test_a_dead_webhook_stops_nobody_and_is_tried_again_until_the_end(world: World) -> None:
     world.listener.dead = {"one"}
     await world.at(0, **BAD)

@@ -201,6 +201,10 @@ class TestAdopt:
         assert adopted.active == (alert(),)
         assert adopted.resolved == (replace(younger, state="resolved", resolved_at=at(10)),)
 
+    def test_of_two_stored_ones_the_one_that_was_told_goes_on(self) -> None:
+        untold, told = alert(notified=False, state="pending"), alert(pending_since=at(1))
+        assert adopt([untold, told], (), at(10)).active == (told,)
+
 
 def test_counts_name_every_rule() -> None:
     counted = counts([alert(), alert(subject="b"), alert(Rule.CPU_HIGH, "n1", state="pending")])
