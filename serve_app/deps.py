@@ -75,6 +75,22 @@ class Jobs(Protocol):
     async def cluster_leftovers(self) -> Json: ...
 
 
+class AlertList(Protocol):
+    """The alerts."""
+
+    async def alerts(self, query: Json) -> Json:
+        """A page of active alerts: ``{"items": [alert…], "next_cursor", "as_of", "degraded"}``."""
+        ...
+
+    async def alert_history(self, query: Json) -> Json:
+        """A page of alerts that have fired; raises ``Unavailable`` without the store."""
+        ...
+
+    async def active_counts(self) -> Json:
+        """``{rule: {"pending": n, "firing": n}}``, every rule."""
+        ...
+
+
 class StoreHealth(Protocol):
     """The store, as far as readiness asks."""
 
@@ -92,5 +108,6 @@ class Deps:
     organism: Organism
     jobs: Jobs
     store: StoreHealth
+    alerts: AlertList
     config: IngressConfig
     events_key: str | None = None

@@ -39,11 +39,13 @@ class Ingress:
         manager: DeploymentHandle,
         inspector: DeploymentHandle,
         store: DeploymentHandle,
+        alerts: DeploymentHandle,
     ) -> None:
         self._args = args
         organism, jobs, storage = HandleOrganism(manager), HandleJobs(inspector), HandleStore(store)
-        self._parts: tuple[_Part, ...] = (organism, jobs, storage)
-        self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, IngressConfig())
+        alert_list = HandleAlerts(alerts)
+        self._parts: tuple[_Part, ...] = (organism, jobs, storage, alert_list)
+        self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, alert_list, IngressConfig())
 
     def __serve_build_asgi_app__(self) -> Any:
         env = Env.read()
@@ -180,6 +182,21 @@ class HandleJobs(_Part):
 
     async def cluster_leftovers(self) -> Json:
         return await self._ask("cluster_leftovers")
+
+
+class HandleAlerts(_Part):
+    """``deps.AlertList`` over the handle of the alerts."""
+
+    name = "Alerts"
+
+    async def alerts(self, query: Json) -> Json:
+        return await self._ask("alerts", query)
+
+    async def alert_history(self, query: Json) -> Json:
+        return await self._ask("alert_history", query)
+
+    async def active_counts(self) -> Json:
+        return await self._ask("active_counts")
 
 
 class HandleStore(_Part):

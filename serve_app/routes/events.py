@@ -11,7 +11,8 @@ from serve_app.errors import Forbidden, NotFound
 from serve_app.routes.answers import REFUSED, FromDeps, json_answer, problems
 from serve_app.settings import variable_of
 
-router = APIRouter(prefix="/events", tags=["events"], responses=REFUSED | problems({404: "not the key"}))
+_REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
+router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
 Event = dict[str, Any]
 

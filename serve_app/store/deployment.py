@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -189,6 +189,36 @@ class StoreDeployment:
     async def count_failed_initializations(self, config_hash: str) -> int:
         """See ``Store.count_failed_initializations``."""
         return await (await self._opening.store()).count_failed_initializations(config_hash)
+
+    async def active_alerts(self) -> list[Json]:
+        """See ``Store.active_alerts``."""
+        return await (await self._opening.store()).active_alerts()
+
+    async def apply_alerts(
+        self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """See ``Store.apply_alerts``."""
+        await (await self._opening.store()).apply_alerts(changed, dropped, outbox)
+
+    async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
+        """See ``Store.due_notifications``."""
+        return await (await self._opening.store()).due_notifications(webhook, limit)
+
+    async def notification_delivered(self, notification_id: str) -> None:
+        """See ``Store.notification_delivered``."""
+        await (await self._opening.store()).notification_delivered(notification_id)
+
+    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
+        """See ``Store.notification_failed``."""
+        await (await self._opening.store()).notification_failed(notification_id, error, next_at)
+
+    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
+        """See ``Store.alert_history``."""
+        return await (await self._opening.store()).alert_history(query)
+
+    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
+        """See ``Store.prune_alerts``."""
+        return await (await self._opening.store()).prune_alerts(kept_history, kept_days, give_up_after_h)
 
     async def close(self) -> None:
         """Give the connections back."""

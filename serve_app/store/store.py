@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, initializations, job_figures, jobs, memories
+from serve_app.store import agents, alerts, initializations, job_figures, jobs, memories
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -157,6 +157,37 @@ class Store:
     async def count_jobs(self) -> Json:
         """How many jobs are kept."""
         return await self._read(job_figures.count)
+
+    async def active_alerts(self) -> list[Json]:
+        """Alerts that are not resolved, as ``Alert.to_json`` has them."""
+        return await self._read(alerts.active)
+
+    async def apply_alerts(
+        self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write alerts, forget pending ones by id, and put notifications into the outbox, all of it or nothing."""
+        await self._write(alerts.apply, changed, dropped, outbox)
+
+    async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
+        """What a webhook shall be told now: ``id, alert_id, payload, created_at, attempts``."""
+        now = self._now()
+        return await self._read(alerts.due, now, webhook, limit)
+
+    async def notification_delivered(self, notification_id: str) -> None:
+        """Record that a notification arrived; it is not due again."""
+        await self._write(alerts.delivered, notification_id)
+
+    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
+        """Record a failed attempt and when the next is due, as RFC 3339; None gives it up."""
+        await self._write(alerts.failed, notification_id, error, next_at)
+
+    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
+        """Alerts that fired, the newest first; see ``serve_app.store.alerts.history``."""
+        return await self._read(alerts.history, query)
+
+    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
+        """Keep history and outbox within bounds: ``{"given_up", "forgotten"}``."""
+        return await self._write(alerts.prune, kept_history, kept_days, give_up_after_h)
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -107,6 +109,46 @@ initialization_steps = Table(
     Column("self_test", Text, nullable=False),
     Column("done_at", UtcTime, nullable=False),
 )
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", name_type(), primary_key=True),
+    # The same for the same thing going wrong again.
+    Column("fingerprint", name_type(), nullable=False),
+    Column("rule", name_type(), nullable=False),
+    Column("subject", name_type(), nullable=False),
+    Column("severity", name_type(), nullable=False),
+    Column("state", name_type(), nullable=False, index=True),
+    Column("sentence", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("value", Double, nullable=True),
+    Column("threshold", Double, nullable=True),
+    Column("pending_since", UtcTime, nullable=False),
+    Column("firing_since", UtcTime, nullable=True),
+    Column("clear_since", UtcTime, nullable=True),
+    Column("resolved_at", UtcTime, nullable=True),
+    Column("notified", Boolean, nullable=False),
+    Column("silenced_by", Text, nullable=True),
+)
+Index("ix_alerts_newest", alerts.c.firing_since.desc(), alerts.c.id.desc())
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", name_type(), primary_key=True),
+    Column("alert_id", name_type(), ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("webhook", name_type(), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # None when it was delivered or given up.
+    Column("next_at", UtcTime, nullable=True),
+    Column("delivered_at", UtcTime, nullable=True),
+    Column("given_up_at", UtcTime, nullable=True),
+    Column("last_error", Text, nullable=True),
+)
+Index("ix_notifications_due", notifications.c.webhook, notifications.c.next_at)
 
 heartbeats = Table(
     "heartbeats",

@@ -104,7 +104,7 @@ def result(agent_id: str) -> Any:
 
 @dataclass
 class FakePart:
-    """Organism, jobs and store in one: each method answers what is set, or raises it."""
+    """Organism, jobs, alerts and store in one: each method answers what is set, or raises it."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -161,6 +161,15 @@ class FakePart:
     async def cluster_actors(self, query: Any) -> Any:
         return self._say("cluster_actors", query)
 
+    async def alerts(self, query: Any) -> Any:
+        return self._say("alerts", query)
+
+    async def alert_history(self, query: Any) -> Any:
+        return self._say("alert_history", query)
+
+    async def active_counts(self) -> Any:
+        return self._say("active_counts")
+
     async def ping(self) -> Any:
         return self._say("ping")
 
@@ -186,6 +195,9 @@ def standard_answers() -> dict[str, Any]:
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 
@@ -208,7 +220,7 @@ class Served:
 
 def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -> Served:
     organs, part = FakeOrgans(), FakePart({**standard_answers(), **answers})
-    deps = Deps(organs, part, part, part, IngressConfig())
+    deps = Deps(organs, part, part, part, part, IngressConfig())
     return Served(create_api(deps, args, tokens or Tokens(), frozenset({"10.0.0.5"})), organs, part)
 
 

@@ -55,6 +55,7 @@ def test_roles() -> None:
         "POST /organism/execute/random": ("executor", token),
         "POST /organism/execute/{organ_id}": ("executor", token),
         "GET /jobs": ("reader", token),
+        "POST /events/{key}": ("none", []),
         "GET /jobs/summary": ("reader", token),
         "GET /jobs/hierarchy": ("reader", token),
         "GET /jobs/lifecycle": ("reader", token),
@@ -66,6 +67,8 @@ def test_roles() -> None:
         "GET /cluster/resources": ("reader", token),
         "GET /cluster/nodes": ("reader", token),
         "GET /cluster/actors": ("reader", token),
+        "GET /alerts": ("reader", token),
+        "GET /alerts/history": ("reader", token),
         "GET /report": ("reader", token),
     }
     assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from organs.catalog import ORGAN_TYPES
 from organs.models import OrganConfig
 from organs.skills.table import BUILT_IN
+from serve_app.alerts.settings import AlertsConfig
 from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, ManagerConfig, variable_of
 from tests.unit.fakes import fake_api
 
@@ -45,6 +46,7 @@ SETTINGS = [
     *rows(IngressConfig, "`Ingress` | "),
     *rows(ManagerConfig, "`OrganismManager` | "),
     *rows(InspectorConfig, "`JobInspector` | "),
+    *rows(AlertsConfig, "`Alerts` | "),
     *rows(OrganConfig, "an organ | "),
 ]
 
