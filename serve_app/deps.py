@@ -54,6 +54,18 @@ class Jobs(Protocol):
 
     async def current(self) -> Json: ...
 
+    async def summary(self, query: Json) -> Json:
+        """Numbers of a ``window``: jobs ended, durations, failures by cause, utilisation, response times, counts."""
+        ...
+
+    async def lifecycle(self) -> Json:
+        """The steps of the start-up: ``{"steps": [step…], "as_of": str, "degraded": [reason…]}``."""
+        ...
+
+    async def findings(self) -> Json:
+        """What the judge found: ``{"items": [finding…], "as_of": str, "degraded": [reason…]}``."""
+        ...
+
     async def ray_status(self) -> Json: ...
 
     async def cluster_resources(self) -> Json: ...
@@ -61,6 +73,16 @@ class Jobs(Protocol):
     async def cluster_nodes(self) -> Json: ...
 
     async def cluster_actors(self, query: Json) -> Json: ...
+
+
+class AlertList(Protocol):
+    """The alerts."""
+
+    async def alerts(self, query: Json) -> Json:
+        """Those that are pending or firing: ``{"items": [alert…], "next_cursor": str | None, "as_of": str}``."""
+        ...
+
+    async def alert_history(self, query: Json) -> Json: ...
 
 
 class StoreHealth(Protocol):
@@ -79,5 +101,6 @@ class Deps:
     organs: Organs
     organism: Organism
     jobs: Jobs
+    alerts: AlertList
     store: StoreHealth
     config: IngressConfig

@@ -39,11 +39,13 @@ class Ingress:
         manager: DeploymentHandle,
         inspector: DeploymentHandle,
         store: DeploymentHandle,
+        alerts: DeploymentHandle | None = None,
     ) -> None:
         self._args = args
         organism, jobs, storage = HandleOrganism(manager), HandleJobs(inspector), HandleStore(store)
-        self._parts: tuple[_Part, ...] = (organism, jobs, storage)
-        self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, IngressConfig())
+        alert_list = HandleAlerts(alerts)
+        self._parts: tuple[_Part, ...] = (organism, jobs, alert_list, storage)
+        self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, alert_list, storage, IngressConfig())
 
     def __serve_build_asgi_app__(self) -> Any:
         return create_api(self._deps, self._args, Tokens.load(Env.read()), _own_addresses())
@@ -114,11 +116,13 @@ class _Part:
 
     name = ""
 
-    def __init__(self, handle: DeploymentHandle) -> None:
+    def __init__(self, handle: DeploymentHandle | None) -> None:
         self._handle = handle
         self.timeout_s = IngressConfig().call_timeout_s
 
     async def _ask(self, method: str, *args: Any) -> Json:
+        if self._handle is None:
+            raise Unavailable(f"{self.name} is not part of this application.")
         answer: Json = await call(self.name, getattr(self._handle, method), *args, timeout_s=self.timeout_s, retries=1)
         return answer
 
@@ -149,6 +153,15 @@ class HandleJobs(_Part):
     async def current(self) -> Json:
         return await self._ask("current")
 
+    async def summary(self, query: Json) -> Json:
+        return await self._ask("summary", query)
+
+    async def lifecycle(self) -> Json:
+        return await self._ask("lifecycle")
+
+    async def findings(self) -> Json:
+        return await self._ask("findings")
+
     async def ray_status(self) -> Json:
         return await self._ask("ray_status")
 
@@ -160,6 +173,18 @@ class HandleJobs(_Part):
 
     async def cluster_actors(self, query: Json) -> Json:
         return await self._ask("cluster_actors", query)
+
+
+class HandleAlerts(_Part):
+    """``deps.AlertList`` over the handle of the alerts."""
+
+    name = "Alerts"
+
+    async def alerts(self, query: Json) -> Json:
+        return await self._ask("alerts", query)
+
+    async def alert_history(self, query: Json) -> Json:
+        return await self._ask("alert_history", query)
 
 
 class HandleStore(_Part):

@@ -143,8 +143,46 @@ class FakePart:
     async def cluster_actors(self, query: Any) -> Any:
         return self._say("cluster_actors", query)
 
+    async def summary(self, query: Any) -> Any:
+        return self._say("summary", query)
+
+    async def lifecycle(self) -> Any:
+        return self._say("lifecycle")
+
+    async def findings(self) -> Any:
+        return self._say("findings")
+
+    async def alerts(self, query: Any) -> Any:
+        return self._say("alerts", query)
+
+    async def alert_history(self, query: Any) -> Any:
+        return self._say("alert_history", query)
+
     async def ping(self) -> Any:
         return self._say("ping")
+
+
+def summary(**changes: Any) -> dict[str, Any]:
+    """An hour in which nothing ended."""
+    return {
+        "window": "1h",
+        "window_s": 3600,
+        "as_of": AS_OF,
+        "degraded": [],
+        "jobs": {
+            "ended": 0, "succeeded": 0, "failed": 0, "lost": 0, "stopped": 0, "ended_unknown": 0,
+            "success_ratio": None, "error_ratio": None,
+        },
+        "duration_s": {"count": 0, "p50": None, "p95": None, "p99": None, "max": None},
+        "by_kind": {},
+        "failures_by_cause": [],
+        "utilisation": {
+            "as_of": None, "reason": "Not measured yet.", "cpu_ratio": None, "memory_ratio": None, "nodes": [],
+        },
+        "responses": {"count": 0, "errors": 0, "p50_s": None, "p95_s": None, "p99_s": None, "max_s": None},
+        "counts": {"total": 1, "by_kind": {"user": 1}, "by_outcome": {"succeeded": 1}, "by_verdict": {"OK": 1}},
+        **changes,
+    }  # fmt: skip
 
 
 def standard_answers() -> dict[str, Any]:
@@ -162,6 +200,11 @@ def standard_answers() -> dict[str, Any]:
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "summary": summary(),
+        "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
+        "findings": {"items": [], "as_of": AS_OF, "degraded": []},
+        "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 
@@ -184,7 +227,7 @@ class Served:
 
 def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -> Served:
     organs, part = FakeOrgans(), FakePart({**standard_answers(), **answers})
-    deps = Deps(organs, part, part, part, IngressConfig())
+    deps = Deps(organs, part, part, part, part, IngressConfig())
     return Served(create_api(deps, args, tokens or Tokens(), frozenset({"10.0.0.5"})), organs, part)
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from serve_app.health import Part
-from serve_app.report import Report, build_report
+from serve_app.report import Parts, Report, build_report, report_of
 from serve_app.report import __main__ as command
-from serve_app.report.text import render_markdown, render_text, report_of
-from tests.unit.fakes import initialization, job, organ
+from serve_app.report.text import render_markdown, render_text
+from tests.unit.fakes import initialization, job, organ, summary
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OK_JOB = job("01000000", verdict="OK", reason="It runs, as it should.")
@@ -33,8 +33,12 @@ def report(*jobs: Any, organs: Any = None, state: Any = None, nodes: Any = None,
         "jobs": Part({"items": list(jobs), "next_cursor": None, "degraded": []}),
         "nodes": Part({"items": nodes or [{"node_id": "n1", "state": "ALIVE"}]}),
         "resources": Part({"total": {"CPU": 2.0}, "available": {"CPU": 1.5}}),
+        "summary": Part(summary()),
+        "lifecycle": Part({"steps": [], "degraded": []}),
+        "findings": Part({"items": [], "degraded": []}),
+        "alerts": Part({"items": [], "next_cursor": None}),
     }
-    return build_report(**{**whole, **parts}, now=NOW)
+    return build_report(Parts(**{**whole, **parts}), "1h", NOW)
 
 
 @pytest.mark.parametrize(
