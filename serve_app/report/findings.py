@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serve_app.jobs.expectations import expectation_of
+from serve_app.jobs.expectations import NOTHING, expectation_of
 from serve_app.report.words import time_of
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -27,6 +27,8 @@ _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
 _OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
 _ALIKE_CHARS = 600
+# As much of a node id as tells it from others.
+_ID_CHARS = 12
 # What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
 _PARTICULAR = re.compile(r"\b(?=\w{0,80}\d)(?=\w{0,80}[A-Za-z_])\w+|\b\d{4,}\b|\b\d+(?:\.\d+)?(?= s\b)")
 
@@ -126,14 +128,14 @@ def _initialization(now: Mapping[str, Any]) -> _Trouble:
 def _node(node: Mapping[str, Any]) -> _Trouble:
     name = str(node.get("node_id"))
     action = "If it should be there, start it again."
-    finding = Finding("WARN", f"node {name}", "The node is dead.", action, _text(node.get("ended_at")))
+    finding = Finding("WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _text(node.get("ended_at")))
     return _Trouble(finding, _CLUSTER, name, "nodes")
 
 
 def _job(row: Mapping[str, Any]) -> _Trouble:
     expected = expectation_of(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
-    action = f"{meaning.action} " if meaning is not None else ""
+    action = f"{meaning.action} " if meaning is not None and meaning.action != NOTHING else ""
     name = str(row.get("id"))
     finding = Finding(
         _verdict(row.get("verdict")),

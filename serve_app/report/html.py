@@ -43,7 +43,7 @@ _WORD_COLUMNS = frozenset({"verdict", "status", "state", "severity"})
 _NUMBER_COLUMNS = frozenset(
     (
         "count", "ended", "failed", "success", "p50", "p95", "p99", "most", "duration", "took", "after head", "agents",
-        "probe", "CPU", "memory", "disk", "GPU", "in", "out",
+        "probe", "CPU", "memory", "disk", "GPU", "in", "out", "at (UTC)", "since (UTC)",
     )
 )  # fmt: skip
 _LABEL_CHARS = 34
@@ -57,8 +57,8 @@ def render_html(report: Report) -> str:
         report=report,
         style=Markup(_STYLE),  # noqa: S704 - our own file
         policy=_POLICY,
+        as_of=clock(report.as_of),
         cluster=tables.cluster_line(report),
-        initialization=tables.initialization_line(report),
         findings=[_finding(each) for each in report.findings],
         picture=_picture(report),
         gauges=_gauges(report),

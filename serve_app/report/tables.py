@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serve_app.report.content import Report
+from serve_app.report.content import MAX_JOBS, Report
 from serve_app.report.words import NOTHING, byte_rate, clock, duration, latency, percent, plain, whole
 
 _CELL_CHARS = 300
@@ -33,14 +33,8 @@ def cluster_line(report: Report) -> str:
     return f"{of_all}, {cpus}" + (f", {percent(use.get('now'))} of CPU in use" if use.get("now") is not None else "")
 
 
-def initialization_line(report: Report) -> str:
-    """Where initialization stands, in a line."""
-    now = report.initialization
-    return f"Initialization: {plain(now.get('state', 'not known'))}. {plain(now.get('sentence', ''))}".rstrip()
-
-
 def organs_table(report: Report) -> Table:
-    """Organs with the live probe of each."""
+    """Organs with the live probe of each, and where initialization stands."""
     rows = tuple(
         _cells(
             organ.get("status"), organ.get("organ_id"), organ.get("organ_type"), _agents(organ),
@@ -48,7 +42,9 @@ def organs_table(report: Report) -> Table:
         )
         for organ in report.organs
     )  # fmt: skip
-    return Table("Organs", ("status", "organ", "type", "agents", "probe", "message"), rows, _more(report, "organs"))
+    columns = ("status", "organ", "type", "agents", "probe", "message")
+    note = f"{more_line(report, 'organs')} {_initialization(report)}".strip()
+    return Table("Organs, each with a live probe", columns, rows, note)
 
 
 def lifecycle_table(report: Report) -> Table:
@@ -61,7 +57,7 @@ def lifecycle_table(report: Report) -> Table:
         for step in report.lifecycle
     )  # fmt: skip
     columns = ("state", "step", "at (UTC)", "after head", "took", "known from")
-    return Table("Start-up", columns, rows, _more(report, "lifecycle"))
+    return Table("Steps of the start-up", columns, rows, more_line(report, "lifecycle"))
 
 
 def nodes_table(report: Report) -> Table:
@@ -72,19 +68,21 @@ def nodes_table(report: Report) -> Table:
     columns = ("state", "node", "address", "CPU", "memory", "disk", "GPU", "in", "out")
     reason = utilisation.get("reason")
     note = f"What the nodes really use is not known: {plain(reason)}" if reason else ""
-    return Table("Nodes (used now / mean / most)", columns, rows, f"{_more(report, 'nodes')} {note}".strip())
+    return Table("Nodes (used now / mean / most)", columns, rows, f"{more_line(report, 'nodes')} {note}".strip())
 
 
-def jobs_table(report: Report) -> Table:
-    """Jobs with their verdicts, newest first."""
+def jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
+    """Jobs with their verdicts, newest first; a terminal shows fewer than there are."""
     rows = tuple(
         _cells(
             row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"), duration(row.get("duration_s")),
             row.get("reason"),
         )
-        for row in report.jobs
+        for row in report.jobs[:most]
     )  # fmt: skip
-    note = _more(report, "jobs", ": GET /jobs.") or ("There are more: GET /jobs." if report.more_jobs else "")
+    hidden = max(0, len(report.jobs) - most) + report.more.get("jobs", 0)
+    note = "There are more: GET /jobs." if report.more_jobs and "jobs" not in report.more else ""
+    note = note or (f"and {hidden} more: GET /jobs." if hidden else "")
     return Table("Jobs (newest first)", ("verdict", "kind", "id", "outcome", "duration", "reason"), rows, note)
 
 
@@ -126,7 +124,9 @@ def kinds_table(report: Report) -> Table:
         for kind, each in kinds.items()
     )  # fmt: skip
     columns = ("kind", "ended", "failed", "success", "p50", "p95", "p99")
-    return Table(f"Kinds of jobs that ended in the last {plain(report.window)}", columns, rows, _more(report, "kinds"))
+    return Table(
+        f"Kinds of jobs that ended in the last {plain(report.window)}", columns, rows, more_line(report, "kinds")
+    )
 
 
 def failures_table(report: Report) -> Table:
@@ -134,7 +134,7 @@ def failures_table(report: Report) -> Table:
     causes: Sequence[Mapping[str, Any]] = report.metrics.get("failures_by_cause") or ()
     rows = tuple(_cells(whole(each.get("count")), each.get("example"), each.get("cause")) for each in causes)
     title = f"Failures of the last {plain(report.window)} by cause"
-    return Table(title, ("count", "example", "cause"), rows, _more(report, "causes"))
+    return Table(title, ("count", "example", "cause"), rows, more_line(report, "causes"))
 
 
 def alerts_table(report: Report) -> Table:
@@ -148,22 +148,23 @@ def alerts_table(report: Report) -> Table:
         for alert in report.alerts
     )  # fmt: skip
     columns = ("state", "severity", "rule", "subject", "since (UTC)", "what")
-    note = _more(report, "alerts") or ("There are more: GET /alerts." if report.more_alerts else "")
+    note = more_line(report, "alerts") or ("There are more: GET /alerts." if report.more_alerts else "")
     return Table("Alerts", columns, rows, note)
 
 
 def more_line(report: Report, name: str) -> str:
     """What a list leaves out, as ``and 3 more.``, or nothing."""
-    return _more(report, name)
-
-
-def _more(report: Report, name: str, where: str = ".") -> str:
     hidden = report.more.get(name, 0)
-    return f"and {hidden} more{where}" if hidden else ""
+    return f"and {hidden} more." if hidden else ""
 
 
 def _cells(*values: Any) -> tuple[str, ...]:
     return tuple(plain(value, _CELL_CHARS) for value in values)
+
+
+def _initialization(report: Report) -> str:
+    now = report.initialization
+    return f"Initialization: {plain(now.get('state', 'not known'))}. {plain(now.get('sentence', ''))}".rstrip()
 
 
 def _agents(organ: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from serve_app.report.tables import (
     alerts_table,
     cluster_line,
     failures_table,
-    initialization_line,
     jobs_table,
     kinds_table,
     lifecycle_table,
@@ -27,6 +26,8 @@ _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
 _WIDEST = 46
 _NARROWEST_SENTENCE = 30
 _SENTENCE_LINES = 4
+# What to do first names those that need it; a terminal or a ticket is no place for a hundred rows.
+_MOST_JOBS = 30
 
 
 def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
@@ -34,8 +35,6 @@ def render_text(report: Report, *, width: int = 120, colour: bool = False) -> st
     lines = [f"Verdict: {report.verdict}   as of {plain(report.as_of)}", f"Cluster: {cluster_line(report)}"]
     for table in _tables(report):
         lines += ["", table.title, *_table(table, width)]
-        if table.title == "Organs":
-            lines.append(initialization_line(report))
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
     for place, finding in enumerate(report.findings, 1):
         lines += _wrapped(f"{place:3}. {finding.verdict}: {plain(finding.subject)}: {plain(finding.sentence)}", width)
@@ -60,8 +59,6 @@ def render_markdown(report: Report) -> str:
     lines += ["", more] if (more := more_line(report, "findings")) else []
     for table in _tables(report):
         lines += ["", f"## {_escaped(table.title)}", "", *_markdown_table(table)]
-        if table.title == "Organs":
-            lines += ["", _escaped(initialization_line(report))]
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +71,7 @@ def _tables(report: Report) -> list[Table]:
         nodes_table(report),
         organs_table(report),
         *lifecycle,
-        jobs_table(report),
+        jobs_table(report, _MOST_JOBS),
         *measured,
         alerts_table(report),
     ]
@@ -91,7 +88,7 @@ def _examples(finding: Finding) -> str:
 def _table(table: Table, width: int) -> list[str]:
     """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left."""
     if not table.rows:
-        return [f"  {table.note or '(none)'}"]
+        return _wrapped(f"  {table.note or '(none)'}", width)
     widths = [max(len(column), *(len(row[at]) for row in table.rows)) for at, column in enumerate(table.columns)]
     widths = [min(each, _WIDEST) for each in widths[:-1]]
     left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(table.columns))
@@ -101,7 +98,7 @@ def _table(table: Table, width: int) -> list[str]:
         sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
         lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
         lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
-    return lines + ([f"  {table.note}"] if table.note else [])
+    return lines + (_wrapped(f"  {table.note}", width) if table.note else [])
 
 
 def _markdown_table(table: Table) -> list[str]:

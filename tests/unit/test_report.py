@@ -31,7 +31,7 @@ def report(*jobs: Any, organs: Any = None, state: Any = None, nodes: Any = None,
     whole = {
         "organism": Part({"organs": organs or [organ("a", "Utility")], "initialization": state or initialization()}),
         "jobs": Part({"items": list(jobs), "next_cursor": None, "degraded": []}),
-        "nodes": Part({"items": nodes or [{"node_id": "n1", "state": "ALIVE"}]}),
+        "nodes": nodes if isinstance(nodes, Part) else Part({"items": nodes or [{"node_id": "n1", "state": "ALIVE"}]}),
         "resources": Part({"total": {"CPU": 2.0}, "available": {"CPU": 1.5}}),
         "summary": Part(summary()),
         "lifecycle": Part({"steps": [], "degraded": []}),
@@ -112,7 +112,7 @@ def test_a_report_survives_its_way_through_json() -> None:
         (report(job("02", verdict="BAD")), 2),
     ],
 )
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html"])
 def test_the_exit_code_is_the_verdict(
     made: Report, code: int, form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +122,20 @@ def test_the_exit_code_is_the_verdict(
 
 
 OTHER_VERSION = "the answer is a report of another version; `--format json` shows it as it is."
+
+
+def test_the_window_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(request: Any, _: float) -> bytes:
+        asked.append(request.full_url)
+        return json.dumps(report().to_json()).encode()
+
+    monkeypatch.setattr(command, "_answer", answer)
+    assert command.main(["--url", "http://x/"]) == command.main(["--window", "7d", "--url", "http://x"]) == 0
+    assert asked == [f"http://x/report?format=json&window={window}" for window in ("1h", "7d")]
+    with pytest.raises(SystemExit):
+        command.main(["--window", "2h"])
 
 
 def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
@@ -259,7 +273,7 @@ def test_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_starts_without_what_it_does_not_need() -> None:
-    heavy = ("ray", "fastapi", "starlette", "pydantic", "sqlalchemy", "yaml")
+    heavy = ("ray", "fastapi", "starlette", "pydantic", "sqlalchemy", "yaml", "jinja2")
     code = f"import sys, serve_app.report.__main__; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
