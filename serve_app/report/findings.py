@@ -76,14 +76,13 @@ def findings_of(
 
 @dataclass(frozen=True)
 class _Trouble:
-    """A finding before it is told: ``name`` tells it from others, ``noun`` is for several, None when it stays alone."""
+    """A finding before it is told: ``name`` tells it from others, ``noun`` is for several, None if it stays alone."""
 
     finding: Finding
     group: int
     name: str
     noun: str | None = None
     rule: str = ""
-    row: bool = False
 
 
 def _alert(alert: Mapping[str, Any]) -> _Trouble:
@@ -115,7 +114,7 @@ def _organ(organ: Mapping[str, Any]) -> _Trouble:
     verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
     name = str(organ.get("organ_id"))
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
-    return _Trouble(Finding(verdict, name, str(organ.get("message")), action), _CLUSTER, name, row=True)
+    return _Trouble(Finding(verdict, name, str(organ.get("message")), action), _CLUSTER, name)
 
 
 def _initialization(now: Mapping[str, Any]) -> _Trouble:
@@ -145,7 +144,7 @@ def _job(row: Mapping[str, Any]) -> _Trouble:
         _text(row.get("ended_at") or row.get("started_at")),
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
-    return _Trouble(finding, _JOBS, name, f"{row.get('kind')} jobs", rule, row=True)
+    return _Trouble(finding, _JOBS, name, f"{row.get('kind')} jobs", rule)
 
 
 def _older(verdict: str, count: int) -> _Trouble:
@@ -167,14 +166,10 @@ def _not_said_by(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list
 def _with_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
-    places = {
-        each.name: place
-        for place, each in reversed(list(enumerate(told)))
-        if each.group != _JOBS or each.rule in _OF_THE_ROW
-    }
     for row in rows:
-        place = places.get(row.name)
-        if place is None or (row.group == _JOBS and whole[place].rule not in _OF_THE_ROW):
+        same = (each.name == row.name and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
+        place = next((place for place, it_is in enumerate(same) if it_is), None)
+        if place is None:
             whole.append(row)
         elif ORDER.index(row.finding.verdict) < ORDER.index(whole[place].finding.verdict):
             finding = replace(whole[place].finding, verdict=row.finding.verdict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.report.content import MAX_JOBS, Report
-from serve_app.report.words import NOTHING, byte_rate, clock, duration, latency, percent, plain, whole
+from serve_app.report.words import NOTHING, byte_rate, clock, duration, latency, number, percent, plain, whole
 
 _CELL_CHARS = 300
 
@@ -28,9 +28,10 @@ def cluster_line(report: Report) -> str:
     alive = sum(1 for node in report.nodes if node.get("state") == "ALIVE")
     of_all = f"{alive} of {len(report.nodes)} nodes alive" + (f" (and {hidden} more nodes)" if hidden else "")
     total, free = report.cluster.get("total") or {}, report.cluster.get("available") or {}
-    cpus = f"{free.get('CPU', 0):g} of {total['CPU']:g} CPUs free" if "CPU" in total else "resources not known"
-    use = (report.metrics.get("utilisation") or {}).get("cpu_ratio") or {}
-    return f"{of_all}, {cpus}" + (f", {percent(use.get('now'))} of CPU in use" if use.get("now") is not None else "")
+    cpus = number(total.get("CPU"))
+    logical = "resources not known" if cpus is None else f"{number(free.get('CPU')) or 0:g} of {cpus:g} CPUs free"
+    use = number(((report.metrics.get("utilisation") or {}).get("cpu_ratio") or {}).get("now"))
+    return f"{of_all}, {logical}" + ("" if use is None else f", {percent(use)} of CPU in use")
 
 
 def organs_table(report: Report) -> Table:
@@ -189,6 +190,6 @@ def _node(node: Mapping[str, Any], used: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _three(ratio: Mapping[str, Any] | None) -> str:
-    if not ratio or ratio.get("now") is None:
+    if not ratio or number(ratio.get("now")) is None:
         return NOTHING
     return " / ".join(percent(ratio.get(name)).removesuffix(" %") for name in ("now", "mean", "max")) + " %"
