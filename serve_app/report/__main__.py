@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
         return NOT_REACHED
-    print(text, end="")
+    if arguments.format == "html":
+        sys.stdout.buffer.write(text.encode())  # the page says that it is UTF-8, whatever this terminal is
+    else:
+        print(text, end="")
     return EXIT_CODES[content["verdict"]]
 
 

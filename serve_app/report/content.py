@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from serve_app.health import Part
-from serve_app.report.findings import Finding, findings_of, older_jobs
+from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
 from serve_app.report.words import number
 
 T = TypeVar("T")
@@ -114,13 +114,27 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
 
 
 def report_of(content: Mapping[str, Any]) -> Report:
-    """A report from its JSON, for the command line; what a newer application adds is left out."""
+    """A report from its JSON, for the command line; what a newer application adds is left out.
+
+    Raises ``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError`` for what no application of ours answers.
+    """
     known = {each.name: content[each.name] for each in fields(Report)}
-    findings = tuple(
-        Finding(**{**{each.name: row[each.name] for each in fields(Finding)}, "examples": tuple(row["examples"])})
-        for row in content["findings"]
+    made = Report(
+        **{
+            **known,
+            "findings": tuple(_finding_of(row) for row in content["findings"]),
+            "more": {str(name): int(number(count) or 0) for name, count in content["more"].items()},
+            "degraded": tuple(content["degraded"]),
+        }
     )
-    return Report(**{**known, "findings": findings, "degraded": tuple(content["degraded"])})
+    if strange := {made.verdict, *(each.verdict for each in made.findings)} - set(ORDER):
+        raise ValueError(f"verdicts that do not exist: {strange}")
+    return made
+
+
+def _finding_of(row: Mapping[str, Any]) -> Finding:
+    known = {each.name: row[each.name] for each in fields(Finding)}
+    return Finding(**{**known, "count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])})
 
 
 def _degraded(parts: Parts) -> list[str]:

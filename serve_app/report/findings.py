@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serve_app.jobs.expectations import NOTHING, expectation_of
-from serve_app.report.words import time_of
+from serve_app.report.words import number, time_of
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
 MAX_EXAMPLES = 5
@@ -211,7 +211,7 @@ def older_jobs(counts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     """How many jobs of each verdict that is not OK are known and not among the rows."""
     here = Counter(str(row.get("verdict")) for row in rows)
     by_verdict = counts.get("by_verdict") or {}
-    more = {verdict: int(by_verdict.get(verdict) or 0) - here[verdict] for verdict in ORDER[:-1]}
+    more = {verdict: int(number(by_verdict.get(verdict)) or 0) - here[verdict] for verdict in ORDER[:-1]}
     return {verdict: count for verdict, count in more.items() if count > 0}
 
 

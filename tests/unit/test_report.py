@@ -121,6 +121,9 @@ def test_the_exit_code_is_the_verdict(
     assert made.verdict in capsys.readouterr().out
 
 
+STRANGE = {
+    "verdict": "\x1b[2J", "subject": "s", "sentence": "s", "action": "a", "at": None, "count": 1, "examples": [],
+}  # fmt: skip
 OTHER_VERSION = "the answer is a report of another version; `--format json` shows it as it is."
 
 
@@ -136,6 +139,15 @@ def test_the_window_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [f"http://x/report?format=json&window={window}" for window in ("1h", "7d")]
     with pytest.raises(SystemExit):
         command.main(["--window", "2h"])
+
+
+def test_the_page_is_utf_8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = report(job("02", verdict="BAD", reason="Größe"))
+    monkeypatch.setattr(command, "_answer", lambda *_: json.dumps(made.to_json()).encode())
+    page = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="ascii"))
+    assert command.main(["--format", "html"]) == 2
+    assert "Größe" in page.getvalue().decode()
 
 
 def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
@@ -159,6 +171,8 @@ def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
         ("http://x", b'{"verdict": "GOOD"}', "http://x answered something that is not a report."),
         ("http://x", b'{"verdict": "OK"}', OTHER_VERSION),
         ("http://x", json.dumps({**report().to_json(), "organs": [5]}).encode(), OTHER_VERSION),
+        ("http://x", json.dumps({**report().to_json(), "findings": [STRANGE]}).encode(), OTHER_VERSION),
+        ("http://x", json.dumps({**report().to_json(), "more": [5]}).encode(), OTHER_VERSION),
     ],
 )  # fmt: skip
 def test_whatever_is_no_report_is_not_a_verdict(

@@ -115,7 +115,7 @@ def test_all_fine() -> None:
         # BAD before WARN before UNKNOWN; within that what fires, then what many depend on, then single jobs.
         (
             {
-                "jobs": items(failed("05"), job("04", verdict="WARN"), job("03")),
+                "jobs": items(failed("05", ended_at=LATE), job("04", verdict="WARN"), job("03")),
                 "organism": Part(
                     {
                         "organs": [organ("a", "Utility", status="not_responding"), organ("b", "Utility")],
@@ -190,6 +190,11 @@ def test_all_fine() -> None:
                 "summary": Part(summary(counts={"total": 9, "by_verdict": {"BAD": 4, "OK": 5, "WARN": None}})),
             },
             [("BAD", "job 02"), ("BAD", "older jobs")],
+        ),
+        # A page that is the last has all that there are, whatever an older count says.
+        (
+            {"jobs": items(failed("02")), "summary": Part(summary(counts={"by_verdict": {"BAD": 4}}))},
+            [("BAD", "job 02")],
         ),
         # The same reason from several parts is one.
         (
