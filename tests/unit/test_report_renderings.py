@@ -231,6 +231,25 @@ def test_a_bar_above_the_threshold_is_marked(now: float) -> None:
     assert page.count("svg", class_="gauge warn") == (now > 0.8)
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance, as WCAG 2 defines it."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_palette_can_be_read() -> None:
+    css = (ROOT / "serve_app/report/templates/report.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    palettes = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", block)) for block in blocks]
+    assert len(palettes) == 3
+    for palette in palettes:
+        for ground in ("page", "card"):
+            for ink in ("text", "soft", "ok", "warn", "bad", "unknown", "plain"):
+                light, dark = sorted((luminance(palette[ink]), luminance(palette[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground, palette)
+
+
 def test_hostile_text_is_shown_as_text() -> None:
     page = Page(render_html(REPORTS["hostile"]))
     assert "</style></title><script>alert(1)</script><img src=x onerror=alert(1)>" in page.text()
