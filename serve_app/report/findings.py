@@ -134,7 +134,9 @@ def _node(node: Mapping[str, Any]) -> _Trouble:
 def _job(row: Mapping[str, Any]) -> _Trouble:
     expected = expectation_of(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
-    action = f"{meaning.action} " if meaning is not None and meaning.action != NOTHING else ""
+    # The row's own action comes from what its kind was declared to be; an older inspector has none.
+    advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
+    action = "" if advice == NOTHING else f"{advice} "
     name = str(row.get("id"))
     finding = Finding(
         _verdict(row.get("verdict")),

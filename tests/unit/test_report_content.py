@@ -249,9 +249,18 @@ def test_many_that_failed_alike() -> None:
     assert MAX_EXAMPLES == 5
 
 
-def test_an_action_is_never_to_do_nothing() -> None:
-    late = job("02", verdict="WARN", outcome="running")
-    assert [each.action for each in report(late).findings] == ["Evidence: GET /jobs/02."]
+@pytest.mark.parametrize(
+    ("changes", "action"),
+    [
+        ({"outcome": "running"}, "Evidence: GET /jobs/02."),
+        ({"outcome": "running", "action": "Nothing to do."}, "Evidence: GET /jobs/02."),
+        ({"outcome": "failed"}, "Read its log, mend the cause, run it again. Evidence: GET /jobs/02."),
+        ({"outcome": "failed", "action": "Call Ann."}, "Call Ann. Evidence: GET /jobs/02."),
+        ({"outcome": "a new word"}, "Evidence: GET /jobs/02."),
+    ],
+)
+def test_an_action_is_the_rows_own_and_never_to_do_nothing(changes: dict[str, Any], action: str) -> None:
+    assert [each.action for each in report(job("02", verdict="WARN", **changes)).findings] == [action]
 
 
 def test_every_list_has_a_limit_and_says_so() -> None:
