@@ -174,6 +174,29 @@ class FakePart:
         return self._say("ping")
 
 
+def summary(**changes: Any) -> dict[str, Any]:
+    """An hour in which nothing ended."""
+    return {
+        "window": "1h",
+        "window_s": 3600,
+        "as_of": AS_OF,
+        "degraded": [],
+        "jobs": {
+            "ended": 0, "succeeded": 0, "failed": 0, "lost": 0, "stopped": 0, "ended_unknown": 0,
+            "success_ratio": None, "error_ratio": None,
+        },
+        "duration_s": {"count": 0, "p50": None, "p95": None, "p99": None, "max": None},
+        "by_kind": {},
+        "failures_by_cause": [],
+        "utilisation": {
+            "as_of": None, "reason": "Not measured yet.", "cpu_ratio": None, "memory_ratio": None, "nodes": [],
+        },
+        "responses": {"count": 0, "errors": 0, "p50_s": None, "p95_s": None, "p99_s": None, "max_s": None},
+        "counts": {"total": 1, "by_kind": {"user": 1}, "by_outcome": {"succeeded": 1}, "by_verdict": {"OK": 1}},
+        **changes,
+    }  # fmt: skip
+
+
 def standard_answers() -> dict[str, Any]:
     return {
         "status": {
@@ -185,7 +208,7 @@ def standard_answers() -> dict[str, Any]:
         "list_jobs": {"items": [job("01000000")], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "get_job": NotFound("There is no job 'x'."),
         "current": job("01000000", kind="application-server"),
-        "summary": {"window": "1h", "as_of": AS_OF, "degraded": []},
+        "summary": summary(),
         "hierarchy": {"root": {}, "as_of": AS_OF, "degraded": []},
         "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
         "findings": {"items": [], "as_of": AS_OF, "degraded": []},
