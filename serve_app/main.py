@@ -55,7 +55,7 @@ def build(args: dict[str, Any]) -> Application:
             user_config=InspectorConfig().model_dump(),
             **_HEALTH,
         )
-        .bind()
+        .bind(management=wanted.job_management)
     )
     organs = {
         spec.id: serve.deployment(Organ, name=spec.id)
