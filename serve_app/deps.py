@@ -5,11 +5,12 @@ Every method raises an ``AppError`` when it cannot answer; none returns an error
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
-from serve_app.settings import IngressConfig
+from serve_app.settings import IngressConfig, JobManagement
 
 Json = dict[str, Any]
 
@@ -62,6 +63,20 @@ class Jobs(Protocol):
 
     async def cluster_actors(self, query: Json) -> Json: ...
 
+    async def submit_job(self, body: Json) -> Json: ...
+
+    async def stop_job(self, id: str, wait_s: float) -> Json: ...
+
+    async def retry_job(self, id: str, force: bool) -> Json: ...
+
+    async def delete_job(self, id: str) -> Json: ...
+
+    async def job_log(self, id: str, lines: int) -> Json: ...
+
+    def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        ...
+
 
 class StoreHealth(Protocol):
     """The store, as far as readiness asks."""
@@ -81,3 +96,4 @@ class Deps:
     jobs: Jobs
     store: StoreHealth
     config: IngressConfig
+    management: JobManagement = field(default_factory=JobManagement)

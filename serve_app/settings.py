@@ -27,7 +27,7 @@ class JobManagement(_Strict):
         default=("env_vars", "working_dir"), max_length=20, description="Keys of `runtime_env` that a job may have."
     )
     allowed_working_dirs: tuple[str, ...] = Field(
-        default=(), max_length=50, description="Directories and URI prefixes (as `s3://bucket/jobs`) that a job may use."
+        default=(), max_length=50, description="Directories and URIs (as `s3://bucket/jobs`) that a job may use."
     )
     max_attempts: int = Field(
         default=5, ge=1, le=100, description="Retries of one job until a person must force another."
@@ -95,7 +95,7 @@ class InspectorConfig(_Strict):
         default=300.0,
         ge=1,
         le=3600,
-        description="A log is followed this long, and then again by `Last-Event-ID`; below Serve's `request_timeout_s`.",
+        description="Longest following of a log; Serve's `request_timeout_s` must be longer.",
     )
 
 

@@ -1,6 +1,6 @@
 """The only writer to Ray's jobs: submit, stop, retry, delete. Every answer is a plain dict; every refusal an error.
 
-Ray keeps the truth: an id is taken when Ray says so, so two of us, or one that died half-way, cannot make one job twice.
+Ray keeps the truth: an id is taken when Ray says so, so two of us, or one that died half-way, make no job twice.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Actions:
             return None
 
     async def _look_after(self, submission_id: str, error: AppError) -> Json:
-        """Ray refuses an id that is taken with the same HTTP 500 as anything else; the job itself tells which it was."""
+        """Ray refuses an id that is taken with the same HTTP 500 as anything else; the job itself tells."""
         found = await self._look(submission_id)
         if found is None:
             raise error from None

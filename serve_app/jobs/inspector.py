@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from serve_app.dashboard import DashboardClient
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs import views
+from serve_app.jobs.actions import Actions, Found
 from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.latest import Latest, Seen
+from serve_app.jobs.logs import Logs
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Snapshot, Unknown
 from serve_app.jobs.query import JobQuery, cursor_of, limit_of, page, select
 from serve_app.jobs.ray_source import collect
 from serve_app.redaction import printable, redact
-from serve_app.settings import InspectorConfig
+from serve_app.settings import InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -45,8 +48,9 @@ class JobInspector:
         here: Here | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        management: JobManagement | None = None,
     ) -> None:
-        """Serve gives no arguments; tests give all of them."""
+        """Serve gives ``management``; tests give the others."""
         config = InspectorConfig()
         self._client = client or DashboardClient.for_this_cluster(config.source_timeout_s)
         self._here = here or InReplica()
@@ -55,6 +59,8 @@ class JobInspector:
         self._resources = _Blocking(self._here.resources)
         self._frames = _Blocking(self._here.exception_frames)
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
+        self._actions = Actions(self._client, self._found, management or JobManagement(), now=now)
+        self._logs = Logs(self._client, self._found, lambda: self._latest.config, now=now)
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the poll."""
@@ -89,9 +95,7 @@ class JobInspector:
         """One job with all that is known of it; raises ``NotFound``."""
         seen, row = await self._find(job_or_submission_id)
         snapshot = seen.snapshot
-        driver = snapshot.driver_exits.value.get(row.job_id or "") if isinstance(snapshot.driver_exits, Known) else None
-        jobs = snapshot.jobs.value if isinstance(snapshot.jobs, Known) else ()
-        facts = next((job for job in jobs if job.id == row.id), None)
+        _, facts, driver = _with_facts(seen, row)
         (tasks, tasks_reason), frames = await asyncio.gather(self._tasks(row), self._frames_of(row))
         actors, actors_reason = _actors_of(row, snapshot.actors)
         return {
@@ -182,6 +186,29 @@ class JobInspector:
         seen = await self._latest.get()
         return views.serve_view(_require(seen.snapshot.serve), self._here.application)
 
+    async def submit_job(self, body: Json) -> Json:
+        return await self._actions.submit(body)
+
+    async def stop_job(self, id: str, wait_s: float) -> Json:
+        return await self._actions.stop(id, wait_s)
+
+    async def retry_job(self, id: str, force: bool) -> Json:
+        return await self._actions.retry(id, force)
+
+    async def delete_job(self, id: str) -> Json:
+        return await self._actions.delete(id)
+
+    async def job_log(self, id: str, lines: int) -> Json:
+        return await self._logs.tail(id, lines)
+
+    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
+        async with aclosing(self._logs.follow(id, lines, after)) as items:
+            async for item in items:
+                yield item
+
+    async def _found(self, id: str) -> Found:
+        return _with_facts(*await self._find(id))
+
     async def _look(self, previous: Snapshot | None) -> Snapshot:
         return await collect(
             self._client,
@@ -248,6 +275,13 @@ def _require(section: Section[T]) -> T:
 
 def _told(seen: Seen) -> Json:
     return {"as_of": views.time_view(seen.snapshot.taken_at), "degraded": list(seen.degraded)}
+
+
+def _with_facts(seen: Seen, row: JobRow) -> Found:
+    """A row with what Ray said of the job, and of its driver."""
+    jobs, exits = seen.snapshot.jobs, seen.snapshot.driver_exits
+    facts = next((job for job in jobs.value if job.id == row.id), None) if isinstance(jobs, Known) else None
+    return row, facts, exits.value.get(row.job_id or "") if isinstance(exits, Known) else None
 
 
 def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[Json | None, str | None]:

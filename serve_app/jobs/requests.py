@@ -5,14 +5,16 @@ Whether what is asked is also allowed depends on the configuration; ``submission
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from serve_app.errors import InvalidInput
 
-# Ray looks for a job id (eight hexadecimal digits) first, so such a submission would hide behind a driver.
-ID_PATTERN = r"^(?![0-9a-f]{8}$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+# Ray looks for a job id first (ray/dashboard/modules/job/utils.py), so such a submission would hide behind a driver.
+_JOB_ID = re.compile(r"[0-9a-f]{8}")
 MAX_STOP_WAIT_S = 30.0
 
 _Word = Annotated[str, Field(max_length=4096)]
@@ -51,6 +53,13 @@ class SubmitBody(_Body):
     metadata: dict[_Name, _Value] = Field(
         default={}, max_length=50, description="Texts kept with the job; `seedcore.` keys are few (README)."
     )
+
+    @field_validator("submission_id")
+    @classmethod
+    def _is_no_job_id(cls, value: str | None) -> str | None:
+        if value is not None and _JOB_ID.fullmatch(value):
+            raise ValueError("eight hexadecimal digits are the form of Ray's own job ids")
+        return value
 
 
 class StopBody(_Body):

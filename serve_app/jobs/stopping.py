@@ -122,7 +122,7 @@ class Stop:
         if self._status in ENDED:
             if self._driver_gone is False:
                 return f"Ray says {self._status}, but its driver is still alive by the worker table; look again."
-            return f"Ray says {self._status}; whether its driver is gone is not known, since its worker row is not told."
+            return f"Ray says {self._status}; whether its driver is gone is not known: the worker table does not tell."
         if self._status == "PENDING":
             return "It has not started, and its supervisor does what it was told only once it starts; look again."
         if not self._status:
