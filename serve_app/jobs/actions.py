@@ -32,6 +32,10 @@ Found = tuple[JobRow, JobFacts | None, DriverExit | None]
 Find = Callable[[str], Awaitable[Found]]
 
 
+_LATER_LOOKS = 10
+_LOOK_AGAIN_S = 0.5
+
+
 class JobsApi(StopSource, Protocol):
     """Ray's jobs as ``dashboard.DashboardClient`` reads and writes them."""
 
@@ -94,10 +98,8 @@ class Actions:
     async def retry(self, id: str, force: bool) -> Json:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)
-        row, _, _ = await self._find(id)
-        require_submission(row)
+        row, raw = await self._concluded(id)
         submission_id = str(row.submission_id)
-        raw = await self._client.job(submission_id)
         judged = require_worth_it(row, raw, force=force)
         payload = next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
         made_before = await self._look(payload["submission_id"])
@@ -123,10 +125,9 @@ class Actions:
     async def delete(self, id: str) -> Json:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
         require_on(self._rules)
-        row, _, _ = await self._find(id)
-        require_submission(row)
+        row, raw = await self._concluded(id)
         submission_id = str(row.submission_id)
-        require_over(row, str((await self._client.job(submission_id)).get("status")))
+        require_over(row, str(raw.get("status")))
         if not await self._client.delete_job(submission_id):
             raise UpstreamFailed("Ray did not delete the job, and did not say why.")
         return {
@@ -135,6 +136,17 @@ class Actions:
             "deleted": True,
             "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
         }
+
+    async def _concluded(self, id: str) -> tuple[JobRow, Json]:
+        """A submission as it was concluded from Ray's present word: the latest look may be some seconds older."""
+        for _ in range(_LATER_LOOKS):
+            row, _, _ = await self._find(id)
+            require_submission(row)
+            raw = await self._client.job(str(row.submission_id))
+            if row.status == raw.get("status"):
+                return row, raw
+            await self._pause(_LOOK_AGAIN_S)
+        raise Unavailable("What became of the job is not concluded yet; try again.", code="not_concluded")
 
     async def _create(self, payload: Json, key: str, value: str) -> Json:
         """Submit, or find that another did so in the meantime; ``key`` of the metadata says whether it is the same."""

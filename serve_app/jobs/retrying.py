@@ -78,7 +78,8 @@ def require_over(row: JobRow, status: str) -> None:
     """Raise ``Conflict`` unless the job is a submission that is over, by Ray's word and by what is proven."""
     require_submission(row)
     if status not in ENDED or row.outcome is Outcome.RUNNING:
-        raise Conflict(f"The job is still on its way ({status}); stop it first, or wait.", code="still_on_its_way")
+        word = f"its driver is alive, though Ray says {status}" if status in ENDED else status
+        raise Conflict(f"The job is still on its way ({word}); stop it first, or wait.", code="still_on_its_way")
 
 
 def require_submission(row: JobRow) -> None:

@@ -204,7 +204,7 @@ def test_retry(cluster: Cluster) -> None:
     ]
     assert second["metadata"]["seedcore.retry_of"] == "managed-killed"
     assert second["metadata"]["seedcore.resources"] == first["metadata"]["seedcore.resources"]
-    assert cluster.get("/jobs/managed-killed-retry-1/logs")["lines"][-1] == "canary"
+    assert "canary" in cluster.get("/jobs/managed-killed-retry-1/logs")["lines"]
     assert ask(cluster, "POST", "/jobs/managed-killed/retry", 409)["code"] == "already_retried"
     assert ask(cluster, "POST", "/jobs/managed-killed-retry-1/retry", 201)["id"] == "managed-killed-retry-2"
     assert ask(cluster, "POST", "/jobs/managed-good/retry", 409)["code"] == "succeeded"
@@ -279,7 +279,9 @@ def test_followers_are_bounded_and_free_their_place(cluster: Cluster) -> None:
     streams = [client.stream("GET", path) for client in clients]
     answers = [stream.__enter__() for stream in streams]
     assert [answer.status_code for answer in answers] == [200] * 8
-    [next(answer.iter_lines()) for answer in answers]
+    # Kept: httpx closes a response whose iterator nobody holds.
+    lines = [answer.iter_lines() for answer in answers]
+    assert [next(each) for each in lines] == [": alive"] * 8
     with cluster.api("reader") as api:
         assert api.get(path).json()["code"] == "too_busy"
         for answer, client in zip(answers, clients, strict=True):

@@ -211,7 +211,20 @@ async def test_delete() -> None:
     ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
     done = await actions(ray).delete("j")
     assert (done["deleted"], ray.jobs_by_id) == (True, {})
-    for status, outcome in (("RUNNING", Outcome.RUNNING), ("FAILED", Outcome.RUNNING)):
-        ray = FakeRay({"j": {"status": status}}, rows={"j": row(outcome=outcome)})
+    for status in ("RUNNING", "FAILED"):
+        ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=Outcome.RUNNING)})
         assert (await refusal(actions(ray).delete("j"))).code == "still_on_its_way"
         assert ray.count("delete") == 0
+
+
+@pytest.mark.parametrize("asked", ["delete", "retry"])
+async def test_the_latest_look_may_be_older_than_what_ray_says(asked: str) -> None:
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    clock = Clock(on_pause=lambda seconds: ray.rows.update(j=row()) if seconds >= 2 else None)
+    made = actions(ray, clock)
+    done = await (made.delete("j") if asked == "delete" else made.retry("j", False))
+    assert (done.get("deleted") or done["created"], clock.seconds) == (True, 2)
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    made = actions(ray)
+    assert (await refusal(made.delete("j") if asked == "delete" else made.retry("j", True))).code == "not_concluded"
+    assert ray.count("submit") + ray.count("delete") == 0
