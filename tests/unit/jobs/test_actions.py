@@ -90,6 +90,10 @@ async def test_ray_does_not_answer_or_refuses() -> None:
     assert (await refusal(actions(ray).submit(BODY))).detail == "Refused."
 
 
+# What the exception hook of a driver leaves, which may go on (a prompt).
+OVERWRITTEN = {"pid": 0, "start_time_ms": 0}
+
+
 def running(job_id: str | None = "02000000") -> FakeRay:
     return FakeRay(
         {"j": {"status": "RUNNING", "job_id": job_id}},
@@ -136,6 +140,7 @@ async def test_a_stop_that_takes_its_time() -> None:
         ("STOPPED", "02000000", [driver("02000000", alive=True)], False, False, "still alive by the worker table"),
         ("STOPPED", "02000000", [], False, None, "is not known"),
         ("STOPPED", None, [], True, None, "never connected to Ray"),
+        ("STOPPED", "02000000", [{**driver("02000000", alive=False), **OVERWRITTEN}], False, None, "is not known"),
         ("SUCCEEDED", "02000000", [driver("02000000", alive=False)], True, True, "It is over (SUCCEEDED)"),
     ],
 )
