@@ -11,7 +11,7 @@ from serve_app.deps import Deps
 from serve_app.guard import Guard
 from serve_app.hot_path import Api, TaskEndpoint, hot_paths
 from serve_app.problems import install_error_handlers
-from serve_app.routes import alerts, cluster, events, health, jobs, organism, report
+from serve_app.routes import alerts, cluster, events, health, jobs, logs, management, organism, report
 from serve_app.schemas import openapi
 from serve_app.settings import AppArgs
 
@@ -36,8 +36,8 @@ def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: froze
     api.openapi = partial(openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
-    for each in (organism, health, jobs, cluster, alerts, report, events):
-        api.include_router(each.router)
+    for part in (organism, health, jobs, logs, management, cluster, alerts, report, events):
+        api.include_router(part.router)
     install_error_handlers(api)
     guard: dict[str, Any] = {
         "tokens": tokens,

@@ -5,11 +5,12 @@ Every method raises an ``AppError`` when it cannot answer; none returns an error
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
-from serve_app.settings import IngressConfig
+from serve_app.settings import IngressConfig, JobManagement
 
 Json = dict[str, Any]
 
@@ -74,6 +75,21 @@ class Jobs(Protocol):
 
     async def cluster_leftovers(self) -> Json: ...
 
+    async def submit_job(self, body: Json) -> Json: ...
+
+    async def stop_job(self, id: str, wait_s: float) -> Json: ...
+
+    async def retry_job(self, id: str, force: bool) -> Json: ...
+
+    async def delete_job(self, id: str) -> Json: ...
+
+    async def job_log(self, id: str, lines: int) -> Json: ...
+
+    def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        ...
+
+
 
 class AlertList(Protocol):
     """The alerts."""
@@ -111,3 +127,4 @@ class Deps:
     alerts: AlertList
     config: IngressConfig
     events_key: str | None = None
+    management: JobManagement = field(default_factory=JobManagement)

@@ -57,7 +57,7 @@ def build(args: dict[str, Any]) -> Application:
             user_config=InspectorConfig().model_dump(),
             **_HEALTH,
         )
-        .bind(store)
+        .bind(store, management=wanted.job_management)
     )
     organs = {
         spec.id: serve.deployment(Organ, name=spec.id)

@@ -21,6 +21,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class JobManagement(_Strict):
+    """``args.job_management``: whether, and how far, jobs may be submitted, stopped, retried and deleted."""
+
+    enabled: bool = Field(default=False, description="Whether operators may submit, stop, retry and delete jobs.")
+    allowed_runtime_env: tuple[str, ...] = Field(
+        default=("env_vars", "working_dir"), max_length=20, description="Keys of `runtime_env` that a job may have."
+    )
+    allowed_working_dirs: tuple[str, ...] = Field(
+        default=(), max_length=50, description="Directories and URIs (as `s3://bucket/jobs`) that a job may use."
+    )
+    max_attempts: int = Field(
+        default=5, ge=1, le=100, description="Retries of one job until a person must force another."
+    )
+
+
 class AppArgs(_Strict):
     """``args`` of the application in ``serve_config.yaml``: what exists."""
 
@@ -31,6 +46,9 @@ class AppArgs(_Strict):
         description="Host names under which the API may be called, besides localhost and IP addresses.",
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216, description="Longest request body read.")
+    job_management: JobManagement = Field(
+        default=JobManagement(), description="Submitting, stopping, retrying and deleting jobs; see below."
+    )
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
@@ -80,6 +98,13 @@ class InspectorConfig(_Strict):
         ge=0,
         le=10_000,
         description="More actors than this are listed once a minute only, while Ray pushes events.",
+    )
+    log_followers: int = Field(default=8, ge=0, le=32, description="Most log followers at once.")
+    follow_limit_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=3600,
+        description="Longest following of a log; Serve's `request_timeout_s` must be longer.",
     )
     kinds: tuple[KindSpec, ...] = Field(
         default=(), max_length=100, description="Kinds of your own, and what is expected of them (see below)."

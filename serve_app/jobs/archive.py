@@ -30,6 +30,8 @@ class PastJobs(Protocol):
 
     async def jobs_ended_since(self, since_us: int) -> Json: ...
 
+    async def delete_job(self, key: str) -> bool: ...
+
 
 class Archive:
     """Reads the history. ``store`` None: there is none, and memory is all."""
@@ -80,6 +82,10 @@ class Archive:
             return await self._store.job_transitions(key), []
         except AppError as error:
             return [], [f"history: {error.detail}"]
+
+    async def forget(self, key: str) -> bool:
+        """Delete a job from the history; whether it was there. Raises what the store raises."""
+        return False if self._store is None else await self._store.delete_job(key)
 
     async def ended_since(self, since: datetime, rows: list[JobRow]) -> tuple[Json, list[str]]:
         """Counts, durations and causes of the jobs that ended since, and what is missing."""

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.dashboard import DashboardClient
+from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
+from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.history_handle import HistoryHandle
 from serve_app.jobs.job_answers import JobAnswers
+from serve_app.jobs.logs import Logs
 from serve_app.jobs.watch import Watch
-from serve_app.settings import InspectorConfig
+from serve_app.settings import InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -40,14 +44,19 @@ class JobInspector:
         here: Here | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        management: JobManagement | None = None,
     ) -> None:
-        """Serve gives the store; tests give what they have in its place."""
+        """Serve gives the store and the rules of management; tests give the others."""
         self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
         here = here or InReplica()
         history = HistoryHandle(store) if store is not None else None
         self._watch = Watch(self._client, here, history, now, clock)
         self._jobs = JobAnswers(self._watch, self._client, here, PARTS)
         self._cluster = ClusterAnswers(self._watch, here, now)
+        self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
+        self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
+        if history is not None:
+            self._watch.excerpts = Excerpts(self._logs, history)
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
@@ -100,6 +109,40 @@ class JobInspector:
     async def take_events(self, events: list[Any]) -> Json:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
+
+    async def submit_job(self, body: Json) -> Json:
+        """See ``Actions``."""
+        return await self._actions.submit(body)
+
+    async def stop_job(self, id: str, wait_s: float) -> Json:
+        """See ``Actions``."""
+        return await self._actions.stop(id, wait_s)
+
+    async def retry_job(self, id: str, force: bool) -> Json:
+        """See ``Actions``."""
+        return await self._actions.retry(id, force)
+
+    async def delete_job(self, id: str) -> Json:
+        """From Ray and from the history; a job that only the history knows from there."""
+        if await self._watch.find(id) is None:
+            return await self._actions.delete_past(id, self._watch.archive)
+        key = (await self._watch.require(id))[0].key
+        deleted = await self._actions.delete(id)
+        await self._watch.archive.forget(key)
+        self._watch.latest.nudge()
+        return deleted
+
+    async def job_log(self, id: str, lines: int) -> Json:
+        """See ``Logs``; of a job of an earlier session, the excerpt that was kept."""
+        if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
+            return kept
+        return await self._logs.tail(id, lines)
+
+    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
+        """See ``Logs``."""
+        async with aclosing(self._logs.follow(id, lines, after)) as items:
+            async for item in items:
+                yield item
 
     async def ray_status(self) -> Json:
         """See ``ClusterAnswers``."""

@@ -17,8 +17,8 @@ from serve_app.jobs.lifecycle import lifecycle_of
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.query import JobQuery
 from serve_app.jobs.ray_rows import started_at_of_actor
-from serve_app.jobs.told import require, told
-from serve_app.jobs.watch import Watch, exit_of, facts_of, not_found
+from serve_app.jobs.told import not_found, require, told
+from serve_app.jobs.watch import Watch, exit_of, facts_of
 from serve_app.redaction import redact
 
 Json = dict[str, Any]
@@ -110,6 +110,25 @@ class JobAnswers:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.latest.get()
         return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
+
+    async def kept_log(self, wanted: str, lines: int) -> Json | None:
+        """What was kept of the log of a job of an earlier session; None when there is no such job."""
+        stored = await self._watch.archive.find(wanted)
+        if stored is None:
+            return None
+        kept = (stored["log_excerpt"] or "").splitlines()
+        return {
+            "id": stored["row"]["id"],
+            "submission_id": stored["row"]["submission_id"],
+            "status": stored["row"]["status"],
+            "node_id": stored["row"]["node_id"],
+            "source": "history",
+            "lines": kept[-lines:],
+            "truncated": True,
+            "size_bytes": None,
+            "reason": None if kept else "Nothing of its log was kept.",
+            "as_of": stored["updated_at"],
+        }
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.dashboard import DashboardClient
-from serve_app.errors import NotFound, Unavailable
+from serve_app.errors import Unavailable
 from serve_app.jobs.archive import Archive
 from serve_app.jobs.blocking import Blocking
+from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.findings import findings_of
 from serve_app.jobs.here import Here
@@ -20,7 +21,8 @@ from serve_app.jobs.latest import Latest, Seen
 from serve_app.jobs.looking import Looker
 from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, Snapshot, Unknown
 from serve_app.jobs.recorder import Recorder
-from serve_app.redaction import printable, redact
+from serve_app.jobs.told import not_found
+from serve_app.redaction import printable
 from serve_app.settings import InspectorConfig
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
@@ -42,6 +44,7 @@ class Watch:
         self.contracts: Contracts = BUILT_IN
         self.resources = Blocking(here.resources)
         self.archive = Archive(history)
+        self.excerpts: Excerpts | None = None
         self._now = now
         self._memo = Memo()
         self._looker = Looker(client, here, self.resources, now)
@@ -55,6 +58,8 @@ class Watch:
         if self._recorder is not None:
             self._recorder.kept_days, self._recorder.kept_jobs = config.kept_days, config.kept_jobs
             self._recorder.start()
+        if self.excerpts is not None:
+            self.excerpts.start()
         self.latest.start()
 
     def require_alive(self) -> None:
@@ -62,10 +67,14 @@ class Watch:
         self.latest.require_alive()
         if self._recorder is not None:
             self._recorder.require_alive()
+        if self.excerpts is not None:
+            self.excerpts.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left."""
         await self.latest.close()
+        if self.excerpts is not None:
+            await self.excerpts.close()
         if self._recorder is not None:
             await self._recorder.close()
 
@@ -118,6 +127,8 @@ class Watch:
     def _saw(self, snapshot: Snapshot, rows: list[JobRow]) -> bool:
         if self._recorder is None:
             return False
+        if self.excerpts is not None:
+            self.excerpts.offer(rows, snapshot.taken_at)
         running = [row.series for row in rows if row.outcome is Outcome.RUNNING and not row.derived]
         due = [kind for kind, expectation in self.contracts.expectations.items() if expectation.every_s is not None]
         return self._recorder.offer(rows, complete=not snapshot.degraded, series=[*due, *running])
@@ -133,8 +144,3 @@ def exit_of(snapshot: Snapshot, row: JobRow) -> DriverExit | None:
     """The worker table's row of a job's driver."""
     exits = snapshot.driver_exits
     return exits.value.get(row.job_id or "") if isinstance(exits, Known) else None
-
-
-def not_found(wanted: str) -> NotFound:
-    """There is no such job, in no session."""
-    return NotFound(f"There is no job {redact(printable(wanted)[:80])!r}.", code="job_not_found")

@@ -170,6 +170,27 @@ class FakePart:
     async def active_counts(self) -> Any:
         return self._say("active_counts")
 
+    async def submit_job(self, body: Any) -> Any:
+        return self._say("submit_job", body)
+
+    async def stop_job(self, id: str, wait_s: float) -> Any:
+        return self._say("stop_job", (id, wait_s))
+
+    async def retry_job(self, id: str, force: bool) -> Any:
+        return self._say("retry_job", (id, force))
+
+    async def delete_job(self, id: str) -> Any:
+        return self._say("delete_job", id)
+
+    async def job_log(self, id: str, lines: int) -> Any:
+        return self._say("job_log", (id, lines))
+
+    async def follow_log(self, id: str, lines: int, after: int | None) -> Any:
+        for item in self._say("follow_log", (id, lines, after)):
+            if isinstance(item, AppError):
+                raise item
+            yield item
+
     async def ping(self) -> Any:
         return self._say("ping")
 
@@ -243,7 +264,7 @@ class Served:
 
 def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -> Served:
     organs, part = FakeOrgans(), FakePart({**standard_answers(), **answers})
-    deps = Deps(organs, part, part, part, part, IngressConfig())
+    deps = Deps(organs, part, part, part, part, IngressConfig(), management=args.job_management)
     return Served(create_api(deps, args, tokens or Tokens(), frozenset({"10.0.0.5"})), organs, part)
 
 

@@ -293,7 +293,7 @@ async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons:
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
-        ("POST", "/jobs", 405, "method_not_allowed"),
+        ("PUT", "/jobs", 405, "method_not_allowed"),
         ("DELETE", "/organism/status", 405, "method_not_allowed"),
         ("OPTIONS", "/jobs", 405, "method_not_allowed"),
         ("GET", "/organism/execute/random", 405, "method_not_allowed"),
