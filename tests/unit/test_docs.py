@@ -106,10 +106,13 @@ def fill(text: str) -> str:
     parts = {
         "env": list(env_rows()),
         "args": [*rows(AppArgs), *rows(JobManagement, "job_management.")],
-        "user_config": SETTINGS[len({**Env.model_fields, **AppArgs.model_fields, **JobManagement.model_fields}) :],
+        "user_config": [row for row in SETTINGS if row.count(" | ") == 3],
     }
     for name, lines in parts.items():
-        text = text.replace(f"<!-- {name} -->", "\n".join(lines))
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        head = rest.split(end)[0].strip().splitlines()[:2]
+        text = "\n".join([f"{before}{begin}\n", *head, *lines, f"\n{end}{rest.split(end)[1]}"])
     return text
 
 
