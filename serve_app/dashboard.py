@@ -148,9 +148,9 @@ class DashboardClient:
         """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
         return await self._list("actors", {}, **equals)
 
-    async def actor(self, actor_id: str) -> Listing:
-        """One actor with its details; no row when Ray does not know it."""
-        return await self._list("actors", {"detail": "True"}, actor_id=actor_id)
+    async def workers_of(self, pid: int) -> Listing:
+        """Worker processes with this number, of all nodes; they know when they began, which actors do not."""
+        return await self._list("workers", {"detail": "True"}, pid=str(pid))
 
     async def waiting_actors(self) -> Listing:
         """Actors that are not placed yet, with what they need."""

@@ -50,6 +50,7 @@ class ClusterAnswers:
                 "ray_version": self._here.ray_version,
                 "session": self._here.session,
             },
+            "events": self._watch.events,
             "as_of": views.time_view(seen.snapshot.taken_at),
             "degraded": degraded,
         }

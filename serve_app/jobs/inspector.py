@@ -102,6 +102,10 @@ class JobInspector:
         """See ``JobAnswers``."""
         return await self._jobs.lifecycle()
 
+    async def alert_inputs(self) -> Json:
+        """See ``JobAnswers``."""
+        return {**await self._jobs.alert_inputs(), "nodes": None, "responses": None}
+
     async def findings(self) -> Json:
         """See ``JobAnswers``."""
         return await self._jobs.findings()

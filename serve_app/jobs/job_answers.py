@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from serve_app.dashboard import DashboardClient
@@ -16,13 +16,14 @@ from serve_app.jobs.latest import Seen
 from serve_app.jobs.lifecycle import lifecycle_of
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.query import JobQuery
-from serve_app.jobs.ray_rows import started_at_of_actor
+from serve_app.jobs.ray_rows import started_at_of
 from serve_app.jobs.told import not_found, require, told
 from serve_app.jobs.watch import Watch, exit_of, facts_of
 from serve_app.redaction import redact
 
 Json = dict[str, Any]
 
+ALERT_WINDOWS = ("5m", "1h")
 FORMATS = ("json", "text", "mermaid")
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
@@ -39,7 +40,7 @@ class JobAnswers:
         self._parts = parts
         self._frames = Blocking(here.exception_frames)
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
-        self._controller: tuple[str, Any] | None = None
+        self._controller: tuple[ActorFacts, datetime | None] | None = None
 
     async def list_jobs(self, query: Json) -> Json:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
@@ -100,9 +101,7 @@ class JobAnswers:
     async def lifecycle(self) -> Json:
         """How this cluster came up, step by step."""
         seen = await self._watch.latest.get()
-        serve = seen.snapshot.serve
-        controller_id = serve.value.controller_actor_id if isinstance(serve, Known) else None
-        started_at = await self._started_at(controller_id)
+        started_at = await self._started_at(_controller(seen.snapshot.actors))
         steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
         return {"steps": steps, **told(seen)}
 
@@ -129,6 +128,22 @@ class JobAnswers:
             "reason": None if kept else "Nothing of its log was kept.",
             "as_of": stored["updated_at"],
         }
+
+    async def alert_inputs(self) -> Json:
+        """What alerts are judged by; a section that cannot be known is None."""
+        seen = await self._watch.latest.get()
+        windows, missing = {}, []
+        for window in ALERT_WINDOWS:
+            since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+            ended, reasons = await self._watch.archive.ended_since(since, seen.rows)
+            jobs = figures.figures_of(ended)["jobs"]
+            failed = jobs["failed"] + jobs["lost"]
+            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}
+            missing = reasons
+        answer = told(seen)
+        answer["degraded"] += missing
+        found = [views.finding_view(each) for each in self._watch.findings(seen)]
+        return {"windows": windows, "findings": found, **answer}
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot
@@ -200,17 +215,22 @@ class JobAnswers:
         text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 
-    async def _started_at(self, controller_id: str | None) -> Any:
-        """Start of Serve's controller, asked once for each controller; None when Ray does not tell."""
-        if controller_id is None:
+    async def _started_at(self, controller: ActorFacts | None) -> datetime | None:
+        """Start of Serve's controller, asked once for each process; None when Ray does not tell."""
+        if controller is None or controller.pid is None:
             return None
-        if self._controller is None or self._controller[0] != controller_id:
+        if self._controller is None or self._controller[0] != controller:
             try:
-                rows = (await self._client.actor(controller_id)).rows
+                rows = (await self._client.workers_of(controller.pid)).rows
             except AppError:
                 return None
-            self._controller = (controller_id, started_at_of_actor(rows))
+            self._controller = (controller, started_at_of(controller.node_id, rows))
         return self._controller[1]
+
+
+def _controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
+    known = actors.value if isinstance(actors, Known) else ()
+    return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
 def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[Json | None, str | None]:

@@ -157,9 +157,10 @@ def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
     )
 
 
-def started_at_of_actor(rows: Iterable[Any]) -> datetime | None:
-    """``start_time_ms`` of one actor's row with its details."""
-    return next((_time(row.get("start_time_ms")) for row in rows if isinstance(row, dict)), None)
+def started_at_of(node_id: str | None, rows: Iterable[Any]) -> datetime | None:
+    """When the worker process on this node began, from rows of the worker table."""
+    same = (row for row in rows if isinstance(row, dict) and row.get("node_id") == node_id)
+    return next((_time(row.get("start_time_ms")) for row in same), None)
 
 
 def task_counts(answer: Any) -> TaskCounts:

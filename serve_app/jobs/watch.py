@@ -22,6 +22,7 @@ from serve_app.jobs.looking import Looker
 from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, Snapshot, Unknown
 from serve_app.jobs.recorder import Recorder
 from serve_app.jobs.told import not_found
+from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
 from serve_app.settings import InspectorConfig
 
@@ -114,6 +115,12 @@ class Watch:
         if told:
             self.latest.nudge()
         return told
+
+    @property
+    def events(self) -> dict[str, Any]:
+        """When Ray last pushed events, and how many were not understood."""
+        pushed = self._looker.pushed
+        return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}
 
     def findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job."""

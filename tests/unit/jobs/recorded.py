@@ -29,6 +29,9 @@ def taken_at() -> datetime:
     return datetime.fromtimestamp(max(row["start_time"] for row in answer("jobs")) / 1000, UTC) + timedelta(seconds=5)
 
 
+NODE = rows("nodes")[0]
+
+
 class Replay:
     """``ray_source.Source`` from memory. ``fail`` maps a question to the sentence with which it fails."""
 
@@ -39,7 +42,7 @@ class Replay:
             "actors": Listing(rows("actors")),
             "nodes": Listing(rows("nodes")),
             "waiting": Listing([]),
-            "actor": Listing([{"start_time_ms": rows("nodes")[0]["start_time_ms"] + 5_000}]),
+            "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
             "serve": answer("serve"),
             "tasks": answer("tasks")["data"]["result"],
             **changed,
@@ -57,8 +60,8 @@ class Replay:
     async def actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
 
-    async def actor(self, actor_id: str) -> Listing:
-        return self._say("actor")  # type: ignore[no-any-return]
+    async def workers_of(self, pid: int) -> Listing:
+        return self._say("workers")  # type: ignore[no-any-return]
 
     async def waiting_actors(self) -> Listing:
         return self._say("waiting")  # type: ignore[no-any-return]

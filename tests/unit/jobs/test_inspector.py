@@ -268,6 +268,7 @@ async def test_ray_status(inspector: JobInspector) -> None:
             "ray_version": "2.60.0",
             "session": Here.session,
         },
+        "events": {"last_at": None, "not_understood": 0},
         **TOLD,
     }
 
