@@ -27,16 +27,19 @@ def cluster(spans: SpanCollector) -> Iterator[Cluster]:
     """The application on a local Ray head of its own, with a token for each role."""
     home = Path(tempfile.mkdtemp(prefix="seedcore-test-"))
     env = {f"SEEDCORE_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
-    env |= {"SEEDCORE_OTLP_ENDPOINT": spans.endpoint, "SEEDCORE_CONFIG": str(_with_job_management(home))}
+    env |= {"SEEDCORE_OTLP_ENDPOINT": spans.endpoint, "SEEDCORE_CONFIG": str(_configuration(home))}
     with running(home, env) as started:
         yield started
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _with_job_management(home: Path) -> Path:
-    """The shipped configuration with the one thing switched on that is off for people."""
+def _configuration(home: Path) -> Path:
+    """The shipped configuration with what the tests need: jobs may be managed, and a kind is declared."""
     config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
-    config["applications"][0]["args"]["job_management"] = {"enabled": True}
+    application = config["applications"][0]
+    application["args"]["job_management"] = {"enabled": True}
+    service = {"name": "declared-service", "match": {"entrypoint": "* declared-service"}, "must_end": False}
+    application["deployments"].append({"name": "JobInspector", "user_config": {"kinds": [service]}})
     path = home / "asked.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
