@@ -81,16 +81,25 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
     )
 
 
-def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
-    """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``."""
-    found = {}
+def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
+    """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``.
+
+    What had ended in ``known`` is taken from there, unless it was overwritten since; so is a row that says the same.
+    """
+    found: dict[str, DriverExit] = {}
+    known = known or {}
     for row in rows:
         worker_id = _text(row.get("worker_id")) if isinstance(row, dict) else None
         if worker_id is None or row.get("worker_type", "DRIVER") != "DRIVER":
             continue
+        job_id = worker_id[:_JOB_ID_CHARS]
+        before = known.get(job_id)
+        if before is not None and not before.is_alive and _says(row, before):
+            found[job_id] = before
+            continue
         detail = _text(row.get("exit_detail"))
-        found[worker_id[:_JOB_ID_CHARS]] = DriverExit(
-            job_id=worker_id[:_JOB_ID_CHARS],
+        exit_row = DriverExit(
+            job_id=job_id,
             is_alive=row.get("is_alive") is not False,
             exit_type=_text(row.get("exit_type")),
             exit_detail=None if detail is None else _exit_detail(detail),
@@ -99,7 +108,14 @@ def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
             ended_at=_time(row.get("end_time_ms")),
             node_id=_text(row.get("node_id")),
         )
+        found[job_id] = before if before == exit_row else exit_row
     return found
+
+
+def _says(row: Mapping[str, Any], before: DriverExit) -> bool:
+    """Whether a row still says of a dead driver what it said: cheaper than reading it again."""
+    same = row.get("exit_type") == before.exit_type and row.get("is_alive") is False
+    return same and (row.get("pid") or 0) == before.pid
 
 
 def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:

@@ -134,11 +134,8 @@ def _importance(row: Any) -> tuple[bool, int]:
 
 def _exits(listing: Listing, previous: Snapshot | None) -> Known[Mapping[str, DriverExit]]:
     """Rows that say what they said are the same objects as before, so that later comparisons cost nothing."""
-    exits = driver_exits(listing.rows)
     before = previous.driver_exits.value if previous and isinstance(previous.driver_exits, Known) else {}
-    return Known(
-        {job_id: before[job_id] if before.get(job_id) == row else row for job_id, row in exits.items()}, listing.note
-    )
+    return Known(driver_exits(listing.rows, before), listing.note)
 
 
 def _nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:

@@ -79,6 +79,11 @@ class Watch:
         if self._recorder is not None:
             await self._recorder.close()
 
+    async def recorder_turn(self) -> None:
+        """Write what waits now, instead of when the writer gets to it; for benchmarks and tests."""
+        if self._recorder is not None:
+            await self._recorder.write_once()
+
     @property
     def unwritten(self) -> dict[str, JobRow]:
         """Jobs that the store does not know as they are now."""
