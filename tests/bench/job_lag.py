@@ -40,7 +40,7 @@ def lag_of_ends(cluster: Cluster, say: Callable[[str], None]) -> Lag:
 
 
 def share_of_a_core_at_rest(cluster: Cluster) -> float:
-    """CPU seconds of the inspector's process for each second, with all those jobs in Ray's list and nothing going on."""
+    """CPU seconds of the inspector's process for each second, with all those jobs in the list and nothing going on."""
     (actor,) = cluster.actors("JobInspector")
     process = psutil.Process(actor["pid"])
     time.sleep(35)  # until it has noticed that nothing happens any more
