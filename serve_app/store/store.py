@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, alerts, initializations, job_figures, jobs, memories
+from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -145,6 +145,14 @@ class Store:
     async def delete_job(self, key: str) -> bool:
         """Forget one job; whether it was there."""
         return await self._write(jobs.delete_job, key)
+
+    async def export_jobs(self, after: str) -> list[Json]:
+        """Jobs by key after this one, whole; see ``store.job_lines``."""
+        return await self._read(job_lines.export_page, after)
+
+    async def import_jobs(self, lines: Sequence[str]) -> int:
+        """Write exported lines, all of them or none; how many were newer than what was there."""
+        return await self._write(job_lines.import_lines, lines)
 
     async def jobs_ended_since(self, since_us: int) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""

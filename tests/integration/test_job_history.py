@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serve_app import history
+from serve_app.errors import InvalidInput
 from serve_app.store.jobs import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
 
@@ -253,3 +257,43 @@ async def test_hostile_text_comes_back_or_is_made_storable(store: Store) -> None
         await store.save_jobs("s1", [record(f"j{number}", series=f"user:{text}", searchable=text, reason=text)])
     assert len(await ids(store)) == len(texts)
     assert await ids(store, text="grüße") == ["j3"]
+
+
+async def test_export_and_import_between_databases(
+    store: Store, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await store.save_jobs("s1", [record(f"j{number:03}") for number in range(450)])
+    await store.save_jobs("s1", [record("j001", outcome="failed", verdict="BAD", rule="failed")])
+    await store.save_log_excerpt("s1/j001", "the end of its log")
+    out = tmp_path / "jobs.jsonl"
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    assert capsys.readouterr().err == "450 jobs exported\n450 jobs imported\n0 jobs imported\n"
+    copy = await Store.open(other)
+    try:
+        assert await copy.find_job("j001") == await store.find_job("j001")
+        assert await copy.list_jobs(EVERYTHING) == await store.list_jobs(EVERYTHING)
+    finally:
+        await copy.close()
+    lines = out.read_text().splitlines()
+    out.write_text("\n".join([*lines[:2], lines[2].replace('"kind":"user"', '"kind":7'), *lines[3:]]))
+    fresh = f"sqlite:///{tmp_path}/fresh.db"
+    assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", out) == 1
+    assert "line 3 is no job: kind: Input should be a valid string. 0 were imported." in capsys.readouterr().err
+    assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", tmp_path / "none") == 2
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, database: str, command: str, path: Path) -> int:
+    monkeypatch.setenv("SEEDCORE_DATABASE_URL", database)
+    return history.main([command, str(path)])
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[]", "{}", '{"format": 2}', "nonsense", '{"a": NaN}', "[" * 100_000], ids=lambda line: line[:12]
+)
+async def test_a_line_that_is_no_job_is_refused(store: Store, line: str) -> None:
+    with pytest.raises(InvalidInput, match="line 1 is no job"):
+        await store.import_jobs([line])
+    assert await store.list_jobs(EVERYTHING) == []
