@@ -42,6 +42,7 @@ integration: dev ## integration tests: one real local cluster, a real PostgreSQL
 
 bench: dev ## the benchmarks, with what they are compared to
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench jobs
 
 check-config: venv ## is serve_config.yaml (or CONFIG=…) acceptable?
 	@$(BIN)/python -m serve_app.check $(or $(CONFIG),serve_config.yaml)

@@ -208,7 +208,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         JSON | st.builds(lambda base, key, value: {**base, key: value}, KINDS, st.text(max_size=5), JSON), max_size=6
@@ -218,7 +218,7 @@ def test_no_event_breaks_anything(events: list[Any]) -> None:
     with_events(snapshot(), pushed(*events))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from([driver_defined, actor_defined]), st.sampled_from(["jobId", "actorId", "config", "name"]), JSON)
 def test_no_field_of_an_event_breaks_anything(make: Any, field: str, value: Any) -> None:
     made = make()
