@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, initializations, memories
+from serve_app.store import agents, initializations, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -105,6 +105,19 @@ class Store:
     async def count_failed_initializations(self, config_hash: str) -> int:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
+
+    async def save_samples(self, rows: Sequence[Json]) -> None:
+        """Save buckets of figures over time, at most 1000 in one transaction, and drop those that are too old.
+
+        A row has ``series, label, width_s, starts_at`` (seconds since 1970) and ``payload``; one that exists is
+        replaced.
+        """
+        await self._write(samples.save, rows)
+
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json:
+        """A page of buckets from ``since_s`` (seconds since 1970) on: ``{"items", "next"}``; give ``next`` for
+        ``after`` until it is None."""
+        return await self._read(samples.load, since_s, after)
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
