@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from typing import Any
 
 import ray
@@ -18,6 +19,7 @@ from serve_app.api import create_api
 from serve_app.deps import Deps, Json
 from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.handles import call, collect
+from serve_app.metrics.responses import Delivery, ResponseMeter
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -44,9 +46,11 @@ class Ingress:
         organism, jobs, storage = HandleOrganism(manager), HandleJobs(inspector), HandleStore(store)
         self._parts: tuple[_Part, ...] = (organism, jobs, storage)
         self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, IngressConfig())
+        self._meter = ResponseMeter()
+        self._delivery = Delivery(self._meter, uuid.uuid4().hex, jobs.record_responses)
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_api(self._deps, self._args, Tokens.load(Env.read()), _own_addresses())
+        return create_api(self._deps, self._args, Tokens.load(Env.read()), _own_addresses(), self._meter)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
@@ -57,7 +61,17 @@ class Ingress:
         log.info("ingress configured", extra={"action": "ingress_configured", **config.model_dump()})
 
     async def check_health(self) -> None:
-        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us."""
+        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us.
+
+        Here, because this is what Serve calls in our loop from the start: response times begin to be delivered.
+        """
+        self._delivery.start()
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops the replica: the last response times."""
+        delivery: Delivery | None = getattr(self, "_delivery", None)
+        if delivery is not None:
+            await delivery.close()
 
 
 class HandleOrgans:
@@ -160,6 +174,9 @@ class HandleJobs(_Part):
 
     async def cluster_actors(self, query: Json) -> Json:
         return await self._ask("cluster_actors", query)
+
+    async def record_responses(self, delta: Json) -> Json:
+        return await self._ask("record_responses", delta)
 
 
 class HandleStore(_Part):
