@@ -12,7 +12,7 @@ from serve_app.guard import Guard
 from serve_app.hot_path import Api, TaskEndpoint, hot_paths
 from serve_app.metrics.responses import ResponseMeter
 from serve_app.problems import install_error_handlers
-from serve_app.routes import cluster, health, jobs, organism, report
+from serve_app.routes import alerts, cluster, events, health, jobs, logs, management, organism, report
 from serve_app.schemas import openapi
 from serve_app.settings import AppArgs
 
@@ -40,8 +40,8 @@ def create_api(
     api.openapi = partial(openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
-    for router in (organism.router, health.router, jobs.router, cluster.router, report.router):
-        api.include_router(router)
+    for part in (organism, health, jobs, logs, management, cluster, alerts, report, events):
+        api.include_router(part.router)
     install_error_handlers(api)
     guard: dict[str, Any] = {
         "tokens": tokens,

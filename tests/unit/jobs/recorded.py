@@ -29,6 +29,9 @@ def taken_at() -> datetime:
     return datetime.fromtimestamp(max(row["start_time"] for row in answer("jobs")) / 1000, UTC) + timedelta(seconds=5)
 
 
+NODE = rows("nodes")[0]
+
+
 class Replay:
     """``ray_source.Source`` from memory. ``fail`` maps a question to the sentence with which it fails."""
 
@@ -38,6 +41,8 @@ class Replay:
             "drivers": Listing(rows("drivers")),
             "actors": Listing(rows("actors")),
             "nodes": Listing(rows("nodes")),
+            "waiting": Listing([]),
+            "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
             "serve": answer("serve"),
             "tasks": answer("tasks")["data"]["result"],
             **changed,
@@ -54,6 +59,12 @@ class Replay:
 
     async def actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
+
+    async def workers_of(self, pid: int) -> Listing:
+        return self._say("workers")  # type: ignore[no-any-return]
+
+    async def waiting_actors(self) -> Listing:
+        return self._say("waiting")  # type: ignore[no-any-return]
 
     async def nodes(self) -> Listing:
         return self._say("nodes")  # type: ignore[no-any-return]

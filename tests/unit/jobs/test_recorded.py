@@ -86,6 +86,9 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "metadata": {},
         "derived": False,
         "hidden": True,
+        "session": "",
+        "owner": None,
+        "action": "Nothing to do.",
     }
 
 

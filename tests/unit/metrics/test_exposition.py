@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -160,10 +159,10 @@ class FakeMetrics:
 
 
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMetrics]:
+def ray(monkeypatch: pytest.MonkeyPatch) -> FakeMetrics:
     fake = FakeMetrics()
     monkeypatch.setattr(prometheus, "metrics", fake)
-    yield fake
+    return fake
 
 
 def test_the_adapter_makes_each_metric_once_and_when_needed(ray: FakeMetrics) -> None:

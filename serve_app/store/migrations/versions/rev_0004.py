@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Integer, PrimaryKeyConstraint, Text
 from sqlalchemy.types import TypeEngine
 
 revision = "0004"
-down_revision: str | None = "0001"
+down_revision: str | None = "0003"
 branch_labels: str | None = None
 depends_on: str | None = None
 
