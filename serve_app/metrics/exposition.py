@@ -94,7 +94,7 @@ class Exposition:
         - ``ratios``: by window, ``success_ratio`` and ``error_ratio``;
         - ``nodes``: ``Meters.node_ratios``; ``responses``: ``Meters.responses_by_group``;
           ``response_totals``: ``Meters.response_totals``;
-        - ``alerts``: mappings with ``rule`` and ``state``;
+        - ``alerts``: by rule, how many are in each state;
         - ``look_duration_s``, ``look_age_s``; ``degraded``: the sentences.
         """
         told: list[Reading] = []
@@ -193,15 +193,12 @@ def _response_times(responses: Mapping[str, Mapping[str, float | None]]) -> dict
     }
 
 
-def _alerts(alerts: Iterable[Mapping[str, Any]]) -> dict[Labels, float]:
+def _alerts(alerts: Mapping[str, Mapping[str, int]]) -> dict[Labels, float]:
     made: dict[Labels, float] = {}
-    rules: set[str] = set()
-    for alert in alerts:
-        rule = _text(str(alert["rule"]))
-        rule = rule if rule in rules or len(rules) < MOST_RULES else OTHER
-        rules.add(rule)
-        labels = (rule, _text(str(alert["state"])))
-        made[labels] = made.get(labels, 0.0) + 1
+    for place, (rule, states) in enumerate(sorted(alerts.items())):
+        for state, count in states.items():
+            labels = (_text(rule) if place < MOST_RULES else OTHER, _text(state))
+            made[labels] = made.get(labels, 0.0) + count
     return made
 
 

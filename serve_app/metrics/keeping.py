@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ FIRST_PAUSE_S = 2.0
 MOST_PAGES = 150
 # Each batch has a thousand rows: after an hour without a store 200 nodes have twelve batches.
 MOST_BATCHES = 20
+_LAST_TIMEOUT_S = 2.0
 
 Load = Callable[[int, list[Any] | None], Awaitable[dict[str, Any]]]
 Save = Callable[[list[dict[str, Any]]], Awaitable[Any]]
@@ -57,10 +59,13 @@ class Keeper:
             raise RuntimeError("keeping figures over time has ended")
 
     async def close(self) -> None:
-        """Stop; at most the last minute is lost."""
+        """Stop, and try once more to save; at most the last minute is lost."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_TIMEOUT_S):
+                    await self.keep()
 
     async def keep(self) -> None:
         """Restore when that is still to be done, then save what has changed; a failure is for the next time."""

@@ -7,9 +7,10 @@ replica's id to each label set, and every restart would begin new series.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import ray
 from ray.util import metrics
 
 from serve_app.metrics.exposition import METRICS, Exposition, Metric
@@ -33,6 +34,14 @@ class RayMetrics:
         if name not in self._made:
             self._made[name] = _made(name, metric)
         return self._made[name]
+
+
+def publisher() -> Callable[[Mapping[str, Any]], None]:
+    """``RayMetrics.publish`` in a process of a Ray cluster; elsewhere nobody is told."""
+    return RayMetrics().publish if ray.is_initialized() else _nobody
+
+
+def _nobody(observed: Mapping[str, Any]) -> None: ...
 
 
 def _made(name: str, metric: Metric) -> Any:

@@ -22,7 +22,7 @@ EVERYTHING: dict[str, Any] = {
     ],
     "responses": {"tasks": {"count": 3, "p50_s": 0.01, "p95_s": 0.02, "p99_s": None}},
     "response_totals": {"tasks 2xx": 3},
-    "alerts": [{"rule": "cpu", "state": "firing", "id": "x"}, {"rule": "cpu", "state": "firing"}],
+    "alerts": {"cpu": {"pending": 0, "firing": 2}},
     "look_duration_s": 0.5,
     "look_age_s": 2,
     "degraded": ["a", "b"],
@@ -54,6 +54,7 @@ def test_everything() -> None:
         ("api_response_s", "tasks", "0.95"): 0.02,
         ("api_responses_total", "tasks", "2xx"): 3,
         ("alerts", "cpu", "firing"): 2,
+        ("alerts", "cpu", "pending"): 0,
         ("look_duration_s",): 0.5,
         ("look_age_s",): 2,
         ("degraded",): 2,
@@ -66,12 +67,13 @@ def test_what_is_not_told_stays_and_what_vanishes_does_not() -> None:
     exposition = Exposition()
     told(exposition, EVERYTHING)
     assert told(exposition, {}) == told(exposition, dict.fromkeys(EVERYTHING)) == {}
-    empty = {"jobs": [], "ratios": {"5m": {"success_ratio": None, "error_ratio": None}}, "alerts": [], "degraded": []}
+    empty = {"jobs": [], "ratios": {"5m": {"success_ratio": None, "error_ratio": None}}, "alerts": {}, "degraded": []}
     gone = told(exposition, {**empty, "nodes": [], "responses": {}})
     assert {key: value for key, value in gone.items() if not math.isnan(value)} == {
         ("jobs", "user", "failed", "BAD"): 0,
         ("jobs", "observer", "running", "OK"): 0,
         ("alerts", "cpu", "firing"): 0,
+        ("alerts", "cpu", "pending"): 0,
         ("degraded",): 0,
     }
     assert sorted(key for key, value in gone.items() if math.isnan(value)) == [
