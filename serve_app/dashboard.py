@@ -160,6 +160,15 @@ class DashboardClient:
         """Nodes, dead ones too."""
         return await self._list("nodes", {"detail": "True"})
 
+    async def node_use(self) -> list[Any]:
+        """What the agent of each node measured last, dead nodes too: physical figures (``metrics.utilisation``)."""
+        answer = _object(await self.get_json("/nodes", {"view": "summary"}), "summary of nodes")
+        data = answer.get("data")
+        rows = data.get("summary") if answer.get("result") is True and isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            raise UpstreamFailed("Ray's summary of nodes has no nodes.")
+        return rows
+
     async def serve_applications(self) -> Row:
         """Serve's account of itself; ``controller_info`` is empty while it does not run."""
         return _object(await self.get_json("/api/serve/applications/"), "account of Serve")

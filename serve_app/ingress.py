@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -20,6 +21,7 @@ from serve_app.deps import Deps, Json
 from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.handles import call, collect, stream
 from serve_app.jobs.logs import HEARTBEAT_S
+from serve_app.metrics.responses import Delivery, ResponseMeter
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -53,11 +55,13 @@ class Ingress:
         self._deps = Deps(
             handles, organism, jobs, storage, alert_list, IngressConfig(), management=args.job_management
         )
+        self._meter = ResponseMeter()
+        self._delivery = Delivery(self._meter, uuid.uuid4().hex, jobs.record_responses)
 
     def __serve_build_asgi_app__(self) -> Any:
         env = Env.read()
         self._deps.events_key = env.events_key
-        return create_api(self._deps, self._args, Tokens.load(env), _own_addresses())
+        return create_api(self._deps, self._args, Tokens.load(env), _own_addresses(), self._meter)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
@@ -68,7 +72,17 @@ class Ingress:
         log.info("ingress configured", extra={"action": "ingress_configured", **config.model_dump()})
 
     async def check_health(self) -> None:
-        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us."""
+        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us.
+
+        Here, because this is what Serve calls in our loop from the start: response times begin to be delivered.
+        """
+        self._delivery.start()
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops the replica: the last response times."""
+        delivery: Delivery | None = getattr(self, "_delivery", None)
+        if delivery is not None:
+            await delivery.close()
 
 
 class HandleOrgans:
@@ -186,6 +200,9 @@ class HandleJobs(_Part):
 
     async def cluster_actors(self, query: Json) -> Json:
         return await self._ask("cluster_actors", query)
+
+    async def record_responses(self, delta: Json) -> Json:
+        return await self._ask("record_responses", delta)
 
     async def cluster_leftovers(self) -> Json:
         return await self._ask("cluster_leftovers")

@@ -22,6 +22,7 @@ from serve_app.alerts.watch import Watch
 from serve_app.alerts.webhook import Poster
 from serve_app.errors import AppError, Unavailable
 from serve_app.handles import call
+from serve_app.metrics.prometheus import publisher
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -64,6 +65,7 @@ class Alerts:
         self._loaded = False
         self._pruned_at = float("-inf")
         self._loops: list[asyncio.Task[None]] = []
+        self._publish = publisher()
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins both loops."""
@@ -118,6 +120,7 @@ class Alerts:
         except AppError as error:
             self._store_says(error.detail)
         _log_events(self._watch.look(inputs, organism, self._config, self._now()))
+        self._publish({"alerts": counts(self._watch.active)})
         # Before the store's alerts are known, ours would be written beside them.
         if self._loaded:
             await self._save()

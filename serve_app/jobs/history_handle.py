@@ -58,5 +58,11 @@ class HistoryHandle:
     async def delete_job(self, key: str) -> bool:
         return bool(await self._ask("delete_job", key))
 
+    async def save_samples(self, rows: list[Json]) -> None:
+        await self._ask("save_samples", rows)
+
+    async def load_samples(self, since_s: int, after: list[Any] | None) -> Json:
+        return dict(await self._ask("load_samples", since_s, after))
+
     async def _ask(self, method: str, *args: Any) -> Any:
         return await call("Store", getattr(self._store, method), *args, timeout_s=TIMEOUT_S, retries=1)

@@ -22,8 +22,11 @@ from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.history_handle import HistoryHandle
 from serve_app.jobs.job_answers import JobAnswers
+from serve_app.jobs.job_metrics import JobMetrics
 from serve_app.jobs.logs import Logs
 from serve_app.jobs.watch import Watch
+from serve_app.metrics.measuring import Measuring
+from serve_app.metrics.prometheus import publisher
 from serve_app.settings import InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -53,6 +56,8 @@ class JobInspector:
         self._watch = Watch(self._client, here, history, now, clock)
         self._jobs = JobAnswers(self._watch, self._client, here, PARTS)
         self._cluster = ClusterAnswers(self._watch, here, now)
+        observe = JobMetrics(self._watch).observed
+        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
         self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
         if history is not None:
@@ -63,13 +68,16 @@ class JobInspector:
         config = InspectorConfig.model_validate(user_config)
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
+        self._measuring.start()
 
     async def check_health(self) -> None:
         """Fail only when the watch has died: that Ray does not answer is no reason to replace this replica."""
         self._watch.require_alive()
+        self._measuring.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
+        await self._measuring.close()
         await self._watch.close()
         await self._client.close()
 
@@ -92,7 +100,8 @@ class JobInspector:
 
     async def summary(self, query: Json) -> Json:
         """The guide's five figures over a window."""
-        return await self._jobs.figures(query)
+        told = await self._jobs.figures(query)
+        return {**told, **self._measuring.summary(told["window"])}
 
     async def hierarchy(self, query: Json) -> Json:
         """See ``JobAnswers``."""
@@ -104,7 +113,11 @@ class JobInspector:
 
     async def alert_inputs(self) -> Json:
         """See ``JobAnswers``."""
-        return {**await self._jobs.alert_inputs(), "nodes": None, "responses": None}
+        return {**await self._jobs.alert_inputs(), **self._measuring.alert_inputs()}
+
+    async def record_responses(self, delta: Json) -> Json:
+        """What an ingress replica has answered since it last said so."""
+        return self._measuring.take_responses(delta)
 
     async def findings(self) -> Json:
         """See ``JobAnswers``."""

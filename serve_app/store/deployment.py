@@ -220,6 +220,14 @@ class StoreDeployment:
         """See ``Store.prune_alerts``."""
         return await (await self._opening.store()).prune_alerts(kept_history, kept_days, give_up_after_h)
 
+    async def save_samples(self, rows: Sequence[Json]) -> None:
+        """See ``Store.save_samples``."""
+        await (await self._opening.store()).save_samples(rows)
+
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json:
+        """See ``Store.load_samples``."""
+        return await (await self._opening.store()).load_samples(since_s, after)
+
     async def close(self) -> None:
         """Give the connections back."""
         await self._opening.close()

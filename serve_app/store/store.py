@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories
+from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -196,6 +196,19 @@ class Store:
     async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
         """Keep history and outbox within bounds: ``{"given_up", "forgotten"}``."""
         return await self._write(alerts.prune, kept_history, kept_days, give_up_after_h)
+
+    async def save_samples(self, rows: Sequence[Json]) -> None:
+        """Save buckets of figures over time, at most 1000 in one transaction, and drop those that are too old.
+
+        A row has ``series, label, width_s, starts_at`` (seconds since 1970) and ``payload``; one that exists is
+        replaced.
+        """
+        await self._write(samples.save, rows)
+
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json:
+        """A page of buckets from ``since_s`` (seconds since 1970) on: ``{"items", "next"}``; give ``next`` for
+        ``after`` until it is None."""
+        return await self._read(samples.load, since_s, after)
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -217,6 +217,17 @@ job_transitions = Table(
     Column("reason", Text, nullable=False),
 )
 
+samples = Table(
+    "samples",
+    metadata,
+    Column("series", name_type(), primary_key=True),
+    Column("label", name_type(), primary_key=True),
+    # Length of the bucket: minutes are later replaced by half hours.
+    Column("width_s", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", UtcTime, primary_key=True, index=True),
+    Column("payload", Text, nullable=False),
+)
+
 
 def rfc3339(time: datetime) -> str:
     """A time as it leaves the store: RFC 3339, UTC."""

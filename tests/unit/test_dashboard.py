@@ -108,6 +108,12 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
             Listing([]),
             ("GET", "/api/v0/nodes", {"detail": "True", "limit": "10000"}, None),
         ),
+        (
+            lambda ray: ray.node_use(),
+            {"result": True, "msg": "", "data": {"summary": [1], "nodeLogicalResources": {}}},
+            [1],
+            ("GET", "/nodes", {"view": "summary"}, None),
+        ),
         (lambda ray: ray.serve_applications(), {"a": 1}, {"a": 1}, ("GET", "/api/serve/applications/", {}, None)),
         (
             lambda ray: ray.tasks_summary("01000000"),
@@ -197,6 +203,18 @@ async def test_state_lists_that_are_none(ray: Ray, body: Any) -> None:
     client = ray.client()
     with pytest.raises(UpstreamFailed):
         await client.actors()
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {"result": False, "msg": "no"}, {"result": True}, {"result": True, "data": []}, {"result": True, "data": {}}],
+)
+async def test_a_summary_of_nodes_that_is_none(ray: Ray, body: Any) -> None:
+    ray.answers(body)
+    client = ray.client()
+    with pytest.raises(UpstreamFailed):
+        await client.node_use()
     await client.close()
 
 

@@ -45,6 +45,7 @@ class Replay:
             "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
             "serve": answer("serve"),
             "tasks": answer("tasks")["data"]["result"],
+            "node_use": answer("node_use")["data"]["summary"],
             **changed,
         }
         self.fail: dict[str, str] = {}
@@ -74,6 +75,9 @@ class Replay:
 
     async def tasks_summary(self, job_id: str) -> dict[str, Any]:
         return self._say("tasks")  # type: ignore[no-any-return]
+
+    async def node_use(self) -> list[Any]:
+        return self._say("node_use")  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         self.asked.append("close")
