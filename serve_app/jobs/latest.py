@@ -20,7 +20,7 @@ log = logging.getLogger("ray.serve.seedcore")
 
 _PATIENCE_S = 1.0
 # A look that takes long must not become all that this process and the dashboard do.
-_REST_PER_LOOK = 10
+_REST_PER_LOOK = 4
 _MANY_JOBS = 500
 # After the last change, looks stay frequent for so long: jobs come in crowds.
 _BUSY_FOR_S = 30.0
