@@ -52,8 +52,9 @@ async def _fill(url: str, first: int, count: int) -> None:
 
 
 def _pages(size: int) -> dict[str, dict[str, str]]:
-    # After the newest of the hundred oldest.
-    last = (round((BEGAN_S + 100) * 1_000_000), f"raysubmit_{100:016x}@{SESSION}")
+    # Near the end; the very oldest may be forgotten already, since the history keeps 100 000.
+    number = max(100, size // 50)
+    last = (round((BEGAN_S + number) * 1_000_000), f"raysubmit_{number:016x}@{SESSION}")
     return {
         "first page": {},
         "by kind and verdict": {"kind": "nightly", "verdict": "BAD"},
