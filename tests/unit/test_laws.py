@@ -13,6 +13,7 @@ SOURCES = sorted([*ROOT.glob("serve_app/**/*.py"), *ROOT.glob("organs/**/*.py")]
 PURE = (
     *(f"jobs/{name}.py" for name in ("judge", "outcome", "kinds", "expectations", "models", "query")),
     *(f"alerts/{name}.py" for name in ("conditions", "lifecycle", "models", "notifications", "query", "watch")),
+    *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "meters", "exposition")),
 )
 LONGEST_FILE_LINES = 350
 
