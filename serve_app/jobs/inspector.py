@@ -170,8 +170,8 @@ class JobInspector:
         return await self._cluster.resources()
 
     async def cluster_nodes(self) -> Json:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.nodes()
+        """See ``ClusterAnswers``; each node with what it really uses."""
+        return self._measuring.with_use(await self._cluster.nodes())
 
     async def cluster_actors(self, query: Json) -> Json:
         """See ``ClusterAnswers``."""

@@ -104,6 +104,12 @@ class Measuring:
         now = self._now()
         return {"utilisation": self.meters.utilisation(window, now), "responses": self.meters.responses(window, now)}
 
+    def with_use(self, nodes: Json) -> Json:
+        """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
+        shown = {node["node_id"]: node for node in self.meters.utilisation(_SHOWN_WINDOW, self._now())["nodes"]}
+        items = [{**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]]
+        return {**nodes, "items": items}
+
     def alert_inputs(self) -> Json:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
@@ -115,3 +121,9 @@ class Measuring:
         while True:
             await self.measure()
             await self._pause(PERIOD_S)
+
+
+def _now_of(node: Json | None) -> Json | None:
+    if node is None:
+        return None
+    return {name: spread["now"] for name, spread in node.items() if isinstance(spread, dict)}
