@@ -57,7 +57,8 @@ async def test_what_is_measured_is_told_everywhere() -> None:
     assert world.measuring.take_responses(delta(1, jobs_2xx=[0.5])) == {"counted": False}
     assert world.measuring.alert_inputs() == {"nodes": ratios, "responses": {"5m": {"count": 1, "p95_s": 0.5}}}
     shown = world.measuring.with_use({"items": [{"node_id": "a"}, {"node_id": "dead"}], "as_of": "now"})
-    assert (shown["items"][0]["utilisation"]["cpu_ratio"], shown["items"][0]["utilisation"]["memory_ratio"]) == (0.4, 0.25)
+    used = shown["items"][0]["utilisation"]
+    assert (used["cpu_ratio"], used["memory_ratio"]) == (0.4, 0.25)
     assert (shown["items"][1]["utilisation"], shown["as_of"]) == (None, "now")
     told = world.measuring.summary("1h")
     assert told["utilisation"]["cpu_ratio"] == {"now": 0.4, "mean": 0.4, "max": 0.4}
