@@ -84,9 +84,9 @@ def test_utilisation_is_physical(cluster: Cluster) -> None:
 
 def test_answers_are_counted_at_the_ingress(cluster: Cluster) -> None:
     before = summary(cluster)["responses"]["count"]
-    task = {"type": "health.check"}
+    task = {"type": "test_task"}
     for _ in range(40):
-        assert cluster.execute("utility_organ_1", task).status_code == 200
+        assert cluster.execute("cognitive_organ_1", task).status_code == 200
     for _ in range(40):
         with cluster.api("nobody") as api:
             api.get("/health")
