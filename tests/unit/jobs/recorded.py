@@ -11,22 +11,34 @@ from serve_app.dashboard import Listing
 from serve_app.errors import Unavailable
 
 DIRECTORY = Path(__file__).parents[1] / "recorded" / "ray-2.60"
+FAULTS = DIRECTORY.with_name("ray-2.60-faults")
 
 
-def answer(name: str) -> Any:
+def answer(name: str, directory: Path = DIRECTORY) -> Any:
     """One endpoint's answer."""
-    return json.loads((DIRECTORY / f"{name}.json").read_text())
+    return json.loads((directory / f"{name}.json").read_text())
 
 
-def rows(name: str) -> list[Any]:
+def rows(name: str, directory: Path = DIRECTORY) -> list[Any]:
     """The rows of one of the state API's lists."""
-    found: list[Any] = answer(name)["data"]["result"]["result"]
+    found: list[Any] = answer(name, directory)["data"]["result"]["result"]
     return found
 
 
-def taken_at() -> datetime:
+def taken_at(directory: Path = DIRECTORY) -> datetime:
     """Five seconds after the last job of the recording began."""
-    return datetime.fromtimestamp(max(row["start_time"] for row in answer("jobs")) / 1000, UTC) + timedelta(seconds=5)
+    began_ms = max(row["start_time"] for row in answer("jobs", directory))
+    return datetime.fromtimestamp(began_ms / 1000, UTC) + timedelta(seconds=5)
+
+
+def faults() -> dict[str, Any]:
+    """Answers of the recording of faults, for ``Replay``."""
+    return {
+        "jobs": answer("jobs", FAULTS),
+        **{name: Listing(rows(name, FAULTS)) for name in ("drivers", "actors", "nodes", "waiting")},
+        "serve": answer("serve", FAULTS),
+        "tasks": answer("tasks", FAULTS)["data"]["result"],
+    }
 
 
 NODE = rows("nodes")[0]
