@@ -1,7 +1,7 @@
 """Record what a real Ray tells after faults: ``python -m tests.record_faults``.
 
 A head and a worker node on this machine; a job loses its node, another its supervisor, others wait, are stopped, tried
-again or leave something behind. Written like ``tests/record_cluster.py``, to ``tests/unit/recorded/ray-<version>-faults/``.
+again or leave something behind. Written as by ``tests/record_cluster.py``, to ``recorded/ray-<version>-faults/``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ WAITING = (
 )
 CONNECT = (
     "import os, time, ray; "
-    "ray.init(address={address!r}, namespace='recorded', job_config=ray.job_config.JobConfig(metadata={{'case': {case!r}}})); "
+    "config = ray.job_config.JobConfig(metadata={{'case': {case!r}}}); "
+    "ray.init(address={address!r}, namespace='recorded', job_config=config); "
 )
 DRIVERS = {
     "driver-failed-tasks": (
@@ -45,9 +46,7 @@ DRIVERS = {
         ".options(name='left-behind', lifetime='detached').remote(); ray.get(left.ping.remote())"
     ),
 }
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
-)
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 
 
 def main() -> None:
