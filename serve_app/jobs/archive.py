@@ -50,7 +50,8 @@ class Archive:
         except AppError as error:
             return *_from_memory(rows, asked), [f"history: {error.detail}"]
         more = len(stored) > asked.limit
-        last = _key(stored[-1]) if more else None
+        # What comes after the last row that is considered is the next page's, also of what is in memory.
+        last = _key(stored[asked.limit - 1]) if more else None
         found = dict(_newest_word(stored, asked, by_key))
         for key, row in unwritten.items():
             place = sort_key(row)

@@ -29,10 +29,10 @@ Json = dict[str, Any]
 def window_of(query: Mapping[str, Any]) -> str:
     """The window asked for; raises ``InvalidInput`` for any other than the four."""
     window = query.get("window", DEFAULT_WINDOW)
-    if window not in WINDOWS_S:
+    if not isinstance(window, str) or window not in WINDOWS_S:
         why = f"must be one of {', '.join(WINDOWS_S)}"
         raise InvalidInput(f"window {why}.", errors=[{"loc": ["query", "window"], "msg": why}])
-    return str(window)
+    return window
 
 
 def ended_since(rows: Iterable[JobRow], since: datetime) -> Json:
