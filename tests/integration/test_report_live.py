@@ -21,7 +21,8 @@ def test_the_page_shows_the_jobs_of_this_cluster(cluster: Cluster) -> None:
     assert answer.status_code == 200
     assert answer.headers.get_list("content-security-policy") == [CONTENT_SECURITY_POLICY]
     assert [row["id"] for row in rows if str(row["id"])[:80] not in answer.text] == []
-    assert answer.text.count('<rect class="bar"') == len([row for row in rows if row["started_at"]])
+    # What ended before the picture begins is told beside it.
+    assert 0 < answer.text.count('<rect class="bar"') <= len([row for row in rows if row["started_at"]])
     assert "cognitive_organ_1" in answer.text
 
 
