@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration
-	@deploy/local/timed.sh lint types unit integration
+test: dev ## everything CI runs: lint, types, unit, integration, cluster
+	@deploy/local/timed.sh lint types unit integration cluster
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -40,8 +40,12 @@ unit: dev ## unit tests: no Ray, no sockets
 integration: dev ## integration tests: one real local cluster, a real PostgreSQL
 	@$(BIN)/python -m pytest -q tests/integration
 
+cluster: dev ## tests on several Ray nodes, which are killed
+	@$(BIN)/python -m pytest -q tests/cluster
+
 bench: dev ## the benchmarks, with what they are compared to
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench jobs
 
 check-config: venv ## is serve_config.yaml (or CONFIG=…) acceptable?
 	@$(BIN)/python -m serve_app.check $(or $(CONFIG),serve_config.yaml)

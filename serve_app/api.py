@@ -10,8 +10,9 @@ from serve_app.access import Tokens
 from serve_app.deps import Deps
 from serve_app.guard import Guard
 from serve_app.hot_path import Api, TaskEndpoint, hot_paths
+from serve_app.metrics.responses import ResponseMeter
 from serve_app.problems import install_error_handlers
-from serve_app.routes import cluster, health, jobs, organism, report
+from serve_app.routes import alerts, cluster, events, health, jobs, logs, management, organism, report
 from serve_app.schemas import openapi
 from serve_app.settings import AppArgs
 
@@ -24,8 +25,11 @@ Errors are `application/problem+json` (RFC 9457); a 200 never carries a failure.
 """
 
 
-def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str]) -> Api:
-    """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens."""
+def create_api(
+    deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str], meter: ResponseMeter | None = None
+) -> Api:
+    """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens.
+    ``meter`` sees every answer."""
     api = Api(
         title="SeedCore Serve",
         version=__version__,
@@ -36,8 +40,8 @@ def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: froze
     api.openapi = partial(openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
-    for router in (organism.router, health.router, jobs.router, cluster.router, report.router):
-        api.include_router(router)
+    for part in (organism, health, jobs, logs, management, cluster, alerts, report, events):
+        api.include_router(part.router)
     install_error_handlers(api)
     guard: dict[str, Any] = {
         "tokens": tokens,
@@ -47,5 +51,6 @@ def create_api(deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: froze
     }
     api.add_middleware(Guard, **guard)
     api.hot = Guard(TaskEndpoint(deps), **guard)
+    api.meter = meter
     api.hot_paths = hot_paths(deps.organs.ids)
     return api

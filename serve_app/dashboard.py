@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay, dashboard_address, dashboard_headers
@@ -22,8 +24,10 @@ from serve_app.redaction import redact
 MAX_BYTES = 64 * 1024 * 1024
 # Ray refuses a longer list (ray/util/state/common.py, RAY_MAX_LIMIT_FROM_API_SERVER).
 MAX_ROWS = 10_000
+SUBMIT_TIMEOUT_S = 20.0
 _CHUNK_BYTES = 65_536
 _DETAIL_CHARS = 500
+_CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d{1,18})-\d{1,18}|\*)/(?P<size>\d{1,18})")
 
 Row = dict[str, Any]
 Place = tuple[str | None, dict[str, str]]
@@ -35,6 +39,15 @@ class Listing:
 
     rows: list[Any]
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a file from ``start`` on, and how long the whole file was then."""
+
+    data: bytes
+    start: int
+    size_bytes: int
 
 
 class DashboardClient:
@@ -75,9 +88,9 @@ class DashboardClient:
         """JSON of a GET."""
         return await self._ask("GET", path, params=params)
 
-    async def post_json(self, path: str, body: Any) -> Any:
+    async def post_json(self, path: str, body: Any, timeout_s: float | None = None) -> Any:
         """JSON of the answer to a POST."""
-        return await self._ask("POST", path, body=body)
+        return await self._ask("POST", path, body=body, timeout_s=timeout_s)
 
     async def jobs(self) -> list[Any]:
         """Submissions and drivers, all of them: Ray has no pages here (ray/dashboard/modules/job/job_head.py)."""
@@ -92,7 +105,8 @@ class DashboardClient:
 
     async def submit_job(self, payload: Row) -> str:
         """Submit a job and return its submission id. A given id that is taken already is refused by Ray."""
-        answer = _object(await self.post_json("/api/jobs/", payload), "answer to a submission")
+        # The first submission starts Ray's job manager, which takes seconds (ray/dashboard/modules/job/job_agent.py).
+        answer = _object(await self.post_json("/api/jobs/", payload, SUBMIT_TIMEOUT_S), "answer to a submission")
         return str(answer.get("submission_id") or answer.get("job_id") or "")
 
     async def stop_job(self, submission_id: str) -> bool:
@@ -100,6 +114,31 @@ class DashboardClient:
         path = f"/api/jobs/{quote(submission_id, safe='')}/stop"
         answer = _object(await self.post_json(path, {}), "answer to a stop")
         return answer.get("stopped") is True
+
+    async def delete_job(self, submission_id: str) -> bool:
+        """Have Ray forget a submission that is over; its log stays."""
+        path = f"/api/jobs/{quote(submission_id, safe='')}"
+        return _object(await self._ask("DELETE", path), "answer to a deletion").get("deleted") is True
+
+    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+        """Part of a file that a node's agent serves, from byte ``start``, or its last bytes when that is negative.
+
+        Raises ``NotFound`` when the agent has no such file, and ``Unavailable`` (``log_unavailable``) when it cannot
+        be asked. This needs one HTTP range and no more memory than the piece, however long the file is.
+        """
+        wanted = f"bytes={start}" if start < 0 else f"bytes={start}-{start + most_bytes - 1}"
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                _, headers = await self._where()
+                asked = self._opened().get(
+                    URL(url, encoded=True), headers={**headers, "Range": wanted}, allow_redirects=False
+                )
+                async with asked as answer:
+                    return await _piece(answer, most_bytes)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise Unavailable(
+                f"The node that has the log cannot be asked ({type(error).__name__}).", code="log_unavailable"
+            ) from None
 
     async def drivers_of_workers(self) -> Listing:
         """Rows of the worker table that are drivers, hidden ones too."""
@@ -109,9 +148,26 @@ class DashboardClient:
         """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
         return await self._list("actors", {}, **equals)
 
+    async def workers_of(self, pid: int) -> Listing:
+        """Worker processes with this number, of all nodes; they know when they began, which actors do not."""
+        return await self._list("workers", {"detail": "True"}, pid=str(pid))
+
+    async def waiting_actors(self) -> Listing:
+        """Actors that are not placed yet, with what they need."""
+        return await self._list("actors", {"detail": "True"}, state="PENDING_CREATION")
+
     async def nodes(self) -> Listing:
         """Nodes, dead ones too."""
         return await self._list("nodes", {"detail": "True"})
+
+    async def node_use(self) -> list[Any]:
+        """What the agent of each node measured last, dead nodes too: physical figures (``metrics.utilisation``)."""
+        answer = _object(await self.get_json("/nodes", {"view": "summary"}), "summary of nodes")
+        data = answer.get("data")
+        rows = data.get("summary") if answer.get("result") is True and isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            raise UpstreamFailed("Ray's summary of nodes has no nodes.")
+        return rows
 
     async def serve_applications(self) -> Row:
         """Serve's account of itself; ``controller_info`` is empty while it does not run."""
@@ -141,9 +197,18 @@ class DashboardClient:
             raise UpstreamFailed(f"Ray refused {path}: {redact(str(answer.get('msg')))[:_DETAIL_CHARS]}")
         return (answer.get("data") or {}).get("result")
 
-    async def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Any = None) -> Any:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        timeout_s = timeout_s or self.timeout_s
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 address, headers = await self._where()
                 request = self._opened().request(
                     method, address + path, params=params, json=body, headers=headers, allow_redirects=False
@@ -152,7 +217,7 @@ class DashboardClient:
                     text = await _bounded(answer, path)
         except TimeoutError:
             self._forget()
-            self._unavailable(f"Ray's dashboard did not answer {path} within {self.timeout_s:g} s.")
+            self._unavailable(f"Ray's dashboard did not answer {path} within {timeout_s:g} s.")
         except aiohttp.ClientError as error:
             self._forget()
             self._unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
@@ -222,6 +287,26 @@ async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
         if len(read) > MAX_BYTES:
             raise UpstreamFailed(f"Ray's answer to {path} is longer than {MAX_BYTES} bytes.")
     return bytes(read)
+
+
+async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
+    """What aiohttp's file server answers to a range: 206, 416 beyond the end, 200 for an empty file."""
+    if answer.status == 404:
+        raise NotFound("There is no such log.")
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if answer.status == 416 and found is not None:
+        size = int(found["size"])
+        return Piece(b"", size, size)
+    if answer.status == 200 and answer.content_length == 0:
+        return Piece(b"", 0, 0)
+    if answer.status != 206 or found is None or found["start"] is None:
+        raise UpstreamFailed(f"The node that has the log answered with HTTP {answer.status}.")
+    read = bytearray()
+    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+        read += chunk
+        if len(read) > most_bytes:
+            raise UpstreamFailed("The node that has the log answered with more than was asked for.")
+    return Piece(bytes(read), int(found["start"]), int(found["size"]))
 
 
 def _refused(status: int, path: str, text: bytes) -> NoReturn:

@@ -5,11 +5,12 @@ Every method raises an ``AppError`` when it cannot answer; none returns an error
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
-from serve_app.settings import IngressConfig
+from serve_app.settings import IngressConfig, JobManagement
 
 Json = dict[str, Any]
 
@@ -54,6 +55,16 @@ class Jobs(Protocol):
 
     async def current(self) -> Json: ...
 
+    async def summary(self, query: Json) -> Json: ...
+
+    async def hierarchy(self, query: Json) -> Json: ...
+
+    async def lifecycle(self) -> Json: ...
+
+    async def findings(self) -> Json: ...
+
+    async def take_events(self, events: list[Json]) -> Json: ...
+
     async def ray_status(self) -> Json: ...
 
     async def cluster_resources(self) -> Json: ...
@@ -61,6 +72,39 @@ class Jobs(Protocol):
     async def cluster_nodes(self) -> Json: ...
 
     async def cluster_actors(self, query: Json) -> Json: ...
+
+    async def cluster_leftovers(self) -> Json: ...
+
+    async def submit_job(self, body: Json) -> Json: ...
+
+    async def stop_job(self, id: str, wait_s: float) -> Json: ...
+
+    async def retry_job(self, id: str, force: bool) -> Json: ...
+
+    async def delete_job(self, id: str) -> Json: ...
+
+    async def job_log(self, id: str, lines: int) -> Json: ...
+
+    def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        ...
+
+
+
+class AlertList(Protocol):
+    """The alerts."""
+
+    async def alerts(self, query: Json) -> Json:
+        """A page of active alerts: ``{"items": [alert…], "next_cursor", "as_of", "degraded"}``."""
+        ...
+
+    async def alert_history(self, query: Json) -> Json:
+        """A page of alerts that have fired; raises ``Unavailable`` without the store."""
+        ...
+
+    async def active_counts(self) -> Json:
+        """``{rule: {"pending": n, "firing": n}}``, every rule."""
+        ...
 
 
 class StoreHealth(Protocol):
@@ -80,4 +124,7 @@ class Deps:
     organism: Organism
     jobs: Jobs
     store: StoreHealth
+    alerts: AlertList
     config: IngressConfig
+    events_key: str | None = None
+    management: JobManagement = field(default_factory=JobManagement)

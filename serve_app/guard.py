@@ -24,21 +24,24 @@ from serve_app.problems import problem, unexpected
 from serve_app.settings import variable_of
 
 BODY_TIMEOUT_S = 10.0
+# Ray's event export can send no token; the route compares the key that is part of its path.
+_WITH_KEY = "/events/"
 _OPEN = frozenset({"/health", "/ready"})
 _HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY = b"content-security-policy"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 ]
 # The interactive documentation: a script and a style from where FastAPI says, a few lines of its own, our document.
 _DOCUMENTATION = {
     "/docs": [
         *_HEADERS[:3],
         (
-            b"content-security-policy",
+            _POLICY,
             b"default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; "
             b"style-src https://cdn.jsdelivr.net 'unsafe-inline'; img-src https://fastapi.tiangolo.com data:; "
             b"connect-src 'self'; frame-ancestors 'none'",
@@ -192,7 +195,7 @@ class Guard:
 
 def role_needed(method: str, path: str) -> Role | None:
     """The role for a request, None when everyone may; what is unknown and changes something needs the highest."""
-    if path in _OPEN:
+    if path in _OPEN or (method == "POST" and path.startswith(_WITH_KEY)):
         return None
     if method in _SAFE:
         return Role.READER
@@ -269,7 +272,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message["headers"] = [*message.get("headers", ()), *self._added]
+            headers = list(message.get("headers", ()))
+            # A page that has a policy of its own keeps it: a browser would enforce both, and ours forbids its style.
+            own = any(name == _POLICY for name, _ in headers)
+            message["headers"] = headers + [pair for pair in self._added if not own or pair[0] != _POLICY]
         elif self._bodiless:
             if message.get("more_body"):
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, Protocol
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
@@ -13,6 +13,8 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
 
 log = logging.getLogger("ray.serve.seedcore")
+
+_NO_MORE = object()
 
 
 class RemoteMethod(Protocol):
@@ -56,6 +58,29 @@ async def collect(part: str, method: Any, *, timeout_s: float) -> list[Any]:
     return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
+async def stream(part: str, method: RemoteMethod, *args: Any, item_timeout_s: float) -> AsyncGenerator[Any, None]:
+    """Items of a generator of another deployment (``handle.options(stream=True)``), each within ``item_timeout_s``.
+
+    Who stops reading ends the generator there. Raises as ``call`` does.
+    """
+    response, done = method.remote(*args), False
+    try:
+        while True:
+            async with asyncio.timeout(item_timeout_s):
+                item = await anext(response, _NO_MORE)
+            if item is _NO_MORE:
+                done = True
+                return
+            yield item
+    except TimeoutError:
+        raise DeadlineExceeded(f"{part} said nothing for {item_timeout_s:g} s.") from None
+    except Exception as error:  # all but AppError and lost replicas are logged and raised as PartFailed
+        raise _ours(part, error) from error
+    finally:
+        if not done:
+            response.cancel()
+
+
 class PartFailed(AppError):
     """Another deployment raised something that it should not: a bug there, which must not take the caller down too."""
 
@@ -76,21 +101,27 @@ async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...]) -> Any:
         # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
         response.cancel()
         raise
-    except BackPressureError:
-        raise TooBusy(f"The queue of {part} is full; the request was not taken.") from None
-    except DeploymentUnavailableError:
-        raise Unavailable(f"{part} has no running replica.") from None
-    except RequestCancelledError:
-        raise Unavailable(f"{part} cancelled the request.") from None
-    except (ActorDiedError, ActorUnavailableError, RayActorError):
-        raise ReplicaLost(f"The replica of {part} that had the request died; Serve is replacing it.") from None
-    except Exception as error:
-        # By reference the cause comes wrapped, over gRPC as it is (ray/serve/_private/replica_result.py).
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        if isinstance(cause, AppError):
-            raise cause from None
-        log.exception("a part failed", extra={"action": "part_failed", "part": part})
-        raise PartFailed(f"{part} failed; its log has the reason.") from error
+    except Exception as error:  # noqa: BLE001  # all are translated; what should not happen is logged
+        ours = _ours(part, error)
+        raise ours from (error if isinstance(ours, PartFailed) else None)
+
+
+def _ours(part: str, error: Exception) -> AppError:
+    """What a failure of a call means; one that should not happen is logged here."""
+    if isinstance(error, BackPressureError):
+        return TooBusy(f"The queue of {part} is full; the request was not taken.")
+    if isinstance(error, DeploymentUnavailableError):
+        return Unavailable(f"{part} has no running replica.")
+    if isinstance(error, RequestCancelledError):
+        return Unavailable(f"{part} cancelled the request.")
+    if isinstance(error, ActorDiedError | ActorUnavailableError | RayActorError):
+        return ReplicaLost(f"The replica of {part} that had the request died; Serve is replacing it.")
+    # By reference the cause comes wrapped, over gRPC as it is (ray/serve/_private/replica_result.py).
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, AppError):
+        return cause
+    log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
+    return PartFailed(f"{part} failed; its log has the reason.")
 
 
 async def _awaited(response: Awaitable[Any]) -> Any:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve_app.deps import Deps
 from serve_app.errors import AppError
 from serve_app.execution import execute_task, task_from
+from serve_app.metrics.responses import ResponseMeter
 from serve_app.problems import problem, unexpected
 from serve_app.routes.answers import json_answer
 
@@ -20,17 +21,22 @@ PREFIX = "/organism/execute/"
 
 
 class Api(FastAPI):
-    """FastAPI with a way past it for ``POST /organism/execute/{organ_id}``."""
+    """FastAPI with a way past it for ``POST /organism/execute/{organ_id}``, and a meter around both ways."""
 
     hot: ASGIApp | None = None
     hot_paths: frozenset[str] = frozenset()
+    meter: ResponseMeter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve's replica calls this for each request."""
         if self.hot is not None and scope.get("path") in self.hot_paths and scope.get("method") == "POST":
-            await self.hot(scope, receive, send)
+            app = self.hot
         else:
-            await super().__call__(scope, receive, send)
+            app = super().__call__
+        if self.meter is None:
+            await app(scope, receive, send)
+        else:
+            await self.meter.measure(app, scope, receive, send)
 
 
 class TaskEndpoint:

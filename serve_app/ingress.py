@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import ray
@@ -17,7 +19,9 @@ from serve_app.access import Tokens
 from serve_app.api import create_api
 from serve_app.deps import Deps, Json
 from serve_app.errors import DeadlineExceeded, Unavailable
-from serve_app.handles import call, collect
+from serve_app.handles import call, collect, stream
+from serve_app.jobs.logs import HEARTBEAT_S
+from serve_app.metrics.responses import Delivery, ResponseMeter
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -26,6 +30,9 @@ log = logging.getLogger("ray.serve.seedcore")
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
 _SKILLS_FRESH_FOR_S = 5.0
 _LIVENESS_TIMEOUT_S = 1.0
+# Ray takes seconds for the first submission, and is asked several times for a change or a log.
+_CHANGING_S = 30.0
+_READING_S = 15.0
 
 
 @serve.ingress()
@@ -39,14 +46,22 @@ class Ingress:
         manager: DeploymentHandle,
         inspector: DeploymentHandle,
         store: DeploymentHandle,
+        alerts: DeploymentHandle,
     ) -> None:
         self._args = args
         organism, jobs, storage = HandleOrganism(manager), HandleJobs(inspector), HandleStore(store)
-        self._parts: tuple[_Part, ...] = (organism, jobs, storage)
-        self._deps = Deps(HandleOrgans(args.organs, organs), organism, jobs, storage, IngressConfig())
+        alert_list, handles = HandleAlerts(alerts), HandleOrgans(args.organs, organs)
+        self._parts: tuple[_Part, ...] = (organism, jobs, storage, alert_list)
+        self._deps = Deps(
+            handles, organism, jobs, storage, alert_list, IngressConfig(), management=args.job_management
+        )
+        self._meter = ResponseMeter()
+        self._delivery = Delivery(self._meter, uuid.uuid4().hex, jobs.record_responses)
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_api(self._deps, self._args, Tokens.load(Env.read()), _own_addresses())
+        env = Env.read()
+        self._deps.events_key = env.events_key
+        return create_api(self._deps, self._args, Tokens.load(env), _own_addresses(), self._meter)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
@@ -57,7 +72,17 @@ class Ingress:
         log.info("ingress configured", extra={"action": "ingress_configured", **config.model_dump()})
 
     async def check_health(self) -> None:
-        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us."""
+        """Liveness of the event loop only: a part that is down is readiness's business, not a reason to restart us.
+
+        Here, because this is what Serve calls in our loop from the start: response times begin to be delivered.
+        """
+        self._delivery.start()
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops the replica: the last response times."""
+        delivery: Delivery | None = getattr(self, "_delivery", None)
+        if delivery is not None:
+            await delivery.close()
 
 
 class HandleOrgans:
@@ -149,6 +174,21 @@ class HandleJobs(_Part):
     async def current(self) -> Json:
         return await self._ask("current")
 
+    async def summary(self, query: Json) -> Json:
+        return await self._ask("summary", query)
+
+    async def hierarchy(self, query: Json) -> Json:
+        return await self._ask("hierarchy", query)
+
+    async def lifecycle(self) -> Json:
+        return await self._ask("lifecycle")
+
+    async def findings(self) -> Json:
+        return await self._ask("findings")
+
+    async def take_events(self, events: list[Json]) -> Json:
+        return await self._ask("take_events", events)
+
     async def ray_status(self) -> Json:
         return await self._ask("ray_status")
 
@@ -160,6 +200,55 @@ class HandleJobs(_Part):
 
     async def cluster_actors(self, query: Json) -> Json:
         return await self._ask("cluster_actors", query)
+
+    async def record_responses(self, delta: Json) -> Json:
+        return await self._ask("record_responses", delta)
+
+    async def cluster_leftovers(self) -> Json:
+        return await self._ask("cluster_leftovers")
+
+    async def submit_job(self, body: Json) -> Json:
+        return await self._change("submit_job", body)
+
+    async def stop_job(self, id: str, wait_s: float) -> Json:
+        return await self._change("stop_job", id, wait_s, more_s=wait_s)
+
+    async def retry_job(self, id: str, force: bool) -> Json:
+        return await self._change("retry_job", id, force)
+
+    async def delete_job(self, id: str) -> Json:
+        return await self._change("delete_job", id)
+
+    async def job_log(self, id: str, lines: int) -> Json:
+        answer: Json = await call(
+            self.name, self._handle.job_log, id, lines, timeout_s=self.timeout_s + _READING_S, retries=1
+        )
+        return answer
+
+    def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        method = self._handle.options(stream=True).follow_log
+        return stream(self.name, method, id, lines, after, item_timeout_s=HEARTBEAT_S + self.timeout_s + _READING_S)
+
+    async def _change(self, method: str, *args: Any, more_s: float = 0.0) -> Json:
+        """Never asked twice: whether the first did it is not known."""
+        timeout_s = self.timeout_s + more_s + _CHANGING_S
+        answer: Json = await call(self.name, getattr(self._handle, method), *args, timeout_s=timeout_s, retries=0)
+        return answer
+
+
+class HandleAlerts(_Part):
+    """``deps.AlertList`` over the handle of the alerts."""
+
+    name = "Alerts"
+
+    async def alerts(self, query: Json) -> Json:
+        return await self._ask("alerts", query)
+
+    async def alert_history(self, query: Json) -> Json:
+        return await self._ask("alert_history", query)
+
+    async def active_counts(self) -> Json:
+        return await self._ask("active_counts")
 
 
 class HandleStore(_Part):

@@ -1,7 +1,7 @@
 """The wiring, on one page: what ``serve deploy serve_config.yaml`` builds.
 
-HTTP requests go from ``Ingress`` to an organ replica and back: two hops. ``OrganismManager``, ``JobInspector`` and
-``Store`` are never on that path.
+HTTP requests go from ``Ingress`` to an organ replica and back: two hops. ``OrganismManager``, ``JobInspector``,
+``Alerts`` and ``Store`` are never on that path.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from ray.serve import Application
 
 from organs.organ import Organ
 from serve_app.access import Tokens, require_safe_address
+from serve_app.alerts.deployment import Alerts
+from serve_app.alerts.settings import AlertsConfig
 from serve_app.exposure import http_host
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
@@ -55,7 +57,7 @@ def build(args: dict[str, Any]) -> Application:
             user_config=InspectorConfig().model_dump(),
             **_HEALTH,
         )
-        .bind()
+        .bind(store, management=wanted.job_management)
     )
     organs = {
         spec.id: serve.deployment(Organ, name=spec.id)
@@ -81,6 +83,17 @@ def build(args: dict[str, Any]) -> Application:
         )
         .bind(wanted.organs, organs, store, inspector)
     )
+    alerts = (
+        serve.deployment(Alerts, name="Alerts")
+        .options(
+            ray_actor_options=_ON_HEAD,
+            max_ongoing_requests=64,
+            max_queued_requests=256,
+            user_config=AlertsConfig().model_dump(mode="json"),
+            **_HEALTH,
+        )
+        .bind(manager, inspector, store)
+    )
     return (
         serve.deployment(Ingress, name="Ingress")
         .options(
@@ -90,7 +103,7 @@ def build(args: dict[str, Any]) -> Application:
             user_config=IngressConfig().model_dump(),
             **_HEALTH,
         )
-        .bind(wanted, organs, manager, inspector, store)
+        .bind(wanted, organs, manager, inspector, store, alerts)
     )
 
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from organs.models import Task, TaskResult
 from serve_app.guard import role_needed
+from serve_app.jobs.requests import RetryBody, StopBody, SubmitBody
 
 _REFERENCE = "#/components/schemas/{model}"
 _FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(TaskResult).items()}
@@ -65,7 +66,8 @@ def openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
         document = FastAPI.openapi(api)
         models: list[tuple[type[BaseModel], Literal["validation"]]] = [
-            (model, "validation") for model in (Task, OldTask, TaskAnswer, InitializeBody, Problem)
+            (model, "validation")
+            for model in (Task, OldTask, TaskAnswer, InitializeBody, SubmitBody, StopBody, RetryBody, Problem)
         ]
         shapes = models_json_schema(models, ref_template=_REFERENCE)[1]["$defs"]
         components = document.setdefault("components", {})

@@ -13,10 +13,27 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from organs.models import OrganSpec
+from serve_app.jobs.declared import KindSpec
+from serve_app.jobs.expectations import EXPECTATIONS
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobManagement(_Strict):
+    """``args.job_management``: whether, and how far, jobs may be submitted, stopped, retried and deleted."""
+
+    enabled: bool = Field(default=False, description="Whether operators may submit, stop, retry and delete jobs.")
+    allowed_runtime_env: tuple[str, ...] = Field(
+        default=("env_vars", "working_dir"), max_length=20, description="Keys of `runtime_env` that a job may have."
+    )
+    allowed_working_dirs: tuple[str, ...] = Field(
+        default=(), max_length=50, description="Directories and URIs (as `s3://bucket/jobs`) that a job may use."
+    )
+    max_attempts: int = Field(
+        default=5, ge=1, le=100, description="Retries of one job until a person must force another."
+    )
 
 
 class AppArgs(_Strict):
@@ -29,6 +46,9 @@ class AppArgs(_Strict):
         description="Host names under which the API may be called, besides localhost and IP addresses.",
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216, description="Longest request body read.")
+    job_management: JobManagement = Field(
+        default=JobManagement(), description="Submitting, stopping, retrying and deleting jobs; see below."
+    )
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
@@ -66,12 +86,43 @@ class ManagerConfig(_Strict):
 class InspectorConfig(_Strict):
     """``user_config`` of the ``JobInspector`` deployment."""
 
-    poll_period_s: float = Field(
-        default=5.0, ge=0.5, le=300, description="How often Ray is asked when nobody is asking us."
+    poll_period_s: float = Field(default=5.0, ge=0.5, le=300, description="How often Ray is asked when all is at rest.")
+    busy_poll_period_s: float = Field(
+        default=1.0, ge=0.2, le=60, description="How often while jobs come and go; twice as long while they only run."
     )
     fresh_for_s: float = Field(default=2.0, ge=0.1, le=60, description="A snapshot this young is served as it is.")
     source_timeout_s: float = Field(default=4.0, gt=0, le=60, description="Deadline of one question to Ray.")
     retained_jobs: int = Field(default=10_000, ge=100, le=100_000, description="Most job rows kept in memory.")
+    list_actors_up_to: int = Field(
+        default=1_000,
+        ge=0,
+        le=10_000,
+        description="More actors than this are listed once a minute only, while Ray pushes events.",
+    )
+    log_followers: int = Field(default=8, ge=0, le=32, description="Most log followers at once.")
+    follow_limit_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=3600,
+        description="Longest following of a log; Serve's `request_timeout_s` must be longer.",
+    )
+    kinds: tuple[KindSpec, ...] = Field(
+        default=(), max_length=100, description="Kinds of your own, and what is expected of them (see below)."
+    )
+    kept_days: float = Field(default=90.0, gt=0, le=3_660, description="Ended jobs older than this are forgotten.")
+    kept_jobs: int = Field(default=100_000, ge=100, le=10_000_000, description="Most jobs kept in the history.")
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> Self:
+        names: set[str] = set()
+        for kind in self.kinds:
+            if kind.name in names:
+                raise ValueError(f"kind {kind.name!r} is given twice")
+            if (kind.match is None) != (kind.name in EXPECTATIONS):
+                why = "is built in, so it takes no match" if kind.match else "is not built in, so it needs a match"
+                raise ValueError(f"kind {kind.name!r} {why}")
+            names.add(kind.name)
+        return self
 
 
 class Env(_Strict):
@@ -86,6 +137,13 @@ class Env(_Strict):
     executor_token: str | None = Field(default=None, repr=False, description="Bearer token of the executor role.")
     operator_token: str | None = Field(default=None, repr=False, description="Bearer token of the operator role.")
     tokens_file: Path | None = Field(default=None, description="YAML file with a list of tokens for each role.")
+    events_key: str | None = Field(
+        default=None,
+        repr=False,
+        min_length=16,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Secret part of the address to which Ray pushes events (`POST /events/{key}`).",
+    )
     otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; without it no span is exported.")
 
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from serve_app.jobs.kinds import (
     APPLICATION_SERVER,
@@ -13,11 +14,20 @@ from serve_app.jobs.kinds import (
     OBSERVER,
     OBSERVER_LIMIT_S,
     USER,
+    WORKER_NODE,
+    KindRule,
+    rules_with,
 )
 from serve_app.jobs.models import JobFacts, JobType, Outcome
 
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.jobs.declared import KindSpec
+
 PENDING_LIMIT_S = 60.0
 EXPECTED_DURATION_KEY = "seedcore.expected_duration_s"
+DEADLINE_KEY = "seedcore.deadline_s"
+OWNER_KEY = "seedcore.owner"
 SCHEDULED_BY_KEY = "seedcore.scheduled_by"
 MANAGED_BY_KEY = "seedcore.managed_by"
 _LONGEST_S = 366 * 86_400.0
@@ -36,7 +46,11 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What is expected of a kind of job. ``must_end`` None: not known, so neither running nor ending is wrong."""
+    """What is expected of a kind of job. ``must_end`` None: not known, so neither running nor ending is wrong.
+
+    ``limit_s``: longer is late; ``deadline_s``: longer is wrong; ``every_s``: a success is due at least this often;
+    ``allowed_failures``: so many in a row are no reason to act.
+    """
 
     kind: str
     purpose: str
@@ -46,6 +60,10 @@ class Expectation:
     usual_duration_s: tuple[float, float] | None
     limit_s: float | None
     meanings: Mapping[Outcome, Meaning]
+    deadline_s: float | None = None
+    every_s: float | None = None
+    allowed_failures: int = 0
+    owner: str | None = None
 
 
 EXPECTATIONS: Mapping[str, Expectation] = {
@@ -98,6 +116,20 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 Outcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
                 Outcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
                 Outcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
+            },
+        ),
+        Expectation(
+            WORKER_NODE,
+            "A worker node of the cluster; no Ray job, made from the node table.",
+            "whoever ran `ray start --address`, or the autoscaler",
+            "Ray node (raylet)",
+            False,
+            None,
+            None,
+            {
+                Outcome.RUNNING: Meaning("The node is up."),
+                Outcome.STOPPED: Meaning("The node was taken out of the cluster in order."),
+                Outcome.LOST: Meaning("The node died.", "Find out why it died; start it again if it should be there."),
             },
         ),
         Expectation(
@@ -155,18 +187,49 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Everything declared: rules that tell kinds, and what is expected of each kind."""
+
+    rules: tuple[KindRule, ...]
+    expectations: Mapping[str, Expectation]
+
+    def of(self, kind: str) -> Expectation:
+        """What is expected of a kind; one that only a job's metadata names is someone's own work."""
+        return self.expectations.get(kind) or self.expectations[USER]
+
+
+def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
+    """The built-in table with what a team declares; a declared kind has the meanings of a user's job, or a server's."""
+    specs, expectations = tuple(specs), dict(EXPECTATIONS)
+    for spec in specs:
+        model = EXPECTATIONS[APPLICATION_SERVER if spec.must_end is False else USER]
+        known = expectations.get(spec.name) or replace(model, kind=spec.name, purpose=f"Declared kind {spec.name}.")
+        expectations[spec.name] = _changed(known, spec)
+    return Contracts(rules_with(specs), expectations)
+
+
+BUILT_IN = contracts_with(())
+
+
 def expectation_of(kind: str) -> Expectation:
-    """What is expected of a kind; a kind that only its metadata names is someone's own work."""
-    return EXPECTATIONS.get(kind, EXPECTATIONS[USER])
+    """What is expected of a built-in kind; any other is someone's own work."""
+    return BUILT_IN.of(kind)
 
 
 def limit_of(job: JobFacts, expectation: Expectation) -> float | None:
     """Seconds after which a running job is late: what its metadata declares, else what its kind has."""
-    try:
-        declared = float(job.metadata.get(EXPECTED_DURATION_KEY, ""))
-    except ValueError:
-        return expectation.limit_s
-    return declared if 0 < declared <= _LONGEST_S else expectation.limit_s
+    return _declared_s(job, EXPECTED_DURATION_KEY) or expectation.limit_s
+
+
+def deadline_of(job: JobFacts, expectation: Expectation) -> float | None:
+    """Seconds after which a job must have ended: what its metadata declares, else what its kind has."""
+    return _declared_s(job, DEADLINE_KEY) or expectation.deadline_s
+
+
+def owner_of(job: JobFacts, expectation: Expectation) -> str | None:
+    """Who answers for it, by its metadata or its kind."""
+    return job.metadata.get(OWNER_KEY) or expectation.owner
 
 
 def scheduler_of(job: JobFacts, expectation: Expectation) -> str:
@@ -187,3 +250,22 @@ def manager_of(job: JobFacts, expectation: Expectation) -> str:
     if expectation.kind == USER and job.type is JobType.SUBMISSION:
         return "Ray job supervisor"
     return expectation.managed_by
+
+
+def _changed(known: Expectation, spec: KindSpec) -> Expectation:
+    """Only what was given: a declared None is a value too."""
+    names = {"purpose", "owner", "scheduled_by", "managed_by", "must_end", "deadline_s", "allowed_failures"}
+    given: dict[str, Any] = {name: getattr(spec, name) for name in names & spec.model_fields_set}
+    if "expected_duration_s" in spec.model_fields_set:
+        given["limit_s"] = spec.expected_duration_s
+    if spec.every_h is not None:
+        given["every_s"] = spec.every_h * 3600
+    return replace(known, **given)
+
+
+def _declared_s(job: JobFacts, key: str) -> float | None:
+    try:
+        declared = float(job.metadata.get(key, ""))
+    except ValueError:
+        return None
+    return declared if 0 < declared <= _LONGEST_S else None

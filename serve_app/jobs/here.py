@@ -18,6 +18,7 @@ class Here(Protocol):
     job_id: str | None
     application: str
     ray_version: str
+    session: str
 
     def resources(self) -> Resources:
         """Total and available resources of the cluster; blocks."""
@@ -35,6 +36,7 @@ class InReplica:
         self.job_id: str | None = ray.get_runtime_context().get_job_id()
         self.application = serve.get_replica_context().app_name
         self.ray_version = ray.__version__
+        self.session: str = ray.get_runtime_context().get_session_name()
 
     def resources(self) -> Resources:
         """From the GCS."""

@@ -13,16 +13,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from serve_app.errors import Unavailable
-from serve_app.jobs.judge import judge
-from serve_app.jobs.models import JobRow, Known, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot, Unknown
 from serve_app.settings import InspectorConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 
 _PATIENCE_S = 1.0
 # A look that takes long must not become all that this process and the dashboard do.
-_REST_PER_LOOK = 10
+_REST_PER_LOOK = 4
 _MANY_JOBS = 500
+# After the last change, looks stay frequent for so long: jobs come in crowds.
+_BUSY_FOR_S = 30.0
+_RUNNING_SHARE = 2.0
+_GATHER_S = 0.2
+_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Seen:
 
     snapshot: Snapshot
     rows: list[JobRow]
+    by_key: dict[str, JobRow]
     degraded: list[str]
     answered: bool
 
@@ -43,15 +48,23 @@ class Latest:
         look: Callable[[Snapshot | None], Awaitable[Snapshot]],
         config: InspectorConfig,
         *,
+        judge: Callable[[Snapshot], list[JobRow]],
+        seen: Callable[[Snapshot, list[JobRow]], bool] = lambda snapshot, rows: False,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``judge`` makes the rows of a snapshot; ``seen`` is told of them and says whether anything changed."""
         self.config = config
         self._look = look
+        self._judge = judge
+        self._seen = seen
         self._clock = clock
         self._pause = pause
         self._snapshot: Snapshot | None = None
         self._rows: list[JobRow] = []
+        self._by_key: dict[str, JobRow] = {}
+        self._changed = float("-inf")
+        self._nudged = asyncio.Event()
         self._taken = float("-inf")
         self._cost_s = 0.0
         self._failure: str | None = None
@@ -62,6 +75,11 @@ class Latest:
         """Begin to look on a period; does nothing when begun."""
         if self._loop is None:
             self._loop = asyncio.create_task(self._poll())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the period goes on."""
+        return self._loop is not None and not self._loop.done()
 
     def require_alive(self) -> None:
         """Raise when the period has ended, which it never should."""
@@ -87,7 +105,22 @@ class Latest:
         if self._snapshot is None:
             raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
         degraded = [*self._stale(answered=waited), *self._snapshot.degraded]
-        return Seen(self._snapshot, self._rows, degraded, self._failure is None)
+        return Seen(self._snapshot, self._rows, self._by_key, degraded, self._failure is None)
+
+    def nudge(self) -> None:
+        """Something has happened: look now instead of at the end of the period."""
+        self._changed = self._clock()
+        self._nudged.set()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since Ray last answered."""
+        return self._clock() - self._taken
+
+    @property
+    def cost_s(self) -> float:
+        """How long the last look took."""
+        return self._cost_s
 
     def _stale(self, *, answered: bool) -> list[str]:
         age_s = self._clock() - self._taken
@@ -113,9 +146,11 @@ class Latest:
         else:
             self._say(None)
         many = isinstance(snapshot.jobs, Known) and len(snapshot.jobs.value) > _MANY_JOBS
-        now = snapshot.taken_at
-        rows = await asyncio.to_thread(judge, snapshot, now) if many else judge(snapshot, now)
+        rows = await asyncio.to_thread(self._judge, snapshot) if many else self._judge(snapshot)
         self._snapshot, self._rows, self._taken = snapshot, rows, began
+        self._by_key = {row.key: row for row in rows}
+        if self._seen(snapshot, rows):
+            self._changed = self._clock()
         self._cost_s = self._clock() - began
 
     def _report(self, looking: asyncio.Task[None]) -> None:
@@ -133,7 +168,34 @@ class Latest:
         while True:
             # Its errors are reported where it ends; the period goes on.
             await asyncio.wait({self._begin()})
-            await self._pause(max(self.config.poll_period_s, _REST_PER_LOOK * self._cost_s))
+            await self._wait(self._period_s())
+
+    def _period_s(self) -> float:
+        """Short while jobs come and go, longer while some only run, longest at rest; never most of our time."""
+        config = self.config
+        if self._clock() - self._changed < _BUSY_FOR_S:
+            wanted = config.busy_poll_period_s
+        elif any(row.outcome in _ON_ITS_WAY and not row.hidden and not row.derived for row in self._rows):
+            wanted = min(config.poll_period_s, _RUNNING_SHARE * config.busy_poll_period_s)
+        else:
+            wanted = config.poll_period_s
+        return max(wanted, _REST_PER_LOOK * self._cost_s)
+
+    async def _wait(self, period_s: float) -> None:
+        """Wait for the period, or until something has happened."""
+        sleeping = asyncio.ensure_future(self._pause(period_s))
+        nudged = asyncio.ensure_future(self._nudged.wait())
+        try:
+            await asyncio.wait({sleeping, nudged}, return_when=asyncio.FIRST_COMPLETED)
+            if sleeping.done():
+                sleeping.result()
+            elif self._cost_s > 0:
+                # Many events are one look: what comes in this short time is seen by it too.
+                await self._pause(_GATHER_S)
+        finally:
+            sleeping.cancel()
+            nudged.cancel()
+            self._nudged.clear()
 
 
 def _tells_anything(snapshot: Snapshot) -> bool:

@@ -93,6 +93,7 @@ class JobFacts:
     node_ip: str | None = None
     pid: int | None = None
     exit_code: int | None = None
+    runtime_env_keys: tuple[str, ...] = ()
     hidden: bool = False
     marks: tuple[str, ...] = ()
 
@@ -161,6 +162,29 @@ class ActorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingActor:
+    """An actor that has not been placed, and what it needs: Ray starts a submission by such an actor."""
+
+    actor_id: str
+    name: str | None
+    class_name: str
+    job_id: str
+    state: str
+    required: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """Tasks of a job by what became of them, as far as Ray remembers."""
+
+    total: int
+    failed: int
+    finished: int
+    pending: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaFacts:
     """One replica of a Serve deployment."""
 
@@ -189,6 +213,7 @@ class ApplicationFacts:
     status: str
     message: str
     deployments: tuple[DeploymentFacts, ...]
+    deployed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +226,11 @@ class ServeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The cluster at one moment, section by section. ``own_job_id`` is the Ray job that this application runs in."""
+    """The cluster at one moment, section by section. ``own_job_id`` is the Ray job that this application runs in.
+
+    ``session`` is Ray's name for this life of the cluster: job ids begin anew with each. ``waiting`` and ``free``
+    (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end proves nothing.
+    """
 
     taken_at: datetime
     jobs: Section[tuple[JobFacts, ...]]
@@ -210,6 +239,10 @@ class Snapshot:
     actors: Section[tuple[ActorFacts, ...]]
     serve: Section[ServeFacts]
     own_job_id: str | None = None
+    session: str = ""
+    waiting: Section[tuple[WaitingActor, ...]] = Known(())
+    free: Section[Mapping[str, float]] = Unknown("not asked")
+    tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
 
     @property
     def degraded(self) -> list[str]:
@@ -220,6 +253,7 @@ class Snapshot:
             "node table": self.nodes,
             "actor table": self.actors,
             "Serve": self.serve,
+            "waiting actors": self.waiting,
         }
         return [
             f"{name}: {section.reason if isinstance(section, Unknown) else section.note}"
@@ -230,7 +264,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job with its kind, its proven outcome, and the verdict on it. ``rule`` is the rule that gave the verdict."""
+    """A job with its kind, its proven outcome, and the verdict on it. ``rule`` is the rule that gave the verdict.
+
+    ``session`` is the life of the cluster that it belongs to, ``series`` what it is compared with: jobs of one kind, or
+    for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
+    """
 
     id: str
     job_id: str | None
@@ -253,3 +291,36 @@ class JobRow:
     derived: bool
     hidden: bool
     evidence: tuple[Evidence, ...]
+    session: str = ""
+    series: str = ""
+    owner: str | None = None
+    action: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called among the jobs of all sessions."""
+        return f"{self.session}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """What is known of the past runs of one series: durations in seconds of those that ended, and the last of each."""
+
+    count: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    last_started_at: datetime | None = None
+    last_succeeded_at: datetime | None = None
+    failures_in_a_row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong and is no single job's verdict, or that somebody should be told of."""
+
+    rule: str
+    subject: str
+    verdict: Verdict
+    sentence: str
+    action: str

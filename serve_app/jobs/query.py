@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from serve_app.errors import InvalidInput
 from serve_app.jobs.judge import sort_key
 from serve_app.jobs.models import JobRow, Outcome, Verdict
+from serve_app.jobs.records import searched
 
 T = TypeVar("T")
 Key = tuple[int, str]
@@ -71,7 +72,7 @@ class JobQuery:
             return False
         if self.until is not None and (row.started_at is None or row.started_at >= self.until):
             return False
-        return not self.text or any(self.text in text.casefold() for text in _searched(row))
+        return not self.text or any(self.text in text.casefold() for text in searched(row))
 
 
 def select(rows: Iterable[JobRow], query: JobQuery) -> tuple[list[JobRow], str | None]:
@@ -83,7 +84,7 @@ def page(rows: Sequence[T], key: Callable[[T], Key], limit: int, after: Key | No
     """A page of rows that are sorted by ``key``, falling."""
     rest = rows if after is None else [row for row in rows if key(row) < after]
     taken = list(rest[:limit])
-    return taken, _cursor(key(taken[-1])) if len(rest) > limit else None
+    return taken, cursor_after(key(taken[-1])) if len(rest) > limit else None
 
 
 def limit_of(query: Mapping[str, Any]) -> int:
@@ -116,17 +117,9 @@ def cursor_of(query: Mapping[str, Any]) -> Key | None:
     return number, name
 
 
-def _cursor(key: Key) -> str:
+def cursor_after(key: Key) -> str:
+    """The cursor of the page that begins after this place."""
     return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode()
-
-
-def _searched(row: JobRow) -> Iterable[str]:
-    yield row.entrypoint
-    yield row.id
-    yield row.job_id or ""
-    for name, value in row.metadata.items():
-        yield name
-        yield value
 
 
 def _words(query: Mapping[str, Any], name: str) -> frozenset[str]:

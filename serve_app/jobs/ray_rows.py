@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,6 +24,8 @@ from serve_app.jobs.models import (
     NodeFacts,
     ReplicaFacts,
     ServeFacts,
+    TaskCounts,
+    WaitingActor,
 )
 from serve_app.redaction import printable, redact, redact_mapping
 
@@ -34,6 +37,7 @@ _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
 _JOB_ID_CHARS = 8
+_LATEST_S = 1e11
 
 
 def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
@@ -72,20 +76,30 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         node_ip=_text(driver.get("node_ip_address")),
         pid=_number(driver.get("pid")),
         exit_code=_number(fields.get("driver_exit_code")),
+        runtime_env_keys=_names(fields.get("runtime_env")),
         marks=tuple(_marks(row, fields, status)),
     )
 
 
-def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
-    """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``."""
-    found = {}
+def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
+    """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``.
+
+    What had ended in ``known`` is taken from there, unless it was overwritten since; so is a row that says the same.
+    """
+    found: dict[str, DriverExit] = {}
+    known = known or {}
     for row in rows:
         worker_id = _text(row.get("worker_id")) if isinstance(row, dict) else None
         if worker_id is None or row.get("worker_type", "DRIVER") != "DRIVER":
             continue
+        job_id = worker_id[:_JOB_ID_CHARS]
+        before = known.get(job_id)
+        if before is not None and not before.is_alive and _says(row, before):
+            found[job_id] = before
+            continue
         detail = _text(row.get("exit_detail"))
-        found[worker_id[:_JOB_ID_CHARS]] = DriverExit(
-            job_id=worker_id[:_JOB_ID_CHARS],
+        exit_row = DriverExit(
+            job_id=job_id,
             is_alive=row.get("is_alive") is not False,
             exit_type=_text(row.get("exit_type")),
             exit_detail=None if detail is None else _exit_detail(detail),
@@ -94,7 +108,14 @@ def driver_exits(rows: Iterable[Any]) -> dict[str, DriverExit]:
             ended_at=_time(row.get("end_time_ms")),
             node_id=_text(row.get("node_id")),
         )
+        found[job_id] = before if before == exit_row else exit_row
     return found
+
+
+def _says(row: Mapping[str, Any], before: DriverExit) -> bool:
+    """Whether a row still says of a dead driver what it said: cheaper than reading it again."""
+    same = row.get("exit_type") == before.exit_type and row.get("is_alive") is False
+    return same and (row.get("pid") or 0) == before.pid
 
 
 def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
@@ -134,6 +155,44 @@ def actor_facts(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
     )
 
 
+def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
+    """``ActorState`` of ray/util/state/common.py with its details, of actors that are not placed."""
+    return tuple(
+        WaitingActor(
+            actor_id=actor_id,
+            name=_text(row.get("name")),
+            class_name=_text(row.get("class_name")) or "",
+            job_id=_text(row.get("job_id")) or "",
+            state=_text(row.get("state")) or "",
+            required={
+                str(name): amount for name, amount in _items(row.get("required_resources")) if _is_amount(amount)
+            },
+        )
+        for row in rows
+        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id")))
+    )
+
+
+def started_at_of(node_id: str | None, rows: Iterable[Any]) -> datetime | None:
+    """When the worker process on this node began, from rows of the worker table."""
+    same = (row for row in rows if isinstance(row, dict) and row.get("node_id") == node_id)
+    return next((_time(row.get("start_time_ms")) for row in same), None)
+
+
+def task_counts(answer: Any) -> TaskCounts:
+    """``TaskSummaries`` of ray/util/state/common.py for one job; states are those of ``TaskStatus`` in common.proto."""
+    by_name: Any = answer
+    for key in ("result", "node_id_to_summary", "cluster", "summary"):
+        by_name = by_name.get(key) if isinstance(by_name, dict) else None
+    states: Counter[str] = Counter()
+    for _, entry in _items(by_name):
+        for state, count in _items(entry.get("state_counts") if isinstance(entry, dict) else None):
+            states[str(state)] += _number(count) or 0
+    total, failed, finished = sum(states.values()), states["FAILED"], states["FINISHED"]
+    running = sum(count for state, count in states.items() if state.startswith("RUNNING"))
+    return TaskCounts(total, failed, finished, total - failed - finished - running, running)
+
+
 def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
     """``ServeInstanceDetails`` of ray/serve/schema.py."""
     controller = details.get("controller_info")
@@ -149,6 +208,7 @@ def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
                     for deployment_name, deployment in _items(app.get("deployments"))
                     if isinstance(deployment, dict)
                 ),
+                deployed_at=_seconds(app.get("last_deployed_time_s")),
             )
             for name, app in _items(details.get("applications"))
             if isinstance(app, dict)
@@ -220,6 +280,8 @@ def _is_amount(value: Any) -> bool:
 
 def _number(value: Any) -> int | None:
     """Ray writes 64-bit integers as text (protobuf to JSON)."""
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value)
     try:
         return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
     except ValueError:
@@ -234,6 +296,15 @@ def _time(value: Any) -> datetime | None:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def _seconds(value: Any) -> datetime | None:
+    return _time(value * 1000) if _is_amount(value) and value < _LATEST_S else None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Keys without their values: a runtime environment is where people put secrets."""
+    return tuple(sorted(printable(str(name))[:_ID_CHARS] for name, _ in list(_items(value))[:_METADATA_ENTRIES]))
 
 
 @lru_cache(maxsize=512)

@@ -6,14 +6,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from serve_app.dashboard import Listing
 from serve_app.errors import AppError
-from serve_app.jobs.models import DriverExit, JobFacts, Known, NodeFacts, Section, ServeFacts, Snapshot, Unknown
-from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts
+from serve_app.jobs.models import (
+    ActorFacts,
+    DriverExit,
+    JobFacts,
+    Known,
+    NodeFacts,
+    Section,
+    ServeFacts,
+    Snapshot,
+    Unknown,
+)
+from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts, waiting_actors
 
 T = TypeVar("T")
 _MOST_JOBS = 100_000
@@ -29,9 +40,14 @@ class Source(Protocol):
 
     async def actors(self, **equals: str) -> Listing: ...
 
+    async def waiting_actors(self) -> Listing: ...
+
     async def nodes(self) -> Listing: ...
 
     async def serve_applications(self) -> dict[str, Any]: ...
+
+
+Free = Callable[[], Awaitable[Section[Mapping[str, float]]]]
 
 
 async def collect(
@@ -41,21 +57,43 @@ async def collect(
     own_job_id: str | None = None,
     previous: Snapshot | None = None,
     retained_jobs: int = _MOST_JOBS,
+    free: Free | None = None,
+    known_actors: Known[tuple[ActorFacts, ...]] | None = None,
 ) -> Snapshot:
     """Look once. A source that fails is ``Unknown`` with its reason; nothing is raised, and no job is made in Ray.
 
     Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` those on their way
-    and the newest are kept.
+    and the newest are kept. ``free`` tells unused resources; as the waiting actors, it is asked when a job is pending.
+    With ``known_actors`` the actor table is not listed.
     """
     known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
     jobs, exits, actors, nodes, serve = await asyncio.gather(
         _section(client.jobs(), lambda rows: _jobs(rows, known, retained_jobs)),
-        _section(client.drivers_of_workers(), _exits),
-        _section(_actors(client), lambda listing: Known(actor_facts(listing.rows), listing.note)),
+        _section(client.drivers_of_workers(), lambda listing: _exits(listing, previous)),
+        _told(known_actors) if known_actors is not None else _section(_actors(client), _actor_table),
         _section(client.nodes(), _nodes),
         _section(client.serve_applications(), _serve),
     )
-    return Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
+    snapshot = Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
+    if not isinstance(jobs, Known) or not any(job.status == "PENDING" for job in jobs.value):
+        return snapshot
+    waiting, available = await asyncio.gather(
+        _section(client.waiting_actors(), lambda listing: Known(waiting_actors(listing.rows), listing.note)),
+        _not_asked() if free is None else free(),
+    )
+    return replace(snapshot, waiting=waiting, free=available)
+
+
+async def _told(known: Section[T]) -> Section[T]:
+    return known
+
+
+def _actor_table(listing: Listing) -> Known[tuple[ActorFacts, ...]]:
+    return Known(actor_facts(listing.rows), listing.note)
+
+
+async def _not_asked() -> Section[Mapping[str, float]]:
+    return Unknown("not asked")
 
 
 async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
@@ -94,8 +132,10 @@ def _importance(row: Any) -> tuple[bool, int]:
     return (row.get("status") in ("RUNNING", "PENDING"), started if isinstance(started, int) else 0)
 
 
-def _exits(listing: Listing) -> Known[Mapping[str, DriverExit]]:
-    return Known(driver_exits(listing.rows), listing.note)
+def _exits(listing: Listing, previous: Snapshot | None) -> Known[Mapping[str, DriverExit]]:
+    """Rows that say what they said are the same objects as before, so that later comparisons cost nothing."""
+    before = previous.driver_exits.value if previous and isinstance(previous.driver_exits, Known) else {}
+    return Known(driver_exits(listing.rows, before), listing.note)
 
 
 def _nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:

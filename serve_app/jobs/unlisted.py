@@ -12,6 +12,9 @@ from serve_app.jobs.kinds import Owned
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot
 
 HEAD_START = "ray start --head"
+WORKER_START = "ray start --address"
+# A cluster that scales up and down for months remembers many nodes.
+_MOST_DEAD_NODES = 200
 
 
 def hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:
@@ -31,6 +34,14 @@ def head_starts(snapshot: Snapshot) -> list[JobFacts]:
     """One entry for each head node that the node table remembers."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
     return [_head_start(node) for node in nodes if node.is_head]
+
+
+def worker_nodes(snapshot: Snapshot) -> list[JobFacts]:
+    """One entry for each worker node: the living, and those that died last."""
+    nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
+    workers = [node for node in nodes if not node.is_head]
+    dead = sorted((node for node in workers if not node.alive), key=_ended, reverse=True)
+    return [_worker(node) for node in (*(node for node in workers if node.alive), *dead[:_MOST_DEAD_NODES])]
 
 
 def _is_known(owned: Owned) -> bool:
@@ -66,6 +77,24 @@ def _head_start(node: NodeFacts) -> JobFacts:
         type=JobType.NODE,
         status="SUCCEEDED" if node.alive else node.state,
         entrypoint=HEAD_START,
+        started_at=node.started_at,
+        ended_at=None if node.alive else node.ended_at,
+        node_id=node.node_id,
+        node_ip=node.ip,
+    )
+
+
+def _ended(node: NodeFacts) -> float:
+    return node.ended_at.timestamp() if node.ended_at else 0.0
+
+
+def _worker(node: NodeFacts) -> JobFacts:
+    return JobFacts(
+        id=f"node:{node.node_id}",
+        type=JobType.NODE,
+        status="RUNNING" if node.alive else node.state,
+        entrypoint=WORKER_START,
+        message=node.message,
         started_at=node.started_at,
         ended_at=None if node.alive else node.ended_at,
         node_id=node.node_id,

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from serve_app.jobs.expectations import EXPECTED_DURATION_KEY, PENDING_LIMIT_S, Expectation
+from serve_app.jobs.expectations import EXPECTATIONS, PENDING_LIMIT_S, Expectation
 from serve_app.jobs.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
     COA_INITIALIZATION,
     INTERNAL,
     OBSERVER,
+    WORKER_NODE,
 )
-from serve_app.jobs.models import JobFacts, Outcome, Verdict
+from serve_app.jobs.models import Evidence, JobFacts, Outcome, PastRuns, TaskCounts, Verdict
 from serve_app.jobs.outcome import Conclusion
+from serve_app.jobs.waiting import BUILDING, BUSY, INFEASIBLE, Waiting
 
 ENDED = frozenset(Outcome) - {Outcome.PENDING, Outcome.RUNNING}
 NOT_DONE = ENDED - {Outcome.SUCCEEDED}
+# Fewer past runs than this tell nothing of what is usual.
+ENOUGH_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Case:
 
     ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
     runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
+    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
     """
 
     job: JobFacts
@@ -38,6 +43,31 @@ class Case:
     retried_by: str | None = None
     serving: bool | None = None
     serve_problem: str | None = None
+    deadline_s: float | None = None
+    past: PastRuns | None = None
+    failures_in_a_row: int = 0
+    waiting: Waiting | None = None
+    tasks: TaskCounts | None = None
+    further_evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The kind whose rules apply: a declared kind that runs on is judged as a server."""
+        declared = self.kind not in EXPECTATIONS
+        return APPLICATION_SERVER if declared and self.expectation.must_end is False else self.kind
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether it took, or has been taking, longer than its deadline."""
+        return self.deadline_s is not None and self.age_s is not None and self.age_s > self.deadline_s
+
+    @property
+    def unusually_long(self) -> bool:
+        """Whether it runs longer than 99 of 100 earlier runs did, when there are enough to say so."""
+        past = self.past
+        if past is None or past.count < ENOUGH_RUNS or past.p99_s is None or self.limit_s is not None:
+            return False
+        return self.age_s is not None and self.age_s > past.p99_s
 
     @property
     def over_limit(self) -> bool:
@@ -63,7 +93,7 @@ def verdict_of(case: Case) -> tuple[VerdictRule, str]:
     rule = next(
         rule
         for rule in VERDICT_RULES
-        if (rule.kinds is None or case.kind in rule.kinds) and outcome in rule.outcomes and rule.when(case)
+        if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
     return rule, rule.sentence(case)
 
@@ -94,6 +124,29 @@ def _late(case: Case) -> str:
     return f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
 
 
+def _waits(case: Case) -> str:
+    sentence = _meant(case) if case.waiting is None else case.waiting.sentence
+    return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
+
+
+def _waits_long(case: Case) -> bool:
+    return case.age_s is not None and case.age_s > PENDING_LIMIT_S
+
+
+def _waits_for(rule: str) -> Callable[[Case], bool]:
+    return lambda case: case.waiting is not None and case.waiting.rule == rule
+
+
+def _tasks(case: Case) -> str:
+    failed, total = (case.tasks.failed, case.tasks.total) if case.tasks else (0, 0)
+    return _join(case.conclusion.sentence, ";", f"{failed} of its {total} tasks failed.")
+
+
+def _deadline(case: Case) -> str:
+    age_s, deadline_s = case.age_s or 0, case.deadline_s or 0
+    return f"It has been {case.conclusion.outcome} for {age_s:.0f} s; its deadline is {deadline_s:g} s."
+
+
 def _by(rule: str) -> Callable[[Case], bool]:
     return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
 
@@ -101,13 +154,19 @@ def _by(rule: str) -> Callable[[Case], bool]:
 _SERVER = (APPLICATION_SERVER,)
 _INIT = (COA_INITIALIZATION,)
 _HEAD = (CLUSTER_INITIALIZATION,)
+_WORKER = (WORKER_NODE,)
 _ALL = frozenset(Outcome)
 _ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 _BROKEN = frozenset({Outcome.FAILED, Outcome.LOST})
 
 VERDICT_RULES = (
     VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _by("status-unknown"), _said),
-    VerdictRule("supervisor-lost", None, {Outcome.RUNNING}, Verdict.WARN, _by("supervisor-lost-driver-alive"), _said),
+    VerdictRule(
+        "job.status-unreliable", None, {Outcome.RUNNING}, Verdict.WARN, _by("supervisor-lost-driver-alive"), _said
+    ),
+    VerdictRule("worker-up", _WORKER, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule("worker-left", _WORKER, {Outcome.STOPPED}, Verdict.OK, _always, _meant),
+    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _said),
     VerdictRule("head-started", _HEAD, {Outcome.SUCCEEDED}, Verdict.OK, _always, _both),
     VerdictRule(
         "head-replaced",
@@ -176,25 +235,99 @@ VERDICT_RULES = (
     VerdictRule("internal-ended", (INTERNAL,), {Outcome.ENDED_UNKNOWN}, Verdict.OK, _always, _meant),
     VerdictRule("internal-died", (INTERNAL,), _BROKEN, Verdict.WARN, _always, _both),
     VerdictRule(
+        "retry-succeeded",
+        None,
+        NOT_DONE,
+        Verdict.OK,
+        lambda case: case.repaired_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."),
+    ),
+    VerdictRule(
+        "retry-running",
+        None,
+        NOT_DONE,
+        Verdict.WARN,
+        lambda case: case.retried_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
+    ),
+    VerdictRule("past-deadline", None, _ON_ITS_WAY, Verdict.BAD, lambda case: case.past_deadline, _deadline),
+    VerdictRule(
+        "pending-infeasible",
+        None,
+        {Outcome.PENDING},
+        Verdict.BAD,
+        lambda case: _waits_for(INFEASIBLE)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule("pending-infeasible-yet", None, {Outcome.PENDING}, Verdict.WARN, _waits_for(INFEASIBLE), _waits),
+    VerdictRule(
+        "pending-busy",
+        None,
+        {Outcome.PENDING},
+        Verdict.WARN,
+        lambda case: _waits_for(BUSY)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule(
+        "pending-building",
+        None,
+        {Outcome.PENDING},
+        Verdict.WARN,
+        lambda case: _waits_for(BUILDING)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule(
         "pending-long",
         None,
         {Outcome.PENDING},
         Verdict.WARN,
-        lambda case: case.age_s is not None and case.age_s > PENDING_LIMIT_S,
+        _waits_long,
         lambda case: f"It has waited to start for {case.age_s or 0:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
     ),
-    VerdictRule("pending", None, {Outcome.PENDING}, Verdict.OK, _always, _meant),
+    VerdictRule("pending", None, {Outcome.PENDING}, Verdict.OK, _always, _waits),
+    VerdictRule("late", None, {Outcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _late),
     VerdictRule(
-        "late",
+        "unusually-long",
         None,
         {Outcome.RUNNING},
         Verdict.WARN,
-        lambda case: case.over_limit and EXPECTED_DURATION_KEY in case.job.metadata,
-        _late,
+        lambda case: case.unusually_long,
+        lambda case: (
+            f"It has run for {case.age_s or 0:.0f} s; of {case.past.count if case.past else 0} earlier runs like it, "
+            f"99 in 100 took at most {(case.past.p99_s if case.past else None) or 0:.0f} s."
+        ),
     ),
     VerdictRule("running", None, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule(
+        "succeeded-late",
+        None,
+        {Outcome.SUCCEEDED},
+        Verdict.WARN,
+        lambda case: case.past_deadline,
+        lambda case: f"It succeeded after {case.age_s or 0:.0f} s; its deadline was {case.deadline_s or 0:g} s.",
+    ),
     VerdictRule("succeeded", None, {Outcome.SUCCEEDED}, Verdict.OK, _always, _said),
     VerdictRule("stopped", None, {Outcome.STOPPED}, Verdict.OK, _always, _said),
+    VerdictRule(
+        "failure-allowed",
+        None,
+        _BROKEN,
+        Verdict.WARN,
+        lambda case: 0 < case.failures_in_a_row <= case.expectation.allowed_failures,
+        lambda case: _join(
+            case.conclusion.sentence,
+            ";",
+            f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",
+        ),
+    ),
     VerdictRule("failed", None, _BROKEN, Verdict.BAD, _always, _said),
+    VerdictRule(
+        "ended-with-failed-tasks",
+        None,
+        {Outcome.ENDED_UNKNOWN},
+        Verdict.WARN,
+        lambda case: case.tasks is not None and case.tasks.failed > 0,
+        _tasks,
+    ),
     VerdictRule("ended-unknown", None, {Outcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _said),
 )

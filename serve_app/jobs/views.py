@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from serve_app.jobs.expectations import NOTHING, expectation_of
-from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
+from serve_app.jobs.expectations import NOTHING, Expectation
+from serve_app.jobs.models import ActorFacts, DriverExit, Finding, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
 
 Json = dict[str, Any]
@@ -40,6 +40,9 @@ def row_view(row: JobRow) -> Json:
         "metadata": dict(row.metadata),
         "derived": row.derived,
         "hidden": row.hidden,
+        "session": row.session,
+        "owner": row.owner,
+        "action": row.action,
     }
 
 
@@ -50,17 +53,27 @@ def evidence_view(row: JobRow) -> list[Json]:
     return [*facts, {"rule": row.rule, "source": "expectation", "fact": judged}]
 
 
-def expectation_view(row: JobRow) -> Json:
+def expectation_view(row: JobRow, expected: Expectation) -> Json:
     """What was expected of this kind of job, what the outcome means for it, and what to do."""
-    expected = expectation_of(row.kind)
     meaning = expected.meanings.get(row.outcome)
+    return {
+        **declared_view(expected),
+        "meaning": row.reason if meaning is None else meaning.sentence,
+        "action": row.action or NOTHING,
+    }
+
+
+def declared_view(expected: Expectation) -> Json:
+    """What is expected of a kind, whatever became of one job."""
     return {
         "purpose": expected.purpose,
         "must_end": expected.must_end,
         "usual_duration_s": None if expected.usual_duration_s is None else list(expected.usual_duration_s),
         "limit_s": expected.limit_s,
-        "meaning": row.reason if meaning is None else meaning.sentence,
-        "action": NOTHING if meaning is None or row.verdict == "OK" else meaning.action,
+        "deadline_s": expected.deadline_s,
+        "every_s": expected.every_s,
+        "allowed_failures": expected.allowed_failures,
+        "owner": expected.owner,
     }
 
 
@@ -79,8 +92,10 @@ def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, fr
     }
 
 
-def timeline_view(row: JobRow, driver: DriverExit | None, as_of: datetime) -> list[Json]:
-    """What is known to have happened, oldest first."""
+def timeline_view(
+    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Json] = ()
+) -> list[Json]:
+    """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew."""
     source = "node table" if row.type is JobType.NODE else "job list"
     events = [
         (row.started_at, "submitted" if row.submission_id else "started", source),
@@ -91,8 +106,25 @@ def timeline_view(row: JobRow, driver: DriverExit | None, as_of: datetime) -> li
         events.append((driver.ended_at, "driver ended", "worker table"))
     if row.ended_at is None and row.type is not JobType.NODE:
         events.append((as_of, f"seen {row.outcome.value}", source))
+    for each in transitions:
+        judged = f"judged {each['outcome']}: {each['verdict']} ({each['rule']})"
+        events.append((datetime.fromisoformat(each["at"]), judged, "history"))
     known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0] or as_of)
     return [{"at": time_view(at), "event": event, "source": source} for at, event, source in known]
+
+
+def past_timeline(row: Json, transitions: Iterable[Json]) -> list[Json]:
+    """What the history knows to have happened to a job of an earlier session."""
+    events = [
+        (row["started_at"], "submitted" if row["submission_id"] else "started", "job list"),
+        (row["ended_at"], row["outcome"], "job list"),
+        *(
+            (each["at"], f"judged {each['outcome']}: {each['verdict']} ({each['rule']})", "history")
+            for each in transitions
+        ),
+    ]
+    known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0])
+    return [{"at": at, "event": event, "source": source} for at, event, source in known]
 
 
 def actor_view(actor: ActorFacts) -> Json:
@@ -175,6 +207,17 @@ def serve_view(serve: ServeFacts, application: str) -> Json:
         for app in serve.applications
         if app.name == application
         for deployment in app.deployments
+    }
+
+
+def finding_view(finding: Finding) -> Json:
+    """A finding."""
+    return {
+        "rule": finding.rule,
+        "subject": finding.subject,
+        "verdict": finding.verdict.value,
+        "sentence": finding.sentence,
+        "action": finding.action,
     }
 
 

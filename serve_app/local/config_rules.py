@@ -13,7 +13,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
+from serve_app.alerts.settings import AlertsConfig
 from serve_app.local.config_tree import Path
+from serve_app.redaction import redact
 from serve_app.settings import AppArgs, IngressConfig, InspectorConfig, ManagerConfig
 
 IMPORT_PATH = "serve_app.main:build"
@@ -21,10 +23,11 @@ USER_CONFIGS: dict[str, type[BaseModel] | None] = {
     "Ingress": IngressConfig,
     "OrganismManager": ManagerConfig,
     "JobInspector": InspectorConfig,
+    "Alerts": AlertsConfig,
     "Store": None,
 }
-# Two of them would write over each other: the manager's decisions, the inspector's rows, the database file.
-SINGLE = ("OrganismManager", "JobInspector", "Store")
+# Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
+SINGLE = ("OrganismManager", "JobInspector", "Alerts", "Store")
 _SHOWN = 60
 _LISTED = 12
 
@@ -68,7 +71,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value as it is quoted in a message, cut to a readable length."""
-    text = repr(value)
+    text = redact(repr(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 

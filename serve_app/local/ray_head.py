@@ -54,9 +54,17 @@ def command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
 
 
 def environment(
-    base: Mapping[str, str], flags: Mapping[str, str], wanted: Wanted, chosen: ChosenPorts, temp_dir: Path
+    base: Mapping[str, str],
+    flags: Mapping[str, str],
+    wanted: Wanted,
+    chosen: ChosenPorts,
+    temp_dir: Path,
+    events_key: str,
 ) -> dict[str, str]:
-    """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``."""
+    """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``.
+
+    ``events_key`` is the secret under which Ray's event export reaches the application.
+    """
     haproxy = temp_dir / "haproxy"
     ours = {
         MARKER: str(temp_dir),
@@ -64,6 +72,10 @@ def environment(
         # Jobs are started as `python -m …`: that has to be this environment's Python.
         "PATH": f"{BIN}:{base.get('PATH', '/usr/bin:/bin')}",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "SEEDCORE_EVENTS_KEY": events_key,
+        "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR": (
+            f"http://127.0.0.1:{wanted.http_port}/events/{events_key}"
+        ),
         "AUTOSCALER_METRIC_PORT": str(chosen.autoscaler_metrics),
         "DASHBOARD_METRIC_PORT": str(chosen.dashboard_metrics),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(chosen.fallback_http),

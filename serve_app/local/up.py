@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -21,11 +22,13 @@ from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
 from serve_app.local.progress import Progress, reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
+from serve_app.settings import variable_of
 
 FIRST_STEP = 3
 DEPLOY_TIMEOUT_S = 90.0
 REPORT_TIMEOUT_S = 60.0
 _POLL_S = 0.5
+_KEY_BYTES = 24
 
 
 def main() -> int:
@@ -141,7 +144,8 @@ class _Up:
         wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.new_temp_dir()
         begun = self._new_state(observed, str(temp_dir)).model_copy(update={"chosen_ports": asdict(chosen)})
         state.save(wanted.home, begun)
-        environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir)
+        events_key = self.environ.get(variable_of("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
+        environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)
         try:
             ray_head.start(ray_head.command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick)
         except (Failure, KeyboardInterrupt):

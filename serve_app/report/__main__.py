@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from serve_app.redaction import printable
-from serve_app.report.text import render_markdown, render_text, report_of
+from serve_app.report.content import WINDOWS, report_of
+from serve_app.report.text import render_markdown, render_text
 
 EXIT_CODES = {"OK": 0, "WARN": 1, "UNKNOWN": 1, "BAD": 2}
 NOT_REACHED = 3
@@ -35,17 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the report; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m serve_app.report", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the application is")
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "markdown", "json", "html"), default="text")
+    parser.add_argument("--window", choices=WINDOWS, default="1h", help="how far back its metrics go")
     parser.add_argument("--timeout-s", type=float, default=15.0)
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
     arguments = parser.parse_args(argv)
     try:
-        content = fetch(arguments.url, _token(arguments.token_env), arguments.timeout_s)
+        content = fetch(arguments.url, _token(arguments.token_env), arguments.timeout_s, arguments.window)
         text = _rendered(content, arguments.format)
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
         return NOT_REACHED
-    print(text, end="")
+    if arguments.format == "html":
+        sys.stdout.buffer.write(text.encode())  # the page says that it is UTF-8, whatever this terminal is
+    else:
+        print(text, end="")
     return EXIT_CODES[content["verdict"]]
 
 
@@ -55,12 +60,13 @@ _CHUNK_BYTES = 65_536
 _HERE = re.compile(r"localhost$|127\.[0-9.]+$|::1$")
 
 
-def fetch(url: str, token: str | None, timeout_s: float) -> dict[str, Any]:
+def fetch(url: str, token: str | None, timeout_s: float, window: str = "1h") -> dict[str, Any]:
     """The report as JSON; raises ``NotReached``."""
     if not url.startswith(("http://", "https://")):
         raise NotReached("--url must start with http:// or https://")
     try:
-        request = urllib.request.Request(f"{url.rstrip('/')}/report?format=json")  # noqa: S310 - the scheme is checked above
+        asked = f"{url.rstrip('/')}/report?format=json&window={window}"
+        request = urllib.request.Request(asked)  # noqa: S310 - the scheme is checked above
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         content = json.loads(_answer(request, timeout_s))
@@ -121,6 +127,10 @@ def _rendered(content: dict[str, Any], form: str) -> str:
         report = report_of(content)
         if form == "markdown":
             return render_markdown(report)
+        if form == "html":
+            from serve_app.report.html import render_html  # Jinja2 takes longer to import than a terminal needs
+
+            return render_html(report)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         return render_text(report, width=shutil.get_terminal_size((120, 40)).columns, colour=colour)
     except (KeyError, TypeError, AttributeError, ValueError):

@@ -1,50 +1,69 @@
-"""What is in the report: a pure function of what the parts said."""
+"""What is in the report: a pure function of what the parts said. Every list has a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from serve_app.health import Part
-from serve_app.jobs.expectations import expectation_of
+from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
+from serve_app.report.words import number
+
+T = TypeVar("T")
 
 MAX_JOBS = 100
-_ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
-_ORGAN_VERDICTS = {"ready": "OK", "starting": "WARN", "degraded": "WARN", "not_responding": "BAD"}
-_INITIALIZATION_VERDICTS = {
-    "succeeded": "OK",
-    "running": "OK",
-    "due": "WARN",
-    "failed": "WARN",
-    "waiting_for_person": "BAD",
-}
+MAX_ALERTS = 100
+MAX_FINDINGS = 30
+MAX_NODES = 50
+MAX_ORGANS = 50
+MAX_STEPS = 20
+MAX_KINDS = 20
+MAX_CAUSES = 10
+MAX_REASONS = 20
+WINDOWS = ("5m", "1h", "24h", "7d")
+_NOT_ASKED = Part(None, "It was not asked.")
+_MEASURED = ("jobs", "duration_s", "by_kind", "failures_by_cause", "utilisation", "responses", "counts")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something a person should look at: how bad, what, why, and what to do."""
+class Parts:
+    """What each part said, or why it said nothing."""
 
-    verdict: str
-    subject: str
-    sentence: str
-    action: str
+    organism: Part = _NOT_ASKED
+    jobs: Part = _NOT_ASKED
+    nodes: Part = _NOT_ASKED
+    resources: Part = _NOT_ASKED
+    summary: Part = _NOT_ASKED
+    lifecycle: Part = _NOT_ASKED
+    findings: Part = _NOT_ASKED
+    alerts: Part = _NOT_ASKED
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a rendering needs."""
+    """Everything that a rendering needs.
+
+    ``metrics`` is the summary of the window, ``{}`` when there is none. ``more`` counts what each list leaves out, by
+    the list's name; ``more_jobs`` and ``more_alerts`` tell that there are more even when nobody has counted them.
+    """
 
     verdict: str
     as_of: str
+    window: str
     findings: tuple[Finding, ...]
     cluster: Mapping[str, Any]
     nodes: Sequence[Mapping[str, Any]]
     organs: Sequence[Mapping[str, Any]]
     initialization: Mapping[str, Any]
+    lifecycle: Sequence[Mapping[str, Any]]
     jobs: Sequence[Mapping[str, Any]]
     more_jobs: bool
+    metrics: Mapping[str, Any]
+    alerts: Sequence[Mapping[str, Any]]
+    more_alerts: bool
+    more: Mapping[str, int]
     degraded: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -52,58 +71,108 @@ class Report:
         return asdict(self)
 
 
-def build_report(organism: Part, jobs: Part, nodes: Part, resources: Part, now: datetime) -> Report:
+def build_report(parts: Parts, window: str, now: datetime) -> Report:
     """Put together what is known; a part that said nothing is named in ``degraded`` and makes the verdict UNKNOWN."""
-    parts = {"organism": organism, "jobs": jobs, "nodes": nodes, "resources": resources}
-    degraded = [f"{name}: {part.error}" for name, part in parts.items() if part.value is None]
-    degraded += [str(reason) for reason in (jobs.value or {}).get("degraded") or ()]
-    organs = (organism.value or {}).get("organs", [])
-    initialization = (organism.value or {}).get("initialization", {})
-    rows = (jobs.value or {}).get("items", [])
-    findings = [
-        *(_organ_finding(organ) for organ in organs),
-        *([_initialization_finding(initialization)] if initialization else []),
-        *(_node_finding(node) for node in (nodes.value or {}).get("items", []) if node.get("state") != "ALIVE"),
-        *(_job_finding(row) for row in rows),
-        *(
-            Finding("UNKNOWN", "observation", reason, "Look at the Ray dashboard; ask again in a minute.")
-            for reason in degraded
-        ),
-    ]
-    worth = sorted((each for each in findings if each.verdict != "OK"), key=lambda each: _ORDER.index(each.verdict))
-    return Report(
-        verdict=worth[0].verdict if worth else "OK",
-        as_of=now.isoformat(timespec="seconds"),
-        findings=tuple(worth),
-        cluster=resources.value or {},
-        nodes=(nodes.value or {}).get("items", []),
+    said = {each.name: getattr(parts, each.name).value or {} for each in fields(Parts)}
+    degraded = _degraded(parts)
+    rows, nodes, alerts = _items(said["jobs"]), _items(said["nodes"]), _items(said["alerts"])
+    organs = said["organism"].get("organs") or []
+    initialization = said["organism"].get("initialization") or {}
+    more_jobs = bool(said["jobs"].get("next_cursor"))
+    counts = said["summary"].get("counts") or {}
+    found = findings_of(
+        alerts=alerts,
         organs=organs,
         initialization=initialization,
+        nodes=nodes,
+        judged=_items(said["findings"]),
         jobs=rows,
-        more_jobs=bool((jobs.value or {}).get("next_cursor")),
-        degraded=tuple(degraded),
+        older=older_jobs(counts, rows) if more_jobs else {},
+        degraded=degraded,
+    )
+    more: dict[str, int] = {}
+    if more_jobs and (total := number(counts.get("total"))) is not None and total > len(rows):
+        more["jobs"] = int(total) - len(rows)
+    return Report(
+        verdict=found[0].verdict if found else "OK",
+        as_of=now.isoformat(timespec="seconds"),
+        window=window,
+        findings=tuple(_first(found, MAX_FINDINGS, "findings", more)),
+        cluster=said["resources"],
+        nodes=_first(nodes, MAX_NODES, "nodes", more),
+        organs=_first(organs, MAX_ORGANS, "organs", more),
+        initialization=initialization,
+        lifecycle=_first(said["lifecycle"].get("steps") or [], MAX_STEPS, "lifecycle", more),
+        jobs=rows,
+        more_jobs=more_jobs,
+        metrics=_metrics(said["summary"], more),
+        alerts=_first(sorted(alerts, key=_alert_order), MAX_ALERTS, "alerts", more),
+        more_alerts=bool(said["alerts"].get("next_cursor")),
+        more=more,
+        degraded=tuple(_first(degraded, MAX_REASONS, "degraded", more)),
     )
 
 
-def _organ_finding(organ: Mapping[str, Any]) -> Finding:
-    verdict = _ORGAN_VERDICTS.get(organ["status"], "UNKNOWN")
-    action = f"Read the log of {organ['organ_id']} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
-    return Finding(verdict, organ["organ_id"], organ["message"], action)
+def report_of(content: Mapping[str, Any]) -> Report:
+    """A report from its JSON, for the command line; what a newer application adds is left out.
+
+    Raises ``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError`` for what no application of ours answers.
+    """
+    known = {each.name: content[each.name] for each in fields(Report)}
+    made = Report(
+        **{
+            **known,
+            "findings": tuple(_finding_of(row) for row in content["findings"]),
+            "more": {str(name): int(number(count) or 0) for name, count in content["more"].items()},
+            "degraded": tuple(content["degraded"]),
+        }
+    )
+    if strange := {made.verdict, *(each.verdict for each in made.findings)} - set(ORDER):
+        raise ValueError(f"verdicts that do not exist: {strange}")
+    return made
 
 
-def _initialization_finding(now: Mapping[str, Any]) -> Finding:
-    verdict = _INITIALIZATION_VERDICTS.get(now["state"], "UNKNOWN")
-    return Finding(verdict, "initialization", now["sentence"], "Mend the cause, then POST /organism/initialize.")
+def _finding_of(row: Mapping[str, Any]) -> Finding:
+    known = {each.name: row[each.name] for each in fields(Finding)}
+    return Finding(**{**known, "count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])})
 
 
-def _node_finding(node: Mapping[str, Any]) -> Finding:
-    return Finding("WARN", f"node {node.get('node_id')}", "The node is dead.", "If it should be there, start it again.")
+def _degraded(parts: Parts) -> list[str]:
+    """Each reason once: what is asked of the inspector comes from one look, which fails once."""
+    told: dict[str, None] = {}
+    for each in fields(Parts):
+        part: Part = getattr(parts, each.name)
+        if part.value is None:
+            told[f"{each.name}: {part.error}"] = None
+    for each in fields(Parts):
+        part = getattr(parts, each.name)
+        told.update((str(reason), None) for reason in (part.value or {}).get("degraded") or ())
+    return list(told)
 
 
-def _job_finding(row: Mapping[str, Any]) -> Finding:
-    verdict = row.get("verdict") if row.get("verdict") in _ORDER else "UNKNOWN"
-    expected = expectation_of(str(row.get("kind")))
-    meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
-    action = f"{meaning.action} " if meaning is not None else ""
-    sentence = str(row.get("reason") or "")
-    return Finding(str(verdict), f"job {row.get('id')}", sentence, f"{action}Evidence: GET /jobs/{row.get('id')}.")
+def _items(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(said.get("items") or ())
+
+
+def _first(items: Sequence[T], most: int, name: str, more: dict[str, int]) -> list[T]:
+    if len(items) > most:
+        more[name] = len(items) - most
+    return list(items[:most])
+
+
+def _metrics(summary: Mapping[str, Any], more: dict[str, int]) -> dict[str, Any]:
+    """The summary without what the report has elsewhere, its lists cut."""
+    metrics = {name: summary[name] for name in _MEASURED if summary.get(name) is not None}
+    if "by_kind" in metrics:
+        metrics["by_kind"] = dict(_first(list(metrics["by_kind"].items()), MAX_KINDS, "kinds", more))
+    if "failures_by_cause" in metrics:
+        metrics["failures_by_cause"] = _first(metrics["failures_by_cause"], MAX_CAUSES, "causes", more)
+    if "utilisation" in metrics:
+        nodes = _first(metrics["utilisation"].get("nodes") or [], MAX_NODES, "utilisation", more)
+        metrics["utilisation"] = {**metrics["utilisation"], "nodes": nodes}
+    return metrics
+
+
+def _alert_order(alert: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+    """Firing before pending, heard before silenced, critical before warning."""
+    return alert.get("state") != "firing", bool(alert.get("silenced")), alert.get("severity") != "critical"

@@ -3,114 +3,110 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
-from serve_app.redaction import printable
-from serve_app.report.content import Finding, Report
+from serve_app.report.content import Report
+from serve_app.report.findings import Finding
+from serve_app.report.tables import (
+    Table,
+    alerts_table,
+    cluster_line,
+    failures_table,
+    jobs_table,
+    kinds_table,
+    lifecycle_table,
+    metrics_table,
+    more_line,
+    nodes_table,
+    organs_table,
+)
+from serve_app.report.words import plain
 
 _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
-_JOB_COLUMNS = ("verdict", "kind", "id", "outcome", "duration", "reason")
-_ORGAN_COLUMNS = ("status", "organ", "type", "agents", "probe", "message")
 _WIDEST = 46
 _NARROWEST_SENTENCE = 30
 _SENTENCE_LINES = 4
+# What to do first names those that need it; a terminal or a ticket is no place for a hundred rows.
+_MOST_JOBS = 30
 
 
 def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
-    """Tables of at most ``width`` columns."""
-    lines = [f"Verdict: {report.verdict}   as of {report.as_of}", _cluster(report), "", "Organs"]
-    lines += _table(_ORGAN_COLUMNS, _organ_rows(report), width)
-    lines.append(_initialization(report))
-    lines += ["", "Jobs (newest first)", *_table(_JOB_COLUMNS, _job_rows(report), width)]
-    if report.more_jobs:
-        lines.append("There are more: GET /jobs.")
+    """Tables of at most ``width`` columns; what to do first is last, where a terminal shows it."""
+    lines = [f"Verdict: {report.verdict}   as of {plain(report.as_of)}", f"Cluster: {cluster_line(report)}"]
+    for table in _tables(report):
+        lines += ["", table.title, *_table(table, width)]
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
-    for number, finding in enumerate(report.findings, 1):
-        lines += _wrapped(
-            f"{number:3}. {finding.verdict}: {_plain(finding.subject)}: {_plain(finding.sentence)}", width
-        )
-        lines += _wrapped(f"     -> {_plain(finding.action)}", width)
+    for place, finding in enumerate(report.findings, 1):
+        lines += _wrapped(f"{place:3}. {finding.verdict}: {plain(finding.subject)}: {plain(finding.sentence)}", width)
+        if finding.examples:
+            lines += _wrapped(f"     {_examples(finding)}", width)
+        lines += _wrapped(f"     -> {plain(finding.action)}", width)
+    lines += [f"     {more}" for more in [more_line(report, "findings")] if more]
     text = "\n".join(lines) + "\n"
     return _painted(text) if colour else text
 
 
 def render_markdown(report: Report) -> str:
     """The same as Markdown."""
-    lines = [f"# {report.verdict}", "", f"As of {report.as_of}. {_cluster(report)}", "", "## What to do first", ""]
+    as_of = f"As of {_escaped(report.as_of)}. Cluster: {_escaped(cluster_line(report))}."
+    lines = [f"# {report.verdict}", "", as_of, "", "## What to do first", ""]
     lines += [
-        f"{number}. **{finding.verdict}** " + _escaped(f"{finding.subject}: {finding.sentence} {finding.action}")
-        for number, finding in enumerate(report.findings, 1)
+        f"{place}. **{finding.verdict}** "
+        + _escaped(" ".join(filter(None, (f"{finding.subject}: {finding.sentence}", _examples(finding)))))
+        + f" {_escaped(finding.action)}"
+        for place, finding in enumerate(report.findings, 1)
     ] or ["Nothing."]
-    lines += ["", "## Organs", "", *_markdown_table(_ORGAN_COLUMNS, _organ_rows(report)), ""]
-    lines.append(_escaped(_initialization(report)))
-    lines += ["", "## Jobs", "", *_markdown_table(_JOB_COLUMNS, _job_rows(report))]
+    lines += ["", more] if (more := more_line(report, "findings")) else []
+    for table in _tables(report):
+        lines += ["", f"## {_escaped(table.title)}", "", *_markdown_table(table)]
     return "\n".join(lines) + "\n"
 
 
-def _cluster(report: Report) -> str:
-    alive = sum(1 for node in report.nodes if node.get("state") == "ALIVE")
-    total, free = report.cluster.get("total") or {}, report.cluster.get("available") or {}
-    cpus = f"{free.get('CPU', 0):g} of {total['CPU']:g} CPUs free" if "CPU" in total else "resources not known"
-    return f"Cluster: {alive} of {len(report.nodes)} nodes alive, {cpus}"
-
-
-def _initialization(report: Report) -> str:
-    now = report.initialization
-    return f"Initialization: {_plain(now.get('state', 'not known'))}. {_plain(now.get('sentence', ''))}"
-
-
-def _organ_rows(report: Report) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for organ in report.organs:
-        desired = organ["desired_agent_count"]
-        probe = organ.get("last_probe") or {}
-        latency = f"{probe['latency_s'] * 1000:.0f} ms" if probe.get("ok") else "no answer" if probe else "-"
-        agents = f"{organ['agent_count']} of {'?' if desired is None else desired}"
-        rows.append(
-            (organ["status"], organ["organ_id"], organ["organ_type"], agents, latency, _plain(organ["message"]))
-        )
-    return rows
-
-
-def _job_rows(report: Report) -> list[tuple[str, ...]]:
+def _tables(report: Report) -> list[Table]:
+    """Those that always say something, and of the others those that have rows."""
+    optional = [table for table in (kinds_table(report), failures_table(report)) if table.rows]
+    lifecycle = [table for table in [lifecycle_table(report)] if table.rows]
+    measured = [metrics_table(report), *optional]
     return [
-        (
-            _plain(row.get("verdict")), _plain(row.get("kind")), _plain(row.get("id")), _plain(row.get("outcome")),
-            _duration(row.get("duration_s")), _plain(row.get("reason")),
-        )
-        for row in report.jobs
-    ]  # fmt: skip
+        nodes_table(report),
+        organs_table(report),
+        *lifecycle,
+        jobs_table(report, _MOST_JOBS),
+        *measured,
+        alerts_table(report),
+    ]
 
 
-def _duration(seconds: Any) -> str:
-    if not isinstance(seconds, int | float):
-        return "-"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _examples(finding: Finding) -> str:
+    if not finding.examples:
+        return ""
+    hidden = finding.count - len(finding.examples)
+    names = ", ".join(plain(each, _WIDEST) for each in finding.examples)
+    return f"({names}{f' and {hidden} more' if hidden > 0 else ''})"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+def _table(table: Table, width: int) -> list[str]:
     """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left."""
-    if not rows:
-        return ["  (none)"]
-    widths = [max(len(column), *(len(row[index]) for row in rows)) for index, column in enumerate(columns)]
+    if not table.rows:
+        return _wrapped(f"  {table.note or '(none)'}", width)
+    widths = [max(len(column), *(len(row[at]) for row in table.rows)) for at, column in enumerate(table.columns)]
     widths = [min(each, _WIDEST) for each in widths[:-1]]
-    left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(columns))
+    left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(table.columns))
     lines: list[str] = []
-    for row in (tuple(column.upper() for column in columns), *rows):
+    for row in (tuple(column.upper() for column in table.columns), *table.rows):
         cells = [_cut(cell, size).ljust(size) for cell, size in zip(row[:-1], widths, strict=True)]
         sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
         lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
         lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
-    return lines
+    return lines + (_wrapped(f"  {table.note}", width) if table.note else [])
 
 
-def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    return lines + [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows]
+def _markdown_table(table: Table) -> list[str]:
+    if not table.rows:
+        return [_escaped(table.note or "None.")]
+    lines = [f"| {' | '.join(table.columns)} |", f"|{'---|' * len(table.columns)}"]
+    lines += [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in table.rows]
+    return [*lines, "", _escaped(table.note)] if table.note else lines
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -128,12 +124,8 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(1, width - 1)] + "…"
 
 
-def _plain(value: Any) -> str:
-    return " ".join(printable("-" if value is None else str(value)).split())
-
-
 def _escaped(value: Any) -> str:
-    text = _plain(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    text = plain(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for character in "|*_`[]":
         text = text.replace(character, f"\\{character}")
     return text
@@ -145,10 +137,3 @@ def _painted(text: str) -> str:
         word = next((word for word in line.replace(":", " ").split()[:3] if word in _COLOURS), None)
         lines.append(line.replace(word, f"\x1b[{_COLOURS[word]}m{word}\x1b[0m", 1) if word else line)
     return "\n".join(lines)
-
-
-def report_of(content: Mapping[str, Any]) -> Report:
-    """A report from its JSON, for the command line; what a newer application adds is left out."""
-    known = {each.name: content[each.name] for each in fields(Report)}
-    findings = tuple(Finding(**{each.name: row[each.name] for each in fields(Finding)}) for row in content["findings"])
-    return Report(**{**known, "findings": findings, "degraded": tuple(content["degraded"])})

@@ -21,7 +21,7 @@ class ActorsQuery(BaseModel):
     job_id: str | None = Field(default=None, max_length=64)
     class_name: str | None = Field(default=None, max_length=256)
     limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
 
 @router.get("/ray/status", summary="Is Ray there, with what?")
@@ -46,3 +46,9 @@ async def nodes(deps: FromDeps) -> Response:
 async def actors(query: Annotated[ActorsQuery, Query()], deps: FromDeps) -> Response:
     """A page of actors, filtered."""
     return json_answer(await deps.jobs.cluster_actors(query.model_dump(exclude_none=True)))
+
+
+@router.get("/cluster/leftovers", summary="Actors that outlived their job")
+async def leftovers(deps: FromDeps) -> Response:
+    """One entry for each job that left some."""
+    return json_answer(await deps.jobs.cluster_leftovers())

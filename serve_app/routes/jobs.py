@@ -43,7 +43,23 @@ class JobsQuery(BaseModel):
     until: Time | None = Field(default=None, description="Started before (RFC 3339).")
     q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
     limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
+
+
+class SummaryQuery(BaseModel):
+    """Over what time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="Back from now.")
+
+
+class HierarchyQuery(BaseModel):
+    """How the tree shall look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["json", "text", "mermaid"] = Field(default="json", description="json, an indented text, Mermaid.")
 
 
 @router.get("", summary="All jobs, newest first")
@@ -56,6 +72,33 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], deps: FromDeps) -> Res
 async def current(deps: FromDeps) -> Response:
     """Ray's own lists hide it."""
     return json_answer(await deps.jobs.current())
+
+
+@router.get("/summary", summary="The five figures over a window")
+async def summary(query: Annotated[SummaryQuery, Query()], deps: FromDeps) -> Response:
+    """Success rate, durations, error rate by cause, real utilisation, response times of this API."""
+    return json_answer(await deps.jobs.summary(query.model_dump()))
+
+
+@router.get("/hierarchy", summary="Who schedules and manages what")
+async def hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDeps) -> Response:
+    """Orchestrator, service, job, driver, actors, organ, agents; every line with what proves its place."""
+    answer = await deps.jobs.hierarchy(query.model_dump())
+    if query.format == "json":
+        return json_answer(answer)
+    return Response(answer["text"], media_type="text/plain; charset=utf-8")
+
+
+@router.get("/lifecycle", summary="How this cluster came up")
+async def lifecycle(deps: FromDeps) -> Response:
+    """Head, Serve, application, initialization, ready, with times from records."""
+    return json_answer(await deps.jobs.lifecycle())
+
+
+@router.get("/findings", summary="What is wrong beyond single verdicts")
+async def findings(deps: FromDeps) -> Response:
+    """Stuck, missing and overdue jobs, and actors that outlived their job."""
+    return json_answer(await deps.jobs.findings())
 
 
 @router.get("/{id}", summary="One job", responses=problems({404: "no such job"}))

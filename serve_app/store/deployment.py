@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -130,6 +130,58 @@ class StoreDeployment:
         """See ``Store.finish_initialization``."""
         await (await self._opening.store()).finish_initialization(submission_id, succeeded, sentence)
 
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+        """See ``Store.save_jobs``."""
+        return await (await self._opening.store()).save_jobs(session, records)
+
+    async def list_jobs(self, asked: Json) -> list[Json]:
+        """See ``Store.list_jobs``."""
+        return await (await self._opening.store()).list_jobs(asked)
+
+    async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
+        """See ``Store.find_job``."""
+        return await (await self._opening.store()).find_job(wanted, session)
+
+    async def job_transitions(self, key: str) -> list[Json]:
+        """See ``Store.job_transitions``."""
+        return await (await self._opening.store()).job_transitions(key)
+
+    async def save_log_excerpt(self, key: str, text: str) -> None:
+        """See ``Store.save_log_excerpt``."""
+        return await (await self._opening.store()).save_log_excerpt(key, text)
+
+    async def open_jobs(self, session: str) -> list[str]:
+        """See ``Store.open_jobs``."""
+        return await (await self._opening.store()).open_jobs(session)
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None:
+        """See ``Store.close_unseen_jobs``."""
+        return await (await self._opening.store()).close_unseen_jobs(session, keys)
+
+    async def close_sessions(self, current: str) -> list[str]:
+        """See ``Store.close_sessions``."""
+        return await (await self._opening.store()).close_sessions(current)
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int:
+        """See ``Store.forget_jobs``."""
+        return await (await self._opening.store()).forget_jobs(kept_days, kept_jobs, batch)
+
+    async def delete_job(self, key: str) -> bool:
+        """See ``Store.delete_job``."""
+        return await (await self._opening.store()).delete_job(key)
+
+    async def jobs_ended_since(self, since_us: int) -> Json:
+        """See ``Store.jobs_ended_since``."""
+        return await (await self._opening.store()).jobs_ended_since(since_us)
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
+        """See ``Store.past_runs``."""
+        return await (await self._opening.store()).past_runs(series)
+
+    async def count_jobs(self) -> Json:
+        """See ``Store.count_jobs``."""
+        return await (await self._opening.store()).count_jobs()
+
     async def latest_initialization(self, config_hash: str | None = None) -> Json | None:
         """See ``Store.latest_initialization``."""
         return await (await self._opening.store()).latest_initialization(config_hash)
@@ -137,6 +189,44 @@ class StoreDeployment:
     async def count_failed_initializations(self, config_hash: str) -> int:
         """See ``Store.count_failed_initializations``."""
         return await (await self._opening.store()).count_failed_initializations(config_hash)
+
+    async def active_alerts(self) -> list[Json]:
+        """See ``Store.active_alerts``."""
+        return await (await self._opening.store()).active_alerts()
+
+    async def apply_alerts(
+        self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """See ``Store.apply_alerts``."""
+        await (await self._opening.store()).apply_alerts(changed, dropped, outbox)
+
+    async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
+        """See ``Store.due_notifications``."""
+        return await (await self._opening.store()).due_notifications(webhook, limit)
+
+    async def notification_delivered(self, notification_id: str) -> None:
+        """See ``Store.notification_delivered``."""
+        await (await self._opening.store()).notification_delivered(notification_id)
+
+    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
+        """See ``Store.notification_failed``."""
+        await (await self._opening.store()).notification_failed(notification_id, error, next_at)
+
+    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
+        """See ``Store.alert_history``."""
+        return await (await self._opening.store()).alert_history(query)
+
+    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
+        """See ``Store.prune_alerts``."""
+        return await (await self._opening.store()).prune_alerts(kept_history, kept_days, give_up_after_h)
+
+    async def save_samples(self, rows: Sequence[Json]) -> None:
+        """See ``Store.save_samples``."""
+        await (await self._opening.store()).save_samples(rows)
+
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json:
+        """See ``Store.load_samples``."""
+        return await (await self._opening.store()).load_samples(since_s, after)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, initializations, memories
+from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -105,6 +105,110 @@ class Store:
     async def count_failed_initializations(self, config_hash: str) -> int:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
+
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed."""
+        await self._write(jobs.save, session, records)
+
+    async def list_jobs(self, asked: Json) -> list[Json]:
+        """A page of the history, newest first; see ``store.jobs.page``."""
+        return await self._read(jobs.page, asked)
+
+    async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
+        """The newest job with this id, with transitions and log excerpt."""
+        return await self._read(jobs.find, wanted, session)
+
+    async def job_transitions(self, key: str) -> list[Json]:
+        """How the judgement of a job changed, oldest first."""
+        return await self._read(jobs.transitions_of, key)
+
+    async def save_log_excerpt(self, key: str, text: str) -> None:
+        """Keep the end of a job's log."""
+        await self._write(jobs.save_log_excerpt, key, text)
+
+    async def open_jobs(self, session: str) -> list[str]:
+        """Keys of jobs that had not ended when they were last seen."""
+        return await self._read(jobs.open_keys, session)
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None:
+        """Record that Ray no longer lists these jobs."""
+        await self._write(jobs.close_unseen, session, keys)
+
+    async def close_sessions(self, current: str) -> list[str]:
+        """Declare lost what ran in sessions that nobody has seen for five minutes; gives their names."""
+        return await self._write(jobs.close_sessions, current)
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int:
+        """Delete ended jobs that are too old or too many, at most ``batch``."""
+        return await self._write(jobs.forget, kept_days, kept_jobs, batch)
+
+    async def delete_job(self, key: str) -> bool:
+        """Forget one job; whether it was there."""
+        return await self._write(jobs.delete_job, key)
+
+    async def export_jobs(self, after: str) -> list[Json]:
+        """Jobs by key after this one, whole; see ``store.job_lines``."""
+        return await self._read(job_lines.export_page, after)
+
+    async def import_jobs(self, lines: Sequence[str]) -> int:
+        """Write exported lines, all of them or none; how many were newer than what was there."""
+        return await self._write(job_lines.import_lines, lines)
+
+    async def jobs_ended_since(self, since_us: int) -> Json:
+        """Counts, durations and causes; see ``store.job_figures.ended_since``."""
+        return await self._read(job_figures.ended_since, since_us)
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
+        """Durations and last times by series."""
+        return await self._read(job_figures.past_runs, series)
+
+    async def count_jobs(self) -> Json:
+        """How many jobs are kept."""
+        return await self._read(job_figures.count)
+
+    async def active_alerts(self) -> list[Json]:
+        """Alerts that are not resolved, as ``Alert.to_json`` has them."""
+        return await self._read(alerts.active)
+
+    async def apply_alerts(
+        self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write alerts, forget pending ones by id, and put notifications into the outbox, all of it or nothing."""
+        await self._write(alerts.apply, changed, dropped, outbox)
+
+    async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
+        """What a webhook shall be told now: ``id, alert_id, payload, created_at, attempts``."""
+        now = self._now()
+        return await self._read(alerts.due, now, webhook, limit)
+
+    async def notification_delivered(self, notification_id: str) -> None:
+        """Record that a notification arrived; it is not due again."""
+        await self._write(alerts.delivered, notification_id)
+
+    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
+        """Record a failed attempt and when the next is due, as RFC 3339; None gives it up."""
+        await self._write(alerts.failed, notification_id, error, next_at)
+
+    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
+        """Alerts that fired, the newest first; see ``serve_app.store.alerts.history``."""
+        return await self._read(alerts.history, query)
+
+    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
+        """Keep history and outbox within bounds: ``{"given_up", "forgotten"}``."""
+        return await self._write(alerts.prune, kept_history, kept_days, give_up_after_h)
+
+    async def save_samples(self, rows: Sequence[Json]) -> None:
+        """Save buckets of figures over time, at most 1000 in one transaction, and drop those that are too old.
+
+        A row has ``series, label, width_s, starts_at`` (seconds since 1970) and ``payload``; one that exists is
+        replaced.
+        """
+        await self._write(samples.save, rows)
+
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json:
+        """A page of buckets from ``since_s`` (seconds since 1970) on: ``{"items", "next"}``; give ``next`` for
+        ``after`` until it is None."""
+        return await self._read(samples.load, since_s, after)
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -96,11 +110,122 @@ initialization_steps = Table(
     Column("done_at", UtcTime, nullable=False),
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", name_type(), primary_key=True),
+    # The same for the same thing going wrong again.
+    Column("fingerprint", name_type(), nullable=False),
+    Column("rule", name_type(), nullable=False),
+    Column("subject", name_type(), nullable=False),
+    Column("severity", name_type(), nullable=False),
+    Column("state", name_type(), nullable=False, index=True),
+    Column("sentence", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("value", Double, nullable=True),
+    Column("threshold", Double, nullable=True),
+    Column("pending_since", UtcTime, nullable=False),
+    Column("firing_since", UtcTime, nullable=True),
+    Column("clear_since", UtcTime, nullable=True),
+    Column("resolved_at", UtcTime, nullable=True),
+    Column("notified", Boolean, nullable=False),
+    Column("silenced_by", Text, nullable=True),
+)
+Index("ix_alerts_newest", alerts.c.firing_since.desc(), alerts.c.id.desc())
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", name_type(), primary_key=True),
+    Column("alert_id", name_type(), ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("webhook", name_type(), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # None when it was delivered or given up.
+    Column("next_at", UtcTime, nullable=True),
+    Column("delivered_at", UtcTime, nullable=True),
+    Column("given_up_at", UtcTime, nullable=True),
+    Column("last_error", Text, nullable=True),
+)
+Index("ix_notifications_due", notifications.c.webhook, notifications.c.next_at)
+
 heartbeats = Table(
     "heartbeats",
     metadata,
     Column("name", name_type(), primary_key=True),
     Column("beat_at", UtcTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # Ray's name for one life of a cluster; job ids begin anew with each.
+    Column("session", name_type(), primary_key=True),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime, nullable=False, index=True),
+    # When its open jobs were declared lost because nobody had seen it for long.
+    Column("closed_at", UtcTime, nullable=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    # Session and id.
+    Column("key", name_type(), primary_key=True),
+    Column("session", name_type(), nullable=False),
+    Column("id", name_type(), nullable=False, index=True),
+    Column("job_id", name_type(), nullable=True, index=True),
+    Column("submission_id", name_type(), nullable=True),
+    Column("kind", name_type(), nullable=False),
+    Column("series", name_type(), nullable=False),
+    Column("status", name_type(), nullable=False),
+    Column("outcome", name_type(), nullable=False),
+    Column("verdict", name_type(), nullable=False),
+    Column("rule", name_type(), nullable=False),
+    # Why it failed, in a word that can be counted; None when it did not.
+    Column("cause", name_type(), nullable=True),
+    # The order of lists: microseconds since 1970, -1 for not known, and the name that travels in cursors.
+    Column("started_us", BigInteger, nullable=False),
+    Column("name", name_type(), nullable=False),
+    Column("ended_us", BigInteger, nullable=True),
+    Column("duration_s", Float, nullable=True),
+    Column("content", Text, nullable=False),
+    Column("searchable", Text, nullable=False),
+    Column("log_excerpt", Text, nullable=True),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+# One index for the list, and one for the list under each filter: a page costs the same however long the history is.
+for _filter in ((), (jobs.c.kind,), (jobs.c.status,), (jobs.c.outcome,), (jobs.c.verdict,)):
+    _name = "_".join(["ix_jobs_newest", *(column.name for column in _filter)])
+    Index(_name, *_filter, jobs.c.started_us, jobs.c.name)
+Index("ix_jobs_series", jobs.c.series, jobs.c.ended_us)
+Index("ix_jobs_ended", jobs.c.ended_us)
+Index("ix_jobs_session", jobs.c.session, jobs.c.outcome)
+
+job_transitions = Table(
+    "job_transitions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("key", name_type(), nullable=False, index=True),
+    Column("at", UtcTime, nullable=False),
+    Column("status", name_type(), nullable=False),
+    Column("outcome", name_type(), nullable=False),
+    Column("verdict", name_type(), nullable=False),
+    Column("rule", name_type(), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("series", name_type(), primary_key=True),
+    Column("label", name_type(), primary_key=True),
+    # Length of the bucket: minutes are later replaced by half hours.
+    Column("width_s", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", UtcTime, primary_key=True, index=True),
+    Column("payload", Text, nullable=False),
 )
 
 

@@ -1,4 +1,5 @@
-"""``python -m tests.bench``: the three systems side by side; ``python -m tests.bench flags``: the flag study."""
+"""``python -m tests.bench``: the three systems side by side; ``python -m tests.bench flags``: the flag study;
+``python -m tests.bench jobs``: lists, watching and lag."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import compare, flags
+from tests.bench import compare, flags, jobs
 from tests.bench.head import BenchError
 
 
@@ -21,12 +22,15 @@ def main() -> int:
     study.add_argument("--only", default="", help="comma-separated parts of variant names")
     study.add_argument("--rounds", type=int, default=5)
     study.add_argument("--seconds", type=float, default=1.5)
+    commands.add_parser("jobs", help="lists over a long history, the cost of watching, the lag of verdicts")
     args = parser.parse_args()
     try:
         if args.command == "flags":
             only = {word for word in args.only.split(",") if word}
             flags.study(only, args.rounds, args.seconds, say)
             return 0
+        if args.command == "jobs":
+            return jobs.run(say)
         return compare.compare(args.rounds, args.seconds, args.out, say)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.integration.cluster import TOKENS, Cluster, running
+from tests.integration.cluster import ROOT, TOKENS, Cluster, running
 from tests.integration.spans import SpanCollector
 
 
@@ -26,6 +27,19 @@ def cluster(spans: SpanCollector) -> Iterator[Cluster]:
     """The application on a local Ray head of its own, with a token for each role."""
     home = Path(tempfile.mkdtemp(prefix="seedcore-test-"))
     env = {f"SEEDCORE_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
-    with running(home, {**env, "SEEDCORE_OTLP_ENDPOINT": spans.endpoint}) as started:
+    env |= {"SEEDCORE_OTLP_ENDPOINT": spans.endpoint, "SEEDCORE_CONFIG": str(_configuration(home))}
+    with running(home, env) as started:
         yield started
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _configuration(home: Path) -> Path:
+    """The shipped configuration with what the tests need: jobs may be managed, and a kind is declared."""
+    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    application = config["applications"][0]
+    application["args"]["job_management"] = {"enabled": True}
+    service = {"name": "declared-service", "match": {"entrypoint": "* declared-service"}, "must_end": False}
+    application["deployments"].append({"name": "JobInspector", "user_config": {"kinds": [service]}})
+    path = home / "asked.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path

@@ -433,3 +433,56 @@ async def test_every_zone_is_one_time(database: str) -> None:
     assert memory is not None
     assert memory["updated_at"] == "2026-01-01T12:00:00.000001+00:00"
     await store.close()
+
+
+def sample(label: str, width_s: int, starts_at: int, value: Any = 1) -> dict[str, Any]:
+    return {"series": "node", "label": label, "width_s": width_s, "starts_at": starts_at, "payload": {"x": value}}
+
+
+class TestSamples:
+    NOON_S = int(NOON.timestamp())
+
+    async def test_what_is_saved_is_replaced_and_loaded_in_pages(self, store: Store) -> None:
+        rows = [sample(f"n{number:04}", 60, self.NOON_S) for number in range(1000)]
+        await store.save_samples(rows)
+        await store.save_samples([sample("n0000", 1800, self.NOON_S), sample("n0001", 60, self.NOON_S, 2)])
+        first = await store.load_samples(self.NOON_S)
+        second = await store.load_samples(self.NOON_S, first["next"])
+        assert (len(first["items"]), len(second["items"]), second["next"]) == (1000, 1, None)
+        wanted = [rows[0], sample("n0000", 1800, self.NOON_S), sample("n0001", 60, self.NOON_S, 2), *rows[2:]]
+        assert first["items"] + second["items"] == wanted
+        assert await store.load_samples(self.NOON_S + 1) == {"items": [], "next": None}
+
+    async def test_the_last_of_the_same_bucket_counts(self, store: Store) -> None:
+        await store.save_samples([sample("a", 60, self.NOON_S, 1), sample("a", 60, self.NOON_S, 2)])
+        assert (await store.load_samples(0))["items"] == [sample("a", 60, self.NOON_S, 2)]
+        await store.save_samples([])
+
+    async def test_what_is_too_old_goes(self, store: Store) -> None:
+        hours = (0, 2, 4, 7 * 24, 9 * 24)
+        rows = [sample("a", width_s, self.NOON_S - hour * 3600) for hour in hours for width_s in (60, 1800)]
+        await store.save_samples(rows)
+        found = {(row["width_s"], (self.NOON_S - row["starts_at"]) // 3600) for row in await self.every(store)}
+        assert found == {(60, 0), (60, 2), (1800, 0), (1800, 2), (1800, 4), (1800, 168)}
+
+    async def test_what_is_no_sample(self, store: Store) -> None:
+        good = sample("a", 60, self.NOON_S)
+        for bad in (
+            [good] * 1001,
+            [{**good, "label": ""}],
+            [{**good, "width_s": 0}],
+            [{**good, "width_s": "60"}],
+            [{**good, "starts_at": "noon"}],
+            [{**good, "starts_at": 1e30}],
+            [{**good, "payload": float("nan")}],
+            [{**good, "payload": "x" * 20_000}],
+        ):
+            with pytest.raises(InvalidInput):
+                await store.save_samples([good, *bad])
+        with pytest.raises(InvalidInput):
+            await store.load_samples(0, ["node"])
+        assert await self.every(store) == []
+
+    async def every(self, store: Store) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await store.load_samples(0))["items"]
+        return items

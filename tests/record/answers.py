@@ -36,6 +36,7 @@ ENDPOINTS = {
     "nodes": ("/api/v0/nodes", {"detail": "True", "limit": "10000"}),
     "serve": ("/api/serve/applications/", {}),
     "cluster_status": ("/api/cluster_status", {}),
+    "node_use": ("/nodes", {"view": "summary"}),
 }
 
 
@@ -43,17 +44,34 @@ def record_answers(scenario: str, cluster: Cluster, **more: Any) -> None:
     """Write what every endpoint says now, ``tasks`` (by job id), ``moment`` (when), and ``more``; say how large."""
     answers = {"moment": {"taken_at_ms": round(time.time() * 1000)}}
     answers |= {name: cluster.get(path, params) for name, (path, params) in ENDPOINTS.items()}
-    answers |= {"tasks": _tasks(cluster), **more}
+    answers |= {"tasks": _tasks(cluster), "node_use": _measured(answers["node_use"]), **more}
     directory = OUT / scenario
     directory.mkdir(parents=True, exist_ok=True)
-    words = _replacements(cluster.directory)
-    texts = {name: _scrub(json.dumps(answer, indent=1, sort_keys=True), words) for name, answer in answers.items()}
-    for name, text in texts.items():
-        (directory / f"{name}.json").write_text(text + "\n")
-    size = sum(len(text) for text in texts.values())
+    size = sum(save(name, answer, cluster.directory, directory) for name, answer in answers.items())
     print(f"{directory}: {size} bytes")
     if size > MAX_BYTES:
         raise SystemExit("too large to keep in the repository")
+
+
+def save(name: str, answer: Any, directory: Path, out: Path) -> int:
+    """Write one answer without the names of this machine and its ``directory``; returns its size."""
+    text = json.dumps(answer, indent=1, sort_keys=True)
+    for word, instead in _replacements(directory):
+        text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w])" if word[0] != "/" else re.escape(word), instead, text)
+    # Too short to be replaced wherever it stands, a name is still a name in its own field.
+    text = re.sub(r'"hostname": "[^"]+"', '"hostname": "head.example"', text)
+    (out / f"{name}.json").write_text(text + "\n")
+    return len(text)
+
+
+def _measured(answer: Any) -> Any:
+    """The summary of nodes without its processes, whose command lines tell about this machine and are not read."""
+    kept = ("nodeId", "nodeManagerAddress", "state", "isHeadNode")
+    for node in answer["data"]["summary"]:
+        node["raylet"] = {name: node["raylet"][name] for name in kept if name in node["raylet"]}
+        for process in ("agent", "cmdline", "gcs", "workers"):
+            node.pop(process, None)
+    return answer
 
 
 def _tasks(cluster: Cluster) -> dict[str, Any]:
@@ -65,13 +83,6 @@ def _tasks(cluster: Cluster) -> dict[str, Any]:
         if answer["data"]["result"]["num_filtered"]:
             found[job_id] = answer
     return found
-
-
-def _scrub(text: str, words: list[tuple[str, str]]) -> str:
-    for word, instead in words:
-        text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w])" if word[0] != "/" else re.escape(word), instead, text)
-    # Too short to be replaced wherever it stands, a name is still a name in its own field.
-    return re.sub(r'"hostname": "[^"]+"', '"hostname": "head.example"', text)
 
 
 def _replacements(directory: Path) -> list[tuple[str, str]]:

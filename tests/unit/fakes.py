@@ -104,7 +104,7 @@ def result(agent_id: str) -> Any:
 
 @dataclass
 class FakePart:
-    """Organism, jobs and store in one: each method answers what is set, or raises it."""
+    """Organism, jobs, alerts and store in one: each method answers what is set, or raises it."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -131,6 +131,24 @@ class FakePart:
     async def current(self) -> Any:
         return self._say("current")
 
+    async def summary(self, query: Any) -> Any:
+        return self._say("summary", query)
+
+    async def hierarchy(self, query: Any) -> Any:
+        return self._say("hierarchy", query)
+
+    async def lifecycle(self) -> Any:
+        return self._say("lifecycle")
+
+    async def findings(self) -> Any:
+        return self._say("findings")
+
+    async def cluster_leftovers(self) -> Any:
+        return self._say("cluster_leftovers")
+
+    async def take_events(self, events: Any) -> Any:
+        return self._say("take_events", events)
+
     async def ray_status(self) -> Any:
         return self._say("ray_status")
 
@@ -143,8 +161,61 @@ class FakePart:
     async def cluster_actors(self, query: Any) -> Any:
         return self._say("cluster_actors", query)
 
+    async def alerts(self, query: Any) -> Any:
+        return self._say("alerts", query)
+
+    async def alert_history(self, query: Any) -> Any:
+        return self._say("alert_history", query)
+
+    async def active_counts(self) -> Any:
+        return self._say("active_counts")
+
+    async def submit_job(self, body: Any) -> Any:
+        return self._say("submit_job", body)
+
+    async def stop_job(self, id: str, wait_s: float) -> Any:
+        return self._say("stop_job", (id, wait_s))
+
+    async def retry_job(self, id: str, force: bool) -> Any:
+        return self._say("retry_job", (id, force))
+
+    async def delete_job(self, id: str) -> Any:
+        return self._say("delete_job", id)
+
+    async def job_log(self, id: str, lines: int) -> Any:
+        return self._say("job_log", (id, lines))
+
+    async def follow_log(self, id: str, lines: int, after: int | None) -> Any:
+        for item in self._say("follow_log", (id, lines, after)):
+            if isinstance(item, AppError):
+                raise item
+            yield item
+
     async def ping(self) -> Any:
         return self._say("ping")
+
+
+def summary(**changes: Any) -> dict[str, Any]:
+    """An hour in which nothing ended."""
+    return {
+        "window": "1h",
+        "window_s": 3600,
+        "as_of": AS_OF,
+        "degraded": [],
+        "jobs": {
+            "ended": 0, "succeeded": 0, "failed": 0, "lost": 0, "stopped": 0, "ended_unknown": 0,
+            "success_ratio": None, "error_ratio": None,
+        },
+        "duration_s": {"count": 0, "p50": None, "p95": None, "p99": None, "max": None},
+        "by_kind": {},
+        "failures_by_cause": [],
+        "utilisation": {
+            "as_of": None, "reason": "Not measured yet.", "cpu_ratio": None, "memory_ratio": None, "nodes": [],
+        },
+        "responses": {"count": 0, "errors": 0, "p50_s": None, "p95_s": None, "p99_s": None, "max_s": None},
+        "counts": {"total": 1, "by_kind": {"user": 1}, "by_outcome": {"succeeded": 1}, "by_verdict": {"OK": 1}},
+        **changes,
+    }  # fmt: skip
 
 
 def standard_answers() -> dict[str, Any]:
@@ -158,10 +229,19 @@ def standard_answers() -> dict[str, Any]:
         "list_jobs": {"items": [job("01000000")], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "get_job": NotFound("There is no job 'x'."),
         "current": job("01000000", kind="application-server"),
+        "summary": summary(),
+        "hierarchy": {"root": {}, "as_of": AS_OF, "degraded": []},
+        "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
+        "findings": {"items": [], "as_of": AS_OF, "degraded": []},
+        "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
+        "take_events": {"told": 1},
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 
@@ -184,7 +264,7 @@ class Served:
 
 def served(tokens: Tokens | None = None, args: AppArgs = ARGS, **answers: Any) -> Served:
     organs, part = FakeOrgans(), FakePart({**standard_answers(), **answers})
-    deps = Deps(organs, part, part, part, IngressConfig())
+    deps = Deps(organs, part, part, part, part, IngressConfig(), management=args.job_management)
     return Served(create_api(deps, args, tokens or Tokens(), frozenset({"10.0.0.5"})), organs, part)
 
 

@@ -109,6 +109,7 @@ async def test_filters_are_passed_on(path: str, asked: tuple[str, Any]) -> None:
         "/jobs?until=-5.5",
         "/cluster/actors?limit=x",
         "/report?format=pdf",
+        "/report?window=2h",
     ],
 )
 async def test_a_filter_that_means_nothing_is_refused(path: str) -> None:
@@ -292,7 +293,7 @@ async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons:
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
-        ("POST", "/jobs", 405, "method_not_allowed"),
+        ("PUT", "/jobs", 405, "method_not_allowed"),
         ("DELETE", "/organism/status", 405, "method_not_allowed"),
         ("OPTIONS", "/jobs", 405, "method_not_allowed"),
         ("GET", "/organism/execute/random", 405, "method_not_allowed"),
@@ -338,6 +339,41 @@ async def test_the_report_orders_what_to_do() -> None:
     assert "1 of 1" in text
     assert "There are more: GET /jobs." in text
     assert "failed \\| badly" in markdown
+
+
+async def test_the_report_asks_every_part_once() -> None:
+    api = served()
+    async with api.client() as client:
+        report = (await client.get("/report?window=24h")).json()
+    assert report["window"] == "24h"
+    assert api.part.asked == [
+        ("status", None),
+        ("list_jobs", {"limit": 100}),
+        ("cluster_nodes", None),
+        ("cluster_resources", None),
+        ("summary", {"window": "24h"}),
+        ("lifecycle", None),
+        ("findings", None),
+        ("alerts", {"limit": 100}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "begin"),
+    [
+        ("json", "application/json", '{"verdict":"UNKNOWN"'),
+        ("text", "text/plain; charset=utf-8", "Verdict: UNKNOWN"),
+        ("markdown", "text/markdown; charset=utf-8", "# UNKNOWN"),
+        ("html", "text/html; charset=utf-8", "<!doctype html>"),
+    ],
+)
+async def test_the_report_has_four_looks_and_needs_no_part(form: str, kind: str, begin: str) -> None:
+    gone = dict.fromkeys(STANDARD, Unavailable("Gone."))
+    async with served(**gone).client() as client:
+        answer = await client.get(f"/report?format={form}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert answer.text.startswith(begin)
+    assert "alerts: Gone." in answer.text
 
 
 async def test_the_report_says_what_it_could_not_learn() -> None:

@@ -23,7 +23,7 @@ ARGS = """\
 DEPLOYMENTS = HEAD + ARGS + "    deployments:\n"
 APP = "applications[0]"
 FIRST = f"{APP}.deployments[0]"
-LISTED = "Ingress, OrganismManager, JobInspector, Store, cognitive_organ_1"
+LISTED = "Ingress, OrganismManager, JobInspector, Alerts, Store, cognitive_organ_1"
 
 
 def lines_of(text: str, **env: str) -> list[str]:

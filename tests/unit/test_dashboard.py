@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from serve_app import dashboard
-from serve_app.dashboard import DashboardClient, Listing
+from serve_app.dashboard import DashboardClient, Listing, Piece
 from serve_app.errors import AppError, NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay
 
@@ -108,6 +108,12 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
             Listing([]),
             ("GET", "/api/v0/nodes", {"detail": "True", "limit": "10000"}, None),
         ),
+        (
+            lambda ray: ray.node_use(),
+            {"result": True, "msg": "", "data": {"summary": [1], "nodeLogicalResources": {}}},
+            [1],
+            ("GET", "/nodes", {"view": "summary"}, None),
+        ),
         (lambda ray: ray.serve_applications(), {"a": 1}, {"a": 1}, ("GET", "/api/serve/applications/", {}, None)),
         (
             lambda ray: ray.tasks_summary("01000000"),
@@ -200,6 +206,18 @@ async def test_state_lists_that_are_none(ray: Ray, body: Any) -> None:
     await client.close()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [[], {"result": False, "msg": "no"}, {"result": True}, {"result": True, "data": []}, {"result": True, "data": {}}],
+)
+async def test_a_summary_of_nodes_that_is_none(ray: Ray, body: Any) -> None:
+    ray.answers(body)
+    client = ray.client()
+    with pytest.raises(UpstreamFailed):
+        await client.node_use()
+    await client.close()
+
+
 async def test_the_deadline_holds_for_headers_and_for_the_body(ray: Ray) -> None:
     async def never(request: web.Request) -> web.StreamResponse:
         await ray.over.wait()
@@ -288,4 +306,78 @@ async def test_one_session_closed_and_opened_again(ray: Ray) -> None:
     assert first is not None
     assert first.closed
     await client.jobs()
+    await client.close()
+
+
+LOG = b"0123456789"
+
+
+def serves_a_file(ray: Ray, data: bytes) -> None:
+    """As aiohttp's file server does, with which the agents serve their logs."""
+
+    file = ray.socket.parent / "log"
+    file.write_bytes(data)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(file) if request.raw_path == "/logs/a%2Fb.log" else web.Response(status=404)
+
+    ray.handler = handler
+
+
+@pytest.mark.parametrize(
+    ("data", "start", "most", "piece"),
+    [
+        (LOG, 0, 4, Piece(b"0123", 0, 10)),
+        (LOG, 8, 4, Piece(b"89", 8, 10)),
+        (LOG, 10, 4, Piece(b"", 10, 10)),
+        (LOG, 99, 4, Piece(b"", 10, 10)),
+        (LOG, -4, 4, Piece(b"6789", 6, 10)),
+        (LOG, -40, 40, Piece(LOG, 0, 10)),
+        (b"", -40, 40, Piece(b"", 0, 0)),
+        (b"", 0, 40, Piece(b"", 0, 0)),
+    ],
+)
+async def test_a_piece_of_a_log(ray: Ray, data: bytes, start: int, most: int, piece: Piece) -> None:
+    serves_a_file(ray, data)
+    client = ray.client()
+    assert await client.piece_of("http://agent/logs/a%2Fb.log", start, most) == piece
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "code"),
+    [
+        (404, {}, "not_found"),
+        (403, {}, "upstream_failed"),
+        (200, {}, "upstream_failed"),
+        (302, {"Location": "http://elsewhere/"}, "upstream_failed"),
+        (206, {}, "upstream_failed"),
+        (206, {"Content-Range": "bytes 0-9/10"}, "upstream_failed"),
+    ],
+)
+async def test_a_piece_that_is_none(ray: Ray, status: int, headers: dict[str, str], code: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=status, body=LOG, headers=headers)
+
+    ray.handler = handler
+    client = ray.client()
+    with pytest.raises(AppError) as refused:
+        await client.piece_of("http://agent/logs/x", 0, 4)
+    assert refused.value.code == code
+    await client.close()
+
+
+async def test_a_node_that_cannot_be_asked_is_not_the_dashboard(ray: Ray) -> None:
+    client = DashboardClient("http://ray/", 5, connector=lambda: aiohttp.UnixConnector("/nowhere/s"))
+    with pytest.raises(Unavailable) as refused:
+        await client.piece_of("http://agent/logs/x", 0, 4)
+    assert refused.value.code == "log_unavailable"
+    await client.close()
+
+
+async def test_delete(ray: Ray) -> None:
+    ray.answers({"deleted": True})
+    client = ray.client()
+    assert await client.delete_job("a b") is True
+    assert ray.asked[0][:2] == ("DELETE", "/api/jobs/a%20b")
     await client.close()

@@ -14,7 +14,8 @@ from pydantic_core import PydanticUndefined
 from organs.catalog import ORGAN_TYPES
 from organs.models import OrganConfig
 from organs.skills.table import BUILT_IN
-from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, ManagerConfig, variable_of
+from serve_app.alerts.settings import AlertsConfig
+from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, JobManagement, ManagerConfig, variable_of
 from tests.unit.fakes import fake_api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,8 @@ HOME = "`~/.local/state/seedcore`; `make up`: `.seedcore` in the checkout"
 
 
 def default_of(field: FieldInfo) -> str:
+    if isinstance(field.default, BaseModel):
+        return "each its own"
     if field.default is PydanticUndefined:
         return "required"
     return {None: "none", (): "empty"}.get(field.default, f"`{field.default}`")
@@ -30,7 +33,8 @@ def default_of(field: FieldInfo) -> str:
 
 def rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        yield f"| {prefix}`{name}` | {field.description} | {default_of(field)} |"
+        key = f"{prefix}`{name}`" if prefix.endswith(" ") or not prefix else f"`{prefix}{name}`"
+        yield f"| {key} | {field.description} | {default_of(field)} |"
 
 
 def env_rows() -> Iterator[str]:
@@ -42,9 +46,11 @@ def env_rows() -> Iterator[str]:
 SETTINGS = [
     *env_rows(),
     *rows(AppArgs),
+    *rows(JobManagement, "job_management."),
     *rows(IngressConfig, "`Ingress` | "),
     *rows(ManagerConfig, "`OrganismManager` | "),
     *rows(InspectorConfig, "`JobInspector` | "),
+    *rows(AlertsConfig, "`Alerts` | "),
     *rows(OrganConfig, "an organ | "),
 ]
 
@@ -99,11 +105,14 @@ def fill(text: str) -> str:
     """README with its configuration tables written anew; ``python -m tests.unit.test_docs`` does it."""
     parts = {
         "env": list(env_rows()),
-        "args": list(rows(AppArgs)),
-        "user_config": SETTINGS[len(Env.model_fields) + len(AppArgs.model_fields) :],
+        "args": [*rows(AppArgs), *rows(JobManagement, "job_management.")],
+        "user_config": [row for row in SETTINGS if row.count(" | ") == 3],
     }
     for name, lines in parts.items():
-        text = text.replace(f"<!-- {name} -->", "\n".join(lines))
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = text.split(begin)
+        head = rest.split(end)[0].strip().splitlines()[:2]
+        text = "\n".join([f"{before}{begin}\n", *head, *lines, f"\n{end}{rest.split(end)[1]}"])
     return text
 
 

@@ -10,6 +10,7 @@ from starlette._utils import get_route_path
 
 from serve_app.access import Tokens
 from serve_app.guard import Guard, route_path
+from serve_app.report.html import CONTENT_SECURITY_POLICY
 from tests.unit.fakes import ALL_TOKENS, EXECUTOR, GONE, OPERATOR, READER, Served, asgi, piece, served
 
 AS_OPERATOR = [(b"authorization", f"Bearer {OPERATOR}".encode())]
@@ -119,6 +120,14 @@ async def test_every_answer_has_the_headers(path: str, status: int, added: list[
     if path == "/docs":
         policy = dict(answer.headers)[b"content-security-policy"].decode()
         assert policy.startswith("default-src 'none'; script-src https://cdn.jsdelivr.net")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_page_keeps_its_own_policy_and_gets_the_other_headers(method: str) -> None:
+    answer = await asgi(served().api, method, "/report", query_string=b"format=html")
+    policies = [value.decode() for name, value in answer.headers if name == b"content-security-policy"]
+    assert policies == [CONTENT_SECURITY_POLICY]
+    assert [pair for pair in answer.headers if pair in STRICT] == BARE
 
 
 async def test_a_bug_is_answered_once_and_goes_no_further(caplog: pytest.LogCaptureFixture) -> None:

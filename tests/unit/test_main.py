@@ -30,7 +30,7 @@ def test_bad_args(args: dict[str, Any], line: str) -> None:
     assert line in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["Ingress", "Store", "OrganismManager", "JobInspector"])
+@pytest.mark.parametrize("name", ["Ingress", "Store", "OrganismManager", "JobInspector", "Alerts"])
 def test_an_organ_cannot_take_the_name_of_a_part(name: str) -> None:
     with pytest.raises(ValueError, match="not acceptable"):
         main.build({"organs": [{**ORGAN, "id": name}]})

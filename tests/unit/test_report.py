@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from serve_app.health import Part
-from serve_app.report import Report, build_report
+from serve_app.report import Parts, Report, build_report, report_of
 from serve_app.report import __main__ as command
-from serve_app.report.text import render_markdown, render_text, report_of
-from tests.unit.fakes import initialization, job, organ
+from serve_app.report.text import render_markdown, render_text
+from tests.unit.fakes import initialization, job, organ, summary
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OK_JOB = job("01000000", verdict="OK", reason="It runs, as it should.")
@@ -31,10 +31,14 @@ def report(*jobs: Any, organs: Any = None, state: Any = None, nodes: Any = None,
     whole = {
         "organism": Part({"organs": organs or [organ("a", "Utility")], "initialization": state or initialization()}),
         "jobs": Part({"items": list(jobs), "next_cursor": None, "degraded": []}),
-        "nodes": Part({"items": nodes or [{"node_id": "n1", "state": "ALIVE"}]}),
+        "nodes": nodes if isinstance(nodes, Part) else Part({"items": nodes or [{"node_id": "n1", "state": "ALIVE"}]}),
         "resources": Part({"total": {"CPU": 2.0}, "available": {"CPU": 1.5}}),
+        "summary": Part(summary()),
+        "lifecycle": Part({"steps": [], "degraded": []}),
+        "findings": Part({"items": [], "degraded": []}),
+        "alerts": Part({"items": [], "next_cursor": None}),
     }
-    return build_report(**{**whole, **parts}, now=NOW)
+    return build_report(Parts(**{**whole, **parts}), "1h", NOW)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,7 @@ def test_a_report_survives_its_way_through_json() -> None:
         (report(job("02", verdict="BAD")), 2),
     ],
 )
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html"])
 def test_the_exit_code_is_the_verdict(
     made: Report, code: int, form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,7 +121,33 @@ def test_the_exit_code_is_the_verdict(
     assert made.verdict in capsys.readouterr().out
 
 
+STRANGE = {
+    "verdict": "\x1b[2J", "subject": "s", "sentence": "s", "action": "a", "at": None, "count": 1, "examples": [],
+}  # fmt: skip
 OTHER_VERSION = "the answer is a report of another version; `--format json` shows it as it is."
+
+
+def test_the_window_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(request: Any, _: float) -> bytes:
+        asked.append(request.full_url)
+        return json.dumps(report().to_json()).encode()
+
+    monkeypatch.setattr(command, "_answer", answer)
+    assert command.main(["--url", "http://x/"]) == command.main(["--window", "7d", "--url", "http://x"]) == 0
+    assert asked == [f"http://x/report?format=json&window={window}" for window in ("1h", "7d")]
+    with pytest.raises(SystemExit):
+        command.main(["--window", "2h"])
+
+
+def test_the_page_is_utf_8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = report(job("02", verdict="BAD", reason="Größe"))
+    monkeypatch.setattr(command, "_answer", lambda *_: json.dumps(made.to_json()).encode())
+    page = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="ascii"))
+    assert command.main(["--format", "html"]) == 2
+    assert "Größe" in page.getvalue().decode()
 
 
 def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
@@ -141,6 +171,8 @@ def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
         ("http://x", b'{"verdict": "GOOD"}', "http://x answered something that is not a report."),
         ("http://x", b'{"verdict": "OK"}', OTHER_VERSION),
         ("http://x", json.dumps({**report().to_json(), "organs": [5]}).encode(), OTHER_VERSION),
+        ("http://x", json.dumps({**report().to_json(), "findings": [STRANGE]}).encode(), OTHER_VERSION),
+        ("http://x", json.dumps({**report().to_json(), "more": [5]}).encode(), OTHER_VERSION),
     ],
 )  # fmt: skip
 def test_whatever_is_no_report_is_not_a_verdict(
@@ -255,7 +287,7 @@ def test_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_starts_without_what_it_does_not_need() -> None:
-    heavy = ("ray", "fastapi", "starlette", "pydantic", "sqlalchemy", "yaml")
+    heavy = ("ray", "fastapi", "starlette", "pydantic", "sqlalchemy", "yaml", "jinja2")
     code = f"import sys, serve_app.report.__main__; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,60 @@ from serve_app.dashboard import Listing
 from serve_app.errors import Unavailable
 
 DIRECTORY = Path(__file__).parents[1] / "recorded" / "ray-2.60"
-SINGLE_NODE = "single-node"
+FAULTS = DIRECTORY.with_name("ray-2.60-faults")
+SINGLE_NODE = DIRECTORY / "single-node"
 
 
-def answer(name: str, scenario: str = SINGLE_NODE) -> Any:
+def answer(name: str, directory: Path = SINGLE_NODE) -> Any:
     """One endpoint's answer."""
-    return json.loads((DIRECTORY / scenario / f"{name}.json").read_text())
+    return json.loads((directory / f"{name}.json").read_text())
 
 
-def rows(name: str, scenario: str = SINGLE_NODE) -> list[Any]:
+def rows(name: str, directory: Path = SINGLE_NODE) -> list[Any]:
     """The rows of one of the state API's lists."""
-    found: list[Any] = answer(name, scenario)["data"]["result"]["result"]
+    found: list[Any] = answer(name, directory)["data"]["result"]["result"]
     return found
 
 
-def taken_at(scenario: str = SINGLE_NODE) -> datetime:
-    """When the recording was made."""
-    return datetime.fromtimestamp(answer("moment", scenario)["taken_at_ms"] / 1000, UTC)
+def taken_at(directory: Path = SINGLE_NODE) -> datetime:
+    """When the recording was made; where it does not say so, five seconds after the last job of it began."""
+    if (directory / "moment.json").exists():
+        return datetime.fromtimestamp(answer("moment", directory)["taken_at_ms"] / 1000, UTC)
+    began_ms = max(row["start_time"] for row in answer("jobs", directory))
+    return datetime.fromtimestamp(began_ms / 1000, UTC) + timedelta(seconds=5)
+
+
+def answers(directory: Path) -> dict[str, Any]:
+    """All answers of a recording, for ``Replay``."""
+    return {
+        "jobs": answer("jobs", directory),
+        **{name: Listing(rows(name, directory)) for name in ("drivers", "actors", "nodes")},
+        "waiting": Listing(rows("pending_actors", directory)),
+        "serve": answer("serve", directory),
+        "tasks": {job_id: found["data"]["result"] for job_id, found in answer("tasks", directory).items()},
+    }
+
+
+def faults() -> dict[str, Any]:
+    """Answers of the recording of faults, for ``Replay``."""
+    return {
+        "jobs": answer("jobs", FAULTS),
+        **{name: Listing(rows(name, FAULTS)) for name in ("drivers", "actors", "nodes", "waiting")},
+        "serve": answer("serve", FAULTS),
+    }
+
+
+NODE = rows("nodes")[0]
 
 
 class Replay:
     """``ray_source.Source`` from memory. ``fail`` maps a question to the sentence with which it fails."""
 
-    def __init__(self, scenario: str = SINGLE_NODE, **changed: Any) -> None:
+    def __init__(self, **changed: Any) -> None:
         self.answers: dict[str, Any] = {
-            "jobs": answer("jobs", scenario),
-            "drivers": Listing(rows("drivers", scenario)),
-            "actors": Listing(rows("actors", scenario)),
-            "nodes": Listing(rows("nodes", scenario)),
-            "serve": answer("serve", scenario),
-            "tasks": {job_id: found["data"]["result"] for job_id, found in answer("tasks", scenario).items()},
+            **answers(SINGLE_NODE),
+            "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
+            "node_use": answer("node_use")["data"]["summary"],
             **changed,
         }
         self.fail: dict[str, str] = {}
@@ -56,6 +80,12 @@ class Replay:
     async def actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
 
+    async def workers_of(self, pid: int) -> Listing:
+        return self._say("workers")  # type: ignore[no-any-return]
+
+    async def waiting_actors(self) -> Listing:
+        return self._say("waiting")  # type: ignore[no-any-return]
+
     async def nodes(self) -> Listing:
         return self._say("nodes")  # type: ignore[no-any-return]
 
@@ -65,6 +95,9 @@ class Replay:
     async def tasks_summary(self, job_id: str) -> dict[str, Any]:
         summaries: dict[str, dict[str, Any]] = self._say("tasks")
         return summaries.get(job_id, _NO_TASKS)
+
+    async def node_use(self) -> list[Any]:
+        return self._say("node_use")  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         self.asked.append("close")

@@ -24,6 +24,7 @@ class Here:
     job_id: str | None = "01000000"
     application = "hello"
     ray_version = "2.60.0"
+    session = "session_2026-01-01_12-00-00_000000_1"
 
     def __init__(self) -> None:
         self.fail: Exception | None = None
@@ -65,7 +66,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def inspector(ray: Replay, here: Here, clock: Clock) -> AsyncIterator[JobInspector]:
-    made = JobInspector(ray, here, taken_at, clock)  # type: ignore[arg-type]
+    made = JobInspector(None, ray, here, taken_at, clock)  # type: ignore[arg-type]
     yield made
     await made.close()
 
@@ -79,8 +80,10 @@ async def test_the_list(inspector: JobInspector) -> None:
     assert [word for word in ("hunter2", "canary-key-1", "env_vars", "\\u001b") if word in text] == []
 
 
-async def test_the_summary(inspector: JobInspector) -> None:
-    assert await inspector.summary() == {
+async def test_the_summary(inspector: JobInspector, ray: Replay) -> None:
+    ray.answers["tasks"] = {}
+    found = await inspector.summary({"window": "1h"})
+    assert found["counts"] == {
         "total": 39,
         "by_kind": {
             "user": 30,
@@ -91,9 +94,75 @@ async def test_the_summary(inspector: JobInspector) -> None:
             "cluster-initialization": 1,
         },
         "by_outcome": {"pending": 5, "running": 7, "succeeded": 6, "failed": 12, "ended_unknown": 7, "stopped": 2},
-        "by_verdict": {"OK": 20, "BAD": 12, "UNKNOWN": 6, "WARN": 1},
-        **TOLD,
+        "by_verdict": {"OK": 18, "BAD": 12, "UNKNOWN": 6, "WARN": 3},
     }
+    # A failed initialization was made good by the next, and the client and the head are nobody's work.
+    assert found["jobs"] == {
+        "ended": 25,
+        "succeeded": 5,
+        "failed": 11,
+        "lost": 0,
+        "stopped": 2,
+        "ended_unknown": 6,
+        "repaired": 1,
+        "success_ratio": round(5 / 16, 6),
+        "error_ratio": round(11 / 16, 6),
+    }
+    assert found["failures_by_cause"] == [
+        {"cause": "exit code 1", "count": 3, "example": "submission-no-ray"},
+        {"cause": "driver-exception", "count": 2, "example": job_of("driver-task-exception")["job_id"]},
+        {"cause": "driver-killed", "count": 2, "example": job_of("driver-kill-9")["job_id"]},
+        {"cause": "exit code 137", "count": 1, "example": "submission-killed"},
+        {"cause": "exit code 3", "count": 1, "example": "submission-exit-3"},
+        {"cause": "job-supervisor-actor-died", "count": 1, "example": "supervisor-killed"},
+        {"cause": "runtime-env-setup-failure", "count": 1, "example": "submission-env-broken"},
+    ]
+    assert (found["window_s"], found["duration_s"]["count"], sorted(found["by_kind"])) == (
+        3600,
+        11,
+        ["application-server", "coa-initialization", "user"],
+    )
+    assert {key: found[key] for key in TOLD} == TOLD
+    with pytest.raises(InvalidInput, match="window must be one of 5m, 1h, 24h, 7d"):
+        await inspector.summary({"window": "2h"})
+
+
+async def test_how_the_cluster_came_up(inspector: JobInspector) -> None:
+    found = await inspector.lifecycle()
+    assert [(step["step"], step["state"]) for step in found["steps"]] == [
+        ("head-up", "done"),
+        ("serve-controller", "done"),
+        ("application-server", "done"),
+        ("application", "done"),
+        ("initialization", "done"),
+        ("ready", "done"),
+    ]
+    after = [step["after_s"] for step in found["steps"] if step["after_s"] is not None]
+    assert (after[:2], len(after), min(after)) == ([0.0, 5.0], 6, 0.0)
+
+
+async def test_who_manages_what(inspector: JobInspector, ray: Replay) -> None:
+    ray.answers["tasks"] = {}
+    found = await inspector.hierarchy({})
+    head = found["root"]["children"][0]
+    assert [child["name"] for child in head["children"][:3]] == [
+        "Ray Serve",
+        "Ray Jobs API",
+        "drivers that connected",
+    ]
+    text = (await inspector.hierarchy({"format": "text"}))["text"]
+    assert f"job {job_of('driver-ok')['job_id']} user: ended_unknown UNKNOWN  [job list: type DRIVER]" in text
+    assert "hunter2" not in text
+    drawn = (await inspector.hierarchy({"format": "mermaid"}))["text"]
+    assert drawn.startswith("flowchart LR\n")
+    assert drawn.count("-->") == drawn.count("[") - 1
+    with pytest.raises(InvalidInput, match="format must be one of"):
+        await inspector.hierarchy({"format": "svg"})
+
+
+async def test_findings_and_leftovers_of_a_cluster_in_order(inspector: JobInspector) -> None:
+    assert (await inspector.findings())["items"] == []
+    assert (await inspector.cluster_leftovers())["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -113,6 +182,10 @@ async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
         "must_end": None,
         "usual_duration_s": None,
         "limit_s": None,
+        "deadline_s": None,
+        "every_s": None,
+        "allowed_failures": 0,
+        "owner": None,
         "meaning": "It failed.",
         "action": "Read its log, mend the cause, run it again.",
     }
@@ -204,7 +277,9 @@ async def test_ray_status(inspector: JobInspector) -> None:
             "available_resources": {"CPU": 0.5},
             "nodes": 1,
             "ray_version": "2.60.0",
+            "session": Here.session,
         },
+        "events": {"last_at": None, "not_understood": 0},
         **TOLD,
     }
 
@@ -286,7 +361,7 @@ async def test_ray_gone_before_the_first_look(inspector: JobInspector, ray: Repl
         inspector.list_jobs(EMPTY),
         inspector.get_job("x"),
         inspector.current(),
-        inspector.summary(),
+        inspector.summary(EMPTY),
         inspector.cluster_nodes(),
         inspector.cluster_actors(EMPTY),
         inspector.serve_details(),
@@ -324,7 +399,7 @@ async def test_one_source_gone_is_said_and_the_rest_answers(inspector: JobInspec
 async def test_a_new_configuration_counts_from_the_next_look(
     inspector: JobInspector, ray: Replay, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspector._latest, "start", lambda: None)
+    monkeypatch.setattr(inspector._watch.latest, "start", lambda: None)
     await inspector.reconfigure({"retained_jobs": 100, "source_timeout_s": 0.5, "fresh_for_s": 1})
     assert ray.timeout_s == 0.5
     ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": f"s{number}"} for number in range(150)]

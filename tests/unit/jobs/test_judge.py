@@ -321,10 +321,18 @@ def head(id: str, state: str, began: float) -> NodeFacts:
                 "node:h": ("cluster-initialization", "lost", "OK", "head-replaced"),
             },
         ),
-        ([node("ALIVE", node_id="w")], {}),
+        ([node("ALIVE", node_id="w")], {"node:w": ("worker-node", "running", "OK", "worker-up")}),
+        (
+            [node("DEAD", node_id="w", message="Expected termination: node drained")],
+            {"node:w": ("worker-node", "stopped", "OK", "worker-left")},
+        ),
+        (
+            [node("DEAD", node_id="w", message="Unexpected termination: health check failed")],
+            {"node:w": ("worker-node", "lost", "WARN", "worker-died")},
+        ),
     ],
 )
-def test_the_start_of_the_head(nodes: list[NodeFacts], wanted: dict[str, tuple[str, ...]]) -> None:
+def test_nodes_are_rows(nodes: list[NodeFacts], wanted: dict[str, tuple[str, ...]]) -> None:
     assert verdicts(nodes=nodes) == wanted
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from serve_app.errors import Unavailable
+from serve_app.jobs.judge import judge
 from serve_app.jobs.latest import Latest
 from serve_app.jobs.models import Snapshot, Unknown
 from serve_app.settings import InspectorConfig
@@ -58,7 +59,7 @@ async def made(clock: Clock) -> AsyncIterator[Any]:
     made: list[Latest] = []
 
     def make(ray: Ray, **kwargs: Any) -> Latest:
-        made.append(Latest(ray.look, CONFIG, clock=clock, **kwargs))
+        made.append(Latest(ray.look, CONFIG, judge=lambda seen: judge(seen, seen.taken_at), clock=clock, **kwargs))
         return made[-1]
 
     yield make
@@ -155,10 +156,10 @@ async def test_it_looks_on_a_period_whatever_happens(made: Any, clock: Clock) ->
     latest.start()
     await enough.wait()
     latest.require_alive()
-    assert (ray.looks, pauses) == (4, [5.0] * 4)
+    assert (ray.looks, pauses) == (4, [2.0] * 4)
 
 
-async def test_a_costly_look_is_followed_by_ten_times_its_rest(made: Any, clock: Clock) -> None:
+async def test_a_costly_look_is_followed_by_four_times_its_rest(made: Any, clock: Clock) -> None:
     pauses: list[float] = []
     paused = asyncio.Event()
 
@@ -175,7 +176,7 @@ async def test_a_costly_look_is_followed_by_ten_times_its_rest(made: Any, clock:
     latest = made(Slow(GOOD), pause=pause)
     latest.start()
     await paused.wait()
-    assert pauses == [30.0]
+    assert pauses == [12.0]
 
 
 async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:

@@ -52,6 +52,7 @@ def test_a_submission_row() -> None:
         node_ip="127.0.0.1",
         pid=77,
         exit_code=1,
+        runtime_env_keys=("env_vars",),
     )
 
 

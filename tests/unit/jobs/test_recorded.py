@@ -19,8 +19,8 @@ EVERY_VERDICT = {
     "coa-pending": ("coa-initialization", "PENDING", "pending", "OK", "pending", "pending"),
     # What these wait for: a runtime environment, a resource of no node, more CPUs than any node has, busy CPUs.
     "pending-environment": ("user", "PENDING", "pending", "OK", "pending", "pending"),
-    "pending-no-such-resource": ("user", "PENDING", "pending", "OK", "pending", "pending"),
-    "pending-cpus-1000": ("user", "PENDING", "pending", "OK", "pending", "pending"),
+    "pending-no-such-resource": ("user", "PENDING", "pending", "WARN", "pending-infeasible-yet", "pending"),
+    "pending-cpus-1000": ("user", "PENDING", "pending", "WARN", "pending-infeasible-yet", "pending"),
     "pending-busy": ("user", "PENDING", "pending", "OK", "pending", "pending"),
     # It waits for an actor that no node can hold.
     "driver-actor-waits": ("user", "RUNNING", "running", "OK", "running", "running"),
@@ -35,7 +35,7 @@ EVERY_VERDICT = {
         "FAILED",
         "running",
         "WARN",
-        "supervisor-lost",
+        "job.status-unreliable",
         "supervisor-lost-driver-alive",
     ),
     "supervisor-killed": ("user", "FAILED", "failed", "BAD", "failed", "submission-failed"),
@@ -69,6 +69,7 @@ EVERY_VERDICT = {
     "01000000": ("application-server", "RUNNING", "running", "OK", "server-runs", "running"),
     "head": ("cluster-initialization", "SUCCEEDED", "succeeded", "OK", "head-started", "node-table"),
 }
+INFEASIBLE = ("pending-no-such-resource", "pending-cpus-1000")
 SUPERVISOR_KILLED = EVERY_VERDICT["supervisor-killed"][2:]
 ON_THEIR_WAY = {case for case, (_, status, *_) in EVERY_VERDICT.items() if status in ("RUNNING", "PENDING")}
 
@@ -118,6 +119,9 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "metadata": {},
         "derived": False,
         "hidden": True,
+        "session": "",
+        "owner": None,
+        "action": "Nothing to do.",
     }
 
 
@@ -154,7 +158,11 @@ async def test_no_secret_of_the_recording_is_in_any_row() -> None:
             | {"supervisor-killed-driver-alive": SUPERVISOR_KILLED},
         ),
         ("serve", {}),
-        ("nodes", {"head": None, "supervisor-killed-driver-alive": SUPERVISOR_KILLED}),
+        (
+            "nodes",
+            {"head": None, "supervisor-killed-driver-alive": SUPERVISOR_KILLED}
+            | dict.fromkeys(INFEASIBLE, EVERY_VERDICT["pending-busy"][2:]),
+        ),
     ],
 )
 async def test_a_missing_source_makes_answers_less_certain_and_not_wrong(

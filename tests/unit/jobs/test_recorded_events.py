@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from tests.unit.jobs.recorded import answer, rows
+from tests.unit.jobs.recorded import DIRECTORY, answer, rows
 
-EVENTS: list[dict[str, Any]] = answer("events", "events")
-JOBS = {(row["metadata"] or {}).get("case"): row for row in answer("jobs", "events")}
+EVENTS: list[dict[str, Any]] = answer("events", DIRECTORY / "events")
+JOBS = {(row["metadata"] or {}).get("case"): row for row in answer("jobs", DIRECTORY / "events")}
 
 
 def of(kind: str) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def test_a_definition_tells_what_the_job_list_tells_of_a_driver() -> None:
         (hexed(body["jobId"]), body["driverPid"], hexed(body["driverNodeId"]), body["config"]["metadata"]["case"])
         for body in of("DRIVER_JOB_DEFINITION_EVENT")
     }
-    node_id = rows("nodes", "events")[0]["node_id"]
+    node_id = rows("nodes", DIRECTORY / "events")[0]["node_id"]
     assert told == {
         (row["job_id"], row["driver_info"]["pid"], node_id, case) for case, row in JOBS.items() if row["job_id"]
     }
@@ -64,7 +64,7 @@ def test_a_submission_that_never_connected_is_seen_by_its_supervisor_alone() -> 
 
 
 def test_no_worker_event_is_about_a_driver() -> None:
-    drivers = {row["worker_id"] for row in rows("drivers", "events")}
+    drivers = {row["worker_id"] for row in rows("drivers", DIRECTORY / "events")}
     told = {hexed(body["workerId"]) for body in of("WORKER_LIFECYCLE_EVENT")}
     assert len(drivers) == 4
     assert drivers & told == set()

@@ -20,10 +20,12 @@ TEMP_DIR = Path("/t/sc-1")
 def test_environment_of_the_head() -> None:
     flags = {"RAY_SERVE_KV_TIMEOUT_S": "5", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
     base = {"PATH": "/bin", "RAY_ADDRESS": "10.0.0.1:6379", "RAY_SERVE_KV_TIMEOUT_S": "9", "HOME": "/root"}
-    assert ray_head.environment(base, flags, WANTED, CHOSEN, TEMP_DIR) == {
+    assert ray_head.environment(base, flags, WANTED, CHOSEN, TEMP_DIR, "key-of-the-events") == {
         "HOME": "/root",
         "PATH": f"{ray_head.BIN}:/bin",
         "SEEDCORE_HOME": "/h",
+        "SEEDCORE_EVENTS_KEY": "key-of-the-events",
+        "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR": "http://127.0.0.1:8000/events/key-of-the-events",
         "SEEDCORE_UP_HEAD": "/t/sc-1",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -72,7 +74,7 @@ def test_every_serve_flag_exists_in_the_installed_ray() -> None:
     assert found is not None
     assert found.origin is not None
     source = (Path(found.origin).parent / "serve" / "_private" / "constants.py").read_text()
-    ours = ray_head.environment({}, ray_head.read_flags(), WANTED, CHOSEN, TEMP_DIR)
+    ours = ray_head.environment({}, ray_head.read_flags(), WANTED, CHOSEN, TEMP_DIR, "k")
     names = [name for name in ours if name.startswith("RAY_SERVE_")]
     assert len(names) > len(asdict(CHOSEN))
     assert [name for name in names if f'"{name}"' not in source] == []

@@ -1,0 +1,234 @@
+"""What is wrong now, and what cannot be known now. Pure.
+
+The inputs are answers of other parts. A section that is missing, old or not as agreed is a gap: an alert about it is
+neither raised nor resolved, because no data is not good news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from serve_app.alerts.models import Condition, Gap, Severity
+from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
+from serve_app.redaction import printable, redact
+
+T = TypeVar("T")
+Json = Mapping[str, Any]
+
+CLUSTER, API = "cluster", "api"
+_RESPONSE_WINDOW = "5m"
+_MAX_SUBJECT_CHARS = 200
+_MAX_TEXT_CHARS = 500
+_SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
+_FINE_ORGANS = ("ready", "degraded")
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Window(_Input):
+    ended: int = Field(ge=0)
+    failed: int = Field(ge=0)
+
+
+class _Node(_Input):
+    node_id: str
+    ip: str | None = None
+    cpu_ratio: float | None = None
+    memory_ratio: float | None = None
+
+
+class _Responses(_Input):
+    count: int = Field(ge=0)
+    p95_s: float | None = None
+
+
+class _Finding(_Input):
+    rule: str
+    subject: str
+    verdict: str
+    sentence: str
+    action: str = ""
+
+
+class _Organ(_Input):
+    organ_id: str
+    status: str
+    message: str = ""
+
+
+_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_WINDOWS = TypeAdapter(dict[str, _Window | None])
+_NODES = TypeAdapter(tuple[_Node, ...])
+_RESPONSES = TypeAdapter(dict[str, _Responses | None])
+_FINDINGS = TypeAdapter(tuple[_Finding, ...])
+_ORGANS = TypeAdapter(tuple[_Organ, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Conditions, at most one for each fingerprint, and gaps."""
+
+    conditions: tuple[Condition, ...]
+    unknown: frozenset[Gap]
+
+
+def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now: datetime) -> Judged:
+    """Judge what the inspector (``alert_inputs``) and the manager (``status``) said; None is no answer."""
+    inputs, organism = _fresh(inputs, config, now), _fresh(organism, config, now)
+    said: list[Condition | Gap] = [
+        *_failure_rate(inputs, config),
+        *_utilisation(inputs, config),
+        *_responses(inputs, config),
+        *_found(inputs),
+        *_organs(organism),
+    ]
+    said = [each for each in said if each.rule not in config.disabled]
+    conditions: dict[str, Condition] = {}
+    for each in said:
+        if isinstance(each, Condition):
+            known = conditions.setdefault(each.fingerprint, each)
+            if each.severity == "critical" and known.severity == "warning":
+                conditions[each.fingerprint] = each
+    return Judged(tuple(conditions.values()), frozenset(each for each in said if isinstance(each, Gap)))
+
+
+def _fresh(answer: Json | None, config: AlertsConfig, now: datetime) -> Json:
+    """An answer without age, or from long ago, says nothing about now."""
+    if not isinstance(answer, Mapping):
+        return {}
+    as_of = _section(_TIME, answer, "as_of")
+    stale = as_of is None or now - as_of > timedelta(seconds=config.stale_after_s)
+    return {} if stale else answer
+
+
+def _section(shape: TypeAdapter[T], answer: Json, name: str) -> T | None:
+    """A section of an answer, None when it is missing or not as agreed."""
+    if answer.get(name) is None:
+        return None
+    try:
+        return shape.validate_python(answer[name])
+    except ValidationError:
+        return None
+
+
+def _failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    window = (_section(_WINDOWS, inputs, "windows") or {}).get(config.job_failure_window)
+    if window is None:
+        yield Gap(Rule.JOB_FAILURE_RATE)
+        return
+    if window.ended < config.job_failure_minimum or window.failed <= config.job_failure_ratio * window.ended:
+        return
+    ratio = window.failed / window.ended
+    yield Condition(
+        Rule.JOB_FAILURE_RATE,
+        CLUSTER,
+        "warning",
+        f"{window.failed} of {window.ended} jobs that ended in {config.job_failure_window} failed ({ratio:.1%}).",
+        "See which causes come most often: GET /jobs/summary, failures_by_cause.",
+        round(ratio, 6),
+        config.job_failure_ratio,
+    )
+
+
+def _utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    nodes = _section(_NODES, inputs, "nodes")
+    # The head always exists: no node at all is no observation.
+    if not nodes:
+        yield from (Gap(Rule.CPU_HIGH), Gap(Rule.MEMORY_HIGH))
+        return
+    for node in nodes:
+        subject = _subject(node.node_id)
+        where = f"Node {subject}" + (f" ({_subject(node.ip)})" if node.ip else "")
+        for rule, what, ratio, threshold, action in (
+            (
+                Rule.CPU_HIGH,
+                "CPU",
+                node.cpu_ratio,
+                config.cpu_ratio,
+                "See what runs there: GET /jobs?status=RUNNING; spread it, or add a node.",
+            ),
+            (
+                Rule.MEMORY_HIGH,
+                "memory",
+                node.memory_ratio,
+                config.memory_ratio,
+                "See what holds it: GET /cluster/leftovers and GET /jobs?status=RUNNING; beyond 95 % Ray kills tasks.",
+            ),
+        ):
+            if ratio is None:
+                yield Gap(rule, subject)
+            elif ratio > threshold:
+                sentence = f"{where} uses {ratio:.0%} of its {what}; the limit is {threshold:.0%}."
+                yield Condition(rule, subject, "warning", sentence, action, round(ratio, 6), threshold)
+
+
+def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    responses = (_section(_RESPONSES, inputs, "responses") or {}).get(_RESPONSE_WINDOW)
+    if responses is None or (responses.p95_s is None and responses.count >= config.response_minimum):
+        yield Gap(Rule.API_SLOW)
+        return
+    p95_s = responses.p95_s
+    if p95_s is None or responses.count < config.response_minimum or p95_s <= config.response_p95_s:
+        return
+    yield Condition(
+        Rule.API_SLOW,
+        API,
+        "warning",
+        f"One in 20 of {responses.count} responses in 5 minutes took longer than {p95_s:.3g} s; "
+        f"the limit is {config.response_p95_s:g} s.",
+        "See whether organs queue (GET /organism/status) or nodes are full (GET /cluster/resources).",
+        round(p95_s, 6),
+        config.response_p95_s,
+    )
+
+
+def _found(inputs: Json) -> Iterable[Condition | Gap]:
+    findings = _section(_FINDINGS, inputs, "findings")
+    if findings is None:
+        yield from (Gap(rule) for rule in FOUND_RULES)
+        return
+    for finding in findings:
+        # Findings of other rules are for the report.
+        if finding.rule in FOUND_RULES and finding.verdict in _SEVERITIES:
+            yield Condition(
+                Rule(finding.rule),
+                _subject(finding.subject),
+                _SEVERITIES[finding.verdict],
+                _text(finding.sentence),
+                _text(finding.action),
+            )
+
+
+def _organs(organism: Json) -> Iterable[Condition | Gap]:
+    organs = _section(_ORGANS, organism, "organs")
+    if organs is None:
+        yield Gap(Rule.ORGAN_NOT_RESPONDING)
+        return
+    for organ in organs:
+        subject = _subject(organ.organ_id)
+        if organ.status == "not_responding":
+            yield Condition(
+                Rule.ORGAN_NOT_RESPONDING,
+                subject,
+                "critical",
+                _text(f"{organ.organ_id} does not respond: {organ.message}"),
+                f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
+            )
+        elif organ.status not in _FINE_ORGANS:
+            # One that starts is not yet well, and was perhaps not responding a moment ago.
+            yield Gap(Rule.ORGAN_NOT_RESPONDING, subject)
+
+
+def _subject(name: str) -> str:
+    return " ".join(printable(name).split())[:_MAX_SUBJECT_CHARS] or "unnamed"
+
+
+def _text(text: str) -> str:
+    return redact(text)[:_MAX_TEXT_CHARS]

@@ -1,0 +1,153 @@
+"""From conditions to alerts: how long they have held, when they are over, who is to be told. Pure.
+
+pending --held--> firing --gone and held--> resolved
+   |                ^                          |
+   gone: dropped    +--- back: nothing new     wrong again: a new alert
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from serve_app.alerts.models import Alert, Condition, Event, Gap, alert_id
+from serve_app.alerts.settings import AlertsConfig, Rule
+
+MAX_ACTIVE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The active alerts, those that ended with this step, events in the order of the alerts, and what was left out."""
+
+    active: tuple[Alert, ...]
+    resolved: tuple[Alert, ...] = ()
+    dropped: tuple[Alert, ...] = ()
+    events: tuple[Event, ...] = ()
+    note: str | None = None
+
+
+def step(
+    alerts: Iterable[Alert],
+    conditions: Sequence[Condition],
+    unknown: frozenset[Gap],
+    config: AlertsConfig,
+    now: datetime,
+) -> Step:
+    """Go on from the active alerts with what is wrong now. The same again, at the same time, changes nothing."""
+    holding = {condition.fingerprint: condition for condition in conditions}
+    active: list[Alert] = []
+    resolved: list[Alert] = []
+    dropped: list[Alert] = []
+    events: list[Event] = []
+    for before in alerts:
+        condition = holding.pop(before.fingerprint, None)
+        alert = _gone_on(before, condition, unknown, config, now)
+        if alert is None:
+            dropped.append(before)
+            continue
+        alert, event = _told(alert, condition, config, now)
+        (resolved if alert.state == "resolved" else active).append(alert)
+        events += [event] if event is not None else []
+    fresh = sorted(holding.values(), key=lambda condition: condition.severity != "critical")
+    room = max(0, MAX_ACTIVE - len(active))
+    for condition in fresh[:room]:
+        alert, event = _told(_risen(_begun(condition, now), config, now), condition, config, now)
+        active.append(alert)
+        events += [event] if event is not None else []
+    left_out = len(fresh) - room
+    note = f"{left_out} conditions are not tracked: there are {MAX_ACTIVE} alerts already." if left_out > 0 else None
+    return Step(tuple(active), tuple(resolved), tuple(dropped), tuple(events), note)
+
+
+def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> Step:
+    """Go on from what the store holds, after a restart, or when the store is back.
+
+    A stored alert takes the place of our own about the same thing: it is older, and people know its id. Of two stored
+    ones, which replicas made at the same time, the older goes on; the other is resolved without a word.
+    """
+    kept: dict[str, Alert] = {}
+    ended: list[Alert] = []
+    for alert in sorted(stored, key=lambda each: (not each.notified, each.pending_since, each.id)):
+        if alert.fingerprint in kept:
+            ended.append(replace(alert, state="resolved", resolved_at=now, clear_since=None))
+        else:
+            kept[alert.fingerprint] = alert
+    replaced = tuple(alert for alert in own if alert.fingerprint in kept)
+    active = (*kept.values(), *(alert for alert in own if alert.fingerprint not in kept))
+    return Step(active, tuple(ended), replaced)
+
+
+def counts(active: Iterable[Alert]) -> Mapping[str, Mapping[str, int]]:
+    """Active alerts by rule and state; rules without any are there with zeros."""
+    counted = {rule.value: {"pending": 0, "firing": 0} for rule in Rule}
+    for alert in active:
+        counted[alert.rule.value][alert.state] += 1
+    return counted
+
+
+def _begun(condition: Condition, now: datetime) -> Alert:
+    fingerprint = condition.fingerprint
+    return Alert(
+        alert_id(fingerprint, now),
+        fingerprint,
+        condition.rule,
+        condition.subject,
+        condition.severity,
+        "pending",
+        condition.sentence,
+        condition.action,
+        condition.value,
+        condition.threshold,
+        pending_since=now,
+    )
+
+
+def _gone_on(
+    alert: Alert, condition: Condition | None, unknown: frozenset[Gap], config: AlertsConfig, now: datetime
+) -> Alert | None:
+    """The alert after this look, before anyone is told; None when it is dropped."""
+    if condition is not None:
+        seen = replace(
+            alert,
+            severity=condition.severity,
+            sentence=condition.sentence,
+            action=condition.action,
+            value=condition.value,
+            threshold=condition.threshold,
+            clear_since=None,
+        )
+        return _risen(seen, config, now)
+    if Gap(alert.rule) in unknown or Gap(alert.rule, alert.subject) in unknown:
+        return alert
+    if alert.state == "pending":
+        return None
+    clear_since = alert.clear_since or now
+    if now - clear_since < timedelta(seconds=config.resolve_hold_of(alert.rule)):
+        return replace(alert, clear_since=clear_since)
+    return replace(alert, state="resolved", resolved_at=now, clear_since=None)
+
+
+def _risen(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
+    """Firing when it has held long enough."""
+    if alert.state != "pending" or now - alert.pending_since < timedelta(seconds=config.hold_of(alert.rule)):
+        return alert
+    return replace(alert, state="firing", firing_since=now)
+
+
+def _told(alert: Alert, condition: Condition | None, config: AlertsConfig, now: datetime) -> tuple[Alert, Event | None]:
+    """The alert with its silence, and the event that is due, at most one.
+
+    Who was told that it fires is told that it is over, silenced or not: a silence must not leave an incident open.
+    """
+    covering = (each for each in config.silences if each.covers(alert.rule, alert.subject, now))
+    silence = next(covering, None)
+    alert = replace(alert, silenced_by=None if silence is None else silence.reason)
+    if alert.state == "resolved":
+        return alert, Event("resolved", alert, now) if alert.notified else None
+    # After a silence, only what is seen to be wrong now is worth telling.
+    if alert.state == "firing" and not alert.notified and silence is None and condition is not None:
+        alert = replace(alert, notified=True)
+        return alert, Event("fired", alert, now)
+    return alert, None

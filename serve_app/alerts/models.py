@@ -1,0 +1,129 @@
+"""Conditions, alerts and events. Standard library only, all frozen; alerts travel between replicas as plain JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from serve_app.alerts.settings import Rule
+
+Severity = Literal["warning", "critical"]
+State = Literal["pending", "firing", "resolved"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
+_HIDDEN = ("fingerprint", "clear_since", "notified")
+# What changes at every look and is worth no writing by itself.
+_FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured."""
+
+    rule: Rule
+    subject: str
+    severity: Severity
+    sentence: str
+    action: str
+    value: float | None = None
+    threshold: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same thing going wrong again."""
+        return fingerprint_of(self.rule, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A condition with its history. ``clear_since`` is set while the condition is gone and the alert not yet resolved;
+    ``notified`` when it was told that the alert fires.
+    """
+
+    id: str
+    fingerprint: str
+    rule: Rule
+    subject: str
+    severity: Severity
+    state: State
+    sentence: str
+    action: str
+    value: float | None
+    threshold: float | None
+    pending_since: datetime
+    firing_since: datetime | None = None
+    clear_since: datetime | None = None
+    resolved_at: datetime | None = None
+    notified: bool = False
+    silenced_by: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, times as RFC 3339."""
+        times = {name: rfc3339(getattr(self, name)) for name in _TIMES}
+        return {**asdict(self), "rule": self.rule.value, **times}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Alert:
+        """What ``to_json`` gave; raises ``ValueError`` for a rule that this version does not know."""
+        times = {name: None if row[name] is None else datetime.fromisoformat(row[name]) for name in _TIMES}
+        return cls(**{**row, "rule": Rule(row["rule"]), **times})
+
+    def lasting(self) -> dict[str, Any]:
+        """What of it is worth writing when it changes."""
+        return asdict(self) | _FLEETING
+
+    def view(self) -> dict[str, Any]:
+        """As ``GET /alerts`` answers it."""
+        return view_of(self.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell: an alert fires, or one that was told of is over."""
+
+    kind: Literal["fired", "resolved"]
+    alert: Alert
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What cannot be known now: a rule altogether, or for one subject."""
+
+    rule: Rule
+    subject: str | None = None
+
+
+def view_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of ``to_json``."""
+    return {**{name: row[name] for name in row if name not in _HIDDEN}, "silenced": row["silenced_by"] is not None}
+
+
+def fingerprint_of(rule: Rule, subject: str) -> str:
+    """Sixteen hexadecimal digits that stand for a rule and a subject."""
+    return hashlib.sha256(f"{rule.value}\n{subject}".encode()).hexdigest()[:16]
+
+
+def alert_id(fingerprint: str, pending_since: datetime) -> str:
+    """Id of one occurrence: the same when it is worked out again, another when it happens again."""
+    return f"{fingerprint}-{microseconds(pending_since):x}"
+
+
+def microseconds(time: datetime) -> int:
+    """Since 1970: a time as an exact number, by which pages go on."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(number: int) -> datetime:
+    """The time that ``microseconds`` had; raises ``OverflowError`` when there is no such time."""
+    return _EPOCH + number * _MICROSECOND
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """A time as it leaves this part."""
+    return None if time is None else time.astimezone(UTC).isoformat()

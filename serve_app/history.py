@@ -1,0 +1,94 @@
+"""``python -m serve_app.history export|import FILE``: the history of jobs as JSON lines, ``-`` for the terminal.
+
+Works on the database of ``SEEDCORE_DATABASE_URL`` (or ``SEEDCORE_HOME``), whether or not the application runs.
+Exit codes: 0 done, 1 the file is not what it should be, 2 the database or the file cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from serve_app.errors import InvalidInput
+from serve_app.redaction import printable
+from serve_app.settings import Env
+from serve_app.store.engine import database_url
+from serve_app.store.errors import StoreUnavailable
+from serve_app.store.job_lines import MAX_LINE_CHARS, PAGE
+from serve_app.store.store import Store
+
+TIMEOUT_S = 30.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export or import; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serve_app.history", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("export", "write every job to FILE"), ("import", "read jobs from FILE; newer ones win")):
+        commands.add_parser(name, help=what).add_argument("file", help="path, or - for the terminal")
+    arguments = parser.parse_args(argv)
+    try:
+        url = database_url(Env.read())
+        work = _export if arguments.command == "export" else _import
+        count = asyncio.run(work(url, arguments.file))
+    except InvalidInput as error:
+        print(f"error: {printable(error.detail)}", file=sys.stderr)
+        return 1
+    except (StoreUnavailable, OSError) as error:
+        print(f"error: {printable(getattr(error, 'detail', None) or str(error))}", file=sys.stderr)
+        return 2
+    print(f"{count} jobs {arguments.command}ed", file=sys.stderr)
+    return 0
+
+
+async def _export(url: str, path: str) -> int:
+    store = await Store.open(url, timeout_s=TIMEOUT_S)
+    count, after = 0, ""
+    try:
+        with _opened(path, "w") as out:
+            while page := await store.export_jobs(after):
+                out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in page)
+                count, after = count + len(page), page[-1]["key"]
+    finally:
+        await store.close()
+    return count
+
+
+async def _import(url: str, path: str) -> int:
+    store = await Store.open(url, timeout_s=TIMEOUT_S)
+    written, read = 0, 0
+    try:
+        with _opened(path, "r") as source:
+            while lines := _some(source):
+                try:
+                    written += await store.import_jobs([line for line in lines if line.strip()])
+                except InvalidInput as error:
+                    number = read + int(error.members.get("line", 0))
+                    raise InvalidInput(f"{path}: near line {number}: {error.detail} {written} were imported.") from None
+                read += len(lines)
+    finally:
+        await store.close()
+    return written
+
+
+def _some(source: IO[str]) -> list[str]:
+    """The next lines; a line without end is cut, and then it is no job."""
+    lines: list[str] = []
+    while len(lines) < PAGE and (line := source.readline(MAX_LINE_CHARS + 2)):
+        lines.append(line)
+    return lines
+
+
+def _opened(path: str, mode: str) -> IO[str]:
+    if path == "-":
+        return open(sys.stdout.fileno() if mode == "w" else sys.stdin.fileno(), mode, encoding="utf-8", closefd=False)
+    return Path(path).open(mode, encoding="utf-8", errors="strict" if mode == "w" else "replace")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

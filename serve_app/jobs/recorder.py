@@ -1,0 +1,182 @@
+"""Keeping the history: what judging found is written to the store, by one writer, and never waits for it.
+
+What could not be written stays marked as unwritten and is tried again; judging and answering go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from serve_app.errors import AppError
+from serve_app.jobs.figures import past_runs_of
+from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.jobs.records import record_of
+
+log = logging.getLogger("ray.serve.seedcore")
+
+BATCH = 500
+_UPKEEP_EVERY = timedelta(seconds=60)
+_AGAIN_AFTER_S = 2.0
+_FORGOTTEN_AT_ONCE = 2_000
+_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
+
+Json = dict[str, Any]
+_Judged = tuple[str, str, str, str]
+
+
+class History(Protocol):
+    """What is asked of the store; ``history_handle`` asks it through Serve, tests have one in memory."""
+
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> None: ...
+
+    async def open_jobs(self, session: str) -> list[str]: ...
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None: ...
+
+    async def close_sessions(self, current: str) -> list[str]: ...
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int: ...
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]: ...
+
+
+class Recorder:
+    """Holds what is not written yet, and past runs as the store tells them."""
+
+    def __init__(
+        self,
+        history: History,
+        session: str,
+        now: Callable[[], datetime],
+        *,
+        kept_days: float = 90.0,
+        kept_jobs: int = 100_000,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.failure: str | None = None
+        self.past: dict[str, PastRuns] = {}
+        self.kept_days, self.kept_jobs = kept_days, kept_jobs
+        self._history = history
+        self._session = session
+        self._now = now
+        self._pause = pause
+        self._written: dict[str, tuple[JobRow, _Judged]] = {}
+        self._waiting: dict[str, JobRow] = {}
+        self._open: set[str] | None = None
+        self._series: tuple[str, ...] = ()
+        self._complete = False
+        self._upkeep_at: datetime | None = None
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def unwritten(self) -> dict[str, JobRow]:
+        """Jobs whose present state the store does not have yet, by key."""
+        return self._waiting
+
+    def start(self) -> None:
+        """Begin to write; does nothing when begun."""
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_for_ever())
+
+    def require_alive(self) -> None:
+        """Raise when writing has ended, which it never should."""
+        if self._writer is not None and self._writer.done():
+            raise RuntimeError("the writer of the history has ended")
+
+    async def close(self) -> None:
+        """Write what is left, once, and stop."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        if self._waiting and self.failure is None:
+            await self.write_once()
+
+    def offer(self, rows: list[JobRow], *, complete: bool, series: Iterable[str] = ()) -> bool:
+        """Take the rows of one look; whether the judgement of any changed. ``complete``: no section was missing.
+
+        ``series`` are those whose past runs shall be known.
+        """
+        changed = False
+        seen: dict[str, tuple[JobRow, _Judged]] = {}
+        for row in rows:
+            key = row.key
+            before = self._written.get(key)
+            if before is not None and before[0] is row:
+                seen[key] = before
+                continue
+            judged = (row.status, row.outcome.value, row.verdict.value, row.rule)
+            seen[key] = (row, judged)
+            if before is None or before[1] != judged:
+                changed = True
+                self._waiting[key] = row
+            elif key in self._waiting:
+                self._waiting[key] = row
+        self._complete = complete
+        self._written = seen
+        self._series = tuple(dict.fromkeys(series))
+        if changed:
+            self._wake.set()
+        return changed
+
+    async def write_once(self) -> None:
+        """Write what waits and do the upkeep when it is due; raises nothing, says it in ``failure``."""
+        try:
+            await self._write_waiting()
+            if self._upkeep_at is None or self._now() - self._upkeep_at >= _UPKEEP_EVERY:
+                await self._upkeep()
+                self._upkeep_at = self._now()
+        except AppError as error:
+            if self.failure is None:
+                log.warning("history is not written: %s", error.detail, extra={"action": "history_not_written"})
+            self.failure = error.detail
+        else:
+            if self.failure is not None:
+                log.info("history is written again", extra={"action": "history_written"})
+            self.failure = None
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self.write_once()
+            if self.failure is None and not self._waiting:
+                await self._sleep_until_woken()
+            elif self.failure is not None:
+                await self._pause(_AGAIN_AFTER_S)
+
+    async def _sleep_until_woken(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(_UPKEEP_EVERY.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _write_waiting(self) -> None:
+        if self._open is None:
+            self._open = set(await self._history.open_jobs(self._session))
+        while self._waiting:
+            batch = dict(list(self._waiting.items())[:BATCH])
+            await self._history.save_jobs(self._session, [record_of(row) for row in batch.values()])
+            for key, row in batch.items():
+                if self._waiting.get(key) is row:
+                    del self._waiting[key]
+                (self._open.add if row.outcome in _ON_ITS_WAY else self._open.discard)(key)
+        if self._complete and self._written:
+            gone = [key for key in self._open if key not in self._written]
+            if gone:
+                await self._history.close_unseen_jobs(self._session, gone[:BATCH])
+                self._open.difference_update(gone[:BATCH])
+
+    async def _upkeep(self) -> None:
+        await self._history.save_jobs(self._session, [])
+        for session in await self._history.close_sessions(self._session):
+            log.info("a session is over", extra={"action": "session_over", "session": session})
+        forgotten = await self._history.forget_jobs(self.kept_days, self.kept_jobs, _FORGOTTEN_AT_ONCE)
+        if forgotten:
+            log.info("old jobs forgotten", extra={"action": "jobs_forgotten", "jobs": forgotten})
+        told = await self._history.past_runs(list(self._series)[:100]) if self._series else {}
+        self.past = {series: past_runs_of(answer) for series, answer in told.items()}

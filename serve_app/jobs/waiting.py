@@ -1,0 +1,74 @@
+"""Why a submission has not started: resources that no node has, that are in use, or an environment being built. Pure.
+
+Ray starts a submission by an actor of its own, the supervisor, which asks for what the entrypoint shall have
+(``JobManager.submit_job`` in ray/dashboard/modules/job/job_manager.py); its row is what tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
+
+SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
+# Parts of a runtime environment that take time to build or to fetch.
+_BUILT = frozenset({"pip", "uv", "conda", "working_dir", "py_modules", "image_uri", "container", "nsight", "java_jars"})
+INFEASIBLE, BUSY, BUILDING, NOT_KNOWN = "pending-infeasible", "pending-busy", "pending-building", "pending"
+# Ray keeps the resources of a node's address and of its labels under such names.
+_OF_NODES = ("node:", "bundle_group")
+
+
+class Waiting(NamedTuple):
+    """The rule that explains it, one sentence, and the facts."""
+
+    rule: str
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+def why_waiting(
+    job: JobFacts,
+    actors: Section[tuple[WaitingActor, ...]],
+    nodes: Section[tuple[NodeFacts, ...]],
+    free: Section[Mapping[str, float]],
+) -> Waiting:
+    """The most certain reason that the facts allow."""
+    supervisor = _supervisor_of(job, actors)
+    if supervisor is not None and isinstance(nodes, Known):
+        alive = [node.resources for node in nodes.value if node.alive]
+        wanted = _told(supervisor.required)
+        if not any(_covers(resources, supervisor.required) for resources in alive):
+            fact = f"it needs {wanted}; {_most(alive, supervisor.required)}"
+            sentence = f"It needs {wanted}, which no node of this cluster has."
+            return Waiting(INFEASIBLE, sentence, (Evidence(INFEASIBLE, "actor table", fact),))
+        if isinstance(free, Known) and not _covers(free.value, supervisor.required):
+            left = _told({name: free.value.get(name, 0.0) for name in supervisor.required})
+            sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
+            return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
+    building = sorted(_BUILT.intersection(job.runtime_env_keys))
+    if building:
+        sentence = f"Its environment is being built ({', '.join(building)})."
+        return Waiting(BUILDING, sentence, (Evidence(BUILDING, "job list", f"runtime_env has {', '.join(building)}"),))
+    return Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
+
+
+def _supervisor_of(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> WaitingActor | None:
+    name = f"{SUPERVISOR_PREFIX}{job.submission_id}"
+    rows = actors.value if isinstance(actors, Known) else ()
+    return next((actor for actor in rows if actor.name == name), None)
+
+
+def _covers(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
+    return all(has.get(name, 0.0) >= amount for name, amount in needs.items())
+
+
+def _told(amounts: Mapping[str, float]) -> str:
+    shown = [(name, amount) for name, amount in sorted(amounts.items()) if not name.startswith(_OF_NODES)]
+    return ", ".join(f"{amount:g} {name}" for name, amount in shown[:8]) or "a place on one certain node"
+
+
+def _most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
+    every = list(nodes)
+    most = {name: max((node.get(name, 0.0) for node in every), default=0.0) for name in needs}
+    return f"the most that one node has: {_told(most)}"

@@ -1,0 +1,230 @@
+"""What to do first: every trouble that was told, once, worst first, alike ones together. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serve_app.jobs.expectations import NOTHING, expectation_of
+from serve_app.report.words import number, time_of
+
+ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
+MAX_EXAMPLES = 5
+_ORGAN_VERDICTS = {"ready": "OK", "starting": "WARN", "degraded": "WARN", "not_responding": "BAD"}
+_INITIALIZATION_VERDICTS = {
+    "succeeded": "OK",
+    "running": "OK",
+    "due": "WARN",
+    "failed": "WARN",
+    "waiting_for_person": "BAD",
+}
+_ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
+# Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
+_FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
+# Rules of the judge that say of a running job what its own row says, too, and better.
+_OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
+_ALIKE_CHARS = 600
+# As much of a node id as tells it from others.
+_ID_CHARS = 12
+# What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
+_PARTICULAR = re.compile(r"\b(?=\w{0,80}\d)(?=\w{0,80}[A-Za-z_])\w+|\b\d{4,}\b|\b\d+(?:\.\d+)?(?= s\b)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should look at: how bad, what, why, and what to do.
+
+    ``at``: when the newest of it began or ended, RFC 3339. ``count`` above 1: so many alike, ``examples`` name some.
+    """
+
+    verdict: str
+    subject: str
+    sentence: str
+    action: str
+    at: str | None = None
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+
+def findings_of(
+    *,
+    alerts: Sequence[Mapping[str, Any]],
+    organs: Sequence[Mapping[str, Any]],
+    initialization: Mapping[str, Any],
+    nodes: Sequence[Mapping[str, Any]],
+    judged: Sequence[Mapping[str, Any]],
+    jobs: Sequence[Mapping[str, Any]],
+    older: Mapping[str, int],
+    degraded: Sequence[str],
+) -> list[Finding]:
+    """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks."""
+    firing = [_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
+    told = [*firing, *_not_said_by(firing, [_judged(each) for each in judged])]
+    troubles = [
+        *_with_rows(told, [*(_organ(each) for each in organs), *(_job(row) for row in jobs)]),
+        *([_initialization(initialization)] if initialization else []),
+        *(_node(node) for node in nodes if node.get("state") != "ALIVE"),
+        *(_older(verdict, count) for verdict, count in older.items()),
+        *(_not_seen(reason) for reason in degraded),
+    ]
+    worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=_newest_first)
+    return [each.finding for each in sorted(_together(worth), key=_what_first)]
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """A finding before it is told: ``name`` tells it from others, ``noun`` is for several, None if it stays alone."""
+
+    finding: Finding
+    group: int
+    name: str
+    noun: str | None = None
+    rule: str = ""
+
+
+def _alert(alert: Mapping[str, Any]) -> _Trouble:
+    severity, rule = str(alert.get("severity")), str(alert.get("rule"))
+    finding = Finding(
+        _ALERT_VERDICTS.get(severity, "UNKNOWN"),
+        str(alert.get("subject")),
+        str(alert.get("sentence")),
+        str(alert.get("action")),
+        _text(alert.get("firing_since")),
+    )
+    group = _FIRING if severity == "critical" else _JOBS if rule in _OF_THE_ROW else _CLUSTER
+    return _Trouble(finding, group, _name(finding.subject), f"alerts {rule}", rule)
+
+
+def _judged(judged: Mapping[str, Any]) -> _Trouble:
+    rule = str(judged.get("rule"))
+    finding = Finding(
+        _verdict(judged.get("verdict")),
+        str(judged.get("subject")),
+        str(judged.get("sentence")),
+        str(judged.get("action")),
+    )
+    group = _JOBS if rule in _OF_THE_ROW else _CLUSTER
+    return _Trouble(finding, group, _name(finding.subject), f"findings {rule}", rule)
+
+
+def _organ(organ: Mapping[str, Any]) -> _Trouble:
+    verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
+    name = str(organ.get("organ_id"))
+    action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
+    return _Trouble(Finding(verdict, name, str(organ.get("message")), action), _CLUSTER, name)
+
+
+def _initialization(now: Mapping[str, Any]) -> _Trouble:
+    verdict = _INITIALIZATION_VERDICTS.get(str(now.get("state")), "UNKNOWN")
+    action = "Mend the cause, then POST /organism/initialize."
+    at = _text(now.get("ended_at") or now.get("started_at"))
+    return _Trouble(Finding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER, "")
+
+
+def _node(node: Mapping[str, Any]) -> _Trouble:
+    name = str(node.get("node_id"))
+    action = "If it should be there, start it again."
+    finding = Finding("WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _text(node.get("ended_at")))
+    return _Trouble(finding, _CLUSTER, name, "nodes")
+
+
+def _job(row: Mapping[str, Any]) -> _Trouble:
+    expected = expectation_of(str(row.get("kind")))
+    meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
+    # The row's own action comes from what its kind was declared to be; an older inspector has none.
+    advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
+    action = "" if advice == NOTHING else f"{advice} "
+    name = str(row.get("id"))
+    finding = Finding(
+        _verdict(row.get("verdict")),
+        f"job {name}",
+        str(row.get("reason") or ""),
+        f"{action}Evidence: GET /jobs/{name}.",
+        _text(row.get("ended_at") or row.get("started_at")),
+    )
+    rule = f"{row.get('rule')} {row.get('outcome')}"
+    return _Trouble(finding, _JOBS, name, f"{row.get('kind')} jobs", rule)
+
+
+def _older(verdict: str, count: int) -> _Trouble:
+    sentence = f"{count} with the verdict {verdict} are older than those in this report."
+    return _Trouble(Finding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS, "")
+
+
+def _not_seen(reason: str) -> _Trouble:
+    action = "Look at the Ray dashboard; ask again in a minute."
+    return _Trouble(Finding("UNKNOWN", "observation", reason, action), _NOT_SEEN, "")
+
+
+def _not_said_by(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
+    """What the judge found and no alert says."""
+    said = {(each.rule, each.name) for each in firing}
+    return [each for each in judged if (each.rule, each.name) not in said]
+
+
+def _with_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
+    """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
+    whole = list(told)
+    for row in rows:
+        same = (each.name == row.name and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
+        place = next((place for place, it_is in enumerate(same) if it_is), None)
+        if place is None:
+            whole.append(row)
+        elif ORDER.index(row.finding.verdict) < ORDER.index(whole[place].finding.verdict):
+            finding = replace(whole[place].finding, verdict=row.finding.verdict)
+            whole[place] = replace(whole[place], finding=finding)
+    return whole
+
+
+def _together(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
+    """Many that have the same cause are one with a count; the newest speaks for all."""
+    alike: dict[tuple[Any, ...], list[_Trouble]] = {}
+    for place, each in enumerate(newest_first):
+        cause = _PARTICULAR.sub("#", each.finding.sentence[:_ALIKE_CHARS])
+        key = (each.finding.verdict, each.group, each.noun, each.rule, cause if each.noun else place)
+        alike.setdefault(key, []).append(each)
+    return [many[0] if len(many) == 1 else _one_for(many) for many in alike.values()]
+
+
+def _one_for(many: Sequence[_Trouble]) -> _Trouble:
+    first = many[0]
+    finding = replace(
+        first.finding,
+        subject=f"{len(many)} {first.noun}",
+        count=len(many),
+        examples=tuple(each.name for each in many[:MAX_EXAMPLES]),
+    )
+    return replace(first, finding=finding)
+
+
+def _newest_first(trouble: _Trouble) -> float:
+    time = time_of(trouble.finding.at)
+    return 0.0 if time is None else -time.timestamp()
+
+
+def _what_first(trouble: _Trouble) -> tuple[int, int, float]:
+    return ORDER.index(trouble.finding.verdict), trouble.group, _newest_first(trouble)
+
+
+def older_jobs(counts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many jobs of each verdict that is not OK are known and not among the rows."""
+    here = Counter(str(row.get("verdict")) for row in rows)
+    by_verdict = counts.get("by_verdict") or {}
+    more = {verdict: int(number(by_verdict.get(verdict)) or 0) - here[verdict] for verdict in ORDER[:-1]}
+    return {verdict: count for verdict, count in more.items() if count > 0}
+
+
+def _verdict(word: Any) -> str:
+    return str(word) if word in ORDER else "UNKNOWN"
+
+
+def _name(subject: str) -> str:
+    """What names the same thing in rows: they have bare ids."""
+    return subject.removeprefix("job ").removeprefix("organ ").removeprefix("node ")
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,82 @@
+"""Numbers and times as people read them, and text of others made harmless. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from serve_app.redaction import printable
+
+LONGEST_CHARS = 600
+NOTHING = "-"
+
+
+def plain(value: Any, longest: int = LONGEST_CHARS) -> str:
+    """One line of at most ``longest`` characters, without control characters."""
+    text = " ".join(printable(NOTHING if value is None else str(value)).split())
+    return text if len(text) <= longest else f"{text[: max(1, longest - 1)]}…"
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None: whatever else stands in an answer is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def whole(value: Any) -> str:
+    """A count."""
+    known = number(value)
+    return NOTHING if known is None else f"{known:.0f}"
+
+
+def duration(seconds: Any) -> str:
+    """How long something took: seconds, minutes, hours or days."""
+    known = number(seconds)
+    if known is None:
+        return NOTHING
+    if known < 120:
+        return f"{known:.1f} s"
+    if known < 7200:
+        return f"{known / 60:.0f} min"
+    return f"{known / 3600:.1f} h" if known < 172_800 else f"{known / 86_400:.1f} d"
+
+
+def latency(seconds: Any) -> str:
+    """How long an answer took: milliseconds below a second."""
+    known = number(seconds)
+    return f"{known * 1000:.0f} ms" if known is not None and known < 1 else duration(seconds)
+
+
+def percent(ratio: Any) -> str:
+    """A ratio of 0 to 1; one decimal, so that 5.1 % is not taken for the 5 % of a threshold."""
+    known = number(ratio)
+    return NOTHING if known is None else f"{known * 100:.1f} %"
+
+
+def byte_rate(bytes_per_s: Any) -> str:
+    """Bytes in a second, in decimal units."""
+    known = number(bytes_per_s)
+    if known is None:
+        return NOTHING
+    for unit in ("B/s", "kB/s", "MB/s"):
+        if abs(known) < 1000:
+            return f"{known:.0f} {unit}" if unit == "B/s" else f"{known:.1f} {unit}"
+        known /= 1000
+    return f"{known:.1f} GB/s"
+
+
+def time_of(text: Any) -> datetime | None:
+    """An RFC 3339 time in UTC, or None when it is none."""
+    try:
+        time = datetime.fromisoformat(str(text))
+        return None if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock(text: Any) -> str:
+    """An RFC 3339 time as ``2026-01-31 12:00:00`` in UTC."""
+    time = time_of(text)
+    return NOTHING if time is None else f"{time:%Y-%m-%d %H:%M:%S}"

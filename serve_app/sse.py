@@ -1,0 +1,51 @@
+"""Items of a followed log as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from pydantic_core import to_json
+
+from serve_app.errors import AppError
+
+Json = dict[str, Any]
+
+MEDIA_TYPE = "text/event-stream"
+# A proxy that collects the answer before it passes it on would defeat it.
+HEADERS = {"X-Accel-Buffering": "no"}
+_MOST_DIGITS = 15
+
+
+async def events(first: Json, items: AsyncGenerator[Json, None]) -> AsyncIterator[bytes]:
+    """``items`` as events, ``first`` before them. Headers are sent already, so an error is told as the last event."""
+    try:
+        yield rendered(first)
+        async for item in items:
+            yield rendered(item)
+    except AppError as error:
+        yield rendered({"end": {"reason": error.code, "status": None, "outcome": None, "sentence": error.detail}})
+    finally:
+        await items.aclose()
+
+
+def rendered(item: Json) -> bytes:
+    """The events of one item; a comment for one without any, so that both ends see that the other is there."""
+    parts = [f"id: {after}\ndata: {_one_line(text)}\n\n" for text, after in item.get("lines", ())]
+    for name in ("skipped_bytes", "end"):
+        if name in item:
+            event = {"skipped_bytes": "skipped", "end": "end"}[name]
+            value = item[name] if name == "end" else {"bytes": item[name]}
+            parts.append(f"event: {event}\ndata: {to_json(value).decode()}\n\n")
+    return "".join(parts or [": alive\n\n"]).encode()
+
+
+def byte_of(last_event_id: str | None, otherwise: int | None) -> int | None:
+    """Where a reader that comes back goes on; what is no id of ours is as none."""
+    text = last_event_id or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else otherwise
+
+
+def _one_line(text: str) -> str:
+    """A line end within would begin another field."""
+    return text.replace("\r", " ").replace("\n", " ")

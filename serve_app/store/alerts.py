@@ -1,0 +1,180 @@
+"""Alerts and the outbox of what webhooks are told: written together, so that nothing that happened goes untold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.errors import InvalidInput
+from serve_app.store.bounds import checked_limit, checked_name, encoded, readable
+from serve_app.store.dialect import insert
+from serve_app.store.tables import alerts, notifications, rfc3339
+
+MAX_ALERTS = 500
+MAX_NOTIFICATIONS = 20_000
+MAX_PAYLOAD_BYTES = 65_536
+MAX_SENTENCE_CHARS = 2_000
+# One deletion must not hold the writer for long; the next time goes on.
+_PRUNED_AT_ONCE = 5_000
+
+_NAMES = ("id", "fingerprint", "rule", "subject", "severity", "state")
+_TEXTS = ("sentence", "action", "silenced_by")
+_TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
+_PLAIN = ("value", "threshold", "notified")
+
+
+async def active(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Alerts that are not resolved, the oldest first, at most 1000."""
+    waiting = select(alerts).where(alerts.c.state != "resolved").order_by(alerts.c.pending_since, alerts.c.id)
+    return [_alert(row) for row in (await connection.execute(waiting.limit(2 * MAX_ALERTS))).mappings()]
+
+
+async def apply(
+    connection: AsyncConnection,
+    now: datetime,
+    changed: Sequence[Mapping[str, Any]],
+    dropped: Sequence[str],
+    outbox: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write alerts, forget those that never fired, and put notifications into the outbox; again is the same."""
+    if len(changed) + len(dropped) > MAX_ALERTS or len(outbox) > MAX_NOTIFICATIONS:
+        raise InvalidInput(f"at most {MAX_ALERTS} alerts and {MAX_NOTIFICATIONS} notifications are written at once.")
+    if changed:
+        statement = insert(connection, alerts)
+        values = {name: statement.excluded[name] for name in (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN) if name != "id"}
+        upsert = statement.on_conflict_do_update(index_elements=["id"], set_=values)
+        await connection.execute(upsert, [_alert_values(alert) for alert in _in_order(changed)])
+    if dropped:
+        unfired = alerts.c.id.in_(list(dropped)) & alerts.c.firing_since.is_(None)
+        await connection.execute(delete(alerts).where(unfired))
+    if outbox:
+        new = insert(connection, notifications).on_conflict_do_nothing(index_elements=["id"])
+        await connection.execute(new, [_notification_values(row, now) for row in _in_order(outbox)])
+
+
+async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
+    """What a webhook shall be told now, the oldest first. That an alert is over waits until that it fires was told."""
+    earlier = notifications.alias()
+    first = exists().where(
+        earlier.c.alert_id == notifications.c.alert_id,
+        earlier.c.webhook == notifications.c.webhook,
+        earlier.c.next_at.is_not(None),
+        earlier.c.created_at < notifications.c.created_at,
+    )
+    statement = (
+        select(notifications)
+        .where(notifications.c.webhook == checked_name("webhook", webhook), notifications.c.next_at <= now, ~first)
+        .order_by(notifications.c.created_at, notifications.c.id)
+        .limit(checked_limit(limit))
+    )
+    return [
+        {
+            "id": row["id"],
+            "alert_id": row["alert_id"],
+            "payload": json.loads(row["payload"]),
+            "created_at": rfc3339(row["created_at"]),
+            "attempts": row["attempts"],
+        }
+        for row in (await connection.execute(statement)).mappings()
+    ]
+
+
+async def delivered(connection: AsyncConnection, now: datetime, notification_id: str) -> None:
+    """Record that a notification arrived."""
+    values = {"attempts": notifications.c.attempts + 1, "delivered_at": now, "next_at": None, "last_error": None}
+    await connection.execute(update(notifications).where(_waiting(notification_id)).values(values))
+
+
+async def failed(
+    connection: AsyncConnection, now: datetime, notification_id: str, error: str, next_at: str | None
+) -> None:
+    """Record a failed attempt, and when the next is due; None gives it up."""
+    values = {
+        "attempts": notifications.c.attempts + 1,
+        "last_error": readable(error, MAX_SENTENCE_CHARS),
+        "next_at": _time(next_at),
+        "given_up_at": now if next_at is None else None,
+    }
+    await connection.execute(update(notifications).where(_waiting(notification_id)).values(values))
+
+
+async def history(connection: AsyncConnection, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Alerts that fired, the newest first: ``rule, state, severity, since`` (fired at or after), ``before`` (a time and
+    an id, after which the page begins), ``limit``. One row more than ``limit`` tells that there are more.
+    """
+    wanted: list[ColumnElement[bool]] = [alerts.c.firing_since.is_not(None)]
+    wanted += [alerts.c[name] == query[name] for name in ("rule", "state", "severity") if query.get(name)]
+    if query.get("since"):
+        wanted.append(alerts.c.firing_since >= datetime.fromisoformat(query["since"]))
+    if query.get("before"):
+        at, name = datetime.fromisoformat(query["before"][0]), checked_name("cursor", query["before"][1])
+        wanted.append(or_(alerts.c.firing_since < at, and_(alerts.c.firing_since == at, alerts.c.id < name)))
+    newest = select(alerts).where(*wanted).order_by(alerts.c.firing_since.desc(), alerts.c.id.desc())
+    rows = await connection.execute(newest.limit(checked_limit(query["limit"]) + 1))
+    return [_alert(row) for row in rows.mappings()]
+
+
+async def prune(
+    connection: AsyncConnection, now: datetime, kept_history: int, kept_days: float, give_up_after_h: float
+) -> dict[str, int]:
+    """Give up what has waited too long, then forget resolved alerts that are too old or too many, with their
+    notifications: ``{"given_up", "forgotten"}``. What is not resolved, or not yet told, is never forgotten.
+    """
+    late = notifications.c.next_at.is_not(None) & (notifications.c.created_at < now - timedelta(hours=give_up_after_h))
+    why = func.coalesce(notifications.c.last_error, "Nobody tried to deliver it: no such webhook is configured.")
+    given_up = await connection.execute(
+        update(notifications).where(late).values(next_at=None, given_up_at=now, last_error=why)
+    )
+    telling = exists().where(notifications.c.alert_id == alerts.c.id, notifications.c.next_at.is_not(None))
+    over = and_(alerts.c.state == "resolved", ~telling)
+    newest = select(alerts.c.id).where(alerts.c.state == "resolved")
+    newest = newest.order_by(alerts.c.resolved_at.desc(), alerts.c.id.desc()).limit(kept_history)
+    too_old = alerts.c.resolved_at < now - timedelta(days=kept_days)
+    old = select(alerts.c.id).where(over, or_(too_old, alerts.c.id.not_in(newest))).limit(_PRUNED_AT_ONCE)
+    ids = list((await connection.execute(old)).scalars())
+    await connection.execute(delete(notifications).where(notifications.c.alert_id.in_(ids)))
+    await connection.execute(delete(alerts).where(alerts.c.id.in_(ids)))
+    return {"given_up": given_up.rowcount, "forgotten": len(ids)}
+
+
+def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By id, so that two who write at once do not wait for each other."""
+    return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def _waiting(notification_id: str) -> ColumnElement[bool]:
+    return and_(notifications.c.id == checked_name("id", notification_id), notifications.c.next_at.is_not(None))
+
+
+def _alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: checked_name(name, alert[name]) for name in _NAMES},
+        **{name: None if alert[name] is None else readable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
+        **{name: _time(alert[name]) for name in _TIMES},
+        **{name: alert[name] for name in _PLAIN},
+    }
+
+
+def _notification_values(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        "id": checked_name("id", row["id"]),
+        "alert_id": checked_name("alert_id", row["alert_id"]),
+        "webhook": checked_name("webhook", row["webhook"]),
+        "payload": encoded("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
+        "created_at": _time(row["created_at"]),
+        "attempts": 0,
+        "next_at": now,
+    }
+
+
+def _alert(row: RowMapping) -> dict[str, Any]:
+    return {**row, **{name: None if row[name] is None else rfc3339(row[name]) for name in _TIMES}}
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

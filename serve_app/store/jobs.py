@@ -1,0 +1,244 @@
+"""The history of jobs: every job of every session once, what became of it, and how that was seen to change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.store.bounds import checked_name, readable
+from serve_app.store.dialect import contains, insert
+from serve_app.store.memories import folded
+from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+
+MAX_BATCH = 500
+MAX_PAGE = 501
+MAX_CONTENT_CHARS = 65_536
+MAX_LOG_EXCERPT_CHARS = 16_384
+MAX_TRANSITIONS = 50
+# A cluster that nobody has seen for so long is over: its open jobs are lost.
+SESSION_OVER_S = 300.0
+_NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
+_OPEN = ("pending", "running")
+_FILTERS = {"kinds": jobs.c.kind, "statuses": jobs.c.status, "outcomes": jobs.c.outcome, "verdicts": jobs.c.verdict}
+_LONGEST_NAME = 600
+
+Json = dict[str, Any]
+
+
+async def save(connection: AsyncConnection, now: datetime, session: str, records: Sequence[Json]) -> None:
+    """Write jobs as they are now, at most ``MAX_BATCH``, and a transition for each whose judgement changed.
+
+    Also marks the session as seen; a record that is stored already is replaced, its log excerpt stays.
+    """
+    await _see(connection, now, session)
+    if not records:
+        return
+    rows = [_stored(record, now) for record in records[:MAX_BATCH]]
+    known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_([row["key"] for row in rows])))
+    before = {row.key: tuple(row)[1:] for row in known}
+    statement = insert(connection, jobs)
+    kept = {"key", "first_seen_at", "log_excerpt"}
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in kept}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed), rows)
+    transitions = [
+        {
+            "key": row["key"],
+            "at": now,
+            **{column.name: row[column.name] for column in _JUDGED},
+            "reason": readable(str(record.get("reason") or ""), 2_000),
+        }
+        for row, record in zip(rows, records, strict=False)
+        if before.get(row["key"]) != tuple(row[column.name] for column in _JUDGED)
+    ]
+    if transitions:
+        await connection.execute(job_transitions.insert(), transitions)
+
+
+async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
+    """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
+    ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
+    """
+    wanted: list[ColumnElement[bool]] = [
+        column.in_([str(each) for each in asked[name]]) for name, column in _FILTERS.items() if asked.get(name)
+    ]
+    if asked.get("since_us") is not None:
+        wanted.append(jobs.c.started_us >= asked["since_us"])
+    if asked.get("until_us") is not None:
+        wanted += [jobs.c.started_us < asked["until_us"], jobs.c.started_us >= 0]
+    if asked.get("text"):
+        wanted.append(contains(connection, jobs.c.searchable, folded(asked["text"])))
+    if asked.get("after") is not None:
+        wanted.append(tuple_(jobs.c.started_us, jobs.c.name) < tuple_(*asked["after"]))
+    newest = (jobs.c.started_us.desc(), jobs.c.name.desc())
+    columns = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content)
+    statement = select(*columns).where(*wanted).order_by(*newest).limit(min(asked["limit"], MAX_PAGE))
+    return [
+        {"key": row.key, "started_us": row.started_us, "name": row.name, "row": json.loads(row.content)["row"]}
+        for row in await connection.execute(statement)
+    ]
+
+
+async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
+    """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
+    name = checked_name("id", wanted)
+    which = or_(jobs.c.id == name, jobs.c.job_id == name, jobs.c.submission_id == name)
+    if session is not None:
+        which = and_(which, jobs.c.session == checked_name("session", session))
+    newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)
+    row = (await connection.execute(newest)).mappings().one_or_none()
+    if row is None:
+        return None
+    return {
+        "key": row["key"],
+        **json.loads(row["content"]),
+        "log_excerpt": row["log_excerpt"],
+        "first_seen_at": rfc3339(row["first_seen_at"]),
+        "updated_at": rfc3339(row["updated_at"]),
+        "transitions": await transitions_of(connection, row["key"]),
+    }
+
+
+async def transitions_of(connection: AsyncConnection, key: str) -> list[Json]:
+    """How the judgement of one job changed, oldest first, the newest ``MAX_TRANSITIONS``."""
+    newest = (
+        select(job_transitions)
+        .where(job_transitions.c.key == key)
+        .order_by(job_transitions.c.number.desc())
+        .limit(MAX_TRANSITIONS)
+    )
+    rows = (await connection.execute(newest)).mappings().all()
+    return [_transition(row) for row in reversed(rows)]
+
+
+async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> None:
+    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it."""
+    excerpt = readable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
+    statement = update(jobs).where(jobs.c.key == checked_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
+    await connection.execute(statement)
+
+
+async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
+    """Keys of this session's jobs that had not ended when they were last seen, at most 10 000."""
+    which = (jobs.c.session == checked_name("session", session)) & jobs.c.outcome.in_(_OPEN)
+    return [row.key for row in await connection.execute(select(jobs.c.key).where(which).limit(10_000))]
+
+
+async def close_unseen(connection: AsyncConnection, now: datetime, session: str, keys: Sequence[str]) -> None:
+    """Jobs of a living session that Ray no longer lists: they are over, and how is not known."""
+    reason = "Ray no longer lists it; how it ended is not known."
+    wanted = jobs.c.key.in_(keys[:MAX_BATCH]) & (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
+    await _close(connection, now, wanted, "ended_unknown", "UNKNOWN", "no-longer-listed", reason)
+
+
+async def close_sessions(connection: AsyncConnection, now: datetime, current: str) -> list[str]:
+    """Sessions that nobody has seen for ``SESSION_OVER_S``: their open jobs are lost. Gives their names."""
+    unseen = sessions.c.last_seen_at < now - timedelta(seconds=SESSION_OVER_S)
+    which = unseen & sessions.c.closed_at.is_(None) & (sessions.c.session != current)
+    over = [row.session for row in await connection.execute(select(sessions.c.session).where(which).limit(100))]
+    for session in over:
+        reason = f"Its cluster (Ray session {session}) is gone; it had not ended when it was last seen."
+        wanted = (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
+        await _close(connection, now, wanted, "lost", "WARN", "session-over", reason)
+    if over:
+        await connection.execute(update(sessions).where(sessions.c.session.in_(over)).values(closed_at=now))
+    return over
+
+
+async def forget(connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int) -> int:
+    """Delete ended jobs that are too old or too many, at most ``batch``; gives how many."""
+    oldest_us = round((now - timedelta(days=kept_days)).timestamp() * 1_000_000)
+    last = await connection.scalar(
+        select(jobs.c.started_us).order_by(jobs.c.started_us.desc()).offset(kept_jobs).limit(1)
+    )
+    too_old = jobs.c.ended_us < oldest_us
+    old = too_old if last is None else or_(too_old, jobs.c.started_us <= last)
+    ended = jobs.c.outcome.not_in(_OPEN) & old
+    keys = [
+        row.key
+        for row in await connection.execute(select(jobs.c.key).where(ended).order_by(jobs.c.started_us).limit(batch))
+    ]
+    for piece in _pieces(keys):
+        await connection.execute(delete(job_transitions).where(job_transitions.c.key.in_(piece)))
+        await connection.execute(delete(jobs).where(jobs.c.key.in_(piece)))
+    return len(keys)
+
+
+async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bool:
+    """Forget one job; whether it was there."""
+    await connection.execute(delete(job_transitions).where(job_transitions.c.key == checked_name("key", key)))
+    return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
+
+
+_JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)
+
+
+def _stored(record: Json, now: datetime) -> Json:
+    text = _encoded(record["content"])
+    if len(text) > MAX_CONTENT_CHARS:
+        # What was said of it stays; what others wrote about it goes.
+        row = record["content"]["row"]
+        text = _encoded({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
+    return {
+        **{name: readable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
+        "job_id": record.get("job_id"),
+        "submission_id": record.get("submission_id"),
+        "cause": record.get("cause"),
+        "started_us": record["started_us"],
+        "ended_us": record.get("ended_us"),
+        "duration_s": record.get("duration_s"),
+        "content": text,
+        "searchable": readable(folded(str(record.get("searchable") or "")), 8_000),
+        "first_seen_at": now,
+        "updated_at": now,
+    }
+
+
+def _encoded(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+
+
+async def _see(connection: AsyncConnection, now: datetime, session: str) -> None:
+    seen = {"last_seen_at": now, "closed_at": None}
+    await connection.execute(
+        insert(connection, sessions)
+        .values(session=checked_name("session", session), first_seen_at=now, **seen)
+        .on_conflict_do_update(index_elements=["session"], set_=seen)
+    )
+
+
+async def _close(
+    connection: AsyncConnection,
+    now: datetime,
+    wanted: ColumnElement[bool],
+    outcome: str,
+    verdict: str,
+    rule: str,
+    reason: str,
+) -> None:
+    rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
+    judged = {"outcome": outcome, "verdict": verdict, "rule": rule}
+    for row in rows:
+        content = json.loads(row["content"])
+        content["row"] |= {**judged, "reason": reason}
+        cause = rule if outcome == "lost" else None
+        await connection.execute(
+            update(jobs)
+            .where(jobs.c.key == row["key"])
+            .values(**judged, cause=cause, content=_encoded(content), updated_at=now)
+        )
+        transition = {"key": row["key"], "at": now, "status": row["status"], **judged, "reason": reason}
+        await connection.execute(job_transitions.insert().values(**transition))
+
+
+def _transition(row: RowMapping) -> Json:
+    names = ("status", "outcome", "verdict", "rule", "reason")
+    return {"at": rfc3339(row["at"]), **{name: row[name] for name in names}}
+
+
+def _pieces(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (keys[start : start + MAX_BATCH] for start in range(0, len(keys), MAX_BATCH))

@@ -1,0 +1,144 @@
+"""Job management and logs over HTTP: who may, what is off, hostile bodies, and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve_app.errors import Conflict, TooBusy, Unavailable
+from serve_app.settings import AppArgs
+from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, served
+
+ON = AppArgs.model_validate({**ARGS.model_dump(), "job_management": {"enabled": True}})
+CHANGES = [("POST", "/jobs"), ("POST", "/jobs/j/stop"), ("POST", "/jobs/j/retry"), ("DELETE", "/jobs/j")]
+MADE = {"id": "j", "submission_id": "j", "state": "PENDING", "created": True}
+LOG = {"id": "j", "lines": ["a", "b"], "truncated": False, "size_bytes": 4}
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+@pytest.mark.parametrize(("token", "status"), [(None, 401), (READER, 403), (EXECUTOR, 403)])
+async def test_operators_only(method: str, path: str, token: str | None, status: int) -> None:
+    api = served(ALL_TOKENS, ON)
+    async with api.client(token) as client:
+        assert (await client.request(method, path, json={})).status_code == status
+    assert api.part.asked == []
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+async def test_off_unless_switched_on(method: str, path: str) -> None:
+    api = served(ALL_TOKENS)
+    async with api.client(OPERATOR) as client:
+        answer = await client.request(method, path, json={"entrypoint": ["true"]})
+    assert (answer.status_code, answer.json()["code"], api.part.asked) == (403, "job_management_off", [])
+    assert "args.job_management.enabled" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said", "status", "asked"),
+    [
+        ("POST", "/jobs/j/stop", None, {"stop_job": {"stopped": True}}, 200, ("stop_job", ("j", 10.0))),
+        ("POST", "/jobs/j/stop", {"wait_s": 1}, {"stop_job": {"stopped": False}}, 202, ("stop_job", ("j", 1.0))),
+        ("POST", "/jobs/j/retry", None, {"retry_job": MADE}, 201, ("retry_job", ("j", False))),
+        ("POST", "/jobs/j/retry", {"force": True}, {"retry_job": {**MADE, "created": False}}, 200,
+         ("retry_job", ("j", True))),
+        ("DELETE", "/jobs/j", None, {"delete_job": {"deleted": True}}, 200, ("delete_job", "j")),
+        ("DELETE", "/jobs/j", None, {"delete_job": Conflict("No.", code="still_on_its_way")}, 409, ("delete_job", "j")),
+        ("GET", "/jobs/j/logs", None, {"job_log": LOG}, 200, ("job_log", ("j", 200))),
+        ("GET", "/jobs/j/logs?lines=7", None, {"job_log": LOG}, 200, ("job_log", ("j", 7))),
+    ],
+)  # fmt: skip
+async def test_what_is_asked(
+    method: str, path: str, body: Any, said: dict[str, Any], status: int, asked: tuple[str, Any]
+) -> None:
+    api = served(ALL_TOKENS, ON, **said)
+    async with api.client(OPERATOR) as client:
+        answer = await client.request(method, path, json=body)
+    assert (answer.status_code, api.part.asked) == (status, [asked])
+
+
+async def test_submit() -> None:
+    api = served(ALL_TOKENS, ON, submit_job=MADE)
+    async with api.client(OPERATOR) as client:
+        answer = await client.post("/jobs", json={"entrypoint": ["python", "x"], "num_cpus": 1})
+        assert (answer.status_code, answer.json()) == (201, MADE)
+        api.part.answers["submit_job"] = {**MADE, "created": False}
+        assert (await client.post("/jobs", json={"entrypoint": ["x"]})).status_code == 200
+    ((_, body), _) = api.part.asked
+    assert (body["entrypoint"], body["num_cpus"], body["runtime_env"]) == (["python", "x"], 1.0, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/jobs", b"", 422),
+        ("/jobs", b"[]", 422),
+        ("/jobs", b"{", 400),
+        ("/jobs", b'{"entrypoint": "rm -rf"}', 422),
+        ("/jobs", b'{"entrypoint": ["x"], "shell": true}', 422),
+        ("/jobs", b'{"entrypoint": ["x\\u0000"]}', 400),
+        ("/jobs", b'{"entrypoint": ["x"], "num_cpus": 1e400}', 400),
+        ("/jobs", b'{"entrypoint": ["x"], "runtime_env": ' + b"[" * 100 + b"]" * 100 + b"}", 400),
+        ("/jobs", b'{"entrypoint": ["' + b"x" * 1_100_000 + b'"]}', 413),
+        ("/jobs/j/stop", b'{"wait_s": 31}', 422),
+        ("/jobs/j/stop", b'{"wait_s": -1}', 422),
+        ("/jobs/j/stop", b'{"signal": 9}', 422),
+        ("/jobs/j/retry", b'{"force": 1}', 422),
+        ("/jobs/j/retry", b"true", 422),
+    ],
+)
+async def test_hostile_bodies(path: str, body: bytes, status: int) -> None:
+    api = served(ALL_TOKENS, ON)
+    async with api.client(OPERATOR) as client:
+        answer = await client.post(path, content=body)
+    assert (answer.status_code, api.part.asked) == (status, [])
+
+
+@pytest.mark.parametrize("query", ["lines=0", "lines=10001", "lines=x", "format=xml", "after=-1", "other=1"])
+async def test_hostile_queries(query: str) -> None:
+    async with served().client() as client:
+        assert (await client.get(f"/jobs/j/logs?{query}")).status_code == 422
+
+
+async def test_text() -> None:
+    async with served(job_log=LOG).client() as client:
+        answer = await client.get("/jobs/j/logs?format=text")
+    assert (answer.text, answer.headers["content-type"]) == ("a\nb\n", "text/plain; charset=utf-8")
+
+
+END = {"reason": "ended", "status": "FAILED", "outcome": "failed", "sentence": "All."}
+
+
+async def test_events() -> None:
+    items = [{"lines": []}, {"lines": [["one", 4], ["two\rdata: forged", 8]]}, {"skipped_bytes": 9}, {"end": END}]
+    api = served(follow_log=items)
+    async with api.client() as client:
+        answer = await client.get("/jobs/j/logs?follow=true&lines=3", headers={"Last-Event-ID": "17"})
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-store")
+    assert answer.text.split("\n\n") == [
+        ": alive",
+        "id: 4\ndata: one",
+        "id: 8\ndata: two data: forged",
+        'event: skipped\ndata: {"bytes":9}',
+        'event: end\ndata: {"reason":"ended","status":"FAILED","outcome":"failed","sentence":"All."}',
+        "",
+    ]
+    assert api.part.asked == [("follow_log", ("j", 3, 17))]
+
+
+@pytest.mark.parametrize(("sent", "after"), [("", 5), ("x", 5), ("1" * 16, 5), ("\u0661", 5), ("0", 0)])
+async def test_an_id_that_is_none_of_ours(sent: str, after: int) -> None:
+    api = served(follow_log=[{"end": END}])
+    async with api.client() as client:
+        await client.get("/jobs/j/logs?follow=true&after=5", headers={"Last-Event-ID": sent.encode()})
+    assert api.part.asked == [("follow_log", ("j", 200, after))]
+
+
+async def test_errors_before_and_within_events() -> None:
+    async with served(follow_log=TooBusy("8 logs are being followed.")).client() as client:
+        answer = await client.get("/jobs/j/logs?follow=true")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_busy")
+    async with served(follow_log=[{"lines": [["one", 4]]}, Unavailable("Gone.")]).client() as client:
+        answer = await client.get("/jobs/j/logs?follow=true")
+    assert answer.text.split("\n\n")[1].startswith('event: end\ndata: {"reason":"unavailable"')
