@@ -53,6 +53,13 @@ def record_answers(scenario: str, cluster: Cluster, **more: Any) -> None:
         raise SystemExit("too large to keep in the repository")
 
 
+def record_node_use(scenario: str, cluster: Cluster) -> None:
+    """Write what the agents of the nodes measured last, and nothing else."""
+    path, params = ENDPOINTS["node_use"]
+    (OUT / scenario).mkdir(parents=True, exist_ok=True)
+    save("node_use", _measured(cluster.get(path, params)), cluster.directory, OUT / scenario)
+
+
 def save(name: str, answer: Any, directory: Path, out: Path) -> int:
     """Write one answer without the names of this machine and its ``directory``; returns its size."""
     text = json.dumps(answer, indent=1, sort_keys=True)

@@ -1,4 +1,7 @@
-"""``single-node``: one head with Serve; submissions and drivers that end, wait and are cut off in every way we know."""
+"""``single-node``: one head with Serve; submissions and drivers that end, wait and are cut off in every way we know.
+
+Before them, ``fresh-head``: what a node's agent says of its use when it has hardly begun to measure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import sys
 import time
 
-from tests.record.answers import record_answers
+from tests.record.answers import record_answers, record_node_use
 from tests.record.cluster import Cluster
 from tests.record.nodes import head, wait
 
@@ -66,6 +69,7 @@ def record() -> None:
     """Record the scenario."""
     with head(PLUGINS, {"recorded_hello.py": HELLO, "recorded_environment.py": ENVIRONMENT}) as cluster:
         _deploy(cluster)
+        record_node_use("fresh-head", cluster)
         _submit_what_ends(cluster)
         for case, code in DRIVERS.items():
             cluster.driver(case, code)
