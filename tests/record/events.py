@@ -1,7 +1,13 @@
 """``events``: what a node's aggregator POSTs, beside what the tables say of the same jobs.
 
-Each event is kept with the milliseconds between its own time and its arrival (``delay_ms``). Of types that are not
-about jobs, nodes, workers or actors (tasks, profiles), two of each are kept.
+Learned from it (Ray 2.60): the body is a JSON array, content type ``application/json``, about one POST a second. Each
+event has ``eventId``, ``eventType``, ``sourceType``, ``severity``, ``timestamp`` (nine digits of a second, ``Z``),
+``sessionName``, ``nodeId``, ``message``, and a body named after its type: DRIVER_JOB_LIFECYCLE_EVENT has
+``driverJobLifecycleEvent``. Ids are base64 (standard alphabet, padded) of the binary id, empty for none; 64-bit
+numbers are text. The GCS puts all changes of one thing within a second into one event's ``stateTransitions``.
+
+Each event is kept with the milliseconds between its own time and its arrival (``delay_ms``; 150 to 2000 here). Of types
+that are not about jobs, nodes, workers or actors (tasks, profiles), two of each are kept.
 """
 
 from __future__ import annotations
