@@ -1,7 +1,7 @@
 """Record what a real Ray tells after faults: ``python -m tests.record_faults``.
 
 A head and a worker node on this machine; a job loses its node, another its supervisor, others wait, are stopped, tried
-again or leave something behind. Written as by ``tests/record_cluster.py``, to ``recorded/ray-<version>-faults/``.
+again or leave something behind. Written as by ``tests/record``, to ``recorded/ray-<version>-faults/``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from tests.cluster.nodes import Nodes, head, wait_for
-from tests.record_cluster import ENDPOINTS, OUT, save
+from tests.record.answers import ENDPOINTS, OUT, save
 
 FAULTS = OUT.with_name(f"{OUT.name}-faults")
 WAITING = (

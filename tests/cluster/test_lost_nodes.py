@@ -77,12 +77,30 @@ def test_a_killed_supervisor_takes_its_driver_along(nodes: Nodes) -> None:
     wait_for("the verdict", lambda: judged(nodes, "no-supervisor") == ("failed", "BAD", "failed"))
 
 
+def test_of_a_driver_that_outlives_its_supervisor_the_status_is_unreliable(nodes: Nodes) -> None:
+    code = "import ray, time; ray.init(); print('up', flush=True); time.sleep(600)"
+    # Outside of the process group that Ray kills with the supervisor.
+    nodes.submit("outlives", f'setsid --wait {sys.executable} -c "{code}"')
+    wait_for("it to run", lambda: look(nodes)[1]["outlives"].job_id is not None)
+    (supervisor,) = [row for row in nodes.rows("actors") if row["name"] == "_ray_internal_job_actor_outlives"]
+    os.kill(supervisor["pid"], signal.SIGKILL)
+    wait_for("Ray's word", lambda: look(nodes)[1]["outlives"].status == "FAILED")
+    assert judged(nodes, "outlives") == ("running", "WARN", "job.status-unreliable")
+    (driver,) = [row for row in nodes.rows("workers") if row["worker_id"].startswith(_job_id(nodes, "outlives"))]
+    os.kill(driver["pid"], signal.SIGKILL)
+    wait_for("the verdict", lambda: judged(nodes, "outlives") == ("failed", "BAD", "failed"))
+
+
 def test_a_killed_driver_of_a_submission_has_failed(nodes: Nodes) -> None:
     code = "import os; os.kill(os.getpid(), 9)"
     nodes.submit("kills-itself", f'{sys.executable} -c "{code}"')
     wait_for("the verdict", lambda: judged(nodes, "kills-itself") == ("failed", "BAD", "failed"))
     # The shell around the command turns the signal into 128 and its number.
     assert look(nodes)[1]["kills-itself"].reason.startswith("It failed with exit code 137")
+
+
+def _job_id(nodes: Nodes, id: str) -> str:
+    return look(nodes)[1][id].job_id or "none"
 
 
 def _raylet(node: Node) -> psutil.Process:

@@ -1,4 +1,4 @@
-"""Answers of a real Ray 2.60, recorded by ``tests/record_cluster.py``, and a source that replays or withholds them."""
+"""Answers of a real Ray 2.60, recorded by ``tests/record``, and a source that replays or withholds them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,37 @@ from serve_app.errors import Unavailable
 
 DIRECTORY = Path(__file__).parents[1] / "recorded" / "ray-2.60"
 FAULTS = DIRECTORY.with_name("ray-2.60-faults")
+SINGLE_NODE = DIRECTORY / "single-node"
 
 
-def answer(name: str, directory: Path = DIRECTORY) -> Any:
+def answer(name: str, directory: Path = SINGLE_NODE) -> Any:
     """One endpoint's answer."""
     return json.loads((directory / f"{name}.json").read_text())
 
 
-def rows(name: str, directory: Path = DIRECTORY) -> list[Any]:
+def rows(name: str, directory: Path = SINGLE_NODE) -> list[Any]:
     """The rows of one of the state API's lists."""
     found: list[Any] = answer(name, directory)["data"]["result"]["result"]
     return found
 
 
-def taken_at(directory: Path = DIRECTORY) -> datetime:
-    """Five seconds after the last job of the recording began."""
+def taken_at(directory: Path = SINGLE_NODE) -> datetime:
+    """When the recording was made; where it does not say so, five seconds after the last job of it began."""
+    if (directory / "moment.json").exists():
+        return datetime.fromtimestamp(answer("moment", directory)["taken_at_ms"] / 1000, UTC)
     began_ms = max(row["start_time"] for row in answer("jobs", directory))
     return datetime.fromtimestamp(began_ms / 1000, UTC) + timedelta(seconds=5)
+
+
+def answers(directory: Path) -> dict[str, Any]:
+    """All answers of a recording, for ``Replay``."""
+    return {
+        "jobs": answer("jobs", directory),
+        **{name: Listing(rows(name, directory)) for name in ("drivers", "actors", "nodes")},
+        "waiting": Listing(rows("pending_actors", directory)),
+        "serve": answer("serve", directory),
+        "tasks": {job_id: found["data"]["result"] for job_id, found in answer("tasks", directory).items()},
+    }
 
 
 def faults() -> dict[str, Any]:
@@ -37,7 +51,6 @@ def faults() -> dict[str, Any]:
         "jobs": answer("jobs", FAULTS),
         **{name: Listing(rows(name, FAULTS)) for name in ("drivers", "actors", "nodes", "waiting")},
         "serve": answer("serve", FAULTS),
-        "tasks": answer("tasks", FAULTS)["data"]["result"],
     }
 
 
@@ -49,14 +62,8 @@ class Replay:
 
     def __init__(self, **changed: Any) -> None:
         self.answers: dict[str, Any] = {
-            "jobs": answer("jobs"),
-            "drivers": Listing(rows("drivers")),
-            "actors": Listing(rows("actors")),
-            "nodes": Listing(rows("nodes")),
-            "waiting": Listing([]),
+            **answers(SINGLE_NODE),
             "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
-            "serve": answer("serve"),
-            "tasks": answer("tasks")["data"]["result"],
             "node_use": answer("node_use")["data"]["summary"],
             **changed,
         }
@@ -86,7 +93,8 @@ class Replay:
         return self._say("serve")  # type: ignore[no-any-return]
 
     async def tasks_summary(self, job_id: str) -> dict[str, Any]:
-        return self._say("tasks")  # type: ignore[no-any-return]
+        summaries: dict[str, dict[str, Any]] = self._say("tasks")
+        return summaries.get(job_id, _NO_TASKS)
 
     async def node_use(self) -> list[Any]:
         return self._say("node_use")  # type: ignore[no-any-return]
@@ -99,3 +107,6 @@ class Replay:
         if name in self.fail:
             raise Unavailable(self.fail[name], code="ray_unavailable")
         return self.answers[name]
+
+
+_NO_TASKS: dict[str, Any] = {"total": 0, "num_filtered": 0, "result": {"node_id_to_summary": {}}}

@@ -85,40 +85,43 @@ async def test_the_summary(inspector: JobInspector, ray: Replay) -> None:
     ray.answers["tasks"] = {}
     found = await inspector.summary({"window": "1h"})
     assert found["counts"] == {
-        "total": 21,
+        "total": 39,
         "by_kind": {
-            "user": 15,
-            "coa-initialization": 2,
+            "user": 30,
+            "coa-initialization": 4,
+            "application-server": 2,
             "observer": 1,
             "internal": 1,
-            "application-server": 1,
             "cluster-initialization": 1,
         },
-        "by_outcome": {"running": 4, "succeeded": 4, "ended_unknown": 5, "failed": 7, "stopped": 1},
-        "by_verdict": {"OK": 11, "UNKNOWN": 4, "BAD": 6},
+        "by_outcome": {"pending": 5, "running": 7, "succeeded": 6, "failed": 12, "ended_unknown": 7, "stopped": 2},
+        "by_verdict": {"OK": 18, "BAD": 12, "UNKNOWN": 6, "WARN": 3},
     }
     # A failed initialization was made good by the next, and the client and the head are nobody's work.
     assert found["jobs"] == {
-        "ended": 15,
-        "succeeded": 3,
-        "failed": 6,
+        "ended": 25,
+        "succeeded": 5,
+        "failed": 11,
         "lost": 0,
-        "stopped": 1,
-        "ended_unknown": 4,
+        "stopped": 2,
+        "ended_unknown": 6,
         "repaired": 1,
-        "success_ratio": round(3 / 9, 6),
-        "error_ratio": round(6 / 9, 6),
+        "success_ratio": round(5 / 16, 6),
+        "error_ratio": round(11 / 16, 6),
     }
     assert found["failures_by_cause"] == [
+        {"cause": "exit code 1", "count": 3, "example": "submission-no-ray"},
         {"cause": "driver-exception", "count": 2, "example": job_of("driver-task-exception")["job_id"]},
         {"cause": "driver-killed", "count": 2, "example": job_of("driver-kill-9")["job_id"]},
-        {"cause": "exit code 1", "count": 1, "example": "submission-no-ray"},
+        {"cause": "exit code 137", "count": 1, "example": "submission-killed"},
         {"cause": "exit code 3", "count": 1, "example": "submission-exit-3"},
+        {"cause": "job-supervisor-actor-died", "count": 1, "example": "supervisor-killed"},
+        {"cause": "runtime-env-setup-failure", "count": 1, "example": "submission-env-broken"},
     ]
     assert (found["window_s"], found["duration_s"]["count"], sorted(found["by_kind"])) == (
         3600,
-        7,
-        ["coa-initialization", "user"],
+        11,
+        ["application-server", "coa-initialization", "user"],
     )
     assert {key: found[key] for key in TOLD} == TOLD
     with pytest.raises(InvalidInput, match="window must be one of 5m, 1h, 24h, 7d"):
@@ -206,6 +209,14 @@ async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
     times = [event["at"] for event in found["timeline"]]
     assert times == sorted(times)
     assert found["actors"] == {"items": [], "total": 0, "truncated": False}
+    assert (found["tasks"], found["tasks_reason"]) == (
+        {"total": 0, "by_state": {}, "by_name": [], "truncated": False},
+        None,
+    )
+
+
+async def test_the_tasks_of_a_job(inspector: JobInspector) -> None:
+    found = await inspector.get_job(job_of("driver-task-exception")["job_id"])
     assert (found["tasks"], found["tasks_reason"]) == (
         {
             "total": 1,
@@ -301,9 +312,9 @@ async def test_nodes(inspector: JobInspector) -> None:
     ("query", "wanted"),
     [
         (EMPTY, len(rows("actors"))),
-        ({"state": "alive"}, 6),
+        ({"state": "alive"}, 8),
         ({"job_id": "01000000"}, 4),
-        ({"class_name": "JobSupervisor", "state": "DEAD"}, 7),
+        ({"class_name": "JobSupervisor", "state": "DEAD"}, 16),
         ({"class_name": "NoSuch"}, 0),
     ],
 )

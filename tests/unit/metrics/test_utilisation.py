@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
-from tests.unit.jobs.recorded import answer
+from tests.unit.jobs.recorded import DIRECTORY, answer
 
-ROWS: list[Any] = answer("node_use")["data"]["summary"]
+ROWS: list[Any] = answer("node_use", DIRECTORY / "fresh-head")["data"]["summary"]
 EARLY = "Ray's agent knows no speed of the network until it has run for some 35 s."
 UNREAD = "Ray's agent did not say it in a form that is known here."
 SILENT = "Ray's agent on this node has not reported."
