@@ -138,6 +138,12 @@ def test_a_row_of_ray_is_brought_up_to_date_and_never_back() -> None:
     assert again.driver_exits.value[JOB].exit_type == "INTENDED_USER_EXIT"  # type: ignore[union-attr]
 
 
+def test_only_an_abnormal_end_is_told_by_an_event() -> None:
+    assert list(pushed(worker_died("SYSTEM_ERROR")).exits) == [JOB]
+    assert list(pushed(worker_died("NODE_OUT_OF_MEMORY")).exits) == [JOB]
+    assert list(pushed(worker_died("INTENDED_USER_EXIT"), worker_died("INTENDED_SYSTEM_EXIT")).exits) == []
+
+
 def test_actors() -> None:
     whole = pushed(actor_defined(), actor_changed("ALIVE", nodeId=b64(NODE), pid=9))
     joined = with_events(snapshot(), whole).actors

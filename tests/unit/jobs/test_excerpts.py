@@ -82,6 +82,13 @@ async def test_what_ended_long_ago_or_has_no_log_is_left_alone(world: World, exc
     assert world.asked == []
 
 
+async def test_what_is_no_longer_shown_needs_no_memory(world: World, excerpts: Excerpts) -> None:
+    for number in range(5):
+        excerpts.offer([row(f"bad{number}")], NOW)
+        await settle()
+    assert excerpts._seen == {"/bad4"}
+
+
 @pytest.mark.parametrize(
     ("answers", "kept", "asked"),
     [

@@ -11,6 +11,7 @@ import pytest
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
 from tests.unit.jobs.recorded import Replay, answer, rows, taken_at
+from tests.unit.jobs.test_events import driver_defined
 from tests.unit.jobs.test_recorded import EVERY_VERDICT
 
 EMPTY: dict[str, Any] = {}
@@ -408,3 +409,60 @@ async def test_a_new_configuration_counts_from_the_next_look(
         100,
         ["job list: 100 of 150 jobs are kept: those on their way, and the newest."],
     )
+
+
+class Down:
+    """A store that does not answer; what is asked of its handle fails as `handles.call` says it."""
+
+    def __getattr__(self, method: str) -> Any:
+        async def refuse(*_: Any) -> Any:
+            raise Unavailable("The store is unavailable: the disk of the database is full.")
+
+        return refuse
+
+
+@pytest.fixture
+async def without_store(
+    ray: Replay, here: Here, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[JobInspector]:
+    monkeypatch.setattr("serve_app.jobs.inspector.HistoryHandle", lambda store: Down())
+    made = JobInspector("a handle", ray, here, taken_at, clock)  # type: ignore[arg-type]
+    yield made
+    await made.close()
+
+
+async def test_without_the_store_everything_is_answered_from_memory_and_says_so(without_store: JobInspector) -> None:
+    told = ["history: The store is unavailable: the disk of the database is full."]
+    page = await without_store.list_jobs({"limit": 5})
+    assert (len(page["items"]), page["degraded"]) == (5, told)
+    rest = await without_store.list_jobs({"cursor": page["next_cursor"]})
+    assert len(rest["items"]) == len(EVERY_VERDICT) - 5
+    found = await without_store.summary({})
+    assert (found["jobs"]["failed"], found["degraded"]) == (6, told)
+    one = await without_store.get_job("submission-ok")
+    assert (one["outcome"], one["degraded"]) == ("succeeded", told)
+    assert (await without_store.alert_inputs())["degraded"] == told
+    with pytest.raises(Unavailable, match="disk of the database is full"):
+        await without_store.get_job("of-an-earlier-session")
+
+
+async def test_a_history_that_is_not_written_is_told(without_store: JobInspector) -> None:
+    await without_store.list_jobs({})
+    await without_store._watch.recorder_turn()
+    without_store._watch.archive._store = None
+    assert (await without_store.list_jobs({}))["degraded"] == [
+        "history is not being written: The store is unavailable: the disk of the database is full."
+    ]
+    assert len(without_store._watch.unwritten) == len(EVERY_VERDICT)
+
+
+async def test_events_are_taken_and_bring_a_look(
+    inspector: JobInspector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nudged: list[bool] = []
+    monkeypatch.setattr(inspector._watch.latest, "nudge", lambda: nudged.append(True))
+    assert await inspector.take_events([{"eventType": "TASK_LIFECYCLE_EVENT"}]) == {"told": 0}
+    assert nudged == []
+    assert await inspector.take_events([driver_defined()]) == {"told": 1}
+    assert nudged == [True]
+    assert (await inspector.ray_status())["events"] == {"last_at": AS_OF, "not_understood": 0}

@@ -189,3 +189,63 @@ async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
     await asyncio.wait({latest._loop})
     with pytest.raises(RuntimeError, match="poll loop"):
         latest.require_alive()
+
+
+async def periods(made: Any, clock: Clock, answer: Snapshot, ages_s: list[float], **kwargs: Any) -> list[float]:
+    """The pauses after looks that are so many seconds apart."""
+    pauses: list[float] = []
+    enough = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == len(ages_s):
+            enough.set()
+            await asyncio.Event().wait()
+        clock.now += ages_s[len(pauses)]
+
+    latest = made(Ray(answer), pause=pause, **kwargs)
+    latest.start()
+    await enough.wait()
+    return pauses
+
+
+REST = snapshot(nodes=[node("ALIVE", is_head=True)])
+
+
+@pytest.mark.parametrize(
+    ("seen", "changed", "ages_s", "wanted"),
+    [
+        # At rest: a server and a head are no reason to hurry.
+        (REST, [False] * 3, [0, 5, 5], [5.0, 5.0, 5.0]),
+        (GOOD, [False] * 3, [0, 2, 2], [2.0, 2.0, 2.0]),
+        # After a change for half a minute, whatever runs.
+        (REST, [True, False, False, False], [0, 20, 9, 2], [1.0, 1.0, 1.0, 5.0]),
+        (GOOD, [True, False], [0, 31], [1.0, 2.0]),
+    ],
+)
+async def test_looks_are_frequent_while_something_changes(
+    made: Any, clock: Clock, seen: Snapshot, changed: list[bool], ages_s: list[float], wanted: list[float]
+) -> None:
+    told = iter(changed)
+    found = await periods(made, clock, seen, ages_s, seen=lambda snapshot, rows: next(told, False))
+    assert found == wanted
+
+
+async def test_a_nudge_ends_the_pause_and_many_are_one_look(made: Any) -> None:
+    ray, pauses = Ray(REST), []
+    waiting = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if seconds >= 1:
+            waiting.set()
+            await asyncio.Event().wait()
+
+    latest = made(ray, pause=pause, seen=lambda snapshot, rows: False)
+    latest.start()
+    await waiting.wait()
+    waiting.clear()
+    for _ in range(10):
+        latest.nudge()
+    await waiting.wait()
+    assert ray.looks == 2

@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from serve_app.dashboard import Listing
 from serve_app.jobs import views
 from serve_app.jobs.judge import judge
-from serve_app.jobs.models import DriverExit, JobFacts, JobType
-from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts
+from serve_app.jobs.models import DriverExit, JobFacts, JobType, TaskCounts
+from serve_app.jobs.ray_rows import (
+    actor_facts,
+    driver_exits,
+    job_facts,
+    node_facts,
+    serve_facts,
+    started_at_of,
+    task_counts,
+    waiting_actors,
+)
 from serve_app.jobs.ray_source import collect
 from tests.unit.jobs.recorded import Replay
 
@@ -177,3 +186,42 @@ def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
 def test_no_account_of_serve_breaks(details: Any) -> None:
     serve_facts({"applications": {"a": {"deployments": {"d": details}}}})
     actor_facts([details])
+
+
+def worker_row(**changes: Any) -> dict[str, Any]:
+    values = {"worker_type": "DRIVER", "is_alive": False, "pid": 7, "exit_type": "INTENDED_USER_EXIT"}
+    return {"worker_id": "05000000" + "f" * 48, "start_time_ms": "1767225600000", **values, **changes}
+
+
+@pytest.mark.parametrize(
+    ("later", "same"),
+    [
+        (worker_row(), True),
+        # The exception hook may overwrite a row that had been seen already.
+        (worker_row(pid=0, start_time_ms=0), False),
+        (worker_row(exit_type="SYSTEM_ERROR"), False),
+        (worker_row(is_alive=True, exit_type=None), False),
+    ],
+)
+def test_a_dead_driver_is_read_again_only_when_its_row_says_something_else(later: dict[str, Any], same: bool) -> None:
+    known = driver_exits([worker_row()])
+    found = driver_exits([later], known)
+    assert (found["05000000"] is known["05000000"]) is same
+    assert found == driver_exits([later])
+
+
+def test_rows_of_actors_that_wait_and_counts_of_tasks() -> None:
+    row = {"actor_id": "a", "name": "n", "required_resources": {"CPU": 1.0, "bad": "x", "nan": float("nan")}}
+    (actor,) = waiting_actors([row, None, {"name": "no id"}])
+    assert (actor.actor_id, actor.required) == ("a", {"CPU": 1.0})
+    summary = {
+        "f": {"state_counts": {"FAILED": 2, "FINISHED": "3", "RUNNING_IN_RAY_GET": 1, "NIL": 4, "odd": None}},
+        "g": 3,
+    }
+    answer = {"result": {"node_id_to_summary": {"cluster": {"summary": summary}}}}
+    assert task_counts(answer) == TaskCounts(total=10, failed=2, finished=3, pending=4, running=1)
+    assert task_counts({"result": None}) == TaskCounts(0, 0, 0, 0, 0)
+    assert started_at_of("n", [{"node_id": "m", "start_time_ms": 1}, {"node_id": "n", "start_time_ms": "1000"}]) == (
+        datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    )
+    assert started_at_of("n", []) is None
