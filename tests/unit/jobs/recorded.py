@@ -109,4 +109,19 @@ class Replay:
         return self.answers[name]
 
 
-_NO_TASKS: dict[str, Any] = {"total": 0, "num_filtered": 0, "result": {"node_id_to_summary": {}}}
+_NO_TASKS: dict[str, Any] = {
+    "total": 0,
+    "num_after_truncation": 0,
+    "num_filtered": 0,
+    "result": {
+        "node_id_to_summary": {
+            "cluster": {
+                "summary": {},
+                "summary_by": "func_name",
+                "total_actor_scheduled": 0,
+                "total_actor_tasks": 0,
+                "total_tasks": 0,
+            }
+        }
+    },
+}
