@@ -438,7 +438,7 @@ async def test_without_the_store_everything_is_answered_from_memory_and_says_so(
     rest = await without_store.list_jobs({"cursor": page["next_cursor"]})
     assert len(rest["items"]) == len(EVERY_VERDICT) - 5
     found = await without_store.summary({})
-    assert (found["jobs"]["failed"], found["degraded"]) == (6, told)
+    assert (found["jobs"]["failed"], found["degraded"]) == (11, told)
     one = await without_store.get_job("submission-ok")
     assert (one["outcome"], one["degraded"]) == ("succeeded", told)
     assert (await without_store.alert_inputs())["degraded"] == told
