@@ -11,7 +11,6 @@ from serve_app.dashboard import Listing
 from serve_app.errors import Unavailable
 
 DIRECTORY = Path(__file__).parents[1] / "recorded" / "ray-2.60"
-FAULTS = DIRECTORY.with_name("ray-2.60-faults")
 SINGLE_NODE = DIRECTORY / "single-node"
 
 
@@ -42,15 +41,6 @@ def answers(directory: Path) -> dict[str, Any]:
         "waiting": Listing(rows("pending_actors", directory)),
         "serve": answer("serve", directory),
         "tasks": {job_id: found["data"]["result"] for job_id, found in answer("tasks", directory).items()},
-    }
-
-
-def faults() -> dict[str, Any]:
-    """Answers of the recording of faults, for ``Replay``."""
-    return {
-        "jobs": answer("jobs", FAULTS),
-        **{name: Listing(rows(name, FAULTS)) for name in ("drivers", "actors", "nodes", "waiting")},
-        "serve": answer("serve", FAULTS),
     }
 
 
