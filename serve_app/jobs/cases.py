@@ -33,7 +33,7 @@ from serve_app.jobs.models import (
 )
 from serve_app.jobs.outcome import Conclusion, outcome_of
 from serve_app.jobs.verdicts import Case
-from serve_app.jobs.waiting import why_waiting
+from serve_app.jobs.waiting import starved, why_waiting
 
 ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 NAME_KEY = "job_name"
@@ -108,6 +108,8 @@ class CaseMaker:
         waiting = None
         if outcome is Outcome.PENDING:
             waiting = why_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
+        elif outcome is Outcome.RUNNING:
+            waiting = starved(job, self.snapshot.waiting, self.snapshot.nodes)
         return Judged(
             Case(
                 job=replace(job, node_id=job.node_id or (node.node_id if node else None)),

@@ -95,8 +95,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 def _counted(counts: Iterable[Sequence[Any]]) -> Json:
     by_outcome: Counter[str] = Counter()
     for _, outcome, verdict, number in counts:
-        made_good = verdict == "OK" and outcome in (Outcome.FAILED, Outcome.LOST)
-        by_outcome["repaired" if made_good else outcome] += number
+        by_outcome[_counts_as(outcome, verdict)] += number
     succeeded = by_outcome[Outcome.SUCCEEDED]
     failed = by_outcome[Outcome.FAILED] + by_outcome[Outcome.LOST]
     proven = succeeded + failed
@@ -107,6 +106,13 @@ def _counted(counts: Iterable[Sequence[Any]]) -> Json:
         "success_ratio": round(succeeded / proven, 6) if proven else None,
         "error_ratio": round(failed / proven, 6) if proven else None,
     }
+
+
+def _counts_as(outcome: str, verdict: str) -> str:
+    """A failure that was made good is none; an end that should not have been, as a server's, is no success."""
+    if verdict == "OK" and outcome in (Outcome.FAILED, Outcome.LOST):
+        return "repaired"
+    return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
 
 
 _ENDS = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST, Outcome.STOPPED, Outcome.ENDED_UNKNOWN)

@@ -22,6 +22,7 @@ _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTO
 # What introduces the log in a message (ray/dashboard/modules/job/job_supervisor.py), and lines of it that are Ray's.
 _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 _OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
+_TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
 
 
@@ -87,7 +88,10 @@ def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: 
     if job.error_type in _SUPERVISOR_LOST:
         if node is not None and not node.alive:
             return _lost(node, job)
-        if row is not None and row.is_alive and node is not None:
+        # A row of a driver stays alive for ever when its node dies, so without the node it proves nothing.
+        if isinstance(driver, Unknown) or (row is not None and row.is_alive and node is None):
+            return _supervisor_lost(fact, driver)
+        if row is not None and row.is_alive:
             return Conclusion(
                 Outcome.RUNNING,
                 (
@@ -99,8 +103,21 @@ def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: 
     evidence = [Evidence("submission-failed", "job list", fact)]
     if row is not None and not row.is_alive and row.overwritten:
         evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
+    elif row is not None and not row.is_alive and row.exit_type == "SYSTEM_ERROR":
+        evidence.append(Evidence("driver-killed", "worker table", _words(row)))
     with_code = "" if job.exit_code is None else f" with {exit_code}"
     return Conclusion(Outcome.FAILED, tuple(evidence), f"It failed{with_code}{_said(job.message)}")
+
+
+def _supervisor_lost(fact: str, driver: Section[DriverExit | None]) -> Conclusion:
+    """Ray's word stands alone here, and it is one that has been wrong."""
+    missing = f"worker table: {driver.reason}" if isinstance(driver, Unknown) else "its node is not known"
+    rule, doubt = "supervisor-lost-unproven", f"whether the driver lives is not known ({missing})"
+    return Conclusion(
+        Outcome.ENDED_UNKNOWN,
+        (Evidence(rule, "job list", fact), Evidence(rule, "worker table", doubt)),
+        f"Ray says FAILED because it lost the job's supervisor; {doubt}.",
+    )
 
 
 def _said(message: str | None) -> str:
@@ -109,8 +126,10 @@ def _said(message: str | None) -> str:
         return "."
     head, quoted, log = message.partition(_LOG_FOLLOWS)
     if not quoted:
-        first = head.strip().splitlines()[0] if head.strip() else ""
-        return f": {_cut(first)}" if first else "."
+        told = head.strip().splitlines()
+        # A traceback says the most in its last line, everything else in its first.
+        line = told[-1 if _TRACEBACK in head else 0].strip() if told else ""
+        return f": {_cut(line)}" if line else "."
     lines = [line.strip() for line in log.splitlines() if line.strip() and not _OF_RAY.search(line)]
     return f"; the last line of its log: {_cut(lines[-1])}" if lines else "; its log says nothing."
 

@@ -29,6 +29,7 @@ from serve_app.jobs.ray_rows import actor_facts, driver_exits, job_facts, node_f
 T = TypeVar("T")
 _MOST_JOBS = 100_000
 _MANY_ROWS = 500
+_NOT_PLACED = "PENDING_CREATION"
 
 
 class Source(Protocol):
@@ -75,13 +76,20 @@ async def collect(
         _section(client.serve_applications(), _serve),
     )
     snapshot = Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
-    if not isinstance(jobs, Known) or not any(job.status == "PENDING" for job in jobs.value):
+    if not _something_waits(snapshot):
         return snapshot
     waiting, available = await asyncio.gather(
         _section(client.waiting_actors(), lambda listing: Known(waiting_actors(listing.rows), listing.note)),
         _not_asked() if free is None else free(),
     )
     return replace(snapshot, waiting=waiting, free=available)
+
+
+def _something_waits(snapshot: Snapshot) -> bool:
+    jobs, actors = snapshot.jobs, snapshot.actors
+    if isinstance(jobs, Known) and any(job.status == "PENDING" for job in jobs.value):
+        return True
+    return isinstance(actors, Known) and any(actor.state == _NOT_PLACED for actor in actors.value)
 
 
 async def _told(known: Section[T]) -> Section[T]:

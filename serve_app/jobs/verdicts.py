@@ -16,7 +16,7 @@ from serve_app.jobs.kinds import (
 )
 from serve_app.jobs.models import Evidence, JobFacts, Outcome, PastRuns, TaskCounts, Verdict
 from serve_app.jobs.outcome import Conclusion
-from serve_app.jobs.waiting import BUILDING, BUSY, INFEASIBLE, Waiting
+from serve_app.jobs.waiting import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
 
 ENDED = frozenset(Outcome) - {Outcome.PENDING, Outcome.RUNNING}
 NOT_DONE = ENDED - {Outcome.SUCCEEDED}
@@ -113,7 +113,11 @@ def _meant(case: Case) -> str:
 
 def _both(case: Case) -> str:
     meaning = case.expectation.meanings.get(case.conclusion.outcome)
-    return case.conclusion.sentence if meaning is None else _join(meaning.sentence, ":", case.conclusion.sentence)
+    # That it was lost with its node is said once.
+    alone = meaning is None or case.conclusion.outcome is Outcome.LOST
+    return (
+        case.conclusion.sentence if meaning is None or alone else _join(meaning.sentence, ":", case.conclusion.sentence)
+    )
 
 
 def _join(first: str, sign: str, second: str) -> str:
@@ -121,7 +125,8 @@ def _join(first: str, sign: str, second: str) -> str:
 
 
 def _late(case: Case) -> str:
-    return f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
+    late = f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
+    return late if case.waiting is None else f"{late} {case.waiting.sentence}"
 
 
 def _waits(case: Case) -> str:
@@ -297,6 +302,7 @@ VERDICT_RULES = (
             f"99 in 100 took at most {(case.past.p99_s if case.past else None) or 0:.0f} s."
         ),
     ),
+    VerdictRule("actors-infeasible", None, {Outcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _waits),
     VerdictRule("running", None, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
     VerdictRule(
         "succeeded-late",

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
-# Parts of a runtime environment that take time to build or to fetch.
-_BUILT = frozenset({"pip", "uv", "conda", "working_dir", "py_modules", "image_uri", "container", "nsight", "java_jars"})
+# Parts of a runtime environment that need neither building nor fetching; plugins may add any other.
+_AT_HAND = frozenset({"env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"})
 INFEASIBLE, BUSY, BUILDING, NOT_KNOWN = "pending-infeasible", "pending-busy", "pending-building", "pending"
+STARVED = "actors-infeasible"
 # Ray keeps the resources of a node's address and of its labels under such names.
 _OF_NODES = ("node:", "bundle_group")
 
@@ -46,11 +47,34 @@ def why_waiting(
             left = _told({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
             return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
-    building = sorted(_BUILT.intersection(job.runtime_env_keys))
+    building = sorted(set(job.runtime_env_keys) - _AT_HAND)
     if building:
         sentence = f"Its environment is being built ({', '.join(building)})."
         return Waiting(BUILDING, sentence, (Evidence(BUILDING, "job list", f"runtime_env has {', '.join(building)}"),))
     return Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
+
+
+def starved(
+    job: JobFacts, actors: Section[tuple[WaitingActor, ...]], nodes: Section[tuple[NodeFacts, ...]]
+) -> Waiting | None:
+    """What a running job cannot get: actors of its own that need more than any node has. None: nothing of the kind."""
+    if not isinstance(actors, Known) or not isinstance(nodes, Known) or job.job_id is None:
+        return None
+    alive = [node.resources for node in nodes.value if node.alive]
+    stuck = [
+        actor
+        for actor in actors.value
+        if actor.job_id == job.job_id
+        # Supervisors are actors of Ray's own job; that they wait is told of the submission.
+        and not (actor.name or "").startswith(SUPERVISOR_PREFIX)
+        and not any(_covers(resources, actor.required) for resources in alive)
+    ]
+    if not stuck:
+        return None
+    wanted = _told(stuck[0].required)
+    sentence = f"It runs, but {len(stuck)} of its actors cannot start: {wanted} is more than any node has."
+    fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {_most(alive, stuck[0].required)}"
+    return Waiting(STARVED, sentence, (Evidence(STARVED, "actor table", fact),))
 
 
 def _supervisor_of(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> WaitingActor | None:

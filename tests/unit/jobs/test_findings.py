@@ -137,6 +137,9 @@ def counts(*each: tuple[str, str, str, int]) -> dict[str, Any]:
     return {"counts": [list(one) for one in each], "durations": [["user", 4.0], ["user", 1.0]], "causes": []}
 
 
+GOOD = ("user", "succeeded", "OK", 1)
+
+
 @pytest.mark.parametrize(
     ("told", "success_ratio", "error_ratio", "ended"),
     [
@@ -153,6 +156,8 @@ def counts(*each: tuple[str, str, str, int]) -> dict[str, Any]:
         ),
         (counts(("user", "succeeded", "OK", 1), ("user", "failed", "OK", 1)), 1.0, 0.0, 2),
         (counts(("user", "lost", "BAD", 1)), 0.0, 1.0, 1),
+        # A server should not end, however well.
+        (counts(GOOD, ("application-server", "succeeded", "BAD", 1)), 0.5, 0.5, 2),
         # Nobody's work.
         (
             counts(

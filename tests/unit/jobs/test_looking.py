@@ -55,7 +55,7 @@ async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker:
 
 
 async def test_free_resources_and_waiting_actors_are_asked_while_a_job_waits(looker: Looker, ray: Replay) -> None:
-    ray.answers["jobs"] = [job_of("submission-ok")]
+    ray.answers.update(jobs=[job_of("submission-ok")], actors=Listing([]))
     await looker.look(None)
     assert "waiting" not in ray.asked
     ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": "w", "status": "PENDING", "end_time": 0}]

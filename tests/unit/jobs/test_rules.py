@@ -61,6 +61,10 @@ def waiting(**required: float) -> Known[tuple[WaitingActor, ...]]:
     return Known((WaitingActor("x", name, "JobSupervisor", "02000000", "PENDING_CREATION", required),))
 
 
+def starving(**required: float) -> Known[tuple[WaitingActor, ...]]:
+    return Known((WaitingActor("x", None, "Worker", "02000000", "PENDING_CREATION", required),))
+
+
 def pending(began: float = 30, **changes: Any) -> JobFacts:
     return submission("a", "PENDING", began=began, **changes)
 
@@ -122,6 +126,7 @@ FIRES = [
     row("pending", pending(60)),
     row("late", submission("a", "RUNNING", began=61, metadata={"seedcore.expected_duration_s": "60"})),
     row("unusually-long", submission("a", "RUNNING", began=61, metadata=TRAIN), past=USUAL),
+    row("actors-infeasible", submission("a", "RUNNING", job_id="02000000"), nodes=[HERE], waiting=starving(CPU=5.0)),
     row("running", submission("a", "RUNNING", began=86_400)),
     row("succeeded-late", submission("a", "SUCCEEDED", took=6, metadata={"seedcore.deadline_s": "5"})),
     row("succeeded", submission("a", "SUCCEEDED")),
@@ -172,6 +177,7 @@ NEAR = [
     row("pending", pending(61)),
     row("late", submission("a", "RUNNING", began=60, metadata={"seedcore.expected_duration_s": "60"})),
     row("unusually-long", submission("a", "RUNNING", began=60, metadata=TRAIN), past=USUAL),
+    row("actors-infeasible", submission("a", "RUNNING", job_id="02000000"), nodes=[HERE], waiting=starving(CPU=4.0)),
     row("running", submission("a", "PENDING")),
     row("succeeded-late", submission("a", "SUCCEEDED", took=5, metadata={"seedcore.deadline_s": "5"})),
     row("succeeded", submission("a", "SUCCEEDED", exit_code=None)),
