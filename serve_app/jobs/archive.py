@@ -28,7 +28,7 @@ class PastJobs(Protocol):
 
     async def job_transitions(self, key: str) -> list[Json]: ...
 
-    async def jobs_ended_since(self, since_us: int) -> Json: ...
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json: ...
 
     async def delete_job(self, key: str) -> bool: ...
 
@@ -88,12 +88,14 @@ class Archive:
         """Delete a job from the history; whether it was there. Raises what the store raises."""
         return False if self._store is None else await self._store.delete_job(key)
 
-    async def ended_since(self, since: datetime, rows: list[JobRow]) -> tuple[Json, list[str]]:
-        """Counts, durations and causes of the jobs that ended since, and what is missing."""
+    async def ended_since(
+        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+    ) -> tuple[Json, list[str]]:
+        """Counts, and unless ``counts_only`` durations and causes, of the jobs that ended since; and what is missing."""
         if self._store is None:
             return figures.ended_since(rows, since), []
         try:
-            return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000)), []
+            return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
         except AppError as error:
             return figures.ended_since(rows, since), [f"history: {error.detail}"]
 

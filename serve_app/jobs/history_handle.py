@@ -49,8 +49,8 @@ class HistoryHandle:
     async def job_transitions(self, key: str) -> list[Json]:
         return list(await self._ask("job_transitions", key))
 
-    async def jobs_ended_since(self, since_us: int) -> Json:
-        return dict(await self._ask("jobs_ended_since", since_us))
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json:
+        return dict(await self._ask("jobs_ended_since", since_us, counts_only))
 
     async def save_log_excerpt(self, key: str, text: str) -> None:
         await self._ask("save_log_excerpt", key, text)

@@ -135,7 +135,7 @@ class JobAnswers:
         windows, missing = {}, []
         for window in ALERT_WINDOWS:
             since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
-            ended, reasons = await self._watch.archive.ended_since(since, seen.rows)
+            ended, reasons = await self._watch.archive.ended_since(since, seen.rows, counts_only=True)
             jobs = figures.figures_of(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
             windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}

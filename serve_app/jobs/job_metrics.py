@@ -49,7 +49,7 @@ class JobMetrics:
 
     async def _ratios(self, seen: Seen, window: str) -> Json:
         since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
-        ended, _ = await self._watch.archive.ended_since(since, seen.rows)
+        ended, _ = await self._watch.archive.ended_since(since, seen.rows, counts_only=True)
         jobs = figures.figures_of(ended)["jobs"]
         return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
 

@@ -170,9 +170,9 @@ class StoreDeployment:
         """See ``Store.delete_job``."""
         return await (await self._opening.store()).delete_job(key)
 
-    async def jobs_ended_since(self, since_us: int) -> Json:
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
         """See ``Store.jobs_ended_since``."""
-        return await (await self._opening.store()).jobs_ended_since(since_us)
+        return await (await self._opening.store()).jobs_ended_since(since_us, counts_only)
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """See ``Store.past_runs``."""

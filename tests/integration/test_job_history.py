@@ -219,6 +219,7 @@ async def test_figures(store: Store) -> None:
     ]
     assert sorted(found["durations"]) == [["user", 1.0], ["user", 2.0], ["user", 3.0]]
     assert found["causes"] == [["exit code 1", 2, "bad2"]]
+    assert await store.jobs_ended_since(NOON_US, True) == {"counts": found["counts"], "durations": [], "causes": []}
     runs = await store.past_runs(["user:train", "none"])
     assert sorted(runs["user:train"].pop("durations_s")) == [1.0, 2.0, 3.0, 5.0]
     assert runs == {

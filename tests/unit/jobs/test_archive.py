@@ -56,7 +56,7 @@ class Store:
     async def job_transitions(self, key: str) -> list[dict[str, Any]]:
         return []
 
-    async def jobs_ended_since(self, since_us: int) -> dict[str, Any]:
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> dict[str, Any]:
         if self.away:
             raise Unavailable("The store is unavailable: its disk is full.")
         return {"counts": [], "durations": [], "causes": []}
