@@ -19,8 +19,9 @@ from serve_app.settings import InspectorConfig
 log = logging.getLogger("ray.serve.seedcore")
 
 _PATIENCE_S = 1.0
-# A look that takes long must not become all that this process and the dashboard do.
-_REST_PER_LOOK = 4
+# Looking must not become all that this process does, nor all that the dashboard does.
+_REST_PER_CPU = 4
+_REST_PER_LOOK = 1
 _MANY_JOBS = 500
 # After the last change, looks stay frequent for so long: jobs come in crowds.
 _BUSY_FOR_S = 30.0
@@ -51,6 +52,7 @@ class Latest:
         judge: Callable[[Snapshot], list[JobRow]],
         seen: Callable[[Snapshot, list[JobRow]], bool] = lambda snapshot, rows: False,
         clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.process_time,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``judge`` makes the rows of a snapshot; ``seen`` is told of them and says whether anything changed."""
@@ -59,6 +61,7 @@ class Latest:
         self._judge = judge
         self._seen = seen
         self._clock = clock
+        self._cpu = cpu
         self._pause = pause
         self._snapshot: Snapshot | None = None
         self._rows: list[JobRow] = []
@@ -67,6 +70,7 @@ class Latest:
         self._nudged = asyncio.Event()
         self._taken = float("-inf")
         self._cost_s = 0.0
+        self._cpu_s = 0.0
         self._failure: str | None = None
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.Task[None] | None = None
@@ -135,7 +139,7 @@ class Latest:
         return self._looking
 
     async def _renew(self) -> None:
-        began = self._clock()
+        began, cpu_began = self._clock(), self._cpu()
         snapshot = await self._look(self._snapshot)
         before = self._snapshot
         if isinstance(snapshot.jobs, Unknown):
@@ -151,7 +155,7 @@ class Latest:
         self._by_key = {row.key: row for row in rows}
         if self._seen(snapshot, rows):
             self._changed = self._clock()
-        self._cost_s = self._clock() - began
+        self._cost_s, self._cpu_s = self._clock() - began, self._cpu() - cpu_began
 
     def _report(self, looking: asyncio.Task[None]) -> None:
         if not looking.cancelled() and (error := looking.exception()) is not None:
@@ -179,7 +183,7 @@ class Latest:
             wanted = min(config.poll_period_s, _RUNNING_SHARE * config.busy_poll_period_s)
         else:
             wanted = config.poll_period_s
-        return max(wanted, _REST_PER_LOOK * self._cost_s)
+        return max(wanted, _REST_PER_CPU * self._cpu_s, _REST_PER_LOOK * self._cost_s)
 
     async def _wait(self, period_s: float) -> None:
         """Wait for the period, or until something has happened."""

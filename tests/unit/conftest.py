@@ -7,10 +7,15 @@ import os
 import time
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 import pytest_socket
 
 _SLEEP = asyncio.sleep
+
+# A busy machine is no defect of the code, so no example has a time limit; pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("unit", deadline=None)
+hypothesis.settings.load_profile("unit")
 
 
 def pytest_runtest_setup() -> None:

@@ -193,9 +193,10 @@ def test_the_time_is_linear_in_the_text(piece: str) -> None:
         text = (piece * chars)[:chars]
         best = float("inf")
         for _ in range(3):
-            began = time.perf_counter()
+            # Time of this thread: what else the machine does is no business of the pattern.
+            began = time.thread_time()
             redact(text)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.thread_time() - began)
         return best
 
     assert seconds(20_000) < max(10 * seconds(5_000), 0.1)

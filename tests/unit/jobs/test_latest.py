@@ -159,9 +159,12 @@ async def test_it_looks_on_a_period_whatever_happens(made: Any, clock: Clock) ->
     assert (ray.looks, pauses) == (4, [2.0] * 4)
 
 
-async def test_a_costly_look_is_followed_by_four_times_its_rest(made: Any, clock: Clock) -> None:
+@pytest.mark.parametrize(("took_s", "cpu_s", "wanted"), [(3.0, 0.1, 3.0), (0.5, 0.1, 2.0), (3.0, 2.0, 8.0)])
+async def test_a_costly_look_is_followed_by_its_rest(
+    made: Any, clock: Clock, took_s: float, cpu_s: float, wanted: float
+) -> None:
     pauses: list[float] = []
-    paused = asyncio.Event()
+    paused, cpu = asyncio.Event(), Clock()
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -170,13 +173,14 @@ async def test_a_costly_look_is_followed_by_four_times_its_rest(made: Any, clock
 
     class Slow(Ray):
         async def look(self, previous: Snapshot | None) -> Snapshot:
-            clock.now += 3
+            clock.now += took_s
+            cpu.now += cpu_s
             return await super().look(previous)
 
-    latest = made(Slow(GOOD), pause=pause)
+    latest = made(Slow(GOOD), pause=pause, cpu=cpu)
     latest.start()
     await paused.wait()
-    assert pauses == [12.0]
+    assert pauses == [pytest.approx(wanted)]
 
 
 async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
