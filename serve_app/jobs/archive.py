@@ -91,7 +91,7 @@ class Archive:
     async def ended_since(
         self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
     ) -> tuple[Json, list[str]]:
-        """Of the jobs that ended since: counts, and unless ``counts_only`` durations and causes; and what is missing."""
+        """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
         if self._store is None:
             return figures.ended_since(rows, since), []
         try:
