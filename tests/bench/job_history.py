@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 
@@ -58,7 +59,7 @@ def _pages(size: int) -> dict[str, dict[str, str]]:
     return {
         "first page": {},
         "by kind and verdict": {"kind": "nightly", "verdict": "BAD"},
-        "by outcome, since": {"outcome": "failed", "since": "2026-01-01T00:05:00Z"},
+        "by outcome, since": {"outcome": "failed", "since": datetime.fromtimestamp(BEGAN_S + 300, UTC).isoformat()},
         "a rare text": {"q": f"--seed {size // 3}"},
         "last page": {"cursor": cursor_after(last)},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from serve_app.jobs.models import Evidence, JobRow, JobType, Outcome, Verdict
 from serve_app.jobs.records import record_of
 
 SESSION = "session_2026-01-01_00-00-00_000000_1"
-BEGAN_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+# Young enough for the history to keep.
+BEGAN_S = float(round(time.time()) - 20 * 86_400)
 _KINDS = ("user", "nightly", "coa-initialization", "observer")
 _ENDS = ((Outcome.SUCCEEDED, Verdict.OK), (Outcome.FAILED, Verdict.BAD), (Outcome.ENDED_UNKNOWN, Verdict.UNKNOWN))
 
