@@ -45,18 +45,19 @@ class Archive:
         """A page of rows as JSON, the cursor of the next, and what is missing in it."""
         if self._store is None:
             return *_from_memory(rows, asked), []
+        # As it is before the store is read: what is written meanwhile would be in neither.
+        fresher = {key: row for key, row in unwritten.items() if key in by_key}
         try:
             stored = await self._store.list_jobs(_wanted(asked))
         except AppError as error:
             return *_from_memory(rows, asked), [f"history: {error.detail}"]
-        more = len(stored) > asked.limit
-        # What comes after the last row that is considered is the next page's, also of what is in memory.
-        last = _key(stored[asked.limit - 1]) if more else None
-        found = dict(_newest_word(stored, asked, by_key))
-        for key, row in unwritten.items():
+        # The row beyond the limit only tells that there are more: it belongs to the next page.
+        last = _key(stored[asked.limit - 1]) if len(stored) > asked.limit else None
+        found = dict(_newest_word(stored, asked, by_key, fresher))
+        for row in fresher.values():
             place = sort_key(row)
-            inside = (asked.after is None or place < asked.after) and (last is None or place > last)
-            if inside and asked.matches(row) and key in by_key:
+            inside = (asked.after is None or place < asked.after) and (last is None or place >= last)
+            if inside and asked.matches(row):
                 found[place] = views.row_view(row)
         places = sorted(found, reverse=True)
         taken = places[: asked.limit]
@@ -119,9 +120,14 @@ def _wanted(asked: JobQuery) -> Json:
     }
 
 
-def _newest_word(stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow]) -> list[tuple[Key, Json]]:
-    """Stored rows, each replaced by what is in memory of it; that may no longer be what is asked for."""
-    rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit]]
+def _newest_word(
+    stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
+) -> list[tuple[Key, Json]]:
+    """Stored rows, each replaced by what is in memory of it; that may no longer be what is asked for.
+
+    What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.
+    """
+    rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit] if record["key"] not in fresher]
     return [
         (_key(record), record["row"] if row is None else views.row_view(row))
         for record, row in rows

@@ -93,7 +93,7 @@ class CaseMaker:
         tasks = self.snapshot.tasks.get(job.job_id or "")
         made_of = (job, driver, node, owned, ours, tasks, self.contracts)
         before = self.before.get(job.id)
-        if before is not None and _stays(before) and before.made_of == made_of:
+        if before is not None and _stays(before) and before.made_of == self._as_told(made_of, before.made_of):
             return before
         kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
         conclusion = outcome_of(job, driver, node)
@@ -129,6 +129,19 @@ class CaseMaker:
             kind_evidence,
             made_of,
         )
+
+    @staticmethod
+    def _as_told(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The ingredients, with what was told before where a source says nothing now.
+
+        What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
+        """
+        job, driver, node, owned, ours, tasks, contracts = made_of
+        if isinstance(driver, Unknown) or driver.value is None:
+            ended = isinstance(before[1], Known) and (isinstance(driver, Unknown) or before[1].value is not None)
+            driver = before[1] if ended else driver
+        owned = before[3] if owned is None else owned
+        return job, driver, node or before[2], owned, ours, tasks or before[5], contracts
 
     def head(self, job: JobFacts) -> Judged:
         """The case of a head's own start, which is no Ray job."""

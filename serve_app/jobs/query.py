@@ -26,6 +26,7 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 _MAX_TEXT = 256
 _MAX_CURSOR = 1024
+_MOST_MICROSECONDS = 2**62
 _CHOICES = {"outcome": frozenset(Outcome), "verdict": frozenset(Verdict)}
 _FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
 
@@ -110,7 +111,10 @@ def cursor_of(query: Mapping[str, Any]) -> Key | None:
         if not isinstance(cursor, str) or len(cursor) > _MAX_CURSOR:
             raise ValueError(cursor)
         number, name = json.loads(base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True))
-        if type(number) is not int or type(name) is not str:
+        # Neither database takes a longer number, nor both a text with NUL or half a character.
+        if type(number) is not int or abs(number) > _MOST_MICROSECONDS or type(name) is not str:
+            raise ValueError(cursor)
+        if not _is_storable(name):
             raise ValueError(cursor)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise _invalid("cursor", "is not one that a page gave") from None
@@ -133,6 +137,8 @@ def _words(query: Mapping[str, Any], name: str) -> frozenset[str]:
     words = frozenset(word.strip() for word in given if word.strip())
     if len(words) > 50 or any(len(word) > _MAX_TEXT for word in words):
         raise _invalid(name, "is too long")
+    if not all(map(_is_storable, words)):
+        raise _invalid(name, "holds a character that no text can have")
     choices = _CHOICES.get(name)
     if choices is not None and not words <= choices:
         raise _invalid(name, f"must be one of {', '.join(sorted(choices))}")
@@ -145,7 +151,14 @@ def _text(query: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(text, str) or len(text) > _MAX_TEXT:
         raise _invalid(name, f"must be a text of at most {_MAX_TEXT} characters")
+    if not _is_storable(text):
+        raise _invalid(name, "holds a character that no text can have")
     return text
+
+
+def _is_storable(text: str) -> bool:
+    """Without NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 does not have."""
+    return "\0" not in text and text.encode(errors="replace").decode() == text
 
 
 def _time(query: Mapping[str, Any], name: str) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.expectations import EXPECTATIONS
-from serve_app.jobs.judge import judge
+from serve_app.jobs.judge import Memo, judge
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
@@ -391,3 +391,27 @@ def test_every_kind_and_outcome_has_a_verdict(kind: str, outcome: Outcome) -> No
 def test_rules_have_their_own_names() -> None:
     names = [rule.name for rule in VERDICT_RULES]
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        {"driver_exits": Unknown("slow")},
+        {"driver_exits": Known({})},
+        {"nodes": Unknown("slow")},
+        {"nodes": Known(())},
+        {"actors": Unknown("slow")},
+        {"driver_exits": Unknown("slow"), "nodes": Unknown("slow"), "actors": Unknown("slow")},
+    ],
+)
+def test_what_was_proven_stays_proven_when_a_table_is_silent(silent: dict[str, Any]) -> None:
+    killed = driver("01000000", "SUCCEEDED", node_id="n")
+    lost = driver("02000000", "SUCCEEDED", node_id="gone")
+    whole = snapshot(
+        killed, lost, exits=[exit_of("01000000", "SYSTEM_ERROR")], nodes=[node("ALIVE"), node("DEAD", node_id="gone")]
+    )
+    memo = Memo()
+    before = judge(whole, NOW, memo=memo)
+    assert {row.id: row.outcome for row in before if not row.derived} == {"01000000": "failed", "02000000": "lost"}
+    after = judge(replace(whole, **silent), NOW + timedelta(seconds=5), memo=memo)
+    assert [row for row in after if not row.derived] == [row for row in before if not row.derived]

@@ -81,6 +81,13 @@ def test_filters(query: dict[str, Any], wanted: list[str]) -> None:
         ),
         {"cursor": base64.urlsafe_b64encode(b"[" * 700).decode()},
         {"cursor": base64.urlsafe_b64encode(b"\xff\xfe").decode()},
+        # Each of these is an error of SQLite or PostgreSQL when it gets there.
+        {"cursor": base64.urlsafe_b64encode(b'[99999999999999999999, "a"]').decode()},
+        {"cursor": base64.urlsafe_b64encode(b'[5, "\\ud800"]').decode()},
+        {"cursor": base64.urlsafe_b64encode(b'[5, "\\u0000"]').decode()},
+        {"kind": "a\0"},
+        {"q": "\0"},
+        {"q": "\ud800"},
     ],
 )
 def test_what_is_no_filter_is_refused_and_named(query: dict[str, Any]) -> None:
