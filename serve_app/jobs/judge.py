@@ -22,7 +22,8 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 class Memo:
     """What the last judging found of jobs that had ended, so that the next need not find it again.
 
-    It holds inputs beside each result and is used only where they are the same, so answers do not depend on it.
+    It holds inputs beside each result and is used only where they are the same, or where a table that told one of them
+    is silent now: apart from that, answers do not depend on it.
     """
 
     cases: dict[str, Judged] = field(default_factory=dict)

@@ -285,7 +285,8 @@ def some_cluster(chance: random.Random) -> Snapshot:
             jobs[id] = driver(id, chance.choice(["RUNNING", "SUCCEEDED"]), **changes)
     actors = [actor(chance.choice("abcdef"), state=chance.choice(["ALIVE", "DEAD"])) for _ in range(3)]
     actors += [controller(chance.choice("abcdef"))] if chance.random() < 0.5 else []
-    exits = [exit_of(id, chance.choice(EXITS)) for id in "abcdef" if chance.random() < 0.7]
+    # All of them: what a table no longer tells is remembered, and that is meant.
+    exits = [exit_of(id, chance.choice(EXITS)) for id in "abcdef"]
     nodes: list[NodeFacts] = [head("n", chance.choice(["ALIVE", "DEAD"]), 900)]
     made = snapshot(*jobs.values(), actors=actors, exits=exits, nodes=nodes)
     return replace(made, tasks={id: TaskCounts(2, chance.choice([0, 1]), 1, 0, 0) for id in "ab"})
