@@ -43,17 +43,20 @@ class Archive:
         """A page of rows as JSON, the cursor of the next, and what is missing in it."""
         if self._store is None:
             return *_from_memory(rows, asked), []
+        # As it is before the store is read: what is written meanwhile is in neither, else.
+        unwritten = dict(unwritten)
         try:
             stored = await self._store.list_jobs(_wanted(asked))
         except AppError as error:
             return *_from_memory(rows, asked), [f"history: {error.detail}"]
-        more = len(stored) > asked.limit
+        more, stored = len(stored) > asked.limit, stored[: asked.limit]
         last = _key(stored[-1]) if more else None
-        found = dict(_newest_word(stored, asked, by_key))
-        for key, row in unwritten.items():
+        found = dict(_newest_word([each for each in stored if each["key"] not in unwritten], asked, by_key))
+        # What is not written stands where memory has it, which need not be where the store had it.
+        for row in unwritten.values():
             place = sort_key(row)
-            inside = (asked.after is None or place < asked.after) and (last is None or place > last)
-            if inside and asked.matches(row) and key in by_key:
+            inside = (asked.after is None or place < asked.after) and (last is None or place >= last)
+            if inside and asked.matches(row):
                 found[place] = views.row_view(row)
         places = sorted(found, reverse=True)
         taken = places[: asked.limit]
@@ -112,7 +115,7 @@ def _wanted(asked: JobQuery) -> Json:
 
 def _newest_word(stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow]) -> list[tuple[Key, Json]]:
     """Stored rows, each replaced by what is in memory of it; that may no longer be what is asked for."""
-    rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit]]
+    rows = [(record, by_key.get(record["key"])) for record in stored]
     return [
         (_key(record), record["row"] if row is None else views.row_view(row))
         for record, row in rows
