@@ -29,7 +29,6 @@ from serve_app.jobs.models import (
     ServeFacts,
     Snapshot,
     TaskCounts,
-    Unknown,
 )
 from serve_app.jobs.outcome import Conclusion, outcome_of
 from serve_app.jobs.verdicts import Case
@@ -84,18 +83,19 @@ class CaseMaker:
 
     def case(self, job: JobFacts) -> Judged:
         """The case of a job that Ray lists, or hides."""
-        driver = _driver(job, self.snapshot.driver_exits)
-        exit_row = driver.value if isinstance(driver, Known) else None
+        exits = self.snapshot.driver_exits
+        exit_row = exits.value.get(job.job_id or "") if isinstance(exits, Known) else None
+        exits_said = exits.note if isinstance(exits, Known) else exits
         node = self._node_of(job, exit_row)
         owned = None if self.owned is None else self.owned.get(job.job_id or "", _NO_ACTORS)
         ours = job.job_id is not None and job.job_id == self.snapshot.own_job_id
         tasks = self.snapshot.tasks.get(job.job_id or "")
-        made_of = (job, driver, node, owned, ours, tasks, self.contracts)
+        made_of = (job, exit_row, exits_said, node, owned, ours, tasks, self.contracts)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == made_of:
             return before
         kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
-        conclusion = outcome_of(job, driver, node)
+        conclusion = outcome_of(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
         of_serve = kind_evidence.rule == BY_SERVE
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
@@ -180,14 +180,9 @@ _NO_ACTORS = Owned()
 
 
 def _stays(judged: Judged) -> bool:
-    """Whether the clock and the rest of the cluster have no more say in it."""
-    return judged.case.conclusion.outcome not in ON_ITS_WAY and judged.case.serving is None
-
-
-def _driver(job: JobFacts, exits: Section[Mapping[str, DriverExit]]) -> Section[DriverExit | None]:
-    if isinstance(exits, Unknown):
-        return exits
-    return Known(exits.value.get(job.job_id or ""), exits.note)
+    """Whether clock and cluster have no more say in it. Where no end is recorded, the clock still tells the kind."""
+    case = judged.case
+    return case.conclusion.outcome not in ON_ITS_WAY and case.serving is None and case.job.ended_at is not None
 
 
 def _serves_on(conclusion: Conclusion) -> Conclusion:
