@@ -85,18 +85,20 @@ class CaseMaker:
 
     def case(self, job: JobFacts) -> Judged:
         """The case of a job that Ray lists, or hides."""
-        driver = _driver(job, self.snapshot.driver_exits)
-        exit_row = driver.value if isinstance(driver, Known) else None
+        exits = self.snapshot.driver_exits
+        exit_row = exits.value.get(job.job_id or "") if isinstance(exits, Known) else None
+        exits_said = exits.note if isinstance(exits, Known) else exits
         node = self._node_of(job, exit_row)
         owned = None if self.owned is None else self.owned.get(job.job_id or "", _NO_ACTORS)
         ours = job.job_id is not None and job.job_id == self.snapshot.own_job_id
         tasks = self.snapshot.tasks.get(job.job_id or "")
-        made_of = (job, driver, node, owned, ours, tasks, self.contracts)
+        # What is said of the whole table matters only where it has no row.
+        made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._as_told(made_of, before.made_of):
             return before
         kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
-        conclusion = outcome_of(job, driver, node)
+        conclusion = outcome_of(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
         if _has_just_ended(job, conclusion, self.now):
             conclusion = _ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
@@ -136,12 +138,13 @@ class CaseMaker:
 
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
-        job, driver, node, owned, ours, tasks, contracts = made_of
-        if isinstance(driver, Unknown) or driver.value is None:
-            ended = isinstance(before[1], Known) and (isinstance(driver, Unknown) or before[1].value is not None)
-            driver = before[1] if ended else driver
-        owned = before[3] if owned is None else owned
-        return job, driver, node or before[2], owned, ours, tasks or before[5], contracts
+        job, exit_row, said, node, owned, ours, tasks, contracts = made_of
+        row_before, said_before, node_before, owned_before, _, tasks_before, _ = before[1:]
+        silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
+        if silent and not isinstance(said_before, Unknown):
+            exit_row, said = row_before, said_before
+        owned = owned_before if owned is None else owned
+        return job, exit_row, said, node or node_before, owned, ours, tasks or tasks_before, contracts
 
     def head(self, job: JobFacts) -> Judged:
         """The case of a head's own start, which is no Ray job."""
@@ -198,14 +201,9 @@ _NO_ACTORS = Owned()
 
 
 def _stays(judged: Judged) -> bool:
-    """Whether the clock and the rest of the cluster have no more say in it."""
-    return judged.case.conclusion.outcome not in ON_ITS_WAY and judged.case.serving is None
-
-
-def _driver(job: JobFacts, exits: Section[Mapping[str, DriverExit]]) -> Section[DriverExit | None]:
-    if isinstance(exits, Unknown):
-        return exits
-    return Known(exits.value.get(job.job_id or ""), exits.note)
+    """Whether clock and cluster have no more say in it. Where no end is recorded, the clock still tells the kind."""
+    case = judged.case
+    return case.conclusion.outcome not in ON_ITS_WAY and case.serving is None and case.job.ended_at is not None
 
 
 def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> bool:

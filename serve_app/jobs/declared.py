@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 _PATTERN_CHARS = 300
+_Pattern = Annotated[str, StringConstraints(max_length=_PATTERN_CHARS)]
 
 
 class _Strict(BaseModel):
@@ -17,13 +18,14 @@ class _Strict(BaseModel):
 class Match(_Strict):
     """Patterns with ``*``, ``?`` and ``[abc]``, as for file names; a job matches when all that are given do.
 
-    They are no regular expressions, because a pattern must not be able to stop the look at the cluster.
+    What a job does not have fits no pattern, ``*`` included. They are no regular expressions, because a pattern must
+    not be able to stop the look at the cluster.
     """
 
     entrypoint: str | None = Field(default=None, max_length=_PATTERN_CHARS)
     submission_id: str | None = Field(default=None, max_length=_PATTERN_CHARS)
     namespace: str | None = Field(default=None, max_length=_PATTERN_CHARS, description="Of its actors.")
-    metadata: Mapping[str, str] = Field(default={}, max_length=20)
+    metadata: Mapping[_Pattern, _Pattern] = Field(default={}, max_length=20)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -203,11 +203,26 @@ def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
     """The built-in table with what a team declares; a declared kind has the meanings of a user's job, or a server's."""
     specs, expectations = tuple(specs), dict(EXPECTATIONS)
     for spec in specs:
-        model = EXPECTATIONS[APPLICATION_SERVER if spec.must_end is False else USER]
+        model = _SERVICE if spec.must_end is False else EXPECTATIONS[USER]
         known = expectations.get(spec.name) or replace(model, kind=spec.name, purpose=f"Declared kind {spec.name}.")
         expectations[spec.name] = _changed(known, spec)
     return Contracts(rules_with(specs), expectations)
 
+
+# A declared service is a server, but none of Ray Serve's.
+_SERVICE = replace(
+    EXPECTATIONS[USER],
+    must_end=False,
+    meanings={
+        Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
+        Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
+        Outcome.STOPPED: Meaning("It was stopped on request.", "Start it again if that was not meant."),
+        Outcome.SUCCEEDED: Meaning("A service should not end.", "Start it again; look for who ended it."),
+        Outcome.FAILED: Meaning("The service failed.", _READ_THE_LOG),
+        Outcome.ENDED_UNKNOWN: Meaning("The service ended.", "Start it again; look for who ended it."),
+        Outcome.LOST: Meaning("The service was lost with its node.", "Start it again once there is a node for it."),
+    },
+)
 
 BUILT_IN = contracts_with(())
 
@@ -238,7 +253,7 @@ def scheduler_of(job: JobFacts, expectation: Expectation) -> str:
         return declared
     if expectation.kind == APPLICATION_SERVER and not job.hidden:
         return "Ray Jobs API" if job.type is JobType.SUBMISSION else "a driver script (serve run)"
-    if expectation.kind == USER and job.type is JobType.SUBMISSION:
+    if expectation.scheduled_by == EXPECTATIONS[USER].scheduled_by and job.type is JobType.SUBMISSION:
         return "Ray Jobs API"
     return expectation.scheduled_by
 
@@ -247,19 +262,21 @@ def manager_of(job: JobFacts, expectation: Expectation) -> str:
     """Who manages it, by its metadata, its type, or its kind."""
     if declared := job.metadata.get(MANAGED_BY_KEY):
         return declared
-    if expectation.kind == USER and job.type is JobType.SUBMISSION:
+    if expectation.managed_by == EXPECTATIONS[USER].managed_by and job.type is JobType.SUBMISSION:
         return "Ray job supervisor"
     return expectation.managed_by
 
 
 def _changed(known: Expectation, spec: KindSpec) -> Expectation:
-    """Only what was given: a declared None is a value too."""
-    names = {"purpose", "owner", "scheduled_by", "managed_by", "must_end", "deadline_s", "allowed_failures"}
+    """Only what was given: a declared None is a value too, where there may be none."""
+    names = {"owner", "must_end", "deadline_s", "allowed_failures"}
     given: dict[str, Any] = {name: getattr(spec, name) for name in names & spec.model_fields_set}
+    texts = {"purpose": spec.purpose, "scheduled_by": spec.scheduled_by, "managed_by": spec.managed_by}
+    given |= {name: text for name, text in texts.items() if text is not None}
     if "expected_duration_s" in spec.model_fields_set:
         given["limit_s"] = spec.expected_duration_s
-    if spec.every_h is not None:
-        given["every_s"] = spec.every_h * 3600
+    if "every_h" in spec.model_fields_set:
+        given["every_s"] = None if spec.every_h is None else spec.every_h * 3600
     return replace(known, **given)
 
 

@@ -42,7 +42,7 @@ def ended_since(rows: Iterable[JobRow], since: datetime) -> Json:
     causes: dict[str, list[str]] = {}
     for row in ended:
         cause = cause_of(row)
-        if cause is not None and row.verdict != "OK":
+        if cause is not None and row.verdict != "OK" and row.kind not in NOT_COUNTED:
             causes.setdefault(cause, []).append(row.id)
     ranked = sorted(causes.items(), key=lambda each: (-len(each[1]), each[0]))[:20]
     return {

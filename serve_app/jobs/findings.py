@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from serve_app.jobs.expectations import Contracts
-from serve_app.jobs.models import ActorFacts, Finding, JobRow, Known, Outcome, PastRuns, Snapshot, Verdict
+from serve_app.jobs.models import ActorFacts, Finding, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
 from serve_app.jobs.waiting import SUPERVISOR_PREFIX
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
@@ -23,7 +23,7 @@ def findings_of(
     snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
 ) -> list[Finding]:
     """The worst first; what cannot be known for lack of a section is not found."""
-    found = [*_of_jobs(rows), *_missing(rows, contracts, past, now), *_leftovers(snapshot, rows, now)]
+    found = [*_of_jobs(rows), *_missing(snapshot, rows, contracts, past, now), *_leftovers(snapshot, rows, now)]
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
@@ -37,9 +37,11 @@ def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
 
 
 def _missing(
-    rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
+    snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
 ) -> Iterable[Finding]:
     """Kinds of which a success is due every so often. A kind of which nothing is known yet has not begun."""
+    if isinstance(snapshot.jobs, Unknown):
+        return
     for kind, expectation in contracts.expectations.items():
         if expectation.every_s is None:
             continue

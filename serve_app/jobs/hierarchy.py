@@ -58,20 +58,21 @@ class Branch:
 def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts: frozenset[str]) -> Branch:
     """The tree. ``parts`` are deployments of ``application`` that are no organs."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
+    # Worker nodes are drawn from the node table, the living first.
+    rows = [row for row in rows if row.kind != WORKER_NODE]
     shown = _shown(rows)
+    workers = sorted((node for node in nodes if not node.is_head), key=lambda node: not node.alive)
     root = _orchestrator(nodes)
     head = root.add(_head(nodes))
     serve = head.add(_serve(snapshot))
     jobs_api = head.add(Branch("service:jobs-api", "service", "Ray Jobs API", "job list: it answers on the head"))
     drivers = head.add(Branch("service:drivers", "service", "drivers that connected", "job list: rows of type DRIVER"))
-    for node in [node for node in nodes if not node.is_head][:MAX_NODES]:
+    for node in workers[:MAX_NODES]:
         proof = "node table: not the head"
         root.add(Branch(f"node:{node.node_id}", "service", f"worker node {node.ip}", proof, node.state.lower()))
     manager = _applications(serve, snapshot, application, parts)
     actors = _actors_by_job(snapshot)
     for row in shown:
-        if row.kind == WORKER_NODE:
-            continue
         place = {"head": head, "serve": serve, "manager": manager or jobs_api, "api": jobs_api, "drivers": drivers}
         where, proof = _place(row)
         job = place[where].add(
@@ -81,6 +82,9 @@ def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts
     left_out = len(rows) - len(shown)
     if left_out > 0:
         root.add(Branch("more", "note", f"{left_out} older jobs are not drawn: GET /jobs", "job list"))
+    if len(workers) > MAX_NODES:
+        more = f"{len(workers) - MAX_NODES} more worker nodes are not drawn: GET /cluster/nodes"
+        root.add(Branch("more-nodes", "note", more, "node table"))
     return root
 
 

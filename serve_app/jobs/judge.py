@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
 
 from serve_app.jobs.cases import ON_ITS_WAY, CaseMaker, Judged, series_of
 from serve_app.jobs.expectations import BUILT_IN, NOTHING, Contracts, manager_of, owner_of, scheduler_of
@@ -18,6 +20,20 @@ from serve_app.jobs.verdicts import Case, verdict_of
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 
 
+class Placed(NamedTuple):
+    """A row, what it was made of, and its place among the others."""
+
+    case: Case
+    kind_evidence: Evidence
+    row: JobRow
+    place: tuple[int, str]
+
+    def still(self, case: Case, kind_evidence: Evidence, session: str) -> bool:
+        """Whether the same would be made of it now."""
+        same = self.case is case or (self.case == case and self.kind_evidence == kind_evidence)
+        return same and self.row.session == session
+
+
 @dataclass
 class Memo:
     """What the last judging found of jobs that had ended, so that the next need not find it again.
@@ -27,8 +43,7 @@ class Memo:
     """
 
     cases: dict[str, Judged] = field(default_factory=dict)
-    rows: dict[str, tuple[Case, JobRow]] = field(default_factory=dict)
-    keys: dict[str, tuple[int, str]] = field(default_factory=dict)
+    rows: dict[str, Placed] = field(default_factory=dict)
 
 
 def judge(
@@ -52,18 +67,16 @@ def judge(
         *(maker.worker(job) for job in worker_nodes(snapshot)),
     ]
     memo.cases = {judged.case.job.id: judged for judged in found}
-    rows: list[JobRow] = []
-    memory: dict[str, tuple[Case, JobRow]] = {}
-    keys: dict[str, tuple[int, str]] = {}
+    placed = []
     for case, kind_evidence in with_successors([(judged.case, judged.kind_evidence) for judged in found]):
         before = memo.rows.get(case.job.id)
-        same = before is not None and before[0] is case
-        row = before[1] if before is not None and same else _row(case, kind_evidence, snapshot.session)
-        rows.append(row)
-        memory[row.id] = (case, row)
-        keys[row.id] = memo.keys[row.id] if same else sort_key(row)
-    memo.rows, memo.keys = memory, keys
-    return sorted(rows, key=lambda row: keys[row.id], reverse=True)
+        if before is None or not before.still(case, kind_evidence, snapshot.session):
+            row = _row(case, kind_evidence, snapshot.session)
+            before = Placed(case, kind_evidence, row, sort_key(row))
+        placed.append(before)
+    memo.rows = {each.row.id: each for each in placed}
+    placed.sort(key=attrgetter("place"), reverse=True)
+    return [each.row for each in placed]
 
 
 def sort_key(row: JobRow) -> tuple[int, str]:

@@ -129,13 +129,17 @@ def _fits(match: Match, asked: Asked) -> bool:
     job = asked.job
     if match.entrypoint is not None and not matches(match.entrypoint, job.entrypoint):
         return False
-    if match.submission_id is not None and not matches(match.submission_id, job.submission_id or ""):
+    if match.submission_id is not None and not _like(match.submission_id, job.submission_id):
         return False
     if match.namespace is not None:
         namespaces = asked.owned.namespaces if asked.owned is not None else ()
         if not any(matches(match.namespace, namespace) for namespace in namespaces):
             return False
-    return all(matches(pattern, job.metadata.get(name, "")) for name, pattern in match.metadata.items())
+    return all(_like(pattern, job.metadata.get(name)) for name, pattern in match.metadata.items())
+
+
+def _like(pattern: str, text: str | None) -> bool:
+    return text is not None and matches(pattern, text)
 
 
 def _claims_a_kind(asked: Asked) -> bool:

@@ -194,8 +194,9 @@ class Latest:
             if sleeping.done():
                 sleeping.result()
             elif self._cost_s > 0:
-                # Many events are one look: what comes in this short time is seen by it too.
-                await self._pause(_GATHER_S)
+                # Many events are one look: what comes in this short time is seen by it too. However many come, we
+                # rest as long as we look.
+                await self._pause(max(_GATHER_S, self._cost_s))
         finally:
             sleeping.cancel()
             nudged.cancel()

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from serve_app.jobs.kinds import APPLICATION_SERVER, COA_INITIALIZATION
+from serve_app.jobs.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
 from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
 from serve_app.jobs.views import time_view
 
 Json = dict[str, Any]
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"
+# One that is ill now was deployed all the same; of any other status it is not there.
+_OF_STATUS = {"RUNNING": _DONE, "UNHEALTHY": _DONE, "DEPLOYING": _RUNNING}
 
 
 class _Step(NamedTuple):
@@ -31,10 +33,10 @@ def lifecycle_of(
     steps = [
         _head_up(snapshot.nodes, head),
         _controller(snapshot, controller_at),
-        _server(rows),
+        _server(snapshot, rows),
         _application(snapshot.serve, application),
-        _initialization(rows, head),
-        _ready(rows, head),
+        _initialization(snapshot, rows, head),
+        _ready(snapshot, rows, head),
     ]
     began = head.started_at if head is not None else None
     return [_view(step, began) for step in steps]
@@ -60,11 +62,14 @@ def _controller(snapshot: Snapshot, controller_at: datetime | None) -> _Step:
     return _Step("serve-controller", title, source, _UNKNOWN, controller_at)
 
 
-def _server(rows: Iterable[JobRow]) -> _Step:
+def _server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
     title, source = "The job that serves started", "worker table"
-    row = next((row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is Outcome.RUNNING), None)
+    servers = [row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is Outcome.RUNNING]
+    # Other web servers may run beside Ray Serve.
+    row = next((row for row in servers if row.evidence and row.evidence[0].rule == BY_SERVE), None)
+    row = row or next(iter(servers), None)
     if row is None:
-        return _Step("application-server", title, source, _MISSING)
+        return _Step("application-server", title, source, _without(snapshot))
     return _Step("application-server", title, source, _DONE, row.started_at)
 
 
@@ -75,14 +80,19 @@ def _application(serve: Section[ServeFacts], name: str) -> _Step:
     app: ApplicationFacts | None = next((app for app in serve.value.applications if app.name == name), None)
     if app is None:
         return _Step("application", title, source, _MISSING)
-    return _Step("application", title, source, _DONE if app.status == "RUNNING" else _RUNNING, app.deployed_at)
+    return _Step("application", title, source, _OF_STATUS.get(app.status, _MISSING), app.deployed_at)
 
 
-def _initialization(rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
+def _without(snapshot: Snapshot) -> str:
+    """What is not seen is missing only when there is a list in which it could stand."""
+    return _MISSING if isinstance(snapshot.jobs, Known) else _UNKNOWN
+
+
+def _initialization(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     title, source = "The organism was initialized", "job list"
     runs = _runs(rows, head)
     if not runs:
-        return _Step("initialization", title, source, _MISSING)
+        return _Step("initialization", title, source, _without(snapshot))
     run = next((row for row in reversed(runs) if row.outcome is Outcome.SUCCEEDED), runs[0])
     if run.outcome is Outcome.SUCCEEDED:
         return _Step("initialization", title, source, _DONE, run.started_at, run.ended_at)
@@ -90,10 +100,10 @@ def _initialization(rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     return _Step("initialization", title, source, _RUNNING if on_its_way else _MISSING, run.started_at, run.ended_at)
 
 
-def _ready(rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
+def _ready(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     title, source = "Ready: the first initialization had succeeded", "job list"
     ended = [row.ended_at for row in _runs(rows, head) if row.outcome is Outcome.SUCCEEDED and row.ended_at is not None]
-    return _Step("ready", title, source, _DONE if ended else _MISSING, min(ended, default=None))
+    return _Step("ready", title, source, _DONE if ended else _without(snapshot), min(ended, default=None))
 
 
 def _runs(rows: Iterable[JobRow], head: NodeFacts | None) -> list[JobRow]:

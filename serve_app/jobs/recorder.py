@@ -1,6 +1,7 @@
 """Keeping the history: what judging found is written to the store, by one writer, and never waits for it.
 
-What could not be written stays marked as unwritten and is tried again; judging and answering go on meanwhile.
+What could not be written stays marked as unwritten and is tried again, each state of a job in its turn; judging and
+answering go on meanwhile.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 
 from serve_app.errors import AppError
@@ -22,10 +24,14 @@ BATCH = 500
 _UPKEEP_EVERY = timedelta(seconds=60)
 _AGAIN_AFTER_S = 2.0
 _FORGOTTEN_AT_ONCE = 2_000
+# A store may be down for days: so many states of one job wait at most, and so many jobs that Ray has forgotten since.
+_MOST_STATES = 8
+_MOST_FORGOTTEN = 10_000
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 
 Json = dict[str, Any]
-_Judged = tuple[str, str, str, str]
+# What is written anew when it changes; the store calls a change of the first four a transition.
+_Judged = tuple[str, str, str, str, str, datetime | None, datetime | None]
 
 
 class History(Protocol):
@@ -65,7 +71,7 @@ class Recorder:
         self._now = now
         self._pause = pause
         self._written: dict[str, tuple[JobRow, _Judged]] = {}
-        self._waiting: dict[str, JobRow] = {}
+        self._waiting: dict[str, tuple[JobRow, ...]] = {}
         self._open: set[str] | None = None
         self._series: tuple[str, ...] = ()
         self._complete = False
@@ -76,7 +82,7 @@ class Recorder:
     @property
     def unwritten(self) -> dict[str, JobRow]:
         """Jobs whose present state the store does not have yet, by key."""
-        return self._waiting
+        return {key: states[-1] for key, states in self._waiting.items()}
 
     def start(self) -> None:
         """Begin to write; does nothing when begun."""
@@ -109,16 +115,19 @@ class Recorder:
             if before is not None and before[0] is row:
                 seen[key] = before
                 continue
-            judged = (row.status, row.outcome.value, row.verdict.value, row.rule)
+            words = (row.status, row.outcome.value, row.verdict.value, row.rule, row.kind)
+            judged = (*words, row.started_at, row.ended_at)
             seen[key] = (row, judged)
+            states = self._waiting.get(key, ())
             if before is None or before[1] != judged:
                 changed = True
-                self._waiting[key] = row
-            elif key in self._waiting:
-                self._waiting[key] = row
+                self._waiting[key] = (*states[: _MOST_STATES - 1], row)
+            elif states:
+                self._waiting[key] = (*states[:-1], row)
         self._complete = complete
         self._written = seen
         self._series = tuple(dict.fromkeys(series))
+        self._give_up_oldest()
         if changed:
             self._wake.set()
         return changed
@@ -138,6 +147,12 @@ class Recorder:
             if self.failure is not None:
                 log.info("history is written again", extra={"action": "history_written"})
             self.failure = None
+
+    def _give_up_oldest(self) -> None:
+        forgotten = [key for key in self._waiting if key not in self._written]
+        for key in forgotten[: max(0, len(forgotten) - _MOST_FORGOTTEN)]:
+            log.warning("a job is lost to the history", extra={"action": "job_not_written", "job": key})
+            del self._waiting[key]
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -159,17 +174,26 @@ class Recorder:
         if self._open is None:
             self._open = set(await self._history.open_jobs(self._session))
         while self._waiting:
-            batch = dict(list(self._waiting.items())[:BATCH])
+            # The oldest state of each: the store tells a transition by comparing with what it has.
+            batch = {key: states[0] for key, states in islice(self._waiting.items(), BATCH)}
             await self._history.save_jobs(self._session, [record_of(row) for row in batch.values()])
             for key, row in batch.items():
-                if self._waiting.get(key) is row:
-                    del self._waiting[key]
+                self._drop(key, row)
                 (self._open.add if row.outcome in _ON_ITS_WAY else self._open.discard)(key)
         if self._complete and self._written:
             gone = [key for key in self._open if key not in self._written]
             if gone:
                 await self._history.close_unseen_jobs(self._session, gone[:BATCH])
                 self._open.difference_update(gone[:BATCH])
+
+    def _drop(self, key: str, written: JobRow) -> None:
+        """What was written waits no longer, unless there is newer word of the same state."""
+        states = self._waiting.get(key, ())
+        if states and states[0] is written:
+            if len(states) > 1:
+                self._waiting[key] = states[1:]
+            else:
+                del self._waiting[key]
 
     async def _upkeep(self) -> None:
         await self._history.save_jobs(self._session, [])

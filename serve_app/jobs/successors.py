@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -22,14 +23,17 @@ def with_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, 
     """
     repairs: dict[str, Case] = {}
     retries: dict[str, Case] = {}
-    for case, kind_evidence in cases:
-        purpose, good = _purpose(case, kind_evidence), _good(case)
+    purposes = [_purpose(case, kind_evidence) for case, kind_evidence in cases]
+    for (case, _), purpose in zip(cases, purposes, strict=True):
+        good = purpose is not None and _good(case)
         if purpose is not None and (good or case.conclusion.outcome in ON_ITS_WAY):
             _keep_latest(repairs if good else retries, purpose, case)
-    retried = {of: case for case, _ in cases if (of := case.job.metadata.get(RETRY_OF_KEY))}
+    retried: dict[str, Case] = {}
+    for case, _ in cases:
+        if of := case.job.metadata.get(RETRY_OF_KEY):
+            retried[of] = max(retried.get(of, case), case, key=_promise)
     in_a_row = _failures_in_a_row(case for case, _ in cases)
-    for case, kind_evidence in cases:
-        purpose = _purpose(case, kind_evidence)
+    for (case, kind_evidence), purpose in zip(cases, purposes, strict=True):
         repaired_by = retried_by = None
         if purpose is not None:
             repaired_by, retried_by = _later(repairs.get(purpose), case), _later(retries.get(purpose), case)
@@ -72,7 +76,7 @@ def _last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str |
     last = case
     for _ in range(_MOST_RETRIES):
         following = retried.get(last.job.id)
-        if following is None:
+        if following is None or following is case:
             break
         last = following
     if last is case:
@@ -80,6 +84,11 @@ def _last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str |
     if _good(last):
         return last.job.id, None
     return None, last.job.id if last.conclusion.outcome in ON_ITS_WAY else None
+
+
+def _promise(case: Case) -> tuple[bool, bool, float]:
+    """Of several retries of one job, that which succeeded counts, or else that which may yet."""
+    return _good(case), case.conclusion.outcome in ON_ITS_WAY, _start(case)
 
 
 def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
@@ -99,4 +108,7 @@ def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
 
 
 def _start(case: Case) -> float:
-    return case.job.started_at.timestamp() if case.job.started_at else 0.0
+    """When it began; of what is not known to have begun, that which is on its way is the newest."""
+    if case.job.started_at is None:
+        return math.inf if case.conclusion.outcome in ON_ITS_WAY else 0.0
+    return case.job.started_at.timestamp()

@@ -250,7 +250,8 @@ VERDICT_RULES = (
     VerdictRule(
         "retry-running",
         None,
-        NOT_DONE,
+        # What was stopped on request is as it should be, with a retry or without.
+        NOT_DONE - {Outcome.STOPPED},
         Verdict.WARN,
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),

@@ -1,80 +1,93 @@
-"""What is written to the history: only what changed, nothing twice, nothing lost while the store is away."""
+"""What is written to the history, when, and what happens while the store is down."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from serve_app.errors import Unavailable
+from serve_app.jobs import recorder as recorder_module
 from serve_app.jobs.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.jobs.recorder import BATCH, Recorder
-from tests.unit.jobs.test_judge import snapshot, submission
+from serve_app.jobs.records import record_of
+from tests.unit.jobs.test_judge import NOW, ago, snapshot, submission
 
-SESSION = "s1"
-
-
-class Shelf:
-    """A store in memory; ``away`` makes every question fail."""
-
-    def __init__(self) -> None:
-        self.away = False
-        self.batches: list[list[str]] = []
-        self.closed: list[str] = []
-        self.open: list[str] = []
-        self.over: list[str] = []
-        self.forgot: list[tuple[float, int]] = []
-        self.asked_series: list[list[str]] = []
-
-    def _answer(self) -> None:
-        if self.away:
-            raise Unavailable("the disk of the database is full")
-
-    async def save_jobs(self, session: str, records: Sequence[dict[str, Any]]) -> None:
-        self._answer()
-        assert session == SESSION
-        if records:
-            self.batches.append([f"{each['id']} {each['outcome']}" for each in records])
-
-    async def open_jobs(self, session: str) -> list[str]:
-        self._answer()
-        return self.open
-
-    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None:
-        self._answer()
-        self.closed += keys
-
-    async def close_sessions(self, current: str) -> list[str]:
-        self._answer()
-        return self.over
-
-    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int:
-        self._answer()
-        self.forgot.append((kept_days, kept_jobs))
-        return 0
-
-    async def past_runs(self, series: Sequence[str]) -> dict[str, dict[str, Any]]:
-        self._answer()
-        self.asked_series.append(list(series))
-        told = {"durations_s": [3.0, 1.0, 2.0], "last_started_us": 0, "last_succeeded_us": None}
-        return dict.fromkeys(series, told)
+Json = dict[str, Any]
+DOWN = Unavailable("The store does not answer.")
+QUIET: list[Any] = [("save", []), ("close_sessions", ""), ("forget", 90.0, 100_000, 2_000)]
 
 
 class Clock:
-    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    def __init__(self) -> None:
+        self.now = NOW
 
     def __call__(self) -> datetime:
         return self.now
 
 
+class FakeHistory:
+    """A store that keeps the last state of each job, and a transition for each change of judgement."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+        self.asked: list[Any] = []
+        self.jobs: dict[str, Json] = {}
+        self.transitions: list[str] = []
+        self.open: list[str] = []
+        self.over: list[str] = []
+        self.runs: dict[str, Json] = {}
+        self.during_save: Any = None
+
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+        self._answer(("save", [record["key"] for record in records]))
+        before = dict(self.jobs)
+        for record in records:
+            judged = [record[name] for name in ("status", "outcome", "verdict", "rule")]
+            known = before.get(record["key"])
+            if known is None or [known[name] for name in ("status", "outcome", "verdict", "rule")] != judged:
+                self.transitions.append(f"{record['id']} {record['outcome']}")
+            self.jobs[record["key"]] = record
+        if self.during_save is not None:
+            self.during_save()
+
+    async def open_jobs(self, session: str) -> list[str]:
+        self._answer(("open", session))
+        return self.open
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None:
+        self._answer(("close", sorted(keys)))
+
+    async def close_sessions(self, current: str) -> list[str]:
+        self._answer(("close_sessions", current))
+        return self.over
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int:
+        self._answer(("forget", kept_days, kept_jobs, batch))
+        return 0
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
+        self._answer(("past", list(series)))
+        return self.runs
+
+    def _answer(self, asked: Any) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(asked)
+
+    def told(self) -> list[Any]:
+        """What was asked since the last time, the upkeep's questions aside."""
+        asked, self.asked = self.asked, []
+        return [each for each in asked if each not in QUIET and each != ("open", "")]
+
+
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def history() -> FakeHistory:
+    return FakeHistory()
 
 
 @pytest.fixture
@@ -83,101 +96,209 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def recorder(shelf: Shelf, clock: Clock) -> Recorder:
-    return Recorder(shelf, SESSION, clock, kept_days=7, kept_jobs=500)
+def recorder(history: FakeHistory, clock: Clock) -> Recorder:
+    return Recorder(history, "", clock)
 
 
-def rows(*jobs: tuple[str, str]) -> list[JobRow]:
-    made = judge(snapshot(*(submission(id, status) for id, status in jobs)), datetime(2026, 1, 1, 12, tzinfo=UTC))
-    return [replace(row, session=SESSION) for row in sorted(made, key=lambda row: row.id)]
+def rows(**statuses: str) -> list[JobRow]:
+    return judge(snapshot(*(submission(id, status) for id, status in statuses.items())), NOW)
 
 
-async def test_what_changed_is_written_once(recorder: Recorder, shelf: Shelf) -> None:
-    first = rows(("a", "RUNNING"), ("b", "SUCCEEDED"))
-    assert recorder.offer(first, complete=True) is True
-    assert sorted(recorder.unwritten) == ["s1/a", "s1/b"]
+def key(id: str) -> str:
+    return f"/{id}"
+
+
+async def test_only_what_changed_is_written(recorder: Recorder, history: FakeHistory) -> None:
+    same = rows(a="SUCCEEDED", b="RUNNING")
+    found = []
+    for offered in (same, same, rows(a="SUCCEEDED", b="RUNNING"), rows(a="SUCCEEDED", b="FAILED"), []):
+        changed = recorder.offer(offered, complete=False)
+        await recorder.write_once()
+        found.append((changed, history.told()))
+    assert found == [
+        (True, [("save", ["/b", "/a"])]),
+        (False, []),
+        (False, []),
+        (True, [("save", ["/b"])]),
+        (False, []),
+    ]
+    assert history.transitions == ["b running", "a succeeded", "b failed"]
+    assert recorder.unwritten == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata": {"seedcore.kind": "report"}},
+        {"ended_at": ago(1)},
+        {"started_at": ago(11)},
+        {"exit_code": None},
+    ],
+)
+async def test_what_pages_and_figures_depend_on_is_written_anew(
+    recorder: Recorder, history: FakeHistory, changes: Json
+) -> None:
+    """A row that stood at another place, or counted elsewhere, must not stay so in the store."""
+    values = {"status": "SUCCEEDED", **changes}
+    for job in (submission("a", "SUCCEEDED"), submission("a", **values)):
+        [row] = judge(snapshot(job), NOW)
+        recorder.offer([row], complete=True)
+        await recorder.write_once()
+        assert history.jobs[key("a")] == record_of(row)
+
+
+async def test_while_the_store_is_down_every_state_waits_its_turn(recorder: Recorder, history: FakeHistory) -> None:
+    history.failure = DOWN
+    for a, b in (("PENDING", "RUNNING"), ("RUNNING", "RUNNING"), ("RUNNING", "RUNNING"), ("FAILED", "RUNNING")):
+        recorder.offer(rows(a=a, b=b), complete=True)
+        await recorder.write_once()
+        assert recorder.failure == "The store does not answer."
+    unwritten = {name: row.outcome.value for name, row in recorder.unwritten.items()}
+    assert unwritten == {key("a"): "failed", key("b"): "running"}
+    history.failure = None
     await recorder.write_once()
-    assert recorder.offer(first, complete=True) is False
-    # Another look at the same: new rows that say the same, but for the seconds that a job has been running.
-    assert recorder.offer([replace(row, reason="later") for row in first], complete=True) is False
-    await recorder.write_once()
-    assert recorder.offer(rows(("a", "FAILED"), ("b", "SUCCEEDED")), complete=True) is True
-    await recorder.write_once()
-    assert shelf.batches == [["a running", "b succeeded"], ["a failed"]]
-    assert (recorder.unwritten, recorder.failure) == ({}, None)
+    assert (recorder.failure, recorder.unwritten) == (None, {})
+    assert history.transitions == ["b running", "a pending", "a running", "a failed"]
+    assert history.told() == [("save", ["/b", "/a"]), ("save", ["/a"]), ("save", ["/a"])]
 
 
-async def test_while_the_store_is_away_the_newest_word_waits(recorder: Recorder, shelf: Shelf) -> None:
-    shelf.away = True
-    recorder.offer(rows(("a", "PENDING")), complete=True)
+async def test_of_one_job_only_so_many_states_wait(recorder: Recorder, history: FakeHistory) -> None:
+    history.failure = DOWN
+    for number in range(20):
+        recorder.offer(rows(a="RUNNING" if number % 2 else "PENDING"), complete=True)
+    recorder.offer(rows(a="FAILED"), complete=True)
+    history.failure = None
     await recorder.write_once()
-    assert recorder.failure == "the disk of the database is full"
-    recorder.offer(rows(("a", "RUNNING"), ("b", "RUNNING")), complete=True)
-    await recorder.write_once()
-    recorder.offer(rows(("a", "SUCCEEDED"), ("b", "RUNNING")), complete=True)
-    await recorder.write_once()
-    assert sorted(recorder.unwritten) == ["s1/a", "s1/b"]
-    shelf.away = False
-    await recorder.write_once()
-    assert (shelf.batches, recorder.failure, recorder.unwritten) == ([["a succeeded", "b running"]], None, {})
+    assert history.transitions == [*["a pending", "a running"] * 3, "a pending", "a failed"]
 
 
-async def test_what_changes_during_a_write_is_written_after_it(recorder: Recorder, shelf: Shelf) -> None:
-    recorder.offer(rows(("a", "RUNNING")), complete=True)
-    save = shelf.save_jobs
+async def test_of_jobs_that_ray_has_forgotten_only_so_many_wait(
+    recorder: Recorder, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_MOST_FORGOTTEN", 2)
+    for number in range(5):
+        recorder.offer(rows(**{f"j{number}": "SUCCEEDED"}), complete=True)
+    assert list(recorder.unwritten) == [key("j2"), key("j3"), key("j4")]
 
-    async def slow(session: str, records: Sequence[dict[str, Any]]) -> None:
-        await save(session, records)
-        if len(shelf.batches) == 1:
-            recorder.offer(rows(("a", "FAILED")), complete=True)
 
-    shelf.save_jobs = slow  # type: ignore[method-assign]
+async def test_what_changes_while_it_is_written_is_written_again(recorder: Recorder, history: FakeHistory) -> None:
+    def change() -> None:
+        history.during_save = None
+        recorder.offer(rows(a="FAILED"), complete=True)
+
+    history.during_save = change
+    recorder.offer(rows(a="RUNNING"), complete=True)
     await recorder.write_once()
-    assert shelf.batches == [["a running"], ["a failed"]]
+    assert (history.transitions, recorder.unwritten) == (["a running", "a failed"], {})
 
 
-async def test_many_are_written_in_batches(recorder: Recorder, shelf: Shelf) -> None:
-    recorder.offer(rows(*((f"j{number:04}", "SUCCEEDED") for number in range(BATCH + 1))), complete=True)
+async def test_it_writes_in_batches(recorder: Recorder, history: FakeHistory) -> None:
+    recorder.offer(rows(**{f"j{number}": "SUCCEEDED" for number in range(BATCH + 1)}), complete=True)
     await recorder.write_once()
-    assert [len(batch) for batch in shelf.batches] == [BATCH, 1]
+    assert [len(keys) for what, keys in history.told() if what == "save"] == [BATCH, 1]
 
 
-async def test_what_ray_no_longer_lists_is_closed_when_the_look_was_whole(recorder: Recorder, shelf: Shelf) -> None:
-    shelf.open = ["s1/of-an-earlier-replica", "s1/a"]
-    recorder.offer(rows(("a", "RUNNING"), ("b", "RUNNING"), ("c", "SUCCEEDED")), complete=False)
+@pytest.mark.parametrize(
+    ("complete", "offered", "wanted"),
+    [
+        (True, {"b": "RUNNING"}, [("close", ["/a", "/old"])]),
+        # Of an incomplete look, what is missing need not be gone.
+        (False, {"b": "RUNNING"}, []),
+        # Nor of one without any row.
+        (True, {}, []),
+        (True, {"a": "RUNNING", "b": "RUNNING"}, [("close", ["/old"])]),
+    ],
+)
+async def test_what_ray_no_longer_lists_is_closed_when_the_look_was_complete(
+    recorder: Recorder, history: FakeHistory, complete: bool, offered: dict[str, str], wanted: list[Any]
+) -> None:
+    history.open = [key("old")]
+    recorder.offer(rows(a="RUNNING", b="RUNNING", c="FAILED"), complete=False)
     await recorder.write_once()
-    recorder.offer(rows(("a", "RUNNING")), complete=False)
+    history.told()
+    recorder.offer(rows(**offered), complete=complete)
     await recorder.write_once()
-    assert shelf.closed == []
-    recorder.offer(rows(("a", "RUNNING")), complete=True)
+    assert history.told() == wanted
     await recorder.write_once()
-    assert sorted(shelf.closed) == ["s1/b", "s1/of-an-earlier-replica"]
-    await recorder.write_once()
-    assert len(shelf.closed) == 2
+    assert history.told() == [], "it is closed once"
 
 
-async def test_upkeep_each_minute(recorder: Recorder, shelf: Shelf, clock: Clock) -> None:
-    recorder.offer(rows(("a", "RUNNING")), complete=True, series=["user:train", "nightly", "user:train"])
-    await recorder.write_once()
-    clock.now += timedelta(seconds=59)
-    await recorder.write_once()
-    assert (shelf.forgot, shelf.asked_series) == ([(7, 500)], [["user:train", "nightly"]])
-    assert recorder.past["nightly"] == PastRuns(
-        count=3, p50_s=2.0, p95_s=3.0, p99_s=3.0, last_started_at=datetime(1970, 1, 1, tzinfo=UTC)
-    )
-    clock.now += timedelta(seconds=1)
-    await recorder.write_once()
-    assert len(shelf.forgot) == 2
+async def test_the_upkeep_is_done_once_a_minute(recorder: Recorder, history: FakeHistory, clock: Clock) -> None:
+    asked = []
+    for minutes in (0, 0.9, 0.2, 1):
+        clock.now += timedelta(minutes=minutes)
+        await recorder.write_once()
+        asked.append([each for each in history.asked if each != ("open", "")])
+        history.asked = []
+    assert asked == [QUIET, [], QUIET, QUIET]
 
 
-async def test_it_writes_by_itself_and_once_more_at_the_end(recorder: Recorder, shelf: Shelf) -> None:
+async def test_upkeep_that_failed_is_done_as_soon_as_the_store_is_back(
+    recorder: Recorder, history: FakeHistory
+) -> None:
+    history.failure = DOWN
+    await recorder.write_once()
+    history.failure = None
+    await recorder.write_once()
+    assert history.asked == [("open", ""), *QUIET]
+
+
+async def test_past_runs_are_asked_of_the_series_that_are_wanted(recorder: Recorder, history: FakeHistory) -> None:
+    history.runs = {
+        "x": {"durations_s": [3.0, 1.0], "last_started_us": 1_000_000, "last_succeeded_us": None},
+        "y": {"durations_s": [], "last_started_us": None, "last_succeeded_us": -1},
+    }
+    recorder.offer([], complete=True, series=["x", "y", "x", *(f"s{number}" for number in range(200))])
+    await recorder.write_once()
+    [asked] = [series for what, series in history.told() if what == "past"]
+    assert (asked[:3], len(asked)) == (["x", "y", "s0"], 100)
+    assert recorder.past == {
+        "x": PastRuns(2, 1.0, 3.0, 3.0, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), None),
+        "y": PastRuns(),
+    }
+
+
+async def test_the_writer_goes_on_while_the_store_is_down(history: FakeHistory, clock: Clock) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            history.failure = None
+        await asyncio.sleep(0)
+
+    recorder = Recorder(history, "", clock, pause=pause)
+    history.failure = DOWN
+    recorder.offer(rows(a="FAILED"), complete=True)
     recorder.start()
     recorder.start()
-    recorder.offer(rows(("a", "RUNNING")), complete=True)
-    for _ in range(20):
+    while recorder.unwritten:
         await asyncio.sleep(0)
     recorder.require_alive()
-    assert shelf.batches == [["a running"]]
-    recorder.offer(rows(("a", "STOPPED")), complete=True)
+    recorder.offer(rows(a="FAILED", b="FAILED"), complete=True)
+    while recorder.unwritten:
+        await asyncio.sleep(0)
+    assert (pauses, sorted(history.jobs)) == ([2.0] * 3, [key("a"), key("b")])
     await recorder.close()
-    assert shelf.batches[1:] == [["a stopped"]]
+
+
+async def test_what_is_left_is_written_at_the_end_unless_the_store_is_down(history: FakeHistory, clock: Clock) -> None:
+    for failure, wanted in ((None, [key("a")]), (DOWN, [])):
+        history.jobs, history.failure = {}, failure
+        recorder = Recorder(history, "", clock)
+        await recorder.write_once()
+        recorder.offer(rows(a="FAILED"), complete=True)
+        await recorder.close()
+        assert list(history.jobs) == wanted
+
+
+async def test_health_fails_when_writing_has_ended(history: FakeHistory, clock: Clock) -> None:
+    recorder = Recorder(history, "", clock)
+    recorder.require_alive()
+    history.failure = KeyError("a bug")
+    recorder.start()
+    assert recorder._writer is not None
+    await asyncio.wait({recorder._writer})
+    with pytest.raises(RuntimeError, match="writer of the history"):
+        recorder.require_alive()
+    await recorder.close()
