@@ -297,3 +297,24 @@ async def test_a_line_that_is_no_job_is_refused(store: Store, line: str) -> None
     with pytest.raises(InvalidInput, match="line 1 is no job"):
         await store.import_jobs([line])
     assert await store.list_jobs(EVERYTHING) == []
+
+
+async def test_what_was_exported_can_be_imported_whatever_its_log_says(
+    store: Store, clock: Clock, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MAX_TRANSITIONS):
+        clock.now += timedelta(seconds=1)
+        await store.save_jobs("s1", [record("a", rule=f"rule-{number}", reason="因" * 500, searchable="名" * 8_000)])
+    await store.save_log_excerpt("s1/a", '{"key": "\\u0000"}' + "志" * MAX_LOG_EXCERPT_CHARS)
+    await store.save_jobs("s1", [record("b")])
+    await store.save_log_excerpt("s1/b", '{"key": "\\u0000"}')
+    out = tmp_path / "jobs.jsonl"
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    copy = await Store.open(other)
+    try:
+        for id in ("a", "b"):
+            assert await copy.find_job(id) == await store.find_job(id)
+    finally:
+        await copy.close()
