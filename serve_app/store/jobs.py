@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store.bounds import checked_name, readable
@@ -57,6 +57,7 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     ]
     if transitions:
         await connection.execute(job_transitions.insert(), transitions)
+        await _cut_transitions(connection, [each["key"] for each in transitions])
 
 
 async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
@@ -200,6 +201,15 @@ def _stored(record: Json, now: datetime) -> Json:
 
 def _encoded(content: Any) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+
+
+async def _cut_transitions(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """What is beyond ``MAX_TRANSITIONS`` of a job is never told again; one that flaps for weeks must not pile it up."""
+    newest_first = func.row_number().over(partition_by=job_transitions.c.key, order_by=job_transitions.c.number.desc())
+    placed = select(job_transitions.c.number, newest_first.label("place")).where(job_transitions.c.key.in_(keys))
+    old = placed.subquery()
+    beyond = select(old.c.number).where(old.c.place > MAX_TRANSITIONS)
+    await connection.execute(delete(job_transitions).where(job_transitions.c.number.in_(beyond)))
 
 
 async def _see(connection: AsyncConnection, now: datetime, session: str) -> None:

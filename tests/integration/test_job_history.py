@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from serve_app import history
 from serve_app.errors import InvalidInput
+from serve_app.store.engine import create_engine
 from serve_app.store.jobs import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
+from serve_app.store.tables import job_transitions
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_US = round(NOON.timestamp() * 1_000_000)
@@ -318,3 +321,17 @@ async def test_what_was_exported_can_be_imported_whatever_its_log_says(
             assert await copy.find_job(id) == await store.find_job(id)
     finally:
         await copy.close()
+
+
+async def test_no_more_transitions_are_kept_than_are_told(store: Store, database: str) -> None:
+    await store.save_jobs("s1", [record("calm")])
+    for number in range(MAX_TRANSITIONS + 7):
+        await store.save_jobs("s1", [record("flaps", rule=f"rule-{number}")])
+    told = await store.job_transitions("s1/flaps")
+    assert [each["rule"] for each in told] == [f"rule-{number}" for number in range(7, MAX_TRANSITIONS + 7)]
+    assert len(await store.job_transitions("s1/calm")) == 1
+    engine = create_engine(database)
+    async with engine.connect() as connection:
+        kept = await connection.scalar(select(func.count()).select_from(job_transitions))
+    await engine.dispose()
+    assert kept == MAX_TRANSITIONS + 1
