@@ -152,11 +152,15 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
 
 async def forget(connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int) -> int:
     """Delete ended jobs that are too old or too many, at most ``batch``; gives how many."""
-    oldest_us = round((now - timedelta(days=kept_days)).timestamp() * 1_000_000)
+    oldest = now - timedelta(days=kept_days)
     last = await connection.scalar(
         select(jobs.c.started_us).order_by(jobs.c.started_us.desc()).offset(kept_jobs).limit(1)
     )
-    too_old = jobs.c.ended_us < oldest_us
+    # Of one that was lost, or is no longer listed, nobody knows when it ended: its age is that of the last word on it.
+    too_old = or_(
+        jobs.c.ended_us < round(oldest.timestamp() * 1_000_000),
+        and_(jobs.c.ended_us.is_(None), jobs.c.updated_at < oldest),
+    )
     old = too_old if last is None else or_(too_old, jobs.c.started_us <= last)
     ended = jobs.c.outcome.not_in(_OPEN) & old
     keys = [

@@ -201,6 +201,20 @@ async def test_retention_by_age_and_by_count_spares_what_runs(store: Store, cloc
     assert await ids(store) == ["j9", "j8", "server"]
 
 
+async def test_retention_by_age_takes_what_was_lost_too(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("lost", took_s=None)])
+    await store.save_jobs("s2", [record("gone", session="s2", took_s=None), record("runs", session="s2", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    await store.close_unseen_jobs("s2", ["s2/gone"])
+    clock.now += timedelta(days=1)
+    assert await store.forget_jobs(2, 1000) == 0
+    clock.now += timedelta(days=1, seconds=1)
+    assert await store.forget_jobs(2, 1000) == 2
+    assert await ids(store) == ["runs"]
+
+
 async def test_figures(store: Store) -> None:
     bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
     await store.save_jobs(
