@@ -116,11 +116,11 @@ async def transitions_of(connection: AsyncConnection, key: str) -> list[Json]:
     return [_transition(row) for row in reversed(rows)]
 
 
-async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> None:
-    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it."""
+async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> bool:
+    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it; whether the job was there."""
     excerpt = readable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
     statement = update(jobs).where(jobs.c.key == checked_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
-    await connection.execute(statement)
+    return (await connection.execute(statement)).rowcount == 1
 
 
 async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
