@@ -23,9 +23,9 @@ _WENT_WRONG = (Outcome.FAILED, Outcome.LOST, Outcome.STOPPED)
 
 
 class Shelf(Protocol):
-    """Where excerpts are kept."""
+    """Where excerpts are kept, of jobs that it knows."""
 
-    async def save_log_excerpt(self, key: str, text: str) -> None: ...
+    async def save_log_excerpt(self, key: str, text: str) -> bool: ...
 
 
 class Excerpts:
@@ -76,9 +76,9 @@ class Excerpts:
         for attempt in range(_ATTEMPTS):
             try:
                 tail = await self._logs.tail(row.id, LINES)
-                if tail["lines"]:
-                    await self._shelf.save_log_excerpt(row.key, "\n".join(tail["lines"]))
-                return
+                # A short job may be here before the writer has brought it to the store: then once more, later.
+                if not tail["lines"] or await self._shelf.save_log_excerpt(row.key, "\n".join(tail["lines"])):
+                    return
             except AppError as error:
                 if attempt == _ATTEMPTS - 1:
                     extra = {"action": "log_not_kept", "job": row.id}

@@ -52,8 +52,8 @@ class HistoryHandle:
     async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json:
         return dict(await self._ask("jobs_ended_since", since_us, counts_only))
 
-    async def save_log_excerpt(self, key: str, text: str) -> None:
-        await self._ask("save_log_excerpt", key, text)
+    async def save_log_excerpt(self, key: str, text: str) -> bool:
+        return bool(await self._ask("save_log_excerpt", key, text))
 
     async def delete_job(self, key: str) -> bool:
         return bool(await self._ask("delete_job", key))

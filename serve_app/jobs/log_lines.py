@@ -19,6 +19,8 @@ _CUT = "… [cut]"
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
 _MOST_KEY_LINES = 400
+# Where such a key may begin before a line of it: its lines are of 64 characters.
+KEY_BYTES = 32_768
 _OF_A_KEY = re.compile(r"[A-Za-z0-9+/=\s]{1,200}")
 
 
@@ -33,13 +35,13 @@ class Line:
 class LineCutter:
     """Takes bytes as they come, from byte ``start`` of the file on, and gives the lines that are complete."""
 
-    def __init__(self, start: int, *, headless: bool = False) -> None:
-        """``headless``: the first line began before ``start``."""
+    def __init__(self, start: int, *, headless: bool = False, key_lines: int = 0) -> None:
+        """``headless``: the first line began before ``start``; ``key_lines``: see ``key_lines_after``."""
         self.read_to = start
         self._kept = bytearray()
         self._cut = False
         self._headless = headless
-        self._key_lines = 0
+        self._key_lines = key_lines
 
     def feed(self, data: bytes) -> list[Line]:
         """Lines that end in ``data``."""
@@ -79,6 +81,15 @@ class LineCutter:
         return f"{shown}{_CUT}" if self._cut or len(text) > MAX_CHARS else shown
 
 
+def key_lines_after(data: bytes) -> int:
+    """How many lines after this part of a log may be of a private key that begins in it and does not end."""
+    text = data[-KEY_BYTES:].decode(errors="replace")
+    begins = max((found.start() for found in _KEY_BEGINS.finditer(text)), default=None)
+    if begins is None or _KEY_ENDS.search(text, begins):
+        return 0
+    return max(0, _MOST_KEY_LINES + 1 - text.count("\n", begins))
+
+
 def begin_of_last(piece: Piece, lines: int) -> tuple[int, bool]:
     """Where the last ``lines`` lines of a file begin, looking at its last piece; and whether in the midst of a line."""
     data = piece.data
@@ -101,8 +112,9 @@ def begin_of_last(piece: Piece, lines: int) -> tuple[int, bool]:
 def last_lines(piece: Piece, lines: int) -> tuple[list[str], int]:
     """The last lines of a file, as its last piece has them, and where they begin."""
     begin, headless = begin_of_last(piece, lines)
-    cutter = LineCutter(begin, headless=headless)
-    found = cutter.feed(piece.data[begin - piece.start :])
+    before, rest = piece.data[: begin - piece.start], piece.data[begin - piece.start :]
+    cutter = LineCutter(begin, headless=headless, key_lines=key_lines_after(before))
+    found = cutter.feed(rest)
     shown = [line.text for line in (*found, *cutter.flush())]
     return _without_headless_key(shown), begin
 

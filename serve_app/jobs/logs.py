@@ -21,7 +21,7 @@ from urllib.parse import quote
 from serve_app.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
 from serve_app.jobs.actions import Find
-from serve_app.jobs.log_lines import LineCutter, begin_of_last, last_lines
+from serve_app.jobs.log_lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.retrying import ENDED
 from serve_app.jobs.views import time_view
@@ -207,7 +207,7 @@ class _Follow:
             return self._end("log_gone", None, "The log was cut or replaced while it was followed."), 0.0
         behind = piece.size_bytes - cutter.read_to
         if behind > MOST_BEHIND_BYTES:
-            self._cutter = LineCutter(piece.size_bytes - PIECE_BYTES, headless=True)
+            self._cutter = await self._begin(0, piece.size_bytes - PIECE_BYTES)
             return {"skipped_bytes": behind - PIECE_BYTES}, 0.0
         if piece.data:
             many = len(piece.data) > _MANY_BYTES
@@ -223,12 +223,16 @@ class _Follow:
         if after is None:
             piece = await self._logs._last_piece(self._url, lines)
             begin, headless = begin_of_last(piece, lines)
-            return LineCutter(begin if not headless else piece.start + len(piece.data), headless=headless)
+            begin = piece.start + len(piece.data) if headless else begin
+            key_lines = key_lines_after(piece.data[: begin - piece.start])
+            return LineCutter(begin, headless=headless, key_lines=key_lines)
         if after == 0:
             return LineCutter(0)
-        # Anyone can name a byte; only one after a line end begins a line.
-        before = await self._logs._client.piece_of(self._url, after - 1, 1)
-        return LineCutter(after, headless=before.data != b"\n")
+        # Anyone can name a byte: only one after a line end begins a line, and it may be in the midst of a private key.
+        start = max(0, after - KEY_BYTES)
+        before = (await self._logs._client.piece_of(self._url, start, after - start)).data
+        whole = len(before) == after - start and before.endswith(b"\n")
+        return LineCutter(after, headless=not whole, key_lines=key_lines_after(before))
 
     async def _drained(self, cutter: LineCutter) -> Json:
         rest = cutter.flush()

@@ -146,7 +146,7 @@ class StoreDeployment:
         """See ``Store.job_transitions``."""
         return await (await self._opening.store()).job_transitions(key)
 
-    async def save_log_excerpt(self, key: str, text: str) -> None:
+    async def save_log_excerpt(self, key: str, text: str) -> bool:
         """See ``Store.save_log_excerpt``."""
         return await (await self._opening.store()).save_log_excerpt(key, text)
 

@@ -18,7 +18,9 @@ from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
 
 FORMAT = 1
 PAGE = 200
-MAX_LINE_CHARS = 4 * MAX_CONTENT_CHARS
+# The longest that an export makes: each character of the texts beside the content may take twelve, as an escape.
+MAX_LINE_CHARS = 2_097_152
+MAX_CONTENT_LINE_CHARS = 4 * MAX_CONTENT_CHARS
 
 _Name = Field(max_length=600)
 _OptionalName = Field(default=None, max_length=600)
@@ -123,8 +125,9 @@ def _parsed(number: int, text: str) -> JobLine:
     try:
         line = JobLine.model_validate(json.loads(text))
         # What could not be told as text could not be answered either.
-        json.dumps(line.content, allow_nan=False).encode()
-        if "\0" in text or "\\u0000" in text:
+        if len(json.dumps(line.content, allow_nan=False)) > MAX_CONTENT_LINE_CHARS:
+            raise ValueError(f"its content is longer than {MAX_CONTENT_LINE_CHARS} characters")
+        if _holds_nul(line.model_dump()):
             raise ValueError("it holds a NUL character")
     except ValidationError as error:
         first = error.errors()[0]
@@ -135,3 +138,12 @@ def _parsed(number: int, text: str) -> JobLine:
     if line.key != f"{line.session}/{line.id}" or not isinstance(line.content.get("row"), dict):
         raise InvalidInput(f"line {number} is no job: its key or its content does not fit.", line=number)
     return line
+
+
+def _holds_nul(value: Any) -> bool:
+    """Looked for in the texts themselves: a log may well have the six characters of NUL's escape in it."""
+    if isinstance(value, dict):
+        return any(_holds_nul(name) or _holds_nul(inner) for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store.bounds import checked_name, readable
@@ -57,6 +57,7 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     ]
     if transitions:
         await connection.execute(job_transitions.insert(), transitions)
+        await _cut_transitions(connection, [each["key"] for each in transitions])
 
 
 async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
@@ -115,11 +116,11 @@ async def transitions_of(connection: AsyncConnection, key: str) -> list[Json]:
     return [_transition(row) for row in reversed(rows)]
 
 
-async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> None:
-    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it."""
+async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> bool:
+    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it; whether the job was there."""
     excerpt = readable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
     statement = update(jobs).where(jobs.c.key == checked_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
-    await connection.execute(statement)
+    return (await connection.execute(statement)).rowcount == 1
 
 
 async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
@@ -151,11 +152,15 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
 
 async def forget(connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int) -> int:
     """Delete ended jobs that are too old or too many, at most ``batch``; gives how many."""
-    oldest_us = round((now - timedelta(days=kept_days)).timestamp() * 1_000_000)
+    oldest = now - timedelta(days=kept_days)
     last = await connection.scalar(
         select(jobs.c.started_us).order_by(jobs.c.started_us.desc()).offset(kept_jobs).limit(1)
     )
-    too_old = jobs.c.ended_us < oldest_us
+    # Of one that was lost, or is no longer listed, nobody knows when it ended: its age is that of the last word on it.
+    too_old = or_(
+        jobs.c.ended_us < round(oldest.timestamp() * 1_000_000),
+        and_(jobs.c.ended_us.is_(None), jobs.c.updated_at < oldest),
+    )
     old = too_old if last is None else or_(too_old, jobs.c.started_us <= last)
     ended = jobs.c.outcome.not_in(_OPEN) & old
     keys = [
@@ -200,6 +205,15 @@ def _stored(record: Json, now: datetime) -> Json:
 
 def _encoded(content: Any) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+
+
+async def _cut_transitions(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """What is beyond ``MAX_TRANSITIONS`` of a job is never told again; one that flaps for weeks must not pile it up."""
+    newest_first = func.row_number().over(partition_by=job_transitions.c.key, order_by=job_transitions.c.number.desc())
+    placed = select(job_transitions.c.number, newest_first.label("place")).where(job_transitions.c.key.in_(keys))
+    old = placed.subquery()
+    beyond = select(old.c.number).where(old.c.place > MAX_TRANSITIONS)
+    await connection.execute(delete(job_transitions).where(job_transitions.c.number.in_(beyond)))
 
 
 async def _see(connection: AsyncConnection, now: datetime, session: str) -> None:

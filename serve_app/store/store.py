@@ -122,9 +122,9 @@ class Store:
         """How the judgement of a job changed, oldest first."""
         return await self._read(jobs.transitions_of, key)
 
-    async def save_log_excerpt(self, key: str, text: str) -> None:
-        """Keep the end of a job's log."""
-        await self._write(jobs.save_log_excerpt, key, text)
+    async def save_log_excerpt(self, key: str, text: str) -> bool:
+        """Keep the end of a job's log; whether the job was there."""
+        return await self._write(jobs.save_log_excerpt, key, text)
 
     async def open_jobs(self, session: str) -> list[str]:
         """Keys of jobs that had not ended when they were last seen."""

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from serve_app import history
 from serve_app.errors import InvalidInput
+from serve_app.store.engine import create_engine
 from serve_app.store.jobs import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
+from serve_app.store.tables import job_transitions
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_US = round(NOON.timestamp() * 1_000_000)
@@ -198,6 +201,20 @@ async def test_retention_by_age_and_by_count_spares_what_runs(store: Store, cloc
     assert await ids(store) == ["j9", "j8", "server"]
 
 
+async def test_retention_by_age_takes_what_was_lost_too(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("lost", took_s=None)])
+    await store.save_jobs("s2", [record("gone", session="s2", took_s=None), record("runs", session="s2", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    await store.close_unseen_jobs("s2", ["s2/gone"])
+    clock.now += timedelta(days=1)
+    assert await store.forget_jobs(2, 1000) == 0
+    clock.now += timedelta(days=1, seconds=1)
+    assert await store.forget_jobs(2, 1000) == 2
+    assert await ids(store) == ["runs"]
+
+
 async def test_figures(store: Store) -> None:
     bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
     await store.save_jobs(
@@ -298,3 +315,38 @@ async def test_a_line_that_is_no_job_is_refused(store: Store, line: str) -> None
     with pytest.raises(InvalidInput, match="line 1 is no job"):
         await store.import_jobs([line])
     assert await store.list_jobs(EVERYTHING) == []
+
+
+async def test_what_was_exported_can_be_imported_whatever_its_log_says(
+    store: Store, clock: Clock, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MAX_TRANSITIONS):
+        clock.now += timedelta(seconds=1)
+        await store.save_jobs("s1", [record("a", rule=f"rule-{number}", reason="因" * 500, searchable="名" * 8_000)])
+    await store.save_log_excerpt("s1/a", '{"key": "\\u0000"}' + "志" * MAX_LOG_EXCERPT_CHARS)
+    await store.save_jobs("s1", [record("b")])
+    await store.save_log_excerpt("s1/b", '{"key": "\\u0000"}')
+    out = tmp_path / "jobs.jsonl"
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    copy = await Store.open(other)
+    try:
+        for id in ("a", "b"):
+            assert await copy.find_job(id) == await store.find_job(id)
+    finally:
+        await copy.close()
+
+
+async def test_no_more_transitions_are_kept_than_are_told(store: Store, database: str) -> None:
+    await store.save_jobs("s1", [record("calm")])
+    for number in range(MAX_TRANSITIONS + 7):
+        await store.save_jobs("s1", [record("flaps", rule=f"rule-{number}")])
+    told = await store.job_transitions("s1/flaps")
+    assert [each["rule"] for each in told] == [f"rule-{number}" for number in range(7, MAX_TRANSITIONS + 7)]
+    assert len(await store.job_transitions("s1/calm")) == 1
+    engine = create_engine(database)
+    async with engine.connect() as connection:
+        kept = await connection.scalar(select(func.count()).select_from(job_transitions))
+    await engine.dispose()
+    assert kept == MAX_TRANSITIONS + 1

@@ -27,6 +27,7 @@ class World:
         self.kept: list[tuple[str, str]] = []
         self.asked: list[str] = []
         self.pauses = 0
+        self.not_known = 0
         self.done = asyncio.Event()
 
     async def tail(self, id: str, lines: int) -> dict[str, Any]:
@@ -36,8 +37,12 @@ class World:
             raise answer
         return {"lines": answer}
 
-    async def save_log_excerpt(self, key: str, text: str) -> None:
+    async def save_log_excerpt(self, key: str, text: str) -> bool:
+        if self.not_known:
+            self.not_known -= 1
+            return False
         self.kept.append((key, text))
+        return True
 
     async def pause(self, seconds: float) -> None:
         self.pauses += 1
@@ -105,3 +110,10 @@ async def test_it_asks_three_times_and_goes_on(
     await settle()
     assert (world.kept, len(world.asked)) == (kept, asked)
     excerpts.require_alive()
+
+
+async def test_a_job_that_is_not_in_the_history_yet_is_tried_again(world: World, excerpts: Excerpts) -> None:
+    world.not_known = 1
+    excerpts.offer([row("short")], NOW)
+    await settle()
+    assert (world.kept, world.pauses) == ([("/short", "a\nb")], 1)

@@ -171,6 +171,28 @@ async def test_going_on_where_an_id_says(after: int, lines: list[str]) -> None:
     assert items[-1]["end"]["reason"] == "ended"
 
 
+KEY = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"Y2FuYXJ5\n" * 6 + b"-----END RSA PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(("lines", "after"), [(3, None), (1, len(KEY) // 2), (1, 32 + 9), (1, 32 + 18), (1, 33)])
+@pytest.mark.parametrize("log", [KEY + b"after\n", KEY[:70] + b"after\n"])
+async def test_a_follower_who_begins_in_a_private_key_sees_none_of_it(
+    log: bytes, lines: int, after: int | None
+) -> None:
+    items = await everything(logs_of(ray_with(log, status="FAILED")).follow("j", lines, after))
+    texts = [text for item in items for text, _ in item.get("lines", ())]
+    assert "Y2FuYXJ5" not in "".join(texts)
+    assert (await logs_of(ray_with(log)).tail("j", 3))["lines"][0] == "[redacted]"
+
+
+async def test_who_is_taken_to_the_end_of_a_private_key_sees_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BEHIND_BYTES", 100)
+    monkeypatch.setattr(module, "PIECE_BYTES", 60)
+    items = await everything(logs_of(ray_with(TEN + KEY, status="FAILED")).follow("j", 1, 0))
+    texts = [text for item in items for text, _ in item.get("lines", ())]
+    assert texts == [HEADLESS, *["[redacted]"] * 4]
+
+
 async def test_a_follower_is_bounded_in_time_and_hears_a_heartbeat() -> None:
     clock = Clock()
     items = await everything(logs_of(ray_with(b""), clock, follow_limit_s=40).follow("j", 1, None))

@@ -1,0 +1,53 @@
+"""What is answered while the history is not being written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from serve_app.jobs.job_answers import JobAnswers
+from serve_app.jobs.judge import judge
+from serve_app.jobs.latest import Seen
+from serve_app.jobs.models import JobRow
+from tests.unit.jobs.test_judge import NOW, snapshot, submission
+
+NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
+
+
+class Archive:
+    """A store that answers, and knows nothing of the last minutes."""
+
+    async def ended_since(self, since: datetime, rows: list[JobRow]) -> tuple[dict[str, Any], list[str]]:
+        return NOTHING, []
+
+
+def answers(failure: str | None) -> JobAnswers:
+    seen = snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED"))
+    rows = judge(seen, NOW)
+
+    async def get() -> Seen:
+        return Seen(seen, rows, {row.key: row for row in rows}, [], True)
+
+    watch = SimpleNamespace(
+        latest=SimpleNamespace(get=get), archive=Archive(), history_failure=failure, findings=lambda seen: []
+    )
+    return JobAnswers(watch, None, SimpleNamespace(exception_frames=dict), frozenset())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("failure", "ended", "degraded"),
+    [
+        (None, {"ended": 0, "failed": 0}, []),
+        ("The disk is full.", {"ended": 2, "failed": 1}, ["history is not being written: The disk is full."]),
+    ],
+)
+async def test_failures_count_also_while_the_store_takes_nothing(
+    failure: str | None, ended: dict[str, int], degraded: list[str]
+) -> None:
+    told = await answers(failure).alert_inputs()
+    assert (told["windows"], told["degraded"]) == ({"5m": ended, "1h": ended}, degraded)
+    figures = await answers(failure).figures({"window": "5m"})
+    assert (figures["jobs"]["failed"], figures["degraded"]) == (ended["failed"], degraded)
