@@ -39,7 +39,7 @@ def why_waiting(
     if supervisor is not None and isinstance(nodes, Known):
         alive = [node.resources for node in nodes.value if node.alive]
         wanted = _told(supervisor.required)
-        if not any(_covers(resources, supervisor.required) for resources in alive):
+        if alive and not any(_covers(resources, supervisor.required) for resources in alive):
             fact = f"it needs {wanted}; {_most(alive, supervisor.required)}"
             sentence = f"It needs {wanted}, which no node of this cluster has."
             return Waiting(INFEASIBLE, sentence, (Evidence(INFEASIBLE, "actor table", fact),))
@@ -94,5 +94,9 @@ def _told(amounts: Mapping[str, float]) -> str:
 
 def _most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
     every = list(nodes)
-    most = {name: max((node.get(name, 0.0) for node in every), default=0.0) for name in needs}
-    return f"the most that one node has: {_told(most)}"
+    most = {
+        name: max((node.get(name, 0.0) for node in every), default=0.0)
+        for name in needs
+        if not name.startswith(_OF_NODES)
+    }
+    return f"the most that one node has: {_told(most)}" if most else "no node that is alive is the one"
