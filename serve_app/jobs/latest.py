@@ -67,6 +67,7 @@ class Latest:
         self._nudged = asyncio.Event()
         self._taken = float("-inf")
         self._cost_s = 0.0
+        self._ended = float("-inf")
         self._failure: str | None = None
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.Task[None] | None = None
@@ -151,7 +152,8 @@ class Latest:
         self._by_key = {row.key: row for row in rows}
         if self._seen(snapshot, rows):
             self._changed = self._clock()
-        self._cost_s = self._clock() - began
+        self._ended = self._clock()
+        self._cost_s = self._ended - began
 
     def _report(self, looking: asyncio.Task[None]) -> None:
         if not looking.cancelled() and (error := looking.exception()) is not None:
@@ -190,8 +192,9 @@ class Latest:
             if sleeping.done():
                 sleeping.result()
             elif self._cost_s > 0:
-                # Many events are one look: what comes in this short time is seen by it too.
-                await self._pause(_GATHER_S)
+                # Many events are one look: what comes in this time is seen by it too. In a big cluster something
+                # happens all the time, and looks must rest as long after each other as they do without events.
+                await self._pause(max(_GATHER_S, _REST_PER_LOOK * self._cost_s - (self._clock() - self._ended)))
         finally:
             sleeping.cancel()
             nudged.cancel()
