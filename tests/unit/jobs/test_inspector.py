@@ -397,3 +397,24 @@ async def test_a_new_configuration_counts_from_the_next_look(
         100,
         ["job list: 100 of 150 jobs are kept: those on their way, and the newest."],
     )
+
+
+@pytest.mark.parametrize("error", [NotFound("There is no such log."), Unavailable("The node cannot be asked.")])
+async def test_the_log_of_a_job_whose_node_is_gone_is_what_was_kept(
+    inspector: JobInspector, monkeypatch: pytest.MonkeyPatch, error: AppError
+) -> None:
+    id = job_of("driver-exception")["job_id"]
+    kept: dict[str, Any] = {"id": id, "source": "history", "lines": ["the end"]}
+
+    async def tail(id: str, lines: int) -> dict[str, Any]:
+        raise error
+
+    async def kept_log(id: str, lines: int) -> dict[str, Any]:
+        return kept
+
+    monkeypatch.setattr(inspector._logs, "tail", tail)
+    monkeypatch.setattr(inspector._jobs, "kept_log", kept_log)
+    assert await inspector.job_log(id, 5) == kept
+    kept["lines"] = []
+    with pytest.raises(type(error)):
+        await inspector.job_log(id, 5)
