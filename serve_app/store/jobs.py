@@ -87,7 +87,8 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
     """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
     name = checked_name("id", wanted)
-    which = or_(jobs.c.id == name, jobs.c.job_id == name, jobs.c.submission_id == name)
+    # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
+    which = or_(jobs.c.id == name, jobs.c.job_id == name)
     if session is not None:
         which = and_(which, jobs.c.session == checked_name("session", session))
     newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)

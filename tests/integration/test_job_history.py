@@ -349,3 +349,11 @@ async def test_no_more_transitions_are_kept_than_are_told(store: Store, database
         kept = await connection.scalar(select(func.count()).select_from(job_transitions))
     await engine.dispose()
     assert kept == MAX_TRANSITIONS + 1
+
+
+async def test_a_submission_is_found_by_either_of_its_ids(store: Store) -> None:
+    await store.save_jobs("s1", [record("train", job_id="07000000"), record("other")])
+    by_id, by_job_id = await store.find_job("train"), await store.find_job("07000000", "s1")
+    assert by_id is not None
+    assert by_id == by_job_id
+    assert by_id["key"] == "s1/train"
