@@ -13,7 +13,8 @@ from serve_app.errors import AppError
 from serve_app.jobs import figures, views
 from serve_app.jobs.judge import sort_key
 from serve_app.jobs.models import JobRow
-from serve_app.jobs.query import JobQuery, Key, cursor_after, select
+from serve_app.jobs.query import JobQuery, Key, cursor_after, is_storable, select
+from serve_app.store.bounds import MAX_NAME_CHARS
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
@@ -70,11 +71,11 @@ class Archive:
         if self._store is None:
             return None
         id, mark, session = wanted.rpartition(_SESSION_MARK)
-        if mark and session:
+        if mark and _may_be_a_name(id) and _may_be_a_name(session):
             found = await self._store.find_job(id, session)
             if found is not None:
                 return found
-        return await self._store.find_job(wanted, None)
+        return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
 
     async def transitions(self, key: str) -> tuple[list[Json], list[str]]:
         """How the judgement of a job changed, and what is missing."""
@@ -99,6 +100,11 @@ class Archive:
             return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
         except AppError as error:
             return figures.ended_since(rows, since), [f"history: {error.detail}"]
+
+
+def _may_be_a_name(text: str) -> bool:
+    """Whether the store can be asked for it: what it refuses is no bad request here, but a job that does not exist."""
+    return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
 
 
 def _from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[Json], str | None]:

@@ -50,17 +50,18 @@ class Pushed:
                 continue
             try:
                 told += handler(self, event, now)
-            except (KeyError, TypeError, ValueError, binascii.Error, AttributeError):
+            except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, AttributeError):
                 self.not_understood += 1
         self.latest_at = now
         for kept in (self.jobs, self.exits, self.actors, self.nodes):
             _cut(kept)
         return told
 
-    def forget_before(self, time: datetime) -> None:
-        """A look that began later has seen all this in Ray's tables."""
-        for kept in (self.jobs, self.exits, self.actors, self.nodes):
+    def forget_before(self, time: datetime, *, actors: datetime | None = None) -> None:
+        """A look that began later has seen all this in Ray's tables; ``actors``: when those were last listed."""
+        for kept in (self.jobs, self.exits, self.nodes):
             _drop(kept, time)
+        _drop(self.actors, actors or time)
 
 
 def with_events(snapshot: Snapshot, pushed: Pushed) -> Snapshot:

@@ -16,6 +16,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.dashboard import DashboardClient
+from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
 from serve_app.jobs.excerpts import Excerpts
@@ -150,10 +151,16 @@ class JobInspector:
         return deleted
 
     async def job_log(self, id: str, lines: int) -> Json:
-        """See ``Logs``; of a job of an earlier session, the excerpt that was kept."""
+        """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
         if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
             return kept
-        return await self._logs.tail(id, lines)
+        try:
+            return await self._logs.tail(id, lines)
+        except (NotFound, Unavailable):
+            kept = await self._jobs.kept_log(id, lines)
+            if kept is None or not kept["lines"]:
+                raise
+            return kept
 
     async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
         """See ``Logs``."""

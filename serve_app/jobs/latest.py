@@ -71,6 +71,7 @@ class Latest:
         self._taken = float("-inf")
         self._cost_s = 0.0
         self._cpu_s = 0.0
+        self._ended = float("-inf")
         self._failure: str | None = None
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.Task[None] | None = None
@@ -155,7 +156,8 @@ class Latest:
         self._by_key = {row.key: row for row in rows}
         if self._seen(snapshot, rows):
             self._changed = self._clock()
-        self._cost_s, self._cpu_s = self._clock() - began, self._cpu() - cpu_began
+        self._ended = self._clock()
+        self._cost_s, self._cpu_s = self._ended - began, self._cpu() - cpu_began
 
     def _report(self, looking: asyncio.Task[None]) -> None:
         if not looking.cancelled() and (error := looking.exception()) is not None:
@@ -183,7 +185,11 @@ class Latest:
             wanted = min(config.poll_period_s, _RUNNING_SHARE * config.busy_poll_period_s)
         else:
             wanted = config.poll_period_s
-        return max(wanted, _REST_PER_CPU * self._cpu_s, _REST_PER_LOOK * self._cost_s)
+        return max(wanted, self._rest_s)
+
+    @property
+    def _rest_s(self) -> float:
+        return max(_REST_PER_CPU * self._cpu_s, _REST_PER_LOOK * self._cost_s)
 
     async def _wait(self, period_s: float) -> None:
         """Wait for the period, or until something has happened."""
@@ -194,9 +200,9 @@ class Latest:
             if sleeping.done():
                 sleeping.result()
             elif self._cost_s > 0:
-                # Many events are one look: what comes in this short time is seen by it too. However many come, we
-                # rest as long as we look.
-                await self._pause(max(_GATHER_S, self._cost_s))
+                # Many events are one look: what comes in this time is seen by it too. In a big cluster something
+                # happens all the time, and looks must rest as long after each other as they do without events.
+                await self._pause(max(_GATHER_S, self._rest_s - (self._clock() - self._ended)))
         finally:
             sleeping.cancel()
             nudged.cancel()

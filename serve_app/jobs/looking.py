@@ -57,8 +57,7 @@ class Looker:
         if known_actors is None and isinstance(snapshot.actors, Known):
             self._actors_at = began
         # What came in before a whole look began is in its tables; of actors, before they were last listed.
-        if self._actors_at is not None:
-            self.pushed.forget_before(min(began, self._actors_at))
+        self.pushed.forget_before(began, actors=self._actors_at)
         await self._ask_tasks(snapshot)
         return with_events(replace(snapshot, session=self._here.session, tasks=self._told()), self.pushed)
 

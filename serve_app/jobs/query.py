@@ -114,7 +114,7 @@ def cursor_of(query: Mapping[str, Any]) -> Key | None:
         # Neither database takes a longer number, nor both a text with NUL or half a character.
         if type(number) is not int or abs(number) > _MOST_MICROSECONDS or type(name) is not str:
             raise ValueError(cursor)
-        if not _is_storable(name):
+        if not is_storable(name):
             raise ValueError(cursor)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise _invalid("cursor", "is not one that a page gave") from None
@@ -137,7 +137,7 @@ def _words(query: Mapping[str, Any], name: str) -> frozenset[str]:
     words = frozenset(word.strip() for word in given if word.strip())
     if len(words) > 50 or any(len(word) > _MAX_TEXT for word in words):
         raise _invalid(name, "is too long")
-    if not all(map(_is_storable, words)):
+    if not all(map(is_storable, words)):
         raise _invalid(name, "holds a character that no text can have")
     choices = _CHOICES.get(name)
     if choices is not None and not words <= choices:
@@ -151,12 +151,12 @@ def _text(query: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(text, str) or len(text) > _MAX_TEXT:
         raise _invalid(name, f"must be a text of at most {_MAX_TEXT} characters")
-    if not _is_storable(text):
+    if not is_storable(text):
         raise _invalid(name, "holds a character that no text can have")
     return text
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Without NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 does not have."""
     return "\0" not in text and text.encode(errors="replace").decode() == text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from serve_app.health import Part
@@ -14,6 +14,7 @@ from serve_app.report.words import number
 T = TypeVar("T")
 
 MAX_JOBS = 100
+RECENT = timedelta(hours=24)
 MAX_ALERTS = 100
 MAX_FINDINGS = 30
 MAX_NODES = 50
@@ -79,6 +80,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
     organs = said["organism"].get("organs") or []
     initialization = said["organism"].get("initialization") or {}
     more_jobs = bool(said["jobs"].get("next_cursor"))
+    recent = [row for row in rows if _is_recent(row, now)]
     counts = said["summary"].get("counts") or {}
     found = findings_of(
         alerts=alerts,
@@ -86,8 +88,8 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         initialization=initialization,
         nodes=nodes,
         judged=_items(said["findings"]),
-        jobs=rows,
-        older=older_jobs(counts, rows) if more_jobs else {},
+        jobs=recent,
+        older=older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
     )
     more: dict[str, int] = {}
@@ -135,6 +137,14 @@ def report_of(content: Mapping[str, Any]) -> Report:
 def _finding_of(row: Mapping[str, Any]) -> Finding:
     known = {each.name: row[each.name] for each in fields(Finding)}
     return Finding(**{**known, "count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])})
+
+
+def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:
+    """What ended longer ago is history: it is listed, and no longer something to do, nor a reason to wake somebody."""
+    try:
+        return now - datetime.fromisoformat(str(row.get("ended_at"))) <= RECENT
+    except (ValueError, TypeError):
+        return True
 
 
 def _degraded(parts: Parts) -> list[str]:

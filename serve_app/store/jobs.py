@@ -23,6 +23,7 @@ MAX_TRANSITIONS = 50
 # A cluster that nobody has seen for so long is over: its open jobs are lost.
 SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
+_PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = ("pending", "running")
 _FILTERS = {"kinds": jobs.c.kind, "statuses": jobs.c.status, "outcomes": jobs.c.outcome, "verdicts": jobs.c.verdict}
 _LONGEST_NAME = 600
@@ -38,9 +39,13 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     await _see(connection, now, session)
     if not records:
         return
-    rows = [_stored(record, now) for record in records[:MAX_BATCH]]
-    known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_([row["key"] for row in rows])))
+    keys = [record["key"] for record in records[:MAX_BATCH]]
+    known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
+    records = [record for record in records[:MAX_BATCH] if not _knows_less(record, before.get(record["key"]))]
+    rows = [_stored(record, now) for record in records]
+    if not rows:
+        return
     statement = insert(connection, jobs)
     kept = {"key", "first_seen_at", "log_excerpt"}
     changed = {name: statement.excluded[name] for name in rows[0] if name not in kept}
@@ -87,7 +92,8 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
     """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
     name = checked_name("id", wanted)
-    which = or_(jobs.c.id == name, jobs.c.job_id == name, jobs.c.submission_id == name)
+    # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
+    which = or_(jobs.c.id == name, jobs.c.job_id == name)
     if session is not None:
         which = and_(which, jobs.c.session == checked_name("session", session))
     newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)
@@ -177,6 +183,14 @@ async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bo
     """Forget one job; whether it was there."""
     await connection.execute(delete(job_transitions).where(job_transitions.c.key == checked_name("key", key)))
     return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
+
+
+def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
+    """Whether it takes back what was proven: Ray forgets how a driver ended, and after a restart nobody else knows."""
+    if before is None or record["outcome"] != "ended_unknown":
+        return False
+    _, outcome, _, rule = before
+    return outcome in _PROVEN and rule != "session-over"
 
 
 _JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)

@@ -180,6 +180,15 @@ async def test_what_a_session_left_open_is_lost_when_nobody_sees_it_any_more(sto
     assert await ids(store, outcomes=["running"]) == ["c", "a"]
 
 
+async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> None:
+    failed = {"outcome": "failed", "verdict": "BAD", "rule": "failed"}
+    unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown"}
+    await store.save_jobs("s1", [record("a", **failed), record("b", **unknown)])
+    await store.save_jobs("s1", [record("a", **unknown), record("b", **failed)])
+    assert await ids(store, outcomes=["failed"]) == ["b", "a"]
+    assert [each["outcome"] for each in await store.job_transitions("s1/a")] == ["failed"]
+
+
 async def test_what_ray_no_longer_lists_is_over(store: Store) -> None:
     await store.save_jobs("s1", [record("a", took_s=None), record("b", took_s=None)])
     assert sorted(await store.open_jobs("s1")) == ["s1/a", "s1/b"]
@@ -350,3 +359,11 @@ async def test_no_more_transitions_are_kept_than_are_told(store: Store, database
         kept = await connection.scalar(select(func.count()).select_from(job_transitions))
     await engine.dispose()
     assert kept == MAX_TRANSITIONS + 1
+
+
+async def test_a_submission_is_found_by_either_of_its_ids(store: Store) -> None:
+    await store.save_jobs("s1", [record("train", job_id="07000000"), record("other")])
+    by_id, by_job_id = await store.find_job("train"), await store.find_job("07000000", "s1")
+    assert by_id is not None
+    assert by_id == by_job_id
+    assert by_id["key"] == "s1/train"

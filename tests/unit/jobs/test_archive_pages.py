@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from serve_app.jobs.archive import Archive
 from serve_app.jobs.judge import judge
 from serve_app.jobs.models import JobFacts, JobRow
@@ -17,6 +19,10 @@ class Shelf:
 
     def __init__(self, rows: list[JobRow]) -> None:
         self.records = [record_of(row) for row in rows]
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def find_job(self, wanted: str, session: str | None) -> None:
+        self.asked.append((wanted, session))
 
     async def list_jobs(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         after, statuses = asked["after"], asked["statuses"]
@@ -69,3 +75,22 @@ async def test_what_changed_since_it_was_written_is_shown_once_as_it_is_now() ->
     assert await pages(stored, now, {"limit": 1}) == [["b"], ["a"], []]
     assert await pages(stored, now, {"status": "RUNNING"}) == [["b"]]
     assert await pages(stored, now, {"status": "FAILED"}) == [["a"]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked"),
+    [
+        ("a", [("a", None)]),
+        ("a@s", [("a", "s"), ("a@s", None)]),
+        ("a@", [("a@", None)]),
+        ("@s", [("@s", None)]),
+        ("", []),
+        ("x" * 257, []),
+        ("a\0b", []),
+        ("a\ud800", []),
+    ],
+)
+async def test_what_can_be_no_job_is_none(wanted: str, asked: list[tuple[str, str | None]]) -> None:
+    shelf = Shelf([])
+    assert await Archive(shelf).find(wanted) is None  # type: ignore[arg-type]
+    assert shelf.asked == asked

@@ -457,9 +457,7 @@ async def test_a_history_that_is_not_written_is_told(without_store: JobInspector
     assert len(without_store._watch.unwritten) == len(EVERY_VERDICT)
 
 
-async def test_events_are_taken_and_bring_a_look(
-    inspector: JobInspector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_events_are_taken_and_bring_a_look(inspector: JobInspector, monkeypatch: pytest.MonkeyPatch) -> None:
     nudged: list[bool] = []
     monkeypatch.setattr(inspector._watch.latest, "nudge", lambda: nudged.append(True))
     assert await inspector.take_events([{"eventType": "TASK_LIFECYCLE_EVENT"}]) == {"told": 0}
@@ -467,3 +465,24 @@ async def test_events_are_taken_and_bring_a_look(
     assert await inspector.take_events([driver_defined()]) == {"told": 1}
     assert nudged == [True]
     assert (await inspector.ray_status())["events"] == {"last_at": AS_OF, "not_understood": 0}
+
+
+@pytest.mark.parametrize("error", [NotFound("There is no such log."), Unavailable("The node cannot be asked.")])
+async def test_the_log_of_a_job_whose_node_is_gone_is_what_was_kept(
+    inspector: JobInspector, monkeypatch: pytest.MonkeyPatch, error: AppError
+) -> None:
+    id = job_of("driver-exception")["job_id"]
+    kept: dict[str, Any] = {"id": id, "source": "history", "lines": ["the end"]}
+
+    async def tail(id: str, lines: int) -> dict[str, Any]:
+        raise error
+
+    async def kept_log(id: str, lines: int) -> dict[str, Any]:
+        return kept
+
+    monkeypatch.setattr(inspector._logs, "tail", tail)
+    monkeypatch.setattr(inspector._jobs, "kept_log", kept_log)
+    assert await inspector.job_log(id, 5) == kept
+    kept["lines"] = []
+    with pytest.raises(type(error)):
+        await inspector.job_log(id, 5)

@@ -20,7 +20,9 @@ NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
 class Archive:
     """A store that answers, and knows nothing of the last minutes."""
 
-    async def ended_since(self, since: datetime, rows: list[JobRow]) -> tuple[dict[str, Any], list[str]]:
+    async def ended_since(
+        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+    ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
 
 

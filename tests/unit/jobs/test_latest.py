@@ -183,6 +183,33 @@ async def test_a_costly_look_is_followed_by_its_rest(
     assert pauses == [pytest.approx(wanted)]
 
 
+@pytest.mark.parametrize(("later_s", "rest_s"), [(0, 12.0), (5, 7.0), (60, 0.2)])
+async def test_what_happens_does_not_take_the_rest_from_costly_looks(
+    made: Any, clock: Clock, later_s: float, rest_s: float
+) -> None:
+    pauses: list[float] = []
+    paused = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            clock.now += later_s
+            latest.nudge()
+        else:
+            paused.set()
+        await asyncio.Event().wait()
+
+    class Slow(Ray):
+        async def look(self, previous: Snapshot | None) -> Snapshot:
+            clock.now += 3
+            return await super().look(previous)
+
+    latest = made(Slow(GOOD), pause=pause, cpu=clock)
+    latest.start()
+    await paused.wait()
+    assert pauses == [12.0, rest_s]
+
+
 async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
     async def pause(seconds: float) -> None:
         raise RuntimeError("the loop is broken")
