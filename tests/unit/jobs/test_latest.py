@@ -189,3 +189,145 @@ async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
     await asyncio.wait({latest._loop})
     with pytest.raises(RuntimeError, match="poll loop"):
         latest.require_alive()
+
+
+class Pauses:
+    """Takes the period's pauses, and ends the period's going on after so many."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self.seconds: list[float] = []
+        self.enough = asyncio.Event()
+        self._clock = clock
+        self._most = most
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        if len(self.seconds) >= self._most:
+            self.enough.set()
+            await asyncio.Event().wait()
+        self._clock.now += seconds
+
+
+REST = snapshot(nodes=[node("ALIVE", is_head=True)])
+ONLY_NODES = snapshot(nodes=[node("ALIVE")])
+ENDED = snapshot(submission("a", "SUCCEEDED"))
+PENDING = snapshot(submission("a", "PENDING"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "config", "wanted"),
+    [
+        (REST, {}, 5),
+        (ENDED, {}, 5),
+        # Nodes run for ever; they are no reason to look often.
+        (ONLY_NODES, {}, 5),
+        (GOOD, {}, 2),
+        (PENDING, {}, 2),
+        (GOOD, {"busy_poll_period_s": 0.5}, 1),
+        (GOOD, {"busy_poll_period_s": 20}, 5),
+    ],
+)
+async def test_the_period_is_short_while_jobs_are_on_their_way(
+    made: Any, clock: Clock, answer: Snapshot, config: dict[str, Any], wanted: float
+) -> None:
+    pauses = Pauses(clock, 1)
+    latest = made(Ray(answer), pause=pauses)
+    latest.config = CONFIG.model_copy(update=config)
+    latest.start()
+    await pauses.enough.wait()
+    assert pauses.seconds == [wanted]
+
+
+async def test_after_a_change_looks_are_frequent_for_half_a_minute(made: Any, clock: Clock) -> None:
+    changes = iter([True, *[False] * 100])
+    pauses = Pauses(clock, 32)
+    made(Ray(ENDED), pause=pauses, seen=lambda snapshot, rows: next(changes)).start()
+    await pauses.enough.wait()
+    assert pauses.seconds == [*[1.0] * 30, 5.0, 5.0]
+
+
+async def test_a_nudge_ends_the_pause_and_makes_looks_frequent(made: Any, clock: Clock) -> None:
+    ray = Ray(ENDED)
+    pauses: list[float] = []
+    paused: asyncio.Queue[float] = asyncio.Queue()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        paused.put_nowait(seconds)
+        await asyncio.Event().wait()
+
+    latest = made(ray, pause=pause)
+    latest.start()
+    assert await paused.get() == 5.0
+    latest.nudge()
+    assert await paused.get() == 1.0
+    assert (ray.looks, pauses) == (2, [5.0, 1.0])
+
+
+async def test_a_nudge_during_a_look_makes_another(made: Any) -> None:
+    ray = Ray(ENDED)
+    looked = asyncio.Event()
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if ray.looks == 2:
+            looked.set()
+        await asyncio.Event().wait()
+
+    latest = made(ray, pause=pause)
+    ray.gate.clear()
+    latest.start()
+    while ray.looks == 0:
+        await asyncio.sleep(0)
+    latest.nudge()
+    ray.gate.set()
+    await looked.wait()
+    assert ray.looks == 2
+
+
+@pytest.mark.parametrize(("cost_s", "rest_s"), [(0.125, 0.2), (3.0, 3.0)])
+async def test_however_many_nudges_come_it_rests_as_long_as_it_looks(
+    made: Any, clock: Clock, cost_s: float, rest_s: float
+) -> None:
+    class Slow(Ray):
+        async def look(self, previous: Snapshot | None) -> Snapshot:
+            clock.now += cost_s
+            latest.nudge()
+            return await super().look(previous)
+
+    rests: list[float] = []
+    enough = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        if seconds != max(1.0, 10 * cost_s):
+            rests.append(round(seconds, 6))
+            if len(rests) == 3:
+                enough.set()
+                await asyncio.Event().wait()
+            return
+        await asyncio.Event().wait()
+
+    latest = made(Slow(ENDED), pause=pause)
+    latest.start()
+    await enough.wait()
+    assert rests == [rest_s] * 3
+
+
+async def test_who_watches_is_told_of_each_look_once(made: Any, clock: Clock) -> None:
+    told: list[list[str]] = []
+
+    def seen(snapshot: Snapshot, rows: list[Any]) -> bool:
+        told.append([row.id for row in rows])
+        return False
+
+    latest = made(Ray(ENDED, DOWN, ENDED), seen=seen)
+    for _ in range(3):
+        await latest.get()
+        clock.now += 3
+    assert told == [["a"], ["a"]], "a look that failed tells nothing"
+
+
+async def test_rows_are_found_by_key(made: Any) -> None:
+    seen = await made(Ray(replace(ENDED, session="s"))).get()
+    assert {key: row.id for key, row in seen.by_key.items()} == {"s/a": "a"}
