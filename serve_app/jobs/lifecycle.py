@@ -69,7 +69,9 @@ def _server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
     row = next((row for row in servers if row.evidence and row.evidence[0].rule == BY_SERVE), None)
     row = row or next(iter(servers), None)
     if row is None:
-        return _Step("application-server", title, source, _without(snapshot))
+        # A job that serves is known by its actors, and mostly hidden from the list.
+        seen = isinstance(snapshot.actors, Known)
+        return _Step("application-server", title, source, _without(snapshot) if seen else _UNKNOWN)
     return _Step("application-server", title, source, _DONE, row.started_at)
 
 

@@ -157,7 +157,7 @@ def test_the_start_up_has_its_times() -> None:
         (snapshot(), ["missing"] * 6),
         (
             replace(snapshot(), nodes=Unknown("d"), actors=Unknown("d"), serve=Unknown("d")),
-            ["unknown", "unknown", "missing", "unknown", "missing", "missing"],
+            ["unknown", "unknown", "unknown", "unknown", "missing", "missing"],
         ),
         (
             # An initialization of an earlier head is none of this one.
