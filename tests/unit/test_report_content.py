@@ -227,6 +227,21 @@ def test_the_same_cause_is_one_finding(reasons: list[str], counts: list[int]) ->
     assert [each.count for each in made.findings] == counts
 
 
+@pytest.mark.parametrize(
+    ("ended_at", "verdict"),
+    [
+        ("2025-12-31T13:00:00+00:00", "BAD"),
+        # More than a day ago: listed, and no longer something to do.
+        ("2025-12-31T09:00:00+00:00", "OK"),
+        (None, "BAD"),
+        ("yesterday", "BAD"),
+    ],
+)
+def test_old_failures_are_history(ended_at: str | None, verdict: str) -> None:
+    made = report(failed("01", ended_at=ended_at))
+    assert (made.verdict, len(made.jobs)) == (verdict, 1)
+
+
 def test_many_that_failed_alike() -> None:
     rows = [
         failed(f"{place:02}", f"It died; log raysubmit_{place}a.", ended_at=f"2026-01-01T11:{place:02}:00Z")
