@@ -261,7 +261,7 @@ def _serve_deploy(dashboard_url: str, rendered: Path, environ: Mapping[str, str]
 def _closing(url: str, wanted: Wanted, ours: bool) -> str:
     rows = [
         ("API", f"{url}/docs"),
-        ("report", f"{url}/report"),
+        ("report", f"{url}/report?format=html"),
         ("Ray dashboard", wanted.dashboard_url),
         ("submit a job", f".venv/bin/ray job submit --address {wanted.dashboard_url} -- python your_script.py"),
     ]
