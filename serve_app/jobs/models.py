@@ -312,7 +312,6 @@ class PastRuns:
     p99_s: float | None = None
     last_started_at: datetime | None = None
     last_succeeded_at: datetime | None = None
-    failures_in_a_row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
