@@ -40,8 +40,15 @@ class Node:
     mark: str
 
     def processes(self) -> list[psutil.Process]:
-        """All living processes that inherited this node's mark."""
-        return [process for process in psutil.process_iter() if _mark_of(process) == self.mark]
+        """All living processes that inherited this node's mark, and their children: Ray's agents write their title over
+        their environment.
+        """
+        marked = [process for process in psutil.process_iter() if _mark_of(process) == self.mark]
+        found = {process.pid: process for process in marked}
+        for process in marked:
+            with contextlib.suppress(psutil.Error):
+                found |= {child.pid: child for child in process.children(recursive=True)}
+        return list(found.values())
 
     def kill(self) -> None:
         """SIGKILL everything, so that nobody can say goodbye."""
