@@ -197,7 +197,8 @@ jobs = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 # One index for the list, and one for the list under each filter: a page costs the same however long the history is.
-for _filter in ((), (jobs.c.kind,), (jobs.c.status,), (jobs.c.outcome,), (jobs.c.verdict,)):
+_AND_KIND = ((jobs.c.kind, jobs.c.outcome), (jobs.c.kind, jobs.c.verdict))
+for _filter in ((), (jobs.c.kind,), (jobs.c.status,), (jobs.c.outcome,), (jobs.c.verdict,), *_AND_KIND):
     _name = "_".join(["ix_jobs_newest", *(column.name for column in _filter)])
     Index(_name, *_filter, jobs.c.started_us, jobs.c.name)
 Index("ix_jobs_series", jobs.c.series, jobs.c.ended_us)

@@ -52,7 +52,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_id", "jobs", ["id"])
     op.create_index("ix_jobs_job_id", "jobs", ["job_id"])
-    for columns in ([], ["kind"], ["status"], ["outcome"], ["verdict"]):
+    for columns in ([], ["kind"], ["status"], ["outcome"], ["verdict"], ["kind", "outcome"], ["kind", "verdict"]):
         op.create_index("_".join(["ix_jobs_newest", *columns]), "jobs", [*columns, "started_us", "name"])
     op.create_index("ix_jobs_series", "jobs", ["series", "ended_us"])
     op.create_index("ix_jobs_ended", "jobs", ["ended_us"])
