@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store.bounds import checked_name, readable
-from serve_app.store.dialect import contains, insert
+from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
 from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
 
 MAX_BATCH = 500
-MAX_PAGE = 501
 MAX_CONTENT_CHARS = 65_536
 MAX_LOG_EXCERPT_CHARS = 16_384
 MAX_TRANSITIONS = 50
@@ -25,7 +24,6 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = ("pending", "running")
-_FILTERS = {"kinds": jobs.c.kind, "statuses": jobs.c.status, "outcomes": jobs.c.outcome, "verdicts": jobs.c.verdict}
 _LONGEST_NAME = 600
 
 Json = dict[str, Any]
@@ -63,30 +61,6 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     if transitions:
         await connection.execute(job_transitions.insert(), transitions)
         await _cut_transitions(connection, [each["key"] for each in transitions])
-
-
-async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
-    """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
-    ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
-    """
-    wanted: list[ColumnElement[bool]] = [
-        column.in_([str(each) for each in asked[name]]) for name, column in _FILTERS.items() if asked.get(name)
-    ]
-    if asked.get("since_us") is not None:
-        wanted.append(jobs.c.started_us >= asked["since_us"])
-    if asked.get("until_us") is not None:
-        wanted += [jobs.c.started_us < asked["until_us"], jobs.c.started_us >= 0]
-    if asked.get("text"):
-        wanted.append(contains(connection, jobs.c.searchable, folded(asked["text"])))
-    if asked.get("after") is not None:
-        wanted.append(tuple_(jobs.c.started_us, jobs.c.name) < tuple_(*asked["after"]))
-    newest = (jobs.c.started_us.desc(), jobs.c.name.desc())
-    columns = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content)
-    statement = select(*columns).where(*wanted).order_by(*newest).limit(min(asked["limit"], MAX_PAGE))
-    return [
-        {"key": row.key, "started_us": row.started_us, "name": row.name, "row": json.loads(row.content)["row"]}
-        for row in await connection.execute(statement)
-    ]
 
 
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories, samples
+from serve_app.store import agents, alerts, initializations, job_figures, job_lines, job_pages, jobs, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -111,8 +111,8 @@ class Store:
         await self._write(jobs.save, session, records)
 
     async def list_jobs(self, asked: Json) -> list[Json]:
-        """A page of the history, newest first; see ``store.jobs.page``."""
-        return await self._read(jobs.page, asked)
+        """A page of the history, newest first; see ``store.job_pages.page``."""
+        return await self._read(job_pages.page, asked)
 
     async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
         """The newest job with this id, with transitions and log excerpt."""
