@@ -106,9 +106,12 @@ class Store:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
-        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed."""
-        await self._write(jobs.save, session, records)
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
+        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
+
+        Gives whether the session had been closed: its open jobs were declared lost, and must be written again.
+        """
+        return await self._write(jobs.save, session, records)
 
     async def list_jobs(self, asked: Json) -> list[Json]:
         """A page of the history, newest first; see ``store.job_pages.page``."""
