@@ -162,8 +162,6 @@ class Recorder:
         async with self._saving:
             # What was being written of it is there to be deleted now.
             self._waiting.pop(key, None)
-            if self._open is not None:
-                self._open.discard(key)
 
     async def write_once(self) -> None:
         """Write what waits and do the upkeep when it is due; raises nothing, says it in ``failure``."""

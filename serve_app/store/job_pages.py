@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store import job_search
@@ -45,17 +45,27 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
 async def _keys(connection: AsyncConnection, text: str, asked: Mapping[str, Any], limit: int) -> list[str]:
     """Keys of the newest jobs that are asked for and contain the text."""
     has_it = contains(connection, jobs.c.searchable, text)
-    listed = select(jobs.c.key).where(*_wanted(jobs.c, asked)).order_by(*_NEWEST)
-    recent = (await connection.execute(listed.add_columns(has_it.label("has_it")).limit(SCANNED))).all()
+    indexed = {field: asked.get(field) if field in _indexed(asked) else None for field in _FILTERS}
+    is_wanted = and_(has_it, *_wanted(jobs.c, asked))
+    scan = select(jobs.c.key, is_wanted.label("has_it")).where(*_wanted(jobs.c, {**asked, **indexed}))
+    recent = (await connection.execute(scan.order_by(*_NEWEST).limit(SCANNED))).all()
     found = [row.key for row in recent if row.has_it]
     if len(found) >= limit or len(recent) < SCANNED:
         return found[:limit]
     if len(text) < job_search.MIN_CHARS:
-        return [row.key for row in await connection.execute(listed.where(has_it).limit(limit))]
+        listed = select(jobs.c.key).where(is_wanted).order_by(*_NEWEST).limit(limit)
+        return [row.key for row in await connection.execute(listed)]
     ends = [asked["until_us"]] if asked.get("until_us") is not None else []
     ends += [asked["after"][0]] if asked.get("after") is not None else []
     between_us = (asked.get("since_us"), min(ends, default=None))
     return await job_search.newest_keys(connection, text, lambda columns: _wanted(columns, asked), between_us, limit)
+
+
+def _indexed(asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """The filters that one index in the order of the list has: by others rows would be sorted, or read in vain."""
+    choices = (("kinds", "outcomes"), ("kinds", "verdicts"), *((field,) for field in reversed(_FILTERS)))
+    fitting = (fields for fields in choices if all(len(asked.get(field) or ()) == 1 for field in fields))
+    return next(fitting, ())
 
 
 def _wanted(columns: Any, asked: Mapping[str, Any]) -> list[ColumnElement[bool]]:

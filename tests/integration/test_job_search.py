@@ -199,7 +199,7 @@ async def test_it_finds_what_reading_all_would_find(store: Store) -> None:
             id = f"j{chance.randrange(150)}"
             # Many in one second, and at one time; some never began.
             began = {"started_us": -1} if chance.random() < 0.1 else {"began_s": chance.choice((0, 0.5, 1, 61, 3_600))}
-            facets = {"kind": chance.choice(("user", "nightly")), "verdict": chance.choice(("OK", "BAD"))}
+            facets = {"kind": chance.choice(("user", "nightly", "tool")), "verdict": chance.choice(("OK", "BAD"))}
             jobs[id] = record(id, searchable=words(12), **began, **facets)
             await store.save_jobs("s1", [jobs[id]])
 
@@ -209,6 +209,7 @@ async def test_it_finds_what_reading_all_would_find(store: Store) -> None:
             for each in jobs.values()
             if folded(asked["text"]) in folded(each["searchable"])
             and (not asked["kinds"] or each["kind"] in asked["kinds"])
+            and (not asked["verdicts"] or each["verdict"] in asked["verdicts"])
             and (asked["since_us"] is None or each["started_us"] >= asked["since_us"])
             and (asked["until_us"] is None or 0 <= each["started_us"] < asked["until_us"])
         ]
@@ -224,6 +225,7 @@ async def test_it_finds_what_reading_all_would_find(store: Store) -> None:
             asked: Json = {
                 "text": words(4),
                 "kinds": chance.choice(([], [], ["user"], ["nightly", "user"])),
+                "verdicts": chance.choice(([], [], ["BAD"], ["OK", "BAD"])),
                 "since_us": window[0],
                 "until_us": None if chance.random() < 0.7 else NOON_US + chance.choice((1, 61, 5_000)) * SECOND_US,
                 "limit": chance.choice((1, 2, 7, 100)),
