@@ -52,11 +52,19 @@ async def test_a_written_job_is_found(store: Store) -> None:
 
 async def test_a_changed_job_is_found_by_what_it_is_now(store: Store) -> None:
     await store.save_jobs("s1", [record("a", took_s=None, searchable=OLD)])
-    await store.save_jobs("s1", [record("a", searchable=OLD, outcome="failed", status="FAILED", verdict="BAD")])
-    assert await ids(store, "old.py", outcomes=["running"]) == []
-    assert await ids(store, "old.py", outcomes=["failed"], statuses=["FAILED"], verdicts=["BAD"]) == ["a"]
+    failed = {"kind": "tool", "status": "FAILED", "outcome": "failed", "verdict": "BAD"}
+    await store.save_jobs("s1", [record("a", searchable=OLD, **failed)])
+    # Two values of each: of one, an index of its own tells, and the search is not asked.
+    assert await ids(store, "old.py", outcomes=["running", "lost"]) == []
+    values = {
+        "kinds": ["tool", "x"],
+        "statuses": ["FAILED", "X"],
+        "outcomes": ["failed", "lost"],
+        "verdicts": ["BAD", "X"],
+    }
+    assert [await ids(store, "old.py", **{field: two}) for field, two in values.items()] == [["a"]] * 4
     await store.save_jobs("s1", [record("a", began_s=50, searchable=NEW, kind="nightly")])
-    assert (await ids(store, "old.py"), await ids(store, "new.py", kinds=["nightly"])) == ([], ["a"])
+    assert (await ids(store, "old.py"), await ids(store, "new.py", kinds=["nightly", "x"])) == ([], ["a"])
     since = NOON_US + 50 * SECOND_US
     assert (await ids(store, "new.py", since_us=since), await ids(store, "new.py", until_us=since)) == (["a"], [])
 
@@ -64,7 +72,7 @@ async def test_a_changed_job_is_found_by_what_it_is_now(store: Store) -> None:
 async def test_a_job_that_is_lost_is_found_as_lost(store: Store) -> None:
     await store.save_jobs("s1", [record("a", took_s=None, searchable=OLD)])
     await store.close_unseen_jobs("s1", ["s1/a"])
-    assert await ids(store, "old.py", outcomes=["ended_unknown"]) == ["a"]
+    assert await ids(store, "old.py", outcomes=["ended_unknown", "lost"]) == ["a"]
 
 
 async def test_a_deleted_job_is_not_found_and_may_come_again(store: Store) -> None:
