@@ -16,6 +16,7 @@ from serve_app.store import job_pages, migrate
 from serve_app.store.engine import create_engine
 from serve_app.store.memories import folded
 from serve_app.store.store import Store
+from tests.integration.pg import PostgreSQL
 from tests.integration.test_job_history import NOON_US, SECOND_US, Clock, record
 
 Json = dict[str, Any]
@@ -140,6 +141,20 @@ async def test_jobs_from_before_the_index_are_found(database: str) -> None:
         assert await ids(opened, "OLD.PY", limit=2) == ["j6", "j5"]
     finally:
         await opened.close()
+
+
+async def test_an_ordinary_owner_of_a_database_has_the_index(postgresql: PostgreSQL) -> None:
+    postgresql.execute("CREATE ROLE ordinary LOGIN NOSUPERUSER PASSWORD 'of-the-tests'")
+    postgresql.execute("CREATE DATABASE ordinary OWNER ordinary")
+    url = postgresql.url("ordinary").replace(f"seedcore:{postgresql.password}", "ordinary:of-the-tests")
+    store = await Store.open(url)
+    try:
+        await store.save_jobs("s1", [record(f"j{n}", began_s=n, searchable=NEW if n else OLD) for n in range(5)])
+        assert await ids(store, "old.py") == ["j0"]
+    finally:
+        await store.close()
+        postgresql.execute("DROP DATABASE ordinary")
+        postgresql.execute("DROP ROLE ordinary")
 
 
 HOSTILE = [
