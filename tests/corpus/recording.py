@@ -6,6 +6,8 @@ import base64
 import hashlib
 import io
 import json
+import re
+import secrets
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -54,7 +56,8 @@ class Recording:
 def run_program(cluster: Cluster, program: Program) -> Recording:
     """Submit the program, wait for its end, collect. Raises SystemExit when it does not end as it should."""
     before = log_sizes(cluster)
-    submission_id = f"{program.id}-{int(time.time()) % 100_000}"
+    # As Ray's own client names them: the program's id would tell a reader of the log the answer.
+    submission_id = f"raysubmit_{secrets.token_hex(8)}"
     runtime_env = dict(program.runtime_env)
     if program.source_code or program.files:
         runtime_env.setdefault("working_dir", _upload(cluster, program))
@@ -77,7 +80,7 @@ def collect(cluster: Cluster, submission_id: str, program: Program, before: Mapp
     fields = {name: row.get(name) for name in FIELDS}
     fields = {name: scrub(each.encode()).decode() if isinstance(each, str) else each for name, each in fields.items()}
     found = [*_logs(cluster, submission_id, row.get("job_id")), *_sentences(cluster, row), *_system(cluster, before)]
-    sources = tuple(Source(each.name, each.kind, bounded(scrub(each.data))) for each in found if each.data.strip())
+    sources = tuple(Source(each.name, each.kind, bounded(scrub(each.data))) for each in found if _tells(each.data))
     recording = Recording(program, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), fields, sources)
     _check(recording)
     return recording
@@ -184,6 +187,11 @@ def _system(cluster: Cluster, before: Mapping[str, int]) -> Iterator[Source]:
         for path in sorted(_directory(cluster).glob(pattern)):
             data = path.read_bytes()[before.get(path.name, 0) :]
             yield Source(path.name, "system", bounded(data, MAX_SYSTEM_BYTES))
+
+
+def _tells(data: bytes) -> bool:
+    """Whether there is anything beside the lines by which Ray marks whose log it is."""
+    return bool(re.sub(rb"(?m)^:(?:job_id|task_name|actor_name):.*$", b"", data).strip())
 
 
 def _directory(cluster: Cluster) -> Path:

@@ -20,7 +20,7 @@ PROGRAMS: tuple[Program, ...] = (
         acceptable=("app.exception",),
         why="The innermost of three nested tasks raised ZeroDivisionError.",
         evidence="ZeroDivisionError: division by zero",
-        source_code='''import ray
+        source_code="""import ray
 
 ray.init()
 
@@ -42,6 +42,6 @@ def run(shards):
 
 print("starting 3 shards")
 print(ray.get(run.remote(3)))
-''',
+""",
     ),
 )
