@@ -7,6 +7,7 @@ returns a context manager of a cluster); the groups that have none of them share
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 import subprocess
 import sys
@@ -38,6 +39,10 @@ def main(words: list[str]) -> None:
     failed: list[str] = []
     for name, chosen in wanted.items():
         module = groups()[name]
+        for start_own, together in itertools.groupby((each for each in chosen if each.head), lambda each: each.head):
+            with start_own() as cluster:
+                failed += _make(cluster, together)
+        chosen = [each for each in chosen if not each.head]
         if not hasattr(module, "head") and not hasattr(module, "ENV") and not hasattr(module, "FILES"):
             shared += chosen
         elif chosen:
@@ -62,11 +67,9 @@ def _head_of(module: ModuleType):
 def _make(cluster: Cluster, chosen: Iterable[Program]) -> list[str]:
     """Run one after the other; returns the ids of those that did not end as they should, having said why."""
     failed = []
-    command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(cluster.directory), *LIBRARIES]
-    subprocess.run(command, check=True)
     for program in chosen:
         try:
-            path = save(run_program(cluster, program))
+            path = save((program.play or run_program)(cluster, program))
             print(f"{path.name}: {path.stat().st_size} bytes", flush=True)
         except SystemExit as error:
             print(error, flush=True)

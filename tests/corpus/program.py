@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ class Program:
     sources may give; ``evidence``: a fragment of one line, found in a source, that a right answer quotes, or nothing.
     ``submit_options``: further fields of the POST, as ``entrypoint_num_cpus``. ``during`` is called once the job is
     submitted. ``ends``: statuses in which the job must end; by default SUCCEEDED where ``healthy``, else FAILED.
+    ``play``: makes the recording of what is no submission that ends; ``head``: starts the cluster that it is alone in.
     """
 
     id: str
@@ -34,11 +36,13 @@ class Program:
     submit_options: Mapping[str, Any] = field(default_factory=dict)
     healthy: bool = False
     during: Callable[[Cluster, str], None] | None = None
-    ends: tuple[str, ...] = ()
+    ends: tuple[str | None, ...] = ()
+    play: Callable[[Cluster, Any], Any] | None = None
+    head: Callable[[], AbstractContextManager[Cluster]] | None = None
     timeout_s: float = 120
 
     @property
-    def statuses(self) -> tuple[str, ...]:
+    def statuses(self) -> tuple[str | None, ...]:
         """Statuses in which the job must end to be recorded."""
         return self.ends or (("SUCCEEDED",) if self.healthy else ("FAILED",))
 

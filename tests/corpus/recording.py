@@ -22,7 +22,7 @@ from tests.corpus.scrubbing import bounded, scrubber
 from tests.record.cluster import Cluster
 from tests.record.nodes import wait
 
-__all__ = ["MADE", "Program", "Recording", "Source", "collect", "load", "log_sizes", "run_program", "save"]
+__all__ = ["MADE", "Program", "Recording", "Source", "collect", "load", "log_sizes", "recorded", "run_program", "save", "submit"]
 
 MADE = Path(__file__).parent / "made"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -56,13 +56,7 @@ class Recording:
 def run_program(cluster: Cluster, program: Program) -> Recording:
     """Submit the program, wait for its end, collect. Raises SystemExit when it does not end as it should."""
     before = log_sizes(cluster)
-    # As Ray's own client names them: the program's id would tell a reader of the log the answer.
-    submission_id = f"raysubmit_{secrets.token_hex(8)}"
-    runtime_env = dict(program.runtime_env)
-    if program.source_code or program.files:
-        runtime_env.setdefault("working_dir", _upload(cluster, program))
-    body = {"submission_id": submission_id, "entrypoint": program.entrypoint, "runtime_env": runtime_env}
-    cluster.api.post("/api/jobs/", json=body | dict(program.submit_options)).raise_for_status()
+    submission_id = submit(cluster, program)
     if program.during:
         program.during(cluster, submission_id)
     wait(lambda: cluster.status(submission_id) in ENDED, f"{program.id} to end", program.timeout_s)
@@ -70,16 +64,43 @@ def run_program(cluster: Cluster, program: Program) -> Recording:
     return collect(cluster, submission_id, program, before)
 
 
-def collect(cluster: Cluster, submission_id: str, program: Program, before: Mapping[str, int]) -> Recording:
-    """What the cluster tells of a submission; ``before``: sizes of the system's logs when it was submitted.
+def submit(cluster: Cluster, program: Program) -> str:
+    """Submit the program; returns the id of the submission."""
+    # As Ray's own client names them: the program's id would tell a reader of the log the answer.
+    submission_id = f"raysubmit_{secrets.token_hex(8)}"
+    runtime_env = dict(program.runtime_env)
+    if program.source_code or program.files:
+        runtime_env.setdefault("working_dir", _upload(cluster, program))
+    body = {"submission_id": submission_id, "entrypoint": program.entrypoint, "runtime_env": runtime_env}
+    cluster.api.post("/api/jobs/", json=body | dict(program.submit_options)).raise_for_status()
+    return submission_id
 
+
+def collect(
+    cluster: Cluster,
+    submission_id: str,
+    program: Program,
+    before: Mapping[str, int],
+    *,
+    last_row: Mapping[str, Any] | None = None,
+    more: Iterable[Source] = (),
+) -> Recording:
+    """What the cluster tells of a submission, and ``more``; ``before``: sizes of the system's logs before it.
+
+    With ``last_row``, what was last read of a job whose cluster no longer answers, only files are collected.
     Raises SystemExit when the job has not ended as the program must, or its evidence is in no source.
     """
-    row = cluster.get(f"/api/jobs/{submission_id}")
+    row = last_row or cluster.get(f"/api/jobs/{submission_id}")
+    sentences = () if last_row else _sentences(cluster, row)
+    found = [*_logs(cluster, submission_id, row.get("job_id")), *sentences, *more, *_system(cluster, before)]
+    return recorded(cluster, program, row, found)
+
+
+def recorded(cluster: Cluster, program: Program, row: Mapping[str, Any], found: Iterable[Source]) -> Recording:
+    """What was found, scrubbed and bounded; raises SystemExit as ``collect`` does."""
     scrub = scrubber(cluster.directory)
     fields = {name: row.get(name) for name in FIELDS}
     fields = {name: scrub(each.encode()).decode() if isinstance(each, str) else each for name, each in fields.items()}
-    found = [*_logs(cluster, submission_id, row.get("job_id")), *_sentences(cluster, row), *_system(cluster, before)]
     sources = tuple(Source(each.name, each.kind, bounded(scrub(each.data))) for each in found if _tells(each.data))
     recording = Recording(program, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), fields, sources)
     _check(recording)
@@ -138,7 +159,7 @@ def _logs(cluster: Cluster, submission_id: str, job_id: str | None) -> Iterator[
         yield Source("driver.log", "driver", driver.read_bytes())
     if not job_id:
         return
-    workers = [path for path in _directory(cluster).glob(f"worker-*-{job_id}-*") if path.suffix in (".out", ".err")]
+    workers = [path for path in _worker_logs(cluster, job_id) if path.suffix in (".out", ".err")]
     for path in sorted(workers, key=lambda each: -each.stat().st_size)[:MOST_WORKER_LOGS]:
         yield Source(path.name, "worker", path.read_bytes())
 
@@ -152,7 +173,7 @@ def _sentences(cluster: Cluster, row: Mapping[str, Any]) -> Iterator[Source]:
     if not job_id:
         return
     pids = {row["driver_info"]["pid"]} if row.get("driver_info") else set()
-    pids |= {path.stem.rsplit("-", 1)[1] for path in _directory(cluster).glob(f"worker-*-{job_id}-*")}
+    pids |= {path.stem.rsplit("-", 1)[1] for path in _worker_logs(cluster, job_id)}
     for actor in _of_job(cluster, "actors", job_id):
         yield _sentence(f"actor {actor['actor_id']}", _cause(actor.get("death_cause")))
     workers = [each for each in cluster.list("workers") if str(each["pid"]) in pids]
@@ -182,16 +203,24 @@ def _sentence(name: str, text: str | None) -> Source:
 
 
 def _system(cluster: Cluster, before: Mapping[str, int]) -> Iterator[Source]:
-    """What the raylet, the GCS and the builder of runtime environments wrote since the job began."""
+    """What raylets, the GCS and the builder of runtime environments wrote since the job began."""
     for pattern in ("raylet.out", "raylet.err", "gcs_server.out", "gcs_server.err", "runtime_env_setup-*.log"):
         for path in sorted(_directory(cluster).glob(pattern)):
             data = path.read_bytes()[before.get(path.name, 0) :]
             yield Source(path.name, "system", bounded(data, MAX_SYSTEM_BYTES))
+    for path in sorted(cluster.directory.glob("w/session_2*/logs/raylet.*")):
+        yield Source(f"{path.name} of a worker node", "system", bounded(path.read_bytes(), MAX_SYSTEM_BYTES))
 
 
 def _tells(data: bytes) -> bool:
     """Whether there is anything beside the lines by which Ray marks whose log it is."""
     return bool(re.sub(rb"(?m)^:(?:job_id|task_name|actor_name):.*$", b"", data).strip())
+
+
+def _worker_logs(cluster: Cluster, job_id: str) -> list[Path]:
+    """Logs of the workers of a job, on the head and on the worker nodes, which are under ``w``."""
+    pattern = f"worker-*-{job_id}-*"
+    return [*_directory(cluster).glob(pattern), *cluster.directory.glob(f"w/session_2*/logs/{pattern}")]
 
 
 def _directory(cluster: Cluster) -> Path:
