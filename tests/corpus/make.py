@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import pkgutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from types import ModuleType

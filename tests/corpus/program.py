@@ -20,6 +20,7 @@ class Program:
     sources may give; ``evidence``: a fragment of one line, found in a source, that a right answer quotes, or nothing.
     ``submit_options``: further fields of the POST, as ``entrypoint_num_cpus``. ``during`` is called once the job is
     submitted. ``ends``: statuses in which the job must end; by default SUCCEEDED where ``healthy``, else FAILED.
+    In ``entrypoint``, $DIRECTORY and $CLIENT_PORT are those of the cluster.
     ``play``: makes the recording of what is no submission that ends; ``head``: starts the cluster that it is alone in.
     """
 

@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ from tests.corpus.scrubbing import bounded, scrubber
 from tests.record.cluster import Cluster
 from tests.record.nodes import wait
 
-__all__ = ["MADE", "Program", "Recording", "Source", "collect", "load", "log_sizes", "recorded", "run_program", "save", "submit"]
+__all__ = [
+    "ENDED", "MADE", "Program", "Recording", "Source",
+    "collect", "load", "log_sizes", "recorded", "run_program", "save", "submit",
+]  # fmt: skip
 
 MADE = Path(__file__).parent / "made"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -71,7 +74,11 @@ def submit(cluster: Cluster, program: Program) -> str:
     runtime_env = dict(program.runtime_env)
     if program.source_code or program.files:
         runtime_env.setdefault("working_dir", _upload(cluster, program))
-    body = {"submission_id": submission_id, "entrypoint": program.entrypoint, "runtime_env": runtime_env}
+    places = {"$DIRECTORY": str(cluster.directory), "$CLIENT_PORT": str(cluster.ports["client"])}
+    entrypoint = program.entrypoint
+    for name, value in places.items():
+        entrypoint = entrypoint.replace(name, value)
+    body = {"submission_id": submission_id, "entrypoint": entrypoint, "runtime_env": runtime_env}
     cluster.api.post("/api/jobs/", json=body | dict(program.submit_options)).raise_for_status()
     return submission_id
 

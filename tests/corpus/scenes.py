@@ -187,5 +187,3 @@ def _console(cluster: Cluster) -> Source:
 
 def _status(plain: Mapping[str, Any]) -> bytes:
     return f"{plain['status']}: {plain.get('message') or ''}\n".encode()
-
-
