@@ -1,4 +1,4 @@
-"""A driver that cannot connect: no cluster there, another version, no token, a port in use, a client that is cut off."""
+"""A driver that cannot connect: no cluster there, another version, no token, a port in use, a client cut off."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _taken(line: Callable[[int], list[str]]) -> Callable[[Cluster], list[str]]:
 
     def taken(cluster: Cluster) -> list[str]:
         held = socket.socket()
-        held.bind(("0.0.0.0", 0))  # noqa: S104: a port that nobody else may bind
+        held.bind(("0.0.0.0", 0))
         held.listen()
         _HELD.append(held)
         return line(held.getsockname()[1])
