@@ -255,7 +255,7 @@ ray.get([train.remote(each) for each in range(2)])
         title="A job whose supervisor is gone when another agent takes over",
         primary="raylet.crashed",
         acceptable=("job.supervisor-lost", "node.died", "job.supervisor-died"),
-        why="The head's raylet was killed, with the supervisor; the agent that then looked for the job did not find it.",
+        why="The head's raylet was killed, with the supervisor; the agent that then looked for it did not find it.",
         evidence="upervisor",
         head=lambda: two_nodes(),
         play=_lost_with_the_agent,
