@@ -41,7 +41,9 @@ client = boto3.client(
 )
 '''
 _KEYS = "aws_access_key_id='corpus', aws_secret_access_key='corpus',"
-_READ = "print('manifest of run 14')\nprint(client.get_object(Bucket='training-data', Key='manifest.json')['Body'].read())\n"
+_READ = '''print('manifest of run 14')
+print(client.get_object(Bucket='training-data', Key='manifest.json')['Body'].read())
+'''
 _TASKS = '''
 import ray
 
@@ -96,7 +98,11 @@ answer = requests.get(f"http://127.0.0.1:{server.server_port}/v1/models/ranker",
 answer.raise_for_status()
 print(answer.json())
 '''
-_DNS = "import urllib.request\n\nprint('model card')\nurllib.request.urlopen('http://models.corpus.invalid/card.json', timeout=5)\n"
+_DNS = '''import urllib.request
+
+print('model card')
+urllib.request.urlopen('http://models.corpus.invalid/card.json', timeout=5)
+'''
 _ACTOR = '''
 import logging
 

@@ -110,7 +110,8 @@ PROGRAMS: tuple[Program, ...] = (
         primary="app.stopped",
         why="The driver sends SIGTERM to itself.",
         source_code=(
-            "import os\nimport time\n\nprint('listening on 8080', flush=True)\nos.kill(os.getpid(), 15)\ntime.sleep(9)\n"
+            "import os\nimport time\n\n"
+            "print('listening on 8080', flush=True)\nos.kill(os.getpid(), 15)\ntime.sleep(9)\n"
         ),
     ),
     Program(
@@ -129,7 +130,8 @@ PROGRAMS: tuple[Program, ...] = (
         why="The driver sends SIGINT to itself, as Ctrl-C does.",
         evidence="KeyboardInterrupt",
         source_code=(
-            "import os\nimport time\n\nimport ray\n\nray.init()\nprint('step 1')\nos.kill(os.getpid(), 2)\ntime.sleep(9)\n"
+            "import os\nimport time\n\nimport ray\n\n"
+            "ray.init()\nprint('step 1')\nos.kill(os.getpid(), 2)\ntime.sleep(9)\n"
         ),
     ),
     Program(
@@ -157,7 +159,9 @@ PROGRAMS: tuple[Program, ...] = (
         evidence="Aborted",
         entrypoint="bash run.sh",
         files={"run.sh": "python main.py\nexit $?\n"},
-        source_code="import os, sys\n\nprint('terminate called after throwing', file=sys.stderr, flush=True)\nos.abort()\n",
+        source_code=(
+            "import os, sys\n\nprint('terminate called after throwing', file=sys.stderr, flush=True)\nos.abort()\n"
+        ),
     ),
     Program(
         id="m-segfault-driver",

@@ -127,8 +127,8 @@ _JSON = '''
 import json
 
 for number in range(6):
-    print(json.dumps({"level": "info", "error": None, "exception": False, "failed": 0, "traceback": "", "step": number}))
-print(json.dumps({"level": "info", "msg": "aborted transactions: 0, killed queries: 0, fatal: 0", "status": "SUCCEEDED"}))
+    print(json.dumps({"level": "info", "error": None, "exception": False, "failed": 0, "traceback": "", "n": number}))
+print(json.dumps({"level": "info", "msg": "aborted transactions: 0, killed queries: 0, fatal: 0", "done": True}))
 '''
 _GERMAN = '''
 print("Fehlerprüfung läuft …")

@@ -132,7 +132,8 @@ RED, YELLOW, BOLD, OFF = "\\x1b[31m", "\\x1b[33m", "\\x1b[1m", "\\x1b[0m"
 for step in range(40):
     sys.stderr.write(f"\\r\\x1b[2K{YELLOW}⠙{OFF} compiling {BOLD}kernel_{step}{OFF} (errors: 0)")
 sys.stderr.write(f"\\n{RED}{BOLD}error[E0423]{OFF}{BOLD}: kernel_17 wants 12 registers, 8 are left{OFF}\\n")
-sys.stderr.write(f"  {BOLD}-->{OFF} kernels/reduce.krn:88:14\\n{RED}{BOLD}error{OFF}: aborting due to 1 previous error\\n")
+sys.stderr.write(f"  {BOLD}-->{OFF} kernels/reduce.krn:88:14\\n")
+sys.stderr.write(f"{RED}{BOLD}error{OFF}: aborting due to 1 previous error\\n")
 sys.exit(101)
 '''
 _SHUTDOWN = '''

@@ -255,7 +255,13 @@ def slow(number):
 print("waiting for 2 results")
 print(ray.get([slow.remote(number) for number in range(2)], timeout=2))
 '''
-_MISSING = "import ray\n\nray.init(namespace='prod')\nqueue = ray.get_actor('work_queue')\nprint(ray.get(queue.size.remote()))\n"
+_MISSING = '''
+import ray
+
+ray.init(namespace="prod")
+queue = ray.get_actor("work_queue")
+print(ray.get(queue.size.remote()))
+'''
 _NAMESPACE = '''
 import ray
 
@@ -447,7 +453,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="Two actors of one name",
         primary="app.actor-name-conflict",
         why="The name is taken by the first actor.",
-        evidence="The name ps (namespace=training) is already taken",
+        evidence="The name ps (namespace=None) is already taken",
         source_code=_CONFLICT,
     ),
 )
