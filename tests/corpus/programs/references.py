@@ -71,73 +71,6 @@ free([weights])
 time.sleep(1)
 print("mean", ray.get(weights, timeout=20).mean())
 '''
-_KILLED = '''
-import time
-
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=0)
-class Session:
-    def ask(self):
-        return 1
-
-
-session = Session.remote()
-print("first", ray.get(session.ask.remote()))
-ray.kill(session)
-time.sleep(1)
-print("second", ray.get(session.ask.remote()))
-'''
-_CHILD = '''
-import time
-
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=0)
-class Child:
-    def answer(self):
-        return 42
-
-
-@ray.remote(num_cpus=0)
-class Parent:
-    def start(self):
-        self.child = Child.remote()
-        ray.get(self.child.answer.remote())
-        return [self.child]
-
-
-parent = Parent.remote()
-(child,) = ray.get(parent.start.remote())
-print("answer", ray.get(child.answer.remote()))
-ray.kill(parent)
-time.sleep(3)
-print("answer", ray.get(child.answer.remote()))
-'''
-_EXIT = '''
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=0)
-class Worker:
-    def step(self, number):
-        if number == 2:
-            ray.actor.exit_actor()
-        return number
-
-
-worker = Worker.remote()
-for number in range(4):
-    print("step", ray.get(worker.step.remote(number)))
-'''
 _OWNED_BY_TASK = '''
 import ray
 
@@ -229,24 +162,6 @@ PROGRAMS: tuple[Program, ...] = (
         source_code=_FREED,
     ),
     Program(
-        id="m-actor-killed-then-called",
-        title="A method of an actor that the program has killed",
-        primary="actor.died",
-        acceptable=("app.stopped",),
-        why="ray.kill ended the actor, and then it is called.",
-        evidence="It was killed by `ray.kill(actor)`",
-        source_code=_KILLED,
-    ),
-    Program(
-        id="m-actor-owner-killed",
-        title="An actor ends with the actor that created it",
-        primary="actor.owner-died",
-        acceptable=("actor.died",),
-        why="The creator was ended by ray.kill, and the child is not detached.",
-        evidence="owner",
-        source_code=_CHILD,
-    ),
-    Program(
         id="m-actor-owned-by-task",
         title="A named actor of a task whose worker has gone",
         primary="app.actor-not-found",
@@ -254,15 +169,6 @@ PROGRAMS: tuple[Program, ...] = (
         why="The name vanished when the handle that the task had went out of scope.",
         evidence="Failed to look up actor with name 'helper'",
         source_code=_OWNED_BY_TASK,
-    ),
-    Program(
-        id="m-actor-exits",
-        title="An actor that ends itself and is called again",
-        primary="actor.died",
-        acceptable=("app.stopped",),
-        why="exit_actor() ended it on purpose.",
-        evidence="exit_actor",
-        source_code=_EXIT,
     ),
     Program(
         id="m-actor-restarts-exhausted",
