@@ -28,7 +28,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 '''
 _DENIED = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>4</RequestId></Error>"
-_S3 = '''
+_S3 = """
 import boto3
 import botocore.config
 
@@ -39,12 +39,12 @@ client = boto3.client(
     config=botocore.config.Config(retries={{"max_attempts": 1}}, connect_timeout=2),
     {keys}
 )
-'''
+"""
 _KEYS = "aws_access_key_id='corpus', aws_secret_access_key='corpus',"
-_READ = '''print('manifest of run 14')
+_READ = """print('manifest of run 14')
 print(client.get_object(Bucket='training-data', Key='manifest.json')['Body'].read())
-'''
-_TASKS = '''
+"""
+_TASKS = """
 import ray
 
 ray.init()
@@ -58,8 +58,8 @@ def count(path):
 
 paths = [f"/mnt/datasets/clicks/part-{number:05}.csv" for number in range(3)]
 print(sum(ray.get([count.remote(path) for path in paths])))
-'''
-_FORBIDDEN = '''
+"""
+_FORBIDDEN = """
 import os
 import tempfile
 
@@ -69,8 +69,8 @@ print("exporting as the user of the service")
 os.setuid(65534)
 with open(f"{directory}/report.csv", "w") as file:
     file.write("a,b")
-'''
-_DATABASE = '''
+"""
+_DATABASE = """
 import asyncio
 
 import asyncpg
@@ -83,27 +83,27 @@ async def main():
 
 
 asyncio.run(main())
-'''
-_SQLITE = '''
+"""
+_SQLITE = """
 import sqlalchemy
 
 engine = sqlalchemy.create_engine("sqlite:////mnt/state/runs.db")
 with engine.begin() as connection:
     print(connection.execute(sqlalchemy.text("select count(*) from runs")).scalar())
-'''
-_HTTP = '''
+"""
+_HTTP = """
 import requests
 
 answer = requests.get(f"http://127.0.0.1:{server.server_port}/v1/models/ranker", timeout=5)
 answer.raise_for_status()
 print(answer.json())
-'''
-_DNS = '''import urllib.request
+"""
+_DNS = """import urllib.request
 
 print('model card')
 urllib.request.urlopen('http://models.corpus.invalid/card.json', timeout=5)
-'''
-_ACTOR = '''
+"""
+_ACTOR = """
 import logging
 
 import ray
@@ -124,7 +124,7 @@ class Tokenizer:
 
 
 print(ray.get(Tokenizer.remote("/models/ranker/vocabulary.txt").size.remote()))
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(

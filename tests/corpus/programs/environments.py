@@ -7,7 +7,7 @@ import json
 from tests.corpus.program import Program
 
 # Ray's own way to extend runtime environments: fails or takes as long as it is told.
-_PLUGIN = '''
+_PLUGIN = """
 import asyncio
 
 from ray._private.runtime_env.plugin import RuntimeEnvPlugin
@@ -25,11 +25,11 @@ class Licence(RuntimeEnvPlugin):
             raise RuntimeError("the licence server has no seat left for solver 9.1")
         await asyncio.sleep(60)
         return 0
-'''
+"""
 FILES = {"corpus_plugin.py": _PLUGIN}
 ENV = {"RAY_RUNTIME_ENV_PLUGINS": json.dumps([{"class": "corpus_plugin.Licence"}])}
 _OK = "import ray\n\nray.init()\nprint('never run')\n"
-_TASK = '''
+_TASK = """
 import ray
 
 ray.init()
@@ -41,8 +41,8 @@ def embed(text):
 
 
 print(ray.get(embed.remote("hello")))
-'''
-_ACTOR = '''
+"""
+_ACTOR = """
 import ray
 
 ray.init()
@@ -56,8 +56,8 @@ class Encoder:
 
 encoder = Encoder.remote()
 print(ray.get(encoder.encode.remote("hello")))
-'''
-_LARGE = '''
+"""
+_LARGE = """
 import os
 import tempfile
 
@@ -68,7 +68,7 @@ with open(f"{directory}/checkpoint.bin", "wb") as file:
     for _ in range(540):
         file.write(os.urandom(1 << 20))
 ray.init(runtime_env={"working_dir": directory})
-'''
+"""
 _INIT = "import ray\n\nray.init(runtime_env={environment})\nprint('never reached')\n"
 
 PROGRAMS: tuple[Program, ...] = (

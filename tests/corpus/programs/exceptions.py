@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import Program
 
-_PLAIN = '''
+_PLAIN = """
 import ray
 
 ray.init()
@@ -20,8 +20,8 @@ def main():
 
 
 main()
-'''
-_HANDLING = '''
+"""
+_HANDLING = """
 CACHE = {}
 
 
@@ -37,7 +37,7 @@ def read(key, text):
 
 
 print(read("limit", "12,5"))
-'''
+"""
 _DIRECT = '''
 class StepFailed(Exception):
     """A step of the pipeline did not finish."""
@@ -63,7 +63,7 @@ try:
 except StepFailed as error:
     raise PipelineFailed("pipeline nightly failed after 1 of 7 steps") from error
 '''
-_GROUP = '''
+_GROUP = """
 import asyncio
 
 
@@ -81,7 +81,7 @@ async def main():
 
 
 asyncio.run(main())
-'''
+"""
 _CUSTOM = '''
 import logging
 
@@ -98,13 +98,13 @@ for metric, old, new in (("auc", 0.91, 0.92), ("ndcg@10", 0.44, 0.31)):
     if new < old:
         raise QualityGateTripped(f"{metric} fell from {old} to {new}")
 '''
-_LONG = '''
+_LONG = """
 import json
 
 rows = [{"id": number, "state": "error" if number % 3 else "ok", "tags": ["a", "b"] * 4} for number in range(1500)]
 raise RuntimeError("response was refused: " + json.dumps(rows))
-'''
-_NOT_UTF8 = r'''
+"""
+_NOT_UTF8 = r"""
 import sys
 
 out = sys.stdout.buffer
@@ -115,7 +115,7 @@ out.flush()
 sys.stderr.buffer.write("Prüfsumme stimmt nicht: 0xfe\n".encode("latin-1"))
 sys.stderr.flush()
 raise ArithmeticError("checksum of block 7 differs")
-'''
+"""
 _LINES = '''
 REPORT = """3 of 120 checks did not pass:
   - users.email: 14 duplicates
@@ -131,7 +131,7 @@ class ChecksDidNotPass(RuntimeError):
 
 raise ChecksDidNotPass(REPORT)
 '''
-_CHINESE = '''
+_CHINESE = """
 import logging
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s [%(levelname)s] %(message)s")
@@ -144,15 +144,15 @@ class 数据错误(ValueError):
 
 
 raise 数据错误("分片 3 的标签列缺失,无法继续训练")
-'''
-_RUSSIAN = '''
+"""
+_RUSSIAN = """
 import sys
 
 print("Загрузка модели… готово")
 print("Ошибка: недостаточно данных для расчёта (нужно 100, есть 7)", file=sys.stderr)
 raise RuntimeError("расчёт прерван: недостаточно данных")
-'''
-_LOGGED = '''
+"""
+_LOGGED = """
 import logging
 import sys
 
@@ -162,8 +162,8 @@ for step in range(0, 130, 10):
     log.info("step %d loss %s", step, round(2.3 / (step + 1), 4) if step < 120 else "nan")
 log.error("loss became NaN at step 120, giving up")
 sys.exit(1)
-'''
-_THREADS = '''
+"""
+_THREADS = """
 import concurrent.futures
 
 
@@ -175,8 +175,8 @@ def shard(number):
 
 with concurrent.futures.ThreadPoolExecutor(4) as pool:
     print(sum(pool.map(shard, range(8))))
-'''
-_PERL = '''
+"""
+_PERL = """
 use strict;
 print "reading 3 ledgers\\n";
 my %rates = (EUR => 1.0, USD => 1.1);
@@ -184,7 +184,7 @@ for my $currency ("EUR", "USD", "GBP") {
     die "no rate for $currency" unless exists $rates{$currency};
     print "$currency ok\\n";
 }
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(

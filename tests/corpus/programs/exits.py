@@ -8,7 +8,7 @@ from tests.record.nodes import wait
 
 _DONE = "python -c \"print('processed 200 of 200 rows')\"; exit {code}"
 _SEGFAULT = "import ctypes\n\nprint('reading index', flush=True)\nctypes.string_at(0)\n"
-_TASK = '''
+_TASK = """
 import ctypes
 import os
 import signal
@@ -28,8 +28,8 @@ def decode(number):
 
 
 print(ray.get([decode.remote(number) for number in range(3)]))
-'''
-_ACTOR = '''
+"""
+_ACTOR = """
 import os
 import signal
 
@@ -52,7 +52,7 @@ class Index:
 index = Index.remote()
 for page in range(6):
     print("page", page, "->", ray.get(index.look_up.remote(page)))
-'''
+"""
 
 
 def _stop(cluster: Cluster, submission_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import healthy
 
-_LOGGED = '''
+_LOGGED = """
 import logging
 
 import ray
@@ -19,8 +19,8 @@ for number, text in enumerate(["12", "7", "n/a", "9", ""]):
     except ValueError:
         log.exception("row %d is not a number, skipped", number)
 log.info("kept the sum %d", kept)
-'''
-_RETRIED_TASK = '''
+"""
+_RETRIED_TASK = """
 import pathlib
 import tempfile
 
@@ -40,8 +40,8 @@ def fetch(part):
 
 
 print("fetched", sum(ray.get([fetch.remote(part) for part in range(4)])))
-'''
-_RETRIED_WORKER = '''
+"""
+_RETRIED_WORKER = """
 import os
 import pathlib
 import tempfile
@@ -64,8 +64,8 @@ def decode(part):
 
 print("decoded", ray.get([decode.remote(part) for part in range(3)]))
 time.sleep(1)
-'''
-_RESTARTED_ACTOR = '''
+"""
+_RESTARTED_ACTOR = """
 import os
 
 import ray
@@ -87,8 +87,8 @@ first = ray.get(index.process.remote())
 os.kill(first, 9)
 second = ray.get(index.process.remote())
 print("index answered again:", first != second)
-'''
-_KILLED_ON_PURPOSE = '''
+"""
+_KILLED_ON_PURPOSE = """
 import ray
 
 ray.init()
@@ -115,8 +115,8 @@ try:
 except ray.exceptions.RayActorError as error:
     print("as expected:", type(error).__name__, error)
 print("best rate", best)
-'''
-_CAUGHT_TASK = '''
+"""
+_CAUGHT_TASK = """
 import traceback
 
 import ray
@@ -137,8 +137,8 @@ for reference in [parse.remote(text) for text in ("1", "two", "3")]:
         traceback.print_exc()
         results.append(None)
 print("results:", results)
-'''
-_FALLBACK = '''
+"""
+_FALLBACK = """
 import warnings
 
 import ray
@@ -150,8 +150,8 @@ except ImportError as error:
     warnings.warn(f"no accelerator: {error}; computing on the CPU")
     arrays = None
 print("sum", sum(range(1000)))
-'''
-_TIMEOUT = '''
+"""
+_TIMEOUT = """
 import time
 
 import ray
@@ -172,8 +172,8 @@ for attempt in range(8):
         break
     except ray.exceptions.GetTimeoutError as error:
         print(f"attempt {attempt}: GetTimeoutError: {error}; asking again")
-'''
-_LOOK_UP = '''
+"""
+_LOOK_UP = """
 import ray
 
 ray.init(namespace="corpus-healthy")
@@ -191,8 +191,8 @@ except ValueError as error:
     print("no cache yet:", error)
     cache = Cache.options(name="cache").remote()
 print(ray.get(cache.get.remote("a")))
-'''
-_TESTS = '''
+"""
+_TESTS = """
 import unittest
 
 import ray
@@ -219,8 +219,8 @@ class Errors(unittest.TestCase):
 
 ray.init()
 unittest.main(verbosity=2)
-'''
-_UNASKED = '''
+"""
+_UNASKED = """
 import time
 
 import ray
@@ -243,8 +243,8 @@ ray.wait(references, num_returns=2)
 del references
 print("squares", ray.get([work.remote(number) for number in range(4)]))
 time.sleep(1)
-'''
-_SIGNALS = '''
+"""
+_SIGNALS = """
 set -u
 echo "checking that the sandbox kills what it must"
 python -c "import os; os.kill(os.getpid(), 11)"; echo "segfault probe: exit code $?"
@@ -252,8 +252,8 @@ timeout -s KILL 1 sleep 5; echo "timeout probe: exit code $?"
 ls /nonexistent || echo "ls failed as it should"
 nosuchcommand 2>&1 || true
 echo "all probes behaved"
-'''
-_CANCELLED = '''
+"""
+_CANCELLED = """
 import time
 
 import ray
@@ -277,7 +277,7 @@ for each in rest:
         ray.get(each)
     except ray.exceptions.TaskCancelledError as error:
         print("cancelled:", error)
-'''
+"""
 
 PROGRAMS = (
     healthy("m-ok-logged-exceptions", "Two rows are skipped with a logged traceback", "Both were handled.", _LOGGED),

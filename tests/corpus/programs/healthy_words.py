@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from tests.corpus.program import healthy
 
-_RATES = '''
+_RATES = """
 import time
 
 for minute in range(8):
     print(f"minute {minute}: requests {1200 + minute} error rate 0.0 errors 0 failures 0 timeouts 0 (5xx: 0)")
     time.sleep(0.05)
 print("finished: 0 errors, 0 failed, exit code 0")
-'''
-_LOSSES = '''
+"""
+_LOSSES = """
 print("epoch  train_error  valid_error  fail@10  killed_units")
 for epoch in range(12):
     print(f"{epoch:5d}  {1 / (epoch + 1):11.4f}  {1.2 / (epoch + 1):11.4f}  {0.3 / (epoch + 1):7.3f}  {epoch:12d}")
 print("best valid_error: 0.1000 at epoch 11 (mean squared error, standard error 0.003)")
-'''
-_WARNINGS = '''
+"""
+_WARNINGS = """
 import logging
 import warnings
 
@@ -34,8 +34,8 @@ logging.getLogger("optimizer").error("learning rate 0 was given, using the defau
 logging.getLogger("optimizer").critical("this message is critical by the house style of this team, and harmless")
 ray.init()
 print(ray.get(ray.remote(num_cpus=0)(lambda: "ok").remote()))
-'''
-_DATASET = '''
+"""
+_DATASET = """
 import ray
 
 TEXTS = [
@@ -58,7 +58,7 @@ def classify(text):
 for text, label in zip(TEXTS, ray.get([classify.remote(text) for text in TEXTS])):
     print(f"[{label:6}] {text}")
 print("classified", len(TEXTS), "support tickets")
-'''
+"""
 _OTHER_LOG = '''
 LOG = """2026-11-02 04:11:09,881 INFO worker.py:1841 -- Connecting to existing Ray cluster at address: 10.0.0.4:6379...
 Traceback (most recent call last):
@@ -78,7 +78,7 @@ print(LOG)
 print("---- end of log ----")
 print("1 job failed last night; report sent")
 '''
-_SOURCE = '''
+_SOURCE = """
 import inspect
 
 import ray
@@ -90,8 +90,8 @@ print("exceptions of this Ray:", ", ".join(sorted(names)))
 print(inspect.getdoc(exceptions.OutOfMemoryError))
 print(inspect.getdoc(exceptions.ObjectLostError))
 print(inspect.getdoc(exceptions.NodeDiedError))
-'''
-_BARS = '''
+"""
+_BARS = """
 import time
 
 from tqdm import tqdm
@@ -100,8 +100,8 @@ failed = 0
 for step in (bar := tqdm(range(300), desc="checking for errors", mininterval=0)):
     bar.set_postfix(errors=failed, killed=0, last="ok")
 tqdm.write("errors found: none")
-'''
-_TABLE = '''
+"""
+_TABLE = """
 from rich.console import Console
 from rich.table import Table
 
@@ -113,8 +113,8 @@ for number in range(8):
     table.add_row(f"class-{number}", f"{number / 50:.3f}", "[red]0[/red]", "[red]exception list empty[/red]")
 console.print(table)
 console.log("[bold red]ERROR[/bold red] column has been renamed to [green]error_rate[/green]")
-'''
-_LINT = '''
+"""
+_LINT = """
 import logging
 import sys
 
@@ -122,30 +122,30 @@ logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)
 for name in ("SyntaxError", "ImportError", "KeyError", "MemoryError", "AssertionError"):
     logging.debug("rule no-bare-%s: 0 violations", name)
 logging.info("no SyntaxError in 214 files; failure threshold not reached")
-'''
-_JSON = '''
+"""
+_JSON = """
 import json
 
 for number in range(6):
     print(json.dumps({"level": "info", "error": None, "exception": False, "failed": 0, "traceback": "", "n": number}))
 print(json.dumps({"level": "info", "msg": "aborted transactions: 0, killed queries: 0, fatal: 0", "done": True}))
-'''
-_GERMAN = '''
+"""
+_GERMAN = """
 print("Fehlerprüfung läuft …")
 for number in range(4):
     print(f"Block {number}: 0 Fehler, kein Abbruch")
 print("错误: 0 失败: 0 — 全部通过")
 print("Ошибок нет, сбоев нет")
-'''
-_SHELL = '''
+"""
+_SHELL = """
 set -eu
 echo "retry 1/3: connection refused"
 echo "retry 2/3: connection refused" >&2
 echo "retry 3/3: connected"
 echo "rm: cannot remove 'old': No such file or directory (ignored)"
 echo "Killed 3 stale sessions; Terminated 2 idle ones; Aborted 0"
-'''
-_SPILL = '''
+"""
+_SPILL = """
 import time
 
 import numpy
@@ -155,8 +155,8 @@ ray.init()
 blocks = [ray.put(numpy.zeros(2_500_000)) for _ in range(8)]
 print("sum", sum(float(ray.get(block).sum()) for block in blocks))
 time.sleep(1)
-'''
-_INFEASIBLE = '''
+"""
+_INFEASIBLE = """
 import ray
 
 ray.init()
@@ -176,7 +176,7 @@ waiting = never.remote()
 print("results", ray.get([always.remote() for _ in range(4)]))
 done, rest = ray.wait([waiting], timeout=8)
 print("optional step was not scheduled within 8 s, left out:", len(rest))
-'''
+"""
 
 PROGRAMS = (
     healthy("m-ok-error-rate-zero", "Counts of errors that are all zero", "Nothing failed.", _RATES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import Program
 
-_ONLY_DRIVER = '''
+_ONLY_DRIVER = """
 import os
 import sys
 import tempfile
@@ -28,8 +28,8 @@ def prepare(value):
 
 
 print("scaled:", ray.get([prepare.remote(each) for each in range(4)]))
-'''
-_ARGUMENTS = '''
+"""
+_ARGUMENTS = """
 import argparse
 
 parser = argparse.ArgumentParser(prog="train.py", description="Train a ranking model.")
@@ -37,7 +37,7 @@ parser.add_argument("--data", required=True, help="directory of shards")
 parser.add_argument("--optimizer", choices=["adam", "sgd", "lamb"], default="adam")
 parser.add_argument("--epochs", type=int, default=3)
 print(parser.parse_args())
-'''
+"""
 _SETTINGS = '''
 import logging
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import Program
 
-_TQDM = '''
+_TQDM = """
 import time
 
 from tqdm import tqdm
@@ -16,8 +16,8 @@ for epoch in range(3):
         if epoch == 2 and step == 317:
             raise FloatingPointError("gradient norm overflowed in block 11")
     tqdm.write(f"epoch {epoch}: error={loss:.4f}")
-'''
-_RICH = '''
+"""
+_RICH = """
 from rich import print as say
 from rich.console import Console
 from rich.table import Table
@@ -40,8 +40,8 @@ def publish(rows):
 
 
 publish(range(12))
-'''
-_HANDLED = '''
+"""
+_HANDLED = """
 import logging
 
 import ray
@@ -60,8 +60,8 @@ for number in range(6):
         kept.append(-number)
 log.info("kept %d of 6 sources", len(kept))
 assert all(each >= 0 for each in kept), "copies of yesterday are not allowed in the monthly run"
-'''
-_WORKERS = '''
+"""
+_WORKERS = """
 import logging
 import time
 
@@ -83,8 +83,8 @@ def fetch(part):
 
 done = ray.get([fetch.remote(part) for part in range(8)])
 print("done", done)
-'''
-_JSON = '''
+"""
+_JSON = """
 import json
 import sys
 import time
@@ -105,16 +105,16 @@ try:
 except KeyError as error:
     say("fatal", "consumer stopped", exc_type="KeyError", exc_info=traceback.format_exc())
     sys.exit(70)
-'''
-_LINE = '''
+"""
+_LINE = """
 import sys
 
 print("state:", ",".join(f"{{'id': {number}, 'error': None, 'failed': False}}" for number in range(60000)))
 print("x" * 200000)
 sys.stdout.flush()
 raise BufferError("ring buffer has no room for record 60001")
-'''
-_CRLF = r'''
+"""
+_CRLF = r"""
 import sys
 
 for text in ("== build 42 ==", "0 error(s), 3 warning(s)", "warning C4996: 'strcpy' is deprecated", "== tests =="):
@@ -124,8 +124,8 @@ sys.stdout.write("    check(report)\r\n  File \"C:\\ci\\check.py\", line 3, in c
 sys.stdout.write("Exception: 4 tests of 120 differ from their snapshots\r\n")
 sys.stdout.flush()
 sys.exit(1)
-'''
-_ANSI = '''
+"""
+_ANSI = """
 import sys
 
 RED, YELLOW, BOLD, OFF = "\\x1b[31m", "\\x1b[33m", "\\x1b[1m", "\\x1b[0m"
@@ -135,8 +135,8 @@ sys.stderr.write(f"\\n{RED}{BOLD}error[E0423]{OFF}{BOLD}: kernel_17 wants 12 reg
 sys.stderr.write(f"  {BOLD}-->{OFF} kernels/reduce.krn:88:14\\n")
 sys.stderr.write(f"{RED}{BOLD}error{OFF}: aborting due to 1 previous error\\n")
 sys.exit(101)
-'''
-_SHUTDOWN = '''
+"""
+_SHUTDOWN = """
 import atexit
 import logging
 import sys
@@ -164,7 +164,7 @@ def normalise(vector):
 
 
 print(ray.get([normalise.remote(vector) for vector in ([3, 4], [0, 0])]))
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(

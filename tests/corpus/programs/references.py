@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import Program
 
-_OWNER = '''
+_OWNER = """
 import time
 
 import ray
@@ -23,8 +23,8 @@ producer = Producer.remote()
 ray.kill(producer)
 time.sleep(2)
 print("rows", len(ray.get(table)))
-'''
-_OWNER_TASK = '''
+"""
+_OWNER_TASK = """
 import os
 import time
 
@@ -56,8 +56,8 @@ loader = Loader.remote()
 os.kill(ray.get(loader.pid.remote()), 9)
 time.sleep(2)
 print("size", ray.get(size.remote(block)))
-'''
-_FREED = '''
+"""
+_FREED = """
 import time
 
 import numpy
@@ -70,8 +70,8 @@ print("mean", ray.get(weights).mean())
 free([weights])
 time.sleep(1)
 print("mean", ray.get(weights, timeout=20).mean())
-'''
-_OWNED_BY_TASK = '''
+"""
+_OWNED_BY_TASK = """
 import ray
 
 ray.init()
@@ -95,8 +95,8 @@ import time
 
 time.sleep(3)
 print(ray.get(ray.get_actor("helper").ping.remote()))
-'''
-_RESTARTS = '''
+"""
+_RESTARTS = """
 import os
 
 import ray
@@ -115,8 +115,8 @@ class Parser:
 parser = Parser.remote()
 for document in ("a.pdf", "bad.pdf", "c.pdf"):
     print(document, ray.get(parser.parse.remote(document)))
-'''
-_CANCELLED = '''
+"""
+_CANCELLED = """
 import time
 
 import ray
@@ -133,7 +133,7 @@ reference = search.remote()
 time.sleep(1.5)
 ray.cancel(reference)
 print(ray.get(reference))
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(

@@ -18,7 +18,7 @@ def train(epochs, output):
 
 train()
 '''
-_VARIABLE = '''
+_VARIABLE = """
 import os
 
 import ray
@@ -26,8 +26,8 @@ import ray
 ray.init()
 model = os.environ["RANKER_MODEL_PATH"]
 print("serving", model)
-'''
-_RECURSION = '''
+"""
+_RECURSION = """
 import sys
 
 sys.setrecursionlimit(400)
@@ -40,8 +40,8 @@ def depth(tree):
 tree = {"name": "root"}
 tree["children"] = [tree]
 print("depth", depth(tree))
-'''
-_HTML = '''
+"""
+_HTML = """
 import json
 
 ANSWER = "<html><head><title>502 Bad Gateway</title></head><body>upstream error</body></html>"
@@ -52,8 +52,8 @@ def parse(text):
 
 
 print(parse(ANSWER)["predictions"])
-'''
-_TASK_GROUP = '''
+"""
+_TASK_GROUP = """
 import ray
 
 ray.init()
@@ -74,8 +74,8 @@ def validate(table):
 
 
 print(ray.get(validate.remote([3, -1, 4, -5])))
-'''
-_THREAD = '''
+"""
+_THREAD = """
 import sys
 import threading
 
@@ -93,8 +93,8 @@ thread.join()
 if "sum" not in result:
     print("loader gave no result", file=sys.stderr)
     sys.exit(1)
-'''
-_POOL = '''
+"""
+_POOL = """
 import multiprocessing
 
 
@@ -105,16 +105,16 @@ def area(shape):
 if __name__ == "__main__":
     with multiprocessing.Pool(2) as pool:
         print(pool.map(area, [{"width": 2, "height": 3}, {"width": 4}]))
-'''
-_CHILD = '''
+"""
+_CHILD = """
 import subprocess
 import sys
 
 print("step 1 of 3: convert", flush=True)
 subprocess.run([sys.executable, "convert.py", "--from", "v1"], check=True)
 print("step 2 of 3: index")
-'''
-_CONVERT = '''
+"""
+_CONVERT = """
 VERSIONS = {"v2": 2, "v3": 3}
 
 
@@ -124,8 +124,8 @@ def reader(version):
 
 
 reader("v1")
-'''
-_FREE = '''
+"""
+_FREE = """
 import ctypes
 
 libc = ctypes.CDLL(None)
@@ -133,8 +133,8 @@ libc.free.argtypes = [ctypes.c_void_p]
 block = ctypes.create_string_buffer(4096)
 print("releasing buffers", flush=True)
 libc.free(ctypes.addressof(block) + 24)
-'''
-_FIRST_OF_MANY = '''
+"""
+_FIRST_OF_MANY = """
 import time
 
 import ray
@@ -164,8 +164,8 @@ try:
     ray.get(followers)
 except ray.exceptions.RayTaskError as error:
     raise SystemExit(f"training stopped: {type(error).__name__}: see above\\n{error}")
-'''
-_MAKE = '''
+"""
+_MAKE = """
 all: report
 
 data.csv:
@@ -173,15 +173,15 @@ data.csv:
 
 report: data.csv
 \t@python report.py data.csv
-'''
-_REPORT = '''
+"""
+_REPORT = """
 import csv
 import sys
 
 with open(sys.argv[1]) as file:
     rows = list(csv.DictReader(file))
 print("mean", sum(float(row["a"]) for row in rows) / len(rows))
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(

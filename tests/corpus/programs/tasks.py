@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus.program import Program
 
-_NESTED_2 = '''
+_NESTED_2 = """
 import ray
 
 ray.init()
@@ -22,8 +22,8 @@ def epoch(shards):
 
 
 print("rows:", ray.get(epoch.remote(2)))
-'''
-_NESTED_3 = '''
+"""
+_NESTED_3 = """
 import ray
 
 ray.init()
@@ -46,8 +46,8 @@ def run(shards):
 
 print("starting 3 shards")
 print(ray.get(run.remote(3)))
-'''
-_INIT = '''
+"""
+_INIT = """
 import ray
 
 ray.init()
@@ -65,8 +65,8 @@ class Model:
 
 models = [Model.remote([4, size]) for size in (8, 16)]
 print(ray.get([model.predict.remote(3) for model in models]))
-'''
-_INIT_CHAIN = '''
+"""
+_INIT_CHAIN = """
 import ray
 
 ray.init()
@@ -90,8 +90,8 @@ class Service:
 
 
 print(ray.get(Service.remote().ready.remote()))
-'''
-_METHOD = '''
+"""
+_METHOD = """
 import ray
 
 ray.init()
@@ -110,8 +110,8 @@ class Counter:
 counter = Counter.remote()
 for amount in (1, 2, None, 4):
     print("total", ray.get(counter.add.remote(amount)))
-'''
-_ASYNC = '''
+"""
+_ASYNC = """
 import asyncio
 
 import ray
@@ -130,8 +130,8 @@ class Gateway:
 
 gateway = Gateway.remote()
 print(ray.get([gateway.ask.remote(number) for number in range(6)]))
-'''
-_RETRIES = '''
+"""
+_RETRIES = """
 import logging
 
 import ray
@@ -150,8 +150,8 @@ def call(number):
 
 
 print(ray.get(call.remote(11)))
-'''
-_GENERATOR = '''
+"""
+_GENERATOR = """
 import ray
 
 ray.init()
@@ -167,8 +167,8 @@ def pages(count):
 
 for reference in pages.remote(6):
     print(ray.get(reference))
-'''
-_UNPICKLABLE = '''
+"""
+_UNPICKLABLE = """
 import threading
 
 import ray
@@ -188,8 +188,8 @@ def download(number):
 
 
 print(ray.get(download.remote(6)))
-'''
-_LOCK = '''
+"""
+_LOCK = """
 import threading
 
 import ray
@@ -206,8 +206,8 @@ def note(number):
 
 
 ray.get([note.remote(number) for number in range(3)])
-'''
-_RETURN = '''
+"""
+_RETURN = """
 import sqlite3
 
 import ray
@@ -221,8 +221,8 @@ def connect(path):
 
 
 print(ray.get(connect.remote(":memory:")))
-'''
-_CAPTURE = '''
+"""
+_CAPTURE = """
 import numpy
 import ray
 
@@ -237,8 +237,8 @@ def look_up(row):
 
 
 print(ray.get([look_up.remote(row) for row in range(3)]))
-'''
-_TIMEOUT = '''
+"""
+_TIMEOUT = """
 import time
 
 import ray
@@ -254,15 +254,15 @@ def slow(number):
 
 print("waiting for 2 results")
 print(ray.get([slow.remote(number) for number in range(2)], timeout=2))
-'''
-_MISSING = '''
+"""
+_MISSING = """
 import ray
 
 ray.init(namespace="prod")
 queue = ray.get_actor("work_queue")
 print(ray.get(queue.size.remote()))
-'''
-_NAMESPACE = '''
+"""
+_NAMESPACE = """
 import ray
 
 ray.init(namespace="staging")
@@ -277,8 +277,8 @@ class Registry:
 registry = Registry.options(name="registry", namespace="serving").remote()
 ray.get(registry.models.remote())
 print(ray.get(ray.get_actor("registry").models.remote()))
-'''
-_CONFLICT = '''
+"""
+_CONFLICT = """
 import ray
 
 ray.init(namespace="training")
@@ -293,8 +293,8 @@ class ParameterServer:
 first = ParameterServer.options(name="ps").remote()
 print("step", ray.get(first.step.remote()))
 second = ParameterServer.options(name="ps").remote()
-'''
-_WRONG_CALL = '''
+"""
+_WRONG_CALL = """
 import ray
 
 ray.init()
@@ -306,7 +306,7 @@ def score(rows, *, threshold):
 
 
 print(ray.get(score.remote([1, 2, 3], limit=2)))
-'''
+"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(
