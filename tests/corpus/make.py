@@ -19,7 +19,7 @@ from tests.record.cluster import Cluster
 from tests.record.nodes import head
 
 # What the programs import beside what Ray brings.
-LIBRARIES = ("tqdm", "rich")
+LIBRARIES = ("tqdm", "rich", "boto3")
 
 
 def groups() -> dict[str, ModuleType]:

@@ -62,7 +62,12 @@ def run_program(cluster: Cluster, program: Program) -> Recording:
     submission_id = submit(cluster, program)
     if program.during:
         program.during(cluster, submission_id)
-    wait(lambda: cluster.status(submission_id) in ENDED, f"{program.id} to end", program.timeout_s)
+    try:
+        wait(lambda: cluster.status(submission_id) in ENDED, f"{program.id} to end", program.timeout_s)
+    except SystemExit:
+        # It would go on beside the next one, and be in its logs.
+        cluster.stop(submission_id)
+        raise
     time.sleep(_SETTLE_S)
     return collect(cluster, submission_id, program, before)
 

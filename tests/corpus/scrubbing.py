@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import psutil
 
 MAX_BYTES = 64_000
+_MOST_OF_A_LINE = 4_000
+_WITHIN_CHARACTER = bytes(range(0x80, 0xC0))
 _INDEX = "https://index.example/simple"
 
 
@@ -40,14 +43,14 @@ def bounded(data: bytes, limit: int = MAX_BYTES) -> bytes:
         return data
     half = limit // 2
     first, last = data[:half], data[-half:]
-    first = first[: first.rfind(b"\n") + 1] or _whole(first) + b"\n"
-    last = last[last.find(b"\n") + 1 :] or _whole(last)
+    # A line that is longer than this is cut, too: its beginning may be what tells.
+    if (end := first.rfind(b"\n", half - _MOST_OF_A_LINE)) >= 0:
+        first = first[: end + 1]
+    else:
+        whole = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(first)
+        first = whole.encode(errors="surrogateescape") + b"\n"
+    last = last[last.find(b"\n", 0, _MOST_OF_A_LINE) + 1 :].lstrip(_WITHIN_CHARACTER)
     return first + b"[... %d bytes cut out of the recording ...]\n" % (len(data) - len(first) - len(last)) + last
-
-
-def _whole(data: bytes) -> bytes:
-    """Without the parts of characters at both ends."""
-    return data.decode(errors="ignore").encode()
 
 
 def _places(directory: Path) -> dict[str, str]:
