@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import pkgutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from types import ModuleType
@@ -66,6 +67,10 @@ def _head_of(module: ModuleType):
 def _make(cluster: Cluster, chosen: Iterable[Program]) -> list[str]:
     """Run one after the other; returns the ids of those that did not end as they should, having said why."""
     failed = []
+    chosen = list(chosen)
+    if not all(each.head for each in chosen):
+        command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(cluster.directory), *LIBRARIES]
+        subprocess.run(command, check=True)
     for program in chosen:
         try:
             path = save((program.play or run_program)(cluster, program))
