@@ -34,25 +34,6 @@ print(ray.get(table).sum())
 """,
     ),
     Program(
-        id="m-object-freed",
-        title="An object that was freed while it was still referred to",
-        primary="object.lost",
-        why="The program freed the object in all stores and then asks for it.",
-        evidence="ObjectFreedError",
-        source_code="""import time
-
-import numpy as np
-import ray
-from ray._private.internal_api import free
-
-ray.init()
-table = ray.put(np.ones(1_000_000))
-free([table])
-time.sleep(2)
-print(ray.get(table).sum())
-""",
-    ),
-    Program(
         id="m-actor-owner-died",
         title="An actor whose creator has exited",
         primary="actor.owner-died",
