@@ -192,7 +192,7 @@ def _sentences(cluster: Cluster, row: Mapping[str, Any]) -> Iterator[Source]:
     for worker in [each for each in workers if each.get("exit_type")][:MOST_ROWS]:
         yield _sentence(f"worker {worker['worker_id']}", f"{worker['exit_type']}: {worker.get('exit_detail')}")
     for task in _of_job(cluster, "tasks", job_id):
-        yield _sentence(f"task {task['task_id']}", task.get("error_message"))
+        yield _sentence(f"task {task['task_id']} attempt {task['attempt_number']}", task.get("error_message"))
 
 
 def _of_job(cluster: Cluster, table: str, job_id: str) -> list[dict[str, Any]]:
