@@ -1,4 +1,4 @@
-"""An object store that is full, disks that are full, and spilling that is fine."""
+"""Disks that are full, alone or behind an object store that is full, and spilling that is fine."""
 
 from __future__ import annotations
 
@@ -26,10 +26,6 @@ print(sum(float(ray.get(each).sum()) for each in kept) > 0)
 """
 
 
-def _no_spilling() -> contextlib.AbstractContextManager[Cluster]:
-    return head({"RAY_automatic_object_spilling_enabled": "0", "RAY_object_store_full_delay_ms": "20"})
-
-
 def _disk_counts_as_full() -> contextlib.AbstractContextManager[Cluster]:
     """Ray's own limit of what is a full disk, so low that this disk is one."""
     return head({"RAY_local_fs_capacity_threshold": "0.05"})
@@ -48,36 +44,6 @@ def _small_spill() -> Iterator[Cluster]:
 
 
 PROGRAMS = (
-    Program(
-        id="m-store-full-put",
-        title="More put into the object store than it holds, without spilling",
-        primary="memory.object-store-full",
-        why="The driver keeps references to 384 MB in a store of 100 MB, and spilling is off.",
-        evidence="ObjectStoreFullError",
-        head=_no_spilling,
-        source_code=FILL,
-    ),
-    Program(
-        id="m-store-full-task",
-        title="Tasks that return more than the object store holds, without spilling",
-        primary="memory.object-store-full",
-        why="Tasks return 20 objects of 16 MB that are all kept, into a store of 100 MB, and spilling is off.",
-        evidence="ObjectStoreFullError",
-        head=_no_spilling,
-        source_code="""import numpy as np
-import ray
-
-ray.init()
-
-
-@ray.remote(max_retries=0)
-def decode(frame):
-    return ray.put(np.ones(2_000_000) * frame)
-
-
-print(len(ray.get([decode.remote(each) for each in range(20)])))
-""",
-    ),
     Program(
         id="m-disk-full-write",
         title="A checkpoint written to a full disk",
