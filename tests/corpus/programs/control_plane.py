@@ -7,9 +7,9 @@ import subprocess
 import time
 
 from tests.corpus.program import Program
-from tests.corpus.scenes import command, cut_off, head_process, ray
+from tests.corpus.scenes import QUICK, command, cut_off, head_process, ray
 from tests.record.cluster import Cluster
-from tests.record.nodes import head
+from tests.record.nodes import head, wait
 
 SHORT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "15", "RAY_gcs_rpc_server_connect_timeout_s": "5"}
 ROUNDS = """import time
@@ -55,7 +55,19 @@ def _restart_gcs(cluster: Cluster, submission_id: str) -> None:
 def _submit_without_agent(cluster: Cluster) -> list[str]:
     """The raylet, and with it the only agent, is gone; then somebody submits."""
     head_process(cluster, "raylet").kill()
+    time.sleep(3)
+    return _submission(cluster)
+
+
+def _submit_to_a_dead_node(cluster: Cluster) -> list[str]:
+    """The same, when Ray knows by now that the node is dead."""
+    head_process(cluster, "raylet").kill()
+    wait(lambda: cluster.list("nodes")[0]["state"] == "DEAD", "the node to be declared dead", 60)
     time.sleep(8)
+    return _submission(cluster)
+
+
+def _submission(cluster: Cluster) -> list[str]:
     return ray("job", "submit", f"--address={cluster.api.base_url}", "--", "python", "main.py")
 
 
@@ -103,5 +115,27 @@ PROGRAMS = (
         ends=(None,),
         play=command(_submit_without_agent),
         source_code="print('never run')\n",
+    ),
+    Program(
+        id="m-no-agent-node-dead",
+        title="A submission to a cluster whose only node is dead",
+        primary="job.no-agent",
+        acceptable=("node.died", "raylet.crashed"),
+        why="The only node had been declared dead, so that no agent was left that takes jobs.",
+        head=lambda: head(QUICK),
+        ends=(None,),
+        play=command(_submit_to_a_dead_node),
+        source_code="print('never run')\n",
+    ),
+    Program(
+        id="m-gcs-restarted-waiting",
+        title="The GCS is killed and restarted without its state, under a driver that only waits",
+        primary="gcs.state-lost",
+        acceptable=("gcs.unreachable",),
+        why="The GCS kept its state in memory only; restarted, it knows neither the node nor the job.",
+        head=lambda: _short(),
+        ends=("RUNNING",),
+        play=cut_off("waiting for data", 35, _restart_gcs),
+        source_code=SLEEPS,
     ),
 )
