@@ -12,7 +12,7 @@ from tests.record.cluster import Cluster
 from tests.record.nodes import head
 
 # Ray warns of what cannot be scheduled when it has waited for so long.
-_WARNED_S = 35
+_WARNED_S = 25
 
 
 def _ends_early() -> contextlib.AbstractContextManager[Cluster]:
