@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from tests.corpus.program import Program
@@ -132,8 +133,8 @@ def driver_log(cluster: Cluster, submission_id: str) -> str:
 
 
 def stop(cluster: Cluster, submission_id: str) -> None:
-    """Stop a job, so that the next has the cluster for itself."""
-    with contextlib.suppress(Exception):
+    """Stop a job, so that the next has the cluster for itself; what is pending cannot be stopped."""
+    with contextlib.suppress(httpx.HTTPError, SystemExit):
         cluster.stop(submission_id)
         wait(lambda: cluster.status(submission_id) in ENDED, "the job to stop", 20)
 
