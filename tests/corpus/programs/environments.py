@@ -67,7 +67,7 @@ directory = tempfile.mkdtemp()
 with open(f"{directory}/checkpoint.bin", "wb") as file:
     for _ in range(540):
         file.write(os.urandom(1 << 20))
-ray.init(runtime_env={"working_dir": directory})
+ray.init(runtime_env={"py_modules": [directory]})
 """
 _INIT = "import ray\n\nray.init(runtime_env={environment})\nprint('never reached')\n"
 
@@ -109,7 +109,7 @@ PROGRAMS: tuple[Program, ...] = (
     ),
     Program(
         id="m-env-too-large",
-        title="A working directory above the limit",
+        title="A directory of modules above the limit",
         primary="env.package-too-large",
         why="The directory has 540 MiB that do not compress.",
         evidence="exceeds the maximum size of",
@@ -150,6 +150,15 @@ PROGRAMS: tuple[Program, ...] = (
         why="Values of env_vars must be texts.",
         evidence="env_vars",
         source_code=_INIT.format(environment={"env_vars": {"OMP_NUM_THREADS": 4}}),
+    ),
+    Program(
+        id="m-env-conflict",
+        title="A variable that the job and its driver set to two values",
+        primary="env.invalid",
+        why="Ray does not merge an environment of the driver into a different one of the job.",
+        evidence="Failed to merge the Job's runtime env",
+        source_code=_INIT.format(environment={"env_vars": {"STAGE": "prod"}}),
+        runtime_env={"env_vars": {"STAGE": "test"}},
     ),
     Program(
         id="m-env-pip-and-conda",
