@@ -77,6 +77,9 @@ def clues_of_scan(number: int, scan: Scan, ending: Ending) -> list[Clue]:
         hits = [hit for hit in within if not _is_code(hit, traceback)]
         clues += _of_traceback(number, scan, ending, traceback, hits, until)
     clues += [_of_hit(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
+    if scan.kind is SourceKind.SYSTEM:
+        # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better.
+        clues = [clue for clue in clues if clue.role is Role.CAUSE and not clue.is_generic]
     return sorted(clues, key=lambda clue: clue.line)
 
 

@@ -87,7 +87,9 @@ class Ending:
         told = [
             each
             for each in self._scan.tail[-30:]
-            if each.number not in self._scan.benign and tells_of_failure(each.line.text)
+            if each.number not in self._scan.benign
+            and tells_of_failure(each.line.text)
+            and not self.ended_before(each.number)
         ]
         open_ones = (each for each in told if not self.done_after(each.number))
         return [each for each in open_ones if self.went_on(each.number) < MANY_LINES][-most:]

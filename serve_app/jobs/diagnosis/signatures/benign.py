@@ -12,7 +12,7 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("INTENDED_USER_EXIT", "INTENDED_SYSTEM_EXIT", "because its job has finished", "Worker exits because it was idle", "EXPECTED_TERMINATION"),
         role=Role.BENIGN,
         certainty=Certainty.POSSIBLE,
-        unless=r"initialization method|creation task",
+        unless=r"initialization method|creation task|owner has died",
         matches=("INTENDED_USER_EXIT: Worker force exited because its job has finished", "INTENDED_SYSTEM_EXIT: Worker exits because it was idle for a long time."),
         near_misses=("SYSTEM_ERROR: Worker unexpectedly exits",),
     ),

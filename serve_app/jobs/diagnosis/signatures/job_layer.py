@@ -58,18 +58,6 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the file already exists",),
     ),
     Signature(
-        name="agent-not-reached",
-        code="job.no-agent",
-        contains=("/dashboard/modules/job/job_head.py",),
-        pattern=r"in (?:submit_job|get_target_agent)$",
-        certainty=Certainty.LIKELY,
-        matches=(
-            '  File "/opt/venv/ray/dashboard/modules/job/job_head.py", line 3, in submit_job',
-            'File "/x/ray/dashboard/modules/job/job_head.py", line 77, in get_target_agent',
-        ),
-        near_misses=('  File "/opt/venv/ray/dashboard/modules/job/job_head.py", line 3, in list_jobs',),
-    ),
-    Signature(
         name="no-agent",
         code="job.no-agent",
         contains=("No available agent to submit job",),

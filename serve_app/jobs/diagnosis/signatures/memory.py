@@ -56,6 +56,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "The leased worker has died",
             "Worker exit type: SYSTEM_ERROR",
             "SYSTEM_ERROR: Worker unexpectedly exits",
+            "RpcError: RPC error: Socket closed",
         ),
         role=Role.SYMPTOM,
         certainty=Certainty.POSSIBLE,
