@@ -46,7 +46,11 @@ _NO_FAILURE = re.compile(
     r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
     re.IGNORECASE,
 )
+# What programs, and Ray's long messages, write after a failure.
 _EPILOGUE = re.compile(
+    r"^- (?:objects|bytes|num) |^\(global lru\)|^Eviction Stats|memory usage: \[|^Ray killed \d+ worker"
+    r"|^Considered workers"
+    r"|^Selected to kill|^Top \d+ memory users|^PID\s+MEM|^\d+\s+[\d.]+\s+\S|^Refer to the doc|^OOM kill reason|"
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
     r"|shutdown|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,
