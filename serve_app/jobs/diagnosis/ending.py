@@ -26,6 +26,7 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _NEAR_LINES = 40
+_LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|\bnot (?:complete|ready|finished)",
@@ -112,9 +113,11 @@ class Ending:
 
 def is_done(text: str) -> bool:
     """Whether a line says that something has come to its good end."""
-    return _DONE.search(text) is not None and _NOT_DONE.search(text) is None
+    begin = text[:_LOOKED_AT_CHARS]
+    return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
 
 
 def tells_of_failure(text: str) -> bool:
     """Whether a line has a word of failure that is not taken back by its neighbours."""
-    return _FAILURE_WORD.search(text) is not None and _NO_FAILURE.search(text) is None
+    begin = text[:_LOOKED_AT_CHARS]
+    return _FAILURE_WORD.search(begin) is not None and _NO_FAILURE.search(begin) is None
