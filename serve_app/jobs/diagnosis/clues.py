@@ -104,6 +104,7 @@ def _of_traceback(
 
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
+    gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,
         hit.signature.role,
@@ -119,7 +120,7 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
         in_traceback=within is not None,
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.went_on(max(end, hit.line)),
-        repaired=_repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
+        repaired="" if gave_up else _repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
         signature=hit.signature,
     )
 
@@ -144,7 +145,7 @@ def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inne
         in_traceback=True,
         is_uncaught=_is_uncaught(ending, traceback),
         went_on=ending.went_on(traceback.end),
-        repaired=_repaired(ending, traceback.end),
+        repaired="" if traceback.begin in scan.given_up else _repaired(ending, traceback.end),
     )
 
 

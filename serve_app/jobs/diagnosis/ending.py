@@ -29,6 +29,7 @@ _NEAR_LINES = 40
 _LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
+    r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
     r"|\bnot (?:complete|ready|finished)",
     re.IGNORECASE,
 )
@@ -53,7 +54,9 @@ _EPILOGUE = re.compile(
     r"|^Considered workers"
     r"|^Selected to kill|^Top \d+ memory users|^PID\s+MEM|^\d+\s+[\d.]+\s+\S|^Refer to the doc|^OOM kill reason|"
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
-    r"|shutdown|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
+    r"|shutdown"
+    r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
+    r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,
 )
 

@@ -31,6 +31,8 @@ _STAMP = r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d
 _OUTER_PREFIX = re.compile(
     rf"(?:{_STAMP} (?:stdout|stderr) [FP] )"
     rf"|(?:[A-Za-z0-9_.-]{{1,80}}\s{{1,20}}\| )"
+    r"|(?:\[rank\d{1,5}\]: ?)"
+    r"|(?:\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z\] )"
     rf"|(?:(?:ERROR|WARNING|INFO|CRITICAL|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{{1,80}}:\d{{1,6}}\] ?)"
     rf"|(?:\[(?:pod/)?[a-z0-9][a-z0-9./-]{{0,120}}\] (?=\S))"
 )

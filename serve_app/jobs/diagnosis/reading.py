@@ -7,10 +7,11 @@ is found very often the first and the last are kept, in each block and in all.
 from __future__ import annotations
 
 import codecs
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from serve_app.jobs.diagnosis.catalogue import MARKS, TRACEBACK, Catalogue, counts
 from serve_app.jobs.diagnosis.lines import Line, around, parsed, quoted, written_at
@@ -29,6 +30,13 @@ _FIRST_PLACES, _LAST_PLACES = 120, 40
 _FIRST_KEPT, _LAST_KEPT = 6, 4
 _MOST_TRACEBACKS = 120
 _HEAD_NUMBER = MARKS.index(TRACEBACK)
+# What a program says when it ends because of the error that it has just written.
+_GIVES_UP = re.compile(
+    r"\bCRITICAL\b|\bFATAL\b|[Ff]atal (?:error|signal)|[Ss]hutting down|[Ee]ngine (?:is )?dead|[Gg]iving up"
+    r"|[Uu]nrecoverable"
+    r"|(?:exit|return) code:? (?:-?[1-9]\d{0,4})\b|exit status [1-9]|[Aa]borting\b|will (?:now )?exit"
+)
+_AFTER_LINES = 8
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -60,6 +68,7 @@ class TailLine:
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What one source has. ``quotes`` and ``times``: of lines of tracebacks; ``benign``: lines that only look bad;
+    ``given_up``: first lines of tracebacks after which the program says that it ends;
     ``tail``: its last lines that are not empty.
     """
 
@@ -72,6 +81,7 @@ class Scan:
     quotes: dict[int, str]
     times: dict[int, str]
     benign: frozenset[int]
+    given_up: frozenset[int]
     tail: tuple[TailLine, ...]
 
 
@@ -145,6 +155,7 @@ class _Reader:
         self._quotes: dict[int, str] = {}
         self._times: dict[int, str] = {}
         self._benign: set[int] = set()
+        self._given_up: set[int] = set()
         self._tail: tuple[TailLine, ...] = ()
 
     def read(self, block: bytes, until: int, is_last: bool) -> None:
@@ -177,6 +188,7 @@ class _Reader:
             self._quotes,
             self._times,
             frozenset(self._benign),
+            frozenset(self._given_up),
             self._tail,
         )
 
@@ -224,6 +236,9 @@ class _Reader:
                 self._quotes[each] = quoted(raw, 0)
             if each >= max(wanted):
                 break
+        after = (line for at, line in _lines_from(block, begin, number) if at > traceback.end)
+        if any(_GIVES_UP.search(line.text[:300]) for line in islice(after, _AFTER_LINES)):
+            self._given_up.add(traceback.begin)
         stamp = written_at(block[max(0, begin - 400) : begin + 400].decode("utf-8", "replace"))
         if stamp is not None:
             self._times[traceback.begin] = stamp

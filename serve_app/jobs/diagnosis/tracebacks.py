@@ -30,6 +30,8 @@ _NAMED = re.compile(
     r"(?P<type>(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
     r"(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$"
 )
+# Where a logger, or an assertion of pytest, says that it was raised.
+_PLACE = re.compile(r"(?:\S{1,200}\.py:\d{1,6}:? ?|\[(?:ERROR|CRITICAL|error)\]:? |(?:ERROR|CRITICAL|E) ?:? )")
 _IN_ONE_LINE = re.compile(
     r"(?P<type>\b(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|Exit))"
     r"(?:\([\w.]{1,100}\))?: (?P<message>\S.*)$"
@@ -79,10 +81,11 @@ def traceback_of(lines: Iterable[tuple[int, Line]]) -> Traceback:
 
 def loose_exception(number: int, line: Line) -> Traceback | None:
     """An exception's line that stands without its traceback, as at the end of a cut log; None when it is not one."""
-    found = _NAMED.match(line.text.strip())
+    text = _PLACE.sub("", line.text.strip(), count=1)
+    found = _NAMED.match(text)
     if found is None or (found.group("message") is None and found.group("cause") is None and ":" in line.text):
         return None
-    raised = Raised(number, line.text.strip(), found.group("type"))
+    raised = Raised(number, text, found.group("type"))
     return Traceback(line.stream, number, number, (raised,))
 
 

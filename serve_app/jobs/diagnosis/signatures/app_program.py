@@ -245,6 +245,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.stopped",
         contains=("SIGTERM", "signal 15", "Terminated"),
         pattern=r"[Rr]eceived SIGTERM|[Rr]eceived signal 15|[Gg]ot SIGTERM|[Cc]aught (?:signal )?SIGTERM|signal 15 \(SIGTERM\)|line \d{1,5}: +\d{1,8} Terminated|^Terminated$|SIGTERM received",
+        unless=r"please ignore|expected termination",
         role=Role.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=("worker got SIGTERM, shutting down", "run.sh: line 3:   812 Terminated              python a.py"),

@@ -60,8 +60,8 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="get-timeout",
         code="app.get-timeout",
-        contains=("GetTimeoutError", "Get timed out: some object(s) not ready"),
-        pattern=r"GetTimeoutError: |Get timed out: some object",
+        contains=("GetTimeoutError", "RayChannelTimeoutError: ", "Get timed out: some object(s) not ready"),
+        pattern=r"GetTimeoutError: |ChannelTimeoutError: |Get timed out: some object",
         role=Role.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
