@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from serve_app.jobs.diagnosis.tracebacks import Raised, Traceback
 # A message of several lines belongs to the exception that it follows.
 _MESSAGE_LINES = 15
 FIELDS = "fields"
+# A line that says so is a warning, whatever else is in it.
+_RETRIES = re.compile(
+    r"\b(?:retrying|will retry|will be retried|trying again|retry in \d|infinite (?:oom )?retries"
+    r"|[1-9]\d* retries (?:left|remaining)"
+    r"|[Rr]econnecting in)\b"
+)
 # An exception in these is one of a task or an actor.
 _IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
 
@@ -104,10 +111,11 @@ def _of_traceback(
 
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
+    retries = within is None and _RETRIES.search(hit.text) is not None
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,
-        hit.signature.role,
+        Role.WARNING if retries else hit.signature.role,
         hit.signature.certainty,
         hit.signature.name,
         Evidence(scan.name, hit.line, hit.quote),
