@@ -34,7 +34,7 @@ Json = dict[str, Any]
 async def save(connection: AsyncConnection, now: datetime, session: str, records: Sequence[Json]) -> None:
     """Write jobs as they are now, at most ``MAX_BATCH``, and a transition for each whose judgement changed.
 
-    Also marks the session as seen; a record that is stored already is replaced, its log excerpt stays.
+    Also marks the session as seen; a record that is stored already is replaced, its log excerpt and its diagnosis stay.
     """
     await _see(connection, now, session)
     if not records:
@@ -81,16 +81,21 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
     if asked.get("after") is not None:
         wanted.append(tuple_(jobs.c.started_us, jobs.c.name) < tuple_(*asked["after"]))
     newest = (jobs.c.started_us.desc(), jobs.c.name.desc())
-    columns = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content)
+    columns = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, jobs.c.code)
     statement = select(*columns).where(*wanted).order_by(*newest).limit(min(asked["limit"], MAX_PAGE))
     return [
-        {"key": row.key, "started_us": row.started_us, "name": row.name, "row": json.loads(row.content)["row"]}
+        {
+            "key": row.key,
+            "started_us": row.started_us,
+            "name": row.name,
+            "row": {**json.loads(row.content)["row"], "code": row.code},
+        }
         for row in await connection.execute(statement)
     ]
 
 
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
-    """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
+    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
     name = checked_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)
@@ -100,9 +105,12 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
         return None
+    content = json.loads(row["content"])
     return {
         "key": row["key"],
-        **json.loads(row["content"]),
+        **content,
+        "row": {**content["row"], "code": row["code"]},
+        "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": rfc3339(row["first_seen_at"]),
         "updated_at": rfc3339(row["updated_at"]),
