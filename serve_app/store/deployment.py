@@ -154,7 +154,7 @@ class StoreDeployment:
         """See ``Store.save_diagnosis``."""
         return await (await self._opening.store()).save_diagnosis(key, diagnosis)
 
-    async def diagnoses(self, keys: list[str]) -> dict[str, Json]:
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
         """See ``Store.diagnoses``."""
         return await (await self._opening.store()).diagnoses(keys)
 

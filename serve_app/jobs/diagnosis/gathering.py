@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 Json = dict[str, Any]
 
+# Ray's tables and the last lines of a log follow the end of a job by seconds.
+SETTLED_AFTER = timedelta(seconds=5)
 # Time for all reading, begun with the first question.
 READING_S = 20.0
 DRIVER_LOG_BYTES = 268_435_456
@@ -321,7 +324,7 @@ class _Work:
             self.gathered.files.again = True
             return otherwise
 
-    def _driver_ended_at(self) -> Any:
+    def _driver_ended_at(self) -> datetime | None:
         driver = self._subject.driver
         known = None if driver is None else driver.ended_at
         return known or self._row.ended_at
