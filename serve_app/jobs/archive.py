@@ -99,15 +99,20 @@ class Archive:
         return False if self._store is None else await self._store.delete_job(key)
 
     async def ended_since(
-        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+        self,
+        since: datetime,
+        rows: list[JobRow],
+        *,
+        counts_only: bool = False,
+        code_of: figures.CodeOf = lambda key: None,
     ) -> tuple[Json, list[str]]:
         """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
         if self._store is None:
-            return figures.ended_since(rows, since), []
+            return figures.ended_since(rows, since, code_of), []
         try:
             return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
         except AppError as error:
-            return figures.ended_since(rows, since), [f"history: {error.detail}"]
+            return figures.ended_since(rows, since, code_of), [f"history: {error.detail}"]
 
 
 def _may_be_a_name(text: str) -> bool:

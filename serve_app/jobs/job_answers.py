@@ -206,8 +206,10 @@ class JobAnswers:
         since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.ended_since(seen.rows, since), []
-        return await self._watch.archive.ended_since(since, seen.rows, counts_only=counts_only)
+            return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
+        return await self._watch.archive.ended_since(
+            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
+        )
 
     def _unwritten(self, missing: list[str]) -> list[str]:
         failure = self._watch.history_failure

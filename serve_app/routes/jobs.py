@@ -106,7 +106,10 @@ async def findings(deps: FromDeps) -> Response:
     "/{id}/diagnosis",
     summary="Why it failed, or whether it makes progress",
     responses={
-        200: {"description": "what is known", "content": {"application/json": {"schema": reference("DiagnosisAnswer")}}},
+        200: {
+            "description": "what is known",
+            "content": {"application/json": {"schema": reference("DiagnosisAnswer")}},
+        },
         **problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
     },
 )

@@ -32,6 +32,8 @@ class Store:
     def __init__(self, stored: Sequence[JobRow]) -> None:
         self.stored = stored
         self.away = False
+        self.codes: dict[str, str] = {}
+        self.excerpt: str | None = None
 
     async def list_jobs(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         if self.away:
@@ -45,13 +47,18 @@ class Store:
         found = [row for row in found if asked["after"] is None or sort_key(row) < tuple(asked["after"])]
         found.sort(key=sort_key, reverse=True)
         return [
-            {"key": row.key, "started_us": sort_key(row)[0], "name": sort_key(row)[1], "row": views.row_view(row)}
+            {
+                "key": row.key,
+                "started_us": sort_key(row)[0],
+                "name": sort_key(row)[1],
+                "row": {**views.row_view(row), "code": self.codes.get(row.key)},
+            }
             for row in found[: asked["limit"]]
         ]
 
     async def find_job(self, wanted: str, session: str | None) -> dict[str, Any] | None:
         same = [row for row in self.stored if row.id == wanted and session in (None, row.session)]
-        return {"key": same[0].key} if same else None
+        return {"key": same[0].key, "log_excerpt": self.excerpt} if same else None
 
     async def job_transitions(self, key: str) -> list[dict[str, Any]]:
         return []
@@ -123,3 +130,19 @@ async def test_a_job_by_id_or_by_id_and_session(wanted: str, key: str | None) ->
     found = await Archive(Store(rows(1, "s0"))).find(wanted)
     assert (found and found["key"]) == key
     assert await Archive(None).find(wanted) is None
+
+
+async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None:
+    memory, store = rows(1), Store(rows(1))
+    store.codes = {memory[0].key: "app.exception"}
+    items, _, _ = await Archive(store).page(JobQuery(limit=2), memory, {row.key: row for row in memory}, {})
+    assert [item["code"] for item in items] == ["app.exception"]
+
+
+async def test_the_end_of_a_log_that_was_kept() -> None:
+    (row,) = rows(1, "s0")
+    store = Store([row])
+    store.excerpt = "the end"
+    assert await Archive(store).kept_log(row) == "the end"
+    assert await Archive(Store([])).kept_log(row) is None
+    assert await Archive(None).kept_log(row) is None
