@@ -144,6 +144,13 @@ class Env(_Strict):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="Secret part of the address to which Ray pushes events (`POST /events/{key}`).",
     )
+    llm_base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="OpenAI-compatible API (with `/v1`) that may put a diagnosis into words; without it ours are used.",
+    )
+    llm_model: str | None = Field(default=None, max_length=200, description="The model asked there (`default`).")
+    llm_api_key: str | None = Field(default=None, repr=False, description="Bearer token for it.")
     otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; without it no span is exported.")
 
     @classmethod

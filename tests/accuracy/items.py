@@ -55,7 +55,9 @@ def is_held_out(id: str) -> bool:
 
 
 def _made(row: dict[str, Any]) -> Item:
-    texts = tuple((each["name"], SourceKind(each["kind"]), _bytes(each)) for each in row["sources"])
+    # The message is a field of the row; a source of its own would be the same words twice.
+    sources = [each for each in row["sources"] if each["name"] != "job message"]
+    texts = tuple((each["name"], SourceKind(each["kind"]), _bytes(each)) for each in sources)
     part = "held-out" if is_held_out(row["id"]) else "made"
     return _item(row, part, texts)
 

@@ -15,6 +15,8 @@ from serve_app.jobs.diagnosis.tracebacks import Raised, Traceback
 # A message of several lines belongs to the exception that it follows.
 _MESSAGE_LINES = 15
 FIELDS = "fields"
+# An exception in these is one of a task or an actor.
+_IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
 
 
 def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inner: Raised) -> Clue:
-    in_ray = any(raised.in_ray for raised in traceback.raised)
+    in_ray = scan.kind in _IN_RAY or any(raised.in_ray for raised in traceback.raised)
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
     return Clue(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
 from serve_app.jobs.diagnosis.clues import Clue, clues_of_fields, clues_of_scan
@@ -21,11 +23,18 @@ from serve_app.jobs.diagnosis.models import (
     Step,
 )
 from serve_app.jobs.diagnosis.reading import Scan, scan
+from serve_app.jobs.diagnosis.signature import Role
 from serve_app.jobs.diagnosis.weighing import Weighed, weigh
 
 # Ray's sentence about a job, as a source.
 MESSAGE = "message"
+# What follows it in a message is the end of the driver's log (``job_manager.py``).
+_REPEATED_LOG = "last available logs"
 _MOST_EVIDENCE = 4
+# Exit codes that a program chooses itself: not those of the shell, of signals, or of wrong usage.
+_OWN_EXIT_CODES = frozenset({1, *range(3, 126), 255})
+_OWN_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b(?:error|fatal|panic)\b(?:\[\w+\])?: ", re.ASCII)
+_LAST_LINES = 5
 _NOTHING_WRONG = Diagnosis(None, "nothing is wrong", "Nothing that was looked at tells of a failure.")
 
 
@@ -42,7 +51,7 @@ def diagnose(
     size of the sources: call it in a thread.
     """
     catalogue = catalogue or built_in()
-    texts = list(sources) if fields.message is None else [_message(fields.message), *sources]
+    texts = _with_message(fields, list(sources))
     scans = [scan(source, catalogue) for source in texts]
     endings = [Ending(each) for each in scans]
     fields = completed(fields, _ray_sentence(scans))
@@ -58,13 +67,24 @@ def diagnose(
     weighed = weigh(clues, has_failed=has_failed or any(told for _, told in words))
     if weighed.primary is not None:
         return _found(catalogue.codes, weighed, weighed.primary, unavailable)
+    own = _own_words(fields, scans, endings)
+    if own is not None:
+        return _found(catalogue.codes, replace(weighed, chain=(own,)), own, unavailable)
     if has_failed or any(told for _, told in words):
         return _unknown(catalogue.codes, scans, endings, weighed, unavailable)
     return _nothing_wrong("", unavailable, _candidates(catalogue.codes, weighed))
 
 
-def _message(text: str) -> Source:
-    return Source(MESSAGE, SourceKind.RAY, [text.encode("utf-8", "replace")])
+def _with_message(fields: Fields, sources: list[Source]) -> list[Source]:
+    """The sources with Ray's message about the job; the end of the log that it repeats only when there is no log."""
+    if not fields.message:
+        return sources
+    own, separator, _ = fields.message.partition(_REPEATED_LOG)
+    said = Source(MESSAGE, SourceKind.RAY, [own.encode("utf-8", "replace")])
+    has_log = any(each.kind in (SourceKind.DRIVER, SourceKind.FILE) for each in sources)
+    if not separator or has_log:
+        return [said, *sources]
+    return [said, Source(MESSAGE, SourceKind.DRIVER, [fields.message.encode("utf-8", "replace")]), *sources]
 
 
 def _ray_sentence(scans: Sequence[Scan]) -> str:
@@ -122,6 +142,31 @@ def _found(codes: Mapping[str, Code], weighed: Weighed, primary: Clue, unavailab
     )
 
 
+def _own_words(fields: Fields, scans: Sequence[Scan], endings: Sequence[Ending]) -> Clue | None:
+    """The error with which a program ended by itself, when that is among its last words and its exit code says so."""
+    if fields.driver_exit_code not in _OWN_EXIT_CODES:
+        return None
+    for number, (each, ending) in enumerate(zip(scans, endings, strict=True)):
+        if each.kind not in (SourceKind.DRIVER, SourceKind.FILE):
+            continue
+        last = [tail for tail in ending.last_words() if _OWN_ERROR.search(tail.line.text)]
+        numbers = {tail.number for tail in ending.last_lines(_LAST_LINES)}
+        found = next((tail for tail in reversed(last) if tail.number in numbers), None)
+        if found is not None:
+            return Clue(
+                "app.exception",
+                Role.CAUSE,
+                Certainty.POSSIBLE,
+                "last-words",
+                Evidence(each.name, found.number, found.quote),
+                number,
+                each.kind,
+                found.number,
+                found.number,
+            )
+    return None
+
+
 def _candidates(codes: Mapping[str, Code], weighed: Weighed) -> tuple[Candidate, ...]:
     return tuple(
         Candidate(clue.code, codes[clue.code].title, clue.certainty, clue.rule, (clue.evidence,), why_not)
@@ -141,6 +186,7 @@ def _unknown(
     lines = [
         Evidence(each.name, last.number, last.quote)
         for each, ending in zip(scans, endings, strict=True)
+        if each.kind is not SourceKind.SYSTEM
         for last in ending.last_words(3) or ending.last_lines(2)
     ]
     return Diagnosis(

@@ -24,7 +24,7 @@ _MARGIN = re.compile(r"\s{0,80}[|+] ?")
 _SEPARATOR = re.compile(r"\s{0,80}\+-[-+]{4,80}(?P<member> (?:\d{1,4}|\.\.\.) -+)?\s*$")
 _RAY_HEAD = re.compile(r"\bray::[\w.:<>]{1,300}(?:\(\))?")
 _CONSTRUCTOR = re.compile(r"\bray::[\w.:<>]{1,300}\.__init__(?:\(\)|\b)")
-_EXCEPTION = re.compile(r"(?P<type>[A-Za-z_][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
+_EXCEPTION = re.compile(r"(?P<type>[^\W\d][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
 # Away from a traceback, only names that can be nothing else.
 _NAMED = re.compile(
     r"(?P<type>(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
@@ -91,6 +91,7 @@ class _Reader:
     def __init__(self, number: int, first: Line) -> None:
         self._stream = first.stream
         self._lead = first.text[: first.text.index(HEAD)]
+        self._indent = len(self._lead) - len(self._lead.lstrip())
         self._begin = self._end = number
         self._raised: list[tuple[Raised, str]] = []
         self._link = ""
@@ -122,6 +123,8 @@ class _Reader:
         lead = self._lead
         if self._group:
             return self._in_margin(text)
+        if self._indent and text[: self._indent].isspace():
+            text, lead = text[self._indent :], lead[self._indent :]
         if lead.strip() and _shape(text[: len(lead)]) == _shape(lead):
             return text[len(lead) :]
         return text
