@@ -20,6 +20,7 @@ from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
 from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.diagnosing import Diagnoses
 from serve_app.jobs.diagnosis.engine import diagnose
 from serve_app.jobs.diagnosis.gathering import Gathering
@@ -65,6 +66,7 @@ class JobInspector:
         self._diagnoses = Diagnoses(
             self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
         )
+        self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
         self._watch.automatic = Automatic(self._diagnoses, now)
         self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
         self._cluster = ClusterAnswers(self._watch, here, now)
@@ -114,6 +116,10 @@ class JobInspector:
     async def diagnoses(self, keys: list[str]) -> Json:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
         return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
+
+    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+        """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
+        return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
     async def current(self) -> Json:
         """See ``JobAnswers``."""

@@ -30,7 +30,8 @@ CAUSE = Cause(
 
 
 def failed(id: str = "02", **changes: Any) -> dict[str, Any]:
-    return job(id, verdict="BAD", outcome="failed", reason="It failed.", session="s", code="app.import-error", **changes)
+    code = "app.import-error"
+    return job(id, verdict="BAD", outcome="failed", reason="It failed.", session="s", code=code, **changes)
 
 
 def diagnosed(*rows: dict[str, Any], **briefs: Any) -> Report:
