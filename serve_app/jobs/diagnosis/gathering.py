@@ -38,6 +38,8 @@ SYSTEM_LOG_BYTES = 262_144
 MOST_WORKER_LOGS = 40
 MOST_NODES = 4
 MOST_ROWS = 500
+# Of all jobs: Ray's worker table does not know whose a worker was.
+MOST_WORKERS = 2_000
 MOST_REPAIRS_ASKED = 10
 _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-(?P<job>[0-9a-f]{1,32})-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
@@ -223,7 +225,7 @@ class _Work:
             self._rows("The actor table", rows_of("actors", MOST_ROWS, job_id=job_id, state="DEAD")),
             self._rows("The task table", rows_of("tasks", MOST_ROWS, job_id=job_id, state="FAILED")),
             *(
-                self._rows("The worker table", rows_of("workers", MOST_ROWS, worker_type="WORKER", exit_type=how))
+                self._rows("The worker table", rows_of("workers", MOST_WORKERS, worker_type="WORKER", exit_type=how))
                 for how in sentences.BAD_EXITS
             ),
         )
