@@ -20,10 +20,9 @@ from yarl import URL
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay, dashboard_address, dashboard_headers
 from serve_app.redaction import redact
+from serve_app.state_api import MAX_ROWS, filters, left_out
 
 MAX_BYTES = 64 * 1024 * 1024
-# Ray refuses a longer list (ray/util/state/common.py, RAY_MAX_LIMIT_FROM_API_SERVER).
-MAX_ROWS = 10_000
 SUBMIT_TIMEOUT_S = 20.0
 _CHUNK_BYTES = 65_536
 _DETAIL_CHARS = 500
@@ -177,7 +176,7 @@ class DashboardClient:
 
     async def tasks_summary(self, job_id: str) -> Row:
         """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""
-        params: Params = {**_filters(job_id=job_id), "summary_by": "func_name"}
+        params: Params = {**filters(job_id=job_id), "summary_by": "func_name"}
         return _object(await self._state("/api/v0/tasks/summarize", params), "summary of tasks")
 
     async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
@@ -195,12 +194,12 @@ class DashboardClient:
         return _object(await self.get_json("/api/version"), "version")
 
     async def _list(self, table: str, params: Params, **equals: str) -> Listing:
-        asked = {"limit": str(MAX_ROWS), **params, **_filters(**equals)}
+        asked = {"limit": str(MAX_ROWS), **params, **filters(**equals)}
         answer = _object(await self._state(f"/api/v0/{table}", asked), f"list of {table}")
         rows = answer.get("result")
         if not isinstance(rows, list):
             raise UpstreamFailed(f"Ray's list of {table} has no rows.")
-        return Listing(rows, _left_out(answer))
+        return Listing(rows, left_out(answer))
 
     async def _state(self, path: str, params: Params) -> Any:
         """The state API wraps its answers (ray/dashboard/state_api_utils.py, ``do_reply``)."""
@@ -271,25 +270,6 @@ class DashboardClient:
 def _this_cluster() -> Place:
     address = dashboard_address()
     return address, ({} if address is None else dashboard_headers())
-
-
-def _filters(**equals: str) -> dict[str, str | list[str]]:
-    """Server-side filters, all of which must hold."""
-    if not equals:
-        return {}
-    names, values = list(equals), list(equals.values())
-    return {"filter_keys": names, "filter_predicates": ["="] * len(names), "filter_values": values}
-
-
-def _left_out(answer: Row) -> str | None:
-    """``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py)."""
-    total, kept, matching = (answer.get(key) for key in ("total", "num_after_truncation", "num_filtered"))
-    if isinstance(total, int) and isinstance(kept, int) and total > kept:
-        return f"Ray lists {kept} of {total} rows."
-    if isinstance(matching, int) and matching > MAX_ROWS:
-        return f"Ray lists {MAX_ROWS} of {matching} rows."
-    warning = answer.get("partial_failure_warning")
-    return redact(str(warning))[:_DETAIL_CHARS] if warning else None
 
 
 async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:

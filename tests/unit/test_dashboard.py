@@ -17,6 +17,7 @@ from serve_app import dashboard
 from serve_app.dashboard import DashboardClient, Listing, Piece
 from serve_app.errors import AppError, NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay
+from serve_app.state_api import filters
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -163,7 +164,7 @@ async def test_questions(
 
 
 def test_several_filters_are_the_same_parameters_again() -> None:
-    asked = dashboard._filters(job_id="01000000", state="FAILED")
+    asked = filters(job_id="01000000", state="FAILED")
     assert str(URL("/x").with_query(asked)) == (
         "/x?filter_keys=job_id&filter_keys=state&filter_predicates=%3D&filter_predicates=%3D"
         "&filter_values=01000000&filter_values=FAILED"

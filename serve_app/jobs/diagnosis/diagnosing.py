@@ -58,10 +58,16 @@ class Shelf(Protocol):
     async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]: ...
 
 
+class Stillness(Protocol):
+    """Whether one job makes progress."""
+
+    def as_json(self) -> Json: ...
+
+
 class Stillnesses(Protocol):
     """What tells whether a job that has not ended makes progress, or why it waits."""
 
-    async def of(self, row: JobRow) -> Json: ...
+    async def of(self, row: JobRow) -> Stillness: ...
 
 
 @dataclass(slots=True)
@@ -244,8 +250,8 @@ class Diagnoses:
 
     async def _of_unended(self, row: JobRow) -> Json:
         """What has not ended has not failed: what can be told is whether it makes progress."""
-        stillness = None if self.stillnesses is None else await self.stillnesses.of(row)
-        return answers.of_unended(row.id, row.outcome, stillness, self._now())
+        told = None if self.stillnesses is None else (await self.stillnesses.of(row)).as_json()
+        return answers.of_unended(row.id, row.outcome, told, self._now())
 
     async def _of_past(self, wanted: str) -> Json:
         """A job that only the history knows: its diagnosis, or what the end of its log tells."""

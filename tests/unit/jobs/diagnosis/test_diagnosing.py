@@ -158,8 +158,11 @@ async def test_a_job_that_succeeded_is_not_read() -> None:
 
 async def test_a_job_that_has_not_ended() -> None:
     class Still:
-        async def of(self, row: JobRow) -> dict[str, Any]:
-            return {"verdict": "moves"}
+        async def of(self, row: JobRow) -> Any:
+            return self
+
+        def as_json(self) -> dict[str, Any]:
+            return {"state": "moves"}
 
     world = World({"j": row(outcome=Outcome.RUNNING), "k": row("k", outcome=Outcome.PENDING)})
     diagnoses = diagnoses_of(world)
@@ -168,7 +171,7 @@ async def test_a_job_that_has_not_ended() -> None:
     assert said["degraded"] == ["Whether it makes progress is not looked at."]
     diagnoses.stillnesses = Still()
     said = await diagnoses.of("k")
-    assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"verdict": "moves"}, [])
+    assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"state": "moves"}, [])
     assert await diagnoses.known(world.rows["k"]) is None
 
 
