@@ -41,7 +41,7 @@ MOST_ROWS = 500
 # Of all jobs: Ray's worker table does not know whose a worker was.
 MOST_WORKERS = 2_000
 MOST_REPAIRS_ASKED = 10
-_WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-(?P<job>[0-9a-f]{1,32})-\d{1,10}\.(?P<end>err|out)")
+_WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 _NODE_SUSPECTED = re.compile(r"raylet|node .{0,80}(?:died|dead|failed)|NODE_DIED|OUT_OF_MEMORY|memory pressure", re.I)
@@ -258,7 +258,7 @@ class _Work:
             if names and agent is None:
                 self.gathered.files.not_read.append(f"Worker logs of node {node_id[:12]}: its agent is not known.")
                 continue
-            found += [(f"{agent}/logs/{name}", name, parts) for name, parts in names if parts["job"] == job_id]
+            found += [(f"{agent}/logs/{name}", name, parts) for name, parts in names]
         return found
 
     def _ordered(self, logs: Sequence[tuple[str, str, re.Match[str]]], failed: frozenset[str]) -> list[Source]:
