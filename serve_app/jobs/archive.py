@@ -5,7 +5,7 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,10 +35,14 @@ class PastJobs(Protocol):
 
 
 class Archive:
-    """Reads the history. ``store`` None: there is none, and memory is all."""
+    """Reads the history. ``store`` None: there is none, and memory is all.
 
-    def __init__(self, store: PastJobs | None) -> None:
+    ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
+    """
+
+    def __init__(self, store: PastJobs | None, let_go: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._store = store
+        self._let_go = let_go
 
     async def page(
         self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
@@ -96,6 +100,8 @@ class Archive:
 
     async def forget(self, key: str) -> bool:
         """Delete a job from the history; whether it was there. Raises what the store raises."""
+        if self._let_go is not None:
+            await self._let_go(key)
         return False if self._store is None else await self._store.delete_job(key)
 
     async def ended_since(

@@ -14,13 +14,12 @@ from typing import Any
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.diagnosis.models import UNKNOWN
-from serve_app.jobs.kinds import CLUSTER_INITIALIZATION, INTERNAL, OBSERVER, WORKER_NODE
+from serve_app.jobs.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
 from serve_app.jobs.records import cause_of
 
 WINDOWS_S = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
 DEFAULT_WINDOW = "1h"
-NOT_COUNTED = frozenset({CLUSTER_INITIALIZATION, WORKER_NODE, OBSERVER, INTERNAL})
 _TIMED = (Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN)
 _MAX_KINDS = 50
 

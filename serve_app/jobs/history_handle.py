@@ -21,8 +21,8 @@ class HistoryHandle:
     def __init__(self, store: DeploymentHandle) -> None:
         self._store = store
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
-        await self._ask("save_jobs", session, records)
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
+        return bool(await self._ask("save_jobs", session, records))
 
     async def open_jobs(self, session: str) -> list[str]:
         return list(await self._ask("open_jobs", session))

@@ -169,7 +169,7 @@ class JobInspector:
     async def delete_job(self, id: str) -> Json:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
-            return await self._actions.delete_past(id, self._watch.archive)
+            return await self._actions.delete_past(id, self._watch.archive, self._watch.session)
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
         await self._watch.archive.forget(key)

@@ -212,8 +212,9 @@ class JobAnswers:
         )
 
     def _unwritten(self, missing: list[str]) -> list[str]:
-        failure = self._watch.history_failure
-        return [] if failure is None or missing else [f"history is not being written: {failure}"]
+        failure, given_up = self._watch.history_failure, self._watch.jobs_given_up
+        why = [] if failure is None or missing else [f"history is not being written: {failure}"]
+        return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
     async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
         if row.job_id is None:

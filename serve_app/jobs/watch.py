@@ -45,13 +45,14 @@ class Watch:
         self.config = InspectorConfig()
         self.contracts: Contracts = BUILT_IN
         self.resources = Blocking(here.resources)
-        self.archive = Archive(history)
         self.excerpts: Excerpts | None = None
         self.automatic: Automatic | None = None
         self._now = now
         self._memo = Memo()
         self._looker = Looker(client, here, self.resources, now)
+        self.session = here.session
         self._recorder = Recorder(history, here.session, now) if history is not None else None
+        self.archive = Archive(history, None if self._recorder is None else self._recorder.let_go)
         self.latest = Latest(self._looker.look, self.config, judge=self._judge, seen=self._saw, clock=clock)
 
     def configure(self, config: InspectorConfig) -> None:
@@ -101,6 +102,11 @@ class Watch:
     def history_failure(self) -> str | None:
         """Why the history is not being written; None when it is."""
         return None if self._recorder is None else self._recorder.failure
+
+    @property
+    def jobs_given_up(self) -> int:
+        """How many jobs wait for the history no longer, because too many did."""
+        return 0 if self._recorder is None else self._recorder.given_up
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
@@ -153,7 +159,9 @@ class Watch:
             self.excerpts.offer(rows, snapshot.taken_at)
         running = [row.series for row in rows if row.outcome is Outcome.RUNNING and not row.derived]
         due = [kind for kind, expectation in self.contracts.expectations.items() if expectation.every_s is not None]
-        return self._recorder.offer(rows, complete=not snapshot.degraded, series=[*due, *running])
+        return self._recorder.offer(
+            rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
+        )
 
 
 def facts_of(snapshot: Snapshot, row: JobRow) -> JobFacts | None:

@@ -130,7 +130,7 @@ class StoreDeployment:
         """See ``Store.finish_initialization``."""
         await (await self._opening.store()).finish_initialization(submission_id, succeeded, sentence)
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         """See ``Store.save_jobs``."""
         return await (await self._opening.store()).save_jobs(session, records)
 

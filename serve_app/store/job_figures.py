@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.jobs.kinds import NOT_COUNTED
 from serve_app.store.bounds import checked_name
 from serve_app.store.tables import jobs
 
@@ -38,7 +39,7 @@ async def ended_since(connection: AsyncConnection, since_us: int, counts_only: b
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK")
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)

@@ -16,6 +16,7 @@ from serve_app.store import (
     job_diagnoses,
     job_figures,
     job_lines,
+    job_pages,
     jobs,
     memories,
     samples,
@@ -116,13 +117,16 @@ class Store:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
-        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed."""
-        await self._write(jobs.save, session, records)
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
+        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
+
+        Gives whether the session had been closed: its open jobs were declared lost, and must be written again.
+        """
+        return await self._write(jobs.save, session, records)
 
     async def list_jobs(self, asked: Json) -> list[Json]:
-        """A page of the history, newest first; see ``store.jobs.page``."""
-        return await self._read(jobs.page, asked)
+        """A page of the history, newest first; see ``store.job_pages.page``."""
+        return await self._read(job_pages.page, asked)
 
     async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
         """The newest job with this id, with transitions and log excerpt."""

@@ -94,8 +94,9 @@ class Shelf:
 
     written = 0
 
-    async def save_jobs(self, session: str, records: Sequence[dict[str, Any]]) -> None:
+    async def save_jobs(self, session: str, records: Sequence[dict[str, Any]]) -> bool:
         self.written += len(records)
+        return False
 
     async def open_jobs(self, session: str) -> list[str]:
         return []

@@ -180,6 +180,40 @@ async def test_what_a_session_left_open_is_lost_when_nobody_sees_it_any_more(sto
     assert await ids(store, outcomes=["running"]) == ["c", "a"]
 
 
+async def test_what_was_lost_counts_as_ended_when_its_session_was_last_seen(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    assert (await store.jobs_ended_since(NOON_US))["counts"] == [["user", "lost", "WARN", 1]]
+    assert (await store.jobs_ended_since(NOON_US))["causes"] == [["session-over", 1, "a"]]
+    assert (await store.jobs_ended_since(NOON_US + 1))["counts"] == []
+
+
+async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    clock.now += timedelta(seconds=301)
+    assert await store.save_jobs("s2", []) is False
+    assert await store.close_sessions("s2") == ["s1"]
+    assert await store.save_jobs("s1", []) is True
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    found = await store.find_job("a")
+    assert found is not None
+    assert [each["outcome"] for each in found["transitions"]] == ["running", "lost", "running"]
+    assert await store.open_jobs("s1") == ["s1/a"]
+    assert (await store.jobs_ended_since(0))["counts"] == []
+
+
+async def test_a_transition_is_of_the_time_when_it_was_judged(store: Store, clock: Clock) -> None:
+    clock.now += timedelta(minutes=10)
+    await store.save_jobs("s1", [record("a", took_s=None, seen_us=NOON_US + SECOND_US)])
+    await store.save_jobs("s1", [record("a", seen_us=NOON_US + 6 * SECOND_US)])
+    # A clock that is ahead of the store's.
+    await store.save_jobs("s1", [record("a", rule="other", seen_us=NOON_US + 3_600 * SECOND_US)])
+    times = [each["at"] for each in await store.job_transitions("s1/a")]
+    assert times == ["2026-01-01T12:00:01+00:00", "2026-01-01T12:00:06+00:00", "2026-01-01T12:10:00+00:00"]
+
+
 async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> None:
     failed = {"outcome": "failed", "verdict": "BAD", "rule": "failed"}
     unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown"}
@@ -234,11 +268,14 @@ async def test_figures(store: Store) -> None:
             record("bad1", **bad),
             record("bad2", **bad),
             record("repaired", **{**bad, "verdict": "OK"}),
+            # Nobody wanted it done.
+            record("tool", **{**bad, "kind": "observer"}),
             record("runs", took_s=None),
         ],
     )
     found = await store.jobs_ended_since(NOON_US)
     assert sorted(found["counts"]) == [
+        ["observer", "failed", "BAD", 1],
         ["user", "failed", "BAD", 2],
         ["user", "failed", "OK", 1],
         ["user", "succeeded", "OK", 3],
@@ -253,7 +290,7 @@ async def test_figures(store: Store) -> None:
         "none": {"durations_s": [], "last_started_us": None, "last_succeeded_us": None},
     }
     counts = await store.count_jobs()
-    assert (counts["total"], counts["by_outcome"]) == (8, {"failed": 3, "running": 1, "succeeded": 4})
+    assert (counts["total"], counts["by_outcome"]) == (9, {"failed": 4, "running": 1, "succeeded": 4})
 
 
 async def test_everything_is_bounded(store: Store) -> None:

@@ -72,11 +72,20 @@ def clues_of_scan(number: int, scan: Scan, ending: Ending) -> list[Clue]:
         next_one = next((each for each in ordered[place + 1 :] if each.stream == traceback.stream), None)
         until = traceback.end + _MESSAGE_LINES if next_one is None else max(next_one.begin - 1, traceback.end)
         until = min(until, traceback.end + _MESSAGE_LINES)
-        hits = [hit for hit in scan.hits if traceback.begin <= hit.line <= until and hit.stream == traceback.stream]
-        taken |= {id(hit) for hit in hits}
+        within = [hit for hit in scan.hits if traceback.begin <= hit.line <= until and hit.stream == traceback.stream]
+        taken |= {id(hit) for hit in within}
+        hits = [hit for hit in within if not _is_code(hit, traceback)]
         clues += _of_traceback(number, scan, ending, traceback, hits, until)
     clues += [_of_hit(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
+    if scan.kind is SourceKind.SYSTEM:
+        # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better.
+        clues = [clue for clue in clues if clue.role is Role.CAUSE and not clue.is_generic]
     return sorted(clues, key=lambda clue: clue.line)
+
+
+def _is_code(hit: Hit, traceback: Traceback) -> bool:
+    """Whether the hit is in a line of the program, which a traceback shows below its place."""
+    return hit.line < traceback.end and hit.text.startswith(" " * (traceback.indent + 4))
 
 
 def _of_traceback(
@@ -108,7 +117,7 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
         hit.at or (scan.times.get(within.begin) if within is not None else None),
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.went_on(max(end, hit.line)),
-        repaired=_repaired(ending, max(end, hit.line)),
+        repaired=_repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
         signature=hit.signature,
     )
 
@@ -138,6 +147,11 @@ def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inne
 
 def _is_uncaught(ending: Ending, traceback: Traceback) -> bool:
     return ending.went_on(traceback.end) < MANY_LINES // 3 and not ending.done_after(traceback.end)
+
+
+def _after_the_end(ending: Ending, hit: Hit) -> str:
+    is_end = hit.signature.role is Role.SYMPTOM and ending.ended_before(hit.line)
+    return "the program had told its final result before it" if is_end else ""
 
 
 def _repaired(ending: Ending, line: int) -> str:

@@ -20,6 +20,12 @@ _DONE = re.compile(
     r"|recovered|passed)\b|\b100%|exit(?:ed)?(?: with)?(?: code| status)? 0\b|\bfinal\b.{0,60}[:=]",
     re.IGNORECASE,
 )
+_FINAL = re.compile(
+    r"\bfinal (?:\w+ ){0,3}(?:metrics?|results?|score|loss|accuracy|reward)\b"
+    r"|\b(?:training|experiment|evaluation|job|run|trials?|pipeline) (?:is |has |was )?(?:completed?|finished|done)\b",
+    re.IGNORECASE,
+)
+_NEAR_LINES = 40
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|\bnot (?:complete|ready|finished)",
@@ -60,6 +66,7 @@ class Ending:
             inside = any(begin <= number <= end and stream == line.stream for begin, end, stream in spans)
             if not inside and number not in self._bad and self._is_ordinary(number, line.stream, line.text):
                 self._ordinary.append((number, line.text))
+        self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
         self._done_at = max((number for number, text in self._ordinary if is_done(text)), default=0)
 
     def went_on(self, line: int) -> int:
@@ -71,12 +78,18 @@ class Ending:
         """Whether the program says after this line that it is done."""
         return self._done_at > line
 
+    def ended_before(self, line: int) -> bool:
+        """Whether the program had told its final result shortly before this line, and only its end was left."""
+        return any(0 < line - number <= _NEAR_LINES for number in self._finals)
+
     def last_words(self, most: int = 8) -> list[TailLine]:
         """Of the last lines those that tell of a failure, after which the program does not say that it is done."""
         told = [
             each
             for each in self._scan.tail[-30:]
-            if each.number not in self._scan.benign and tells_of_failure(each.line.text)
+            if each.number not in self._scan.benign
+            and tells_of_failure(each.line.text)
+            and not self.ended_before(each.number)
         ]
         open_ones = (each for each in told if not self.done_after(each.number))
         return [each for each in open_ones if self.went_on(each.number) < MANY_LINES][-most:]

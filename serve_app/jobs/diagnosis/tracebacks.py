@@ -61,6 +61,7 @@ class Traceback:
     begin: int
     end: int
     raised: tuple[Raised, ...]
+    indent: int = 0
 
     @property
     def is_cut(self) -> bool:
@@ -117,7 +118,7 @@ class _Reader:
             # What follows an exception is its message, or the program's next words, until a link shows which.
             if self._in_frames or after > _MOST_MESSAGE_LINES:
                 break
-        return Traceback(self._stream, self._begin, self._end, self._in_order())
+        return Traceback(self._stream, self._begin, self._end, self._in_order(), self._indent)
 
     def _own(self, text: str) -> str:
         lead = self._lead
