@@ -173,6 +173,7 @@ class JobInspector:
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
         await self._watch.archive.forget(key)
+        self._diagnoses.forget(key)
         self._watch.latest.nudge()
         return deleted
 

@@ -168,6 +168,11 @@ class Diagnoses:
                 here |= await self._shelf.diagnoses(missing)
         return {key: brief for key, answer in here.items() if (brief := answers.brief(answer)) is not None}
 
+    def forget(self, key: str) -> None:
+        """A job that was deleted: another may have its id."""
+        self._made.pop(key, None)
+        self._codes.pop(key, None)
+
     def with_codes(self, rows: Iterable[Json]) -> list[Json]:
         """Rows as the API shows them, each with the code of its diagnosis where one was made."""
         return [{**row, "code": row.get("code") or self._codes.get(f"{row['session']}/{row['id']}")} for row in rows]

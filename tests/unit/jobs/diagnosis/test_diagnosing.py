@@ -255,6 +255,16 @@ async def test_it_is_saved_when_the_store_is_back() -> None:
     assert (world.gathered, list(world.shelf)) == (["j"], ["/j"])
 
 
+async def test_another_job_may_have_the_id_of_one_that_was_deleted() -> None:
+    world = World({"j": failed()})
+    diagnoses = diagnoses_of(world, shelf=False)
+    await diagnoses.of("j")
+    diagnoses.forget("/j")
+    assert diagnoses.code_of("/j") is None
+    await diagnoses.of("j")
+    assert world.gathered == ["j", "j"]
+
+
 async def test_without_a_store_memory_is_all() -> None:
     world = World({"j": failed()})
     diagnoses = diagnoses_of(world, shelf=False)
