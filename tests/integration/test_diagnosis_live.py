@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.cluster import Cluster, kill, wait_for
+from tests.integration.test_redeploy_live import application, config, deploy
 
 IN_TASK = """
 import ray
@@ -65,7 +66,7 @@ def kept(cluster: Cluster, id: str) -> dict[str, Any]:
 
 
 FAILING = [
-    ("why-import", python(IN_TASK), {"app.import-error", "app.task-exception"}, "no_such_package_of_ours"),
+    ("why-import", python(IN_TASK), {"app.import-error"}, "no_such_package_of_ours"),
     ("why-127", "no_such_program_of_ours --now", {"app.entrypoint-not-found"}, "no_such_program_of_ours"),
     ("why-killed", "sh -c 'kill -9 $$'", {"memory.process-killed"}, "driver_exit_code"),
     ("why-worker", python(KILLED_WORKER), {"node.worker-crashed", "memory.process-killed"}, ""),
@@ -121,7 +122,7 @@ def test_a_driver_that_was_started_by_hand(cluster: Cluster) -> None:
 
     id = wait_for("its row", failed, 60)
     found = kept(cluster, id)
-    assert found["code"] in {"app.import-error", "app.task-exception", "app.exception"}
+    assert found["code"] == "app.import-error"
     assert found["unavailable"] == ["The driver's output: Ray keeps none of a driver that was started by hand."]
 
 
@@ -150,3 +151,25 @@ def test_a_diagnosis_outlives_the_inspector(cluster: Cluster) -> None:
     assert (found["code"], found["diagnosis"]) == (before["code"], before)
     codes = {row["id"]: row["code"] for row in cluster.get("/jobs", q="why-")["items"]}
     assert codes["why-127"] == cluster.get(f"/jobs/{quote('why-127')}/diagnosis")["diagnosis"]["code"]
+
+
+def test_an_organ_that_does_not_start_says_why(cluster: Cluster) -> None:
+    wanted = config(cluster)
+    wanted["applications"][0]["args"]["organs"].append({"id": "broken_organ", "type": "Utility"})
+    skills = {"skills": ["tests.unit.organs.broken_skill:Broken"]}
+    wanted["applications"][0]["deployments"].append({"name": "broken_organ", "num_replicas": 1, "user_config": skills})
+    assert deploy(cluster, wanted).status_code == 200
+    try:
+
+        def reason() -> Any:
+            found = cluster.organ("broken_organ")["diagnosis"]
+            return found if found is not None and "something that is not there" in str(found["evidence"]) else None
+
+        found = wait_for("why it does not start", reason, timeout_s=150)
+        assert found["code"] is not None
+        others = [organ for organ in cluster.get("/organism/status")["data"] if organ["organ_id"] != "broken_organ"]
+        assert [organ["diagnosis"] for organ in others if organ["status"] == "ready"] == [None] * 3
+        assert found["code"] in str(cluster.get("/report")["findings"])
+    finally:
+        assert deploy(cluster, config(cluster)).status_code == 200
+        wait_for("the first application", lambda: application(cluster)["status"] == "RUNNING", timeout_s=90)
