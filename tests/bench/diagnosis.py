@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 Say = Callable[[str], None]
@@ -85,16 +86,16 @@ def _in_a_process(what: str, number: int) -> dict[str, Any]:
 
 
 def _measure(what: str, number: int) -> dict[str, Any]:
-    import resource
-
     from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
     from serve_app.jobs.diagnosis.engine import diagnose
     from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
     from serve_app.jobs.diagnosis.signature import Signature
 
     def one(size_bytes: int, catalogue: Catalogue) -> float:
+        # A log of a megabyte is made before the clock starts; a larger one would be memory that is not the diagnosis's.
+        made = list(chunks(size_bytes)) if size_bytes <= MEGABYTE else chunks(size_bytes)
         began = time.perf_counter()
-        source = Source("log", SourceKind.FILE, chunks(size_bytes))
+        source = Source("log", SourceKind.FILE, made)
         found = diagnose(Fields(), [source], catalogue)
         assert found.code == "app.import-error", found
         return time.perf_counter() - began
@@ -105,8 +106,7 @@ def _measure(what: str, number: int) -> dict[str, Any]:
         sum(chunk.count(b"\n") for chunk in chunks(number * MEGABYTE))
         plain_s = time.perf_counter() - began
         seconds = one(number * MEGABYTE, built_in())
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-        return {"seconds": seconds, "plain_s": plain_s, "peak_mb": peak_mb}
+        return {"seconds": seconds, "plain_s": plain_s, "peak_mb": _peak_mb()}
     more = [
         Signature(name=f"more-{each}", code="unknown", contains=(f"words of rule {each}",), matches=(), near_misses=())
         for each in range(number)
@@ -115,6 +115,12 @@ def _measure(what: str, number: int) -> dict[str, Any]:
     one(1_000, catalogue)
     times = sorted(one(MEGABYTE, catalogue) * 1_000 for _ in range(_ROUNDS))
     return {"p50_ms": statistics.median(times), "p95_ms": times[int(0.95 * (_ROUNDS - 1))]}
+
+
+def _peak_mb() -> float:
+    """Most memory of this process since it began; ``getrusage`` also counts what its parent had at the fork."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1_024
 
 
 def _goal(what: str, value: float, at_most: float, unit: str) -> tuple[str, bool]:

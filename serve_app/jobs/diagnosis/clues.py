@@ -39,6 +39,7 @@ class Clue:
     stream: str = ""
     at: str | None = None
     is_generic: bool = False
+    in_traceback: bool = False
     is_uncaught: bool = False
     went_on: int = 0
     repaired: str = ""
@@ -115,6 +116,7 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
         max(end, hit.line),
         hit.stream,
         hit.at or (scan.times.get(within.begin) if within is not None else None),
+        in_traceback=within is not None,
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.went_on(max(end, hit.line)),
         repaired=_repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
@@ -139,6 +141,7 @@ def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inne
         traceback.stream,
         scan.times.get(traceback.begin),
         is_generic=True,
+        in_traceback=True,
         is_uncaught=_is_uncaught(ending, traceback),
         went_on=ending.went_on(traceback.end),
         repaired=_repaired(ending, traceback.end),

@@ -26,6 +26,7 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _NEAR_LINES = 40
+_LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|\bnot (?:complete|ready|finished)",
@@ -46,7 +47,11 @@ _NO_FAILURE = re.compile(
     r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
     re.IGNORECASE,
 )
+# What programs, and Ray's long messages, write after a failure.
 _EPILOGUE = re.compile(
+    r"^- (?:objects|bytes|num) |^\(global lru\)|^Eviction Stats|memory usage: \[|^Ray killed \d+ worker"
+    r"|^Considered workers"
+    r"|^Selected to kill|^Top \d+ memory users|^PID\s+MEM|^\d+\s+[\d.]+\s+\S|^Refer to the doc|^OOM kill reason|"
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
     r"|shutdown|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,
@@ -108,9 +113,11 @@ class Ending:
 
 def is_done(text: str) -> bool:
     """Whether a line says that something has come to its good end."""
-    return _DONE.search(text) is not None and _NOT_DONE.search(text) is None
+    begin = text[:_LOOKED_AT_CHARS]
+    return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
 
 
 def tells_of_failure(text: str) -> bool:
     """Whether a line has a word of failure that is not taken back by its neighbours."""
-    return _FAILURE_WORD.search(text) is not None and _NO_FAILURE.search(text) is None
+    begin = text[:_LOOKED_AT_CHARS]
+    return _FAILURE_WORD.search(begin) is not None and _NO_FAILURE.search(begin) is None

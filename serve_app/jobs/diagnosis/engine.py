@@ -30,7 +30,8 @@ from serve_app.jobs.diagnosis.weighing import Weighed, weigh
 MESSAGE = "message"
 # What follows it in a message is the end of the driver's log (``job_manager.py``).
 _REPEATED_LOG = "last available logs"
-_MOST_EVIDENCE = 4
+_MOST_EVIDENCE = 5
+_MOST_SAME = 2
 # Exit codes that a program chooses itself: not those of the shell, of signals, or of wrong usage.
 _OWN_EXIT_CODES = frozenset({1, *range(3, 126), 255})
 _OWN_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b(?:error|fatal|panic)\b(?:\[\w+\])?: ", re.ASCII)
@@ -125,7 +126,8 @@ def _stopped(unavailable: Sequence[str]) -> Diagnosis:
 def _found(codes: Mapping[str, Code], weighed: Weighed, primary: Clue, unavailable: Sequence[str]) -> Diagnosis:
     code = codes[primary.code]
     signature = primary.signature
-    evidence = [primary.evidence, *(clue.evidence for clue in reversed(weighed.chain[:-1]))]
+    followed = (*weighed.same[:_MOST_SAME], *reversed(weighed.chain[:-1]))
+    evidence = [primary.evidence, *(clue.evidence for clue in followed)]
     return Diagnosis(
         code.code,
         code.title,
@@ -187,7 +189,7 @@ def _unknown(
         Evidence(each.name, last.number, last.quote)
         for each, ending in zip(scans, endings, strict=True)
         if each.kind is not SourceKind.SYSTEM
-        for last in ending.last_words(3) or ending.last_lines(2)
+        for last in ending.last_words(3) or ending.last_lines(3)
     ]
     return Diagnosis(
         code.code,

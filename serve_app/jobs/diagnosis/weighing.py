@@ -39,14 +39,21 @@ _FAR = {
 }
 # An exception that no signature knows ends the job by itself when so much lies between it and an earlier cause.
 _NEAR_LINES = 60
+_OFTEN_HANDLED = frozenset(
+    {"app.data-access", "app.import-error", "app.actor-not-found", "network.port-conflict", "app.get-timeout"}
+)
+_MOST_GOOD_BYE_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """``primary``: the cause, or None; ``chain``: what followed from it, the last consequence first, then the cause."""
+    """``primary``: the cause, or None; ``chain``: what followed from it, the last consequence first, then the cause;
+    ``same``: other clues of the same code.
+    """
 
     primary: Clue | None
     chain: tuple[Clue, ...] = ()
+    same: tuple[Clue, ...] = ()
     others: tuple[tuple[Clue, str], ...] = ()
 
 
@@ -54,12 +61,13 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     """The cause among the clues. ``has_failed``: Ray's row, or the log's end, says that the job failed."""
     standing = [clue for clue in clues if not clue.repaired]
     counted = [clue for clue in standing if clue.role is not Role.WARNING or has_failed or clue.went_on <= 3]
-    primary = _primary(counted)
+    primary = _primary(counted) or (_last_traceback(clues) if has_failed else None)
     if primary is None:
         return Weighed(None, others=_others(None, clues, counted))
     named = _named(primary, counted)
     chain = _chain(primary, counted)
-    return Weighed(named, (*chain, named), _others(named, clues, counted))
+    same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
+    return Weighed(named, (*chain, named), same, _others(named, clues, counted))
 
 
 def _primary(clues: Sequence[Clue]) -> Clue | None:
@@ -71,12 +79,20 @@ def _primary(clues: Sequence[Clue]) -> Clue | None:
     if causes:
         return min(causes, key=_order)
     if generic:
-        return min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
+        return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:
         found = [clue for clue in clues if clue.role is role]
         if found:
             return min(found, key=lambda clue: (_FAR.get(clue.code, 0), _order(clue)))
     return None
+
+
+def _last_traceback(clues: Sequence[Clue]) -> Clue | None:
+    """The driver's last traceback, for want of anything better: what it wrote afterwards may be its good-bye."""
+    own = [clue for clue in clues if clue.in_traceback and not clue.stream and clue.went_on <= _MOST_GOOD_BYE_LINES]
+    last = max((clue.end for clue in own), default=0)
+    found = _primary([replace(clue, repaired="") for clue in own if clue.end == last])
+    return None if found is None else replace(found, certainty=Certainty.POSSIBLE)
 
 
 def _ending_exception(generic: Sequence[Clue]) -> Clue | None:
@@ -88,7 +104,11 @@ def _ending_exception(generic: Sequence[Clue]) -> Clue | None:
 def _leads_to(cause: Clue, ending: Clue) -> bool:
     if cause.source != ending.source:
         return cause.kind in (None, SourceKind.RAY, SourceKind.SERVE) or cause.certainty is Certainty.CERTAIN
-    return cause.line >= ending.line or ending.line - cause.end <= _NEAR_LINES
+    if cause.line >= ending.line:
+        return True
+    # A process ends with one traceback: another that it wrote before was handled, if it is of a kind that is.
+    handled = cause.in_traceback and cause.stream == ending.stream and cause.code in _OFTEN_HANDLED
+    return not handled and ending.line - cause.end <= _NEAR_LINES
 
 
 def _order(clue: Clue) -> tuple[int, int, str, int, int]:

@@ -98,7 +98,13 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="command-not-found",
         code="app.entrypoint-not-found",
-        contains=(": not found", ": command not found", ": Permission denied", ": cannot execute", ": No such file or directory"),
+        contains=(
+            ": not found",
+            ": command not found",
+            ": Permission denied",
+            ": cannot execute",
+            ": No such file or directory",
+        ),
         pattern=r"(?:^|\s|/)(?:sh|bash|zsh|dash)?:? ?(?:line )?\d{0,5}:? ?[\w./~-]{1,200}: (?:command not found|not found|Permission denied|cannot execute\b[^:]{0,60}|No such file or directory)$",
         unless=r"Error|fatal|warning|ls:|cat:|cp:|rm:|mv:|mkdir:|cd:|grep:|find:|No module|Errno",
         certainty=Certainty.LIKELY,
@@ -106,7 +112,10 @@ SIGNATURES: tuple[Signature, ...] = (
             "/bin/sh: 1: trainer: not found",
             "bash: line 1: ./start.sh: Permission denied",
         ),
-        near_misses=("FileNotFoundError: [Errno 2] No such file or directory: 'x'", "key alpha: not found in cache, computed"),
+        near_misses=(
+            "FileNotFoundError: [Errno 2] No such file or directory: 'x'",
+            "key alpha: not found in cache, computed",
+        ),
     ),
     Signature(
         name="argparse",
@@ -129,7 +138,14 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="click-usage",
         code="app.usage-error",
-        contains=("Error: No such option", "Error: Missing option", "Error: Missing argument", "Error: Invalid value for", "Error: Got unexpected extra argument", "Error: No such command"),
+        contains=(
+            "Error: No such option",
+            "Error: Missing option",
+            "Error: Missing argument",
+            "Error: Invalid value for",
+            "Error: Got unexpected extra argument",
+            "Error: No such command",
+        ),
         matches=("Error: No such option: --epoch (Possible options: --epochs)", "Error: Missing option '--data'."),
         near_misses=("Warning: no such option was used",),
     ),
@@ -143,7 +159,10 @@ SIGNATURES: tuple[Signature, ...] = (
             "Key '",
         ),
         pattern=r"hydra\.errors\.\w+|omegaconf\.errors\.\w+|Could not override '[^']{1,120}'|Key '[^']{1,120}' is not in struct",
-        matches=("omegaconf.errors.ConfigAttributeError: Key 'lr' is not in struct", "Could not override 'trainer.epochs'."),
+        matches=(
+            "omegaconf.errors.ConfigAttributeError: Key 'lr' is not in struct",
+            "Could not override 'trainer.epochs'.",
+        ),
         near_misses=("Key 'lr' was set to 3",),
     ),
     Signature(
@@ -161,10 +180,21 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="sigsegv",
         code="app.native-crash",
-        contains=("SIGSEGV received", "SIGBUS received", "SIGILL received", "SIGFPE received", "Segmentation fault", "Bus error (core dumped)", "Illegal instruction"),
+        contains=(
+            "SIGSEGV received",
+            "SIGBUS received",
+            "SIGILL received",
+            "SIGFPE received",
+            "Segmentation fault",
+            "Bus error (core dumped)",
+            "Illegal instruction",
+        ),
         pattern=r"\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received",
         unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)",
-        matches=("*** SIGSEGV received at time=1762945937 on cpu 6 ***", "run.sh: line 3: 77 Segmentation fault (core dumped) python a.py"),
+        matches=(
+            "*** SIGSEGV received at time=1762945937 on cpu 6 ***",
+            "run.sh: line 3: 77 Segmentation fault (core dumped) python a.py",
+        ),
         near_misses=("the segmentation fault of the earth's crust",),
     ),
     Signature(
@@ -178,9 +208,26 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="abort",
         code="app.native-crash",
-        contains=("SIGABRT received", "Aborted (core dumped)", "free(): invalid", "malloc(): ", "double free or corruption", "corrupted size vs. prev_size", "corrupted double-linked list", "munmap_chunk(): invalid", "stack smashing detected", "pure virtual method called", "terminate called after throwing", "terminate called without", "realloc(): invalid"),
+        contains=(
+            "SIGABRT received",
+            "Aborted (core dumped)",
+            "free(): invalid",
+            "malloc(): ",
+            "double free or corruption",
+            "corrupted size vs. prev_size",
+            "corrupted double-linked list",
+            "munmap_chunk(): invalid",
+            "stack smashing detected",
+            "pure virtual method called",
+            "terminate called after throwing",
+            "terminate called without",
+            "realloc(): invalid",
+        ),
         unless=r"jemalloc is",
-        matches=("free(): invalid next size (normal)", "terminate called after throwing an instance of 'std::bad_alloc'"),
+        matches=(
+            "free(): invalid next size (normal)",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+        ),
         near_misses=("the run was aborted by the user",),
     ),
     Signature(
@@ -206,15 +253,26 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="job-stopped",
         code="app.stopped",
-        contains=("Job was intentionally stopped", "has been stopped by the user", "Attempt to gracefully terminate job", "Job was stopped"),
-        matches=("Job was intentionally stopped.", "Attempt to gracefully terminate job raysubmit_1 through SIGTERM has timed out after 3 seconds."),
+        contains=(
+            "Job was intentionally stopped",
+            "has been stopped by the user",
+            "Attempt to gracefully terminate job",
+            "Job was stopped",
+        ),
+        matches=(
+            "Job was intentionally stopped.",
+            "Attempt to gracefully terminate job raysubmit_1 through SIGTERM has timed out after 3 seconds.",
+        ),
         near_misses=("the job was not stopped",),
     ),
     Signature(
         name="recursion",
         code="app.exception",
         contains=("RecursionError: maximum recursion depth exceeded",),
-        matches=("RecursionError: maximum recursion depth exceeded", "RecursionError: maximum recursion depth exceeded while calling a Python object"),
+        matches=(
+            "RecursionError: maximum recursion depth exceeded",
+            "RecursionError: maximum recursion depth exceeded while calling a Python object",
+        ),
         near_misses=("the recursion depth is 3",),
     ),
 )

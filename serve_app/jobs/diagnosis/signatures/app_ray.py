@@ -12,7 +12,10 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("RayTaskError(", "RayTaskError: "),
         pattern=r"RayTaskError(?:\(\w+\))?: ",
         role=Role.WRAPPER,
-        matches=("ray.exceptions.RayTaskError(ValueError): ray::f() (pid=3, ip=10.0.0.1)", "RayTaskError: ray::g() (pid=3)"),
+        matches=(
+            "ray.exceptions.RayTaskError(ValueError): ray::f() (pid=3, ip=10.0.0.1)",
+            "RayTaskError: ray::g() (pid=3)",
+        ),
         near_misses=("except RayTaskError as error",),
     ),
     Signature(
@@ -37,7 +40,10 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-not-found",
         code="app.actor-not-found",
         contains=("Failed to look up actor with name",),
-        matches=("ValueError: Failed to look up actor with name 'abc'. This could because 1.", "ValueError: Failed to look up actor with name 'q'. You are either trying to look up"),
+        matches=(
+            "ValueError: Failed to look up actor with name 'abc'. This could because 1.",
+            "ValueError: Failed to look up actor with name 'q'. You are either trying to look up",
+        ),
         near_misses=("looking up the actor with name abc",),
     ),
     Signature(
@@ -58,15 +64,31 @@ SIGNATURES: tuple[Signature, ...] = (
         pattern=r"GetTimeoutError: |Get timed out: some object",
         role=Role.SYMPTOM,
         certainty=Certainty.LIKELY,
-        matches=("ray.exceptions.GetTimeoutError: Get timed out: some object(s) not ready.", "(f pid=3) GetTimeoutError: Get timed out: 1 object(s) not ready."),
+        matches=(
+            "ray.exceptions.GetTimeoutError: Get timed out: some object(s) not ready.",
+            "(f pid=3) GetTimeoutError: Get timed out: 1 object(s) not ready.",
+        ),
         near_misses=("except ray.exceptions.GetTimeoutError",),
     ),
     Signature(
         name="cannot-pickle",
         code="app.serialization",
-        contains=("Could not serialize", "cannot pickle", "can't pickle", "Can't pickle", "PicklingError", "Failed to deserialize exception", "UnserializableException", "is not serializable", "Can't get local object"),
+        contains=(
+            "Could not serialize",
+            "cannot pickle",
+            "can't pickle",
+            "Can't pickle",
+            "PicklingError",
+            "Failed to deserialize exception",
+            "UnserializableException",
+            "is not serializable",
+            "Can't get local object",
+        ),
         pattern=r"Could not serialize the|[Cc]an(?:no|')t pickle '?|PicklingError: |Failed to deserialize exception|UnserializableException: |Can't get local object",
-        matches=("TypeError: cannot pickle '_thread.lock' object", "TypeError: Could not serialize the put value <lock>:"),
+        matches=(
+            "TypeError: cannot pickle '_thread.lock' object",
+            "TypeError: Could not serialize the put value <lock>:",
+        ),
         near_misses=("the object is not serializable to JSON, kept as text",),
     ),
     Signature(
@@ -84,7 +106,10 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.import-error",
         contains=("was asked to execute a function that has not been registered",),
         certainty=Certainty.POSSIBLE,
-        matches=("This worker was asked to execute a function that has not been registered ({})", "This worker was asked to execute a function that has not been registered"),
+        matches=(
+            "This worker was asked to execute a function that has not been registered ({})",
+            "This worker was asked to execute a function that has not been registered",
+        ),
         near_misses=("the function has been registered",),
     ),
     Signature(
@@ -94,7 +119,10 @@ SIGNATURES: tuple[Signature, ...] = (
         pattern=r"TaskCancelledError: ",
         role=Role.SYMPTOM,
         certainty=Certainty.LIKELY,
-        matches=("ray.exceptions.TaskCancelledError: Task: TaskID(1) was cancelled", "TaskCancelledError: This task or its dependency was cancelled"),
+        matches=(
+            "ray.exceptions.TaskCancelledError: Task: TaskID(1) was cancelled",
+            "TaskCancelledError: This task or its dependency was cancelled",
+        ),
         near_misses=("except TaskCancelledError",),
     ),
 )

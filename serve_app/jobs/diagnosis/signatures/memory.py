@@ -24,12 +24,21 @@ SIGNATURES: tuple[Signature, ...] = (
             "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",
             "(raylet) 2 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to other reasons at node (ID: x)",
         ),
-        near_misses=("Some common causes include: (1) the process was killed by the OOM killer due to high memory usage",),
+        near_misses=(
+            "Some common causes include: (1) the process was killed by the OOM killer due to high memory usage",
+        ),
     ),
     Signature(
         name="kernel-oom",
         code="memory.node-oom",
-        contains=("Out of memory: Kill", "oom-kill:", "invoked oom-killer", "OOMKilled", "Memory cgroup out of memory", "oom_reaper"),
+        contains=(
+            "Out of memory: Kill",
+            "oom-kill:",
+            "invoked oom-killer",
+            "OOMKilled",
+            "Memory cgroup out of memory",
+            "oom_reaper",
+        ),
         unless=r"OOMKilled(?:\"|')?[:=]\s?(?:false|False)|if OOMKilled|may (?:be|have)",
         matches=("[1234.5] Out of memory: Killed process 77 (python) total-vm:9kB", "  Reason: OOMKilled"),
         near_misses=("OOMKilled: false",),
@@ -39,7 +48,10 @@ SIGNATURES: tuple[Signature, ...] = (
         code="memory.node-oom",
         contains=("RayOutOfMemoryError", "More than 95% of the memory on node"),
         pattern=r"RayOutOfMemoryError: |More than \d+% of the memory on node",
-        matches=("ray._private.memory_monitor.RayOutOfMemoryError: Heap memory usage for ray is 0.9", "RayOutOfMemoryError: More than 95% of the memory on node x is used (59 / 62 GB)."),
+        matches=(
+            "ray._private.memory_monitor.RayOutOfMemoryError: Heap memory usage for ray is 0.9",
+            "RayOutOfMemoryError: More than 95% of the memory on node x is used (59 / 62 GB).",
+        ),
         near_misses=("RayOutOfMemoryError is retried",),
     ),
     Signature(
@@ -80,11 +92,20 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="memory-error",
         code="memory.process-killed",
-        contains=("MemoryError", "std::bad_alloc", "Cannot allocate memory", "DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory"),
+        contains=(
+            "MemoryError",
+            "std::bad_alloc",
+            "Cannot allocate memory",
+            "DefaultCPUAllocator: can't allocate memory",
+            "DefaultCPUAllocator: not enough memory",
+        ),
         pattern=r"(?:^|\s|\.)_?(?:Array)?MemoryError(?::|$)|std::bad_alloc|Cannot allocate memory|DefaultCPUAllocator: ",
         role=Role.CAUSE,
         certainty=Certainty.LIKELY,
-        matches=("numpy.core._exceptions._ArrayMemoryError: Unable to allocate 90 GiB", "OSError: [Errno 12] Cannot allocate memory"),
+        matches=(
+            "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 90 GiB",
+            "OSError: [Errno 12] Cannot allocate memory",
+        ),
         near_misses=("the class MemoryErrorHandler was loaded",),
     ),
 )
