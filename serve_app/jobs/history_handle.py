@@ -55,6 +55,12 @@ class HistoryHandle:
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         return bool(await self._ask("save_log_excerpt", key, text))
 
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        return bool(await self._ask("save_diagnosis", key, diagnosis))
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        return dict(await self._ask("diagnoses", list(keys)))
+
     async def delete_job(self, key: str) -> bool:
         return bool(await self._ask("delete_job", key))
 

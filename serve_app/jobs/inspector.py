@@ -19,6 +19,11 @@ from serve_app.dashboard import DashboardClient
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
+from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.deployments import Deployments
+from serve_app.jobs.diagnosis.diagnosing import Diagnoses
+from serve_app.jobs.diagnosis.engine import diagnose
+from serve_app.jobs.diagnosis.gathering import Gathering
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.history_handle import HistoryHandle
@@ -34,6 +39,8 @@ log = logging.getLogger("ray.serve.seedcore")
 
 Json = dict[str, Any]
 
+# Most diagnoses that one question asks for.
+MAX_BRIEFS = 100
 # Deployments of this application that are no organs.
 PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
@@ -55,7 +62,13 @@ class JobInspector:
         here = here or InReplica()
         history = HistoryHandle(store) if store is not None else None
         self._watch = Watch(self._client, here, history, now, clock)
-        self._jobs = JobAnswers(self._watch, self._client, here, PARTS)
+        gathering = Gathering(self._client, here.agent_address, self._watch.archive.kept_log, clock=clock)
+        self._diagnoses = Diagnoses(
+            self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
+        )
+        self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
+        self._watch.automatic = Automatic(self._diagnoses, now)
+        self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
         self._cluster = ClusterAnswers(self._watch, here, now)
         observe = JobMetrics(self._watch).observed
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
@@ -80,6 +93,7 @@ class JobInspector:
         """Stop looking, write what is left, and close connections."""
         await self._measuring.close()
         await self._watch.close()
+        await self._diagnoses.close()
         await self._client.close()
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
@@ -94,6 +108,18 @@ class JobInspector:
     async def get_job(self, job_or_submission_id: str) -> Json:
         """See ``JobAnswers``."""
         return await self._jobs.get_job(job_or_submission_id)
+
+    async def diagnosis(self, job_or_submission_id: str) -> Json:
+        """See ``Diagnoses``."""
+        return await self._diagnoses.of(job_or_submission_id)
+
+    async def diagnoses(self, keys: list[str]) -> Json:
+        """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
+        return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
+
+    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+        """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
+        return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
     async def current(self) -> Json:
         """See ``JobAnswers``."""
@@ -147,6 +173,7 @@ class JobInspector:
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
         await self._watch.archive.forget(key)
+        self._diagnoses.forget(key)
         self._watch.latest.nudge()
         return deleted
 

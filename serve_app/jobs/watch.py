@@ -11,6 +11,7 @@ from serve_app.dashboard import DashboardClient
 from serve_app.errors import Unavailable
 from serve_app.jobs.archive import Archive
 from serve_app.jobs.blocking import Blocking
+from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.findings import findings_of
@@ -45,6 +46,7 @@ class Watch:
         self.contracts: Contracts = BUILT_IN
         self.resources = Blocking(here.resources)
         self.excerpts: Excerpts | None = None
+        self.automatic: Automatic | None = None
         self._now = now
         self._memo = Memo()
         self._looker = Looker(client, here, self.resources, now)
@@ -62,6 +64,8 @@ class Watch:
             self._recorder.start()
         if self.excerpts is not None:
             self.excerpts.start()
+        if self.automatic is not None:
+            self.automatic.start()
         self.latest.start()
 
     def require_alive(self) -> None:
@@ -71,12 +75,16 @@ class Watch:
             self._recorder.require_alive()
         if self.excerpts is not None:
             self.excerpts.require_alive()
+        if self.automatic is not None:
+            self.automatic.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left."""
         await self.latest.close()
         if self.excerpts is not None:
             await self.excerpts.close()
+        if self.automatic is not None:
+            await self.automatic.close()
         if self._recorder is not None:
             await self._recorder.close()
 
@@ -143,6 +151,8 @@ class Watch:
         return judge(snapshot, snapshot.taken_at, self.contracts, past, self._memo)
 
     def _saw(self, snapshot: Snapshot, rows: list[JobRow]) -> bool:
+        if self.automatic is not None:
+            self.automatic.offer(rows, snapshot.taken_at)
         if self._recorder is None:
             return False
         if self.excerpts is not None:

@@ -150,6 +150,14 @@ class StoreDeployment:
         """See ``Store.save_log_excerpt``."""
         return await (await self._opening.store()).save_log_excerpt(key, text)
 
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        """See ``Store.save_diagnosis``."""
+        return await (await self._opening.store()).save_diagnosis(key, diagnosis)
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        """See ``Store.diagnoses``."""
+        return await (await self._opening.store()).diagnoses(keys)
+
     async def open_jobs(self, session: str) -> list[str]:
         """See ``Store.open_jobs``."""
         return await (await self._opening.store()).open_jobs(session)

@@ -20,7 +20,7 @@ MAX_PAGE = 501
 SCANNED = 500
 _FILTERS = {"kinds": "kind", "statuses": "status", "outcomes": "outcome", "verdicts": "verdict"}
 _NEWEST = (jobs.c.started_us.desc(), jobs.c.name.desc())
-_COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content)
+_COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, jobs.c.code)
 
 Json = dict[str, Any]
 
@@ -37,7 +37,12 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
     else:
         statement = statement.where(*_wanted(jobs.c, asked))
     return [
-        {"key": row.key, "started_us": row.started_us, "name": row.name, "row": json.loads(row.content)["row"]}
+        {
+            "key": row.key,
+            "started_us": row.started_us,
+            "name": row.name,
+            "row": {**json.loads(row.content)["row"], "code": row.code},
+        }
         for row in await connection.execute(statement)
     ]
 

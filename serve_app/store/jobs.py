@@ -34,7 +34,7 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     ``seen_us`` of its record, if it has one.
 
     Also marks the session as seen; whether it had been closed, so that its open jobs were declared lost. A record that
-    is stored already is replaced, its log excerpt stays.
+    is stored already is replaced, its log excerpt and its diagnosis stay.
     """
     was_closed = await _see(connection, now, session)
     await _save(connection, now, records)
@@ -69,7 +69,7 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
 
 
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
-    """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
+    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
     name = checked_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)
@@ -79,9 +79,12 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
         return None
+    content = json.loads(row["content"])
     return {
         "key": row["key"],
-        **json.loads(row["content"]),
+        **content,
+        "row": {**content["row"], "code": row["code"]},
+        "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": rfc3339(row["first_seen_at"]),
         "updated_at": rfc3339(row["updated_at"]),

@@ -9,7 +9,18 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, alerts, initializations, job_figures, job_lines, job_pages, jobs, memories, samples
+from serve_app.store import (
+    agents,
+    alerts,
+    initializations,
+    job_diagnoses,
+    job_figures,
+    job_lines,
+    job_pages,
+    jobs,
+    memories,
+    samples,
+)
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -128,6 +139,14 @@ class Store:
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         """Keep the end of a job's log; whether the job was there."""
         return await self._write(jobs.save_log_excerpt, key, text)
+
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        """Keep why a job failed; whether the job was there."""
+        return await self._write(job_diagnoses.save, key, diagnosis)
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        """Why these jobs failed, by key, as far as that is kept."""
+        return await self._read(job_diagnoses.of, keys)
 
     async def open_jobs(self, session: str) -> list[str]:
         """Keys of jobs that had not ended when they were last seen."""

@@ -82,6 +82,9 @@ class Here:
     def resources(self) -> Resources:
         return {}, {}
 
+    def agent_address(self, node_id: str) -> str | None:
+        return None
+
     def exception_frames(self) -> dict[str, str]:
         return {}
 

@@ -329,6 +329,7 @@ async def test_export_and_import_between_databases(
     await store.save_jobs("s1", [record(f"j{number:03}") for number in range(450)])
     await store.save_jobs("s1", [record("j001", outcome="failed", verdict="BAD", rule="failed")])
     await store.save_log_excerpt("s1/j001", "the end of its log")
+    await store.save_diagnosis("s1/j001", diagnosed("app.import"))
     out = tmp_path / "jobs.jsonl"
     other = f"sqlite:///{tmp_path}/other.db"
     assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
@@ -404,3 +405,31 @@ async def test_a_submission_is_found_by_either_of_its_ids(store: Store) -> None:
     assert by_id is not None
     assert by_id == by_job_id
     assert by_id["key"] == "s1/train"
+
+
+def diagnosed(code: str | None, **more: Any) -> dict[str, Any]:
+    return {"id": "a", "outcome": "failed", "diagnosis": {"code": code, **more}}
+
+
+async def test_a_diagnosis_is_kept_beside_the_job_and_stays(store: Store) -> None:
+    bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    await store.save_jobs("s1", [record("a", **bad), record("b", **bad), record("c", **bad)])
+    said = {key: diagnosed(code) for key, code in (("s1/a", "app.import"), ("s1/b", "unknown"), ("s1/c", None))}
+    assert [await store.save_diagnosis(key, each) for key, each in said.items()] == [True] * 3
+    assert await store.save_diagnosis("s1/none", diagnosed("app.import")) is False
+    assert await store.diagnoses(["s1/a", "s1/b", "s1/none"]) == {key: said[key] for key in ("s1/a", "s1/b")}
+    # Judged anew: what the diagnosis said is not lost with the row.
+    await store.save_jobs("s1", [record("a", **{**bad, "verdict": "WARN"})])
+    found = await store.find_job("a")
+    assert found is not None
+    assert (found["row"]["verdict"], found["row"]["code"], found["diagnosis"]) == ("WARN", "app.import", said["s1/a"])
+    codes = {each["row"]["id"]: each["row"]["code"] for each in await store.list_jobs(EVERYTHING)}
+    assert codes == {"a": "app.import", "b": "unknown", "c": None}
+    causes = (await store.jobs_ended_since(NOON_US))["causes"]
+    assert causes == [["exit code 1", 2, "c"], ["app.import", 1, "a"]]
+
+
+async def test_a_diagnosis_that_is_too_long_is_refused(store: Store) -> None:
+    await store.save_jobs("s1", [record("a")])
+    with pytest.raises(InvalidInput):
+        await store.save_diagnosis("s1/a", diagnosed("app.import", sentence="x" * 70_000))

@@ -33,6 +33,7 @@ class Store:
         self.records = [record_of(row) for row in rows]
         self.failure = failure
         self.asked: list[Any] = []
+        self.excerpt: str | None = None
 
     async def list_jobs(self, asked: Json) -> list[Json]:
         self._answer(asked)
@@ -57,7 +58,7 @@ class Store:
         self._answer((wanted, session))
         for record in self.records:
             if record["id"] == wanted and session in (None, record["session"]):
-                return {"key": record["key"]}
+                return {"key": record["key"], "log_excerpt": self.excerpt}
         return None
 
     async def job_transitions(self, key: str) -> list[Json]:
@@ -313,3 +314,18 @@ def test_a_stored_row_is_told_as_it_was_stored() -> None:
     past = replace(OLD, outcome=Outcome.LOST, verdict=Verdict.WARN, ended_at=OLD.started_at + timedelta(seconds=1))  # type: ignore[operator]
     items, _, _ = asyncio.run(Archive(Store([past])).page(JobQuery(), [], {}, {}))
     assert items == [views.row_view(past)]
+
+
+async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None:
+    store = Store([FIRST])
+    store.records[0]["content"]["row"]["code"] = "app.exception"
+    items, _, _ = await Archive(store).page(JobQuery(), [FIRST], {FIRST.key: FIRST}, {})
+    assert [item["code"] for item in items] == ["app.exception"]
+
+
+async def test_the_end_of_a_log_that_was_kept() -> None:
+    store = Store([OLD])
+    store.excerpt = "the end"
+    assert await Archive(store).kept_log(OLD) == "the end"
+    assert await Archive(Store([])).kept_log(OLD) is None
+    assert await Archive(None).kept_log(OLD) is None

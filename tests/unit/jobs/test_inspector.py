@@ -35,6 +35,9 @@ class Here:
             raise self.fail
         return {"CPU": 2.0, "GPU": 1.0}, {"CPU": 0.5}
 
+    def agent_address(self, node_id: str) -> str | None:
+        return None
+
     def exception_frames(self) -> dict[str, str]:
         return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
 

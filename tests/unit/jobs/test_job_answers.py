@@ -21,7 +21,7 @@ class Archive:
     """A store that answers, and knows nothing of the last minutes."""
 
     async def ended_since(
-        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False, code_of: Any = None
     ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
 
@@ -40,7 +40,9 @@ def answers(failure: str | None, given_up: int = 0) -> JobAnswers:
         jobs_given_up=given_up,
         findings=lambda seen: [],
     )
-    return JobAnswers(watch, None, SimpleNamespace(exception_frames=dict), frozenset())  # type: ignore[arg-type]
+    here = SimpleNamespace(exception_frames=dict)
+    diagnoses = SimpleNamespace(code_of=lambda key: None)
+    return JobAnswers(watch, None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
