@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.movement import GroupFacts, Look, TaskFacts
+from serve_app.jobs.diagnosis.movement import GroupFacts, Look, TaskFacts, UnplacedActor
 from serve_app.jobs.models import Known
-from serve_app.jobs.waiting import SUPERVISOR_PREFIX, covers, told_amounts, told_most
+from serve_app.jobs.waiting import covers, told_amounts, told_most
 
 INFEASIBLE, BUSY = "scheduling.infeasible", "scheduling.waiting"
 GROUP, AFFINITY = "scheduling.placement-group", "scheduling.node-affinity"
@@ -15,7 +15,7 @@ NEVER = frozenset({INFEASIBLE, GROUP, AFFINITY})
 
 _IN_GET = frozenset({"RUNNING_IN_RAY_GET", "RUNNING_IN_RAY_WAIT"})
 _FOR_A_PLACE = "PENDING_NODE_ASSIGNMENT"
-_FOR_ARGUMENTS = frozenset({"PENDING_ARGS_AVAIL"})
+_FOR_ARGUMENTS = "PENDING_ARGS_AVAIL"
 _RUNS = "RUNNING"
 _CREATES_AN_ACTOR = "ACTOR_CREATION_TASK"
 _GROUP_PENDING = frozenset({"PENDING", "PREPARED", "RESCHEDULING"})
@@ -53,39 +53,54 @@ class Standing:
 
 def standing_of(look: Look) -> Standing:
     """What the sections of a look tell; what is not known is not counted."""
-    tasks = look.work.value.unfinished if isinstance(look.work, Known) else ()
-    actors = look.actors.value if isinstance(look.actors, Known) else ()
     groups = {group.group_id: group for group in look.groups.value} if isinstance(look.groups, Known) else {}
-    unplaced = {actor.actor_id for actor in actors}
-    holds: list[Hold] = []
-    behind, begun = [], []
-    for group in groups.values():
-        if group.state in _GROUP_PENDING:
-            holds.append(_group_hold(group, look))
-    for actor in actors:
-        if actor.name.startswith(SUPERVISOR_PREFIX) or actor.state == "DEPENDENCIES_UNREADY":
-            continue
-        what = "restarting actor" if actor.state == "RESTARTING" else "actor"
-        hold = _hold(what, actor.name, actor.actor_id, actor.required, actor.group_id, groups, look)
-        if hold is not None:
+    actors = _unplaced(look)
+    holds = [_group_hold(group, look) for group in groups.values() if group.state in _GROUP_PENDING]
+    holds += [hold for actor in actors if (hold := _of_actor(actor, groups, look)) is not None]
+    behind: list[TaskFacts] = []
+    begun: list[TaskFacts] = []
+    for task in _tasks_besides(actors, look):
+        if task.state != _FOR_A_PLACE or task.actor_id:
+            waits = task.state in (_FOR_ARGUMENTS, _FOR_A_PLACE) or task.actor_id in _ids(actors)
+            (behind if waits else begun).append(task)
+        elif hold := _hold("task", task.name, task.task_id, task.required, task.group_id, groups, look):
             holds.append(hold)
-    for task in tasks:
-        if task.type == _CREATES_AN_ACTOR and task.actor_id in unplaced:
-            continue
-        if task.state in _FOR_ARGUMENTS or task.actor_id in unplaced:
-            behind.append(task)
-        elif task.state == _FOR_A_PLACE:
-            hold = _hold("task", task.name, task.task_id, task.required, task.group_id, groups, look)
-            if hold is None:
-                behind.append(task)
-            else:
-                holds.append(hold)
         else:
-            begun.append(task)
-    waited_for = {hold.id for hold in holds if hold.what == "task"} | {task.task_id for task in behind}
+            behind.append(task)
+    waited_for = {hold.id for hold in holds} | {task.task_id for task in behind}
     getting = tuple(task for task in begun if task.state in _IN_GET or _has_one_of(task, waited_for, look))
-    names = {task.task_id for task in getting}
-    return Standing(tuple(holds), tuple(behind), getting, tuple(each for each in begun if each.task_id not in names))
+    working = tuple(task for task in begun if task not in getting)
+    return Standing(tuple(holds), tuple(behind), getting, working)
+
+
+def _unplaced(look: Look) -> tuple[UnplacedActor, ...]:
+    """Actors without a place; one whose constructor runs has a place, though Ray calls it pending."""
+    tasks = look.work.value.unfinished if isinstance(look.work, Known) else ()
+    begun = {
+        task.actor_id
+        for task in tasks
+        if task.type == _CREATES_AN_ACTOR and task.state not in (_FOR_A_PLACE, _FOR_ARGUMENTS)
+    }
+    actors = look.actors.value if isinstance(look.actors, Known) else ()
+    return tuple(actor for actor in actors if actor.actor_id not in begun or actor.state == "RESTARTING")
+
+
+def _tasks_besides(actors: Iterable[UnplacedActor], look: Look) -> Iterable[TaskFacts]:
+    """Tasks that have not ended, but not the starts of actors that are told of themselves."""
+    unplaced = _ids(actors)
+    tasks = look.work.value.unfinished if isinstance(look.work, Known) else ()
+    return (task for task in tasks if task.type != _CREATES_AN_ACTOR or task.actor_id not in unplaced)
+
+
+def _ids(actors: Iterable[UnplacedActor]) -> set[str]:
+    return {actor.actor_id for actor in actors}
+
+
+def _of_actor(actor: UnplacedActor, groups: Mapping[str, GroupFacts], look: Look) -> Hold | None:
+    if actor.state == "DEPENDENCIES_UNREADY":
+        return None
+    what = "restarting actor" if actor.state == "RESTARTING" else "actor"
+    return _hold(what, actor.name, actor.actor_id, actor.required, actor.group_id, groups, look)
 
 
 def _hold(
