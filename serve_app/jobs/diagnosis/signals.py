@@ -22,7 +22,7 @@ T = TypeVar("T")
 # An idle process of Ray uses up to 0.015 of a core for its own housekeeping (measured on 2.60).
 _IDLE_CORES = 0.02
 _BUSY_CORES = 0.05
-# Figures of a node that are older than this are of another time.
+# Figures that were the same so long ago are of another time. A node's clock is compared only with itself.
 _MEASURED_WITHIN = timedelta(seconds=60)
 _SHOWN = 3
 
@@ -153,14 +153,22 @@ def _processor(looks: Sequence[Look]) -> Signal:
     if isinstance(newest.processor, Unknown):
         return _not_told(PROCESSOR, newest, newest.processor, "cores")
     now = newest.processor.value
-    if now.measured_at is not None and newest.at - now.measured_at > _MEASURED_WITHIN:
-        told = "Ray's figures of the node are older than a minute"
+    if _is_old(looks, now):
+        told = "Ray has not measured its node for a minute"
         return Signal(PROCESSOR, None, "cores", newest.at, now.measured_at, "unknown", told)
     cores, since = _cores(looks, now)
     idle = _IDLE_CORES * len(now.by_process)
     says: Says = "still" if cores <= idle else "moving" if cores >= idle + _BUSY_CORES else "unknown"
     told = f"{cores:.3f} cores in {len(now.by_process)} of its processes; up to {idle:.2f} is Ray's own housekeeping"
     return Signal(PROCESSOR, round(cores, 3), "cores", newest.at, since, says, told)
+
+
+def _is_old(looks: Sequence[Look], now: ProcessorFacts) -> bool:
+    return any(
+        looks[-1].at - look.at > _MEASURED_WITHIN and look.processor.value.measured_at == now.measured_at
+        for look in looks[:-1]
+        if isinstance(look.processor, Known)
+    )
 
 
 def _cores(looks: Sequence[Look], now: ProcessorFacts) -> tuple[float, datetime | None]:

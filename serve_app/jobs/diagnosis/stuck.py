@@ -111,6 +111,9 @@ def _quiet(
     told = f"{_told(still)}, for {quiet_s:.0f} s"
     if not twice or not resting or quiet_s < QUIET_S or len(still) < 2:
         return State.UNKNOWN, None, f"Nothing was seen to move, which is not enough to call it stuck: {told}."
+    never = [hold for hold in standing.holds if hold.code in NEVER]
+    if never:
+        return State.STUCK, _worst(never).code, f"It rests, and {_told_holds(never)}: {told}."
     waits = _waits_in_ray(looks[-1]) or (bool(standing.getting) and not standing.working)
     if waits:
         return State.STUCK, GET, f"It waits in ray.get or ray.wait for results that nothing works on: {told}."
@@ -119,12 +122,11 @@ def _quiet(
 
 def _quiet_s(looks: Sequence[Look], by_name: dict[str, Signal]) -> float:
     """Seconds since the latest sign of life that is known of."""
-    signs = [looks[0].at]
     lived = [by_name[name].since for name in (signals.TASKS, signals.LOG) if by_name[name].says == "still"]
     known = [since for since in lived if since is not None]
     # The processor was seen to rest only while we looked, but what had been worked on would have been told.
-    told = max(known) if known else signs[0]
-    return max(0.0, (looks[-1].at - told).total_seconds())
+    latest = max(known, default=looks[0].at)
+    return max(0.0, (looks[-1].at - latest).total_seconds())
 
 
 def _waits_in_ray(look: Look) -> bool:
