@@ -43,7 +43,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of a file from ``start`` on, how long the whole file was then, and when it was written (``Last-Modified``)."""
+    """Bytes of a file from ``start`` on, the length of the whole file then, and its ``Last-Modified``."""
 
     data: bytes
     start: int

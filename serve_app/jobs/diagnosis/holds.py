@@ -18,7 +18,6 @@ _FOR_A_PLACE = "PENDING_NODE_ASSIGNMENT"
 _FOR_ARGUMENTS = "PENDING_ARGS_AVAIL"
 _RUNS = "RUNNING"
 _CREATES_AN_ACTOR = "ACTOR_CREATION_TASK"
-_GROUP_PENDING = frozenset({"PENDING", "PREPARED", "RESCHEDULING"})
 _OF_A_NODE = "node:"
 
 
@@ -55,7 +54,7 @@ def standing_of(look: Look) -> Standing:
     """What the sections of a look tell; what is not known is not counted."""
     groups = {group.group_id: group for group in look.groups.value} if isinstance(look.groups, Known) else {}
     actors = _unplaced(look)
-    holds = [_group_hold(group, look) for group in groups.values() if group.state in _GROUP_PENDING]
+    holds = [_group_hold(group, look) for group in groups.values()]
     holds += [hold for actor in actors if (hold := _of_actor(actor, groups, look)) is not None]
     behind: list[TaskFacts] = []
     begun: list[TaskFacts] = []
@@ -115,11 +114,8 @@ def _hold(
     """None: it waits for a placement group, which is a hold of its own."""
     called = f"{what} {name or 'without a name'}"
     if group_id:
-        group = groups.get(group_id)
-        if group is not None and group.state in _GROUP_PENDING:
+        if group_id in groups:
             return None
-        if group is not None:
-            return Hold(what, name, GROUP, f"{called} belongs to a placement group that is {group.state}", id)
         return Hold(what, name, BUSY, f"{called} waits for room in its placement group", id)
     wanted = told_amounts(needs)
     if not isinstance(look.nodes, Known):

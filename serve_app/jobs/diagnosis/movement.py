@@ -78,7 +78,7 @@ class UnplacedActor:
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """A placement group that the job made and that is not there: pending, rescheduling or removed."""
+    """A placement group that the job made and that is not there yet, or not again."""
 
     group_id: str
     name: str

@@ -13,12 +13,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from serve_app.jobs.diagnosis.movement import GroupFacts, HeldReference, ProcessorFacts, TaskFacts, UnplacedActor
-from serve_app.redaction import redact
+from serve_app.redaction import printable, redact
 
 _NAME_CHARS = 120
 # An object's id is the id of the task that makes it, and its number among the results.
 _TASK_ID_CHARS = 48
 _NOT_THERE = frozenset({"PENDING_CREATION", "RESTARTING", "DEPENDENCIES_UNREADY"})
+_WAITING_GROUPS = frozenset({"PENDING", "PREPARED", "RESCHEDULING"})
 _MOST_BUNDLES = 1_000
 
 
@@ -71,7 +72,7 @@ def unplaced_actors(rows: Iterable[Any]) -> tuple[UnplacedActor, ...]:
 
 
 def group_facts(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
-    """``PlacementGroupState`` of ray/util/state/common.py with its details: those that are not there."""
+    """``PlacementGroupState`` of ray/util/state/common.py with its details: those that wait."""
     return tuple(
         GroupFacts(
             group_id=group_id,
@@ -87,7 +88,7 @@ def group_facts(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
         for row in rows
         if isinstance(row, dict)
         and (group_id := _text(row.get("placement_group_id")))
-        and row.get("state") != "CREATED"
+        and row.get("state") in _WAITING_GROUPS
     )
 
 
@@ -141,7 +142,7 @@ def _latest(events: Any) -> datetime | None:
 
 def _amounts(value: Any) -> dict[str, float]:
     return {
-        redact(str(name))[:_NAME_CHARS]: float(number)
+        printable(str(name))[:_NAME_CHARS]: float(number)
         for name, amount in _items(value)
         if (number := _amount(amount)) is not None
     }
