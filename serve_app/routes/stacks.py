@@ -15,8 +15,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     responses=problems(
         {
             404: "no such job",
-            409: "`stacks_disabled`, `stacks_not_installed`, `stacks_unavailable`, `job_not_running`, `driver_not_known`, "
-            "`driver_node_gone`",
+            409: "`stacks_disabled`, `stacks_not_installed`, `stacks_unavailable`, `job_not_running`, "
+            "`driver_not_known`, `driver_node_gone`",
+            422: "not an id",
             429: "too many at once",
         }
     ),
