@@ -118,10 +118,10 @@ def _hold(
             return None
         return Hold(what, name, BUSY, f"{called} waits for room in its placement group", id)
     wanted = told_amounts(needs)
-    if not isinstance(look.nodes, Known):
-        return Hold(what, name, None, f"{called} waits for {wanted}; the nodes are not known", id)
-    alive = [node.resources for node in look.nodes.value if node.alive]
-    if alive and not any(covers(resources, needs) for resources in alive):
+    alive = [node.resources for node in look.nodes.value if node.alive] if isinstance(look.nodes, Known) else []
+    if not alive:
+        return Hold(what, name, None, f"{called} waits for {wanted}; no node is known", id)
+    if not any(covers(resources, needs) for resources in alive):
         most = told_most(alive, needs)
         elsewhere = {key: amount for key, amount in needs.items() if not key.startswith(_OF_A_NODE)}
         if len(elsewhere) < len(needs) and any(covers(resources, elsewhere) for resources in alive):
