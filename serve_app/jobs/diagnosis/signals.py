@@ -69,9 +69,7 @@ def _driver(look: Look) -> Signal:
     if driver.alive is False:
         return Signal(DRIVER, "gone", "", look.at, driver.ended_at, "still", f"process {driver.pid} has ended")
     if driver.alive is None:
-        return Signal(
-            DRIVER, None, "", look.at, None, "unknown", "it has not connected to Ray, which so knows no process"
-        )
+        return Signal(DRIVER, None, "", look.at, None, "unknown", "Ray knows no process of it: it has not connected")
     return Signal(DRIVER, "alive", "", look.at, None, "unknown", f"process {driver.pid} lives, moving or not")
 
 

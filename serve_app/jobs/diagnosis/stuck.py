@@ -70,7 +70,7 @@ def _verdict(looks: Sequence[Look], standing: Standing, by_name: dict[str, Signa
     if by_name[signals.DRIVER].value == "gone" and not _said(by_name, "moving"):
         return _gone(looks, twice, by_name[signals.DRIVER])
     if standing.holds and not standing.working:
-        return _held(standing, by_name, twice)
+        return _held(looks, standing)
     noise = [by_name[name] for name in _NOISE if by_name[name].says == "moving"]
     if noise:
         return State.MOVING, None, f"It moves: {_told(noise)}.{_but(standing)}"
@@ -84,19 +84,28 @@ def _gone(looks: Sequence[Look], twice: bool, signal: Signal) -> tuple[State, st
     return (State.STUCK if twice else State.UNKNOWN), code, sentence
 
 
-def _held(standing: Standing, by_name: dict[str, Signal], twice: bool) -> tuple[State, str | None, str]:
-    """Nothing of it works: it is stuck if nothing that is held can ever be placed."""
+def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None, str]:
+    """Nothing of it works: it is stuck if nothing that is held can ever be placed, and was not when seen before."""
     worst = _worst(standing.holds)
     told = _told_holds(standing.holds)
-    unmoved = by_name[signals.TASKS].says != "unknown" or by_name[signals.ACTORS].says == "still"
     if standing.nothing_can_come:
-        waits = f" {len(standing.getting) + len(standing.behind)} other tasks wait for it." if standing.getting else ""
-        if twice and (unmoved or by_name[signals.GROUPS].says == "still"):
+        others = len(standing.getting) + len(standing.behind)
+        waits = f" {others} other tasks wait for it." if others else ""
+        if _held_before(looks, standing):
             return State.STUCK, worst.code, f"It runs, but nothing of it can go on: {told}.{waits}"
         return State.UNKNOWN, worst.code, f"It may be stuck: {told}.{waits}"
     if any(hold.code in NEVER for hold in standing.holds):
         return State.WAITING, worst.code, f"It waits, in part for what never comes: {told}."
     return State.WAITING, worst.code, f"It runs, but nothing of it has a place yet: {told}."
+
+
+def _held_before(looks: Sequence[Look], standing: Standing) -> bool:
+    names = {hold.id for hold in standing.holds}
+    return any(
+        names <= {hold.id for hold in standing_of(look).holds}
+        for look in looks[:-1]
+        if (looks[-1].at - look.at).total_seconds() >= signals.LEAST_SPAN_S
+    )
 
 
 def _quiet(
@@ -107,9 +116,10 @@ def _quiet(
     if not still:
         return State.UNKNOWN, None, "Whether it moves is not known: nothing that was asked tells."
     quiet_s = _quiet_s(looks, by_name)
+    silent = by_name[signals.TASKS].says == "still" or by_name[signals.LOG].says == "still"
     resting = by_name[signals.PROCESSOR].says == "still" or by_name[signals.STACKS].says == "still"
     told = f"{_told(still)}, for {quiet_s:.0f} s"
-    if not twice or not resting or quiet_s < QUIET_S or len(still) < 2:
+    if not (twice and silent and resting) or quiet_s < QUIET_S:
         return State.UNKNOWN, None, f"Nothing was seen to move, which is not enough to call it stuck: {told}."
     never = [hold for hold in standing.holds if hold.code in NEVER]
     if never:
