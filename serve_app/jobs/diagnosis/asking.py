@@ -152,11 +152,7 @@ class JobQuestions:
         answers = await asyncio.gather(
             *(self._client.get_json(f"/nodes/{quote(node_id, safe='')}") for node_id in pids)
         )
-        details = {
-            node_id: (answer.get("data") or {}).get("detail") if isinstance(answer, dict) else None
-            for node_id, answer in zip(pids, answers, strict=True)
-        }
-        facts = processor_facts(details, pids)
+        facts = processor_facts(dict(zip(pids, map(_detail, answers), strict=True)), pids)
         if facts is None:
             raise Unavailable("Ray's figures of the node do not have its processes (they come every few seconds).")
         return facts
@@ -187,6 +183,11 @@ class JobQuestions:
             raise UpstreamFailed(f"Ray's list of {table} has no rows.")
         matching = result.get("num_filtered")
         return rows, matching if isinstance(matching, int) else len(rows)
+
+
+def _detail(answer: Any) -> Any:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return data.get("detail") if isinstance(data, dict) else None
 
 
 async def section(asked: Coroutine[Any, Any, T]) -> Section[T]:

@@ -67,7 +67,7 @@ def unplaced_actors(rows: Iterable[Any]) -> tuple[UnplacedActor, ...]:
             group_id=_text(row.get("placement_group_id")),
         )
         for row in rows
-        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id"))) and row.get("state") in _NOT_THERE
+        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id"))) and _text(row.get("state")) in _NOT_THERE
     )
 
 
@@ -88,7 +88,7 @@ def group_facts(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
         for row in rows
         if isinstance(row, dict)
         and (group_id := _text(row.get("placement_group_id")))
-        and row.get("state") in _WAITING_GROUPS
+        and _text(row.get("state")) in _WAITING_GROUPS
     )
 
 
