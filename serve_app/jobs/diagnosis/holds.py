@@ -124,7 +124,7 @@ def _hold(
     if not any(covers(resources, needs) for resources in alive):
         most = told_most(alive, needs)
         elsewhere = {key: amount for key, amount in needs.items() if not key.startswith(_OF_A_NODE)}
-        if len(elsewhere) < len(needs) and any(covers(resources, elsewhere) for resources in alive):
+        if any(covers(resources, elsewhere) for resources in alive):
             return Hold(what, name, AFFINITY, f"{called} is pinned to a node that is not there", id)
         return Hold(what, name, INFEASIBLE, f"{called} needs {wanted}; {most}", id)
     if isinstance(look.free, Known) and not covers(look.free.value, needs):
@@ -162,6 +162,6 @@ def _short_of(bundles: Iterable[Mapping[str, float]], look: Look) -> bool:
 
 def _has_one_of(task: TaskFacts, producers: set[str], look: Look) -> bool:
     """Ray's task table has no state for ``ray.get``; that a process has a reference to the result is the sign."""
-    if task.state != _RUNS or task.pid is None or not isinstance(look.references, Known):
+    if task.state != _RUNS or not isinstance(look.references, Known):
         return False
     return any(each.pid == task.pid and each.producer_id in producers for each in look.references.value)

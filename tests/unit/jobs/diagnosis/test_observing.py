@@ -206,6 +206,9 @@ async def test_what_a_look_asks() -> None:
     alone = made(running(), answers={"work": Known(WorkFacts({}, (runs,)))})
     await alone.stillnesses.of(running())
     assert alone.questions.count("references") == 0
+    held_up = made(running(), answers=INFEASIBLE)
+    await held_up.stillnesses.of(running())
+    assert held_up.questions.count("references") == 0
 
 
 async def test_references_settle_who_waits() -> None:

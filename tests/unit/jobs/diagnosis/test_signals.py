@@ -97,6 +97,8 @@ def test_since_when_no_task_has_moved() -> None:
         ({"work": work(held("t", GPU=1))}, signals.PENDING, 1, "still"),
         ({"work": work(held("t", CPU=4)), "free": Known({})}, signals.PENDING, 1, "still"),
         ({"work": work(held("t", GPU=1), task("u", "PENDING_ARGS_AVAIL"))}, signals.PENDING, 2, "still"),
+        # For one of them there is room.
+        ({"work": work(held("t", GPU=1), held("u", CPU=1))}, signals.PENDING, 2, "unknown"),
         # There is room, or nothing waits, or nobody says.
         ({"work": work(held("t", CPU=4))}, signals.PENDING, 1, "unknown"),
         ({"work": work(task("u", "PENDING_ARGS_AVAIL"))}, signals.PENDING, 1, "unknown"),

@@ -102,7 +102,7 @@ QUIET = {"work": work(), "log": log(10, -100)}
         (pair(work=work(GETTING, replace(GETTING, task_id="u"))), ("stuck", "app.get-timeout")),
         (pair(work=work(GETTING, task("w"))), ("stuck", None)),
         # A notebook that nobody uses: it has no log and no task, and is not stuck.
-        (pair(work=work(), log=DOWN, stacks=stack(STACK)), ("unknown", None)),
+        (pair(100.0, work=work(), log=DOWN, stacks=stack(STACK)), ("unknown", None)),
         # Only its log is known: a program that does not use Ray may compute in silence.
         (pair(driver=driver(alive=None, pid=None), work=DOWN, processor=DOWN), ("unknown", None)),
     ],
@@ -180,6 +180,11 @@ def test_what_has_not_started_and_is_not_listed() -> None:
     told = stillness_of((look(),), Subject(started=False))
     assert (told.state, told.code) == (State.WAITING, None)
     assert told.sentence == "It has not started; Ray does not tell why."
+
+
+def test_there_is_no_advice_where_there_is_doubt() -> None:
+    assert stillness_of(pair(work=work(NOWHERE))[:1], STARTED).advice == ()
+    assert stillness_of(pair(work=work(NOWHERE)), STARTED).advice != ()
 
 
 def test_sentences() -> None:
