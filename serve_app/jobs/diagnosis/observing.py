@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from serve_app.errors import TooBusy, Unavailable
@@ -32,6 +32,7 @@ MOST_JOBS = 50
 MOST_LOOKS = 4
 MOST_AT_ONCE = 8
 _MOST_STACKS = 3
+_SECTIONS = len(fields(Look)) - 1
 _KEPT_FOR = timedelta(hours=1)
 _FRESH_FOR_S = 1.0
 
@@ -120,6 +121,9 @@ class Stillnesses:
         at, job_id, ask = self._now(), row.job_id, self._questions
         seen, free = await asyncio.gather(self._watch.latest.get(fresh_for_s=_FRESH_FOR_S), self._free())
         snapshot = seen.snapshot
+        if not seen.answered:
+            # What was known before proves nothing of now.
+            return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
         driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)

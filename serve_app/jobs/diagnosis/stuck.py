@@ -63,12 +63,12 @@ def _service(at: datetime, probe: tuple[bool, str]) -> Stillness:
 
 
 def _verdict(looks: Sequence[Look], standing: Standing, by_name: dict[str, Signal]) -> tuple[State, str | None, str]:
-    twice = len(looks) > 1 and (looks[-1].at - looks[0].at).total_seconds() >= signals.LEAST_SPAN_S
+    twice = _apart(looks[0], looks[-1])
     works = [by_name[name] for name in _WORK if by_name[name].says == "moving"]
     if works:
         return State.MOVING, None, f"It moves: {_told(works)}.{_but(standing)}"
     if by_name[signals.DRIVER].value == "gone" and not _said(by_name, "moving"):
-        return _gone(looks, twice, by_name[signals.DRIVER])
+        return _gone(looks, by_name[signals.DRIVER])
     if standing.holds and not standing.working:
         return _held(looks, standing)
     noise = [by_name[name] for name in _NOISE if by_name[name].says == "moving"]
@@ -77,11 +77,21 @@ def _verdict(looks: Sequence[Look], standing: Standing, by_name: dict[str, Signa
     return _quiet(looks, standing, by_name, twice)
 
 
-def _gone(looks: Sequence[Look], twice: bool, signal: Signal) -> tuple[State, str | None, str]:
+def _gone(looks: Sequence[Look], signal: Signal) -> tuple[State, str | None, str]:
+    """Ray closes a job's row some seconds after its driver has ended, so this must have been seen before."""
     driver = looks[-1].driver
     code = NODE_DIED if isinstance(driver, Known) and driver.value.node_alive is False else None
     sentence = f"Ray says RUNNING, but its driver is gone: {signal.detail}."
-    return (State.STUCK if twice else State.UNKNOWN), code, sentence
+    before = any(_is_gone(look) for look in looks[:-1] if _apart(look, looks[-1]))
+    return (State.STUCK if before else State.UNKNOWN), code, sentence
+
+
+def _is_gone(look: Look) -> bool:
+    return isinstance(look.driver, Known) and False in (look.driver.value.alive, look.driver.value.node_alive)
+
+
+def _apart(look: Look, newest: Look) -> bool:
+    return (newest.at - look.at).total_seconds() >= signals.LEAST_SPAN_S
 
 
 def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None, str]:
@@ -101,11 +111,7 @@ def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None,
 
 def _held_before(looks: Sequence[Look], standing: Standing) -> bool:
     names = {hold.id for hold in standing.holds}
-    return any(
-        names <= {hold.id for hold in standing_of(look).holds}
-        for look in looks[:-1]
-        if (looks[-1].at - look.at).total_seconds() >= signals.LEAST_SPAN_S
-    )
+    return any(names <= {hold.id for hold in standing_of(look).holds} for look in looks[:-1] if _apart(look, looks[-1]))
 
 
 def _quiet(

@@ -60,6 +60,7 @@ class FakeWatch:
     waiting: Any = NOTHING
     nodes: Any = NODES
     seconds_a_look: float = 0.0
+    answered: bool = True
     contracts: Any = BUILT_IN
     config: Any = field(default_factory=lambda: SimpleNamespace(source_timeout_s=4.0))
 
@@ -83,7 +84,7 @@ class FakeWatch:
             self.clock.now(), Known((JOB,)), Known({"03000000": EXIT}), self.nodes, Known((actor, other)), DOWN,
             waiting=self.waiting, free=Known({"CPU": 1.0}),
         )  # fmt: skip
-        return Seen(snapshot, self.rows, {each.key: each for each in self.rows}, [], answered=True)
+        return Seen(snapshot, self.rows, {each.key: each for each in self.rows}, [], answered=self.answered)
 
     async def find(self, wanted: str) -> Any:
         found = next((each for each in self.rows if each.id == wanted), None)
@@ -250,6 +251,12 @@ async def test_a_submission_that_waits_is_not_looked_at() -> None:
     told = await it.stillnesses.of(pending)
     assert (told.state.value, told.code) == ("waiting", "scheduling.infeasible")
     assert it.questions.asked == []
+
+
+async def test_what_was_known_before_ray_fell_silent_proves_nothing() -> None:
+    it = made(running(), answers=INFEASIBLE, answered=False)
+    told = await it.stillnesses.of(running())
+    assert (told.state.value, told.code, told.advice, it.questions.asked) == ("unknown", None, (), [])
 
 
 async def test_the_newest_row_counts() -> None:

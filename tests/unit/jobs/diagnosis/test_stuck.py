@@ -89,6 +89,7 @@ QUIET = {"work": work(), "log": log(10, -100)}
         (pair(driver=driver(alive=False)), ("stuck", None)),
         (pair(driver=driver(node_alive=False)), ("stuck", "node.died")),
         (pair(driver=driver(alive=False))[:1], ("unknown", None)),
+        (pair(driver=[driver(), driver(alive=False)]), ("unknown", None)),
         (pair(driver=driver(alive=False), log=[log(1), log(2)]), ("moving", None)),
         # Nothing is in its way, and it does nothing: for long, or not.
         (pair(**QUIET), ("stuck", None)),
