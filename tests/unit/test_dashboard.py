@@ -196,6 +196,15 @@ async def test_refusals(ray: Ray, status: int, text: str, error: type[AppError],
     await client.close()
 
 
+async def test_text_comes_as_it_is_and_so_do_refusals(ray: Ray) -> None:
+    client = ray.client()
+    for status, text in ((200, "Thread 1"), (403, "Profiling is disabled"), (500, "py-spy is not installed")):
+        ray.answers(status=status, text=text)
+        assert await client.get_text("/worker/traceback", {"pid": "7"}) == (status, text)
+    await client.close()
+    assert ray.asked[-1][:3] == ("GET", "/worker/traceback", {"pid": "7"})
+
+
 @pytest.mark.parametrize(
     "body", [[], {"result": False, "msg": "bad filter"}, {"result": True}, {"result": True, "data": {}}]
 )
