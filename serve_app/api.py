@@ -12,7 +12,7 @@ from serve_app.guard import Guard
 from serve_app.hot_path import Api, TaskEndpoint, hot_paths
 from serve_app.metrics.responses import ResponseMeter
 from serve_app.problems import install_error_handlers
-from serve_app.routes import alerts, cluster, events, health, jobs, logs, management, organism, report
+from serve_app.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
 from serve_app.schemas import openapi
 from serve_app.settings import AppArgs
 
@@ -40,7 +40,7 @@ def create_api(
     api.openapi = partial(openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
-    for part in (organism, health, jobs, logs, management, cluster, alerts, report, events):
+    for part in (organism, health, jobs, logs, stacks, management, cluster, alerts, report, events):
         api.include_router(part.router)
     install_error_handlers(api)
     guard: dict[str, Any] = {

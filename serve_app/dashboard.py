@@ -44,11 +44,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of a file from ``start`` on, and how long the whole file was then."""
+    """Bytes of a file from ``start`` on, the length of the whole file then, and its ``Last-Modified``."""
 
     data: bytes
     start: int
     size_bytes: int
+    written_at: str | None = None
 
 
 class DashboardClient:
@@ -88,6 +89,11 @@ class DashboardClient:
     async def get_json(self, path: str, params: Params | None = None) -> Any:
         """JSON of a GET."""
         return await self._ask("GET", path, params=params)
+
+    async def get_text(self, path: str, params: Mapping[str, str]) -> tuple[int, str]:
+        """Status and text of a GET whose refusals say something, and are no JSON."""
+        status, text = await self._fetch("GET", path, params=params)
+        return status, text.decode(errors="replace")
 
     async def post_json(self, path: str, body: Any, timeout_s: float | None = None) -> Any:
         """JSON of the answer to a POST."""
@@ -217,6 +223,23 @@ class DashboardClient:
         body: Any = None,
         timeout_s: float | None = None,
     ) -> Any:
+        status, text = await self._fetch(method, path, params=params, body=body, timeout_s=timeout_s)
+        if status != 200:
+            _refused(status, path, text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise UpstreamFailed(f"Ray's answer to {path} is not JSON.") from None
+
+    async def _fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        timeout_s: float | None = None,
+    ) -> tuple[int, bytes]:
         timeout_s = timeout_s or self.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
@@ -232,12 +255,7 @@ class DashboardClient:
         except aiohttp.ClientError as error:
             self._forget()
             self._unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
-        if answer.status != 200:
-            _refused(answer.status, path, text)
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise UpstreamFailed(f"Ray's answer to {path} is not JSON.") from None
+        return answer.status, text
 
     async def _where(self) -> tuple[str, dict[str, str]]:
         if self._place is None and self._locate is not None:
@@ -298,7 +316,7 @@ async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
         read += chunk
         if len(read) > most_bytes:
             raise UpstreamFailed("The node that has the log answered with more than was asked for.")
-    return Piece(bytes(read), int(found["start"]), int(found["size"]))
+    return Piece(bytes(read), int(found["start"]), int(found["size"]), answer.headers.get("Last-Modified"))
 
 
 def _refused(status: int, path: str, text: bytes) -> NoReturn:

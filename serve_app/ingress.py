@@ -236,6 +236,12 @@ class HandleJobs(_Part):
         )
         return answer
 
+    async def job_stacks(self, id: str) -> Json:
+        answer: Json = await call(
+            self.name, self._handle.job_stacks, id, timeout_s=self.timeout_s + _READING_S, retries=1
+        )
+        return answer
+
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         method = self._handle.options(stream=True).follow_log
         return stream(self.name, method, id, lines, after, item_timeout_s=HEARTBEAT_S + self.timeout_s + _READING_S)

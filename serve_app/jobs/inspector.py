@@ -24,6 +24,9 @@ from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.diagnosing import Diagnoses
 from serve_app.jobs.diagnosis.engine import diagnose
 from serve_app.jobs.diagnosis.gathering import Gathering
+from serve_app.jobs.diagnosis.asking import JobQuestions
+from serve_app.jobs.diagnosis.observing import Stillnesses
+from serve_app.jobs.diagnosis.stack_answers import StackAnswers
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
 from serve_app.jobs.history_handle import HistoryHandle
@@ -74,6 +77,9 @@ class JobInspector:
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
         self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
+        questions = JobQuestions(self._client, self._logs.end_of)
+        self._stillnesses = Stillnesses(self._watch, questions, now)
+        self._stacks = StackAnswers(self._watch, questions, now)
         if history is not None:
             self._watch.excerpts = Excerpts(self._logs, history)
 
@@ -91,6 +97,7 @@ class JobInspector:
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
+        await self._stillnesses.close()
         await self._measuring.close()
         await self._watch.close()
         await self._diagnoses.close()
@@ -188,6 +195,10 @@ class JobInspector:
             if kept is None or not kept["lines"]:
                 raise
             return kept
+
+    async def job_stacks(self, id: str) -> Json:
+        """See ``StackAnswers``."""
+        return await self._stacks.of(id)
 
     async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
         """See ``Logs``."""

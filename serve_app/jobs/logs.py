@@ -109,6 +109,14 @@ class Logs:
             shown, begin = await asyncio.to_thread(last_lines, piece, lines)
         return {**answer, "lines": shown, "truncated": begin > 0, "size_bytes": piece.size_bytes}
 
+    async def end_of(self, submission_id: str) -> Piece | None:
+        """The last byte of a submission's log, which tells its length; None before a node has begun with it.
+
+        Raises ``NotFound`` when there is no log, and ``Unavailable``.
+        """
+        place = await self._place(submission_id)
+        return None if place.url is None else await self._client.piece_of(place.url, -1, 1)
+
     async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``
         when the reader fell behind, and at last ``{"end": {"reason", "status", "outcome", "sentence"}}``.

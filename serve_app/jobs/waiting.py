@@ -38,13 +38,13 @@ def why_waiting(
     supervisor = _supervisor_of(job, actors)
     if supervisor is not None and isinstance(nodes, Known):
         alive = [node.resources for node in nodes.value if node.alive]
-        wanted = _told(supervisor.required)
-        if alive and not any(_covers(resources, supervisor.required) for resources in alive):
-            fact = f"it needs {wanted}; {_most(alive, supervisor.required)}"
+        wanted = told_amounts(supervisor.required)
+        if alive and not any(covers(resources, supervisor.required) for resources in alive):
+            fact = f"it needs {wanted}; {told_most(alive, supervisor.required)}"
             sentence = f"It needs {wanted}, which no node of this cluster has."
             return Waiting(INFEASIBLE, sentence, (Evidence(INFEASIBLE, "actor table", fact),))
-        if isinstance(free, Known) and not _covers(free.value, supervisor.required):
-            left = _told({name: free.value.get(name, 0.0) for name in supervisor.required})
+        if isinstance(free, Known) and not covers(free.value, supervisor.required):
+            left = told_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
             return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
     building = sorted(set(job.runtime_env_keys) - _AT_HAND)
@@ -67,13 +67,13 @@ def starved(
         if actor.job_id == job.job_id
         # Supervisors are actors of Ray's own job; that they wait is told of the submission.
         and not (actor.name or "").startswith(SUPERVISOR_PREFIX)
-        and not any(_covers(resources, actor.required) for resources in alive)
+        and not any(covers(resources, actor.required) for resources in alive)
     ]
     if not stuck:
         return None
-    wanted = _told(stuck[0].required)
+    wanted = told_amounts(stuck[0].required)
     sentence = f"It runs, but {len(stuck)} of its actors cannot start: {wanted} is more than any node has."
-    fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {_most(alive, stuck[0].required)}"
+    fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {told_most(alive, stuck[0].required)}"
     return Waiting(STARVED, sentence, (Evidence(STARVED, "actor table", fact),))
 
 
@@ -83,20 +83,23 @@ def _supervisor_of(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> 
     return next((actor for actor in rows if actor.name == name), None)
 
 
-def _covers(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
+def covers(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
+    """Whether every amount that is needed is there."""
     return all(has.get(name, 0.0) >= amount for name, amount in needs.items())
 
 
-def _told(amounts: Mapping[str, float]) -> str:
+def told_amounts(amounts: Mapping[str, float]) -> str:
+    """Amounts of resources for people."""
     shown = [(name, amount) for name, amount in sorted(amounts.items()) if not name.startswith(_OF_NODES)]
     return ", ".join(f"{amount:g} {name}" for name, amount in shown[:8]) or "a place on one certain node"
 
 
-def _most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
+def told_most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
+    """The most that one node has of what is needed."""
     every = list(nodes)
     most = {
         name: max((node.get(name, 0.0) for node in every), default=0.0)
         for name in needs
         if not name.startswith(_OF_NODES)
     }
-    return f"the most that one node has: {_told(most)}" if most else "no node that is alive is the one"
+    return f"the most that one node has: {told_amounts(most)}" if most else "no node that is alive is the one"

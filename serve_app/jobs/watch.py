@@ -20,7 +20,7 @@ from serve_app.jobs.history_handle import HistoryHandle
 from serve_app.jobs.judge import Memo, judge
 from serve_app.jobs.latest import Latest, Seen
 from serve_app.jobs.looking import Looker
-from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, Snapshot, Unknown
+from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown
 from serve_app.jobs.recorder import Recorder
 from serve_app.jobs.told import not_found
 from serve_app.jobs.views import time_view
@@ -140,6 +140,10 @@ class Watch:
         """When Ray last pushed events, and how many were not understood."""
         pushed = self._looker.pushed
         return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}
+
+    def past_of(self, series: str) -> PastRuns | None:
+        """What is known of earlier runs of a series; None without a history."""
+        return None if self._recorder is None else self._recorder.past.get(series)
 
     def findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job."""

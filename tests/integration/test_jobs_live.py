@@ -155,7 +155,7 @@ def test_looking_makes_no_job(cluster: Cluster) -> None:
     id = cluster.get("/jobs/current")["job_id"]
     paths = [path for path, methods in cluster.get("/openapi.json")["paths"].items() if "get" in methods]
     assert len(paths) >= 18
-    looked_at = [path.replace("{id}", id) for path in paths if path != "/jobs/{id}/logs"]
+    looked_at = [path.replace("{id}", id) for path in paths if path not in ("/jobs/{id}/logs", "/jobs/{id}/stacks")]
 
     def jobs() -> set[str]:
         """Also the hidden ones, by the worker table."""
@@ -176,6 +176,8 @@ def test_looking_makes_no_job(cluster: Cluster) -> None:
             assert {api.get(path).status_code for _ in range(100)} == {200}, path
         # A driver has no log: the answer is a 404, and no job either.
         assert {api.get(f"/jobs/{id}/logs").status_code for _ in range(100)} == {404}
+        # Ray's profiling endpoint is off, as it is by default.
+        assert {api.get(f"/jobs/{id}/stacks").status_code for _ in range(100)} == {409}
     assert jobs() == before
 
 

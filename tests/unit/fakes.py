@@ -191,6 +191,9 @@ class FakePart:
     async def job_log(self, id: str, lines: int) -> Any:
         return self._say("job_log", (id, lines))
 
+    async def job_stacks(self, id: str) -> Any:
+        return self._say("job_stacks", id)
+
     async def follow_log(self, id: str, lines: int, after: int | None) -> Any:
         for item in self._say("follow_log", (id, lines, after)):
             if isinstance(item, AppError):
@@ -247,6 +250,7 @@ def standard_answers() -> dict[str, Any]:
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
+        "job_stacks": {"id": "a", "items": [], "as_of": AS_OF, "degraded": []},
         "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},

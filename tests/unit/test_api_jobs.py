@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.errors import Conflict
 from tests.unit.fakes import ALL_TOKENS, READER, served
 
 KEY = "key-of-the-events-0123"
@@ -21,6 +22,7 @@ KEY = "key-of-the-events-0123"
         ("/jobs/findings", ("findings", None)),
         ("/cluster/leftovers", ("cluster_leftovers", None)),
         ("/jobs/j/diagnosis", ("diagnosis", "j")),
+        ("/jobs/raysubmit_1/stacks", ("job_stacks", "raysubmit_1")),
     ],
 )
 async def test_what_is_handed_on(path: str, asked: tuple[str, Any]) -> None:
@@ -29,6 +31,14 @@ async def test_what_is_handed_on(path: str, asked: tuple[str, Any]) -> None:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert made.part.asked == [asked]
+
+
+async def test_why_there_are_no_stacks_is_a_problem() -> None:
+    made = served(job_stacks=Conflict("Ray's profiling endpoint is off.", code="stacks_disabled"))
+    async with made.client() as client:
+        answer = await client.get("/jobs/x/stacks")
+    assert (answer.status_code, answer.json()["code"]) == (409, "stacks_disabled")
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("form", ["text", "mermaid"])

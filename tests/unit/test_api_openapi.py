@@ -65,6 +65,7 @@ def test_roles() -> None:
         "GET /jobs/{id}": ("reader", token),
         "GET /jobs/{id}/logs": ("reader", token),
         "GET /jobs/{id}/diagnosis": ("reader", token),
+        "GET /jobs/{id}/stacks": ("reader", token),
         "POST /jobs": ("operator", token),
         "POST /jobs/{id}/stop": ("operator", token),
         "POST /jobs/{id}/retry": ("operator", token),

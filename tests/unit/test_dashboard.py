@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,15 @@ async def test_refusals(ray: Ray, status: int, text: str, error: type[AppError],
     await client.close()
 
 
+async def test_text_comes_as_it_is_and_so_do_refusals(ray: Ray) -> None:
+    client = ray.client()
+    for status, text in ((200, "Thread 1"), (403, "Profiling is disabled"), (500, "py-spy is not installed")):
+        ray.answers(status=status, text=text)
+        assert await client.get_text("/worker/traceback", {"pid": "7"}) == (status, text)
+    await client.close()
+    assert ray.asked[-1][:3] == ("GET", "/worker/traceback", {"pid": "7"})
+
+
 @pytest.mark.parametrize(
     "body", [[], {"result": False, "msg": "bad filter"}, {"result": True}, {"result": True, "data": {}}]
 )
@@ -362,7 +372,9 @@ def serves_a_file(ray: Ray, data: bytes) -> None:
 async def test_a_piece_of_a_log(ray: Ray, data: bytes, start: int, most: int, piece: Piece) -> None:
     serves_a_file(ray, data)
     client = ray.client()
-    assert await client.piece_of("http://agent/logs/a%2Fb.log", start, most) == piece
+    found = await client.piece_of("http://agent/logs/a%2Fb.log", start, most)
+    assert replace(found, written_at=None) == piece
+    assert (found.written_at is not None) == bool(piece.data)
     await client.close()
 
 

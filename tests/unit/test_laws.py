@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*ROOT.glob("serve_app/**/*.py"), *ROOT.glob("organs/**/*.py")])
 PURE = (
     *(f"jobs/{name}.py" for name in ("judge", "outcome", "kinds", "expectations", "models", "query")),
+    *(
+        f"jobs/diagnosis/{name}.py"
+        for name in ("movement", "holds", "signals", "stacks", "stuck", "advising", "processes", "work_rows")
+    ),
     *(f"alerts/{name}.py" for name in ("conditions", "lifecycle", "models", "notifications", "query", "watch")),
     *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "meters", "exposition")),
 )
