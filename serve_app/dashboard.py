@@ -236,7 +236,7 @@ class DashboardClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         body: Any = None,
         timeout_s: float | None = None,
     ) -> tuple[int, bytes]:

@@ -19,12 +19,12 @@ from serve_app.dashboard import DashboardClient
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
+from serve_app.jobs.diagnosis.asking import JobQuestions
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.diagnosing import Diagnoses
 from serve_app.jobs.diagnosis.engine import diagnose
 from serve_app.jobs.diagnosis.gathering import Gathering
-from serve_app.jobs.diagnosis.asking import JobQuestions
 from serve_app.jobs.diagnosis.observing import Stillnesses
 from serve_app.jobs.diagnosis.stack_answers import StackAnswers
 from serve_app.jobs.excerpts import Excerpts
@@ -79,6 +79,7 @@ class JobInspector:
         self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
         questions = JobQuestions(self._client, self._logs.end_of)
         self._stillnesses = Stillnesses(self._watch, questions, now)
+        self._diagnoses.stillnesses = self._stillnesses
         self._stacks = StackAnswers(self._watch, questions, now)
         if history is not None:
             self._watch.excerpts = Excerpts(self._logs, history)

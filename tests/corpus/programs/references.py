@@ -1,4 +1,4 @@
-"""References whose objects or owners are gone, and actors that ended with or by somebody else."""
+"""References whose owners are gone, and actors that ended with or by somebody else."""
 
 from __future__ import annotations
 
@@ -56,20 +56,6 @@ loader = Loader.remote()
 os.kill(ray.get(loader.pid.remote()), 9)
 time.sleep(2)
 print("size", ray.get(size.remote(block)))
-"""
-_FREED = """
-import time
-
-import numpy
-import ray
-from ray._private.internal_api import free
-
-ray.init()
-weights = ray.put(numpy.ones(500_000))
-print("mean", ray.get(weights).mean())
-free([weights])
-time.sleep(1)
-print("mean", ray.get(weights, timeout=20).mean())
 """
 _OWNED_BY_TASK = """
 import ray
@@ -141,7 +127,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="The actor that made an object is killed before the object is read",
         primary="object.owner-died",
         why="The owner of the reference was ended by ray.kill.",
-        evidence="OwnerDiedError",
+        evidence="The object's owner has exited.",
         source_code=_OWNER,
     ),
     Program(
@@ -150,16 +136,8 @@ PROGRAMS: tuple[Program, ...] = (
         primary="object.owner-died",
         acceptable=("app.task-exception", "memory.process-killed"),
         why="The actor that owned the block was killed before a task could read it.",
-        evidence="OwnerDiedError",
+        evidence="The object's owner has exited.",
         source_code=_OWNER_TASK,
-    ),
-    Program(
-        id="m-object-freed",
-        title="An object that the program itself has freed",
-        primary="object.lost",
-        why="The object was freed by hand while a reference to it was left.",
-        evidence="ObjectFreedError",
-        source_code=_FREED,
     ),
     Program(
         id="m-actor-owned-by-task",
