@@ -7,6 +7,8 @@ from tests.corpus.scenes import command, no_cluster, python, ray
 
 # Nothing listens there on any machine of ours.
 CLOSED = 9
+# Ray tries for a quarter of an hour otherwise; what it says is the same.
+FEW = {"RAY_NUM_REDIS_GET_RETRIES": "2"}
 
 PROGRAMS = (
     Program(
@@ -52,7 +54,7 @@ PROGRAMS = (
         evidence="ConnectionError",
         head=no_cluster,
         ends=(None,),
-        play=command(lambda cluster: python(cluster, "main.py")),
+        play=command(lambda cluster: python(cluster, "main.py"), FEW),
         source_code=f"import ray\n\nray.init(address='127.0.0.1:{CLOSED}')\n",
     ),
     Program(
@@ -63,7 +65,7 @@ PROGRAMS = (
         why="The host name in the address does not exist.",
         head=no_cluster,
         ends=(None,),
-        play=command(lambda cluster: python(cluster, "main.py")),
+        play=command(lambda cluster: python(cluster, "main.py"), FEW),
         source_code="import ray\n\nray.init(address='ray-head.invalid:6379')\n",
     ),
     Program(
