@@ -3,7 +3,8 @@
 With ``--labels`` nothing is run: what is said of the programs now is written into the recordings that there are.
 
 A group may have ``ENV`` (of its head's processes), ``FILES`` (importable in its cluster), or ``head`` (a function that
-returns a context manager of a cluster); the groups that have none of them share one cluster.
+returns a context manager of a cluster); the groups that have none of them share one cluster. A program may have a
+``head`` of its own; programs with the same one, next to each other, share its cluster.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def command(line: Callable[[Cluster], Sequence[str]], more_env: Mapping[str, str
             (cluster.directory / name).write_text(str(text))
         with (cluster.directory / "console.log").open("wb") as log:
             done = subprocess.run(
-                list(line(cluster)), env=env, cwd=cluster.directory, stdout=log, stderr=subprocess.STDOUT, timeout=150
+                list(line(cluster)), env=env, cwd=cluster.directory, stdout=log, stderr=subprocess.STDOUT, timeout=400
             )
         if not done.returncode:
             raise SystemExit(f"{program.id} succeeded")

@@ -1,4 +1,4 @@
-"""A driver that cannot connect: no cluster there, another version, no token, a port in use, a client cut off."""
+"""A cluster that lets nobody in: another version, no token, a port in use, a client cut off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 
 from tests.corpus.program import Program
-from tests.corpus.scenes import command, kill_processes, no_cluster, python, ray, wait_told
+from tests.corpus.scenes import command, kill_processes, no_cluster, ray, wait_told
 from tests.record.cluster import Cluster
 from tests.record.nodes import head
 
@@ -91,44 +91,8 @@ def _serves_clients(process: psutil.Process, port: str) -> bool:
 
 
 _HELD: list[socket.socket] = []
-# Nothing listens there on any machine of ours.
-CLOSED = 9
 
 PROGRAMS = (
-    Program(
-        id="m-no-cluster-auto",
-        title="ray.init(address='auto') where no Ray runs",
-        primary="cluster.not-found",
-        why="No Ray was running on the machine.",
-        evidence="ConnectionError",
-        head=no_cluster,
-        ends=(None,),
-        play=command(lambda cluster: python(cluster, "main.py")),
-        source_code="import ray\n\nray.init(address='auto')\n",
-    ),
-    Program(
-        id="m-no-cluster-cli",
-        title="ray status where no Ray runs",
-        primary="cluster.not-found",
-        why="No Ray was running on the machine.",
-        evidence="Ray",
-        head=no_cluster,
-        ends=(None,),
-        play=command(lambda cluster: ray("status")),
-    ),
-    Program(
-        id="m-submit-no-cluster",
-        title="ray job submit to an address where nothing listens",
-        primary="cluster.not-found",
-        acceptable=("gcs.unreachable",),
-        why="Nothing listens at the address that the job was submitted to.",
-        evidence="address",
-        head=no_cluster,
-        ends=(None,),
-        play=command(
-            lambda cluster: ray("job", "submit", f"--address={cluster.api.base_url}", "--", "python", "main.py")
-        ),
-    ),
     Program(
         id="m-port-ray-start",
         title="ray start --head at a port that is in use",
@@ -138,35 +102,6 @@ PROGRAMS = (
         head=no_cluster,
         ends=(None,),
         play=command(_taken(lambda port: ray("start", "--head", f"--port={port}", "--include-dashboard=false"))),
-    ),
-    Program(
-        id="m-no-cluster-address",
-        title="A driver that is told an address where no GCS is",
-        primary="cluster.not-found",
-        acceptable=("gcs.unreachable",),
-        why="Nothing listens at the address that the driver connects to.",
-        evidence="ConnectionError",
-        source_code=f"import ray\n\nray.init(address='127.0.0.1:{CLOSED}')\n",
-        timeout_s=240,
-    ),
-    Program(
-        id="m-no-cluster-name",
-        title="A driver that is told a host that does not exist",
-        primary="cluster.not-found",
-        acceptable=("gcs.unreachable",),
-        why="The host name in the address does not exist.",
-        source_code="import ray\n\nray.init(address='ray-head.invalid:6379')\n",
-        timeout_s=240,
-    ),
-    Program(
-        id="m-client-closed-port",
-        title="Ray Client to a port where nothing listens",
-        primary="cluster.not-found",
-        acceptable=("client.disconnected", "gcs.unreachable"),
-        why="Nothing listens at the port of the ray:// address.",
-        evidence="ConnectionError",
-        source_code=f"import ray\n\nray.init('ray://127.0.0.1:{CLOSED}')\n",
-        timeout_s=240,
     ),
     Program(
         id="m-port-driver",

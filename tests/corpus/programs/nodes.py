@@ -125,6 +125,7 @@ print(ray.get(frames))
         id="m-node-died-actor",
         title="An actor whose node dies",
         primary="node.died",
+        acceptable=("actor.unavailable",),
         why="All processes of the worker node that ran the actor were killed at once.",
         evidence="node",
         head=lambda: two_nodes(),

@@ -37,7 +37,10 @@ def _deployed(import_path: str, *statuses: str, seconds: float = 2, **more: Any)
     def play(cluster: Cluster, program: Program) -> Recording:
         for name, text in program.files.items():
             (cluster.directory / name).write_text(str(text))
-        config = {"applications": [{"name": "ranker", "route_prefix": "/", "import_path": import_path, **more}]}
+        config = {
+            "http_options": {"host": "127.0.0.1", "port": cluster.ports["http"]},
+            "applications": [{"name": "ranker", "route_prefix": "/", "import_path": import_path, **more}],
+        }
         answer = cluster.api.put("/api/serve/applications/", json=config)
         answer.raise_for_status()
         wait(lambda: _application(cluster)["status"] in statuses, f"{program.id} to be {statuses}", 120)
@@ -305,7 +308,7 @@ import time
 
 serve.start(http_options={"location": "NoServer"})
 serve.run(app, name="ranker", route_prefix=None)
-serve.run(Ranker.options(version="2", num_replicas=1).bind(), name="ranker", route_prefix=None)
+serve.run(Ranker.options(num_replicas=1).bind(), name="ranker", route_prefix=None)
 while serve.status().applications["ranker"].status != "RUNNING":
     time.sleep(0.5)
 print("running")
