@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from serve_app.jobs.diagnosis.wording import built_in_words, question, readable_answer
+from serve_app.settings import Env
 
 DEFAULT_MODEL = "default"
 MOST_TOKENS = 400
@@ -35,6 +36,11 @@ class ModelSettings:
     model: str = DEFAULT_MODEL
     api_key: str | None = None
     timeout_s: float = TIMEOUT_S
+
+    @classmethod
+    def of(cls, env: Env) -> ModelSettings:
+        """What the environment says of the model."""
+        return cls(env.llm_base_url, env.llm_model or DEFAULT_MODEL, env.llm_api_key)
 
 
 class ModelWords:

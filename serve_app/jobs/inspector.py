@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -26,6 +27,7 @@ from serve_app.jobs.diagnosis.diagnosing import Diagnoses
 from serve_app.jobs.diagnosis.engine import diagnose
 from serve_app.jobs.diagnosis.gathering import Gathering
 from serve_app.jobs.diagnosis.observing import Stillnesses
+from serve_app.jobs.diagnosis.own_signatures import catalogue_with
 from serve_app.jobs.diagnosis.stack_answers import StackAnswers
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
@@ -36,7 +38,8 @@ from serve_app.jobs.logs import Logs
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.measuring import Measuring
 from serve_app.metrics.prometheus import publisher
-from serve_app.settings import InspectorConfig, JobManagement
+from serve_app.model_words import ModelSettings, ModelWords
+from serve_app.settings import Env, InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -59,6 +62,7 @@ class JobInspector:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
+        words: ModelWords | None = None,
     ) -> None:
         """Serve gives the store and the rules of management; tests give the others."""
         self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
@@ -69,6 +73,7 @@ class JobInspector:
         self._diagnoses = Diagnoses(
             self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
         )
+        self._words = words or ModelWords(ModelSettings.of(Env.read()))
         self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
         self._watch.automatic = Automatic(self._diagnoses, now)
         self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
@@ -89,6 +94,8 @@ class JobInspector:
         config = InspectorConfig.model_validate(user_config)
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
+        engine = partial(diagnose, catalogue=catalogue_with(config.signatures))
+        self._diagnoses.engine = self._deployments.engine = engine
         self._measuring.start()
 
     async def check_health(self) -> None:
@@ -102,6 +109,7 @@ class JobInspector:
         await self._measuring.close()
         await self._watch.close()
         await self._diagnoses.close()
+        await self._words.close()
         await self._client.close()
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
@@ -117,9 +125,12 @@ class JobInspector:
         """See ``JobAnswers``."""
         return await self._jobs.get_job(job_or_submission_id)
 
-    async def diagnosis(self, job_or_submission_id: str) -> Json:
-        """See ``Diagnoses``."""
-        return await self._diagnoses.of(job_or_submission_id)
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+        """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
+        answer = await self._diagnoses.of(job_or_submission_id)
+        found = answer["diagnosis"]
+        words = None if found is None else await self._words.explanation(found, by_model=by_model)
+        return {**answer, "explanation": words}
 
     async def diagnoses(self, keys: list[str]) -> Json:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""

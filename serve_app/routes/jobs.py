@@ -23,6 +23,7 @@ def _no_number(value: object) -> object:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model only if one is set.")]
 
 
 class JobsQuery(BaseModel):
@@ -113,9 +114,9 @@ async def findings(deps: FromDeps) -> Response:
         **problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
     },
 )
-async def diagnosis(id: str, deps: FromDeps) -> Response:
+async def diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
     """Code, certainty, evidence with file and line, and advice; from Ray's tables and the logs, which are read once."""
-    return json_answer(await deps.jobs.diagnosis(id))
+    return json_answer(await deps.jobs.diagnosis(id, words == "model"))
 
 
 @router.get("/{id}", summary="One job", responses=problems({404: "no such job"}))

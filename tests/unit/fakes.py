@@ -128,8 +128,8 @@ class FakePart:
     async def get_job(self, job_or_submission_id: str) -> Any:
         return self._say("get_job", job_or_submission_id)
 
-    async def diagnosis(self, job_or_submission_id: str) -> Any:
-        return self._say("diagnosis", job_or_submission_id)
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Any:
+        return self._say("diagnosis", (job_or_submission_id, by_model))
 
     async def diagnoses(self, keys: list[str]) -> Any:
         return self._say("diagnoses", keys)

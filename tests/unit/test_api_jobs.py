@@ -21,7 +21,8 @@ KEY = "key-of-the-events-0123"
         ("/jobs/lifecycle", ("lifecycle", None)),
         ("/jobs/findings", ("findings", None)),
         ("/cluster/leftovers", ("cluster_leftovers", None)),
-        ("/jobs/j/diagnosis", ("diagnosis", "j")),
+        ("/jobs/j/diagnosis", ("diagnosis", ("j", False))),
+        ("/jobs/j/diagnosis?words=model", ("diagnosis", ("j", True))),
         ("/jobs/raysubmit_1/stacks", ("job_stacks", "raysubmit_1")),
     ],
 )

@@ -57,6 +57,15 @@ class DiagnosisShape(_Shape):
     unavailable: list[str] = Field(description="What could not be looked at.")
 
 
+class ExplanationShape(_Shape):
+    """Words for people: never evidence."""
+
+    text: str
+    written_by: Literal["built-in", "model"]
+    model: str | None
+    reason: str | None = Field(description="Why the words are not the model's, when they were asked of it.")
+
+
 class DiagnosisAnswer(_Shape):
     """Why a job failed; of one that has not ended whether it makes progress."""
 
@@ -64,5 +73,6 @@ class DiagnosisAnswer(_Shape):
     outcome: str
     diagnosis: DiagnosisShape | None = Field(description="Null for a job that has not ended.")
     stillness: dict[str, JsonValue] | None = Field(description="Of a job that runs or waits: whether it is stuck.")
+    explanation: ExplanationShape | None = Field(description="The diagnosis in words; `words=model` asks a model.")
     as_of: str
     degraded: list[str]
