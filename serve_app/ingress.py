@@ -22,6 +22,7 @@ from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.handles import call, collect, stream
 from serve_app.jobs.logs import HEARTBEAT_S
 from serve_app.metrics.responses import Delivery, ResponseMeter
+from serve_app.model_words import TIMEOUT_S
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -173,10 +174,10 @@ class HandleJobs(_Part):
     async def get_job(self, job_or_submission_id: str) -> Json:
         return await self._ask("get_job", job_or_submission_id)
 
-    async def diagnosis(self, job_or_submission_id: str) -> Json:
-        answer: Json = await call(
-            self.name, self._handle.diagnosis, job_or_submission_id, timeout_s=self.timeout_s + _DIAGNOSING_S, retries=1
-        )
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+        timeout_s = self.timeout_s + _DIAGNOSING_S + by_model * TIMEOUT_S
+        asked = (self._handle.diagnosis, job_or_submission_id, by_model)
+        answer: Json = await call(self.name, *asked, timeout_s=timeout_s, retries=1)
         return answer
 
     async def diagnoses(self, keys: list[str]) -> Json:

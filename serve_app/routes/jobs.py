@@ -23,7 +23,7 @@ def _no_number(value: object) -> object:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
-Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model only if one is set.")]
+Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
 
 
 class JobsQuery(BaseModel):

@@ -116,8 +116,10 @@ def test_everything_that_a_diagnosis_may_hold_is_in_the_document() -> None:
         "x", "title", "sentence", Certainty.CERTAIN, None, "rule", (line,), (Step("x", "s", line), Step("y", "s")),
         (candidate,), ("advice",), "https://docs", ("gone",),
     )  # fmt: skip
-    validate(answers.of_diagnosis("j", "failed", whole, taken_at()), "DiagnosisAnswer")
-    validate(answers.of_unended("j", "running", {"verdict": "moves", "signals": []}, taken_at()), "DiagnosisAnswer")
+    words = {"explanation": {"text": "t", "written_by": "built-in", "model": None, "reason": None}}
+    validate({**answers.of_diagnosis("j", "failed", whole, taken_at()), **words}, "DiagnosisAnswer")
+    unended = answers.of_unended("j", "running", {"verdict": "moves", "signals": []}, taken_at())
+    validate({**unended, "explanation": None}, "DiagnosisAnswer")
 
 
 def test_what_is_too_long_loses_what_matters_least() -> None:
