@@ -136,22 +136,6 @@ PROGRAMS: tuple[Program, ...] = (
         runtime_env={"working_dir": "file:///mnt/releases/pipeline-14.zip"},
     ),
     Program(
-        id="m-env-missing-directory-in-task",
-        title="A directory that is not there in the environment of a task",
-        primary="env.invalid",
-        why="The working_dir of the task is a directory that does not exist.",
-        evidence="ValueError: /srv/pipeline is not a valid path.",
-        source_code=_TASK.format(environment={"working_dir": "/srv/pipeline"}),
-    ),
-    Program(
-        id="m-env-local-directory-in-task",
-        title="A local directory in the environment of a task",
-        primary="env.invalid",
-        why="Directories can be uploaded for a whole job only.",
-        evidence="is not a valid URI",
-        source_code=_TASK.format(environment={"working_dir": "/usr/share"}),
-    ),
-    Program(
         id="m-env-wrong-type",
         title="A variable that is a number",
         primary="env.invalid",

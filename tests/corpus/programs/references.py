@@ -102,24 +102,6 @@ parser = Parser.remote()
 for document in ("a.pdf", "bad.pdf", "c.pdf"):
     print(document, ray.get(parser.parse.remote(document)))
 """
-_CANCELLED = """
-import time
-
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=0)
-def search():
-    time.sleep(60)
-
-
-reference = search.remote()
-time.sleep(1.5)
-ray.cancel(reference)
-print(ray.get(reference))
-"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(
@@ -155,14 +137,5 @@ PROGRAMS: tuple[Program, ...] = (
         acceptable=("memory.process-killed",),
         why="os._exit(13) in a method, again after each restart; nothing tells why the process is gone.",
         source_code=_RESTARTS,
-    ),
-    Program(
-        id="m-task-cancelled",
-        title="A task that the program has cancelled is asked for its result",
-        primary="app.task-exception",
-        acceptable=("app.stopped", "app.exception"),
-        why="ray.cancel ended the task, and then its result is asked for.",
-        evidence="TaskCancelledError",
-        source_code=_CANCELLED,
     ),
 )
