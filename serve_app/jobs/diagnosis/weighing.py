@@ -42,6 +42,8 @@ _NEAR_LINES = 60
 _OFTEN_HANDLED = frozenset(
     {"app.data-access", "app.import-error", "app.actor-not-found", "network.port-conflict", "app.get-timeout"}
 )
+# A cause within what carries it, where both together have a name of their own.
+_WITHIN = {("app.data-access", "env.setup-failed"): "env.package-missing"}
 _MOST_GOOD_BYE_LINES = 40
 
 
@@ -119,9 +121,10 @@ def _order(clue: Clue) -> tuple[int, int, str, int, int]:
 
 def _named(primary: Clue, clues: Sequence[Clue]) -> Clue:
     """An exception that no signature knows, under the name of what carried it."""
-    if not primary.is_generic:
-        return primary
     wrappers = {clue.code for clue in clues if clue.role in (Role.WRAPPER, Role.SYMPTOM)} | {primary.code}
+    if not primary.is_generic:
+        within = (name for (code, wrapper), name in _WITHIN.items() if code == primary.code and wrapper in wrappers)
+        return replace(primary, code=next(within, primary.code))
     code = next((code for code in _NAMING_WRAPPERS if code in wrappers), primary.code)
     certainty = Certainty.CERTAIN if primary.is_uncaught else Certainty.LIKELY
     return replace(primary, code=code, certainty=certainty)

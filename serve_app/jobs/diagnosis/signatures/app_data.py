@@ -140,7 +140,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         pattern=r"(?:Error|Exception|URLError|gaierror)\b.{0,400}(?:Connection refused|Connect call failed|not known|name resolution|nodename nor|Max retries exceeded|Could not connect|getaddrinfo failed)|ConnectionRefusedError: ",
         unless=r"(?i)\bgcs\b|raylet|:6379|metrics|opentelemetry|otlp|exporter|usage.?stats|grpc_|retrying|will retry",
-        certainty=Certainty.LIKELY,
+        certainty=Certainty.POSSIBLE,
         matches=(
             "ConnectionRefusedError: [Errno 111] Connect call failed ('10.0.0.5', 5432)",
             "socket.gaierror: [Errno -2] Name or service not known",

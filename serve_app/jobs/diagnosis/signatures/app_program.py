@@ -50,6 +50,25 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the module is initialized partially",),
     ),
     Signature(
+        name="library-missing",
+        code="app.import-error",
+        contains=(
+            "cannot open shared object file",
+            "PackageNotFoundError: ",
+            "DistributionNotFound",
+            "Library not loaded: ",
+            "Failed to import ",
+            "because of the following error (look up to see its traceback)",
+        ),
+        pattern=r"(?:Error|error while loading shared libraries).{0,200}cannot open shared object file|PackageNotFoundError: |DistributionNotFound: |Library not loaded: |Failed to import \S{1,200} because of",
+        unless=r"(?i)warning|dlerror|could not load dynamic library",
+        matches=(
+            "OSError: libGL.so.1: cannot open shared object file: No such file or directory",
+            "importlib.metadata.PackageNotFoundError: No package metadata was found for vllm",
+        ),
+        near_misses=("W Could not load dynamic library 'libnvinfer.so.7'; dlerror: cannot open shared object file",),
+    ),
+    Signature(
         name="worker-import-failed",
         code="app.import-error",
         contains=(
@@ -83,6 +102,22 @@ SIGNATURES: tuple[Signature, ...] = (
         unless=r"SyntaxWarning|JSON|JavaScript|at position \d+|near \"",
         matches=("SyntaxError: invalid syntax", "IndentationError: unexpected indent"),
         near_misses=("SyntaxError: Unexpected token in JSON",),
+    ),
+    Signature(
+        name="shell-syntax",
+        code="app.syntax-error",
+        contains=(
+            "syntax error near unexpected token",
+            "syntax error: unexpected",
+            ": Syntax error: ",
+            "unexpected EOF while looking for matching",
+            "syntax error at ",
+        ),
+        matches=(
+            "run.sh: line 3: syntax error near unexpected token `done'",
+            "sh: 1: Syntax error: Unterminated quoted string",
+        ),
+        near_misses=("no syntax error was found",),
     ),
     Signature(
         name="script-not-found",
