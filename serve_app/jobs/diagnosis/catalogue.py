@@ -15,7 +15,8 @@ from functools import cache, cached_property
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from serve_app.jobs.diagnosis import signatures as package
-from serve_app.jobs.diagnosis.codes import CODES, Code
+from serve_app.jobs.diagnosis.code import Code
+from serve_app.jobs.diagnosis.codes import CODES
 from serve_app.jobs.diagnosis.lines import parsed
 from serve_app.jobs.diagnosis.models import SourceKind
 from serve_app.jobs.diagnosis.signature import Signature

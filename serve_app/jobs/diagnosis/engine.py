@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
 from serve_app.jobs.diagnosis.clues import Clue, clues_of_fields, clues_of_scan
-from serve_app.jobs.diagnosis.codes import CODES, Code
+from serve_app.jobs.diagnosis.code import Code
+from serve_app.jobs.diagnosis.codes import CODES
 from serve_app.jobs.diagnosis.ending import Ending
 from serve_app.jobs.diagnosis.field_rules import clues_of, completed, ended_well, failed
 from serve_app.jobs.diagnosis.models import (

@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in, finds
-from serve_app.jobs.diagnosis.codes import CODES, Code
+from serve_app.jobs.diagnosis.code import Code
+from serve_app.jobs.diagnosis.codes import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 from serve_app.jobs.diagnosis.safe_pattern import MOST_CHARS, require_safe
 from serve_app.jobs.diagnosis.signature import Role, Signature
