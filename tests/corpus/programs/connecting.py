@@ -170,7 +170,7 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         why="The cluster has token authentication; the driver's environment has no token.",
         evidence="token",
         head=_guarded,
-        entrypoint="env -u RAY_AUTH_TOKEN RAY_AUTH_TOKEN_PATH=/home/user/none HOME=/home/user/none python main.py",
+        entrypoint="env -u RAY_AUTH_TOKEN RAY_AUTH_TOKEN_PATH=/home/user/none HOME=/none python main.py",
         source_code=INIT,
     ),
     Program(
@@ -180,7 +180,7 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         acceptable=("gcs.unreachable",),
         why="The cluster has token authentication; the driver's environment has neither the mode nor a token.",
         head=_guarded,
-        entrypoint="env -u RAY_AUTH_TOKEN -u RAY_AUTH_MODE RAY_NUM_REDIS_GET_RETRIES=2 HOME=/home/user/none python main.py",
+        entrypoint="env -u RAY_AUTH_TOKEN -u RAY_AUTH_MODE RAY_NUM_REDIS_GET_RETRIES=2 HOME=/none python main.py",
         source_code=INIT,
         timeout_s=100,
     ),
