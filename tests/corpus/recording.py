@@ -124,11 +124,7 @@ def save(recording: Recording) -> Path:
     program = recording.program
     plain = {
         "id": program.id,
-        "title": program.title,
-        "primary": program.primary,
-        "acceptable": list(program.acceptable),
-        "why": program.why,
-        "evidence": program.evidence,
+        **_label(program),
         "ray": ray.__version__,
         "recorded_at": recording.recorded_at,
         "fields": dict(recording.fields),
@@ -136,8 +132,18 @@ def save(recording: Recording) -> Path:
     }
     MADE.mkdir(exist_ok=True)
     path = MADE / f"{program.id}.json"
-    path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(path, plain)
     return path
+
+
+def relabel(program: Program) -> None:
+    """Write what is now said of the program into its recording; raises SystemExit when no source has its evidence."""
+    path = MADE / f"{program.id}.json"
+    recording = load(path)
+    texts = [source.pop("data") for source in recording["sources"]]
+    if not any(program.evidence.encode() in text for text in texts):
+        raise SystemExit(f"{program.id}: no source has the evidence {program.evidence!r}")
+    _write(path, recording | _label(program))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -237,6 +243,20 @@ def _worker_logs(cluster: Cluster, job_id: str) -> list[Path]:
 
 def _directory(cluster: Cluster) -> Path:
     return cluster.directory / "t" / "session_latest" / "logs"
+
+
+def _label(program: Program) -> dict[str, Any]:
+    return {
+        "title": program.title,
+        "primary": program.primary,
+        "acceptable": list(program.acceptable),
+        "why": program.why,
+        "evidence": program.evidence,
+    }
+
+
+def _write(path: Path, plain: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _written(data: bytes) -> dict[str, str]:

@@ -26,6 +26,7 @@ def scrubber(directory: Path) -> Callable[[bytes], bytes]:
     found += [(re.compile(rb"(?<![\w.])%b(?![\w])" % re.escape(word.encode())), b"192.0.2.1") for word in _addresses()]
     # Lists of processes cut long commands, and with them the path of a cluster.
     found += [(re.compile(rb"/tmp/rec-[\w.]*"), b"/tmp/ray...")]
+    found += [(re.compile(rb"(?:[a-z]+\.)*(?:pypi\.org|pythonhosted\.org)"), b"index.example")]
     if len(socket.gethostname()) > 3:
         found += [(re.compile(rb"(?<![\w.])%b(?![\w])" % re.escape(socket.gethostname().encode())), b"head.example")]
 

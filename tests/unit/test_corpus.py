@@ -15,7 +15,7 @@ from tests.corpus.vocabulary import CODES, LABELS
 
 PATHS = sorted(MADE.glob("*.json"))
 KEYS = {"id", "title", "primary", "acceptable", "why", "evidence", "ray", "recorded_at", "fields", "sources"}
-_MACHINE = re.compile(r"/work/|/root\b|/opt/(?:wheels|pypi)|\.pyenv|/tmp/rec-")
+_MACHINE = re.compile(r"/work/|/root\b|/opt/(?:wheels|pypi)|\.pyenv|/tmp/rec-|pypi\.org|pythonhosted")
 _SECRETS = re.compile(r"AKIA[A-Z0-9]{16}|BEGIN [A-Z ]*PRIVATE KEY|Bearer [A-Za-z0-9._-]{12,}|://[^/\s:@]+:[^/\s:@]+@")
 
 

@@ -67,7 +67,7 @@ directory = tempfile.mkdtemp()
 with open(f"{directory}/checkpoint.bin", "wb") as file:
     for _ in range(540):
         file.write(os.urandom(1 << 20))
-ray.init(runtime_env={"working_dir": directory})
+ray.init(runtime_env={"py_modules": [directory]})
 """
 _INIT = "import ray\n\nray.init(runtime_env={environment})\nprint('never reached')\n"
 
@@ -95,7 +95,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="A task whose own environment cannot be installed",
         primary="env.pip-failed",
         why="The task's requirement contradicts itself.",
-        evidence="idna==3.4",
+        evidence="ERROR: Cannot install idna==3.4 and idna==3.7 because",
         source_code=_TASK.format(environment={"pip": ["idna==3.4", "idna==3.7"]}),
     ),
     Program(
@@ -103,16 +103,16 @@ PROGRAMS: tuple[Program, ...] = (
         title="A package that uv does not find",
         primary="env.pip-failed",
         why="There is no package of that name.",
-        evidence="seedcore-no-such-package",
+        evidence="Because seedcore-no-such-package was not found in the package registry",
         source_code=_OK,
         runtime_env={"uv": ["seedcore-no-such-package>=2"]},
     ),
     Program(
         id="m-env-too-large",
-        title="A working directory above the limit",
+        title="A directory of modules above the limit",
         primary="env.package-too-large",
         why="The directory has 540 MiB that do not compress.",
-        evidence="exceeds the maximum size of",
+        evidence="Package size (540.00MiB) exceeds the maximum size of 512.00MiB.",
         source_code=_LARGE,
         timeout_s=240,
     ),
@@ -131,32 +131,33 @@ PROGRAMS: tuple[Program, ...] = (
         primary="env.package-missing",
         acceptable=("app.data-access", "env.setup-failed"),
         why="The archive is not where the URI says.",
-        evidence="/mnt/releases/pipeline-14.zip",
+        evidence="No such file or directory: '/mnt/releases/pipeline-14.zip'",
         entrypoint="python main.py",
         runtime_env={"working_dir": "file:///mnt/releases/pipeline-14.zip"},
-    ),
-    Program(
-        id="m-env-local-directory-in-task",
-        title="A local directory in the environment of a task",
-        primary="env.invalid",
-        why="Directories can be uploaded for a whole job only.",
-        evidence="is not a valid URI",
-        source_code=_TASK.format(environment={"working_dir": "/srv/pipeline"}),
     ),
     Program(
         id="m-env-wrong-type",
         title="A variable that is a number",
         primary="env.invalid",
         why="Values of env_vars must be texts.",
-        evidence="env_vars",
+        evidence="TypeError: runtime_env['env_vars'] must be of type Dict[str, str]",
         source_code=_INIT.format(environment={"env_vars": {"OMP_NUM_THREADS": 4}}),
+    ),
+    Program(
+        id="m-env-conflict",
+        title="A variable that the job and its driver set to two values",
+        primary="env.invalid",
+        why="Ray does not merge an environment of the driver into a different one of the job.",
+        evidence="Failed to merge the Job's runtime env",
+        source_code=_INIT.format(environment={"env_vars": {"STAGE": "prod"}}),
+        runtime_env={"env_vars": {"STAGE": "test"}},
     ),
     Program(
         id="m-env-pip-and-conda",
         title="pip and conda at once",
         primary="env.invalid",
         why="Ray allows one of them.",
-        evidence="'conda'",
+        evidence="of runtime_env cannot be specified at the same time.",
         source_code=_TASK.format(environment={"pip": ["idna"], "conda": "prod"}),
     ),
     Program(
@@ -174,7 +175,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="A conda environment on a node without conda",
         primary="env.conda-failed",
         why="conda is not installed.",
-        evidence="conda",
+        evidence="ValueError: Could not find Conda executable at 'conda'.",
         source_code=_OK,
         runtime_env={"conda": {"dependencies": ["python=3.11", "numpy"]}},
     ),
@@ -183,7 +184,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="An actor in a named conda environment, without conda",
         primary="env.conda-failed",
         why="conda is not installed.",
-        evidence="conda",
+        evidence="ValueError: Could not find Conda executable at conda.",
         source_code=_ACTOR.format(environment={"conda": "inference"}),
     ),
     Program(
@@ -191,7 +192,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="An image on a node without podman",
         primary="env.container-failed",
         why="podman is not installed.",
-        evidence="podman",
+        evidence="FileNotFoundError: [Errno 2] No such file or directory: 'podman'",
         source_code=_ACTOR.format(environment={"image_uri": "registry.example/ranker:3"}),
     ),
     Program(

@@ -1,4 +1,4 @@
-"""References whose objects or owners are gone, and actors that ended with or by somebody else."""
+"""References whose owners are gone, and actors that ended with or by somebody else."""
 
 from __future__ import annotations
 
@@ -57,20 +57,6 @@ os.kill(ray.get(loader.pid.remote()), 9)
 time.sleep(2)
 print("size", ray.get(size.remote(block)))
 """
-_FREED = """
-import time
-
-import numpy
-import ray
-from ray._private.internal_api import free
-
-ray.init()
-weights = ray.put(numpy.ones(500_000))
-print("mean", ray.get(weights).mean())
-free([weights])
-time.sleep(1)
-print("mean", ray.get(weights, timeout=20).mean())
-"""
 _OWNED_BY_TASK = """
 import ray
 
@@ -116,24 +102,6 @@ parser = Parser.remote()
 for document in ("a.pdf", "bad.pdf", "c.pdf"):
     print(document, ray.get(parser.parse.remote(document)))
 """
-_CANCELLED = """
-import time
-
-import ray
-
-ray.init()
-
-
-@ray.remote(num_cpus=0)
-def search():
-    time.sleep(60)
-
-
-reference = search.remote()
-time.sleep(1.5)
-ray.cancel(reference)
-print(ray.get(reference))
-"""
 
 PROGRAMS: tuple[Program, ...] = (
     Program(
@@ -141,7 +109,7 @@ PROGRAMS: tuple[Program, ...] = (
         title="The actor that made an object is killed before the object is read",
         primary="object.owner-died",
         why="The owner of the reference was ended by ray.kill.",
-        evidence="OwnerDiedError",
+        evidence="The object's owner has exited.",
         source_code=_OWNER,
     ),
     Program(
@@ -150,16 +118,8 @@ PROGRAMS: tuple[Program, ...] = (
         primary="object.owner-died",
         acceptable=("app.task-exception", "memory.process-killed"),
         why="The actor that owned the block was killed before a task could read it.",
-        evidence="OwnerDiedError",
+        evidence="The object's owner has exited.",
         source_code=_OWNER_TASK,
-    ),
-    Program(
-        id="m-object-freed",
-        title="An object that the program itself has freed",
-        primary="object.lost",
-        why="The object was freed by hand while a reference to it was left.",
-        evidence="ObjectFreedError",
-        source_code=_FREED,
     ),
     Program(
         id="m-actor-owned-by-task",
@@ -177,14 +137,5 @@ PROGRAMS: tuple[Program, ...] = (
         acceptable=("memory.process-killed",),
         why="os._exit(13) in a method, again after each restart; nothing tells why the process is gone.",
         source_code=_RESTARTS,
-    ),
-    Program(
-        id="m-task-cancelled",
-        title="A task that the program has cancelled is asked for its result",
-        primary="app.task-exception",
-        acceptable=("app.stopped", "app.exception"),
-        why="ray.cancel ended the task, and then its result is asked for.",
-        evidence="TaskCancelledError",
-        source_code=_CANCELLED,
     ),
 )
