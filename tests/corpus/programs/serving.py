@@ -208,7 +208,7 @@ PROGRAMS = (
         evidence="ealth check",
         head=_serving,
         ends=(None,),
-        play=_deployed("ranker_unhealthy:app", "UNHEALTHY", seconds=3),
+        play=_deployed("ranker_unhealthy:app", "UNHEALTHY", seconds=0.2),
         files={"ranker_unhealthy.py": UNHEALTHY},
     ),
     Program(
