@@ -47,9 +47,7 @@ def main(words: list[str], labels_only: bool = False) -> None:
     failed: list[str] = []
     for name, chosen in wanted.items():
         module = groups()[name]
-        for start_own, together in itertools.groupby((each for each in chosen if each.head), lambda each: each.head):
-            with start_own() as cluster:
-                failed += _make(cluster, together)
+        failed += _make_alone(each for each in chosen if each.head)
         chosen = [each for each in chosen if not each.head]
         if not hasattr(module, "head") and not hasattr(module, "ENV") and not hasattr(module, "FILES"):
             shared += chosen
@@ -70,6 +68,16 @@ def _wanted(name: str, module: ModuleType, words: list[str]) -> list[Program]:
 
 def _head_of(module: ModuleType):
     return lambda: head(getattr(module, "ENV", None), getattr(module, "FILES", None))
+
+
+def _make_alone(chosen: Iterable[Program]) -> list[str]:
+    """Those that have a head of their own, or share it with their neighbours."""
+    failed = []
+    for start, together in itertools.groupby(chosen, lambda each: each.head):
+        if start:
+            with start() as cluster:
+                failed += _make(cluster, together)
+    return failed
 
 
 def _make(cluster: Cluster, chosen: Iterable[Program]) -> list[str]:

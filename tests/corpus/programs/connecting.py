@@ -170,7 +170,7 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         why="The cluster has token authentication; the driver's environment has no token.",
         evidence="token",
         head=_guarded,
-        entrypoint="env -u RAY_AUTH_TOKEN RAY_AUTH_TOKEN_PATH=/home/user/none HOME=/home/user/none python main.py",
+        entrypoint="env -u RAY_AUTH_TOKEN RAY_AUTH_TOKEN_PATH=/home/user/none HOME=/none python main.py",
         source_code=INIT,
     ),
     Program(
@@ -180,9 +180,9 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         acceptable=("gcs.unreachable",),
         why="The cluster has token authentication; the driver's environment has neither the mode nor a token.",
         head=_guarded,
-        entrypoint="env -u RAY_AUTH_TOKEN -u RAY_AUTH_MODE HOME=/home/user/none python main.py",
+        entrypoint="env -u RAY_AUTH_TOKEN -u RAY_AUTH_MODE RAY_NUM_REDIS_GET_RETRIES=2 HOME=/none python main.py",
         source_code=INIT,
-        timeout_s=200,
+        timeout_s=100,
     ),
     Program(
         id="m-token-wrong",
@@ -190,9 +190,9 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         primary="cluster.auth",
         why="The token in the driver's environment is not the cluster's.",
         head=_guarded,
-        entrypoint=f"env RAY_AUTH_TOKEN={'ab' * 32} python main.py",
+        entrypoint=f"env RAY_NUM_REDIS_GET_RETRIES=2 RAY_AUTH_TOKEN={'ab' * 32} python main.py",
         source_code=INIT,
-        timeout_s=200,
+        timeout_s=100,
     ),
     Program(
         id="m-client-lost",

@@ -101,6 +101,7 @@ PROGRAMS = (
         primary="node.died",
         acceptable=("raylet.crashed",),
         why="All processes of the worker node that ran the task were killed at once; the task is not retried.",
+        evidence="NodeDiedError",
         head=lambda: two_nodes(),
         during=_after("rendering", _kill_node),
         source_code="""import time
@@ -236,7 +237,7 @@ def sort_block(block):
 
 
 print("sorting", flush=True)
-ray.get([sort_block.remote(each) for each in range(3)])
+print(ray.get(sort_block.remote(0)))
 """,
     ),
     Program(

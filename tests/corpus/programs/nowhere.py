@@ -63,6 +63,7 @@ PROGRAMS = (
         primary="cluster.not-found",
         acceptable=("gcs.unreachable",),
         why="The host name in the address does not exist.",
+        evidence="Failed to connect",
         head=no_cluster,
         ends=(None,),
         play=command(lambda cluster: python(cluster, "main.py"), FEW),

@@ -24,11 +24,12 @@ def _program_that_fails(cluster: Cluster, program: Program) -> Recording:
     """A job that runs an application and ends because of it; what Serve says is recorded with it."""
     before = log_sizes(cluster)
     submission_id = submit(cluster, program)
-    wait(lambda: cluster.status(submission_id) in program.statuses, f"{program.id} to end", program.timeout_s)
-    time.sleep(2)
-    found = list(serve_sources(cluster))
-    _end_serve(cluster)
-    return collect(cluster, submission_id, program, before, more=found)
+    try:
+        wait(lambda: cluster.status(submission_id) in program.statuses, f"{program.id} to end", program.timeout_s)
+        time.sleep(2)
+        return collect(cluster, submission_id, program, before, more=list(serve_sources(cluster)))
+    finally:
+        _end_serve(cluster)
 
 
 def _deployed(import_path: str, *statuses: str, seconds: float = 2, **more: Any) -> Any:
@@ -43,11 +44,12 @@ def _deployed(import_path: str, *statuses: str, seconds: float = 2, **more: Any)
         }
         answer = cluster.api.put("/api/serve/applications/", json=config)
         answer.raise_for_status()
-        wait(lambda: _application(cluster)["status"] in statuses, f"{program.id} to be {statuses}", 120)
-        time.sleep(seconds)
-        found = list(serve_sources(cluster))
-        _end_serve(cluster)
-        return recorded(cluster, program, {}, found)
+        try:
+            wait(lambda: _application(cluster)["status"] in statuses, f"{program.id} to be {statuses}", 90)
+            time.sleep(seconds)
+            return recorded(cluster, program, {}, serve_sources(cluster))
+        finally:
+            _end_serve(cluster)
 
     return play
 
@@ -206,7 +208,7 @@ PROGRAMS = (
         evidence="ealth check",
         head=_serving,
         ends=(None,),
-        play=_deployed("ranker_unhealthy:app", "UNHEALTHY", seconds=3),
+        play=_deployed("ranker_unhealthy:app", "UNHEALTHY", seconds=0.2),
         files={"ranker_unhealthy.py": UNHEALTHY},
     ),
     Program(
