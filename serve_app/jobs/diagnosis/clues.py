@@ -105,13 +105,13 @@ def _of_traceback(
         return clues
     # What follows the exception's line is its message: a signature of it knows the exception.
     end = min((raised.line - 1 for raised in traceback.raised if raised.line > inner.line), default=until)
-    if any(inner.line <= hit.line <= end for hit in hits):
+    if any(inner.line <= hit.line <= end for hit in hits) or _RETRIES.search(inner.text) is not None:
         return clues
     return [*clues, _generic(number, scan, ending, traceback, inner)]
 
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
-    retries = within is None and _RETRIES.search(hit.text) is not None
+    retries = (within is None or within.begin == within.end) and _RETRIES.search(hit.text) is not None
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,

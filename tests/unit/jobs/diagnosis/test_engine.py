@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from serve_app.jobs.diagnosis import reading
 from serve_app.jobs.diagnosis.engine import diagnose
+from serve_app.jobs.diagnosis.lines import Line
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
 
 FAILED = Fields(status="FAILED", error_type="JOB_ENTRYPOINT_COMMAND_ERROR", driver_exit_code=1, type="SUBMISSION")
@@ -49,6 +51,38 @@ def _of(text: str, fields: Fields = Fields(), kind: SourceKind = SourceKind.FILE
         # What the program survived does not count.
         (HEAD + "ConnectionError: shard 3\n" + ON + HEAD + "ValueError: empty\n", FAILED, "app.exception", 48),
         (OOM + ON + HEAD + "ValueError: empty\n", FAILED, "app.exception", 45),
+        # An exception that no signature knows ends the job by itself, when earlier errors were handled or are far.
+        (HEAD + "FileNotFoundError: /tmp/cache\n" + HEAD + "ValueError: empty\n", FAILED, "app.exception", 8),
+        (SEGFAULT + "x\n" * 9 + "(f pid=9) y\n" * 90 + HEAD + "ValueError: empty\n", FAILED, "app.exception", 104),
+        # The driver's last traceback, when what follows it may be its good-bye; an end that it announces.
+        (HEAD + "ValueError: empty\n" + "bye\n" * 20, FAILED, "app.exception", 4),
+        (HEAD + "ValueError: empty\nCRITICAL shutting down\n" + ON, Fields(), "app.exception", 4),
+        # What is only possible stands behind what is certain, whichever came first.
+        (
+            HEAD + "ConnectionRefusedError: [Errno 111] Connect call failed\n"
+            "\nThe above exception was the direct cause of the following exception:\n\n"
+            + HEAD
+            + "ConnectionError: Failed to connect to Ray at address: http://10.0.0.1:8265.\n",
+            FAILED,
+            "cluster.not-found",
+            11,
+        ),
+        # What carries an exception that no signature knows gives it its name.
+        (
+            "The deployment failed to start 3 times in a row. This may be due to a problem with its constructor or "
+            "initial health check failing.\n" + HEAD + "ValueError: no such dtype\n",
+            Fields(),
+            "serve.constructor-failed",
+            5,
+        ),
+        # A line of the program in a traceback is no evidence; an excerpt may be indented.
+        (HEAD + '    raise RuntimeError("CUDA out of memory here")\nValueError: odd\n', FAILED, "app.exception", 5),
+        (
+            "".join(f"            {line}\n" for line in (HEAD + "ValueError: odd").split("\n")),
+            Fields(),
+            "app.exception",
+            4,
+        ),
         # The exit code alone.
         ("", Fields(status="FAILED", driver_exit_code=127), "app.entrypoint-not-found", 0),
         ("", Fields(status="FAILED", driver_exit_code=139), "app.native-crash", 0),
@@ -59,7 +93,14 @@ def _of(text: str, fields: Fields = Fields(), kind: SourceKind = SourceKind.FILE
         (ON + "ERROR: the learning rate is negative\n", FAILED, "app.exception", 41),
         (ON, FAILED, "unknown", 38),
         (ON, Fields(status="FAILED"), "unknown", 38),
+        ("ERROR: wrong usage\n", Fields(status="FAILED", driver_exit_code=2), "unknown", 1),
         # Environments.
+        (
+            HEAD + "FileNotFoundError: s3://b/x.zip\n",
+            Fields(status="FAILED", error_type="RUNTIME_ENV_SETUP_FAILURE"),
+            "env.package-missing",
+            4,
+        ),
         (
             "",
             Fields(status="FAILED", error_type="RUNTIME_ENV_SETUP_FAILURE", message="runtime_env setup failed: x"),
@@ -96,6 +137,9 @@ def test_the_cause(text: str, fields: Fields, code: str, line: int) -> None:
         ("a.py:3: DeprecationWarning: this will raise an error in the future\n", Fields()),
         (ON + "(raylet) Final validation metrics: 0.3\n" + ACTOR_DIED.split("\n")[-2] + "\n", Fields()),
         ("connection refused, retrying in 3 s\n" + ON, Fields()),
+        (HEAD + "ValueError: one bad row\nall rows were exported\n", Fields()),
+        (OOM + "step 1\n" * 400, Fields()),
+        ("OSError: [Errno 28] No space left on device, will retry\n" + "step 1\n" * 5, Fields()),
     ],
 )
 def test_what_is_no_failure_has_no_code(text: str, fields: Fields) -> None:
@@ -141,6 +185,20 @@ def test_rays_own_sentence_is_a_source_and_the_log_that_it_repeats_is_not_read_t
 
 def test_what_could_not_be_looked_at_is_passed_on() -> None:
     assert diagnose(FAILED, [], unavailable=["The driver's log: gone."]).unavailable == ("The driver's log: gone.",)
+
+
+def test_of_a_text_that_is_everywhere_no_more_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    parsed = reading.parsed
+
+    def counted(raw: bytes) -> Line:
+        nonlocal looked_at
+        looked_at += 1
+        return parsed(raw)
+
+    monkeypatch.setattr(reading, "parsed", counted)
+    _of("no Error here\n" * 50_000)
+    assert looked_at < 1_000
 
 
 def test_what_rays_own_processes_wrote_is_no_exception_of_the_job() -> None:
