@@ -45,6 +45,7 @@ _NO_FAILURE = re.compile(
     r"|\b(?:errors?|failed|failures?|exceptions?)(?:_\w+|[ _]?(?:count|rate|ratio))?[\"']?\s{0,4}[:=|]\s{0,4}"
     r"(?:[\d.,e+-]+\b|none|null|false|\[\]|\{\}|n/?a)"
     r"|\b(?:errors?|exception) (?:rate|bars?|handl\w+|budget|margin|term|metric|log)\b|\b0 failed|\berror[-_ ]free"
+    r"|\bwill (?:be )?retr(?:y|ied)\b|\bretrying\b|\btrying again\b"
     r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
     re.IGNORECASE,
 )
