@@ -108,7 +108,7 @@ class FakeQuestions:
             "stacks": Unknown("off"),
         }  # fmt: skip
 
-        async def ask(argument: Any) -> Any:
+        async def ask(argument: Any, *_: Any) -> Any:
             self.asked.append((name, argument))
             return self.answers.get(name, usual[name])
 
