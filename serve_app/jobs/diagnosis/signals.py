@@ -125,9 +125,7 @@ def _producers(look: Look, standing: Standing) -> Signal:
         return Signal(PRODUCERS, len(standing.getting), "tasks", look.at, None, says, told)
     if isinstance(look.references, Unknown):
         return _not_told(PRODUCERS, look, look.references, "tasks")
-    return Signal(
-        PRODUCERS, 0, "tasks", look.at, None, "unknown", "no task was seen to wait for one that has not begun"
-    )
+    return Signal(PRODUCERS, 0, "tasks", look.at, None, "unknown", "none that waits for work that has not begun")
 
 
 def _log(looks: Sequence[Look]) -> Signal:
