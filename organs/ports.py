@@ -74,6 +74,11 @@ class JobsPort:
         row: dict[str, Any] = await ask("JobInspector", self._handle.get_job, job_id)
         return row
 
+    async def diagnosis(self, job_id: str, timeout_s: float) -> dict[str, Any]:
+        """Why a job failed; the first time, its logs are read for that."""
+        found: dict[str, Any] = await ask("JobInspector", self._handle.diagnosis, job_id, timeout_s=timeout_s)
+        return found
+
 
 class OrgansPort:
     """The other organs, each through Serve's router."""

@@ -20,10 +20,9 @@ from yarl import URL
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay, dashboard_address, dashboard_headers
 from serve_app.redaction import redact
+from serve_app.state_api import MAX_ROWS, filters, left_out
 
 MAX_BYTES = 64 * 1024 * 1024
-# Ray refuses a longer list (ray/util/state/common.py, RAY_MAX_LIMIT_FROM_API_SERVER).
-MAX_ROWS = 10_000
 SUBMIT_TIMEOUT_S = 20.0
 _CHUNK_BYTES = 65_536
 _DETAIL_CHARS = 500
@@ -31,6 +30,8 @@ _CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d{1,18})-\d{1,18}|\*)/(?P<size
 
 Row = dict[str, Any]
 Place = tuple[str | None, dict[str, str]]
+# A value that is a list is sent as the same parameter several times.
+Params = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class DashboardClient:
             await self._session.close()
             self._session = None
 
-    async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+    async def get_json(self, path: str, params: Params | None = None) -> Any:
         """JSON of a GET."""
         return await self._ask("GET", path, params=params)
 
@@ -181,22 +182,32 @@ class DashboardClient:
 
     async def tasks_summary(self, job_id: str) -> Row:
         """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""
-        params = _filters(job_id=job_id) | {"summary_by": "func_name"}
+        params: Params = {**filters(job_id=job_id), "summary_by": "func_name"}
         return _object(await self._state("/api/v0/tasks/summarize", params), "summary of tasks")
+
+    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
+        """At most so many rows with all details of ``actors``, ``tasks`` or ``workers`` that have all these values."""
+        return await self._list(table, {"detail": "True", "limit": str(most_rows)}, **equals)
+
+    async def log_files(self, node_id: str, pattern: str) -> list[str]:
+        """Names of files in the log directory of a node that match; raises when the node does not answer."""
+        answer = _object(await self._state("/api/v0/logs", {"node_id": node_id, "glob": pattern}), "list of logs")
+        groups = [group for group in answer.values() if isinstance(group, list)]
+        return sorted(str(name) for group in groups for name in group)
 
     async def version(self) -> Row:
         """``ray_version`` and session name."""
         return _object(await self.get_json("/api/version"), "version")
 
-    async def _list(self, table: str, params: Mapping[str, str], **equals: str) -> Listing:
-        asked = {**params, "limit": str(MAX_ROWS), **_filters(**equals)}
+    async def _list(self, table: str, params: Params, **equals: str) -> Listing:
+        asked = {"limit": str(MAX_ROWS), **params, **filters(**equals)}
         answer = _object(await self._state(f"/api/v0/{table}", asked), f"list of {table}")
         rows = answer.get("result")
         if not isinstance(rows, list):
             raise UpstreamFailed(f"Ray's list of {table} has no rows.")
-        return Listing(rows, _left_out(answer))
+        return Listing(rows, left_out(answer))
 
-    async def _state(self, path: str, params: Mapping[str, str]) -> Any:
+    async def _state(self, path: str, params: Params) -> Any:
         """The state API wraps its answers (ray/dashboard/state_api_utils.py, ``do_reply``)."""
         answer = _object(await self.get_json(path, params), "answer")
         if answer.get("result") is not True:
@@ -208,7 +219,7 @@ class DashboardClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         body: Any = None,
         timeout_s: float | None = None,
     ) -> Any:
@@ -225,7 +236,7 @@ class DashboardClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         body: Any = None,
         timeout_s: float | None = None,
     ) -> tuple[int, bytes]:
@@ -277,25 +288,6 @@ class DashboardClient:
 def _this_cluster() -> Place:
     address = dashboard_address()
     return address, ({} if address is None else dashboard_headers())
-
-
-def _filters(**equals: str) -> dict[str, str]:
-    """One server-side filter; Ray takes more by repeating the parameters, which nothing here needs."""
-    if not equals:
-        return {}
-    ((key, value),) = equals.items()
-    return {"filter_keys": key, "filter_predicates": "=", "filter_values": value}
-
-
-def _left_out(answer: Row) -> str | None:
-    """``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py)."""
-    total, kept, matching = (answer.get(key) for key in ("total", "num_after_truncation", "num_filtered"))
-    if isinstance(total, int) and isinstance(kept, int) and total > kept:
-        return f"Ray lists {kept} of {total} rows."
-    if isinstance(matching, int) and matching > MAX_ROWS:
-        return f"Ray lists {MAX_ROWS} of {matching} rows."
-    warning = answer.get("partial_failure_warning")
-    return redact(str(warning))[:_DETAIL_CHARS] if warning else None
 
 
 async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:

@@ -22,6 +22,7 @@ from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.handles import call, collect, stream
 from serve_app.jobs.logs import HEARTBEAT_S
 from serve_app.metrics.responses import Delivery, ResponseMeter
+from serve_app.model_words import TIMEOUT_S
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -33,6 +34,8 @@ _LIVENESS_TIMEOUT_S = 1.0
 # Ray takes seconds for the first submission, and is asked several times for a change or a log.
 _CHANGING_S = 30.0
 _READING_S = 15.0
+# Longer than the inspector's own deadline, so that its sentence arrives and not ours.
+_DIAGNOSING_S = 35.0
 
 
 @serve.ingress()
@@ -170,6 +173,15 @@ class HandleJobs(_Part):
 
     async def get_job(self, job_or_submission_id: str) -> Json:
         return await self._ask("get_job", job_or_submission_id)
+
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+        timeout_s = self.timeout_s + _DIAGNOSING_S + by_model * TIMEOUT_S
+        asked = (self._handle.diagnosis, job_or_submission_id, by_model)
+        answer: Json = await call(self.name, *asked, timeout_s=timeout_s, retries=1)
+        return answer
+
+    async def diagnoses(self, keys: list[str]) -> Json:
+        return await self._ask("diagnoses", keys)
 
     async def current(self) -> Json:
         return await self._ask("current")

@@ -7,6 +7,7 @@ All functions block and belong into a thread.
 
 from __future__ import annotations
 
+import json
 import os
 
 import ray
@@ -52,6 +53,29 @@ def dashboard_headers() -> dict[str, str]:
     from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 
     return {str(name): str(value) for name, value in get_auth_headers_if_auth_enabled({}).items()}
+
+
+def agent_address(node_id: str) -> str | None:
+    """URL of the agent of a node, without a slash at the end; None when the GCS has none (ray/dashboard/agent.py).
+
+    The state API tells no agent's address, and a job's row only that of its driver's node. Raises ``UnknownRay``.
+    """
+    require_known_ray()
+    from ray._private import ray_constants
+    from ray._private.worker import global_worker
+    from ray.dashboard.consts import DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX
+
+    if not ray.is_initialized():
+        return None
+    key = f"{DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX}{node_id}".encode()
+    try:
+        value = global_worker.gcs_client.internal_kv_get(
+            key, ray_constants.KV_NAMESPACE_DASHBOARD, timeout=_RPC_TIMEOUT_S
+        )
+    except RayError:
+        return None
+    ip, port, _ = json.loads(value) if value else (None, -1, -1)
+    return None if port < 0 else f"http://[{ip}]:{port}" if ":" in str(ip) else f"http://{ip}:{port}"
 
 
 def driver_exception_frames() -> dict[str, str]:

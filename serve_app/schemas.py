@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from organs.models import Task, TaskResult
 from serve_app.guard import role_needed
+from serve_app.jobs.diagnosis.shapes import DiagnosisAnswer
 from serve_app.jobs.requests import RetryBody, StopBody, SubmitBody
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -56,6 +57,13 @@ class Problem(BaseModel):
     request_id: str = Field(default="", description="As in the log, when the request has one.")
 
 
+_MODELS: tuple[type[BaseModel], ...] = (
+    *(Task, OldTask, TaskAnswer, InitializeBody),
+    *(SubmitBody, StopBody, RetryBody, DiagnosisAnswer),
+    Problem,
+)
+
+
 def reference(model: str) -> dict[str, str]:
     """A schema by its name in the document."""
     return {"$ref": _REFERENCE.format(model=model)}
@@ -65,10 +73,7 @@ def openapi(api: FastAPI) -> dict[str, Any]:
     """The document: FastAPI's own, completed once."""
     if api.openapi_schema is None:
         document = FastAPI.openapi(api)
-        models: list[tuple[type[BaseModel], Literal["validation"]]] = [
-            (model, "validation")
-            for model in (Task, OldTask, TaskAnswer, InitializeBody, SubmitBody, StopBody, RetryBody, Problem)
-        ]
+        models: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in _MODELS]
         shapes = models_json_schema(models, ref_template=_REFERENCE)[1]["$defs"]
         components = document.setdefault("components", {})
         components["schemas"] = components.get("schemas", {}) | shapes

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from organs.models import OrganSpec
 from serve_app.jobs.declared import KindSpec
+from serve_app.jobs.diagnosis.own_signatures import MOST_SIGNATURES, SignatureSpec, require_different
 from serve_app.jobs.expectations import EXPECTATIONS
 
 
@@ -109,8 +110,16 @@ class InspectorConfig(_Strict):
     kinds: tuple[KindSpec, ...] = Field(
         default=(), max_length=100, description="Kinds of your own, and what is expected of them (see below)."
     )
+    signatures: tuple[SignatureSpec, ...] = Field(
+        default=(), max_length=MOST_SIGNATURES, description="Signatures of your own for diagnoses (see above)."
+    )
     kept_days: float = Field(default=90.0, gt=0, le=3_660, description="Ended jobs older than this are forgotten.")
     kept_jobs: int = Field(default=100_000, ge=100, le=10_000_000, description="Most jobs kept in the history.")
+
+    @model_validator(mode="after")
+    def _signatures_are_different(self) -> Self:
+        require_different(self.signatures)
+        return self
 
     @model_validator(mode="after")
     def _kinds_are_known(self) -> Self:
@@ -144,6 +153,13 @@ class Env(_Strict):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="Secret part of the address to which Ray pushes events (`POST /events/{key}`).",
     )
+    llm_base_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="OpenAI-compatible API (with `/v1`) that may put a diagnosis into words; without it ours are used.",
+    )
+    llm_model: str | None = Field(default=None, max_length=200, description="The model asked there (`default`).")
+    llm_api_key: str | None = Field(default=None, repr=False, description="Bearer token for it.")
     otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; without it no span is exported.")
 
     @classmethod

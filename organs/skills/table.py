@@ -6,6 +6,7 @@ from typing import Any
 
 from organs.skills.cluster import ClusterNodes, ClusterResources
 from organs.skills.contract import Skill
+from organs.skills.diagnose import JobDiagnose
 from organs.skills.explain import JobExplain
 from organs.skills.http import HttpGet
 from organs.skills.memory import MemoryGet, MemoryPut, MemorySearch
@@ -16,6 +17,7 @@ from organs.skills.probe import OrganProbe
 BUILT_IN: tuple[type[Skill[Any]], ...] = (
     TaskPlan,
     JobExplain,
+    JobDiagnose,
     TaskPreview,
     HttpGet,
     OrganProbe,

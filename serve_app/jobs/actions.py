@@ -146,18 +146,20 @@ class Actions:
             "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
         }
 
-    async def delete_past(self, id: str, past: Past) -> Json:
-        """Forget a job that only the history knows; raises ``NotFound``."""
+    async def delete_past(self, id: str, past: Past, session: str) -> Json:
+        """Forget a job that only the history knows; ``session`` is the present one. Raises ``NotFound``."""
         require_on(self._rules)
         stored = await past.find(id)
         if stored is None:
             raise not_found(id)
         await past.forget(stored["key"])
+        present = stored["row"]["session"] == session
+        why = "Ray had forgotten it already" if present else "It was of another session"
         return {
             "id": stored["row"]["id"],
             "submission_id": stored["row"]["submission_id"],
             "deleted": True,
-            "sentence": "It was of an earlier session; the history has forgotten it.",
+            "sentence": f"{why}; the history has forgotten it.",
         }
 
     async def _concluded(self, id: str) -> tuple[JobRow, Json]:

@@ -5,7 +5,7 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,10 +35,14 @@ class PastJobs(Protocol):
 
 
 class Archive:
-    """Reads the history. ``store`` None: there is none, and memory is all."""
+    """Reads the history. ``store`` None: there is none, and memory is all.
 
-    def __init__(self, store: PastJobs | None) -> None:
+    ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
+    """
+
+    def __init__(self, store: PastJobs | None, let_go: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._store = store
+        self._let_go = let_go
 
     async def page(
         self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
@@ -77,6 +81,14 @@ class Archive:
                 return found
         return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
 
+    async def kept_log(self, row: JobRow) -> str | None:
+        """What was kept of the end of a job's log; raises what the store raises."""
+        if self._store is None:
+            return None
+        stored = await self._store.find_job(row.id, row.session) if _may_be_a_name(row.id) else None
+        kept: str | None = None if stored is None else stored["log_excerpt"]
+        return kept
+
     async def transitions(self, key: str) -> tuple[list[Json], list[str]]:
         """How the judgement of a job changed, and what is missing."""
         if self._store is None:
@@ -88,18 +100,25 @@ class Archive:
 
     async def forget(self, key: str) -> bool:
         """Delete a job from the history; whether it was there. Raises what the store raises."""
+        if self._let_go is not None:
+            await self._let_go(key)
         return False if self._store is None else await self._store.delete_job(key)
 
     async def ended_since(
-        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+        self,
+        since: datetime,
+        rows: list[JobRow],
+        *,
+        counts_only: bool = False,
+        code_of: figures.CodeOf = lambda key: None,
     ) -> tuple[Json, list[str]]:
         """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
         if self._store is None:
-            return figures.ended_since(rows, since), []
+            return figures.ended_since(rows, since, code_of), []
         try:
             return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
         except AppError as error:
-            return figures.ended_since(rows, since), [f"history: {error.detail}"]
+            return figures.ended_since(rows, since, code_of), [f"history: {error.detail}"]
 
 
 def _may_be_a_name(text: str) -> bool:
@@ -129,13 +148,13 @@ def _wanted(asked: JobQuery) -> Json:
 def _newest_word(
     stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
 ) -> list[tuple[Key, Json]]:
-    """Stored rows, each replaced by what is in memory of it; that may no longer be what is asked for.
+    """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
 
     What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.
     """
     rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit] if record["key"] not in fresher]
     return [
-        (_key(record), record["row"] if row is None else views.row_view(row))
+        (_key(record), record["row"] if row is None else {**views.row_view(row), "code": record["row"].get("code")})
         for record, row in rows
         if row is None or asked.matches(row)
     ]

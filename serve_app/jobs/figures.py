@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from serve_app.errors import InvalidInput
-from serve_app.jobs.kinds import CLUSTER_INITIALIZATION, INTERNAL, OBSERVER, WORKER_NODE
+from serve_app.jobs.diagnosis.models import UNKNOWN
+from serve_app.jobs.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
 from serve_app.jobs.records import cause_of
 
 WINDOWS_S = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
 DEFAULT_WINDOW = "1h"
-NOT_COUNTED = frozenset({CLUSTER_INITIALIZATION, WORKER_NODE, OBSERVER, INTERNAL})
 _TIMED = (Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN)
 _MAX_KINDS = 50
 
 Json = dict[str, Any]
+CodeOf = Callable[[str], str | None]
 
 
 def window_of(query: Mapping[str, Any]) -> str:
@@ -35,15 +36,19 @@ def window_of(query: Mapping[str, Any]) -> str:
     return window
 
 
-def ended_since(rows: Iterable[JobRow], since: datetime) -> Json:
-    """What ``store.job_figures.ended_since`` tells, from rows in memory: for when there is no store."""
+def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
+    """What ``store.job_figures.ended_since`` tells, from rows in memory: for when there is no store.
+
+    ``code_of`` tells the code of a job whose diagnosis was made, by its key.
+    """
     ended = [row for row in rows if row.ended_at is not None and row.ended_at >= since]
     counts = Counter((row.kind, row.outcome.value, row.verdict.value) for row in ended)
     causes: dict[str, list[str]] = {}
     for row in ended:
         cause = cause_of(row)
         if cause is not None and row.verdict != "OK" and row.kind not in NOT_COUNTED:
-            causes.setdefault(cause, []).append(row.id)
+            code = code_of(row.key)
+            causes.setdefault(cause if code in (None, UNKNOWN) else str(code), []).append(row.id)
     ranked = sorted(causes.items(), key=lambda each: (-len(each[1]), each[0]))[:20]
     return {
         "counts": [[*group, number] for group, number in counts.items()],

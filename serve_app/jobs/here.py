@@ -7,7 +7,7 @@ from typing import Protocol
 import ray
 from ray import serve
 
-from serve_app.ray_private import driver_exception_frames
+from serve_app.ray_private import agent_address, driver_exception_frames
 
 Resources = tuple[dict[str, float], dict[str, float]]
 
@@ -28,6 +28,10 @@ class Here(Protocol):
         """Where uncaught exceptions of drivers were, by job id; blocks."""
         ...
 
+    def agent_address(self, node_id: str) -> str | None:
+        """URL of a node's agent, None when it has none; blocks, and raises ``UnknownRay``."""
+        ...
+
 
 class InReplica:
     """The replica's own runtime context."""
@@ -45,3 +49,7 @@ class InReplica:
     def exception_frames(self) -> dict[str, str]:
         """From the worker table of the GCS."""
         return driver_exception_frames()
+
+    def agent_address(self, node_id: str) -> str | None:
+        """From the key-value store of the GCS."""
+        return agent_address(node_id)

@@ -21,8 +21,8 @@ class HistoryHandle:
     def __init__(self, store: DeploymentHandle) -> None:
         self._store = store
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
-        await self._ask("save_jobs", session, records)
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
+        return bool(await self._ask("save_jobs", session, records))
 
     async def open_jobs(self, session: str) -> list[str]:
         return list(await self._ask("open_jobs", session))
@@ -54,6 +54,12 @@ class HistoryHandle:
 
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         return bool(await self._ask("save_log_excerpt", key, text))
+
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        return bool(await self._ask("save_diagnosis", key, diagnosis))
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        return dict(await self._ask("diagnoses", list(keys)))
 
     async def delete_job(self, key: str) -> bool:
         return bool(await self._ask("delete_job", key))

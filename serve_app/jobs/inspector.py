@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -20,7 +21,13 @@ from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions import Actions
 from serve_app.jobs.cluster_answers import ClusterAnswers
 from serve_app.jobs.diagnosis.asking import JobQuestions
+from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.deployments import Deployments
+from serve_app.jobs.diagnosis.diagnosing import Diagnoses
+from serve_app.jobs.diagnosis.engine import diagnose
+from serve_app.jobs.diagnosis.gathering import Gathering
 from serve_app.jobs.diagnosis.observing import Stillnesses
+from serve_app.jobs.diagnosis.own_signatures import catalogue_with
 from serve_app.jobs.diagnosis.stack_answers import StackAnswers
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.here import Here, InReplica
@@ -31,12 +38,15 @@ from serve_app.jobs.logs import Logs
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.measuring import Measuring
 from serve_app.metrics.prometheus import publisher
-from serve_app.settings import InspectorConfig, JobManagement
+from serve_app.model_words import ModelSettings, ModelWords
+from serve_app.settings import Env, InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
 
 Json = dict[str, Any]
 
+# Most diagnoses that one question asks for.
+MAX_BRIEFS = 100
 # Deployments of this application that are no organs.
 PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
@@ -52,13 +62,21 @@ class JobInspector:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
+        words: ModelWords | None = None,
     ) -> None:
         """Serve gives the store and the rules of management; tests give the others."""
         self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
         here = here or InReplica()
         history = HistoryHandle(store) if store is not None else None
         self._watch = Watch(self._client, here, history, now, clock)
-        self._jobs = JobAnswers(self._watch, self._client, here, PARTS)
+        gathering = Gathering(self._client, here.agent_address, self._watch.archive.kept_log, clock=clock)
+        self._diagnoses = Diagnoses(
+            self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
+        )
+        self._words = words or ModelWords(ModelSettings.of(Env.read()))
+        self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
+        self._watch.automatic = Automatic(self._diagnoses, now)
+        self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
         self._cluster = ClusterAnswers(self._watch, here, now)
         observe = JobMetrics(self._watch).observed
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
@@ -66,6 +84,7 @@ class JobInspector:
         self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
         questions = JobQuestions(self._client, self._logs.grown)
         self._stillnesses = Stillnesses(self._watch, questions, now)
+        self._diagnoses.stillnesses = self._stillnesses
         self._stacks = StackAnswers(self._watch, questions, now)
         if history is not None:
             self._watch.excerpts = Excerpts(self._logs, history)
@@ -75,6 +94,8 @@ class JobInspector:
         config = InspectorConfig.model_validate(user_config)
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
+        engine = partial(diagnose, catalogue=catalogue_with(config.signatures))
+        self._diagnoses.engine = self._deployments.engine = engine
         self._measuring.start()
 
     async def check_health(self) -> None:
@@ -87,6 +108,8 @@ class JobInspector:
         await self._stillnesses.close()
         await self._measuring.close()
         await self._watch.close()
+        await self._diagnoses.close()
+        await self._words.close()
         await self._client.close()
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
@@ -101,6 +124,21 @@ class JobInspector:
     async def get_job(self, job_or_submission_id: str) -> Json:
         """See ``JobAnswers``."""
         return await self._jobs.get_job(job_or_submission_id)
+
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+        """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
+        answer = await self._diagnoses.of(job_or_submission_id)
+        found = answer["diagnosis"]
+        words = None if found is None else await self._words.explanation(found, by_model=by_model)
+        return {**answer, "explanation": words}
+
+    async def diagnoses(self, keys: list[str]) -> Json:
+        """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
+        return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
+
+    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+        """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
+        return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
     async def current(self) -> Json:
         """See ``JobAnswers``."""
@@ -150,10 +188,11 @@ class JobInspector:
     async def delete_job(self, id: str) -> Json:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
-            return await self._actions.delete_past(id, self._watch.archive)
+            return await self._actions.delete_past(id, self._watch.archive, self._watch.session)
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
         await self._watch.archive.forget(key)
+        self._diagnoses.forget(key)
         self._watch.latest.nudge()
         return deleted
 

@@ -10,6 +10,7 @@ from serve_app.dashboard import DashboardClient
 from serve_app.errors import AppError, InvalidInput, Unavailable
 from serve_app.jobs import drawing, figures, views
 from serve_app.jobs.blocking import Blocking
+from serve_app.jobs.diagnosis.diagnosing import Diagnoses
 from serve_app.jobs.here import Here
 from serve_app.jobs.hierarchy import hierarchy_of
 from serve_app.jobs.latest import Seen
@@ -32,9 +33,12 @@ _FRAMES_CHARS = 4_000
 class JobAnswers:
     """Lists, single jobs, figures, hierarchy and lifecycle."""
 
-    def __init__(self, watch: Watch, client: DashboardClient, here: Here, parts: frozenset[str]) -> None:
+    def __init__(
+        self, watch: Watch, client: DashboardClient, here: Here, parts: frozenset[str], diagnoses: Diagnoses
+    ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
+        self._diagnoses = diagnoses
         self._client = client
         self._here = here
         self._parts = parts
@@ -50,7 +54,7 @@ class JobAnswers:
         items, cursor, missing = await self._watch.archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
-        return {"items": items, "next_cursor": cursor, **answer}
+        return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
 
     async def get_job(self, wanted: str) -> Json:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
@@ -146,14 +150,19 @@ class JobAnswers:
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot
         driver, facts = exit_of(snapshot, row), facts_of(snapshot, row)
-        (tasks, tasks_reason), frames, (transitions, missing) = await asyncio.gather(
-            self._tasks(row), self._frames_of(row), self._watch.archive.transitions(row.key)
+        (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
+            self._tasks(row),
+            self._frames_of(row),
+            self._watch.archive.transitions(row.key),
+            self._diagnoses.known(row),
         )
         actors, actors_reason = _actors_of(row, snapshot.actors)
         answer = told(seen)
         answer["degraded"] += missing
         return {
             **views.row_view(row),
+            "code": None if diagnosis is None else diagnosis["code"],
+            "diagnosis": diagnosis,
             "expectation": views.expectation_view(row, self._watch.contracts.of(row.kind)),
             "evidence": views.evidence_view(row),
             "driver": views.driver_view(facts, row, driver, frames),
@@ -173,8 +182,10 @@ class JobAnswers:
         row = stored["row"]
         expectation = self._watch.contracts.of(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
+        kept = stored["diagnosis"]
         return {
             **row,
+            "diagnosis": None if kept is None else kept["diagnosis"],
             "expectation": views.declared_view(expectation),
             "evidence": stored["evidence"],
             "driver": None,
@@ -195,12 +206,15 @@ class JobAnswers:
         since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.ended_since(seen.rows, since), []
-        return await self._watch.archive.ended_since(since, seen.rows, counts_only=counts_only)
+            return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
+        return await self._watch.archive.ended_since(
+            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
+        )
 
     def _unwritten(self, missing: list[str]) -> list[str]:
-        failure = self._watch.history_failure
-        return [] if failure is None or missing else [f"history is not being written: {failure}"]
+        failure, given_up = self._watch.history_failure, self._watch.jobs_given_up
+        why = [] if failure is None or missing else [f"history is not being written: {failure}"]
+        return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
     async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
         if row.job_id is None:

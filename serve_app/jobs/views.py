@@ -43,6 +43,8 @@ def row_view(row: JobRow) -> Json:
         "session": row.session,
         "owner": row.owner,
         "action": row.action,
+        # Why it failed: the diagnosis says it later (``diagnosis.diagnosing``).
+        "code": None,
     }
 
 

@@ -11,6 +11,7 @@ from serve_app.dashboard import DashboardClient
 from serve_app.errors import Unavailable
 from serve_app.jobs.archive import Archive
 from serve_app.jobs.blocking import Blocking
+from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.findings import findings_of
@@ -44,12 +45,14 @@ class Watch:
         self.config = InspectorConfig()
         self.contracts: Contracts = BUILT_IN
         self.resources = Blocking(here.resources)
-        self.archive = Archive(history)
         self.excerpts: Excerpts | None = None
+        self.automatic: Automatic | None = None
         self._now = now
         self._memo = Memo()
         self._looker = Looker(client, here, self.resources, now)
+        self.session = here.session
         self._recorder = Recorder(history, here.session, now) if history is not None else None
+        self.archive = Archive(history, None if self._recorder is None else self._recorder.let_go)
         self.latest = Latest(self._looker.look, self.config, judge=self._judge, seen=self._saw, clock=clock)
 
     def configure(self, config: InspectorConfig) -> None:
@@ -61,6 +64,8 @@ class Watch:
             self._recorder.start()
         if self.excerpts is not None:
             self.excerpts.start()
+        if self.automatic is not None:
+            self.automatic.start()
         self.latest.start()
 
     def require_alive(self) -> None:
@@ -70,12 +75,16 @@ class Watch:
             self._recorder.require_alive()
         if self.excerpts is not None:
             self.excerpts.require_alive()
+        if self.automatic is not None:
+            self.automatic.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left."""
         await self.latest.close()
         if self.excerpts is not None:
             await self.excerpts.close()
+        if self.automatic is not None:
+            await self.automatic.close()
         if self._recorder is not None:
             await self._recorder.close()
 
@@ -93,6 +102,11 @@ class Watch:
     def history_failure(self) -> str | None:
         """Why the history is not being written; None when it is."""
         return None if self._recorder is None else self._recorder.failure
+
+    @property
+    def jobs_given_up(self) -> int:
+        """How many jobs wait for the history no longer, because too many did."""
+        return 0 if self._recorder is None else self._recorder.given_up
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
@@ -141,13 +155,17 @@ class Watch:
         return judge(snapshot, snapshot.taken_at, self.contracts, past, self._memo)
 
     def _saw(self, snapshot: Snapshot, rows: list[JobRow]) -> bool:
+        if self.automatic is not None:
+            self.automatic.offer(rows, snapshot.taken_at)
         if self._recorder is None:
             return False
         if self.excerpts is not None:
             self.excerpts.offer(rows, snapshot.taken_at)
         running = [row.series for row in rows if row.outcome is Outcome.RUNNING and not row.derived]
         due = [kind for kind, expectation in self.contracts.expectations.items() if expectation.every_s is not None]
-        return self._recorder.offer(rows, complete=not snapshot.degraded, series=[*due, *running])
+        return self._recorder.offer(
+            rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
+        )
 
 
 def facts_of(snapshot: Snapshot, row: JobRow) -> JobFacts | None:

@@ -36,11 +36,32 @@ async def observe(
     serve, *seen = await asyncio.gather(
         _serve_details(inspector, timeout_s), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
     )
-    organs = tuple(
+    organs = [
         organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
         for spec, (agents, probe) in zip(specs, seen, strict=True)
-    )
-    return Observation(organs, datetime.now(UTC), time.monotonic())
+    ]
+    # An inspector that has just not answered is not waited for once more.
+    asked = timeout_s if serve is not None else None
+    reasons = await asyncio.gather(*(_diagnosis(organ, inspector, asked) for organ in organs))
+    whole = tuple({**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True))
+    return Observation(whole, datetime.now(UTC), time.monotonic())
+
+
+async def _diagnosis(
+    organ: dict[str, Any], inspector: DeploymentHandle, timeout_s: float | None
+) -> dict[str, Any] | None:
+    """Why an organ is not ready; None when it is, or when nobody can tell in time."""
+    if organ["status"] == "ready" or timeout_s is None:
+        return None
+    failed = organ["status"] != "starting"
+    try:
+        told = await call(
+            "JobInspector", inspector.deployment_diagnosis, organ["organ_id"], failed, timeout_s=timeout_s
+        )
+    except AppError:
+        return None
+    found: dict[str, Any] | None = told["diagnosis"]
+    return found
 
 
 async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from serve_app.health import Part
+from serve_app.report.causes import cause_from
 from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
 from serve_app.report.words import number
 
@@ -25,6 +26,8 @@ MAX_CAUSES = 10
 MAX_REASONS = 20
 WINDOWS = ("5m", "1h", "24h", "7d")
 _NOT_ASKED = Part(None, "It was not asked.")
+# Diagnoses are asked for only of jobs that have one.
+_NONE_FAILED = Part({"items": {}})
 _MEASURED = ("jobs", "duration_s", "by_kind", "failures_by_cause", "utilisation", "responses", "counts")
 
 
@@ -40,6 +43,7 @@ class Parts:
     lifecycle: Part = _NOT_ASKED
     findings: Part = _NOT_ASKED
     alerts: Part = _NOT_ASKED
+    diagnoses: Part = _NONE_FAILED
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         nodes=nodes,
         judged=_items(said["findings"]),
         jobs=recent,
+        diagnoses=said["diagnoses"].get("items") or {},
         older=older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
     )
@@ -135,8 +140,9 @@ def report_of(content: Mapping[str, Any]) -> Report:
 
 
 def _finding_of(row: Mapping[str, Any]) -> Finding:
-    known = {each.name: row[each.name] for each in fields(Finding)}
-    return Finding(**{**known, "count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])})
+    known: dict[str, Any] = {each.name: row[each.name] for each in fields(Finding) if each.name != "cause"}
+    counted = {"count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])}
+    return Finding(**{**known, **counted, "cause": cause_from(row.get("cause"))})
 
 
 def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:

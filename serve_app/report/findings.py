@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from serve_app.jobs.diagnosis.answers import brief
 from serve_app.jobs.expectations import NOTHING, expectation_of
+from serve_app.report.causes import Cause, cause_of
 from serve_app.report.words import number, time_of
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -38,6 +40,7 @@ class Finding:
     """Something a person should look at: how bad, what, why, and what to do.
 
     ``at``: when the newest of it began or ended, RFC 3339. ``count`` above 1: so many alike, ``examples`` name some.
+    ``cause``: what the diagnosis of it says, when one was made.
     """
 
     verdict: str
@@ -47,6 +50,7 @@ class Finding:
     at: str | None = None
     count: int = 1
     examples: tuple[str, ...] = ()
+    cause: Cause | None = None
 
 
 def findings_of(
@@ -57,14 +61,20 @@ def findings_of(
     nodes: Sequence[Mapping[str, Any]],
     judged: Sequence[Mapping[str, Any]],
     jobs: Sequence[Mapping[str, Any]],
+    diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
 ) -> list[Finding]:
-    """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks."""
+    """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
+
+    ``diagnoses`` in brief, by ``key_of`` a row of a job.
+    """
     firing = [_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_not_said_by(firing, [_judged(each) for each in judged])]
     troubles = [
-        *_with_rows(told, [*(_organ(each) for each in organs), *(_job(row) for row in jobs)]),
+        *_with_rows(
+            told, [*(_organ(each) for each in organs), *(_job(row, diagnoses.get(key_of(row))) for row in jobs)]
+        ),
         *([_initialization(initialization)] if initialization else []),
         *(_node(node) for node in nodes if node.get("state") != "ALIVE"),
         *(_older(verdict, count) for verdict, count in older.items()),
@@ -114,7 +124,9 @@ def _organ(organ: Mapping[str, Any]) -> _Trouble:
     verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
     name = str(organ.get("organ_id"))
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
-    return _Trouble(Finding(verdict, name, str(organ.get("message")), action), _CLUSTER, name)
+    cause = cause_of(brief({"diagnosis": organ.get("diagnosis")}))
+    finding = Finding(verdict, name, str(organ.get("message")), _advised(cause, action), cause=cause)
+    return _Trouble(finding, _CLUSTER, name)
 
 
 def _initialization(now: Mapping[str, Any]) -> _Trouble:
@@ -131,22 +143,34 @@ def _node(node: Mapping[str, Any]) -> _Trouble:
     return _Trouble(finding, _CLUSTER, name, "nodes")
 
 
-def _job(row: Mapping[str, Any]) -> _Trouble:
+def key_of(row: Mapping[str, Any]) -> str:
+    """What a job is called among those of all sessions."""
+    return f"{row.get('session') or ''}/{row.get('id')}"
+
+
+def _job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     expected = expectation_of(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
     advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
     action = "" if advice == NOTHING else f"{advice} "
-    name = str(row.get("id"))
+    name, cause = str(row.get("id")), cause_of(diagnosis)
+    more = "" if cause is None else "/diagnosis"
     finding = Finding(
         _verdict(row.get("verdict")),
         f"job {name}",
         str(row.get("reason") or ""),
-        f"{action}Evidence: GET /jobs/{name}.",
+        _advised(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
         _text(row.get("ended_at") or row.get("started_at")),
+        cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
     return _Trouble(finding, _JOBS, name, f"{row.get('kind')} jobs", rule)
+
+
+def _advised(cause: Cause | None, action: str) -> str:
+    """What mends the cause comes before what is done about any such failure."""
+    return action if cause is None or not cause.advice else f"{cause.advice.rstrip('.')}. {action}"
 
 
 def _older(verdict: str, count: int) -> _Trouble:
@@ -184,7 +208,8 @@ def _together(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
     alike: dict[tuple[Any, ...], list[_Trouble]] = {}
     for place, each in enumerate(newest_first):
         cause = _PARTICULAR.sub("#", each.finding.sentence[:_ALIKE_CHARS])
-        key = (each.finding.verdict, each.group, each.noun, each.rule, cause if each.noun else place)
+        code = None if each.finding.cause is None else each.finding.cause.code
+        key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
         alike.setdefault(key, []).append(each)
     return [many[0] if len(many) == 1 else _one_for(many) for many in alike.values()]
 

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from serve_app.report import tables
+from serve_app.report.causes import cause_line
 from serve_app.report.content import Report
 from serve_app.report.findings import Finding
 from serve_app.report.timeline import LEFT, Bar, Picture, Span, draw
@@ -98,6 +99,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "subject": plain(finding.subject, 200),
         "sentence": plain(finding.sentence),
         "action": plain(finding.action),
+        "cause": "" if finding.cause is None else plain(cause_line(finding.cause)),
+        "evidence": "" if finding.cause is None else plain(finding.cause.evidence),
         "at": "" if time_of(finding.at) is None else clock(finding.at),
         "examples": [plain(each, 80) for each in finding.examples],
         "more": f"and {hidden} more" if finding.examples and hidden > 0 else "",

@@ -77,7 +77,7 @@ def jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
     rows = tuple(
         _cells(
             row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"), duration(row.get("duration_s")),
-            row.get("reason"),
+            _reason(row),
         )
         for row in report.jobs[:most]
     )  # fmt: skip
@@ -161,6 +161,11 @@ def more_line(report: Report, name: str) -> str:
 
 def _cells(*values: Any) -> tuple[str, ...]:
     return tuple(plain(value, _CELL_CHARS) for value in values)
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    """Why it has its verdict, after the code of its diagnosis."""
+    return f"{row['code']}: {row.get('reason')}" if row.get("code") else plain(row.get("reason"))
 
 
 def _initialization(report: Report) -> str:

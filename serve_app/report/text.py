@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from serve_app.report.causes import cause_line
 from serve_app.report.content import Report
 from serve_app.report.findings import Finding
 from serve_app.report.tables import (
@@ -40,6 +41,7 @@ def render_text(report: Report, *, width: int = 120, colour: bool = False) -> st
         lines += _wrapped(f"{place:3}. {finding.verdict}: {plain(finding.subject)}: {plain(finding.sentence)}", width)
         if finding.examples:
             lines += _wrapped(f"     {_examples(finding)}", width)
+        lines += [line for text in _because(finding) for line in _wrapped(f"     {text}", width)]
         lines += _wrapped(f"     -> {plain(finding.action)}", width)
     lines += [f"     {more}" for more in [more_line(report, "findings")] if more]
     text = "\n".join(lines) + "\n"
@@ -52,7 +54,9 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.verdict}", "", as_of, "", "## What to do first", ""]
     lines += [
         f"{place}. **{finding.verdict}** "
-        + _escaped(" ".join(filter(None, (f"{finding.subject}: {finding.sentence}", _examples(finding)))))
+        + _escaped(
+            " ".join(filter(None, (f"{finding.subject}: {finding.sentence}", _examples(finding), *_because(finding))))
+        )
         + f" {_escaped(finding.action)}"
         for place, finding in enumerate(report.findings, 1)
     ] or ["Nothing."]
@@ -83,6 +87,14 @@ def _examples(finding: Finding) -> str:
     hidden = finding.count - len(finding.examples)
     names = ", ".join(plain(each, _WIDEST) for each in finding.examples)
     return f"({names}{f' and {hidden} more' if hidden > 0 else ''})"
+
+
+def _because(finding: Finding) -> list[str]:
+    """The cause, and the line that proves it."""
+    cause = finding.cause
+    if cause is None:
+        return []
+    return [f"Cause: {plain(cause_line(cause))}", *([f"Evidence: {plain(cause.evidence)}"] if cause.evidence else [])]
 
 
 def _table(table: Table, width: int) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 
 from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.schemas import reference
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
@@ -22,6 +23,7 @@ def _no_number(value: object) -> object:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
 
 
 class JobsQuery(BaseModel):
@@ -99,6 +101,22 @@ async def lifecycle(deps: FromDeps) -> Response:
 async def findings(deps: FromDeps) -> Response:
     """Stuck, missing and overdue jobs, and actors that outlived their job."""
     return json_answer(await deps.jobs.findings())
+
+
+@router.get(
+    "/{id}/diagnosis",
+    summary="Why it failed, or whether it makes progress",
+    responses={
+        200: {
+            "description": "what is known",
+            "content": {"application/json": {"schema": reference("DiagnosisAnswer")}},
+        },
+        **problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
+    },
+)
+async def diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
+    """Code, certainty, evidence with file and line, and advice; from Ray's tables and the logs, which are read once."""
+    return json_answer(await deps.jobs.diagnosis(id, words == "model"))
 
 
 @router.get("/{id}", summary="One job", responses=problems({404: "no such job"}))

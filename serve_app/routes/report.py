@@ -10,7 +10,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from serve_app.asking import part_of
+from serve_app.deps import Deps
+from serve_app.health import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
+from serve_app.report.findings import key_of
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
 from serve_app.routes.answers import PROBLEMS, FromDeps, json_answer, problems
@@ -42,7 +45,8 @@ async def report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Resp
         part_of(deps.jobs.findings()),
         part_of(deps.alerts.alerts({"limit": MAX_ALERTS})),
     )
-    parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts)
+    diagnoses = await _diagnoses(deps, jobs)
+    parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses)
     made = build_report(parts, query.window, datetime.now(UTC))
     if query.format == "json":
         return json_answer(made.to_json())
@@ -52,3 +56,10 @@ async def report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Resp
         policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
         return Response(render_html(made), media_type="text/html; charset=utf-8", headers=policy)
     return Response(render_text(made), media_type="text/plain; charset=utf-8")
+
+
+async def _diagnoses(deps: Deps, jobs: Part) -> Part:
+    """Of those rows that have a code: most jobs did not fail."""
+    rows = (jobs.value or {}).get("items") or ()
+    keys = [key_of(row) for row in rows if row.get("code")]
+    return await part_of(deps.jobs.diagnoses(keys)) if keys else Part({"items": {}})

@@ -130,7 +130,7 @@ class StoreDeployment:
         """See ``Store.finish_initialization``."""
         await (await self._opening.store()).finish_initialization(submission_id, succeeded, sentence)
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         """See ``Store.save_jobs``."""
         return await (await self._opening.store()).save_jobs(session, records)
 
@@ -149,6 +149,14 @@ class StoreDeployment:
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         """See ``Store.save_log_excerpt``."""
         return await (await self._opening.store()).save_log_excerpt(key, text)
+
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        """See ``Store.save_diagnosis``."""
+        return await (await self._opening.store()).save_diagnosis(key, diagnosis)
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        """See ``Store.diagnoses``."""
+        return await (await self._opening.store()).diagnoses(keys)
 
     async def open_jobs(self, session: str) -> list[str]:
         """See ``Store.open_jobs``."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,8 @@ def _parse(url: str) -> URL:
 def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreMisconfigured(f"Python's SQLite is {sqlite3.sqlite_version}; 3.35 or newer is needed.")
+    if not _has_fts5():
+        raise StoreMisconfigured("Python's SQLite was built without FTS5, with which jobs are searched by text.")
     if url.database is None or not Path(url.database).is_absolute():
         # A replica's working directory is Ray's and is thrown away; memory is thrown away sooner.
         raise StoreMisconfigured("A SQLite database needs an absolute path: sqlite:////directory/seedcore.db.")
@@ -140,6 +144,12 @@ def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
         connection.info["deadline"] = time.monotonic() + statement_timeout_s
 
     return engine
+
+
+@cache
+def _has_fts5() -> bool:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return bool(connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0])
 
 
 def _postgresql(url: URL, statement_timeout_s: float) -> AsyncEngine:

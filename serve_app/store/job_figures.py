@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.jobs.kinds import NOT_COUNTED
 from serve_app.store.bounds import checked_name
 from serve_app.store.tables import jobs
 
@@ -34,11 +35,13 @@ async def ended_since(connection: AsyncConnection, since_us: int, counts_only: b
     timed = ended & jobs.c.outcome.in_(_TIMED) & jobs.c.duration_s.is_not(None)
     newest = select(jobs.c.kind, jobs.c.duration_s).where(timed).order_by(jobs.c.ended_us.desc()).limit(MAX_DURATIONS)
     number = func.count()
+    # A diagnosis tells more than the exit code, unless it says that it does not know.
+    cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
-        select(jobs.c.cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK")
-        .group_by(jobs.c.cause)
-        .order_by(number.desc(), jobs.c.cause)
+        select(cause, number, func.max(jobs.c.id))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
+        .group_by(cause)
+        .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)
     )
     return {

@@ -64,6 +64,8 @@ class JobLine(_Strict):
     content: dict[str, Any]
     searchable: str = Field(max_length=16_000)
     log_excerpt: str | None = Field(default=None, max_length=MAX_LOG_EXCERPT_CHARS)
+    code: str | None = _OptionalName
+    diagnosis: dict[str, Any] | None = None
     first_seen_at: AwareDatetime = Field(strict=False)
     updated_at: AwareDatetime = Field(strict=False)
     transitions: tuple[TransitionLine, ...] = Field(default=(), max_length=MAX_TRANSITIONS, strict=False)
@@ -96,6 +98,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
         )
         values = line.model_dump(exclude={"format", "transitions"})
         values["content"] = json.dumps(line.content, separators=(",", ":"))
+        values["diagnosis"] = None if line.diagnosis is None else json.dumps(line.diagnosis, separators=(",", ":"))
         statement = insert(connection, jobs).values(**values)
         done = await connection.execute(
             statement.on_conflict_do_update(
@@ -116,7 +119,9 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
     times = {name: rfc3339(row[name]) for name in ("first_seen_at", "updated_at")}
-    return {"format": FORMAT, **row, **times, "content": json.loads(row["content"]), "transitions": []}
+    diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
+    content = json.loads(row["content"])
+    return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}
 
 
 def _parsed(number: int, text: str) -> JobLine:
@@ -125,7 +130,7 @@ def _parsed(number: int, text: str) -> JobLine:
     try:
         line = JobLine.model_validate(json.loads(text))
         # What could not be told as text could not be answered either.
-        if len(json.dumps(line.content, allow_nan=False)) > MAX_CONTENT_LINE_CHARS:
+        if len(json.dumps([line.content, line.diagnosis], allow_nan=False)) > MAX_CONTENT_LINE_CHARS:
             raise ValueError(f"its content is longer than {MAX_CONTENT_LINE_CHARS} characters")
         if _holds_nul(line.model_dump()):
             raise ValueError("it holds a NUL character")

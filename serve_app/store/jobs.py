@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store.bounds import checked_name, readable
-from serve_app.store.dialect import contains, insert
+from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
 from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
 
 MAX_BATCH = 500
-MAX_PAGE = 501
 MAX_CONTENT_CHARS = 65_536
 MAX_LOG_EXCERPT_CHARS = 16_384
 MAX_TRANSITIONS = 50
@@ -25,20 +24,24 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = ("pending", "running")
-_FILTERS = {"kinds": jobs.c.kind, "statuses": jobs.c.status, "outcomes": jobs.c.outcome, "verdicts": jobs.c.verdict}
 _LONGEST_NAME = 600
 
 Json = dict[str, Any]
 
 
-async def save(connection: AsyncConnection, now: datetime, session: str, records: Sequence[Json]) -> None:
-    """Write jobs as they are now, at most ``MAX_BATCH``, and a transition for each whose judgement changed.
+async def save(connection: AsyncConnection, now: datetime, session: str, records: Sequence[Json]) -> bool:
+    """Write jobs as they are now, at most ``MAX_BATCH``, and a transition for each whose judgement changed, of the time
+    ``seen_us`` of its record, if it has one.
 
-    Also marks the session as seen; a record that is stored already is replaced, its log excerpt stays.
+    Also marks the session as seen; whether it had been closed, so that its open jobs were declared lost. A record that
+    is stored already is replaced, its log excerpt and its diagnosis stay.
     """
-    await _see(connection, now, session)
-    if not records:
-        return
+    was_closed = await _see(connection, now, session)
+    await _save(connection, now, records)
+    return was_closed
+
+
+async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Json]) -> None:
     keys = [record["key"] for record in records[:MAX_BATCH]]
     known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
@@ -53,7 +56,7 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
     transitions = [
         {
             "key": row["key"],
-            "at": now,
+            "at": _seen_at(record, now),
             **{column.name: row[column.name] for column in _JUDGED},
             "reason": readable(str(record.get("reason") or ""), 2_000),
         }
@@ -65,32 +68,8 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
         await _cut_transitions(connection, [each["key"] for each in transitions])
 
 
-async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
-    """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
-    ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
-    """
-    wanted: list[ColumnElement[bool]] = [
-        column.in_([str(each) for each in asked[name]]) for name, column in _FILTERS.items() if asked.get(name)
-    ]
-    if asked.get("since_us") is not None:
-        wanted.append(jobs.c.started_us >= asked["since_us"])
-    if asked.get("until_us") is not None:
-        wanted += [jobs.c.started_us < asked["until_us"], jobs.c.started_us >= 0]
-    if asked.get("text"):
-        wanted.append(contains(connection, jobs.c.searchable, folded(asked["text"])))
-    if asked.get("after") is not None:
-        wanted.append(tuple_(jobs.c.started_us, jobs.c.name) < tuple_(*asked["after"]))
-    newest = (jobs.c.started_us.desc(), jobs.c.name.desc())
-    columns = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content)
-    statement = select(*columns).where(*wanted).order_by(*newest).limit(min(asked["limit"], MAX_PAGE))
-    return [
-        {"key": row.key, "started_us": row.started_us, "name": row.name, "row": json.loads(row.content)["row"]}
-        for row in await connection.execute(statement)
-    ]
-
-
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
-    """The newest job with this id, job id or submission id, with its transitions and log excerpt; or None."""
+    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
     name = checked_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)
@@ -100,9 +79,12 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
         return None
+    content = json.loads(row["content"])
     return {
         "key": row["key"],
-        **json.loads(row["content"]),
+        **content,
+        "row": {**content["row"], "code": row["code"]},
+        "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": rfc3339(row["first_seen_at"]),
         "updated_at": rfc3339(row["updated_at"]),
@@ -146,14 +128,15 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
     """Sessions that nobody has seen for ``SESSION_OVER_S``: their open jobs are lost. Gives their names."""
     unseen = sessions.c.last_seen_at < now - timedelta(seconds=SESSION_OVER_S)
     which = unseen & sessions.c.closed_at.is_(None) & (sessions.c.session != current)
-    over = [row.session for row in await connection.execute(select(sessions.c.session).where(which).limit(100))]
-    for session in over:
+    last_seen = select(sessions.c.session, sessions.c.last_seen_at).where(which).limit(100)
+    over = {row.session: row.last_seen_at for row in await connection.execute(last_seen)}
+    for session, seen_at in over.items():
         reason = f"Its cluster (Ray session {session}) is gone; it had not ended when it was last seen."
         wanted = (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
-        await _close(connection, now, wanted, "lost", "WARN", "session-over", reason)
+        await _close(connection, now, wanted, "lost", "WARN", "session-over", reason, seen_at)
     if over:
-        await connection.execute(update(sessions).where(sessions.c.session.in_(over)).values(closed_at=now))
-    return over
+        await connection.execute(update(sessions).where(sessions.c.session.in_(list(over))).values(closed_at=now))
+    return list(over)
 
 
 async def forget(connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int) -> int:
@@ -162,7 +145,7 @@ async def forget(connection: AsyncConnection, now: datetime, kept_days: float, k
     last = await connection.scalar(
         select(jobs.c.started_us).order_by(jobs.c.started_us.desc()).offset(kept_jobs).limit(1)
     )
-    # Of one that was lost, or is no longer listed, nobody knows when it ended: its age is that of the last word on it.
+    # Of one that is no longer listed nobody knows when it ended: its age is that of the last word on it.
     too_old = or_(
         jobs.c.ended_us < round(oldest.timestamp() * 1_000_000),
         and_(jobs.c.ended_us.is_(None), jobs.c.updated_at < oldest),
@@ -217,6 +200,12 @@ def _stored(record: Json, now: datetime) -> Json:
     }
 
 
+def _seen_at(record: Json, now: datetime) -> datetime:
+    """When a record was judged, which may be long before the store could take it."""
+    seen_us = record.get("seen_us")
+    return now if seen_us is None else min(now, datetime.fromtimestamp(seen_us / 1_000_000, UTC))
+
+
 def _encoded(content: Any) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
 
@@ -230,13 +219,16 @@ async def _cut_transitions(connection: AsyncConnection, keys: Sequence[str]) -> 
     await connection.execute(delete(job_transitions).where(job_transitions.c.number.in_(beyond)))
 
 
-async def _see(connection: AsyncConnection, now: datetime, session: str) -> None:
+async def _see(connection: AsyncConnection, now: datetime, session: str) -> bool:
+    closed_at = select(sessions.c.closed_at).where(sessions.c.session == checked_name("session", session))
+    was_closed = await connection.scalar(closed_at) is not None
     seen = {"last_seen_at": now, "closed_at": None}
     await connection.execute(
         insert(connection, sessions)
-        .values(session=checked_name("session", session), first_seen_at=now, **seen)
+        .values(session=session, first_seen_at=now, **seen)
         .on_conflict_do_update(index_elements=["session"], set_=seen)
     )
+    return was_closed
 
 
 async def _close(
@@ -247,7 +239,10 @@ async def _close(
     verdict: str,
     rule: str,
     reason: str,
+    ended_at: datetime | None = None,
 ) -> None:
+    """``ended_at``: when they count as ended. Their rows do not tell it, since it is only the latest that is known."""
+    ended_us = None if ended_at is None else round(ended_at.timestamp() * 1_000_000)
     rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
     judged = {"outcome": outcome, "verdict": verdict, "rule": rule}
     for row in rows:
@@ -257,7 +252,7 @@ async def _close(
         await connection.execute(
             update(jobs)
             .where(jobs.c.key == row["key"])
-            .values(**judged, cause=cause, content=_encoded(content), updated_at=now)
+            .values(**judged, cause=cause, ended_us=ended_us, content=_encoded(content), updated_at=now)
         )
         transition = {"key": row["key"], "at": now, "status": row["status"], **judged, "reason": reason}
         await connection.execute(job_transitions.insert().values(**transition))

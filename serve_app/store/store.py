@@ -9,7 +9,18 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import agents, alerts, initializations, job_figures, job_lines, jobs, memories, samples
+from serve_app.store import (
+    agents,
+    alerts,
+    initializations,
+    job_diagnoses,
+    job_figures,
+    job_lines,
+    job_pages,
+    jobs,
+    memories,
+    samples,
+)
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
@@ -106,13 +117,16 @@ class Store:
         """How many runs of a configuration failed since the last that succeeded."""
         return await self._read(initializations.count_failed, config_hash)
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
-        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed."""
-        await self._write(jobs.save, session, records)
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
+        """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
+
+        Gives whether the session had been closed: its open jobs were declared lost, and must be written again.
+        """
+        return await self._write(jobs.save, session, records)
 
     async def list_jobs(self, asked: Json) -> list[Json]:
-        """A page of the history, newest first; see ``store.jobs.page``."""
-        return await self._read(jobs.page, asked)
+        """A page of the history, newest first; see ``store.job_pages.page``."""
+        return await self._read(job_pages.page, asked)
 
     async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
         """The newest job with this id, with transitions and log excerpt."""
@@ -125,6 +139,14 @@ class Store:
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         """Keep the end of a job's log; whether the job was there."""
         return await self._write(jobs.save_log_excerpt, key, text)
+
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+        """Keep why a job failed; whether the job was there."""
+        return await self._write(job_diagnoses.save, key, diagnosis)
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+        """Why these jobs failed, by key, as far as that is kept."""
+        return await self._read(job_diagnoses.of, keys)
 
     async def open_jobs(self, session: str) -> list[str]:
         """Keys of jobs that had not ended when they were last seen."""

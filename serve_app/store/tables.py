@@ -193,6 +193,9 @@ jobs = Table(
     Column("content", Text, nullable=False),
     Column("searchable", Text, nullable=False),
     Column("log_excerpt", Text, nullable=True),
+    # What its diagnosis says, and its code, which is counted; None until it was made.
+    Column("code", name_type(), nullable=True),
+    Column("diagnosis", Text, nullable=True),
     Column("first_seen_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
 )

@@ -1,5 +1,5 @@
 """``python -m tests.bench``: the three systems side by side; ``python -m tests.bench flags``: the flag study;
-``python -m tests.bench jobs``: lists, watching and lag."""
+``python -m tests.bench jobs``: lists, watching and lag; ``python -m tests.bench diagnosis``: large logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import compare, flags, jobs
+from tests.bench import compare, diagnosis, flags, jobs
 from tests.bench.head import BenchError
 
 
@@ -23,6 +23,7 @@ def main() -> int:
     study.add_argument("--rounds", type=int, default=5)
     study.add_argument("--seconds", type=float, default=1.5)
     commands.add_parser("jobs", help="lists over a long history, the cost of watching, the lag of verdicts")
+    commands.add_parser("diagnosis", help="time and memory of a diagnosis over the size of the log")
     args = parser.parse_args()
     try:
         if args.command == "flags":
@@ -31,6 +32,8 @@ def main() -> int:
             return 0
         if args.command == "jobs":
             return jobs.run(say)
+        if args.command == "diagnosis":
+            return diagnosis.run(say)
         return compare.compare(args.rounds, args.seconds, args.out, say)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

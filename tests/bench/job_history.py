@@ -62,6 +62,11 @@ def _pages(size: int) -> dict[str, dict[str, str]]:
         "by kind and verdict": {"kind": "nightly", "verdict": "BAD", "limit": "10"},
         "by outcome, since": {"outcome": "failed", "since": _since(300), "limit": "10"},
         "a rare text": {"q": f"--seed {size // 3}"},
+        # In every row, and in one of fifty.
+        "a frequent text": {"q": "train.py"},
+        "a text of one in fifty": {"q": "configs/7.yaml", "limit": "10"},
+        "a rare text, by kind": {"q": f"--seed {size // 3 + 1}", "kind": "user,nightly,coa-initialization,observer"},
+        "a frequent text, last page": {"q": "train.py", "cursor": cursor_after(last)},
         "last page": {"cursor": cursor_after(last)},
     }
 

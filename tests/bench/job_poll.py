@@ -82,6 +82,9 @@ class Here:
     def resources(self) -> Resources:
         return {}, {}
 
+    def agent_address(self, node_id: str) -> str | None:
+        return None
+
     def exception_frames(self) -> dict[str, str]:
         return {}
 
@@ -91,8 +94,9 @@ class Shelf:
 
     written = 0
 
-    async def save_jobs(self, session: str, records: Sequence[dict[str, Any]]) -> None:
+    async def save_jobs(self, session: str, records: Sequence[dict[str, Any]]) -> bool:
         self.written += len(records)
+        return False
 
     async def open_jobs(self, session: str) -> list[str]:
         return []

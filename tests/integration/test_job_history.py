@@ -180,6 +180,40 @@ async def test_what_a_session_left_open_is_lost_when_nobody_sees_it_any_more(sto
     assert await ids(store, outcomes=["running"]) == ["c", "a"]
 
 
+async def test_what_was_lost_counts_as_ended_when_its_session_was_last_seen(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    assert (await store.jobs_ended_since(NOON_US))["counts"] == [["user", "lost", "WARN", 1]]
+    assert (await store.jobs_ended_since(NOON_US))["causes"] == [["session-over", 1, "a"]]
+    assert (await store.jobs_ended_since(NOON_US + 1))["counts"] == []
+
+
+async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    clock.now += timedelta(seconds=301)
+    assert await store.save_jobs("s2", []) is False
+    assert await store.close_sessions("s2") == ["s1"]
+    assert await store.save_jobs("s1", []) is True
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    found = await store.find_job("a")
+    assert found is not None
+    assert [each["outcome"] for each in found["transitions"]] == ["running", "lost", "running"]
+    assert await store.open_jobs("s1") == ["s1/a"]
+    assert (await store.jobs_ended_since(0))["counts"] == []
+
+
+async def test_a_transition_is_of_the_time_when_it_was_judged(store: Store, clock: Clock) -> None:
+    clock.now += timedelta(minutes=10)
+    await store.save_jobs("s1", [record("a", took_s=None, seen_us=NOON_US + SECOND_US)])
+    await store.save_jobs("s1", [record("a", seen_us=NOON_US + 6 * SECOND_US)])
+    # A clock that is ahead of the store's.
+    await store.save_jobs("s1", [record("a", rule="other", seen_us=NOON_US + 3_600 * SECOND_US)])
+    times = [each["at"] for each in await store.job_transitions("s1/a")]
+    assert times == ["2026-01-01T12:00:01+00:00", "2026-01-01T12:00:06+00:00", "2026-01-01T12:10:00+00:00"]
+
+
 async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> None:
     failed = {"outcome": "failed", "verdict": "BAD", "rule": "failed"}
     unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown"}
@@ -234,11 +268,14 @@ async def test_figures(store: Store) -> None:
             record("bad1", **bad),
             record("bad2", **bad),
             record("repaired", **{**bad, "verdict": "OK"}),
+            # Nobody wanted it done.
+            record("tool", **{**bad, "kind": "observer"}),
             record("runs", took_s=None),
         ],
     )
     found = await store.jobs_ended_since(NOON_US)
     assert sorted(found["counts"]) == [
+        ["observer", "failed", "BAD", 1],
         ["user", "failed", "BAD", 2],
         ["user", "failed", "OK", 1],
         ["user", "succeeded", "OK", 3],
@@ -253,7 +290,7 @@ async def test_figures(store: Store) -> None:
         "none": {"durations_s": [], "last_started_us": None, "last_succeeded_us": None},
     }
     counts = await store.count_jobs()
-    assert (counts["total"], counts["by_outcome"]) == (8, {"failed": 3, "running": 1, "succeeded": 4})
+    assert (counts["total"], counts["by_outcome"]) == (9, {"failed": 4, "running": 1, "succeeded": 4})
 
 
 async def test_everything_is_bounded(store: Store) -> None:
@@ -292,6 +329,7 @@ async def test_export_and_import_between_databases(
     await store.save_jobs("s1", [record(f"j{number:03}") for number in range(450)])
     await store.save_jobs("s1", [record("j001", outcome="failed", verdict="BAD", rule="failed")])
     await store.save_log_excerpt("s1/j001", "the end of its log")
+    await store.save_diagnosis("s1/j001", diagnosed("app.import"))
     out = tmp_path / "jobs.jsonl"
     other = f"sqlite:///{tmp_path}/other.db"
     assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
@@ -367,3 +405,31 @@ async def test_a_submission_is_found_by_either_of_its_ids(store: Store) -> None:
     assert by_id is not None
     assert by_id == by_job_id
     assert by_id["key"] == "s1/train"
+
+
+def diagnosed(code: str | None, **more: Any) -> dict[str, Any]:
+    return {"id": "a", "outcome": "failed", "diagnosis": {"code": code, **more}}
+
+
+async def test_a_diagnosis_is_kept_beside_the_job_and_stays(store: Store) -> None:
+    bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    await store.save_jobs("s1", [record("a", **bad), record("b", **bad), record("c", **bad)])
+    said = {key: diagnosed(code) for key, code in (("s1/a", "app.import"), ("s1/b", "unknown"), ("s1/c", None))}
+    assert [await store.save_diagnosis(key, each) for key, each in said.items()] == [True] * 3
+    assert await store.save_diagnosis("s1/none", diagnosed("app.import")) is False
+    assert await store.diagnoses(["s1/a", "s1/b", "s1/none"]) == {key: said[key] for key in ("s1/a", "s1/b")}
+    # Judged anew: what the diagnosis said is not lost with the row.
+    await store.save_jobs("s1", [record("a", **{**bad, "verdict": "WARN"})])
+    found = await store.find_job("a")
+    assert found is not None
+    assert (found["row"]["verdict"], found["row"]["code"], found["diagnosis"]) == ("WARN", "app.import", said["s1/a"])
+    codes = {each["row"]["id"]: each["row"]["code"] for each in await store.list_jobs(EVERYTHING)}
+    assert codes == {"a": "app.import", "b": "unknown", "c": None}
+    causes = (await store.jobs_ended_since(NOON_US))["causes"]
+    assert causes == [["exit code 1", 2, "c"], ["app.import", 1, "a"]]
+
+
+async def test_a_diagnosis_that_is_too_long_is_refused(store: Store) -> None:
+    await store.save_jobs("s1", [record("a")])
+    with pytest.raises(InvalidInput):
+        await store.save_diagnosis("s1/a", diagnosed("app.import", sentence="x" * 70_000))

@@ -370,11 +370,19 @@ class TestInitializations:
         assert latest["sentence"] == "\N{REPLACEMENT CHARACTER}?" + "x" * 3998
 
 
+def _is_no_search_index(name: str | None, *_: Any) -> bool:
+    """What each database has of its own, and SQLAlchemy no words for; test_job_search.py tests what it does."""
+    return name not in ("job_places", "ix_jobs_search") and not str(name).startswith("job_search")
+
+
 class TestMigrations:
     async def test_revisions_make_the_tables_of_the_code(self, store: Store, database: str) -> None:
         async with connected(database) as connection:
             differences = await connection.run_sync(
-                lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
+                lambda sync: compare_metadata(
+                    MigrationContext.configure(sync, opts={"compare_type": True, "include_name": _is_no_search_index}),
+                    metadata,
+                )
             )
         assert differences == []
 

@@ -24,7 +24,8 @@ class Cluster:
         self.directory = directory
         self.ports = ports
         self.env = env
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboard']}", timeout=60)
+        headers = {"Authorization": f"Bearer {env['RAY_AUTH_TOKEN']}"} if "RAY_AUTH_TOKEN" in env else {}
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboard']}", headers=headers, timeout=60)
         self.address = f"127.0.0.1:{ports['gcs']}"
 
     def get(self, path: str, params: dict[str, str] | None = None) -> Any:

@@ -128,6 +128,12 @@ class FakePart:
     async def get_job(self, job_or_submission_id: str) -> Any:
         return self._say("get_job", job_or_submission_id)
 
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Any:
+        return self._say("diagnosis", (job_or_submission_id, by_model))
+
+    async def diagnoses(self, keys: list[str]) -> Any:
+        return self._say("diagnoses", keys)
+
     async def current(self) -> Any:
         return self._say("current")
 
@@ -235,6 +241,8 @@ def standard_answers() -> dict[str, Any]:
         "summary": summary(),
         "hierarchy": {"root": {}, "as_of": AS_OF, "degraded": []},
         "lifecycle": {"steps": [], "as_of": AS_OF, "degraded": []},
+        "diagnosis": NotFound("There is no job 'x'."),
+        "diagnoses": {"items": {}},
         "findings": {"items": [], "as_of": AS_OF, "degraded": []},
         "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
         "take_events": {"told": 1},

@@ -21,11 +21,13 @@ KEY = "key-of-the-events-0123"
         ("/jobs/lifecycle", ("lifecycle", None)),
         ("/jobs/findings", ("findings", None)),
         ("/cluster/leftovers", ("cluster_leftovers", None)),
+        ("/jobs/j/diagnosis", ("diagnosis", ("j", False))),
+        ("/jobs/j/diagnosis?words=model", ("diagnosis", ("j", True))),
         ("/jobs/raysubmit_1/stacks", ("job_stacks", "raysubmit_1")),
     ],
 )
 async def test_what_is_handed_on(path: str, asked: tuple[str, Any]) -> None:
-    made = served()
+    made = served(diagnosis={})
     async with made.client() as client:
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")

@@ -64,6 +64,7 @@ def test_roles() -> None:
         "GET /jobs/current": ("reader", token),
         "GET /jobs/{id}": ("reader", token),
         "GET /jobs/{id}/logs": ("reader", token),
+        "GET /jobs/{id}/diagnosis": ("reader", token),
         "GET /jobs/{id}/stacks": ("reader", token),
         "POST /jobs": ("operator", token),
         "POST /jobs/{id}/stop": ("operator", token),

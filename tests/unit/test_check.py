@@ -261,7 +261,8 @@ ORGAN = DEPLOYMENTS + "      - name: cognitive_organ_1\n        user_config:\n"
             "          default_skill: task.plam\n",
             [
                 f"c.yaml:11: {FIRST}.user_config.default_skill: got 'task.plam'; expected another "
-                "value: default_skill: 'task.plam' is not a skill of this organ; it has job.explain, task.plan"
+                "value: default_skill: 'task.plam' is not a skill of this organ; it has job.diagnose, "
+                "job.explain, task.plan"
             ],
             id="a default skill that the organ does not have",
         ),

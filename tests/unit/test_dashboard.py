@@ -12,11 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from serve_app import dashboard
 from serve_app.dashboard import DashboardClient, Listing, Piece
 from serve_app.errors import AppError, NotFound, Unavailable, UpstreamFailed
 from serve_app.ray_private import UnknownRay
+from serve_app.state_api import filters
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -115,6 +117,18 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
             [1],
             ("GET", "/nodes", {"view": "summary"}, None),
         ),
+        (
+            lambda ray: ray.rows_of("tasks", 7),
+            listed([1]),
+            Listing([1]),
+            ("GET", "/api/v0/tasks", {"detail": "True", "limit": "7"}, None),
+        ),
+        (
+            lambda ray: ray.log_files("n1", "worker-*"),
+            {"result": True, "data": {"result": {"worker_err": ["b", "a"], "internal": ["c"], "odd": 1}}},
+            ["a", "b", "c"],
+            ("GET", "/api/v0/logs", {"node_id": "n1", "glob": "worker-*"}, None),
+        ),
         (lambda ray: ray.serve_applications(), {"a": 1}, {"a": 1}, ("GET", "/api/serve/applications/", {}, None)),
         (
             lambda ray: ray.tasks_summary("01000000"),
@@ -148,6 +162,14 @@ async def test_questions(
     assert await ask(client) == value
     assert ray.asked == [(*request_, None)]
     await client.close()
+
+
+def test_several_filters_are_the_same_parameters_again() -> None:
+    asked = filters(job_id="01000000", state="FAILED")
+    assert str(URL("/x").with_query(asked)) == (
+        "/x?filter_keys=job_id&filter_keys=state&filter_predicates=%3D&filter_predicates=%3D"
+        "&filter_values=01000000&filter_values=FAILED"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,21 @@ from serve_app import ray_private
 class Gcs:
     """A GCS client that holds one key."""
 
-    def __init__(self, value: bytes | Exception | None) -> None:
+    def __init__(self, value: bytes | Exception | None, key: bytes = b"dashboard") -> None:
         self.value = value
+        self.key = key
 
     def internal_kv_get(self, key: bytes, namespace: bytes, timeout: float) -> bytes | None:
-        assert (key, namespace) == (b"dashboard", b"dashboard")
+        assert (key, namespace) == (self.key, b"dashboard")
         assert timeout > 0
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
 
 
-def connected(monkeypatch: pytest.MonkeyPatch, value: bytes | Exception | None) -> None:
+def connected(monkeypatch: pytest.MonkeyPatch, value: bytes | Exception | None, key: bytes = b"dashboard") -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr("ray._private.worker.global_worker", SimpleNamespace(gcs_client=Gcs(value)))
+    monkeypatch.setattr("ray._private.worker.global_worker", SimpleNamespace(gcs_client=Gcs(value, key)))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,21 @@ def test_the_address_comes_from_the_head(monkeypatch: pytest.MonkeyPatch, value:
     assert ray_private.dashboard_address() == wanted
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (b'["10.0.0.7", 52365, 40001]', "http://10.0.0.7:52365"),
+        (b'["fe80::1", 52365, 40001]', "http://[fe80::1]:52365"),
+        (b'["10.0.0.7", -1, -1]', None),
+        (None, None),
+        (ray.exceptions.RpcError("no GCS", 14), None),
+    ],
+)
+def test_the_agent_of_a_node(monkeypatch: pytest.MonkeyPatch, value: Any, wanted: str | None) -> None:
+    connected(monkeypatch, value, b"DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX:n1")
+    assert ray_private.agent_address("n1") == wanted
+
+
 def test_the_environment_wins_and_needs_no_private_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "__version__", "3.0.0")
     monkeypatch.setenv("SEEDCORE_DASHBOARD_URL", "http://elsewhere:1/")
@@ -54,6 +70,7 @@ def test_the_environment_wins_and_needs_no_private_name(monkeypatch: pytest.Monk
 def test_outside_a_cluster_there_is_none() -> None:
     assert ray_private.dashboard_address() is None
     assert ray_private.driver_exception_frames() == {}
+    assert ray_private.agent_address("n1") is None
 
 
 @pytest.mark.parametrize("name", ["dashboard_headers", "driver_exception_frames", "require_known_ray"])

@@ -63,7 +63,7 @@ def test_nothing_known() -> None:
         "findings": tuple(
             {
                 "verdict": "UNKNOWN", "subject": "observation", "sentence": reason, "action": action,
-                "at": None, "count": 1, "examples": (),
+                "at": None, "count": 1, "examples": (), "cause": None,
             }
             for reason in reasons
         ),

@@ -109,7 +109,7 @@ class Diagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """The diagnosis as the API and the command show it; ``code_class`` is called ``class`` there."""
-        plain = _plain(self)
+        plain: dict[str, Any] = _plain(self)
         plain["class"] = plain.pop("code_class")
         return plain
 

@@ -212,6 +212,31 @@ async def test_a_retry_does_not_take_the_job_of_another() -> None:
     assert (await refusal(actions(ray).retry("j", True))).code == "id_taken"
 
 
+class Past:
+    """Jobs that only the history knows."""
+
+    def __init__(self, **sessions: str) -> None:
+        self.rows = {id: {"id": id, "submission_id": id, "session": session} for id, session in sessions.items()}
+
+    async def find(self, wanted: str) -> dict[str, Any] | None:
+        row = self.rows.get(wanted)
+        return None if row is None else {"key": f"{row['session']}/{wanted}", "row": row}
+
+    async def forget(self, key: str) -> bool:
+        return self.rows.pop(key.partition("/")[2], None) is not None
+
+
+async def test_delete_what_only_the_history_knows() -> None:
+    past = Past(old="s0", gone="s1")
+    done = [await actions(FakeRay()).delete_past(id, past, "s1") for id in ("old", "gone")]
+    assert [each["sentence"] for each in done] == [
+        "It was of another session; the history has forgotten it.",
+        "Ray had forgotten it already; the history has forgotten it.",
+    ]
+    assert past.rows == {}
+    assert (await refusal(actions(FakeRay()).delete_past("old", past, "s1"))).code == "job_not_found"
+
+
 async def test_delete() -> None:
     ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
     done = await actions(ray).delete("j")

@@ -168,3 +168,10 @@ def test_only_so_many_kinds_and_causes_are_told() -> None:
 )
 def test_past_runs(told: dict[str, Any], wanted: PastRuns) -> None:
     assert past_runs_of(told) == wanted
+
+
+def test_failures_are_counted_by_the_code_of_their_diagnosis() -> None:
+    rows = judge(snapshot(*(submission(id, "FAILED", exit_code=1) for id in ("a", "b", "c"))), NOW)
+    codes = {rows[0].key: "app.import-error", rows[1].key: "unknown"}
+    found = ended_since(rows, ago(3_600), codes.get)["causes"]
+    assert [[cause, count] for cause, count, _ in found] == [["exit code 1", 2], ["app.import-error", 1]]

@@ -35,6 +35,9 @@ class Here:
             raise self.fail
         return {"CPU": 2.0, "GPU": 1.0}, {"CPU": 0.5}
 
+    def agent_address(self, node_id: str) -> str | None:
+        return None
+
     def exception_frames(self) -> dict[str, str]:
         return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
 
@@ -455,6 +458,16 @@ async def test_a_history_that_is_not_written_is_told(without_store: JobInspector
         "history is not being written: The store is unavailable: the disk of the database is full."
     ]
     assert len(without_store._watch.unwritten) == len(EVERY_VERDICT)
+
+
+async def test_a_job_that_is_deleted_waits_for_the_history_no_longer(without_store: JobInspector) -> None:
+    await without_store.list_jobs({})
+    watch = without_store._watch
+    key = next(iter(watch.unwritten))
+    with pytest.raises(Unavailable, match="disk of the database is full"):
+        await watch.archive.forget(key)
+    assert key not in watch.unwritten
+    assert len(watch.unwritten) == len(EVERY_VERDICT) - 1
 
 
 async def test_events_are_taken_and_bring_a_look(inspector: JobInspector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,12 @@ class Archive:
     """A store that answers, and knows nothing of the last minutes."""
 
     async def ended_since(
-        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False
+        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False, code_of: Any = None
     ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
 
 
-def answers(failure: str | None) -> JobAnswers:
+def answers(failure: str | None, given_up: int = 0) -> JobAnswers:
     seen = snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED"))
     rows = judge(seen, NOW)
 
@@ -34,9 +34,15 @@ def answers(failure: str | None) -> JobAnswers:
         return Seen(seen, rows, {row.key: row for row in rows}, [], True)
 
     watch = SimpleNamespace(
-        latest=SimpleNamespace(get=get), archive=Archive(), history_failure=failure, findings=lambda seen: []
+        latest=SimpleNamespace(get=get),
+        archive=Archive(),
+        history_failure=failure,
+        jobs_given_up=given_up,
+        findings=lambda seen: [],
     )
-    return JobAnswers(watch, None, SimpleNamespace(exception_frames=dict), frozenset())  # type: ignore[arg-type]
+    here = SimpleNamespace(exception_frames=dict)
+    diagnoses = SimpleNamespace(code_of=lambda key: None)
+    return JobAnswers(watch, None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,11 @@ async def test_failures_count_also_while_the_store_takes_nothing(
     assert (told["windows"], told["degraded"]) == ({"5m": ended, "1h": ended}, degraded)
     figures = await answers(failure).figures({"window": "5m"})
     assert (figures["jobs"]["failed"], figures["degraded"]) == (ended["failed"], degraded)
+
+
+async def test_jobs_that_were_given_up_are_told() -> None:
+    found = await answers("The disk is full.", 7).figures({"window": "5m"})
+    assert found["degraded"] == [
+        "history is not being written: The disk is full.",
+        "history: 7 jobs wait for it no longer, too many did.",
+    ]

@@ -124,6 +124,7 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "session": "",
         "owner": None,
         "action": "Nothing to do.",
+        "code": None,
     }
 
 

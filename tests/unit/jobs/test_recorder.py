@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.errors import Unavailable
+from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs import recorder as recorder_module
 from serve_app.jobs.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
@@ -42,9 +42,13 @@ class FakeHistory:
         self.over: list[str] = []
         self.runs: dict[str, Json] = {}
         self.during_save: Any = None
+        self.closed = False
+        self.refuses: set[str] = set()
 
-    async def save_jobs(self, session: str, records: Sequence[Json]) -> None:
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         self._answer(("save", [record["key"] for record in records]))
+        if any(record["key"] in self.refuses for record in records):
+            raise InvalidInput("It holds a NUL character.")
         before = dict(self.jobs)
         for record in records:
             judged = [record[name] for name in ("status", "outcome", "verdict", "rule")]
@@ -54,6 +58,8 @@ class FakeHistory:
             self.jobs[record["key"]] = record
         if self.during_save is not None:
             self.during_save()
+        was_closed, self.closed = self.closed, False
+        return was_closed
 
     async def open_jobs(self, session: str) -> list[str]:
         self._answer(("open", session))
@@ -144,7 +150,7 @@ async def test_what_pages_and_figures_depend_on_is_written_anew(
         [row] = judge(snapshot(job), NOW)
         recorder.offer([row], complete=True)
         await recorder.write_once()
-        assert history.jobs[key("a")] == record_of(row)
+        assert history.jobs[key("a")] == {**record_of(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
 
 
 async def test_while_the_store_is_down_every_state_waits_its_turn(recorder: Recorder, history: FakeHistory) -> None:
@@ -179,6 +185,121 @@ async def test_of_jobs_that_ray_has_forgotten_only_so_many_wait(
     for number in range(5):
         recorder.offer(rows(**{f"j{number}": "SUCCEEDED"}), complete=True)
     assert list(recorder.unwritten) == [key("j2"), key("j3"), key("j4")]
+    assert recorder.given_up == 2
+
+
+async def test_of_all_jobs_only_the_newest_wait_and_the_rest_is_counted_and_offered_again(
+    recorder: Recorder, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_MOST_WAITING", 3)
+    history.failure = DOWN
+    jobs = [submission(f"j{number}", "SUCCEEDED", began=100 - number) for number in range(7)]
+    offered = judge(snapshot(*jobs), NOW)
+    for _ in range(2):
+        recorder.offer(offered, complete=True)
+        await recorder.write_once()
+        assert (sorted(recorder.unwritten), recorder.given_up) == ([key("j4"), key("j5"), key("j6")], 4)
+    history.failure = None
+    await recorder.write_once()
+    assert (recorder.given_up, len(history.jobs)) == (0, 3)
+    monkeypatch.setattr(recorder_module, "_MOST_WAITING", 7)
+    assert recorder.offer(offered, complete=True) is True
+    await recorder.write_once()
+    assert sorted(history.jobs) == [key(f"j{number}") for number in range(7)]
+
+
+async def test_a_transition_is_of_the_time_when_it_was_judged(
+    recorder: Recorder, history: FakeHistory, clock: Clock
+) -> None:
+    history.failure = DOWN
+    for status, seen_at in (("RUNNING", ago(60)), ("RUNNING", ago(50)), ("FAILED", ago(40))):
+        recorder.offer(rows(a=status), complete=True, seen_at=seen_at)
+        await recorder.write_once()
+    history.failure, times = None, []
+    history.during_save = lambda: times.extend(each["seen_us"] for each in history.jobs.values())
+    await recorder.write_once()
+    assert times[:2] == [round(ago(seconds).timestamp() * 1_000_000) for seconds in (60, 40)]
+
+
+async def test_what_the_store_refuses_is_set_aside_and_others_are_written(
+    recorder: Recorder, history: FakeHistory, caplog: pytest.LogCaptureFixture
+) -> None:
+    history.refuses = {key("j3"), key("j17")}
+    recorder.offer(rows(**{f"j{number}": "SUCCEEDED" for number in range(40)}), complete=True)
+    await recorder.write_once()
+    assert (recorder.failure, recorder.unwritten, recorder.refused) == (None, {}, 2)
+    assert sorted(history.jobs) == sorted(key(f"j{number}") for number in range(40) if number not in (3, 17))
+    told = [(record.action, record.job) for record in caplog.records if record.levelname == "WARNING"]  # type: ignore[attr-defined]
+    assert sorted(told) == [("job_refused", key("j17")), ("job_refused", key("j3"))]
+    assert len(history.told()) < 30, "it is searched for by halves"
+    recorder.offer(rows(**{f"j{number}": "SUCCEEDED" for number in range(40)}), complete=True)
+    await recorder.write_once()
+    assert history.told() == [], "and not tried again"
+
+
+@pytest.mark.parametrize("by_upkeep", [False, True])
+async def test_open_jobs_are_written_again_when_the_session_had_been_closed(
+    recorder: Recorder, history: FakeHistory, clock: Clock, by_upkeep: bool
+) -> None:
+    recorder.offer(rows(a="RUNNING", b="SUCCEEDED", c="RUNNING"), complete=True)
+    await recorder.write_once()
+    history.told()
+    history.closed = True
+    if by_upkeep:
+        clock.now += timedelta(minutes=1)
+        await recorder.write_once()
+    else:
+        recorder.offer(rows(a="FAILED", b="SUCCEEDED", c="RUNNING"), complete=True)
+    await recorder.write_once()
+    again = [("save", ["/c", "/a"])] if by_upkeep else [("save", ["/a"]), ("save", ["/c"])]
+    assert (history.told(), recorder.unwritten) == (again, {})
+
+
+class TestDeletedJobs:
+    async def test_what_waits_of_it_is_not_written(self, recorder: Recorder, history: FakeHistory) -> None:
+        history.failure = DOWN
+        offered = rows(a="FAILED", b="FAILED")
+        recorder.offer(offered, complete=True)
+        await recorder.write_once()
+        await recorder.let_go(key("a"))
+        history.failure = None
+        # A look that was under way may have it still, and with another judgement.
+        recorder.offer(offered, complete=True)
+        recorder.offer(rows(a="STOPPED", b="FAILED"), complete=True)
+        await recorder.write_once()
+        assert list(history.jobs) == [key("b")]
+
+    async def test_what_is_being_written_of_it_is_waited_for(self, recorder: Recorder, history: FakeHistory) -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        save_jobs = history.save_jobs
+
+        async def slow(session: str, records: Sequence[Json]) -> bool:
+            begun.set()
+            await go_on.wait()
+            return await save_jobs(session, records)
+
+        history.save_jobs = slow  # type: ignore[method-assign]
+        recorder.offer(rows(a="FAILED"), complete=True)
+        writing = asyncio.create_task(recorder.write_once())
+        await begun.wait()
+        deleting = asyncio.create_task(recorder.let_go(key("a")))
+        await asyncio.sleep(0)
+        assert not deleting.done()
+        go_on.set()
+        await deleting
+        assert list(history.jobs) == [key("a")], "so that the delete that follows finds it"
+        await writing
+
+    async def test_another_with_its_id_is_written(self, recorder: Recorder, history: FakeHistory) -> None:
+        for began, status in ((20, "FAILED"), (10, "SUCCEEDED")):
+            recorder.offer(judge(snapshot(submission("a", status, began=began)), NOW), complete=True)
+            await recorder.write_once()
+            assert history.jobs.pop(key("a"))["outcome"] == status.lower()
+            await recorder.let_go(key("a"))
+        recorder.offer([], complete=True)
+        recorder.offer(judge(snapshot(submission("a", "SUCCEEDED", began=10)), NOW), complete=True)
+        await recorder.write_once()
+        assert list(history.jobs) == [key("a")]
 
 
 async def test_what_changes_while_it_is_written_is_written_again(recorder: Recorder, history: FakeHistory) -> None:

@@ -82,6 +82,10 @@ class FakeWays:
             raise SkillNotFound(f"There is no job {job_id!r}.")
         return self.jobs[job_id]
 
+    async def diagnosis(self, job_id: str, timeout_s: float) -> dict[str, Any]:
+        assert 0 < timeout_s <= 60
+        return {"id": job_id, "diagnosis": {"code": (await self.get_job(job_id))["rule"]}}
+
     async def probe(self, organ_id: str, timeout_s: float) -> dict[str, Any]:
         if organ_id in self.silent:
             raise SkillUnavailable(f"{organ_id} has no replica that answers.")

@@ -143,6 +143,19 @@ async def test_job_explain(parameters: dict[str, Any], status: int | None) -> No
         assert reply["problem"]["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [({"id": "02000000"}, None), ({"id": "x"}, 404), ({}, 422), ({"id": "x", "job_id": "x"}, 422)],
+)
+async def test_job_diagnose(parameters: dict[str, Any], status: int | None) -> None:
+    made = await organ("Cognitive", ways=FakeWays(jobs={"02000000": {**CRASHED, "rule": "app.exception"}}))
+    reply = await made.execute(task("job.diagnose", **parameters))
+    if status is None:
+        assert reply["result"]["output"] == {"id": "02000000", "diagnosis": {"code": "app.exception"}}
+    else:
+        assert reply["problem"]["status"] == status
+
+
 async def test_a_preview_does_nothing() -> None:
     made = await organ("Actuator")
     output = (await made.execute(task("fetch", "download a web page", url="https://example.com")))["result"]["output"]

@@ -92,3 +92,9 @@ def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="the database file cannot be opened, read or written"):
         database_url(Env(home=tmp_path / "file" / "home"))
+
+
+def test_a_sqlite_that_cannot_search_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.store.engine._has_fts5", lambda: False)
+    with pytest.raises(StoreMisconfigured, match="built without FTS5"):
+        create_engine("sqlite:////state/store.db")

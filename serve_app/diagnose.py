@@ -1,0 +1,115 @@
+"""Why a job failed, from log files alone: ``python -m serve_app.diagnose LOG…``, and ``-`` for standard input.
+
+Needs no cluster and no Ray. Each file is one job's log; what Ray's row said goes in with ``--field``. Exit code: 0 when
+a diagnosis was printed for each file, whatever it says; 2 when a file cannot be read or an option is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
+from serve_app.jobs.diagnosis.engine import diagnose
+from serve_app.jobs.diagnosis.field_rules import from_pairs
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.telling import told
+from serve_app.redaction import printable
+
+STANDARD_INPUT = "-"
+_PIECE_BYTES = 1_048_576
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a diagnosis of each file; the exit code."""
+    parser = _parser()
+    _speak_any_language()
+    options = parser.parse_args(arguments)
+    try:
+        fields = from_pairs(dict(_pair(each) for each in options.field))
+        catalogue = _catalogue(options.signatures)
+    except (ValueError, OSError) as error:
+        parser.error(printable(str(error)))
+    unread = 0
+    for place, name in enumerate(options.logs):
+        try:
+            diagnosis = _diagnosis_of(name, fields, catalogue)
+        except OSError as error:
+            print(f"error: {printable(name)}: {error.strerror}", file=sys.stderr)
+            unread += 1
+            continue
+        _print(diagnosis, name, as_json=options.json, is_first=place == 0)
+    return 2 if unread else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m serve_app.diagnose", description="Why a Ray job failed, from its log. Needs no cluster."
+    )
+    parser.add_argument("logs", nargs="+", metavar="LOG", help="a file, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line for each file")
+    parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what Ray's row says: status, error_type, driver_exit_code, message, type, entrypoint; may be repeated",
+    )
+    parser.add_argument("--signatures", metavar="FILE", help="own signatures, a YAML list as in user_config")
+    return parser
+
+
+def _speak_any_language() -> None:
+    """Words of logs must not end in an error because this terminal cannot show them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"--field is NAME=VALUE, not {text[:80]!r}")
+    return name.strip(), value
+
+
+def _catalogue(own: str | None) -> Catalogue:
+    if own is None:
+        return built_in()
+    # Only who has signatures of their own pays for YAML and validation.
+    from serve_app.jobs.diagnosis.own_signatures import catalogue_with, signatures_of_yaml
+
+    return catalogue_with(signatures_of_yaml(Path(own).read_text(encoding="utf-8")))
+
+
+def _diagnosis_of(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis:
+    if name == STANDARD_INPUT:
+        return diagnose(fields, [Source(_shown(name), SourceKind.FILE, _pieces(sys.stdin.buffer))], catalogue)
+    with Path(name).open("rb") as file:
+        return diagnose(fields, [Source(_shown(name), SourceKind.FILE, _pieces(file))], catalogue)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+
+
+def _print(diagnosis: Diagnosis, name: str, *, as_json: bool, is_first: bool) -> None:
+    if as_json:
+        row: dict[str, Any] = {"source": _shown(name), **diagnosis.as_json()}
+        print(json.dumps(row))
+        return
+    print(("" if is_first else "\n") + told(diagnosis, _shown(name)))
+
+
+def _shown(name: str) -> str:
+    return printable(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""A diagnosis as the API answers it and as the history keeps it: plain dicts, bounded. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.views import time_view
+
+Json = dict[str, Any]
+
+# As many as the history takes of one.
+MAX_CHARS = 60_000
+# What may go, in this order, when a diagnosis is longer than is kept.
+_FIRST_TO_GO = ("candidates", "chain", "unavailable", "evidence", "advice")
+_EXIT_CODE = re.compile(r"exit code (-?\d{1,5})")
+_ERROR_TYPE = re.compile(r"FAILED, ([A-Z][A-Z_]{3,80})")
+_STATUSES = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
+
+
+def of_diagnosis(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> Json:
+    """What ``GET /jobs/{id}/diagnosis`` answers of a job that has ended."""
+    answer = _answer(id, outcome, diagnosis.as_json(), None, as_of)
+    for name in _FIRST_TO_GO:
+        if len(json.dumps(answer)) <= MAX_CHARS:
+            break
+        answer["diagnosis"][name] = answer["diagnosis"][name][:1] if name == "evidence" else []
+    return answer
+
+
+def of_unended(id: str, outcome: str, stillness: Json | None, as_of: datetime) -> Json:
+    """The same of a job that waits or runs."""
+    degraded = [] if stillness is not None else ["Whether it makes progress is not looked at."]
+    return {**_answer(id, outcome, None, stillness, as_of), "degraded": degraded}
+
+
+def brief(answer: Mapping[str, Any]) -> Json | None:
+    """The diagnosis in a line or three: code, title, certainty, one line of evidence, the first advice."""
+    diagnosis = answer.get("diagnosis") or {}
+    if diagnosis.get("code") is None:
+        return None
+    evidence, advice = diagnosis.get("evidence") or [None], diagnosis.get("advice") or [None]
+    return {
+        **{name: diagnosis.get(name) for name in ("code", "title", "certainty", "class")},
+        "evidence": evidence[0],
+        "advice": advice[0],
+    }
+
+
+def evidence_of_past(stored: Mapping[str, Any]) -> tuple[Fields, list[Source], tuple[str, ...]]:
+    """What the history still tells of a job's end, for the engine; and what is missing."""
+    row = stored["row"]
+    facts = " ".join(str(each.get("fact")) for each in stored.get("evidence") or ())
+    error_type, exit_code = _ERROR_TYPE.search(facts), _EXIT_CODE.search(facts)
+    fields = Fields(
+        status=_STATUSES.get(row["outcome"]),
+        error_type=None if error_type is None else error_type[1],
+        driver_exit_code=None if exit_code is None else int(exit_code[1]),
+        type=row.get("type"),
+        entrypoint=row.get("entrypoint"),
+    )
+    kept = stored.get("log_excerpt")
+    name = "kept end of the driver's log"
+    sources = [Source(name, SourceKind.DRIVER, [kept.encode("utf-8", "replace")])] if kept else []
+    what = "of its driver's log only the last lines are left" if kept else "no log of it is left"
+    return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
+
+
+def _answer(id: str, outcome: str, diagnosis: Json | None, stillness: Json | None, as_of: datetime) -> Json:
+    return {
+        "id": id,
+        "outcome": str(outcome),
+        "diagnosis": diagnosis,
+        "stillness": stillness,
+        "as_of": time_view(as_of),
+        "degraded": [],
+    }

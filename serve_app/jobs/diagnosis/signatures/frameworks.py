@@ -1,0 +1,64 @@
+"""Frameworks on Ray that wrap a failure of their own workers."""
+
+from __future__ import annotations
+
+from serve_app.jobs.diagnosis.models import Certainty
+from serve_app.jobs.diagnosis.signature import Role, Signature
+
+SIGNATURES: tuple[Signature, ...] = (
+    Signature(
+        name="vllm-engine",
+        code="app.exception",
+        contains=(
+            "Engine core initialization failed",
+            "EngineDeadError",
+            "EngineCore encountered an issue",
+            "AsyncEngineDeadError",
+            "Background loop has errored",
+            "Engine process failed to start",
+            "MQEngineDeadError",
+            "EngineCore died",
+            "EngineCore failed to start",
+        ),
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "RuntimeError: Engine core initialization failed. See root cause above.",
+            "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.",
+        ),
+        near_misses=("Engine core initialization took 3 s",),
+    ),
+    Signature(
+        name="tune-train",
+        code="app.task-exception",
+        contains=(
+            "Trials did not complete",
+            "TrainingFailedError",
+            "TuneError",
+            "WorkerGroupError",
+            "The Ray Train run failed",
+            "ControllerError",
+        ),
+        pattern=r"TuneError: |TrainingFailedError|Trials did not complete|WorkerGroupError|ControllerError: ",
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "ray.tune.error.TuneError: ('Trials did not complete', [PPO_1])",
+            "ray.train.base_trainer.TrainingFailedError: The Ray Train run failed.",
+        ),
+        near_misses=("all trials completed",),
+    ),
+    Signature(
+        name="called-process",
+        code="app.exception",
+        contains=("CalledProcessError: ", "ChildFailedError"),
+        pattern=r"CalledProcessError: Command|ChildFailedError:",
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
+            "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:",
+        ),
+        near_misses=("except CalledProcessError as error",),
+    ),
+)

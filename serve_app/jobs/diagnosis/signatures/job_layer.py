@@ -1,0 +1,92 @@
+"""The layer of Ray that runs submissions: supervisors, agents, ids."""
+
+from __future__ import annotations
+
+from serve_app.jobs.diagnosis.models import Certainty
+from serve_app.jobs.diagnosis.signature import Role, Signature
+
+SIGNATURES: tuple[Signature, ...] = (
+    Signature(
+        name="supervisor-start-timeout",
+        code="job.start-timeout",
+        contains=("Job supervisor actor failed to start within",),
+        role=Role.CAUSE,
+        matches=(
+            "Job supervisor actor failed to start within 900 seconds. This may be because the job entrypoint's specified resources",
+            "Job supervisor actor failed to start within 5.0 seconds.",
+        ),
+        near_misses=("Job supervisor actor started",),
+    ),
+    Signature(
+        name="supervisor-unschedulable",
+        code="scheduling.node-affinity",
+        contains=("Job supervisor actor could not be scheduled",),
+        role=Role.WRAPPER,
+        matches=(
+            "Job supervisor actor could not be scheduled: The actor is not schedulable: x",
+            "Job supervisor actor could not be scheduled: ",
+        ),
+        near_misses=("Job supervisor actor was scheduled",),
+    ),
+    Signature(
+        name="supervisor-died",
+        code="job.supervisor-died",
+        contains=("Job supervisor actor died",),
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Job supervisor actor died: The actor died unexpectedly before finishing this task.",
+            "Job supervisor actor died: x",
+        ),
+        near_misses=("the supervisor lives",),
+    ),
+    Signature(
+        name="supervisor-lost",
+        code="job.supervisor-lost",
+        contains=(
+            "failed to get job supervisor",
+            "Failed to start supervisor actor",
+            "job supervisor could not be found",
+        ),
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Unexpected error occurred: failed to get job supervisor.",
+            "Failed to start supervisor actor raysubmit_1: 'x'. Full traceback:",
+        ),
+        near_misses=("got the job supervisor",),
+    ),
+    Signature(
+        name="monitor-failed",
+        code="job.status-unreliable",
+        contains=("Unexpected error occurred: ",),
+        pattern=r"Unexpected error occurred: .{0,300}(?:CANCELLED|UNAVAILABLE|[Dd]eadline [Ee]xceeded|DEADLINE_EXCEEDED|RpcError|rpc_code|timed out)",
+        role=Role.CAUSE,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Unexpected error occurred: failed to connect to all addresses; UNAVAILABLE",
+            "Unexpected error occurred: <RpcError status = CANCELLED>",
+        ),
+        near_misses=("Unexpected error occurred: failed to get job supervisor.",),
+    ),
+    Signature(
+        name="duplicate-id",
+        code="job.duplicate-id",
+        contains=("already exists. Please use a different submission_id",),
+        matches=(
+            "RuntimeError: Job with submission_id nightly already exists. Please use a different submission_id.",
+            "ValueError: Job with submission_id a already exists. Please use a different submission_id.",
+        ),
+        near_misses=("the file already exists",),
+    ),
+    Signature(
+        name="no-agent",
+        code="job.no-agent",
+        contains=("No available agent to submit job",),
+        matches=(
+            "RuntimeError: No available agent to submit job, please try again later.",
+            "500: No available agent to submit job, please try again later.",
+        ),
+        near_misses=("an agent is available",),
+    ),
+)

@@ -1,0 +1,111 @@
+"""Memory of nodes and processes."""
+
+from __future__ import annotations
+
+from serve_app.jobs.diagnosis.models import Certainty
+from serve_app.jobs.diagnosis.signature import Role, Signature
+
+SIGNATURES: tuple[Signature, ...] = (
+    Signature(
+        name="memory-monitor",
+        code="memory.node-oom",
+        contains=(
+            "due to the node running low on memory",
+            "due to memory pressure (OOM)",
+            "OutOfMemoryError: Task was killed",
+            "OutOfMemoryError: Actor was killed",
+            "NODE_OUT_OF_MEMORY",
+            "was killed due to memory pressure",
+            "Killing worker because the node is running low on memory",
+            "Memory on the node (IP:",
+            "is running low on memory and was killed",
+        ),
+        matches=(
+            "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",
+            "(raylet) 2 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to other reasons at node (ID: x)",
+        ),
+        near_misses=(
+            "Some common causes include: (1) the process was killed by the OOM killer due to high memory usage",
+        ),
+    ),
+    Signature(
+        name="kernel-oom",
+        code="memory.node-oom",
+        contains=(
+            "Out of memory: Kill",
+            "oom-kill:",
+            "invoked oom-killer",
+            "OOMKilled",
+            "Memory cgroup out of memory",
+            "oom_reaper",
+        ),
+        unless=r"OOMKilled(?:\"|')?[:=]\s?(?:false|False)|if OOMKilled|may (?:be|have)",
+        matches=("[1234.5] Out of memory: Killed process 77 (python) total-vm:9kB", "  Reason: OOMKilled"),
+        near_misses=("OOMKilled: false",),
+    ),
+    Signature(
+        name="out-of-memory-old",
+        code="memory.node-oom",
+        contains=("RayOutOfMemoryError", "More than 95% of the memory on node"),
+        pattern=r"RayOutOfMemoryError: |More than \d+% of the memory on node",
+        matches=(
+            "ray._private.memory_monitor.RayOutOfMemoryError: Heap memory usage for ray is 0.9",
+            "RayOutOfMemoryError: More than 95% of the memory on node x is used (59 / 62 GB).",
+        ),
+        near_misses=("RayOutOfMemoryError is retried",),
+    ),
+    Signature(
+        name="worker-lost",
+        code="memory.process-killed",
+        contains=(
+            "Worker unexpectedly exits with a connection error code 2",
+            "The process receives a SIGKILL",
+            "The worker died unexpectedly while executing this task",
+            "A worker died or was killed while executing a task by an unexpected system error",
+            "Worker exits with an exit code None",
+            "WorkerCrashedError",
+            "The worker may have exceeded K8s pod memory limits",
+            "The leased worker has died",
+            "Worker exit type: SYSTEM_ERROR",
+            "SYSTEM_ERROR: Worker unexpectedly exits",
+            "RpcError: RPC error: Socket closed",
+        ),
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file.",
+            "ray.exceptions.WorkerCrashedError: The worker died unexpectedly while executing this task.",
+        ),
+        near_misses=("Worker exit type: INTENDED_USER_EXIT",),
+    ),
+    Signature(
+        name="killed-line",
+        code="memory.process-killed",
+        contains=("Killed", "SIGKILL", "signal 9", "exit code 137", "exitcode: -9", "return code -9", "exit code -9"),
+        pattern=r"\bline \d{1,5}: {1,4}\d{1,8} Killed\b|^(?:\[\d{1,3}\]\S? {1,4})?(?:\d{1,8} )?Killed(?: {2}|$)|signal 9\b|\bSIGKILL\b|exit ?code:? ?(?:137|-9)\b|(?:return|exit) code -9\b",
+        unless=r"killed by user|Job is now being force-killed|ray\.kill|[Ss]ending SIGKILL|will be",
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=("./monthly.sh: line 32: 3376060 Killed                  nice -n 19 python a.py", "Killed"),
+        near_misses=("Killed 3 idle connections of the pool",),
+    ),
+    Signature(
+        name="memory-error",
+        code="memory.process-killed",
+        contains=(
+            "MemoryError",
+            "std::bad_alloc",
+            "Cannot allocate memory",
+            "DefaultCPUAllocator: can't allocate memory",
+            "DefaultCPUAllocator: not enough memory",
+        ),
+        pattern=r"(?:^|\s|\.)_?(?:Array)?MemoryError(?::|$)|std::bad_alloc|Cannot allocate memory|DefaultCPUAllocator: ",
+        role=Role.CAUSE,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 90 GiB",
+            "OSError: [Errno 12] Cannot allocate memory",
+        ),
+        near_misses=("the class MemoryErrorHandler was loaded",),
+    ),
+)

@@ -1,0 +1,58 @@
+"""A diagnosis in words for a terminal. Pure; the texts in it are redacted already."""
+
+from __future__ import annotations
+
+import textwrap
+
+from serve_app.jobs.diagnosis.models import Diagnosis, Evidence
+from serve_app.redaction import printable
+
+_WIDTH = 110
+_CLASS = {
+    "transient": "trying again can help",
+    "permanent": "trying again does not help until something is changed",
+    "capacity": "helps once the cluster has room",
+    "needs-second-signal": "look for a second signal before acting",
+    "intended": "ended on purpose",
+}
+
+
+def told(diagnosis: Diagnosis, name: str) -> str:
+    """The diagnosis of ``name`` as lines for people."""
+    lines = [f"{name}: {_headline(diagnosis)}", *_wrapped(diagnosis.sentence, "  ")]
+    if diagnosis.evidence:
+        lines += ["  evidence", *(f"    {_quote(each)}" for each in diagnosis.evidence)]
+    if len(diagnosis.chain) > 1:
+        codes = " <- ".join(step.code for step in diagnosis.chain)
+        lines += _wrapped(f"from what was seen to its cause: {codes}", "  ")
+    if diagnosis.advice:
+        lines += ["  what to do"]
+        for number, advice in enumerate(diagnosis.advice, 1):
+            lines += _wrapped(f"{number}. {advice}", "    ")
+    if diagnosis.docs:
+        lines.append(f"  see {diagnosis.docs}")
+    if diagnosis.candidates:
+        lines += ["  not it"]
+        for candidate in diagnosis.candidates:
+            lines += _wrapped(f"{candidate.code}: {candidate.why_not}", "    ")
+    for sentence in diagnosis.unavailable:
+        lines += _wrapped(f"not looked at: {sentence}", "  ")
+    return printable("\n".join(lines))
+
+
+def _headline(diagnosis: Diagnosis) -> str:
+    if diagnosis.code is None:
+        return diagnosis.title
+    parts = [str(diagnosis.certainty)] if diagnosis.certainty else []
+    if diagnosis.code_class is not None:
+        parts.append(_CLASS[diagnosis.code_class])
+    return f"{diagnosis.code} ({diagnosis.title}; {'; '.join(parts)})" if parts else f"{diagnosis.code}"
+
+
+def _quote(evidence: Evidence) -> str:
+    place = f"{evidence.source}:{evidence.line}" if evidence.line else evidence.source
+    return f"{place}: {' '.join(evidence.quote.split())[:240]}"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ") or []

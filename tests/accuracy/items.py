@@ -1,0 +1,76 @@
+"""Logs of known cause: made by real runs (``tests/corpus``) and published by users (``SEEDCORE_DATA``)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
+
+MADE = Path(__file__).parents[1] / "corpus" / "made"
+_FOUND = "found-logs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One log with its label; ``primary`` is a code, ``none`` or ``unknown``."""
+
+    id: str
+    part: str  # made, held-out, found
+    primary: str
+    acceptable: frozenset[str]
+    evidence: str
+    fields: Fields
+    texts: tuple[tuple[str, SourceKind, bytes], ...]
+
+    def sources(self) -> list[Source]:
+        return [Source(name, kind, [data]) for name, kind, data in self.texts]
+
+
+def made_items(folder: Path = MADE) -> list[Item]:
+    """Recordings of real runs; a third of them, by the hash of their id, is kept apart from tuning."""
+    return [_made(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
+
+
+def found_items() -> list[Item] | None:
+    """Logs that users published; None where that file is not beside the project."""
+    place = found_file()
+    if not place.is_file():
+        return None
+    return [_found(json.loads(line)) for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def found_file() -> Path:
+    beside = Path(__file__).parents[2].parent / "shared" / "data"
+    return Path(os.environ.get("SEEDCORE_DATA", str(beside))) / _FOUND
+
+
+def is_held_out(id: str) -> bool:
+    return int.from_bytes(hashlib.sha256(id.encode()).digest(), "big") % 3 == 0
+
+
+def _made(row: dict[str, Any]) -> Item:
+    # The message is a field of the row; a source of its own would be the same words twice.
+    sources = [each for each in row["sources"] if each["name"] != "job message"]
+    texts = tuple((each["name"], SourceKind(each["kind"]), _bytes(each)) for each in sources)
+    part = "held-out" if is_held_out(row["id"]) else "made"
+    return _item(row, part, texts)
+
+
+def _found(row: dict[str, Any]) -> Item:
+    return _item(row, "found", ((row["id"], SourceKind.FILE, row["text"].encode("utf-8", "surrogateescape")),))
+
+
+def _item(row: dict[str, Any], part: str, texts: tuple[tuple[str, SourceKind, bytes], ...]) -> Item:
+    known = {"status", "error_type", "driver_exit_code", "message", "type", "entrypoint"}
+    fields = Fields(**{name: value for name, value in (row.get("fields") or {}).items() if name in known})
+    return Item(row["id"], part, row["primary"], frozenset(row["acceptable"]), row.get("evidence") or "", fields, texts)
+
+
+def _bytes(source: dict[str, Any]) -> bytes:
+    return base64.b64decode(source["base64"]) if "base64" in source else source["text"].encode()

@@ -1,0 +1,134 @@
+"""The inspector's diagnoses, with the real engine, of jobs of a recorded cluster, as the API describes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from serve_app.dashboard import Listing, Piece
+from serve_app.errors import NotFound
+from serve_app.jobs.diagnosis import answers
+from serve_app.jobs.diagnosis.models import Candidate, Certainty, Diagnosis, Evidence, Step
+from serve_app.jobs.inspector import JobInspector
+from tests.unit.jobs.recorded import Replay, answer, taken_at
+from tests.unit.jobs.test_inspector import Clock, Here
+from tests.unit.test_api_openapi import validate
+
+LOG = b"""loading
+Traceback (most recent call last):
+  File "job.py", line 3, in <module>
+    import no_such_module_of_ours
+ModuleNotFoundError: No module named 'no_such_module_of_ours'
+"""
+AGENT = "http://127.0.0.1:52365"
+QUOTED = "ModuleNotFoundError: No module named 'no_such_module_of_ours'"
+
+
+class WithLogs(Replay):
+    """The recording, and one log for every submission."""
+
+    log: bytes | None = LOG
+
+    async def job(self, submission_id: str) -> dict[str, Any]:
+        self.asked.append(f"job {submission_id}")
+        raw = next(row for row in answer("jobs") if row["submission_id"] == submission_id)
+        return {**raw, "driver_agent_http_address": AGENT}
+
+    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+        self.asked.append(f"piece {url}")
+        if self.log is None:
+            raise NotFound("There is no such log.")
+        return Piece(self.log[start : start + most_bytes], start, len(self.log))
+
+    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
+        return Listing([])
+
+    async def log_files(self, node_id: str, pattern: str) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def ray() -> WithLogs:
+    return WithLogs()
+
+
+@pytest.fixture
+async def inspector(ray: WithLogs) -> AsyncIterator[JobInspector]:
+    made = JobInspector(None, ray, Here(), taken_at, Clock())  # type: ignore[arg-type]
+    # Looking whether a job moves takes time and other questions, which have tests of their own.
+    made._diagnoses.stillnesses = None
+    yield made
+    await made.close()
+
+
+async def test_a_submission_that_failed(inspector: JobInspector, ray: WithLogs) -> None:
+    assert (await inspector.get_job("submission-exit-3"))["diagnosis"] is None
+    found = await inspector.diagnosis("submission-exit-3")
+    validate(found, "DiagnosisAnswer")
+    diagnosis = found["diagnosis"]
+    evidence = {"source": "job-driver-submission-exit-3.log", "line": 5, "quote": QUOTED}
+    assert evidence in diagnosis["evidence"]
+    assert diagnosis["code"] is not None
+    assert [each for each in ray.asked if "piece" in each] == [f"piece {AGENT}/logs/job-driver-submission-exit-3.log"]
+    whole = await inspector.get_job("submission-exit-3")
+    assert (whole["code"], whole["diagnosis"]) == (diagnosis["code"], diagnosis)
+    rows = {row["id"]: row["code"] for row in (await inspector.list_jobs({"limit": 500}))["items"]}
+    assert {id: code for id, code in rows.items() if code is not None} == {"submission-exit-3": diagnosis["code"]}
+    causes = (await inspector.summary({"window": "1h"}))["failures_by_cause"]
+    assert {"cause": diagnosis["code"], "count": 1, "example": "submission-exit-3"} in causes
+    key = f"{whole['session']}/submission-exit-3"
+    brief = (await inspector.diagnoses([key, "no/such"]))["items"]
+    assert [(name, each["code"]) for name, each in brief.items()] == [(key, diagnosis["code"])]
+
+
+async def test_without_its_log(inspector: JobInspector, ray: WithLogs) -> None:
+    ray.log = None
+    found = await inspector.diagnosis("submission-exit-3")
+    validate(found, "DiagnosisAnswer")
+    assert found["diagnosis"]["code"] is not None
+    assert found["diagnosis"]["unavailable"] == [
+        "The driver's log: its node does not have it any more; nothing of it was kept."
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["running", "pending", "succeeded", "stopped", "ended_unknown"])
+async def test_what_did_not_fail(inspector: JobInspector, ray: WithLogs, outcome: str) -> None:
+    ray.log = b"done\n"
+    rows = (await inspector.list_jobs({"outcome": outcome, "limit": 1}))["items"]
+    found = await inspector.diagnosis(rows[0]["id"])
+    validate(found, "DiagnosisAnswer")
+    code = None if found["diagnosis"] is None else found["diagnosis"]["code"]
+    assert code == ("app.stopped" if outcome == "stopped" else None)
+    assert (found["diagnosis"] is None) is (outcome in ("running", "pending"))
+
+
+async def test_a_deployment(inspector: JobInspector) -> None:
+    assert await inspector.deployment_diagnosis("NoSuch", True) == {"diagnosis": None}
+
+
+def test_everything_that_a_diagnosis_may_hold_is_in_the_document() -> None:
+    line = Evidence("a.log", 1, "quote")
+    candidate = Candidate("x", "title", Certainty.LIKELY, "rule", (line,), "why")
+    whole = Diagnosis(
+        "x", "title", "sentence", Certainty.CERTAIN, None, "rule", (line,), (Step("x", "s", line), Step("y", "s")),
+        (candidate,), ("advice",), "https://docs", ("gone",),
+    )  # fmt: skip
+    words = {"explanation": {"text": "t", "written_by": "built-in", "model": None, "reason": None}}
+    validate({**answers.of_diagnosis("j", "failed", whole, taken_at()), **words}, "DiagnosisAnswer")
+    unended = answers.of_unended("j", "running", {"verdict": "moves", "signals": []}, taken_at())
+    validate({**unended, "explanation": None}, "DiagnosisAnswer")
+
+
+def test_what_is_too_long_loses_what_matters_least() -> None:
+    line = Evidence("a.log", 1, "q" * 9_000)
+    candidates = tuple(Candidate("x", "t", Certainty.LIKELY, "r", (line,), "why") for _ in range(10))
+    found = Diagnosis("x", "t", "s", evidence=(line,), candidates=candidates)
+    made = answers.of_diagnosis("j", "failed", found, taken_at())
+    assert (made["diagnosis"]["candidates"], len(made["diagnosis"]["evidence"])) == ([], 1)
+    chain = tuple(Step("x", "s", line) for _ in range(10))
+    made = answers.of_diagnosis("j", "failed", Diagnosis("x", "t", "s", evidence=(line,) * 10, chain=chain), taken_at())
+    assert (made["diagnosis"]["chain"], len(made["diagnosis"]["evidence"])) == ([], 1)
+    assert len(json.dumps(made)) <= answers.MAX_CHARS

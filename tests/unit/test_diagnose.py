@@ -1,0 +1,92 @@
+"""``python -m serve_app.diagnose`` on files."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from serve_app import diagnose
+
+FAILED = b'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\nValueError: no such table\n'
+
+
+def _file(folder: Path, data: bytes, name: str = "job.log") -> str:
+    path = folder / name
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_one_object_a_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = _file(tmp_path, FAILED), _file(tmp_path, b"all is well\n", "good.log")
+    assert diagnose.main([bad, good, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["source"], row["code"], row["certainty"], row["class"]) for row in rows] == [
+        (bad, "app.exception", "certain", "permanent"),
+        (good, None, None, None),
+    ]
+    assert rows[0]["evidence"] == [{"source": bad, "line": 3, "quote": "ValueError: no such table"}]
+    assert {"chain", "candidates", "advice", "docs", "unavailable"} <= set(rows[0])
+
+
+def test_readable_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = _file(tmp_path, FAILED)
+    assert diagnose.main([bad]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{bad}: app.exception (")
+    assert f"{bad}:3: ValueError: no such table" in out
+    assert "what to do" in out
+
+
+def test_standard_input_and_fields(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"step 1\n")))
+    assert diagnose.main(["-", "--json", "--field", "status=FAILED", "--field", "driver_exit_code=137"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["source"], row["code"], row["certainty"]) == ("-", "memory.process-killed", "possible")
+    assert row["evidence"][0] == {"source": "fields", "line": 0, "quote": "driver_exit_code=137"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-", "--field", "status"], "--field is NAME=VALUE, not 'status'"),
+        (["-", "--field", "colour=red"], "there is no field 'colour'"),
+        (["-", "--field", "driver_exit_code=x"], "driver_exit_code is a whole number, not 'x'"),
+        ([], "LOG"),
+    ],
+)
+def test_wrong_options(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        diagnose.main(arguments)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = _file(tmp_path, FAILED)
+    assert diagnose.main([str(tmp_path / "none.log"), str(tmp_path), bad, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in captured.out.splitlines()] == [bad]
+    assert "none.log: No such file or directory" in captured.err
+    assert "Is a directory" in captured.err
+
+
+def test_own_signatures_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "- {name: acme-licence, code: acme.licence, title: no licence, class: permanent, contains: [licence expired],"
+        " matches: [the licence expired, a licence expired], near_misses: [the licence]}\n"
+    )
+    log = _file(tmp_path, b"the licence expired\n")
+    assert diagnose.main([log, "--json", "--signatures", str(own)]) == 0
+    assert json.loads(capsys.readouterr().out)["code"] == "acme.licence"
+    own.write_text("- {name: acme-licence}\n")
+    with pytest.raises(SystemExit):
+        diagnose.main([log, "--signatures", str(own)])
+    assert "signature 'acme-licence'" in capsys.readouterr().err
