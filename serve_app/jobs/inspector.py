@@ -82,7 +82,7 @@ class JobInspector:
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
         self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
-        questions = JobQuestions(self._client, self._logs.end_of)
+        questions = JobQuestions(self._client, self._logs.grown)
         self._stillnesses = Stillnesses(self._watch, questions, now)
         self._diagnoses.stillnesses = self._stillnesses
         self._stacks = StackAnswers(self._watch, questions, now)

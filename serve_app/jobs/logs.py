@@ -109,13 +109,15 @@ class Logs:
             shown, begin = await asyncio.to_thread(last_lines, piece, lines)
         return {**answer, "lines": shown, "truncated": begin > 0, "size_bytes": piece.size_bytes}
 
-    async def end_of(self, submission_id: str) -> Piece | None:
-        """The last byte of a submission's log, which tells its length; None before a node has begun with it.
+    async def grown(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
+        """What a submission's log has from byte ``after`` on, or its last byte; None before a node has begun with it.
 
-        Raises ``NotFound`` when there is no log, and ``Unavailable``.
+        Either tells how long the log is. Raises ``NotFound`` when there is none, and ``Unavailable``.
         """
         place = await self._place(submission_id)
-        return None if place.url is None else await self._client.piece_of(place.url, -1, 1)
+        if place.url is None:
+            return None
+        return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
 
     async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``

@@ -99,7 +99,7 @@ def told(cluster: Cluster, *ids: str, after_s: float = 0.0) -> dict[str, dict[st
         client = DashboardClient(cluster.dashboard_url, 4.0, headers=dashboard_headers())
         watch = Watch(client, HereByApi(cluster), None, now)
         logs = Logs(client, watch.require, lambda: watch.config)
-        stillnesses = Stillnesses(watch, JobQuestions(client, logs.end_of), now)
+        stillnesses = Stillnesses(watch, JobQuestions(client, logs.grown), now)
         answers = {}
         try:
             for turn in range(2 if after_s else 1):

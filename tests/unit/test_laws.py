@@ -14,7 +14,17 @@ PURE = (
     *(f"jobs/{name}.py" for name in ("judge", "outcome", "kinds", "expectations", "models", "query")),
     *(
         f"jobs/diagnosis/{name}.py"
-        for name in ("movement", "holds", "signals", "stacks", "stuck", "advising", "processes", "work_rows")
+        for name in (
+            "movement",
+            "holds",
+            "signals",
+            "stacks",
+            "stuck",
+            "advising",
+            "processes",
+            "work_rows",
+            "log_growth",
+        )
     ),
     *(f"alerts/{name}.py" for name in ("conditions", "lifecycle", "models", "notifications", "query", "watch")),
     *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "meters", "exposition")),
@@ -55,8 +65,7 @@ API = [
     path
     for path in SOURCES
     if path.is_relative_to(ROOT / "serve_app/routes")
-    or path.stem
-    in ("api", "access", "guard", "body", "problems", "health", "errors", "settings", "deps", "schemas")
+    or path.stem in ("api", "access", "guard", "body", "problems", "health", "errors", "settings", "deps", "schemas")
 ]
 
 

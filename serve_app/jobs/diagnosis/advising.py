@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from serve_app.jobs.diagnosis import signals
 from serve_app.jobs.diagnosis.holds import AFFINITY, BUSY, GROUP, INFEASIBLE
 from serve_app.jobs.diagnosis.movement import Look, Signal, State
-from serve_app.jobs.models import Known, Unknown
+from serve_app.jobs.diagnosis.processes import UNCONNECTED
+from serve_app.jobs.models import Unknown
 
 SETTLE_START = ("Ask again: what it waits for shows in the actor table within seconds.",)
 SETTLE_SERVICE = ("Read the status of Serve (GET /organism/status) and the logs of its replicas.",)
@@ -15,9 +16,7 @@ SETTLE_SERVICE = ("Read the status of Serve (GET /organism/status) and the logs 
 _AGAIN = "Ask again in {seconds:.0f} s: nothing that moved is missing from this answer, but too little time has passed."
 _TWICE = "Ask again in a few seconds: one look tells where a job stands, not whether it moves."
 _LOOK_INSIDE = "Look at where its processes are: GET /jobs/{id}/stacks."
-_ENABLE = (
-    "Have stacks compared: set RAY_DASHBOARD_ENABLE_PROFILING=1 on the head and install py-spy on every node ({why})."
-)
+_ENABLE = "Have its stacks taken; now they cannot be: {why}."
 _REACH = "Find out why Ray did not tell its {what}: {why}"
 _UNCONNECTED = "It does not use Ray, so only its log shows whether it moves: have it print its progress."
 _PAST = "It takes longer than nearly all runs before it: compare what it was given with what they were."
@@ -71,10 +70,10 @@ def settling(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal])
 
 def _doubts(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> list[str]:
     newest, found = looks[-1], []
+    if isinstance(newest.work, Unknown) and newest.work.reason == UNCONNECTED:
+        return [_UNCONNECTED]
     if state is State.UNKNOWN:
         found.append(_TWICE if len(looks) < 2 else _AGAIN.format(seconds=60))
-        if by_name[signals.DRIVER].value is None and isinstance(newest.driver, Known):
-            found.append(_UNCONNECTED)
     if isinstance(newest.stacks, Unknown):
         found.append(_ENABLE.format(why=newest.stacks.reason.rstrip(".")))
     else:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from serve_app.dashboard import Piece
 from serve_app.errors import AppError, Unavailable, UpstreamFailed
+from serve_app.jobs.diagnosis.log_growth import MOST_BYTES, grown
 from serve_app.jobs.diagnosis.movement import (
     GroupFacts,
     HeldReference,
@@ -30,7 +31,6 @@ from serve_app.jobs.diagnosis.work_rows import (
     state_counts,
     task_facts,
     unplaced_actors,
-    written_at,
 )
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.redaction import redact
@@ -62,11 +62,11 @@ class Dashboard(Protocol):
 
 
 class JobQuestions:
-    """Asks about one job at a time; ``end_of`` is that of ``Logs``."""
+    """Asks about one job at a time; ``log_since`` is ``Logs.grown``."""
 
-    def __init__(self, client: Dashboard, end_of: Callable[[str], Awaitable[Piece | None]]) -> None:
+    def __init__(self, client: Dashboard, log_since: Callable[[str, int | None, int], Awaitable[Piece | None]]) -> None:
         self._client = client
-        self._end_of = end_of
+        self._log_since = log_since
 
     async def work(self, job_id: str) -> Section[WorkFacts]:
         """Tasks: all counted, and those that have not ended."""
@@ -86,11 +86,11 @@ class JobQuestions:
         """Who has references to results of its tasks. Ray asks every node for it: not for every look."""
         return await section(self._references(job_id))
 
-    async def log(self, submission_id: str | None) -> Section[LogFacts]:
-        """Length and time of the driver's log."""
+    async def log(self, submission_id: str | None, before: LogFacts | None) -> Section[LogFacts]:
+        """Length and time of the driver's log, and who wrote what came since ``before``."""
         if submission_id is None:
             return Unknown("Ray keeps no log of a driver that was started by hand")
-        return await section(self._log(submission_id))
+        return await section(self._log(submission_id, before))
 
     async def processor(self, pids: Mapping[str, Iterable[int]]) -> Section[ProcessorFacts]:
         """Processor time of processes by node id, on the first nodes."""
@@ -142,11 +142,11 @@ class JobQuestions:
         rows, _ = await self._listed("objects", [("type", "=", "WORKER")], MOST_REFERENCES)
         return references_of(rows, job_id)
 
-    async def _log(self, submission_id: str) -> LogFacts:
-        piece = await self._end_of(submission_id)
+    async def _log(self, submission_id: str, before: LogFacts | None) -> LogFacts:
+        piece = await self._log_since(submission_id, None if before is None else before.size_bytes, MOST_BYTES)
         if piece is None:
             raise Unavailable("No node has begun with it, so there is no log yet.")
-        return LogFacts(piece.size_bytes, written_at(piece.written_at))
+        return grown(before, piece.data, piece.size_bytes, piece.written_at)
 
     async def _processor(self, pids: Mapping[str, Iterable[int]]) -> ProcessorFacts:
         answers = await asyncio.gather(

@@ -89,10 +89,14 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """How long the driver's log is, and when it was last written; None when its node does not tell."""
+    """How long the driver's log is, and when the program last wrote to it; None when its node does not tell.
+
+    ``by_ray_bytes``: of what came since the first look, how much Ray wrote there itself.
+    """
 
     size_bytes: int
     written_at: datetime | None = None
+    by_ray_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from serve_app.errors import TooBusy, Unavailable
 from serve_app.jobs.diagnosis.asking import JobQuestions
 from serve_app.jobs.diagnosis.holds import standing_of
-from serve_app.jobs.diagnosis.movement import HeldReference, Look, Stillness, Subject
+from serve_app.jobs.diagnosis.movement import HeldReference, LogFacts, Look, Stillness, Subject
 from serve_app.jobs.diagnosis.processes import UNCONNECTED, driver_of, pids_by_node, processes_of
 from serve_app.jobs.diagnosis.stuck import stillness_of
 from serve_app.jobs.latest import Seen
@@ -98,25 +98,25 @@ class Stillnesses:
         looks = self._remembered(row.key)
         if looks:
             await self._pause(max(0.0, SPAN_S - (self._now() - looks[-1].at).total_seconds()))
-        look = await self._look_by(deadline, row)
+        look = await self._look_by(deadline, row, looks)
         if look is not None and not looks and self._clock() + SPAN_S < deadline:
             looks = (look,)
             await self._pause(SPAN_S)
-            look = await self._look_by(deadline, row)
+            look = await self._look_by(deadline, row, looks)
         looks = (*looks, look) if look is not None else looks
         if not looks:
             raise Unavailable(f"Ray did not tell of {row.id} within {WITHIN_S:g} s.", code="ray_unavailable")
         self._keep(row.key, looks[-MOST_LOOKS:])
         return looks
 
-    async def _look_by(self, deadline: float, row: JobRow) -> Look | None:
+    async def _look_by(self, deadline: float, row: JobRow, looks: Sequence[Look]) -> Look | None:
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                return await self._look(row)
+                return await self._look(row, _log_of(looks))
         except TimeoutError:
             return None
 
-    async def _look(self, row: JobRow) -> Look:
+    async def _look(self, row: JobRow, log_before: LogFacts | None) -> Look:
         """The tables first; who works, whose processes those are, and who waits for whom follows from them."""
         at, job_id, ask = self._now(), row.job_id, self._questions
         seen, free = await asyncio.gather(self._watch.latest.get(fresh_for_s=_FRESH_FOR_S), self._free())
@@ -127,12 +127,12 @@ class Stillnesses:
         driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)
-            log, stacks = await ask.log(row.submission_id), await ask.stacks([])
+            log, stacks = await ask.log(row.submission_id, log_before), await ask.stacks([])
             return Look(
                 at, Known(driver), nothing, nothing, nothing, log, nothing, nothing, stacks, snapshot.nodes, free
             )
         work, actors, groups, log = await asyncio.gather(
-            ask.work(job_id), ask.actors(job_id), ask.groups(job_id), ask.log(row.submission_id)
+            ask.work(job_id), ask.actors(job_id), ask.groups(job_id), ask.log(row.submission_id, log_before)
         )
         tables = Look(at, Known(driver), work, actors, groups, log, nodes=snapshot.nodes, free=free)
         processes = processes_of(job_id, driver, tables, snapshot.actors)
@@ -148,7 +148,7 @@ class Stillnesses:
         standing = standing_of(tables)
         if standing.working and (standing.behind or standing.holds):
             return await self._questions.references(job_id)
-        return Unknown("not asked: nothing that has begun can be waiting for something that has not")
+        return Known(())
 
     async def _free(self) -> Section[Mapping[str, float]]:
         answer = await self._watch.resources.get(self._watch.config.source_timeout_s)
@@ -169,6 +169,11 @@ class Stillnesses:
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_JOBS:
             self._kept.popitem(last=False)
+
+
+def _log_of(looks: Sequence[Look]) -> LogFacts | None:
+    known = (look.log for look in reversed(looks))
+    return next((log.value for log in known if isinstance(log, Known)), None)
 
 
 def _why_waiting(seen: Seen, row: JobRow) -> Waiting | None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from serve_app.jobs.diagnosis.holds import Standing
-from serve_app.jobs.diagnosis.movement import Look, ProcessorFacts, Says, Signal, Subject, WorkFacts
+from serve_app.jobs.diagnosis.movement import LogFacts, Look, ProcessorFacts, Says, Signal, Subject, WorkFacts
 from serve_app.jobs.diagnosis.stacks import compared, place_of
 from serve_app.jobs.models import Known, PastRuns, Section, Unknown
 from serve_app.jobs.verdicts import ENOUGH_RUNS
@@ -125,9 +125,7 @@ def _producers(look: Look, standing: Standing) -> Signal:
         return Signal(PRODUCERS, len(standing.getting), "tasks", look.at, None, says, told)
     if isinstance(look.references, Unknown):
         return _not_told(PRODUCERS, look, look.references, "tasks")
-    return Signal(
-        PRODUCERS, 0, "tasks", look.at, None, "unknown", "no task was seen to wait for one that has not begun"
-    )
+    return Signal(PRODUCERS, 0, "tasks", look.at, None, "unknown", "none that waits for work that has not begun")
 
 
 def _log(looks: Sequence[Look]) -> Signal:
@@ -139,11 +137,19 @@ def _log(looks: Sequence[Look]) -> Signal:
     if before is None:
         told = f"{now.size_bytes} bytes; seen once"
         return Signal(LOG, None, "bytes", newest.at, now.written_at, "unknown", told)
-    grown, span = now.size_bytes - before[1].size_bytes, _span(before[0], newest)
+    then, span = before[1], _span(before[0], newest)
+    by_ray = now.by_ray_bytes - then.by_ray_bytes
+    grown = now.size_bytes - then.size_bytes - by_ray
+    noise = f"; Ray itself wrote {by_ray} bytes there" if by_ray else ""
     if grown:
-        return Signal(LOG, grown, "bytes", newest.at, before[0].at, "moving", f"the log grew in {span}")
-    since = now.written_at or _unchanged_since(looks, lambda look: look.log, lambda one, other: one == other)
-    return Signal(LOG, 0, "bytes", newest.at, since, "still", f"{now.size_bytes} bytes, and none more in {span}")
+        return Signal(LOG, grown, "bytes", newest.at, before[0].at, "moving", f"the log grew in {span}{noise}")
+    since = now.written_at or _unchanged_since(looks, lambda look: look.log, _same_log)
+    told = f"{now.size_bytes} bytes, and none more of the program in {span}{noise}"
+    return Signal(LOG, 0, "bytes", newest.at, since, "still", told)
+
+
+def _same_log(one: LogFacts, other: LogFacts) -> bool:
+    return one.size_bytes - one.by_ray_bytes == other.size_bytes - other.by_ray_bytes
 
 
 def _processor(looks: Sequence[Look]) -> Signal:

@@ -13,7 +13,6 @@ _FRAME = re.compile(r"^\s+(?P<function>.+) \((?P<file>[^()]*):(?P<line>\d+)\)\s*
 # Threads that Ray keeps in every process; they wait, whatever the program does.
 _OF_RAY = frozenset({"PythonGCThread", "ray_listen_error_messages", "ray_print_logs", "ray_import_thread"})
 _IN_GET = re.compile(r"^\s+(?:Worker\.get_objects|get|wait) \(ray/_private/worker\.py:\d+\)", re.MULTILINE)
-_SHOWN_FRAMES = 2
 
 NOT_INSTALLED = "py-spy is not installed where Ray's agent of that node looks for programs (its PATH)"
 NOT_PERMITTED = "py-spy may not read that process (it needs the capability SYS_PTRACE, or root)"
@@ -50,8 +49,9 @@ def compared(stack: str) -> str:
 
 
 def place_of(stack: str) -> str:
-    """The innermost frames of the first thread, in a few words."""
+    """The innermost frame of the first thread that has any, and the innermost that is not of Ray."""
     frames: list[str] = []
+    program = ""
     for line in stack.splitlines():
         if _THREAD.match(line):
             if frames:
@@ -59,8 +59,9 @@ def place_of(stack: str) -> str:
             continue
         if frame := _FRAME.match(line):
             frames.append(f"{frame['function']} ({frame['file']}:{frame['line']})")
-    outer = frames[-1:] if len(frames) > _SHOWN_FRAMES else []
-    return " < ".join([*frames[:_SHOWN_FRAMES], *outer]) or "no Python frame"
+            program = program or ("" if frame["file"].startswith("ray/") else frames[-1])
+    told = [*frames[:1], program] if program and program != frames[0] else frames[:1]
+    return " < ".join(told) or "no Python frame"
 
 
 def waits_in_ray(stack: str) -> bool:

@@ -100,7 +100,7 @@ def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None,
     told = _told_holds(standing.holds)
     if standing.nothing_can_come:
         others = len(standing.getting) + len(standing.behind)
-        waits = f" {others} other tasks wait for it." if others else ""
+        waits = f" What waits for it: {others} {'tasks' if others > 1 else 'task'}." if others else ""
         if _held_before(looks, standing):
             return State.STUCK, worst.code, f"It runs, but nothing of it can go on: {told}.{waits}"
         return State.UNKNOWN, worst.code, f"It may be stuck: {told}.{waits}"

@@ -61,13 +61,13 @@ SUMMARY = {"result": {"node_id_to_summary": {"cluster": {"summary": {"f": {"stat
 
 
 def questions(end: Any = None, **answers: Any) -> tuple[JobQuestions, FakeDashboard]:
-    async def end_of(submission_id: str) -> Piece | None:
+    async def log_since(submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
         if isinstance(end, AppError):
             raise end
         return end  # type: ignore[no-any-return]
 
     dashboard = FakeDashboard(answers)
-    return JobQuestions(dashboard, end_of), dashboard
+    return JobQuestions(dashboard, log_since), dashboard
 
 
 def filters(*wanted: tuple[str, str, str]) -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ async def test_what_is_no_answer(answer: Any, why: str) -> None:
 )
 async def test_the_log(end: Any, submission_id: str | None, section: Any) -> None:
     ask, _ = questions(end)
-    assert await ask.log(submission_id) == section
+    assert await ask.log(submission_id, None) == section
 
 
 async def test_processors_of_a_few_nodes() -> None:

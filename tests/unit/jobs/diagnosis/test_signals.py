@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.jobs.diagnosis import signals
 from serve_app.jobs.diagnosis.holds import standing_of
-from serve_app.jobs.diagnosis.movement import GroupFacts, HeldReference, Look, ProcessorFacts, Signal, Subject
+from serve_app.jobs.diagnosis.movement import GroupFacts, HeldReference, LogFacts, Look, ProcessorFacts, Signal, Subject
 from serve_app.jobs.models import Known, PastRuns
 from tests.unit.jobs.diagnosis.looked import (
     DOWN,
@@ -147,6 +147,9 @@ def test_waiting_on_producers(tasks: Any, references: Any, value: Any, says: str
     [
         (log(10), log(10), 0, "still"),
         (log(10), log(11), 1, "moving"),
+        # What Ray itself wrote there is no word of the program.
+        (log(10), Known(LogFacts(50, None, 40)), 0, "still"),
+        (log(10), Known(LogFacts(50, None, 39)), 1, "moving"),
         # A log that was cut has been written to.
         (log(10), log(5), -5, "moving"),
         (DOWN, log(10), None, "unknown"),

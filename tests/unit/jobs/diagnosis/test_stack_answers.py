@@ -59,7 +59,7 @@ async def test_stacks_of_a_job() -> None:
         "items": [
             {
                 "role": "driver", "node_id": "n1", "pid": 7, "stack": lines, "reason": None,
-                "place": f"Worker.get_objects ({ray}:1007) < get ({ray}:3009) < <module> (train.py:25)",
+                "place": f"Worker.get_objects ({ray}:1007) < <module> (train.py:25)",
             },
             {"role": "actor A", "node_id": "n1", "pid": 9, "stack": None, "reason": gone.reason, "place": None},
         ],

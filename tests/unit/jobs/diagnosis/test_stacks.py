@@ -52,9 +52,11 @@ def test_two_threads_of_the_program() -> None:
 @pytest.mark.parametrize(
     ("stack", "place"),
     [
-        (SHOWN, f"Worker.get_objects ({RAY}:1007) < get ({RAY}:3009) < <module> (train.py:25)"),
+        (SHOWN, f"Worker.get_objects ({RAY}:1007) < <module> (train.py:25)"),
         ('Thread 1 (active): "MainThread"\n    <module> (a.py:1)', "<module> (a.py:1)"),
         ('Thread 1 (idle): "MainThread"\nThread 2 (idle): "b"\n    f (b.py:2)', "f (b.py:2)"),
+        ("Thread 1 (idle)\n    f (ray/a.py:1)\n    g (ray/b.py:2)", "f (ray/a.py:1)"),
+        ("Thread 1 (idle)\n    wait (threading.py:1)\n    g (x.py:2)", "wait (threading.py:1)"),
         ("", "no Python frame"),
     ],
 )

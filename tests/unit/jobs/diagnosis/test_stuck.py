@@ -194,7 +194,7 @@ def test_sentences() -> None:
     )
     assert held_up.sentence == (
         "It runs, but nothing of it can go on: task p needs 1 GPU; the most that one node has: 0 GPU. "
-        "2 other tasks wait for it."
+        "What waits for it: 2 tasks."
     )
     moving = stillness_of(pair(work=[work(NOWHERE, FINISHED=1), work(NOWHERE, FINISHED=3)]), STARTED)
     assert moving.sentence == (
