@@ -24,6 +24,8 @@ def scrubber(directory: Path) -> Callable[[bytes], bytes]:
     places = sorted(_places(directory).items(), key=lambda pair: -len(pair[0]))
     found = [(re.compile(re.escape(word.encode())), instead.encode()) for word, instead in places]
     found += [(re.compile(rb"(?<![\w.])%b(?![\w])" % re.escape(word.encode())), b"192.0.2.1") for word in _addresses()]
+    found += [(re.compile(rb"(?:file://)?/opt/[\w-]+/(?:simple|files)"), _INDEX.encode())]
+    found += [(re.compile(rb"RAY_AUTH_TOKEN=\w+"), b"RAY_AUTH_TOKEN=****")]
     # Lists of processes cut long commands, and with them the path of a cluster.
     found += [(re.compile(rb"/tmp/rec-[\w.]*"), b"/tmp/ray...")]
     found += [(re.compile(rb"(?:[a-z]+\.)*(?:pypi\.org|pythonhosted\.org)"), b"index.example")]

@@ -16,7 +16,8 @@ from tests.corpus.scenes import command, kill_processes, no_cluster, ray, wait_t
 from tests.record.cluster import Cluster
 from tests.record.nodes import head
 
-OLDER = "2.49.2"
+OLDER = "2.59.0"
+MUCH_OLDER = "2.49.2"
 # Only ever given to clusters that are started to be recorded.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"}
 INIT = "import ray\n\nray.init()\nprint(ray.cluster_resources())\n"
@@ -50,13 +51,26 @@ other.listen()
 
 
 @contextlib.contextmanager
-def _with_older_ray() -> Iterator[Cluster]:
-    """A head, and a Python environment with an older Ray in its directory."""
+def _with_ray(version: str) -> Iterator[Cluster]:
+    """A head, and a Python environment with another Ray in its directory."""
     with head() as cluster:
         subprocess.run([sys.executable, "-m", "venv", str(cluster.directory / "older")], check=True)
-        pip = cluster.directory / "older/bin/pip"
-        subprocess.run([str(pip), "install", "-q", f"ray[client]=={OLDER}"], check=True, stderr=subprocess.DEVNULL)
+        pip = [str(cluster.directory / "older/bin/pip"), "install", "-q"]
+        subprocess.run([*pip, f"ray[client]=={version}"], check=True, stderr=subprocess.DEVNULL)
         yield cluster
+
+
+def _with_older_ray() -> contextlib.AbstractContextManager[Cluster]:
+    return _with_ray(OLDER)
+
+
+def _with_much_older_ray() -> contextlib.AbstractContextManager[Cluster]:
+    return _with_ray(MUCH_OLDER)
+
+
+def _older_client(cluster: Cluster) -> list[str]:
+    code = f"import ray; ray.init('ray://127.0.0.1:{cluster.ports['client']}'); print(ray.cluster_resources())"
+    return [str(cluster.directory / "older/bin/python"), "-c", code]
 
 
 def _guarded() -> contextlib.AbstractContextManager[Cluster]:
@@ -98,7 +112,7 @@ PROGRAMS = (
         title="ray start --head at a port that is in use",
         primary="network.port-conflict",
         why="Another process listens at the port that the GCS was given.",
-        evidence="port",
+        evidence="Failed to start the grpc server",
         head=no_cluster,
         ends=(None,),
         play=command(_taken(lambda port: ray("start", "--head", f"--port={port}", "--include-dashboard=false"))),
@@ -155,13 +169,29 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         evidence="ersion",
         head=_with_older_ray,
         ends=(None,),
-        play=command(
-            lambda cluster: [
-                str(cluster.directory / "older/bin/python"),
-                "-c",
-                f"import ray; ray.init('ray://127.0.0.1:{cluster.ports['client']}'); print(ray.cluster_resources())",
-            ]
-        ),
+        play=command(_older_client),
+    ),
+    Program(
+        id="m-version-mismatch-much-older",
+        title="A driver with a Ray so old that it does not get as far as comparing versions",
+        primary="cluster.version-mismatch",
+        acceptable=("gcs.unreachable", "cluster.not-found"),
+        why=f"The driver has Ray {MUCH_OLDER}; what it looks for in the GCS is no longer there.",
+        evidence="Could not read 'temp_dir' from GCS",
+        head=_with_much_older_ray,
+        entrypoint="$DIRECTORY/older/bin/python main.py",
+        source_code=INIT,
+    ),
+    Program(
+        id="m-version-mismatch-client-much-older",
+        title="A Ray Client so old that the server cannot read what it sends",
+        primary="cluster.version-mismatch",
+        acceptable=("client.disconnected", "ray.internal-error"),
+        why=f"The client has Ray {MUCH_OLDER}; its pickled job config lacks what the server looks for.",
+        evidence="'JobConfig' object has no attribute",
+        head=_with_much_older_ray,
+        ends=(None,),
+        play=command(_older_client),
     ),
     Program(
         id="m-token-missing",
@@ -179,6 +209,7 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         primary="cluster.auth",
         acceptable=("gcs.unreachable",),
         why="The cluster has token authentication; the driver's environment has neither the mode nor a token.",
+        evidence="InvalidAuthToken",
         head=_guarded,
         entrypoint="env -u RAY_AUTH_TOKEN -u RAY_AUTH_MODE RAY_NUM_REDIS_GET_RETRIES=2 HOME=/none python main.py",
         source_code=INIT,
@@ -189,6 +220,7 @@ print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
         title="A driver with the token of another cluster",
         primary="cluster.auth",
         why="The token in the driver's environment is not the cluster's.",
+        evidence="InvalidAuthToken",
         head=_guarded,
         entrypoint=f"env RAY_NUM_REDIS_GET_RETRIES=2 RAY_AUTH_TOKEN={'ab' * 32} python main.py",
         source_code=INIT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.corpus.program import HEALTHY, Program, healthy
+from tests.corpus.program import Program, healthy
 from tests.corpus.recording import Recording, Source, collect, log_sizes, recorded, submit
 from tests.corpus.scenes import serve_sources
 from tests.record.cluster import Cluster
@@ -123,7 +123,6 @@ NEVER_HEALTHY = _module(
     '    def check_health(self):\n        raise RuntimeError("model store is not reachable")\n',
     "health_check_period_s=1",
 )
-SLOW = _module("    def __init__(self):\n        import time\n\n        time.sleep(120)\n")
 FINE = _module(
     "    def __init__(self):\n        self.version = 1\n", "num_replicas=2, ray_actor_options={'num_cpus': 0}"
 )
@@ -234,17 +233,6 @@ PROGRAMS = (
         ends=(None,),
         play=_deployed("ranker_large:app", "DEPLOYING", seconds=15),
         files={"ranker_large.py": _module("    pass\n", "ray_actor_options={'num_cpus': 64}")},
-    ),
-    Program(
-        id="m-serve-slow",
-        title="A deployment whose constructor has not ended yet",
-        primary="unknown",
-        acceptable=(HEALTHY, "serve.constructor-failed"),
-        why="The constructor takes two minutes; nothing has failed, and no code is for it.",
-        head=_serving,
-        ends=(None,),
-        play=_deployed("ranker_slow:app", "DEPLOYING", seconds=15),
-        files={"ranker_slow.py": SLOW},
     ),
     Program(
         id="m-serve-backpressure",
