@@ -96,6 +96,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="serve-validation",
         code="serve.config-invalid",
         contains=(
+            "does not exist. Available: [",
             "validation error for ServeDeploySchema",
             "validation errors for ServeDeploySchema",
             "validation error for ServeApplicationSchema",
