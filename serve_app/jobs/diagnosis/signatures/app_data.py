@@ -161,6 +161,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "pymongo.errors.ServerSelectionTimeoutError",
             "asyncpg.exceptions.",
         ),
+        unless=r":6379\b",
         matches=(
             "sqlite3.OperationalError: unable to open database file",
             "sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) connection to server failed",

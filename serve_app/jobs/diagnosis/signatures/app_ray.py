@@ -74,6 +74,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="cannot-pickle",
         code="app.serialization",
         contains=(
+            "AttributeError: Can't get attribute",
             "Could not serialize",
             "cannot pickle",
             "can't pickle",
@@ -84,7 +85,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "is not serializable",
             "Can't get local object",
         ),
-        pattern=r"Could not serialize the|[Cc]an(?:no|')t pickle '?|PicklingError: |Failed to deserialize exception|UnserializableException: |Can't get local object",
+        pattern=r"Can't get attribute '|Could not serialize the|[Cc]an(?:no|')t pickle '?|PicklingError: |Failed to deserialize exception|UnserializableException: |Can't get local object",
         matches=(
             "TypeError: cannot pickle '_thread.lock' object",
             "TypeError: Could not serialize the put value <lock>:",

@@ -10,6 +10,9 @@ SIGNATURES: tuple[Signature, ...] = (
         name="gcs-unreachable",
         code="gcs.unreachable",
         contains=(
+            "Unable to connect to Redis",
+            "connecting to redis",
+            "Redis has started but no raylets have registered",
             "Unable to connect to GCS",
             "Failed to connect to GCS",
             "GCS may have been killed",
@@ -21,7 +24,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to connect to GCS at address",
             "GcsRpcClient",
         ),
-        pattern=r"[Uu]nable to connect to GCS|Failed to connect to GCS|GCS may have been killed|Could not read '\S{1,80}' from GCS|GCS server is dead|config from raylet because it is dead|gcs_rpc_client\S{0,20} .{0,20}(?:[Ff]ailed|[Tt]imed? ?out)|Disconnected from GCS",
+        pattern=r"Unable to connect to Redis|no raylets have registered|[Uu]nable to connect to GCS|Failed to connect to GCS|GCS may have been killed|Could not read '\S{1,80}' from GCS|GCS server is dead|config from raylet because it is dead|gcs_rpc_client\S{0,20} .{0,20}(?:[Ff]ailed|[Tt]imed? ?out)|Disconnected from GCS",
         unless=r"\.(?:h|cc):\d{1,5}: Failed to (?:connect to GCS at|get cluster)|Last connection error",
         certainty=Certainty.LIKELY,
         matches=(
@@ -48,6 +51,18 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("RuntimeError: Failed to connect to GCS at address 10.0.0.1:6379",),
     ),
     Signature(
+        name="redis-of-old-ray",
+        code="gcs.unreachable",
+        contains=("redis.exceptions.ConnectionError: Error ",),
+        pattern=r":6379\b",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "redis.exceptions.ConnectionError: Error 111 connecting to 10.0.0.1:6379. Connection refused.",
+            "redis.exceptions.ConnectionError: Error 110 connecting to 10.0.0.2:6379. Connection timed out.",
+        ),
+        near_misses=("redis.exceptions.ConnectionError: Error 111 connecting to cache:6380. Connection refused.",),
+    ),
+    Signature(
         name="gcs-state-lost",
         code="gcs.state-lost",
         contains=(
@@ -67,6 +82,9 @@ SIGNATURES: tuple[Signature, ...] = (
         name="no-ray-instance",
         code="cluster.not-found",
         contains=(
+            "Can't find a `node_ip_address.json` file",
+            "can not found the matched Raylet address",
+            "Ray expects this IP address to be either the",
             "Could not find any running Ray instance",
             "Found multiple active Ray instances",
             "Failed to connect to Ray cluster at",
@@ -144,6 +162,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="port-in-use",
         code="network.port-conflict",
         contains=(
+            "EADDRINUSE",
             "ddress already in use",
             "is already running at",
             "that is used by other components",
@@ -154,7 +173,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "error while attempting to bind on address",
             "Port conflicts",
         ),
-        pattern=r"[Aa]ddress already in use|is trying to start at \S+ but is already running|used by other components|port already in use|Failed to bind|only one usage of each|Errno 98|attempting to bind on address",
+        pattern=r"[Aa]ddress already in use|EADDRINUSE|is trying to start at \S+ but is already running|used by other components|port already in use|Failed to bind|only one usage of each|Errno 98|attempting to bind on address",
         unless=r"(?i)trying (?:the )?(?:next|another)|retrying|using port",
         matches=(
             "OSError: [Errno 98] Address already in use",
@@ -170,7 +189,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Check failed: ",
             "An unexpected internal error occurred",
         ),
-        pattern=r"likely discovered a bug in Ray|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |An unexpected internal error occurred",
+        pattern=r"likely discovered a bug in Ray|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |\bF\d{4} [\d:.]{8,20} +\d{1,8} .{0,160}Check failed: |An unexpected internal error occurred",
         matches=(
             "[2026-01-02 03:04:05,6 C 7 7] core_worker.cc:9:  Check failed: x != nullptr",
             "An unexpected system state has occurred. You have likely discovered a bug in Ray.",

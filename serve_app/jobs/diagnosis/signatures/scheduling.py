@@ -28,6 +28,23 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("Infeasible queue length: 0",),
     ),
     Signature(
+        name="too-few-accelerators",
+        code="scheduling.infeasible",
+        contains=(
+            "is less than total desired GPUs",
+            "exceeds the total number of available GPUs",
+            "exceeds the total number of available",
+            "Not enough GPUs available in the cluster",
+        ),
+        pattern=r"Total available GPUs \S{1,20} is less than|exceeds the total number of available \w{1,10}s? in the|Not enough GPUs available",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "ValueError: Total available GPUs 4.0 is less than total desired GPUs 8",
+            "ValueError: The number of required GPUs exceeds the total number of available GPUs in the placement group.",
+        ),
+        near_misses=("Total available GPUs 8.0",),
+    ),
+    Signature(
         name="waiting",
         code="scheduling.waiting",
         contains=(
