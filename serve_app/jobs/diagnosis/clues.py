@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.ending import MANY_LINES, Ending
+from serve_app.jobs.diagnosis.ending import MANY_LINES, Ending, is_quiet
 from serve_app.jobs.diagnosis.field_rules import FieldClue
 from serve_app.jobs.diagnosis.models import Certainty, Evidence, SourceKind
 from serve_app.jobs.diagnosis.reading import Hit, Scan
@@ -112,6 +112,7 @@ def _of_traceback(
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
     retries = (within is None or within.begin == within.end) and _RETRIES.search(hit.text) is not None
+    retries = retries or (is_quiet(hit.text) and hit.signature.code.startswith("app."))
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,

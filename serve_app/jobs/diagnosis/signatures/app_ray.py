@@ -40,6 +40,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-not-found",
         code="app.actor-not-found",
         contains=("Failed to look up actor with name",),
+        unless=r"actor_manager\.cc",
         matches=(
             "ValueError: Failed to look up actor with name 'abc'. This could because 1.",
             "ValueError: Failed to look up actor with name 'q'. You are either trying to look up",

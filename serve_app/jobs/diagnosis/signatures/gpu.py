@@ -32,9 +32,9 @@ SIGNATURES: tuple[Signature, ...] = (
         name="no-gpu",
         code="gpu.unavailable",
         contains=(
-            'libnvidia-ml.so',
-            'libcuda.so',
-            'NVMLError',
+            "libnvidia-ml.so",
+            "libcuda.so",
+            "NVMLError",
             "Current node has no GPU available",
             "Current node has no TPU available",
             "Current node has no NPU available",
