@@ -47,9 +47,8 @@ SIGNATURES: tuple[Signature, ...] = (
             "GCS has been unavailable for more than",
             "Failed to connect to Redis",
             "Waiting for GCS to be ready",
-            "have not registered with GCS",
         ),
-        pattern=r"\.(?:h|cc):\d{1,5}: (?:Failed to|GCS has|Some processes)|Waiting for GCS to be ready",
+        pattern=r"\.(?:h|cc):\d{1,5}: (?:Failed to|GCS has)|Waiting for GCS to be ready",
         role=Role.WARNING,
         certainty=Certainty.LIKELY,
         matches=(

@@ -21,7 +21,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "where this task was running crashed unexpectedly",
             "where this actor was running crashed unexpectedly",
             "RAYLET_MARKED_DEAD",
-            "The actor died because its node has died",
             "Owner's node has crashed",
             "The node it was running on is dead",
             "the node it was running on is dead",
@@ -30,7 +29,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "health check failed due to missing too many heartbeats",
             "node was dead or unavailable",
             "NodeDiedError",
-            "its node has died",
             "because its node died",
         ),
         matches=(
@@ -178,5 +176,16 @@ SIGNATURES: tuple[Signature, ...] = (
             "RuntimeError: GCS has started but no raylets have registered yet.",
         ),
         near_misses=("Unable to register worker with raylet. Invalid: Invalid job id: 03000000",),
+    ),
+    Signature(
+        name="actor-node-dead",
+        code="node.died",
+        contains=("its node has died",),
+        role=Role.WRAPPER,
+        matches=(
+            "The actor died because its node has died. Node Id: 5ad",
+            "ray.exceptions.ActorDiedError: The actor died because its node has died.",
+        ),
+        near_misses=("its node is alive",),
     ),
 )

@@ -69,7 +69,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Ray does not allocate any GPUs on the driver node",
             "Current node has no GPU available",
             "Placement group was removed",
-            "Failed to create placement group",
             "placement group could not be scheduled",
         ),
         matches=(
