@@ -167,6 +167,8 @@ SIGNATURES: tuple[Signature, ...] = (
             "The raylet fate shares with the agent",
             "The raylet fate-shares with the agent",
             "Failed to start the raylet",
+            "The Raylet died with this message",
+            "Raylet connection closed",
             "The dashboard agent failed",
             "agent process failed to start",
         ),
@@ -187,5 +189,39 @@ SIGNATURES: tuple[Signature, ...] = (
             "ray.exceptions.ActorDiedError: The actor died because its node has died.",
         ),
         near_misses=("its node is alive",),
+    ),
+    Signature(
+        name="raylet-pipe",
+        code="raylet.crashed",
+        contains=("System error: Broken pipe", "System error: Connection reset by peer", "[RayletClient] "),
+        pattern=r"System error: (?:Broken pipe|Connection reset)|\[RayletClient\] .{0,80}(?:closed|failed|No such file|disconnect)",
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "ray.exceptions.RaySystemError: System error: Broken pipe",
+            "IOError: [RayletClient] Raylet connection closed.",
+        ),
+        near_misses=("[RayletClient] registered",),
+    ),
+    Signature(
+        name="no-more-threads",
+        code="app.native-crash",
+        contains=(
+            "pthread_create failed: Resource temporarily unavailable",
+            "thread: Resource temporarily unavailable",
+            "Unhandled exception: St12system_error",
+            "can't start new thread",
+            "libgomp: Thread creation failed",
+        ),
+        certainty=Certainty.LIKELY,
+        advice=(
+            "Raise the limit of processes and threads: `ulimit -u`, `--pids-limit` of the container, `pids.max` of the cgroup.",
+            "Start Ray with fewer `num_cpus`, and set `OMP_NUM_THREADS=1`: each worker and each library starts threads of its own.",
+        ),
+        matches=(
+            "E0826 09:10:11.5  77 thd.cc:157]   pthread_create failed: Resource temporarily unavailable",
+            "RuntimeError: can't start new thread",
+        ),
+        near_misses=("the thread was started",),
     ),
 )

@@ -68,8 +68,11 @@ SIGNATURES: tuple[Signature, ...] = (
             "ReferenceCountingAssertionError",
             "ObjectFreedError",
             "Object is lost",
+            "UnreconstructableError",
+            "is lost due to node failure",
+            "and cannot be reconstructed",
         ),
-        pattern=r"Object(?:Lost|Freed|FetchTimedOut)Error: |ObjectReconstructionFailed\w{0,40}Error: |OBJECT_UNRECONSTRUCTABLE|have been lost due to node failure|no locations were found|ReferenceCountingAssertionError: ",
+        pattern=r"UnreconstructableError: |is lost due to node failure|cannot be reconstructed\b|Object(?:Lost|Freed|FetchTimedOut)Error: |ObjectReconstructionFailed\w{0,40}Error: |OBJECT_UNRECONSTRUCTABLE|have been lost due to node failure|no locations were found|ReferenceCountingAssertionError: ",
         role=Role.WRAPPER,
         certainty=Certainty.CERTAIN,
         matches=(
