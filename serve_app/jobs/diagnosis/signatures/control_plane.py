@@ -201,9 +201,10 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=(
             "An unexpected system state has occurred. You have likely discovered a bug in Ray",
             "Check failed: ",
+            "*** Check failure stack trace: ***",
             "An unexpected internal error occurred",
         ),
-        pattern=r"likely discovered a bug in Ray|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |An unexpected internal error occurred",
+        pattern=r"likely discovered a bug in Ray|\bF\d{4} [\d:.]{8,15} {1,4}\d+ \S{1,60} {1,3}Check failed: |Check failure stack trace|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |An unexpected internal error occurred",
         matches=(
             "[2026-01-02 03:04:05,6 C 7 7] core_worker.cc:9:  Check failed: x != nullptr",
             "An unexpected system state has occurred. You have likely discovered a bug in Ray.",
@@ -228,8 +229,9 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=(
             "waiting for GCS to become available",
             "Failed to get the cluster ID from GCS",
-            "RpcError: failed to connect to all addresses",
+            "failed to connect to all addresses",
         ),
+        pattern=r"for GCS to become|cluster ID from GCS|RpcError: failed to connect to all|details = .failed to connect to all",
         unless=r"\.(?:h|cc):\d{1,5}: ",
         role=Role.WRAPPER,
         certainty=Certainty.LIKELY,

@@ -66,6 +66,12 @@ SIGNATURES: tuple[Signature, ...] = (
             "reason: spot preempted",
             "was preempted by the cloud",
             "Spot interruption",
+            "spot interruption",
+            "Spot Instance interruption",
+            "compute.instances.preempted",
+            "instance was preempted",
+            "instance has been preempted",
+            "NodePreempted",
         ),
         unless=r"(?i)num_restarts_due|= ?0",
         matches=(
@@ -160,6 +166,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="raylet.crashed",
         contains=(
             "Some Ray subprocesses exited unexpectedly",
+            "Ray processes died unexpectedly",
             "Remaining processes will be killed",
             "raylet [exit code=",
             "Unable to register worker with raylet",

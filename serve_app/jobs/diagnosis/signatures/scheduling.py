@@ -47,10 +47,11 @@ SIGNATURES: tuple[Signature, ...] = (
             "is pending and cannot currently be scheduled",
             "without enough CPU resources",
             "Cluster resources are not engough",
+            "No trial is running and no new trial has been started",
             "not enough resources for the tasks or actors",
             "Ignore this message if the cluster is autoscaling",
         ),
-        pattern=r"pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|Waiting for creating a placement group|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
+        pattern=r"no new trial has been started|pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|Waiting for creating a placement group|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
         role=Role.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
