@@ -170,6 +170,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Remaining processes will be killed",
             "raylet [exit code=",
             "Unable to register worker with raylet",
+            "Failed to register worker",
             "of the Ray processes failed to startup",
             "some of the raylet failed to startup",
             "while waiting for node to startup",

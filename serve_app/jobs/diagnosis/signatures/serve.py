@@ -19,8 +19,10 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to start replica",
             "in a row during a rolling update",
             "ReplicaInitializationError",
+            "RayServeWrappedReplica.__init__",
+            "failed, deleting it asynchronously",
         ),
-        pattern=r"constructor or initial health check|replica failed to start|ray::ServeReplica:\S+|initialize_and_get_metadata\(|failed to start \d+ times in a row|Failed to start replica|in a row during a rolling update|, in initialize_and_get_metadata",
+        pattern=r"RayServeWrappedReplica\.__init__|failed, deleting it async|constructor or initial health check|replica failed to start|ray::ServeReplica:\S+|initialize_and_get_metadata\(|failed to start \d+ times in a row|Failed to start replica|in a row during a rolling update|, in initialize_and_get_metadata",
         role=Role.WRAPPER,
         matches=(
             "The deployment failed to start 3 times in a row. This may be due to a problem with its constructor or initial health check failing.",
