@@ -56,8 +56,9 @@ def _stored(cluster: Cluster) -> str:
     """Every row of every table; the index of texts cannot be read as a table, and what it is kept in can."""
     database = sqlite3.connect(f"file:{cluster.home}/seedcore.db?mode=ro", uri=True)
     try:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
-        return "\n".join(str(row) for (name,) in tables.fetchall() for row in database.execute(f'SELECT * FROM "{name}"'))
+        real = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        rows = (row for (name,) in database.execute(real).fetchall() for row in database.execute(f'SELECT * FROM "{name}"'))
+        return "\n".join(str(row) for row in rows)
     finally:
         database.close()
 
