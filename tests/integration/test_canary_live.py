@@ -57,8 +57,8 @@ def _stored(cluster: Cluster) -> str:
     database = sqlite3.connect(f"file:{cluster.home}/seedcore.db?mode=ro", uri=True)
     try:
         real = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
-        rows = (row for (name,) in database.execute(real).fetchall() for row in database.execute(f'SELECT * FROM "{name}"'))
-        return "\n".join(str(row) for row in rows)
+        tables = [name for (name,) in database.execute(real)]
+        return "\n".join(str(row) for name in tables for row in database.execute(f'SELECT * FROM "{name}"'))
     finally:
         database.close()
 
