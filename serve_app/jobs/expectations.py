@@ -209,6 +209,19 @@ def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
     return Contracts(rules_with(specs), expectations)
 
 
+def ineffective(spec: KindSpec) -> list[str]:
+    """What is declared of a built-in kind and would change nothing: what such jobs mean is not for a team to say."""
+    if spec.name not in EXPECTATIONS:
+        return []
+    given = {name for name in _OF_TIME if getattr(spec, name) is not None}
+    no_use = {"must_end"} | (set(_OF_TIME) if spec.name in _NOT_TIMED else {"every_h"} if spec.name == USER else set())
+    return sorted(given & no_use)
+
+
+_OF_TIME = ("must_end", "expected_duration_s", "deadline_s", "every_h")
+# Entries of the node table and Ray's own job: nobody starts them to have them end.
+_NOT_TIMED = frozenset({CLUSTER_INITIALIZATION, WORKER_NODE, INTERNAL})
+
 # A declared service is a server, but none of Ray Serve's.
 _SERVICE = replace(
     EXPECTATIONS[USER],

@@ -14,6 +14,7 @@ MAX_FINDINGS = 200
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
+_WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
@@ -29,9 +30,12 @@ def findings_of(
 
 def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
     for row in rows:
-        rule = STUCK if row.rule in _STUCK_RULES else OVERDUE if row.rule in _OVERDUE_RULES else None
-        if rule is not None:
-            owner = f" Tell {row.owner}." if row.owner else ""
+        owner = f" Tell {row.owner}." if row.owner else ""
+        if row.rule in _WAITING_RULES:
+            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            yield Finding(STUCK, f"job {row.id}", row.verdict, row.reason, action)
+        elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
+            rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
             action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
             yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
 

@@ -127,6 +127,12 @@ def test_the_order_of_kinds(facts: JobFacts, actors: list[ActorFacts], wanted: s
         ([{"name": "r" * 64, "match": {"entrypoint": "x"}}], "should match pattern"),
         ([{"name": "report"}], "'report' is not built in, so it needs a match"),
         ([{"name": "user", "match": {"entrypoint": "x"}}], "'user' is built in, so it takes no match"),
+        ([{"name": "user", "every_h": 24}], "'user' is built in; every_h would have no effect on it"),
+        ([{"name": "observer", "must_end": False}], "'observer' is built in; must_end would have no effect"),
+        (
+            [{"name": "worker-node", "deadline_s": 5, "expected_duration_s": 5, "every_h": 1}],
+            "'worker-node' is built in; deadline_s, every_h, expected_duration_s would have no effect on it",
+        ),
         ([REPORT, REPORT], "'report' is given twice"),
         ([{"name": "report", "match": {}}], "match needs at least one of"),
         ([{"name": "report", "match": {"entrypoint": ""}}], "match needs at least one of"),

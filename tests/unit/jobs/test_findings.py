@@ -45,6 +45,12 @@ def found(
             submission("a", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"}),
             [("past-deadline", "job a", "BAD", "It has been running for 70 s; its deadline is 60 s.")],
         ),
+        # What cannot start is stuck too.
+        (
+            submission("a", "PENDING", began=90),
+            [("stuck-job", "job a", "WARN", "It has waited to start for 90 s; usual are 60 s.")],
+        ),
+        (submission("a", "PENDING", began=30), []),
         (submission("a", "RUNNING", began=DAY_S), []),
         (submission("a", "FAILED"), []),
     ],
