@@ -224,6 +224,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "An unexpected internal error occurred",
         ),
         pattern=r"likely discovered a bug in Ray|\bF\d{4} [\d:.]{8,15} {1,4}\d+ \S{1,60} {1,3}Check failed: |Check failure stack trace|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |An unexpected internal error occurred",
+        unless=r"ChannelError|Channel closed|RayletClient",
         matches=(
             "[2026-01-02 03:04:05,6 C 7 7] core_worker.cc:9:  Check failed: x != nullptr",
             "An unexpected system state has occurred. You have likely discovered a bug in Ray.",
@@ -268,5 +269,17 @@ SIGNATURES: tuple[Signature, ...] = (
         certainty=Certainty.LIKELY,
         matches=("*** StackTrace Information ***", "(raylet) *** StackTrace Information ***"),
         near_misses=("StackTrace Information is written to a file",),
+    ),
+    Signature(
+        name="channel-closed",
+        code="ray.internal-error",
+        contains=("ChannelError: Channel closed", "RayChannelError: "),
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "provider.cc:9:  Check failed: WriteAcquire() Status not OK: ChannelError: Channel closed.",
+            "ray.exceptions.RayChannelError: System error: Channel closed.",
+        ),
+        near_misses=("the channel is closed",),
     ),
 )

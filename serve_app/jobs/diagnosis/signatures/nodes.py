@@ -170,7 +170,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Remaining processes will be killed",
             "raylet [exit code=",
             "Unable to register worker with raylet",
-            "Failed to register worker",
             "of the Ray processes failed to startup",
             "some of the raylet failed to startup",
             "while waiting for node to startup",
@@ -216,8 +215,9 @@ SIGNATURES: tuple[Signature, ...] = (
             "the local Raylet is dead",
             "connection to the plasma store is failed",
             "failed to receive a response from the local",
+            "Failed to register worker",
         ),
-        pattern=r"local raylet failed|local Raylet is dead|plasma store is failed|response from the local|System error: (?:Broken pipe|Connection reset)|\[RayletClient\] .{0,80}(?:closed|failed|No such file|disconnect)",
+        pattern=r"Failed to register worker .{0,80}[Rr]aylet|local raylet failed|local Raylet is dead|plasma store is failed|response from the local|System error: (?:Broken pipe|Connection reset)|\[RayletClient\] .{0,80}(?:closed|failed|No such file|disconnect)",
         role=Role.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(

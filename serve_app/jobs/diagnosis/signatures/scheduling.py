@@ -125,4 +125,19 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         near_misses=("the label selector matches",),
     ),
+    Signature(
+        name="pending-calls",
+        code="app.exception",
+        contains=("PendingCallsLimitExceeded: ",),
+        certainty=Certainty.LIKELY,
+        advice=(
+            "Wait for results (`ray.wait`) before more calls are sent: the actor is slower than its caller.",
+            "Raise `max_pending_calls` of the actor, or spread the calls over several actors.",
+        ),
+        matches=(
+            "ray.exceptions.PendingCallsLimitExceeded: The task add could not be submitted to Counter",
+            "PendingCallsLimitExceeded: more than 10 tasks are queued on the actor",
+        ),
+        near_misses=("except PendingCallsLimitExceeded",),
+    ),
 )

@@ -173,4 +173,14 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         near_misses=("Actor for Replica(id='a') started",),
     ),
+    Signature(
+        name="deployments-unhealthy",
+        code="serve.health-check-failed",
+        contains=("] are UNHEALTHY", "status: UNHEALTHY", "DEPLOY_FAILED"),
+        pattern=r"The deployments \[.{1,300}\] are UNHEALTHY|^\s{0,20}status: (?:UNHEALTHY|DEPLOY_FAILED)|ApplicationStatus\.DEPLOY_FAILED",
+        role=Role.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=("The deployments ['A', 'B'] are UNHEALTHY.", "    status: UNHEALTHY"),
+        near_misses=("status: HEALTHY",),
+    ),
 )
