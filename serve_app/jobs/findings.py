@@ -28,6 +28,13 @@ def findings_of(
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
+def unknown_rules(snapshot: Snapshot) -> list[str]:
+    """Rules of which nothing can be found for lack of a section: that nothing is found is no good news then."""
+    if isinstance(snapshot.jobs, Unknown):
+        return [STUCK, MISSING, OVERDUE, LEFTOVER]
+    return [LEFTOVER] if isinstance(snapshot.actors, Unknown) else []
+
+
 def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""

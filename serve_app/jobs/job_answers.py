@@ -11,6 +11,7 @@ from serve_app.errors import AppError, InvalidInput, Unavailable
 from serve_app.jobs import drawing, figures, views
 from serve_app.jobs.blocking import Blocking
 from serve_app.jobs.diagnosis.diagnosing import Diagnoses
+from serve_app.jobs.findings import unknown_rules
 from serve_app.jobs.here import Here
 from serve_app.jobs.hierarchy import hierarchy_of
 from serve_app.jobs.latest import Seen
@@ -145,7 +146,7 @@ class JobAnswers:
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         found = [views.finding_view(each) for each in self._watch.findings(seen)]
-        return {"windows": windows, "findings": found, **answer}
+        return {"windows": windows, "findings": found, "unknown_findings": unknown_rules(seen.snapshot), **answer}
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot

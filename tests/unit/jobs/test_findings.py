@@ -12,7 +12,7 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs import figures
 from serve_app.jobs.declared import KindSpec, Match
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import MAX_FINDINGS, findings_of
+from serve_app.jobs.findings import MAX_FINDINGS, findings_of, unknown_rules
 from serve_app.jobs.judge import judge
 from serve_app.jobs.models import JobFacts, PastRuns, Snapshot, Unknown
 from serve_app.jobs.records import cause_of
@@ -130,6 +130,18 @@ def ended(**sections: Any) -> Snapshot:
 def test_leftovers(seen: Snapshot, wanted: str | None) -> None:
     told = [each for each in found(seen) if each[0] == "leftover-actors"]
     assert told == ([] if wanted is None else [("leftover-actors", "job a", "WARN", wanted)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, []),
+        ({"actors": Unknown("no answer")}, ["leftover-actors"]),
+        ({"jobs": Unknown("no answer")}, ["stuck-job", "missing-job", "past-deadline", "leftover-actors"]),
+    ],
+)
+def test_what_cannot_be_found_is_told(changes: dict[str, Any], rules: list[str]) -> None:
+    assert unknown_rules(replace(snapshot(submission("a", "RUNNING", began=5)), **changes)) == rules
 
 
 def test_findings_are_bounded_and_the_worst_come_first() -> None:
