@@ -6,7 +6,6 @@ It is never on the way of a task. It holds no state that cannot be seen again: a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
@@ -61,6 +60,7 @@ class OrganismManager:
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
         self._loop: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
@@ -108,10 +108,21 @@ class OrganismManager:
 
     async def _reconcile_for_ever(self) -> None:
         while True:
-            # Whatever could not be asked this time is asked again the next; the loop itself must not end.
-            with contextlib.suppress(AppError):
+            try:
                 await self._reconcile()
+                self._note(None)
+            except AppError as error:
+                # Whatever could not be asked this time is asked again the next; the loop itself must not end.
+                self._note(error.detail)
             await asyncio.sleep(self._config.reconcile_period_s)
+
+    def _note(self, trouble: str | None) -> None:
+        """Say once when reconciling begins to fail, and once when it goes on."""
+        if trouble is not None and self._trouble is None:
+            log.warning("reconciling waits: %s", trouble, extra={"action": "reconcile_waits"})
+        elif trouble is None and self._trouble is not None:
+            log.info("reconciling goes on", extra={"action": "reconcile_goes_on"})
+        self._trouble = trouble
 
     async def _reconcile(self) -> None:
         seen = await self._look()
