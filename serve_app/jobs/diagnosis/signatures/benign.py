@@ -177,7 +177,13 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="done-in-another-way",
         code="unknown",
-        contains=("alling back to", "File descriptor limit", "Failed to load dashboard module", "is retried elsewhere"),
+        contains=(
+            "alling back to",
+            "File descriptor limit",
+            "Failed to load dashboard module",
+            "is retried elsewhere",
+            "can be safely ignored",
+        ),
         unless=r"Traceback|Error: |Exception: ",
         role=Role.BENIGN,
         matches=(

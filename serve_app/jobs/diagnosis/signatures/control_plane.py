@@ -27,6 +27,8 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to connect to Redis",
             "Could not establish connection to Redis",
             "The Redis cluster is not healthy",
+            "WRONGPASS invalid",
+            "NOAUTH Authentication required",
             "Timed out waiting for redis command reply",
             "primary node from Redis sentinel",
             "Failed to start GCS",
@@ -35,7 +37,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "GCS has failed to check the health",
             "GCS is not ready",
         ),
-        pattern=r"no raylets have registered|[Uu]nable to connect to GCS|Failed to connect to GCS|GCS may have been killed|Could not read '\S{1,80}' from GCS|GCS server is dead|config from raylet because it is dead|gcs_rpc_client\S{0,20} .{0,20}(?:[Ff]ailed|[Tt]imed? ?out)|Disconnected from GCS|Redis cluster is not healthy|redis command reply|from Redis sentinel|onnect(?:ion)? to Redis|Failed to start GCS|Error 111 connecting to \S{1,80}:63\d\d",
+        pattern=r"no raylets have registered|[Uu]nable to connect to GCS|Failed to connect to GCS|GCS may have been killed|Could not read '\S{1,80}' from GCS|GCS server is dead|config from raylet because it is dead|gcs_rpc_client\S{0,20} .{0,20}(?:[Ff]ailed|[Tt]imed? ?out)|Disconnected from GCS|WRONGPASS|NOAUTH|Redis cluster is not healthy|redis command reply|from Redis sentinel|onnect(?:ion)? to Redis|Failed to start GCS|Error 111 connecting to \S{1,80}:63\d\d",
         unless=r"[Ww]ill retry in|\.(?:h|cc):\d{1,5}: Failed to (?:connect to GCS at|get cluster)|Last connection error",
         certainty=Certainty.LIKELY,
         matches=(
@@ -224,7 +226,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "An unexpected internal error occurred",
         ),
         pattern=r"likely discovered a bug in Ray|\bF\d{4} [\d:.]{8,15} {1,4}\d+ \S{1,60} {1,3}Check failed: |Check failure stack trace|\[[^\]]{1,60} [CF] \d+ \d+\].{0,160}Check failed: |An unexpected internal error occurred",
-        unless=r"ChannelError|Channel closed|RayletClient",
+        unless=r"ChannelError|Channel closed|RayletClient|WRONGPASS|NOAUTH",
         matches=(
             "[2026-01-02 03:04:05,6 C 7 7] core_worker.cc:9:  Check failed: x != nullptr",
             "An unexpected system state has occurred. You have likely discovered a bug in Ray.",

@@ -114,4 +114,17 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         near_misses=("the Jobs API is supported",),
     ),
+    Signature(
+        name="agent-not-reached",
+        code="job.no-agent",
+        contains=("in submit_job_internal", "/modules/job/job_head.py"),
+        pattern=r"job_head\.py\S?, line \d{1,6}, in submit_job_internal",
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            '  File "/opt/x/ray/dashboard/modules/job/job_head.py", line 139, in submit_job_internal',
+            'File "/y/ray/dashboard/modules/job/job_head.py", line 80, in submit_job_internal',
+        ),
+        near_misses=('File "/y/ray/dashboard/modules/job/job_head.py", line 80, in get_job_info',),
+    ),
 )
