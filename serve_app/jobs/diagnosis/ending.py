@@ -45,6 +45,7 @@ _NO_FAILURE = re.compile(
     r"(?:error|errors|failed|failure|failures|exceptions?)\b"
     r"|\b(?:errors?|failed|failures?|exceptions?)(?:_\w+|[ _]?(?:count|rate|ratio))?[\"']?\s{0,4}[:=|]\s{0,4}"
     r"(?:[\d.,e+-]+\b|none|null|false|\[\]|\{\}|n/?a)"
+    r"|\berror\s{1,3}\d{1,3}\.\d"
     r"|\b(?:errors?|failed|failures?)\b[^:=]{0,60}[:=]\s?0\b"
     r"|\b(?:errors?|exception) (?:rate|bars?|handl\w+|budget|margin|term|metric|log)\b|\b0 failed|\berror[-_ ]free"
     r"|\bwill (?:be )?retr(?:y|ied)\b|\bretrying\b|\btrying again\b"
@@ -120,6 +121,8 @@ class Ending:
 def is_done(text: str) -> bool:
     """Whether a line says that something has come to its good end."""
     begin = text[:_LOOKED_AT_CHARS]
+    if "safely ignored" in begin:
+        return True
     return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
 
 

@@ -28,7 +28,7 @@ _CONSTRUCTOR = re.compile(r"\bray::[\w.:<>]{1,300}\.__init__(?:\(\)|\b)")
 _EXCEPTION = re.compile(r"(?P<type>[^\W\d][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
 # Away from a traceback, only names that can be nothing else.
 _NAMED = re.compile(
-    r"(?P<type>(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
+    r"(?P<type>ray\.exceptions\.[A-Z]\w{1,80}|(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
     r"(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$"
 )
 # Where a logger, or an assertion of pytest, says that it was raised.

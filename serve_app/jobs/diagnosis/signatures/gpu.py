@@ -32,6 +32,8 @@ SIGNATURES: tuple[Signature, ...] = (
         name="no-gpu",
         code="gpu.unavailable",
         contains=(
+            "CudaSupportError",
+            "CUDA driver is a stub library",
             "libnvidia-ml.so",
             "libcuda.so",
             "NVMLError",
@@ -54,9 +56,21 @@ SIGNATURES: tuple[Signature, ...] = (
             "The NVIDIA driver on your system is too old",
             "Attempting to deserialize object on a CUDA device",
         ),
-        pattern=r"(?:Error|Exception|AssertionError).{0,200}(?:CUDA|GPU|TPU|NPU|NVIDIA|NVML|nvidia|libcuda|device)",
+        pattern=r"(?:Error|Exception|AssertionError).{0,200}(?:CUDA|GPU|TPU|NPU|NVIDIA|NVML|nvidia|libcuda|device|Cuda)",
         matches=("RuntimeError: No CUDA GPUs are available", "AssertionError: Torch not compiled with CUDA enabled"),
         near_misses=("warning: CUDA is not available, using the CPU",),
+    ),
+    Signature(
+        name="nvidia-smi-missing",
+        code="gpu.unavailable",
+        contains=("nvidia-smi",),
+        pattern=r"No such file or directory: '[^']{0,80}nvidia-smi'|nvidia-smi: (?:command )?not found|NVIDIA-SMI has failed",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "FileNotFoundError: [Errno 2] No such file or directory: 'nvidia-smi'",
+            "/bin/sh: 1: nvidia-smi: not found",
+        ),
+        near_misses=("see nvidia-smi for the use of the GPU",),
     ),
     Signature(
         name="collective",

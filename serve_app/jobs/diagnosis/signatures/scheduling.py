@@ -81,6 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="placement-group",
         code="scheduling.placement-group",
         contains=(
+            "since its placement group was removed",
             "No available node types can fulfill placement group",
             "The placement group corresponding to this",
             "Cannot provide a placement group of",

@@ -104,6 +104,8 @@ SIGNATURES: tuple[Signature, ...] = (
         name="serve-validation",
         code="serve.config-invalid",
         contains=(
+            "is not allowed when autoscaling_config is provided",
+            "is not allowed when num_replicas",
             "does not exist. Available: [",
             "validation error for ServeDeploySchema",
             "validation errors for ServeDeploySchema",
