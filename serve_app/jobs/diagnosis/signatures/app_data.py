@@ -26,7 +26,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "OSError: [Errno 30] Read-only file system",
             "OSError: [Errno 5] Input/output error",
             "OSError: [Errno 116] Stale file handle",
-            "OSError: [Errno 122] Disk quota exceeded",
         ),
         matches=(
             "PermissionError: [Errno 13] Permission denied: '/out/a.csv'",

@@ -81,6 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="gcs-state-lost",
         code="gcs.state-lost",
         contains=(
+            "placement group bundles that are not registered to GCS",
             "GCS consider this node to be dead",
             "GCS is not backed by a DB and restarted",
             "Wrong cluster ID token in request",

@@ -81,6 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "SYSTEM_ERROR: Worker unexpectedly exits",
             "RpcError: RPC error: Socket closed",
         ),
+        unless=r"actor is dead.{0,200}with an exit code (?!None|137)-?\d",
         role=Role.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(

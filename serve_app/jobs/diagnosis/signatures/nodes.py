@@ -122,6 +122,20 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the actor is alive",),
     ),
     Signature(
+        name="worker-exited",
+        code="actor.died",
+        contains=("Worker exits with an exit code ",),
+        pattern=r"actor is dead.{0,200}with an exit code (?!None|137|-9)-?\d",
+        role=Role.SYMPTOM,
+        certainty=Certainty.LIKELY,
+        advice=("Read the last lines of the worker's log: it ended itself, for example by `os._exit` or `sys.exit`.",),
+        matches=(
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit detail: Worker exits unexpectedly. Worker exits with an exit code 1.",
+            "The actor is dead because its worker process has died. Worker exit detail: Worker exits with an exit code 3. ",
+        ),
+        near_misses=("Worker exits unexpectedly. Worker exits with an exit code None.",),
+    ),
+    Signature(
         name="actor-killed",
         code="actor.died",
         contains=("killed by `ray.kill`", "all references to the actor were removed"),

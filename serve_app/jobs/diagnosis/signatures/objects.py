@@ -28,6 +28,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="out-of-disk",
         code="storage.disk-full",
         contains=(
+            "[Errno 27] File too large",
             "OutOfDiskError",
             "local disk's utilization is over capacity",
             "[Errno 28] No space left on device",
@@ -40,7 +41,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Plasma fallback allocator failed",
             "Disk quota exceeded",
         ),
-        pattern=r"Plasma fallback allocator failed|low on resource: ephemeral-storage|(?:^|\s)DiskPressure {1,30}True|condition: \[DiskPressure\]|Disk quota exceeded|OutOfDiskError: |disk's utilization is over|No space left on device|\bENOSPC\b|disk is full|Errno 122",
+        pattern=r"Errno 27\] File too large|Plasma fallback allocator failed|low on resource: ephemeral-storage|(?:^|\s)DiskPressure {1,30}True|condition: \[DiskPressure\]|Disk quota exceeded|OutOfDiskError: |disk's utilization is over|No space left on device|\bENOSPC\b|disk is full|Errno 122",
         matches=(
             "ray.exceptions.OutOfDiskError: Local disk is full",
             "OSError: [Errno 28] No space left on device: '/tmp/x'",

@@ -23,7 +23,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "per trial, but the cluster only has",
         ),
         pattern=r"TuneError: You asked for|resources to launch trial|Error: .{0,80}exceeds (?:the total number of available GPUs|total available resources)|infeasible resource requests|No available node types can fulfill resource request|(?:Task|Actor)UnschedulableError: |(?:request|demand|shape|task|actor|bundle)\S* .{0,80}is infeasible",
-        unless=r"queue length|affinity|[Nn]ode.{0,40}(?:dead|doesn't exist|not exist)|label",
+        unless=r"bundle_group|queue length|affinity|[Nn]ode.{0,40}(?:dead|doesn't exist|not exist)|label",
         role=Role.CAUSE,
         certainty=Certainty.CERTAIN,
         matches=(
@@ -76,6 +76,18 @@ SIGNATURES: tuple[Signature, ...] = (
             "The actor or task with ID ff cannot be scheduled right now. It requires {CPU: 4.0} for placement",
         ),
         near_misses=("scheduled right now",),
+    ),
+    Signature(
+        name="bundle-of-a-group",
+        code="scheduling.placement-group",
+        contains=("No available node types can fulfill resource request",),
+        pattern=r"bundle_group",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Error: No available node types can fulfill resource request {'bundle_group_0a1b': 0.001}. Add suitable node types",
+            "(autoscaler +9s) Error: No available node types can fulfill resource request {'CPU': 1.0, 'bundle_group_7': 0.001}.",
+        ),
+        near_misses=("Error: No available node types can fulfill resource request {'CPU': 64.0}.",),
     ),
     Signature(
         name="placement-group",

@@ -104,6 +104,12 @@ SIGNATURES: tuple[Signature, ...] = (
         name="serve-validation",
         code="serve.config-invalid",
         contains=(
+            "validation error for Deployment",
+            "validation errors for Deployment",
+            "validation error for HTTPOptions",
+            "validation error for AutoscalingConfig",
+            "validation errors for AutoscalingConfig",
+            "validation error for ReplicaConfig",
             "is not allowed when autoscaling_config is provided",
             "is not allowed when num_replicas",
             "does not exist. Available: [",
