@@ -48,6 +48,8 @@ _WITHIN = {
     ("app.data-access", "env.setup-failed"): "env.package-missing",
     ("app.data-access", "job.no-agent"): "job.no-agent",
 }
+_EXPLAINED_BY = {"node.died": "raylet.crashed"}
+_SURE = Certainty.CERTAIN
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -90,7 +92,10 @@ def _primary(clues: Sequence[Clue]) -> Clue | None:
     if ending is not None:
         causes = [clue for clue in causes if _leads_to(clue, ending)]
     if causes:
-        return min(causes, key=_order)
+        first = min(causes, key=_order)
+        # What explains it may be told later, or less loudly: a node that is lost with its raylet.
+        explained = [clue for clue in causes if clue.code == _EXPLAINED_BY.get(first.code) and clue.certainty is _SURE]
+        return min(explained, key=_order, default=first)
     if generic:
         return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:

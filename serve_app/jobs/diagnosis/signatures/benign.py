@@ -20,7 +20,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         role=Role.BENIGN,
         certainty=Certainty.POSSIBLE,
-        unless=r"initialization method|creation task|owner has died|UNEXPECTED|[Uu]nexpected termination",
+        unless=r"initialization method|creation task|owner has died|placement group was removed|UNEXPECTED|[Uu]nexpected termination",
         matches=(
             "INTENDED_USER_EXIT: Worker force exited because its job has finished",
             "INTENDED_SYSTEM_EXIT: Worker exits because it was idle for a long time.",

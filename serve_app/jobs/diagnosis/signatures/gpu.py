@@ -56,7 +56,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "The NVIDIA driver on your system is too old",
             "Attempting to deserialize object on a CUDA device",
         ),
-        pattern=r"(?:Error|Exception|AssertionError).{0,200}(?:CUDA|GPU|TPU|NPU|NVIDIA|NVML|nvidia|libcuda|device|Cuda)",
+        pattern=r"CudaSupportError|(?:Error|Exception|AssertionError).{0,200}(?:CUDA|GPU|TPU|NPU|NVIDIA|NVML|nvidia|libcuda|device|Cuda)",
         matches=("RuntimeError: No CUDA GPUs are available", "AssertionError: Torch not compiled with CUDA enabled"),
         near_misses=("warning: CUDA is not available, using the CPU",),
     ),

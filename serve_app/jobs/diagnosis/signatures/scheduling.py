@@ -104,8 +104,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "TASK_PLACEMENT_GROUP_REMOVED",
             "ACTOR_PLACEMENT_GROUP_REMOVED",
             "Placement group is not ready",
-            "Ray does not allocate any GPUs on the driver node",
-            "Current node has no GPU available",
             "Placement group was removed",
             "Failed to create placement group with",
             "Timed out waiting for placement group",
