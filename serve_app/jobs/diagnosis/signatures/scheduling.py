@@ -93,6 +93,11 @@ SIGNATURES: tuple[Signature, ...] = (
         name="placement-group",
         code="scheduling.placement-group",
         contains=(
+            'placement group bundle index',
+            'Failed to look up placement group with name',
+            'the placement group because the resource request',
+            'the placement group because the actor requires',
+            'Invalid placement group strategy',
             "since its placement group was removed",
             "No available node types can fulfill placement group",
             "The placement group corresponding to this",
