@@ -29,14 +29,15 @@ def work():
 ray.get(work.remote())
 """
 MENDED = """
-import os, ray
+import os, ray, tempfile
 ray.init(log_to_driver=False)
 @ray.remote(num_cpus=0, max_retries=3, retry_exceptions=True)
 def work(path):
     if not os.path.exists(path):
         open(path, 'w').close()
         raise RuntimeError('the first attempt fails')
-ray.get(work.remote(os.path.abspath('attempt')))
+with tempfile.TemporaryDirectory() as folder:
+    ray.get(work.remote(os.path.join(folder, 'attempt')))
 print('ERROR: this word alone is no failure; Traceback (most recent call last) neither')
 print('done')
 """

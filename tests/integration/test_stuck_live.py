@@ -152,6 +152,11 @@ def test_each_is_named_for_what_it_is(cluster: Cluster) -> None:
             return found if found == {id: verdict for id, (_, verdict) in wanted.items()} else None
 
         wait_for("the names of all", named, timeout_s=60)
+        answers = {id: cluster.get(f"/jobs/{id}/diagnosis") for id in ids}
+        assert verdicts({id: answer["stillness"] for id, answer in answers.items()}) == {
+            id: verdict for id, (_, verdict) in wanted.items()
+        }
+        assert {answer["diagnosis"] for answer in answers.values()} == {None}
     finally:
         stop(cluster, *ids)
 
