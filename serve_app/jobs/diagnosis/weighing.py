@@ -48,8 +48,11 @@ _WITHIN = {
     ("app.data-access", "env.setup-failed"): "env.package-missing",
     ("app.data-access", "job.no-agent"): "job.no-agent",
 }
-_EXPLAINED_BY = {"node.died": "raylet.crashed"}
-_SURE = Certainty.CERTAIN
+# A lost node takes its work elsewhere, unless something kept it from that; a GCS that cannot be reached may not be let.
+_YIELDS_TO = {
+    "node.died": ("raylet.crashed", "scheduling.node-affinity", "object.lost"),
+    "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
+}
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -93,9 +96,10 @@ def _primary(clues: Sequence[Clue]) -> Clue | None:
         causes = [clue for clue in causes if _leads_to(clue, ending)]
     if causes:
         first = min(causes, key=_order)
-        # What explains it may be told later, or less loudly: a node that is lost with its raylet.
-        explained = [clue for clue in causes if clue.code == _EXPLAINED_BY.get(first.code) and clue.certainty is _SURE]
-        return min(explained, key=_order, default=first)
+        # What explains it, or made it fatal, may be told later or less loudly.
+        wanted = _YIELDS_TO.get(first.code, ())
+        better = [clue for clue in causes if clue.code in wanted and clue.certainty is Certainty.CERTAIN]
+        return min(better, key=_order, default=first)
     if generic:
         return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:

@@ -61,6 +61,20 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("object creation is fine",),
     ),
     Signature(
+        name="object-unreconstructable",
+        code="object.lost",
+        contains=("[OBJECT_UNRECONSTRUCTABLE_",),
+        advice=(
+            "Do what the quoted line says: most often `max_retries` above 0 for the task that makes the object.",
+            "Write results that are dear to storage, instead of keeping them only as objects.",
+        ),
+        matches=(
+            "[OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED] The object cannot be reconstructed because the task was created with max_retries=0.",
+            "(f pid=3) [OBJECT_UNRECONSTRUCTABLE_PUT] The object cannot be reconstructed because it was created by ray.put().",
+        ),
+        near_misses=("OBJECT_UNRECONSTRUCTABLE is a name of an error type",),
+    ),
+    Signature(
         name="object-lost",
         code="object.lost",
         contains=(

@@ -124,6 +124,18 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the placement group was created",),
     ),
     Signature(
+        name="placement-group-in-own-words",
+        code="scheduling.placement-group",
+        contains=("lacement group",),
+        pattern=r"(?:Error|Exception): .{0,80}[Pp]lacement group.{0,120}(?:not ready|timed out|time out|could not be|cannot be|can't be|not be (?:placed|created|scheduled))",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "RuntimeError: placement group for the trainers was not ready after 30 s",
+            "TimeoutError: Placement group creation for 8 GPUs timed out",
+        ),
+        near_misses=("INFO: placement group is ready",),
+    ),
+    Signature(
         name="node-affinity",
         code="scheduling.node-affinity",
         contains=(
