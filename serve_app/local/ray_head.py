@@ -22,7 +22,11 @@ BIN = Path(sys.executable).parent
 # `ss` on 2.60, this still listens on every interface: HAProxy's statistics and metrics ports (fixed in
 # ray/serve/_private/haproxy_templates.py) and one gRPC port of each replica (`[::]:0`,
 # ray/serve/_private/replica.py). On an untrusted network a firewall is needed for those.
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+#
+# Ray 2.60 leaves a token in the home of whoever calls `ray.init()` without a cluster, and a head that finds one there
+# asks for it (`maybe_enable_token_auth_if_token_available`, ray/_private/authentication/authentication_token_setup.py),
+# while what runs in the head does not send it. So the mode is said, not found; who sets RAY_AUTH_MODE has it as set.
+LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
 # Ingress replicas wait this long for load balancers to notice that they leave. Locally the only one is HAProxy, which
 # is told within a second; Ray's 30 s would be added to every `make down` and to every change of the ingress.
 DRAINING_S = 2
@@ -94,12 +98,12 @@ def environment(
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
     }
     inherited = {name: value for name, value in base.items() if name != "RAY_ADDRESS"}
-    return {**LOOPBACK, **flags, **inherited, **ours}
+    return {**LOCAL, **flags, **inherited, **ours}
 
 
 def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
     """A file for shells: what a driver script needs to find and join this head by a plain ``ray.init()``."""
-    names = [name for name in LOOPBACK if name in environ]
+    names = [name for name in LOCAL if name in environ]
     lines = [f"RAY_ADDRESS=127.0.0.1:{wanted.ray_port}", *(f"{name}={environ[name]}" for name in names)]
     return "\n".join(["# set -a; . THIS_FILE; set +a; then run the driver.", *lines, ""])
 

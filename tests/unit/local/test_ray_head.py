@@ -28,6 +28,7 @@ def test_environment_of_the_head() -> None:
         "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR": "http://127.0.0.1:8000/events/key-of-the-events",
         "SEEDCORE_UP_HEAD": "/t/sc-1",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
         "AUTOSCALER_METRIC_PORT": "20002",
         "DASHBOARD_METRIC_PORT": "20003",
@@ -99,8 +100,9 @@ def test_tools_reach_this_machine_directly() -> None:
 
 
 def test_file_for_drivers() -> None:
-    text = ray_head.driver_environment({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "SECRET": "x"}, WANTED)
+    environ = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled", "SECRET": "x"}
+    text = ray_head.driver_environment(environ, WANTED)
     assert text == (
         "# set -a; . THIS_FILE; set +a; then run the driver.\n"
-        "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\n"
+        "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\nRAY_AUTH_MODE=disabled\n"
     )
