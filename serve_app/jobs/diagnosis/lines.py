@@ -14,6 +14,8 @@ from serve_app.redaction import redact
 # How much of a line around a place is looked at, to each side.
 REACH_BYTES = 1_024
 MOST_QUOTE_CHARS = 400
+# Of a line that colours cut into parts, the one where something was found is shown when it says enough.
+_TELLING_CHARS = 12
 
 # Colours and cursor movements; a lost escape byte before them is common in what people copy.
 _ANSI = re.compile(
@@ -91,7 +93,8 @@ def quoted(raw: bytes, at: int) -> str:
     at = len(raw[:at].decode("utf-8", "replace"))
     shown = split_prefix(plain(text)).text.strip()
     if shown not in text:
-        shown = max(_part(text, at), _part(text, 0, longest=True), key=len)
+        here = _part(text, at)
+        shown = here if len(here) >= _TELLING_CHARS else max(here, _part(text, 0, longest=True), key=len)
     # Redacted before it is cut: half a secret is not known as one.
     return _cut(redact(shown), max(0, at - text.find(shown))).strip()
 
