@@ -13,7 +13,9 @@ STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline",
 MAX_FINDINGS = 200
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
-_STUCK_RULES = frozenset({"late", "unusually-long"})
+# A job that waits is stuck once it has waited long; until then an autoscaler may still bring what it needs.
+_WAITING_RULES = frozenset({"pending-infeasible", "pending-busy", "pending-building", "pending-long"})
+_STUCK_RULES = frozenset({"late", "unusually-long"}) | _WAITING_RULES
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
@@ -32,8 +34,17 @@ def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
         rule = STUCK if row.rule in _STUCK_RULES else OVERDUE if row.rule in _OVERDUE_RULES else None
         if rule is not None:
             owner = f" Tell {row.owner}." if row.owner else ""
-            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
-            yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
+            yield Finding(
+                rule, f"job {row.id}", row.verdict, row.reason, f"See GET /jobs/{row.id}; {_way_out(row)}{owner}"
+            )
+
+
+def _way_out(row: JobRow) -> str:
+    if row.rule == "pending-infeasible":
+        return "add a node that has what it needs, or stop it and submit it with less."
+    if row.rule in _WAITING_RULES:
+        return "wait for what it lacks, make room for it, or stop it."
+    return "stop it, or declare more time."
 
 
 def _missing(

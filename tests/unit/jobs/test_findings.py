@@ -14,9 +14,10 @@ from serve_app.jobs.declared import KindSpec, Match
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.findings import MAX_FINDINGS, findings_of
 from serve_app.jobs.judge import judge
-from serve_app.jobs.models import JobFacts, PastRuns, Snapshot, Unknown
+from serve_app.jobs.models import JobFacts, Known, PastRuns, Snapshot, Unknown, WaitingActor
 from serve_app.jobs.records import cause_of
 from tests.unit.jobs.test_judge import actor, controller, driver, exit_of, snapshot, submission
+from tests.unit.jobs.test_outcome import node
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NIGHTLY = contracts_with(
@@ -51,6 +52,62 @@ def found(
 )
 def test_stuck_and_overdue(job: JobFacts, wanted: list[Any]) -> None:
     assert found(snapshot(job)) == wanted
+
+
+NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})
+NO_GPU: Any = {"waiting": Known((NEEDS,)), "nodes": Known((node("ALIVE", resources={"CPU": 1}),))}
+ALL_BUSY: Any = {
+    "waiting": Known((NEEDS,)),
+    "nodes": Known((node("ALIVE", resources={"GPU": 2}),)),
+    "free": Known({"GPU": 0.0}),
+}
+
+
+@pytest.mark.parametrize(
+    ("job", "sections", "verdict", "sentence", "way_out"),
+    [
+        (
+            submission("a", "PENDING", began=70),
+            NO_GPU,
+            "BAD",
+            "It needs 2 GPU, which no node of this cluster has; so far for 70 s.",
+            "add a node that has what it needs, or stop it and submit it with less.",
+        ),
+        (
+            submission("a", "PENDING", began=70),
+            ALL_BUSY,
+            "WARN",
+            "It waits for 2 GPU; free in the whole cluster are 0 GPU; so far for 70 s.",
+            "wait for what it lacks, make room for it, or stop it.",
+        ),
+        (
+            submission("a", "PENDING", began=70, runtime_env_keys=("pip",)),
+            {},
+            "WARN",
+            "Its environment is being built (pip); so far for 70 s.",
+            "wait for what it lacks, make room for it, or stop it.",
+        ),
+        (
+            submission("a", "PENDING", began=70),
+            {},
+            "WARN",
+            "It has waited to start for 70 s; usual are 60 s.",
+            "wait for what it lacks, make room for it, or stop it.",
+        ),
+        # A minute is given to whatever brings the resources.
+        (submission("a", "PENDING", began=50), NO_GPU, None, "", ""),
+        (submission("a", "PENDING", began=50), ALL_BUSY, None, "", ""),
+        (submission("a", "PENDING", began=50), {}, None, "", ""),
+    ],
+)
+def test_what_waits_long_is_stuck(
+    job: JobFacts, sections: dict[str, Any], verdict: str | None, sentence: str, way_out: str
+) -> None:
+    seen = replace(snapshot(job), **sections)
+    rows = [row for row in judge(seen, NOW) if row.id == "a"]
+    told = findings_of(seen, rows, BUILT_IN, {}, NOW)
+    wanted = [] if verdict is None else [("stuck-job", "job a", verdict, sentence, f"See GET /jobs/a; {way_out}")]
+    assert [(each.rule, each.subject, each.verdict.value, each.sentence, each.action) for each in told] == wanted
 
 
 @pytest.mark.parametrize(
