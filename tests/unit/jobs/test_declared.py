@@ -142,6 +142,20 @@ def test_the_order_of_kinds(facts: JobFacts, actors: list[ActorFacts], wanted: s
         ([{**REPORT, "allowed_failures": 101}], "less than or equal to 100"),
         ([{**REPORT, "allowed_failures": -1}], "greater than or equal to 0"),
         ([{**REPORT, "name": f"k{each}"} for each in range(101)], "at most 100 items"),
+        # What no rule asks for is refused, lest someone rely on it.
+        (
+            [{"name": "user", "must_end": True, "every_h": 24}],
+            "every_h, must_end: without effect for the built-in kind 'user'; leave it out",
+        ),
+        ([{"name": "application-server", "deadline_s": 60}], "deadline_s: without effect for the built-in kind"),
+        ([{"name": "application-server", "must_end": False}], "must_end: without effect for the built-in kind"),
+        ([{"name": "cluster-initialization", "expected_duration_s": 60}], "expected_duration_s: without effect"),
+        ([{"name": "worker-node", "every_h": 1}], "every_h: without effect"),
+        ([{"name": "coa-initialization", "allowed_failures": 1}], "allowed_failures: without effect"),
+        ([{"name": "observer", "every_h": 1}], "every_h: without effect"),
+        ([{"name": "internal", "allowed_failures": 1}], "allowed_failures: without effect"),
+        ([{**GATEWAY, "deadline_s": 60}], "deadline_s: without effect for a service, which shall not end; leave it"),
+        ([{**GATEWAY, "every_h": 1, "allowed_failures": 1}], "allowed_failures, every_h: without effect for a service"),
     ],
 )
 def test_what_is_refused(kinds: list[Json], why: str) -> None:
