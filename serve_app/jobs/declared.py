@@ -75,7 +75,9 @@ class KindSpec(_Strict):
     @model_validator(mode="after")
     def _has_effect(self) -> Self:
         service = self.must_end is False and self.name not in _WITHOUT_EFFECT
-        vain = sorted(self.model_fields_set & (_OF_JOBS_THAT_END if service else _WITHOUT_EFFECT.get(self.name, set())))
+        vain = sorted(
+            self.model_fields_set & (_OF_JOBS_THAT_END if service else _WITHOUT_EFFECT.get(self.name, frozenset()))
+        )
         if vain:
             of = "a service, which shall not end" if service else f"the built-in kind {self.name!r}"
             raise ValueError(f"{', '.join(vain)}: without effect for {of}; leave it out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from serve_app.jobs.expectations import Contracts
@@ -27,6 +27,17 @@ def findings_of(
     """The worst first; what cannot be known for lack of a section is not found."""
     found = [*_of_jobs(rows), *_missing(snapshot, rows, contracts, past, now), *_leftovers(snapshot, rows, now)]
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
+
+
+def not_findable(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> frozenset[str]:
+    """Rules of which it is not known now that there is no more to find: for lack of a section, of earlier runs, or of
+    room in the list. That such a finding is absent does not say that all is well.
+    """
+    if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
+        return frozenset({STUCK, MISSING, OVERDUE, LEFTOVER})
+    without_actors = {LEFTOVER} if isinstance(snapshot.actors, Unknown) else set()
+    # What is unusually long, and when the last success was, is told by earlier runs.
+    return frozenset(without_actors if past_known else without_actors | {STUCK, MISSING})
 
 
 def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:

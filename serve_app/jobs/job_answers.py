@@ -133,10 +133,12 @@ class JobAnswers:
         }
 
     async def alert_inputs(self) -> Json:
-        """What alerts are judged by; a section that cannot be known is None."""
+        """What alerts are judged by. What cannot be known is left out of ``windows``; ``not_findable`` are the rules of
+        which ``findings`` may lack something.
+        """
         seen = await self._watch.latest.get()
         windows, missing = {}, []
-        for window in ALERT_WINDOWS:
+        for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
             ended, reasons = await self._ended(seen, window, counts_only=True)
             jobs = figures.figures_of(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
@@ -144,8 +146,13 @@ class JobAnswers:
             missing = reasons
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
-        found = [views.finding_view(each) for each in self._watch.findings(seen)]
-        return {"windows": windows, "findings": found, **answer}
+        found = self._watch.findings(seen)
+        return {
+            "windows": windows,
+            "findings": [views.finding_view(each) for each in found],
+            "not_findable": sorted(self._watch.not_findable(seen, found)),
+            **answer,
+        }
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot

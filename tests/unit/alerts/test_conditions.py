@@ -131,6 +131,8 @@ def test_of_the_manager(status: str, expected: Judged) -> None:
         (responses(20, None), gaps(Rule.API_SLOW)),
         ({"findings": None}, gaps(*FOUND_RULES)),
         ({"findings": [{"rule": "stuck-job"}]}, gaps(*FOUND_RULES)),
+        ({"not_findable": ["leftover-actors", "of-another-version"]}, gaps(Rule.LEFTOVER_ACTORS)),
+        ({"not_findable": None}, frozenset()),
         ({"as_of": None}, gaps(*OF_INSPECTOR)),
         ({"as_of": "yesterday"}, gaps(*OF_INSPECTOR)),
         ({"as_of": at(-61).isoformat()}, gaps(*OF_INSPECTOR)),

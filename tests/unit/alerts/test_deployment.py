@@ -152,6 +152,16 @@ async def test_a_part_that_is_away_leaves_its_alerts_as_they_are(world: World) -
     assert sorted(await world.states()) == [("organ-not-responding", "firing"), ("stuck-job", "firing")]
 
 
+async def test_what_could_not_be_looked_for_is_not_over(world: World) -> None:
+    await world.at(0, **BAD)
+    await world.at(60, not_findable=["stuck-job"])
+    await world.at(120, not_findable=["stuck-job"])
+    assert await world.states() == [("stuck-job", "firing")]
+    await world.at(125)
+    await world.at(185)
+    assert await world.states() == []
+
+
 async def test_a_restart_neither_forgets_nor_tells_again(world: World) -> None:
     await world.at(0, **BAD)
     before = (await world.replica.alerts({}))["items"]
@@ -396,5 +406,3 @@ class TestWatch:
         assert watching.batch().changed == (new,)
         watching.saved(watching.batch())
         assert not watching.batch()
-
-

@@ -12,9 +12,9 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs import figures
 from serve_app.jobs.declared import KindSpec, Match
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import MAX_FINDINGS, findings_of
+from serve_app.jobs.findings import MAX_FINDINGS, findings_of, not_findable
 from serve_app.jobs.judge import judge
-from serve_app.jobs.models import JobFacts, Known, PastRuns, Snapshot, Unknown, WaitingActor
+from serve_app.jobs.models import Finding, JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
 from serve_app.jobs.records import cause_of
 from tests.unit.jobs.test_judge import actor, controller, driver, exit_of, snapshot, submission
 from tests.unit.jobs.test_outcome import node
@@ -146,6 +146,26 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
         [] if sentence is None else [("missing-job", "kind nightly", "BAD")]
     )
     assert all(each[3].startswith(sentence or "") for each in told)
+
+
+EVERY = {"stuck-job", "missing-job", "past-deadline", "leftover-actors"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "found", "past_known", "wanted"),
+    [
+        ({}, 0, True, set()),
+        ({}, MAX_FINDINGS - 1, True, set()),
+        ({}, MAX_FINDINGS, True, EVERY),
+        ({"jobs": Unknown("down")}, 0, True, EVERY),
+        ({"actors": Unknown("down")}, 0, True, {"leftover-actors"}),
+        ({}, 0, False, {"stuck-job", "missing-job"}),
+        ({"actors": Unknown("down")}, 0, False, {"stuck-job", "missing-job", "leftover-actors"}),
+    ],
+)
+def test_what_may_be_lacking(sections: dict[str, Any], found: int, past_known: bool, wanted: set[str]) -> None:
+    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
+    assert not_findable(replace(snapshot(), **sections), [one] * found, past_known=past_known) == wanted
 
 
 def ended(**sections: Any) -> Snapshot:
