@@ -6,7 +6,6 @@ It is never on the way of a task. It holds no state that cannot be seen again: a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
@@ -29,6 +28,7 @@ from serve_app.settings import ManagerConfig
 log = logging.getLogger("ray.serve.seedcore")
 
 _FRESH_FOR_S = 1.0
+_PATIENCE_S = 1.0
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
 _DASHBOARD_TIMEOUT_S = 5.0
@@ -60,6 +60,8 @@ class OrganismManager:
         self._initialization = Initialization("due", "Initialization has not been looked at yet.")
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
+        self._asked_look: asyncio.Task[Observation] | None = None
+        self._failure: str | None = None
         self._loop: asyncio.Task[None] | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -74,8 +76,8 @@ class OrganismManager:
             raise RuntimeError("the reconcile loop has ended")
 
     async def status(self) -> dict[str, Any]:
-        """The organs as seen at most a second ago, and where initialization stands."""
-        seen = await self._look()
+        """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""
+        seen = await self._seen()
         return {
             "organs": list(seen.organs),
             "initialization": _public(self._initialization),
@@ -109,8 +111,12 @@ class OrganismManager:
     async def _reconcile_for_ever(self) -> None:
         while True:
             # Whatever could not be asked this time is asked again the next; the loop itself must not end.
-            with contextlib.suppress(AppError):
+            try:
                 await self._reconcile()
+            except AppError as error:
+                self._say(error.detail)
+            else:
+                self._say(None)
             await asyncio.sleep(self._config.reconcile_period_s)
 
     async def _reconcile(self) -> None:
@@ -124,6 +130,25 @@ class OrganismManager:
         if all(organ["agent_count"] for organ in seen.organs):
             return True
         return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
+
+    def _say(self, failure: str | None) -> None:
+        """When wanted and actual cannot be compared, initialization stands as it was seen before: say when that begins
+        and ends.
+        """
+        if (failure is None) != (self._failure is None):
+            action = "reconciled_again" if failure is None else "not_reconciled"
+            log.warning("%s", failure or "Wanted and actual are compared again.", extra={"action": action})
+        self._failure = failure
+
+    async def _seen(self) -> Observation:
+        """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""
+        # All who ask wait for the same one: there are never more than that and the loop's own.
+        looking = self._asked_look
+        if looking is None or looking.done():
+            looking = self._asked_look = asyncio.create_task(self._look())
+        await asyncio.wait({looking}, timeout=_PATIENCE_S)
+        last = self._observation
+        return last if last is not None and not looking.done() else await looking
 
     async def _look(self) -> Observation:
         """One look at a time; whoever comes meanwhile gets the same."""
