@@ -98,6 +98,7 @@ class Jobs(Protocol):
         ...
 
 
+
 class AlertList(Protocol):
     """The alerts."""
 
