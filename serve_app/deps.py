@@ -98,7 +98,6 @@ class Jobs(Protocol):
         ...
 
 
-
 class AlertList(Protocol):
     """The alerts."""
 

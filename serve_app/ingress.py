@@ -55,9 +55,7 @@ class Ingress:
         organism, jobs, storage = HandleOrganism(manager), HandleJobs(inspector), HandleStore(store)
         alert_list, handles = HandleAlerts(alerts), HandleOrgans(args.organs, organs)
         self._parts: tuple[_Part, ...] = (organism, jobs, storage, alert_list)
-        self._deps = Deps(
-            handles, organism, jobs, storage, alert_list, IngressConfig(), management=args.job_management
-        )
+        self._deps = Deps(handles, organism, jobs, storage, alert_list, IngressConfig(), management=args.job_management)
         self._meter = ResponseMeter()
         self._delivery = Delivery(self._meter, uuid.uuid4().hex, jobs.record_responses)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from organs.models import OrganSpec
 from serve_app.jobs.declared import KindSpec
 from serve_app.jobs.diagnosis.own_signatures import MOST_SIGNATURES, SignatureSpec, require_different
-from serve_app.jobs.expectations import EXPECTATIONS
+from serve_app.jobs.expectations import EXPECTATIONS, ineffective
 
 
 class _Strict(BaseModel):
@@ -130,6 +130,10 @@ class InspectorConfig(_Strict):
             if (kind.match is None) != (kind.name in EXPECTATIONS):
                 why = "is built in, so it takes no match" if kind.match else "is not built in, so it needs a match"
                 raise ValueError(f"kind {kind.name!r} {why}")
+            if without_effect := ineffective(kind):
+                what = ", ".join(without_effect)
+                why = "is built in" if kind.name in EXPECTATIONS else "is a service, which shall not end"
+                raise ValueError(f"kind {kind.name!r} {why}; {what} would have no effect on it")
             names.add(kind.name)
         return self
 

@@ -68,7 +68,7 @@ _WINDOWS = TypeAdapter(dict[str, _Window | None])
 _NODES = TypeAdapter(tuple[_Node, ...])
 _RESPONSES = TypeAdapter(dict[str, _Responses | None])
 _FINDINGS = TypeAdapter(tuple[_Finding, ...])
-_RULES = TypeAdapter(tuple[str, ...])
+_NAMES = TypeAdapter(tuple[str, ...])
 _ORGANS = TypeAdapter(tuple[_Organ, ...])
 
 
@@ -195,8 +195,8 @@ def _found(inputs: Json) -> Iterable[Condition | Gap]:
     if findings is None:
         yield from (Gap(rule) for rule in FOUND_RULES)
         return
-    not_findable = _section(_RULES, inputs, "not_findable") or ()
-    yield from (Gap(rule) for rule in FOUND_RULES if rule in not_findable)
+    unknown = _section(_NAMES, inputs, "unknown_findings") or ()
+    yield from (Gap(rule) for rule in FOUND_RULES if rule.value in unknown)
     for finding in findings:
         # Findings of other rules are for the report.
         if finding.rule in FOUND_RULES and finding.verdict in _SEVERITIES:

@@ -7,31 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from serve_app.jobs.kinds import (
-    APPLICATION_SERVER,
-    CLUSTER_INITIALIZATION,
-    COA_INITIALIZATION,
-    INTERNAL,
-    OBSERVER,
-    USER,
-    WORKER_NODE,
-)
-
 _PATTERN_CHARS = 300
 _Pattern = Annotated[str, StringConstraints(max_length=_PATTERN_CHARS)]
-
-_OF_JOBS_THAT_END = frozenset({"expected_duration_s", "deadline_s", "every_h", "allowed_failures"})
-# What no rule of these kinds asks for: a declaration of it would be taken and never be heard of again.
-_WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
-    CLUSTER_INITIALIZATION: _OF_JOBS_THAT_END | {"must_end"},
-    WORKER_NODE: _OF_JOBS_THAT_END | {"must_end"},
-    APPLICATION_SERVER: _OF_JOBS_THAT_END | {"must_end"},
-    COA_INITIALIZATION: frozenset({"must_end", "allowed_failures"}),
-    OBSERVER: frozenset({"must_end", "every_h", "allowed_failures"}),
-    INTERNAL: frozenset({"must_end", "every_h", "allowed_failures"}),
-    # All work that nobody has named: that some of it succeeded tells nothing of the rest.
-    USER: frozenset({"must_end", "every_h"}),
-}
 
 
 class _Strict(BaseModel):
@@ -71,14 +48,3 @@ class KindSpec(_Strict):
     deadline_s: float | None = Field(default=None, gt=0, le=31_622_400, description="Longer is BAD.")
     every_h: float | None = Field(default=None, gt=0, le=8_784, description="A success is due at least this often.")
     allowed_failures: int = Field(default=0, ge=0, le=100, description="Failures in a row that are only WARN.")
-
-    @model_validator(mode="after")
-    def _has_effect(self) -> Self:
-        service = self.must_end is False and self.name not in _WITHOUT_EFFECT
-        vain = sorted(
-            self.model_fields_set & (_OF_JOBS_THAT_END if service else _WITHOUT_EFFECT.get(self.name, frozenset()))
-        )
-        if vain:
-            of = "a service, which shall not end" if service else f"the built-in kind {self.name!r}"
-            raise ValueError(f"{', '.join(vain)}: without effect for {of}; leave it out")
-        return self

@@ -13,9 +13,8 @@ STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline",
 MAX_FINDINGS = 200
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
-# A job that waits is stuck once it has waited long; until then an autoscaler may still bring what it needs.
-_WAITING_RULES = frozenset({"pending-infeasible", "pending-busy", "pending-building", "pending-long"})
-_STUCK_RULES = frozenset({"late", "unusually-long"}) | _WAITING_RULES
+_STUCK_RULES = frozenset({"late", "unusually-long"})
+_WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
@@ -29,33 +28,27 @@ def findings_of(
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
-def not_findable(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> frozenset[str]:
-    """Rules of which it is not known now that there is no more to find: for lack of a section, of earlier runs, or of
-    room in the list. That such a finding is absent does not say that all is well.
+def unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
+    """Rules of which there may be more than was found, for lack of a section, of earlier runs, or of room in the list:
+    that a finding is not there is no good news then.
     """
     if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
-        return frozenset({STUCK, MISSING, OVERDUE, LEFTOVER})
-    without_actors = {LEFTOVER} if isinstance(snapshot.actors, Unknown) else set()
+        return [STUCK, MISSING, OVERDUE, LEFTOVER]
     # What is unusually long, and when the last success was, is told by earlier runs.
-    return frozenset(without_actors if past_known else without_actors | {STUCK, MISSING})
+    by_the_past = [] if past_known else [STUCK, MISSING]
+    return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
 def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
     for row in rows:
-        rule = STUCK if row.rule in _STUCK_RULES else OVERDUE if row.rule in _OVERDUE_RULES else None
-        if rule is not None:
-            owner = f" Tell {row.owner}." if row.owner else ""
-            yield Finding(
-                rule, f"job {row.id}", row.verdict, row.reason, f"See GET /jobs/{row.id}; {_way_out(row)}{owner}"
-            )
-
-
-def _way_out(row: JobRow) -> str:
-    if row.rule == "pending-infeasible":
-        return "add a node that has what it needs, or stop it and submit it with less."
-    if row.rule in _WAITING_RULES:
-        return "wait for what it lacks, make room for it, or stop it."
-    return "stop it, or declare more time."
+        owner = f" Tell {row.owner}." if row.owner else ""
+        if row.rule in _WAITING_RULES:
+            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            yield Finding(STUCK, f"job {row.id}", row.verdict, row.reason, action)
+        elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
+            rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
+            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
+            yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
 
 
 def _missing(

@@ -133,8 +133,9 @@ class JobAnswers:
         }
 
     async def alert_inputs(self) -> Json:
-        """What alerts are judged by. What cannot be known is left out of ``windows``; ``not_findable`` are the rules of
-        which ``findings`` may lack something.
+        """What alerts are judged by. ``windows`` lack what cannot be known.
+
+        ``unknown_findings`` are the rules of which ``findings`` may lack something.
         """
         seen = await self._watch.latest.get()
         windows, missing = {}, []
@@ -150,7 +151,7 @@ class JobAnswers:
         return {
             "windows": windows,
             "findings": [views.finding_view(each) for each in found],
-            "not_findable": sorted(self._watch.not_findable(seen, found)),
+            "unknown_findings": self._watch.unknown_rules(seen, found),
             **answer,
         }
 

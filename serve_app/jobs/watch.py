@@ -14,7 +14,7 @@ from serve_app.jobs.blocking import Blocking
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import findings_of, not_findable
+from serve_app.jobs.findings import findings_of, unknown_rules
 from serve_app.jobs.here import Here
 from serve_app.jobs.history_handle import HistoryHandle
 from serve_app.jobs.judge import Memo, judge
@@ -150,11 +150,11 @@ class Watch:
         past = {} if self._recorder is None else self._recorder.past
         return findings_of(seen.snapshot, seen.rows, self.contracts, past, self._now())
 
-    def not_findable(self, seen: Seen, found: list[Finding]) -> frozenset[str]:
+    def unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
         """Rules of which ``found`` may lack something."""
         # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
         past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
-        return not_findable(seen.snapshot, found, past_known=past_known)
+        return unknown_rules(seen.snapshot, found, past_known=past_known)
 
     def _judge(self, snapshot: Snapshot) -> list[JobRow]:
         past = None if self._recorder is None else self._recorder.past

@@ -61,8 +61,8 @@ class OrganismManager:
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
         self._asked_look: asyncio.Task[Observation] | None = None
-        self._failure: str | None = None
         self._loop: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
@@ -110,14 +110,21 @@ class OrganismManager:
 
     async def _reconcile_for_ever(self) -> None:
         while True:
-            # Whatever could not be asked this time is asked again the next; the loop itself must not end.
             try:
                 await self._reconcile()
+                self._note(None)
             except AppError as error:
-                self._say(error.detail)
-            else:
-                self._say(None)
+                # Whatever could not be asked this time is asked again the next; the loop itself must not end.
+                self._note(error.detail)
             await asyncio.sleep(self._config.reconcile_period_s)
+
+    def _note(self, trouble: str | None) -> None:
+        """Say once when reconciling begins to fail, and once when it goes on."""
+        if trouble is not None and self._trouble is None:
+            log.warning("reconciling waits: %s", trouble, extra={"action": "reconcile_waits"})
+        elif trouble is None and self._trouble is not None:
+            log.info("reconciling goes on", extra={"action": "reconcile_goes_on"})
+        self._trouble = trouble
 
     async def _reconcile(self) -> None:
         seen = await self._look()
@@ -130,15 +137,6 @@ class OrganismManager:
         if all(organ["agent_count"] for organ in seen.organs):
             return True
         return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
-
-    def _say(self, failure: str | None) -> None:
-        """When wanted and actual cannot be compared, initialization stands as it was seen before: say when that begins
-        and ends.
-        """
-        if (failure is None) != (self._failure is None):
-            action = "reconciled_again" if failure is None else "not_reconciled"
-            log.warning("%s", failure or "Wanted and actual are compared again.", extra={"action": action})
-        self._failure = failure
 
     async def _seen(self) -> Observation:
         """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""

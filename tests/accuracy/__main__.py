@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     answers = {name: [look(each) for each in some] for name, some in parts.items() if some}
     for name, some in answers.items():
         print(_row(name, _cells(scores_of(some))))
+    ended = [each for each in answers.get("held-out", []) if each.item.fields.status not in ("PENDING", "RUNNING")]
+    print(_row("held-out, of what has ended", _cells(scores_of(ended))))
     baselines: dict[str, Callable[[Item], Answer]] = {
         "(error|exception|fail), last 100 lines": by_scary_words,
         "the last ten lines": by_last_lines,

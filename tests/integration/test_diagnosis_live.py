@@ -167,8 +167,12 @@ def test_an_organ_that_does_not_start_says_why(cluster: Cluster) -> None:
 
         found = wait_for("why it does not start", reason, timeout_s=150)
         assert found["code"] is not None
-        others = [organ for organ in cluster.get("/organism/status")["data"] if organ["organ_id"] != "broken_organ"]
-        assert [organ["diagnosis"] for organ in others if organ["status"] == "ready"] == [None] * 3
+
+        def others() -> bool:
+            organs = [organ for organ in cluster.get("/organism/status")["data"] if organ["organ_id"] != "broken_organ"]
+            return [organ["diagnosis"] for organ in organs if organ["status"] == "ready"] == [None] * 3
+
+        wait_for("that the others are as before", others, timeout_s=60)
         assert found["code"] in str(cluster.get("/report")["findings"])
     finally:
         assert deploy(cluster, config(cluster)).status_code == 200

@@ -149,9 +149,9 @@ class JobQuestions:
         return grown(before, piece.data, piece.size_bytes, piece.written_at)
 
     async def _processor(self, pids: Mapping[str, Iterable[int]]) -> ProcessorFacts:
-        answers = await asyncio.gather(
-            *(self._client.get_json(f"/nodes/{quote(node_id, safe='')}") for node_id in pids)
-        )
+        # From its cache the dashboard answers what it answered last, however long ago (``aiohttp_cache``).
+        paths = (f"/nodes/{quote(node_id, safe='')}?nocache=1" for node_id in pids)
+        answers = await asyncio.gather(*map(self._client.get_json, paths))
         facts = processor_facts(dict(zip(pids, map(_detail, answers), strict=True)), pids)
         if facts is None:
             raise Unavailable("Ray's figures of the node do not have its processes (they come every few seconds).")

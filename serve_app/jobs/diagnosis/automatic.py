@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from serve_app.errors import AppError
+from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.gathering import SETTLED_AFTER
 from serve_app.jobs.models import JobRow, Outcome
 
 log = logging.getLogger("ray.serve.seedcore")
 
-_MOST_WAITING = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 10.0
 _NEW = timedelta(minutes=15)
@@ -27,8 +27,8 @@ class Maker(Protocol):
     async def make(self, wanted: str, *, last: bool) -> bool: ...
 
 
-class Automatic:
-    """A queue of jobs that failed, and the worker that has each diagnosed."""
+class Automatic(Backlog):
+    """Has each job that failed diagnosed. What ended long ago was, by an earlier life of this replica."""
 
     def __init__(
         self,
@@ -36,45 +36,10 @@ class Automatic:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        super().__init__("the worker that diagnoses failed jobs", _failed_lately, self._make)
         self._maker = maker
         self._now = now
         self._pause = pause
-        self._waiting: asyncio.Queue[JobRow] = asyncio.Queue(_MOST_WAITING)
-        self._seen: set[str] = set()
-        self._worker: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to work; does nothing when begun."""
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
-
-    def require_alive(self) -> None:
-        """Raise when the work has ended, which it never should."""
-        if self._worker is not None and self._worker.done():
-            raise RuntimeError("the worker that diagnoses failed jobs has ended")
-
-    async def close(self) -> None:
-        """Stop; what waits is diagnosed when somebody asks."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
-
-    def offer(self, rows: Iterable[JobRow], now: datetime) -> None:
-        """Take the rows of one look. Of a crowd that is larger than the queue, some wait until they are asked for.
-
-        What ended long ago has been diagnosed by an earlier life of this replica.
-        """
-        failed = {row.key: row for row in rows if row.outcome in _FAILED and not row.derived and _is_new(row, now)}
-        for key, row in failed.items():
-            if key not in self._seen and not self._waiting.full():
-                self._seen.add(key)
-                self._waiting.put_nowait(row)
-        # A job that is no longer shown, or no longer new, needs no memory.
-        self._seen.intersection_update(failed)
-
-    async def _work(self) -> None:
-        while True:
-            await self._make(await self._waiting.get())
 
     async def _make(self, row: JobRow) -> None:
         if row.ended_at is not None and (left := row.ended_at + SETTLED_AFTER - self._now()) > timedelta(0):
@@ -94,5 +59,6 @@ class Automatic:
             await self._pause(_AGAIN_AFTER_S)
 
 
-def _is_new(row: JobRow, now: datetime) -> bool:
-    return row.ended_at is None or now - row.ended_at < _NEW
+def _failed_lately(row: JobRow, now: datetime) -> bool:
+    is_new = row.ended_at is None or now - row.ended_at < _NEW
+    return is_new and row.outcome in _FAILED and not row.derived

@@ -23,7 +23,7 @@ from serve_app.jobs.diagnosis.signature import Signature
 
 # Texts that the reader itself looks for, before the first text of a signature.
 TRACEBACK = b"Traceback (most recent call last)"
-MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ")
+MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
 
 
 class Catalogue:

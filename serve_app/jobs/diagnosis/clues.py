@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.ending import MANY_LINES, Ending
+from serve_app.jobs.diagnosis.ending import MANY_LINES, Ending, is_quiet
 from serve_app.jobs.diagnosis.field_rules import FieldClue
 from serve_app.jobs.diagnosis.models import Certainty, Evidence, SourceKind
 from serve_app.jobs.diagnosis.reading import Hit, Scan
@@ -71,7 +71,7 @@ def clues_of_fields(found: Iterable[FieldClue]) -> list[Clue]:
     ]
 
 
-def clues_of_scan(number: int, scan: Scan, ending: Ending) -> list[Clue]:
+def clues_of_scan(number: int, scan: Scan, ending: Ending, *, has_ended: bool = True) -> list[Clue]:
     """Clues of one source, in the order of its lines."""
     clues: list[Clue] = []
     taken: set[int] = set()
@@ -86,14 +86,21 @@ def clues_of_scan(number: int, scan: Scan, ending: Ending) -> list[Clue]:
         clues += _of_traceback(number, scan, ending, traceback, hits, until)
     clues += [_of_hit(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
     if scan.kind is SourceKind.SYSTEM:
-        # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better.
-        clues = [clue for clue in clues if clue.role is Role.CAUSE and not clue.is_generic]
+        # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better. That something
+        # waits is said by them alone, of what has not ended.
+        clues = [clue for clue in clues if _counts_in_system_logs(clue, has_ended)]
     return sorted(clues, key=lambda clue: clue.line)
 
 
 def _is_code(hit: Hit, traceback: Traceback) -> bool:
     """Whether the hit is in a line of the program, which a traceback shows below its place."""
     return hit.line < traceback.end and hit.text.startswith(" " * (traceback.indent + 4))
+
+
+def _counts_in_system_logs(clue: Clue, has_ended: bool) -> bool:
+    if clue.role is Role.WARNING:
+        return not has_ended and clue.code.startswith("scheduling.")
+    return clue.role is Role.CAUSE and not clue.is_generic
 
 
 def _of_traceback(
@@ -112,6 +119,7 @@ def _of_traceback(
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
     retries = (within is None or within.begin == within.end) and _RETRIES.search(hit.text) is not None
+    retries = retries or (is_quiet(hit.text) and hit.signature.code.startswith("app."))
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,

@@ -25,6 +25,7 @@ _FINAL = re.compile(
     r"|\b(?:training|experiment|evaluation|job|run|trials?|pipeline) (?:is |has |was )?(?:completed?|finished|done)\b",
     re.IGNORECASE,
 )
+_QUIET = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6} [DIW] \d+ \d+\]")
 _NEAR_LINES = 40
 _LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
@@ -44,6 +45,8 @@ _NO_FAILURE = re.compile(
     r"(?:error|errors|failed|failure|failures|exceptions?)\b"
     r"|\b(?:errors?|failed|failures?|exceptions?)(?:_\w+|[ _]?(?:count|rate|ratio))?[\"']?\s{0,4}[:=|]\s{0,4}"
     r"(?:[\d.,e+-]+\b|none|null|false|\[\]|\{\}|n/?a)"
+    r"|\berror\s{1,3}\d{1,3}\.\d"
+    r"|\b(?:errors?|failed|failures?)\b[^:=]{0,60}[:=]\s?0\b"
     r"|\b(?:errors?|exception) (?:rate|bars?|handl\w+|budget|margin|term|metric|log)\b|\b0 failed|\berror[-_ ]free"
     r"|\bwill (?:be )?retr(?:y|ied)\b|\bretrying\b|\btrying again\b"
     r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
@@ -118,10 +121,19 @@ class Ending:
 def is_done(text: str) -> bool:
     """Whether a line says that something has come to its good end."""
     begin = text[:_LOOKED_AT_CHARS]
+    if "safely ignored" in begin:
+        return True
     return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
 
 
 def tells_of_failure(text: str) -> bool:
     """Whether a line has a word of failure that is not taken back by its neighbours."""
     begin = text[:_LOOKED_AT_CHARS]
+    if is_quiet(begin):
+        return False
     return _FAILURE_WORD.search(begin) is not None and _NO_FAILURE.search(begin) is None
+
+
+def is_quiet(text: str) -> bool:
+    """Whether a line of Ray's own C++ processes says by its level that it is no error."""
+    return _QUIET.match(text) is not None

@@ -23,7 +23,7 @@ _BREAKS = re.compile(_ANSI.pattern + "|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # `(f pid=12, ip=10.0.0.1) `, `(raylet) `, `(autoscaler +3s) `: what Ray writes before the words of other processes.
 _RAY_PREFIX = re.compile(
-    r"\s{0,8}\((?:[^()\n]{0,200}\bpid=\d+[^()\n]{0,200}|raylet|gcs_server|autoscaler|scheduler|dashboard)"
+    r"\s{0,8}\((?:(?:[^()\n]|\((?:[^()\n]|\([^()\n]{0,80}\)){0,120}\)){0,200}?\bpid=\d+[^()\n]{0,200}|raylet|gcs_server|autoscaler|scheduler|dashboard)"
     r"(?:[, +][^()\n]{0,80})?\) ?"
 )
 # What containers, supervisors and loggers write before each line, also before each line of a traceback.

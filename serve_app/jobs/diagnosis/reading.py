@@ -37,6 +37,8 @@ _GIVES_UP = re.compile(
     r"|(?:exit|return) code:? (?:-?[1-9]\d{0,4})\b|exit status [1-9]|[Aa]borting\b|will (?:now )?exit"
 )
 _AFTER_LINES = 8
+_IGNORED = b"Exception ignored in"
+_BEFORE_BYTES = 1_000
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -211,7 +213,13 @@ class _Reader:
         first = parsed(block[begin:end])
         if number <= self._ends.get(first.stream, 0) or HEAD not in first.text:
             return
-        self._keep(traceback_of(_lines_from(block, begin, number)), block, begin, number)
+        traceback = traceback_of(_lines_from(block, begin, number))
+        if _IGNORED in block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]:
+            # Python tells of what went wrong while it cleaned up, and goes on.
+            self._ends[traceback.stream] = traceback.end
+            self._benign.update(range(number, traceback.end + 1))
+            return
+        self._keep(traceback, block, begin, number)
 
     def _see_exception(self, block: bytes, at: int, number: int) -> None:
         begin, end = around(block, at)

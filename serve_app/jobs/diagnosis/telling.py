@@ -31,9 +31,11 @@ def told(diagnosis: Diagnosis, name: str) -> str:
             lines += _wrapped(f"{number}. {advice}", "    ")
     if diagnosis.docs:
         lines.append(f"  see {diagnosis.docs}")
-    if diagnosis.candidates:
+    told_already = {step.code for step in diagnosis.chain}
+    others = [each for each in diagnosis.candidates if each.code not in told_already]
+    if others:
         lines += ["  not it"]
-        for candidate in diagnosis.candidates:
+        for candidate in others:
             lines += _wrapped(f"{candidate.code}: {candidate.why_not}", "    ")
     for sentence in diagnosis.unavailable:
         lines += _wrapped(f"not looked at: {sentence}", "  ")

@@ -22,12 +22,13 @@ _DURING = "During handling of the above exception"
 _CAUSED = "The above exception was the direct cause"
 _MARGIN = re.compile(r"\s{0,80}[|+] ?")
 _SEPARATOR = re.compile(r"\s{0,80}\+-[-+]{4,80}(?P<member> (?:\d{1,4}|\.\.\.) -+)?\s*$")
-_RAY_HEAD = re.compile(r"\bray::[\w.:<>]{1,300}(?:\(\))?")
+# In Ray 0.7 and before without `ray::`.
+_RAY_HEAD = re.compile(r"\bray::[\w.:<>]{1,300}(?:\(\))?|RayTaskError(?:\(\w{1,100}\))?: \S{1,200} \(pid=\d")
 _CONSTRUCTOR = re.compile(r"\bray::[\w.:<>]{1,300}\.__init__(?:\(\)|\b)")
 _EXCEPTION = re.compile(r"(?P<type>[^\W\d][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
 # Away from a traceback, only names that can be nothing else.
 _NAMED = re.compile(
-    r"(?P<type>(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
+    r"(?P<type>ray\.exceptions\.[A-Z]\w{1,80}|(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
     r"(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$"
 )
 # Where a logger, or an assertion of pytest, says that it was raised.

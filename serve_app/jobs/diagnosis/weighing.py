@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from serve_app.jobs.diagnosis.clues import Clue
+from serve_app.jobs.diagnosis.ending import MANY_LINES
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind
 from serve_app.jobs.diagnosis.signature import Role
 
@@ -43,8 +44,14 @@ _OFTEN_HANDLED = frozenset(
     {"app.data-access", "app.import-error", "app.actor-not-found", "network.port-conflict", "app.get-timeout"}
 )
 # A cause within what carries it, where both together have a name of their own.
-_WITHIN = {("app.data-access", "env.setup-failed"): "env.package-missing"}
+_WITHIN = {
+    ("app.data-access", "env.setup-failed"): "env.package-missing",
+    ("app.data-access", "job.no-agent"): "job.no-agent",
+}
+_EXPLAINED_BY = {"node.died": "raylet.crashed"}
+_SURE = Certainty.CERTAIN
 _MOST_GOOD_BYE_LINES = 40
+_LAST_WORD_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Weighed:
 def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     """The cause among the clues. ``has_failed``: Ray's row, or the log's end, says that the job failed."""
     standing = [clue for clue in clues if not clue.repaired]
-    counted = [clue for clue in standing if clue.role is not Role.WARNING or has_failed or clue.went_on <= 3]
+    counted = [clue for clue in standing if clue.role is not Role.WARNING or has_failed or _is_last_word(clue, clues)]
     primary = _primary(counted) or (_last_traceback(clues) if has_failed else None)
     if primary is None:
         return Weighed(None, others=_others(None, clues, counted))
@@ -72,6 +79,12 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     return Weighed(named, (*chain, named), same, _others(named, clues, counted))
 
 
+def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:
+    """Whether the log ends with this warning, and the program had not survived the same before."""
+    earlier = (clue.line for clue in clues if clue.rule == warning.rule and clue.source == warning.source)
+    return warning.went_on <= _LAST_WORD_LINES and warning.line - min(earlier) < MANY_LINES
+
+
 def _primary(clues: Sequence[Clue]) -> Clue | None:
     generic = [clue for clue in clues if clue.is_generic]
     causes = [clue for clue in clues if clue.role is Role.CAUSE and not clue.is_generic]
@@ -79,7 +92,10 @@ def _primary(clues: Sequence[Clue]) -> Clue | None:
     if ending is not None:
         causes = [clue for clue in causes if _leads_to(clue, ending)]
     if causes:
-        return min(causes, key=_order)
+        first = min(causes, key=_order)
+        # What explains it may be told later, or less loudly: a node that is lost with its raylet.
+        explained = [clue for clue in causes if clue.code == _EXPLAINED_BY.get(first.code) and clue.certainty is _SURE]
+        return min(explained, key=_order, default=first)
     if generic:
         return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:

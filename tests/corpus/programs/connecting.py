@@ -1,13 +1,11 @@
-"""A cluster that lets nobody in: another version, no token, a port in use, a client cut off."""
+"""A cluster that lets nobody in: no token, a port in use, a client cut off."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psutil
 
@@ -16,8 +14,6 @@ from tests.corpus.scenes import command, kill_processes, no_cluster, ray, wait_t
 from tests.record.cluster import Cluster
 from tests.record.nodes import head
 
-OLDER = "2.59.0"
-MUCH_OLDER = "2.49.2"
 # Only ever given to clusters that are started to be recorded.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"}
 INIT = "import ray\n\nray.init()\nprint(ray.cluster_resources())\n"
@@ -48,29 +44,6 @@ other = socket.socket()
 other.bind(("127.0.0.1", 0))
 other.listen()
 """
-
-
-@contextlib.contextmanager
-def _with_ray(version: str) -> Iterator[Cluster]:
-    """A head, and a Python environment with another Ray in its directory."""
-    with head() as cluster:
-        subprocess.run([sys.executable, "-m", "venv", str(cluster.directory / "older")], check=True)
-        pip = [str(cluster.directory / "older/bin/pip"), "install", "-q"]
-        subprocess.run([*pip, f"ray[client]=={version}"], check=True, stderr=subprocess.DEVNULL)
-        yield cluster
-
-
-def _with_older_ray() -> contextlib.AbstractContextManager[Cluster]:
-    return _with_ray(OLDER)
-
-
-def _with_much_older_ray() -> contextlib.AbstractContextManager[Cluster]:
-    return _with_ray(MUCH_OLDER)
-
-
-def _older_client(cluster: Cluster) -> list[str]:
-    code = f"import ray; ray.init('ray://127.0.0.1:{cluster.ports['client']}'); print(ray.cluster_resources())"
-    return [str(cluster.directory / "older/bin/python"), "-c", code]
 
 
 def _guarded() -> contextlib.AbstractContextManager[Cluster]:
@@ -149,49 +122,6 @@ class Rendezvous:
 
 print(ray.get(Rendezvous.remote(other.getsockname()[1]).ready.remote()))
 """,
-    ),
-    Program(
-        id="m-version-mismatch",
-        title="A driver with an older Ray than the cluster's",
-        primary="cluster.version-mismatch",
-        why=f"The driver runs in an environment with Ray {OLDER}; the cluster was started with another.",
-        evidence="ersion mismatch",
-        head=_with_older_ray,
-        entrypoint="$DIRECTORY/older/bin/python main.py",
-        source_code=INIT,
-    ),
-    Program(
-        id="m-version-mismatch-client",
-        title="A Ray Client that is older than the cluster",
-        primary="cluster.version-mismatch",
-        acceptable=("client.disconnected",),
-        why=f"The client has Ray {OLDER}; the cluster was started with another.",
-        evidence="ersion",
-        head=_with_older_ray,
-        ends=(None,),
-        play=command(_older_client),
-    ),
-    Program(
-        id="m-version-mismatch-much-older",
-        title="A driver with a Ray so old that it does not get as far as comparing versions",
-        primary="cluster.version-mismatch",
-        acceptable=("gcs.unreachable", "cluster.not-found"),
-        why=f"The driver has Ray {MUCH_OLDER}; what it looks for in the GCS is no longer there.",
-        evidence="Could not read 'temp_dir' from GCS",
-        head=_with_much_older_ray,
-        entrypoint="$DIRECTORY/older/bin/python main.py",
-        source_code=INIT,
-    ),
-    Program(
-        id="m-version-mismatch-client-much-older",
-        title="A Ray Client so old that the server cannot read what it sends",
-        primary="cluster.version-mismatch",
-        acceptable=("client.disconnected", "ray.internal-error"),
-        why=f"The client has Ray {MUCH_OLDER}; its pickled job config lacks what the server looks for.",
-        evidence="'JobConfig' object has no attribute",
-        head=_with_much_older_ray,
-        ends=(None,),
-        play=command(_older_client),
     ),
     Program(
         id="m-token-missing",

@@ -7,16 +7,13 @@ import time
 from collections.abc import Callable
 
 from tests.corpus.program import Program
-from tests.corpus.recording import Recording, collect, log_sizes, submit
 from tests.corpus.scenes import (
     command,
     ray,
-    stop,
     wait_told,
-    while_it_runs,
 )
 from tests.record.cluster import Cluster
-from tests.record.nodes import head, wait
+from tests.record.nodes import head
 
 LASTS = """import time
 
@@ -64,21 +61,6 @@ def _submit_twice(cluster: Cluster) -> list[str]:
     line = ray("job", "submit", f"--address={cluster.api.base_url}", "--submission-id=nightly-train", "--no-wait")
     cluster.run([*line, "--", "python", "-c", "print(1)"])
     return [*line, "--", "python", "-c", "print(1)"]
-
-
-def _behind_another(cluster: Cluster, program: Program) -> Recording:
-    """Another job has the CPUs that this one's entrypoint wants."""
-    other = "import time; time.sleep(40)"
-    cluster.submit("other", f'python -c "{other}"', entrypoint_num_cpus=2)
-    wait(lambda: cluster.status("other") == "RUNNING", "the other job to run")
-    before = log_sizes(cluster)
-    submission_id = submit(cluster, program)
-    time.sleep(12)
-    try:
-        return collect(cluster, submission_id, program, before)
-    finally:
-        stop(cluster, submission_id)
-        stop(cluster, "other")
 
 
 PROGRAMS = (
@@ -206,32 +188,6 @@ ray.get([train.remote(each) for each in range(2)])
         evidence="failed to start within",
         head=_impatient,
         submit_options={"entrypoint_num_gpus": 1, "entrypoint_resources": {"fast_disk": 1}},
-        source_code="print('never run')\n",
-    ),
-    Program(
-        id="m-pending-infeasible",
-        title="A job that is pending because no node has the GPU that its entrypoint wants",
-        primary="scheduling.infeasible",
-        acceptable=("scheduling.waiting", "job.start-timeout", "gpu.unavailable"),
-        why="The entrypoint wants a GPU; no node has one, and the job stays pending.",
-        evidence="has not started yet",
-        ends=("PENDING",),
-        head=lambda: head(),
-        play=while_it_runs("", 20),
-        submit_options={"entrypoint_num_gpus": 1},
-        source_code="print('never run')\n",
-    ),
-    Program(
-        id="m-pending-waiting",
-        title="A job that is pending because another has the CPUs that its entrypoint wants",
-        primary="scheduling.waiting",
-        acceptable=("scheduling.infeasible", "job.start-timeout"),
-        why="The entrypoint wants 2 CPUs, which another job holds for the time being.",
-        evidence="has not started yet",
-        ends=("PENDING",),
-        head=lambda: head(),
-        play=_behind_another,
-        submit_options={"entrypoint_num_cpus": 2},
         source_code="print('never run')\n",
     ),
 )

@@ -41,10 +41,6 @@ def _kill_node(cluster: Cluster) -> None:
     kill_processes(node_processes(cluster, WORKER_IP))
 
 
-def _kill_worker_raylet(cluster: Cluster) -> None:
-    kill_processes(node_processes(cluster, WORKER_IP)[:1])
-
-
 def _terminate_node(cluster: Cluster) -> None:
     """As ``ray stop`` does: the raylet says goodbye."""
     kill_processes(node_processes(cluster, WORKER_IP)[:1], signal.SIGTERM)
@@ -215,30 +211,6 @@ print("second pass", ray.get(read_local_cache.remote()), flush=True)
         submit_options={"entrypoint_resources": {"away": 0.5}},
         source_code="import time\n\nimport ray\n\nray.init()\nprint('working')\ntime.sleep(300)\n",
         during=_kill_node_of_supervisor,
-    ),
-    Program(
-        id="m-raylet-killed-worker-node",
-        title="A task whose raylet is killed, on a worker node",
-        primary="raylet.crashed",
-        acceptable=("node.died",),
-        why="Only the raylet of the worker node was killed, with SIGKILL, while it ran a task without retries.",
-        head=lambda: two_nodes(),
-        during=_after("sorting", _kill_worker_raylet),
-        source_code="""import time
-
-import ray
-
-ray.init()
-
-
-@ray.remote(max_retries=0, resources={"away": 0.1})
-def sort_block(block):
-    time.sleep(60)
-
-
-print("sorting", flush=True)
-print(ray.get(sort_block.remote(0)))
-""",
     ),
     Program(
         id="m-raylet-killed-head",

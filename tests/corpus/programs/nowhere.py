@@ -12,27 +12,6 @@ FEW = {"RAY_NUM_REDIS_GET_RETRIES": "2"}
 
 PROGRAMS = (
     Program(
-        id="m-no-cluster-auto",
-        title="ray.init(address='auto') where no Ray runs",
-        primary="cluster.not-found",
-        why="No Ray was running on the machine.",
-        evidence="ConnectionError",
-        head=no_cluster,
-        ends=(None,),
-        play=command(lambda cluster: python(cluster, "main.py")),
-        source_code="import ray\n\nray.init(address='auto')\n",
-    ),
-    Program(
-        id="m-no-cluster-cli",
-        title="ray status where no Ray runs",
-        primary="cluster.not-found",
-        why="No Ray was running on the machine.",
-        evidence="Ray",
-        head=no_cluster,
-        ends=(None,),
-        play=command(lambda cluster: ray("status")),
-    ),
-    Program(
         id="m-submit-no-cluster",
         title="ray job submit to an address where nothing listens",
         primary="cluster.not-found",

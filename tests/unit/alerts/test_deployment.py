@@ -154,8 +154,8 @@ async def test_a_part_that_is_away_leaves_its_alerts_as_they_are(world: World) -
 
 async def test_what_could_not_be_looked_for_is_not_over(world: World) -> None:
     await world.at(0, **BAD)
-    await world.at(60, not_findable=["stuck-job"])
-    await world.at(120, not_findable=["stuck-job"])
+    await world.at(60, unknown_findings=["stuck-job"])
+    await world.at(120, unknown_findings=["stuck-job"])
     assert await world.states() == [("stuck-job", "firing")]
     await world.at(125)
     await world.at(185)

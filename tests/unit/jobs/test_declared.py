@@ -127,6 +127,12 @@ def test_the_order_of_kinds(facts: JobFacts, actors: list[ActorFacts], wanted: s
         ([{"name": "r" * 64, "match": {"entrypoint": "x"}}], "should match pattern"),
         ([{"name": "report"}], "'report' is not built in, so it needs a match"),
         ([{"name": "user", "match": {"entrypoint": "x"}}], "'user' is built in, so it takes no match"),
+        ([{"name": "user", "every_h": 24}], "'user' is built in; every_h would have no effect on it"),
+        ([{"name": "observer", "must_end": False}], "'observer' is built in; must_end would have no effect"),
+        (
+            [{"name": "worker-node", "deadline_s": 5, "expected_duration_s": 5, "every_h": 1}],
+            "'worker-node' is built in; deadline_s, every_h, expected_duration_s would have no effect on it",
+        ),
         ([REPORT, REPORT], "'report' is given twice"),
         ([{"name": "report", "match": {}}], "match needs at least one of"),
         ([{"name": "report", "match": {"entrypoint": ""}}], "match needs at least one of"),
@@ -143,19 +149,14 @@ def test_the_order_of_kinds(facts: JobFacts, actors: list[ActorFacts], wanted: s
         ([{**REPORT, "allowed_failures": -1}], "greater than or equal to 0"),
         ([{**REPORT, "name": f"k{each}"} for each in range(101)], "at most 100 items"),
         # What no rule asks for is refused, lest someone rely on it.
+        ([{"name": "application-server", "deadline_s": 60}], "'application-server' is built in; deadline_s would have"),
+        ([{"name": "coa-initialization", "allowed_failures": 1}], "is built in; allowed_failures would have no effect"),
+        ([{"name": "observer", "every_h": 1}], "is built in; every_h would have no effect on it"),
+        ([{"name": "internal", "allowed_failures": 1}], "is built in; allowed_failures would have no effect on it"),
         (
-            [{"name": "user", "must_end": True, "every_h": 24}],
-            "every_h, must_end: without effect for the built-in kind 'user'; leave it out",
+            [{**GATEWAY, "every_h": 1, "allowed_failures": 1}],
+            "'gateway' is a service, which shall not end; allowed_failures, every_h would have no effect on it",
         ),
-        ([{"name": "application-server", "deadline_s": 60}], "deadline_s: without effect for the built-in kind"),
-        ([{"name": "application-server", "must_end": False}], "must_end: without effect for the built-in kind"),
-        ([{"name": "cluster-initialization", "expected_duration_s": 60}], "expected_duration_s: without effect"),
-        ([{"name": "worker-node", "every_h": 1}], "every_h: without effect"),
-        ([{"name": "coa-initialization", "allowed_failures": 1}], "allowed_failures: without effect"),
-        ([{"name": "observer", "every_h": 1}], "every_h: without effect"),
-        ([{"name": "internal", "allowed_failures": 1}], "allowed_failures: without effect"),
-        ([{**GATEWAY, "deadline_s": 60}], "deadline_s: without effect for a service, which shall not end; leave it"),
-        ([{**GATEWAY, "every_h": 1, "allowed_failures": 1}], "allowed_failures, every_h: without effect for a service"),
     ],
 )
 def test_what_is_refused(kinds: list[Json], why: str) -> None:

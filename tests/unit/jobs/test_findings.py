@@ -12,7 +12,7 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs import figures
 from serve_app.jobs.declared import KindSpec, Match
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import MAX_FINDINGS, findings_of, not_findable
+from serve_app.jobs.findings import MAX_FINDINGS, findings_of, unknown_rules
 from serve_app.jobs.judge import judge
 from serve_app.jobs.models import Finding, JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
 from serve_app.jobs.records import cause_of
@@ -46,68 +46,18 @@ def found(
             submission("a", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"}),
             [("past-deadline", "job a", "BAD", "It has been running for 70 s; its deadline is 60 s.")],
         ),
+        # What cannot start is stuck too.
+        (
+            submission("a", "PENDING", began=90),
+            [("stuck-job", "job a", "WARN", "It has waited to start for 90 s; usual are 60 s.")],
+        ),
+        (submission("a", "PENDING", began=30), []),
         (submission("a", "RUNNING", began=DAY_S), []),
         (submission("a", "FAILED"), []),
     ],
 )
 def test_stuck_and_overdue(job: JobFacts, wanted: list[Any]) -> None:
     assert found(snapshot(job)) == wanted
-
-
-NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})
-NO_GPU: Any = {"waiting": Known((NEEDS,)), "nodes": Known((node("ALIVE", resources={"CPU": 1}),))}
-ALL_BUSY: Any = {
-    "waiting": Known((NEEDS,)),
-    "nodes": Known((node("ALIVE", resources={"GPU": 2}),)),
-    "free": Known({"GPU": 0.0}),
-}
-
-
-@pytest.mark.parametrize(
-    ("job", "sections", "verdict", "sentence", "way_out"),
-    [
-        (
-            submission("a", "PENDING", began=70),
-            NO_GPU,
-            "BAD",
-            "It needs 2 GPU, which no node of this cluster has; so far for 70 s.",
-            "add a node that has what it needs, or stop it and submit it with less.",
-        ),
-        (
-            submission("a", "PENDING", began=70),
-            ALL_BUSY,
-            "WARN",
-            "It waits for 2 GPU; free in the whole cluster are 0 GPU; so far for 70 s.",
-            "wait for what it lacks, make room for it, or stop it.",
-        ),
-        (
-            submission("a", "PENDING", began=70, runtime_env_keys=("pip",)),
-            {},
-            "WARN",
-            "Its environment is being built (pip); so far for 70 s.",
-            "wait for what it lacks, make room for it, or stop it.",
-        ),
-        (
-            submission("a", "PENDING", began=70),
-            {},
-            "WARN",
-            "It has waited to start for 70 s; usual are 60 s.",
-            "wait for what it lacks, make room for it, or stop it.",
-        ),
-        # A minute is given to whatever brings the resources.
-        (submission("a", "PENDING", began=50), NO_GPU, None, "", ""),
-        (submission("a", "PENDING", began=50), ALL_BUSY, None, "", ""),
-        (submission("a", "PENDING", began=50), {}, None, "", ""),
-    ],
-)
-def test_what_waits_long_is_stuck(
-    job: JobFacts, sections: dict[str, Any], verdict: str | None, sentence: str, way_out: str
-) -> None:
-    seen = replace(snapshot(job), **sections)
-    rows = [row for row in judge(seen, NOW) if row.id == "a"]
-    told = findings_of(seen, rows, BUILT_IN, {}, NOW)
-    wanted = [] if verdict is None else [("stuck-job", "job a", verdict, sentence, f"See GET /jobs/a; {way_out}")]
-    assert [(each.rule, each.subject, each.verdict.value, each.sentence, each.action) for each in told] == wanted
 
 
 @pytest.mark.parametrize(
@@ -148,26 +98,6 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
     assert all(each[3].startswith(sentence or "") for each in told)
 
 
-EVERY = {"stuck-job", "missing-job", "past-deadline", "leftover-actors"}
-
-
-@pytest.mark.parametrize(
-    ("sections", "found", "past_known", "wanted"),
-    [
-        ({}, 0, True, set()),
-        ({}, MAX_FINDINGS - 1, True, set()),
-        ({}, MAX_FINDINGS, True, EVERY),
-        ({"jobs": Unknown("down")}, 0, True, EVERY),
-        ({"actors": Unknown("down")}, 0, True, {"leftover-actors"}),
-        ({}, 0, False, {"stuck-job", "missing-job"}),
-        ({"actors": Unknown("down")}, 0, False, {"stuck-job", "missing-job", "leftover-actors"}),
-    ],
-)
-def test_what_may_be_lacking(sections: dict[str, Any], found: int, past_known: bool, wanted: set[str]) -> None:
-    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
-    assert not_findable(replace(snapshot(), **sections), [one] * found, past_known=past_known) == wanted
-
-
 def ended(**sections: Any) -> Snapshot:
     return snapshot(driver("a", "SUCCEEDED", began=100), exits=[exit_of("a", "INTENDED_USER_EXIT")], **sections)
 
@@ -201,6 +131,41 @@ def ended(**sections: Any) -> Snapshot:
 def test_leftovers(seen: Snapshot, wanted: str | None) -> None:
     told = [each for each in found(seen) if each[0] == "leftover-actors"]
     assert told == ([] if wanted is None else [("leftover-actors", "job a", "WARN", wanted)])
+
+
+EVERY = ["stuck-job", "missing-job", "past-deadline", "leftover-actors"]
+DOWN = Unknown("no answer")
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "past_known", "rules"),
+    [
+        ({}, 0, True, []),
+        ({"actors": DOWN}, 0, True, ["leftover-actors"]),
+        ({"jobs": DOWN}, 0, True, EVERY),
+        # A list that is full says nothing of what has no place in it.
+        ({}, MAX_FINDINGS - 1, True, []),
+        ({}, MAX_FINDINGS, True, EVERY),
+        ({}, 0, False, ["stuck-job", "missing-job"]),
+        ({"actors": DOWN}, 0, False, ["stuck-job", "missing-job", "leftover-actors"]),
+    ],
+)
+def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
+    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
+    seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
+    assert unknown_rules(seen, [one] * found, past_known=past_known) == rules
+
+
+NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})
+
+
+@pytest.mark.parametrize(("began", "wanted"), [(70, "BAD"), (50, None)])
+def test_what_no_node_can_run_is_stuck_after_a_minute(began: float, wanted: str | None) -> None:
+    nodes = Known((node("ALIVE", resources={"CPU": 1}),))
+    seen = replace(snapshot(submission("a", "PENDING", began=began)), waiting=Known((NEEDS,)), nodes=nodes)
+    told = [each for each in found(seen) if each[1] == "job a"]
+    sentence = f"It needs 2 GPU, which no node of this cluster has; so far for {began} s."
+    assert told == ([] if wanted is None else [("stuck-job", "job a", wanted, sentence)])
 
 
 def test_findings_are_bounded_and_the_worst_come_first() -> None:

@@ -40,7 +40,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
         history_failure=failure,
         jobs_given_up=given_up,
         findings=lambda seen: [],
-        not_findable=lambda seen, found: frozenset({"stuck-job", "missing-job"}),
+        unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
     )
     here = SimpleNamespace(exception_frames=dict)
     diagnoses = SimpleNamespace(code_of=lambda key: None)
@@ -65,7 +65,7 @@ async def test_failures_count_also_while_the_store_takes_nothing(
 
 async def test_alerts_learn_what_is_not_known() -> None:
     told = await answers("The disk is full.", jobs=Unknown("down")).alert_inputs()
-    assert (told["windows"], told["not_findable"]) == ({}, ["missing-job", "stuck-job"])
+    assert (told["windows"], told["unknown_findings"]) == ({}, ["stuck-job", "missing-job"])
 
 
 async def test_jobs_that_were_given_up_are_told() -> None:

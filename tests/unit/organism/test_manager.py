@@ -28,7 +28,7 @@ def made(last: Observation | None) -> Any:
     made._initialization = Initialization("succeeded", "3 organs answer.")
     made._looking = asyncio.Lock()
     made._asked_look = None
-    made._failure = None
+    made._trouble = None
     return made
 
 
@@ -84,6 +84,6 @@ async def test_that_it_cannot_reconcile_is_said_once(
 
     monkeypatch.setattr(organism, "_reconcile", reconcile)
     monkeypatch.setattr(manager.asyncio, "sleep", pause)
-    with caplog.at_level(logging.WARNING, "ray.serve.seedcore"), pytest.raises(asyncio.CancelledError):
+    with caplog.at_level(logging.INFO, "ray.serve.seedcore"), pytest.raises(asyncio.CancelledError):
         await organism._reconcile_for_ever()
-    assert [record.getMessage() for record in caplog.records] == ["No store.", "Wanted and actual are compared again."]
+    assert [record.getMessage() for record in caplog.records] == ["reconciling waits: No store.", "reconciling goes on"]

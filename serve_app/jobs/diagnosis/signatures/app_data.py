@@ -26,7 +26,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "OSError: [Errno 30] Read-only file system",
             "OSError: [Errno 5] Input/output error",
             "OSError: [Errno 116] Stale file handle",
-            "OSError: [Errno 122] Disk quota exceeded",
         ),
         matches=(
             "PermissionError: [Errno 13] Permission denied: '/out/a.csv'",
@@ -161,6 +160,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "pymongo.errors.ServerSelectionTimeoutError",
             "asyncpg.exceptions.",
         ),
+        unless=r":6379\b",
         matches=(
             "sqlite3.OperationalError: unable to open database file",
             "sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) connection to server failed",

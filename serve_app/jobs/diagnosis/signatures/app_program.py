@@ -9,7 +9,11 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="module-not-found",
         code="app.import-error",
-        contains=("ModuleNotFoundError: No module named", "ImportError: No module named"),
+        contains=(
+            "System error: No module named",
+            "ModuleNotFoundError: No module named",
+            "ImportError: No module named",
+        ),
         matches=(
             "ModuleNotFoundError: No module named 'torchvision'",
             "(f pid=12) ModuleNotFoundError: No module named 'my_pkg.ops'; 'my_pkg' is not a package",
@@ -61,7 +65,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "because of the following error (look up to see its traceback)",
         ),
         pattern=r"(?:Error|error while loading shared libraries).{0,200}cannot open shared object file|PackageNotFoundError: |DistributionNotFound: |Library not loaded: |Failed to import \S{1,200} because of",
-        unless=r"(?i)warning|dlerror|could not load dynamic library",
+        unless=r"(?i)libnvidia|libcuda\.so|warning|dlerror|could not load dynamic library",
         matches=(
             "OSError: libGL.so.1: cannot open shared object file: No such file or directory",
             "importlib.metadata.PackageNotFoundError: No package metadata was found for vllm",
@@ -216,6 +220,11 @@ SIGNATURES: tuple[Signature, ...] = (
         name="sigsegv",
         code="app.native-crash",
         contains=(
+            "Windows fatal exception: access violation",
+            "Signals.SIGSEGV",
+            "exitcode: -11",
+            "is killed by signal: Segmentation fault",
+            "is killed by signal: Bus error",
             "SIGSEGV received",
             "SIGBUS received",
             "SIGILL received",
@@ -224,7 +233,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Bus error (core dumped)",
             "Illegal instruction",
         ),
-        pattern=r"\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received",
+        pattern=r"access violation|Signals\.SIGSEGV|exitcode: -11\b|\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received",
         unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)",
         matches=(
             "*** SIGSEGV received at time=1762945937 on cpu 6 ***",

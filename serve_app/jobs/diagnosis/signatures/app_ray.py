@@ -40,6 +40,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-not-found",
         code="app.actor-not-found",
         contains=("Failed to look up actor with name",),
+        unless=r"actor_manager\.cc",
         matches=(
             "ValueError: Failed to look up actor with name 'abc'. This could because 1.",
             "ValueError: Failed to look up actor with name 'q'. You are either trying to look up",
@@ -74,6 +75,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="cannot-pickle",
         code="app.serialization",
         contains=(
+            "AttributeError: Can't get attribute",
             "Could not serialize",
             "cannot pickle",
             "can't pickle",
@@ -84,7 +86,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "is not serializable",
             "Can't get local object",
         ),
-        pattern=r"Could not serialize the|[Cc]an(?:no|')t pickle '?|PicklingError: |Failed to deserialize exception|UnserializableException: |Can't get local object",
+        pattern=r"Can't get attribute '|Could not serialize the|[Cc]an(?:no|')t pickle '?|PicklingError: |Failed to deserialize exception|UnserializableException: |Can't get local object",
         matches=(
             "TypeError: cannot pickle '_thread.lock' object",
             "TypeError: Could not serialize the put value <lock>:",

@@ -10,6 +10,10 @@ SIGNATURES: tuple[Signature, ...] = (
         name="env-header",
         code="env.setup-failed",
         contains=(
+            "Failed to setup runtime environment",
+            "The runtime_env failed to be set up",
+            "runtime environment for this task or actor failed to be installed",
+            "as the runtime environment setup failed",
             "runtime_env setup failed:",
             "Failed to set up runtime environment",
             "RuntimeEnvSetupError",
@@ -28,6 +32,8 @@ SIGNATURES: tuple[Signature, ...] = (
         name="pip-no-match",
         code="env.pip-failed",
         contains=(
+            "while installing the runtime_env `pip` packages",
+            "while installing the runtime_env `uv` packages",
             "ERROR: Could not find a version that satisfies the requirement",
             "ERROR: No matching distribution found for",
             "ERROR: Cannot install ",
@@ -141,6 +147,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "from the GCS to the Ray worker node",
         ),
         pattern=r"Failed to download runtime_env|Failed to store package|for URI \S+ does not exist on the cluster|Failed to fetch URI|from the GCS to the Ray worker node",
+        unless=r"pip://|uv://|conda://|`pip` packages",
         matches=(
             "OSError: Failed to download runtime_env file package gcs://_ray_pkg_1.zip from the GCS to the Ray worker node.",
             "ValueError: Local directory /tmp/x for URI gcs://_ray_pkg_1.zip does not exist on the cluster.",

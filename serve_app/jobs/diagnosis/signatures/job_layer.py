@@ -89,4 +89,42 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         near_misses=("an agent is available",),
     ),
+    Signature(
+        name="setup-hook",
+        code="env.setup-failed",
+        contains=("the setup hook method", "worker_process_setup_hook", "setup hook failed"),
+        pattern=r"(?:[Ff]ailed|Error|rror:).{0,160}setup[_ ]hook",
+        advice=(
+            "Make the module of `worker_process_setup_hook` importable on every node: put it into `working_dir` or `py_modules`.",
+            "Or pass the hook as a function that is defined in the script itself.",
+        ),
+        matches=(
+            "Worker exit type: SYSTEM_ERROR Worker exit detail: Failed to deserialize the setup hook method. No module named 'prepare'",
+            "RuntimeError: Failed to import the worker_process_setup_hook prepare.run",
+        ),
+        near_misses=("the setup hook method was run",),
+    ),
+    Signature(
+        name="jobs-api-missing",
+        code="cluster.version-mismatch",
+        contains=("Jobs API is not supported on the Ray cluster", "Client Ray installation incompatible with server"),
+        matches=(
+            "RuntimeError: Jobs API is not supported on the Ray cluster. Please ensure the cluster is running Ray 1.9 or higher.",
+            "Client Ray installation incompatible with server: client is 2021-05, server is 2022-02",
+        ),
+        near_misses=("the Jobs API is supported",),
+    ),
+    Signature(
+        name="agent-not-reached",
+        code="job.no-agent",
+        contains=("in submit_job_internal", "/modules/job/job_head.py"),
+        pattern=r"job_head\.py\S?, line \d{1,6}, in submit_job_internal",
+        role=Role.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            '  File "/opt/x/ray/dashboard/modules/job/job_head.py", line 139, in submit_job_internal',
+            'File "/y/ray/dashboard/modules/job/job_head.py", line 80, in submit_job_internal',
+        ),
+        near_misses=('File "/y/ray/dashboard/modules/job/job_head.py", line 80, in get_job_info',),
+    ),
 )

@@ -139,7 +139,7 @@ async def test_processors_of_a_few_nodes() -> None:
     assert await ask.processor(many) == Unknown(
         "Ray's figures of the node do not have its processes (they come every few seconds)."
     )
-    assert [path for path, _ in dashboard.asked] == [f"/nodes/n{number}" for number in range(4)]
+    assert dashboard.asked == [(f"/nodes/n{number}", [("nocache", "1")]) for number in range(4)]
     assert await ask.processor({}) == Unknown(UNCONNECTED)
 
 

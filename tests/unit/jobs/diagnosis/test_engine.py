@@ -201,6 +201,16 @@ def test_of_a_text_that_is_everywhere_no_more_is_looked_at(monkeypatch: pytest.M
     assert looked_at < 1_000
 
 
+@pytest.mark.parametrize(("status", "code"), [("RUNNING", "scheduling.waiting"), ("FAILED", "unknown")])
+def test_that_something_waits_is_told_by_the_raylet_of_what_has_not_ended(status: str, code: str) -> None:
+    line = "[2026-01-02 03:04:05,6 W 9 9] (raylet) main.cc:985: The lease with ID 01 cannot be scheduled right now.\n"
+    sources = [
+        Source("driver", SourceKind.DRIVER, [b"submitting\n"]),
+        Source("raylet.out", SourceKind.SYSTEM, [line.encode()]),
+    ]
+    assert diagnose(Fields(status=status), sources).code == code
+
+
 def test_what_rays_own_processes_wrote_is_no_exception_of_the_job() -> None:
     sources = [
         Source("driver", SourceKind.DRIVER, [(ON + "ERROR: giving up\n").encode()]),
