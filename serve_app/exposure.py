@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
 import urllib.request
 
 from serve_app.ray_private import dashboard_address, dashboard_headers
@@ -24,7 +24,9 @@ def http_host() -> str | None:
     request = urllib.request.Request(f"{address}/api/serve/applications/", headers=dashboard_headers())  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the address is Ray's own
-            host = json.load(answer).get("http_options", {}).get("host")
-    except (urllib.error.URLError, TimeoutError, ValueError):
+            told = json.load(answer)
+    except (OSError, ValueError, http.client.HTTPException):
         return None
+    options = told.get("http_options") if isinstance(told, dict) else None
+    host = options.get("host") if isinstance(options, dict) else None
     return host if isinstance(host, str) else None

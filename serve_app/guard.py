@@ -28,6 +28,7 @@ BODY_TIMEOUT_S = 10.0
 _WITH_KEY = "/events/"
 _OPEN = frozenset({"/health", "/ready"})
 _HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
+_FORWARDED_FOR = b"x-forwarded-for"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY = b"content-security-policy"
 _HEADERS = [
@@ -214,12 +215,14 @@ def route_path(scope: Scope) -> str:
 
 
 def _single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by lower-case name; a Host given twice counts as none."""
+    """Headers by lower-case name; a Host given twice counts as none, and lists of addresses are put together: that of
+    a proxy before us must not stand behind one that the caller made up.
+    """
     headers: dict[bytes, bytes] = {}
     hosts = 0
     for name, value in raw:
         hosts += name == b"host"
-        headers[name] = value
+        headers[name] = headers[name] + b"," + value if name == _FORWARDED_FOR and name in headers else value
     if hosts > 1:
         del headers[b"host"]
     return headers
@@ -245,7 +248,7 @@ def _forwarded(headers: dict[bytes, bytes]) -> list[str]:
     """Addresses for which a proxy says it speaks: behind one on this machine, every caller would look local."""
     if b"forwarded" in headers:
         return [""]  # not read, and so not taken for local
-    given = headers.get(b"x-forwarded-for")
+    given = headers.get(_FORWARDED_FOR)
     return [] if given is None else [part.strip() for part in given.decode("latin-1").split(",")]
 
 

@@ -11,6 +11,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
+from serve_app.ray_private import answers_to
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -43,19 +44,16 @@ async def call(part: str, method: RemoteMethod, *args: Any, timeout_s: float, re
 
 
 async def collect(part: str, method: Any, *, timeout_s: float) -> list[Any]:
-    """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail to answer are left out.
+    """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail, or hang, are left out.
 
     An empty list means that no live replica answered. Serve leaves dead replicas out without a word (`tried.md`),
     so the caller compares with what it expects.
     """
     handle, name = method
     try:
-        async with asyncio.timeout(timeout_s):
-            response = handle.broadcast(name)
-            answers = await response.results_async(timeout_s=timeout_s, return_exceptions=True)
+        return await answers_to(handle.broadcast(name), timeout_s)
     except (TimeoutError, DeploymentUnavailableError, RayActorError, ActorUnavailableError):
         return []
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 async def stream(part: str, method: RemoteMethod, *args: Any, item_timeout_s: float) -> AsyncGenerator[Any, None]:

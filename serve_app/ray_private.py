@@ -2,13 +2,15 @@
 
 The names are those of Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds
 them: tests/unit/test_ray_private.py (the names exist) and tests/integration/test_jobs_live.py (they answer).
-All functions block and belong into a thread.
+All functions that are not ``async`` block and belong into a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -98,6 +100,28 @@ def driver_exception_frames() -> dict[str, str]:
             job_id = row.worker_address.worker_id[:4].hex()
             frames[job_id] = row.worker_info["exception"].decode(errors="replace")
     return frames
+
+
+async def answers_to(broadcast: Any, timeout_s: float) -> list[Any]:
+    """What each replica answered to ``handle.broadcast`` in time; what failed or came late is left out.
+
+    The public ``results_async`` waits for all and, when one replica hangs, gives nothing of the others
+    (ray/serve/handle.py). Raises ``TimeoutError`` when Serve does not name the replicas, and what Serve raises then.
+    """
+    require_known_ray()
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout_s
+    async with asyncio.timeout(timeout_s):
+        replicas = await broadcast._fetch_replica_results_async()
+    asked = [asyncio.ensure_future(replica.get_async()) for replica in replicas]
+    try:
+        if asked:
+            await asyncio.wait(asked, timeout=max(0.0, deadline - clock()))
+        ended = [each for each in asked if each.done() and not each.cancelled()]
+        return [each.result() for each in ended if each.exception() is None]
+    finally:
+        for each in asked:
+            each.cancel()
 
 
 def require_known_ray() -> None:

@@ -132,7 +132,8 @@ class InspectorConfig(_Strict):
                 raise ValueError(f"kind {kind.name!r} {why}")
             if without_effect := ineffective(kind):
                 what = ", ".join(without_effect)
-                raise ValueError(f"kind {kind.name!r} is built in; {what} would have no effect on it")
+                why = "is built in" if kind.name in EXPECTATIONS else "is a service, which shall not end"
+                raise ValueError(f"kind {kind.name!r} {why}; {what} would have no effect on it")
             names.add(kind.name)
         return self
 

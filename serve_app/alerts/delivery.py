@@ -64,8 +64,12 @@ class Delivery:
         # Delivered, but the store could not take it down: not sent again by this replica.
         self._unmarked: set[str] = set()
 
-    def begin_round(self, config: AlertsConfig, active: Sequence[Alert]) -> None:
-        """Begin a round for each webhook that is not in one; raises the bug that ended an earlier one, if one did."""
+    def begin_round(self, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
+        """Begin a round for each webhook that is not in one; raises the bug that ended an earlier one, if one did.
+
+        ``active`` tells the active alerts when they are to be repeated: a round may take minutes, and an Alertmanager
+        that is told of an alert that is over meanwhile opens it again.
+        """
         names = {webhook.name for webhook in config.webhooks}
         self.failing = {name: reason for name, reason in self.failing.items() if name in names}
         for name, last in list(self._rounds.items()):
@@ -86,7 +90,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._rounds.values(), return_exceptions=True)
 
-    async def _round(self, webhook: Webhook, config: AlertsConfig, active: Sequence[Alert]) -> None:
+    async def _round(self, webhook: Webhook, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
         try:
             for row in await self._outbox.due_notifications(webhook.name, _AT_ONCE):
                 if not await self._deliver(webhook, row, config):
@@ -94,7 +98,7 @@ class Delivery:
         except AppError as error:
             # The store's trouble: nothing is lost, the rows are still due.
             log.debug("outbox: %s", error.detail, extra={"action": "outbox_unavailable"})
-        await self._repeat(webhook, config, active)
+        await self._repeat(webhook, config, active())
 
     async def _deliver(self, webhook: Webhook, row: Json, config: AlertsConfig) -> bool:
         name = row["id"]

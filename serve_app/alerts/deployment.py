@@ -127,7 +127,7 @@ class Alerts:
 
     async def tell(self) -> None:
         """Begin a round of deliveries, and keep the store's tables within bounds."""
-        self._delivery.begin_round(self._config, self._watch.active)
+        self._delivery.begin_round(self._config, lambda: self._watch.active)
         if self._clock() - self._pruned_at < _PRUNE_PERIOD_S:
             return
         config = self._config

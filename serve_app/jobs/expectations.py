@@ -210,17 +210,30 @@ def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
 
 
 def ineffective(spec: KindSpec) -> list[str]:
-    """What is declared of a built-in kind and would change nothing: what such jobs mean is not for a team to say."""
-    if spec.name not in EXPECTATIONS:
-        return []
+    """What is declared and would change nothing: of a built-in kind what such jobs mean, which is not for a team to
+    say, and of a service what is only asked of jobs that end.
+    """
     given = {name for name in _OF_TIME if getattr(spec, name) is not None}
-    no_use = {"must_end"} | (set(_OF_TIME) if spec.name in _NOT_TIMED else {"every_h"} if spec.name == USER else set())
-    return sorted(given & no_use)
+    given |= {"allowed_failures"} if spec.allowed_failures else set()
+    service = _OF_JOBS_THAT_END if spec.must_end is False else frozenset[str]()
+    return sorted(given & _NO_USE.get(spec.name, service))
 
 
 _OF_TIME = ("must_end", "expected_duration_s", "deadline_s", "every_h")
-# Entries of the node table and Ray's own job: nobody starts them to have them end.
-_NOT_TIMED = frozenset({CLUSTER_INITIALIZATION, WORKER_NODE, INTERNAL})
+_OF_JOBS_THAT_END = frozenset({"expected_duration_s", "deadline_s", "every_h", "allowed_failures"})
+_NEVER = _OF_JOBS_THAT_END | {"must_end"}
+_NO_USE = {
+    # Entries of the node table, servers and Ray's own job: nobody starts them to have them end.
+    CLUSTER_INITIALIZATION: _NEVER,
+    WORKER_NODE: _NEVER,
+    APPLICATION_SERVER: _NEVER,
+    INTERNAL: _NEVER,
+    # That these fail has a verdict of its own; how a look ended is never known as a success.
+    COA_INITIALIZATION: frozenset({"must_end", "allowed_failures"}),
+    OBSERVER: frozenset({"must_end", "allowed_failures", "every_h"}),
+    # All work that nobody has named: that some of it succeeded tells nothing of the rest.
+    USER: frozenset({"must_end", "every_h"}),
+}
 
 # A declared service is a server, but none of Ray Serve's.
 _SERVICE = replace(

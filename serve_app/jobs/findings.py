@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from serve_app.jobs.expectations import Contracts
@@ -28,11 +28,15 @@ def findings_of(
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
-def unknown_rules(snapshot: Snapshot) -> list[str]:
-    """Rules of which nothing can be found for lack of a section: that nothing is found is no good news then."""
-    if isinstance(snapshot.jobs, Unknown):
+def unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
+    """Rules of which there may be more than was found, for lack of a section, of earlier runs, or of room in the list:
+    that a finding is not there is no good news then.
+    """
+    if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
         return [STUCK, MISSING, OVERDUE, LEFTOVER]
-    return [LEFTOVER] if isinstance(snapshot.actors, Unknown) else []
+    # What is unusually long, and when the last success was, is told by earlier runs.
+    by_the_past = [] if past_known else [STUCK, MISSING]
+    return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
 def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:

@@ -11,7 +11,6 @@ from serve_app.errors import AppError, InvalidInput, Unavailable
 from serve_app.jobs import drawing, figures, views
 from serve_app.jobs.blocking import Blocking
 from serve_app.jobs.diagnosis.diagnosing import Diagnoses
-from serve_app.jobs.findings import unknown_rules
 from serve_app.jobs.here import Here
 from serve_app.jobs.hierarchy import hierarchy_of
 from serve_app.jobs.latest import Seen
@@ -134,10 +133,13 @@ class JobAnswers:
         }
 
     async def alert_inputs(self) -> Json:
-        """What alerts are judged by; a section that cannot be known is None."""
+        """What alerts are judged by. ``windows`` lack what cannot be known.
+
+        ``unknown_findings`` are the rules of which ``findings`` may lack something.
+        """
         seen = await self._watch.latest.get()
         windows, missing = {}, []
-        for window in ALERT_WINDOWS:
+        for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
             ended, reasons = await self._ended(seen, window, counts_only=True)
             jobs = figures.figures_of(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
@@ -145,8 +147,13 @@ class JobAnswers:
             missing = reasons
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
-        found = [views.finding_view(each) for each in self._watch.findings(seen)]
-        return {"windows": windows, "findings": found, "unknown_findings": unknown_rules(seen.snapshot), **answer}
+        found = self._watch.findings(seen)
+        return {
+            "windows": windows,
+            "findings": [views.finding_view(each) for each in found],
+            "unknown_findings": self._watch.unknown_rules(seen, found),
+            **answer,
+        }
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot

@@ -14,7 +14,7 @@ from serve_app.jobs.blocking import Blocking
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.excerpts import Excerpts
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import findings_of
+from serve_app.jobs.findings import findings_of, unknown_rules
 from serve_app.jobs.here import Here
 from serve_app.jobs.history_handle import HistoryHandle
 from serve_app.jobs.judge import Memo, judge
@@ -149,6 +149,12 @@ class Watch:
         """What is wrong beyond the verdict on one job."""
         past = {} if self._recorder is None else self._recorder.past
         return findings_of(seen.snapshot, seen.rows, self.contracts, past, self._now())
+
+    def unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
+        """Rules of which ``found`` may lack something."""
+        # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
+        past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
+        return unknown_rules(seen.snapshot, found, past_known=past_known)
 
     def _judge(self, snapshot: Snapshot) -> list[JobRow]:
         past = None if self._recorder is None else self._recorder.past

@@ -6,6 +6,7 @@ environment are passed over, because every address here is this machine.
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -85,9 +86,17 @@ def _ask(url: str, timeout_s: float, method: str = "GET", body: bytes | None = N
             return read
     except urllib.error.HTTPError as error:
         with error:
-            raise _Refused(error.code, error.read(_MAX_BYTES)) from None
-    except (OSError, ValueError) as error:
-        raise NoAnswer(str(error)) from None
+            raise _Refused(error.code, _body_of(error)) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # A server of another kind at this port gives no HTTP at all.
+        raise NoAnswer(str(error) or type(error).__name__) from None
+
+
+def _body_of(error: urllib.error.HTTPError) -> bytes:
+    try:
+        return error.read(_MAX_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _json(body: bytes) -> Any:

@@ -27,6 +27,8 @@ _ALL = "all"
 _RESPONSE_LABELS = frozenset(label_of(group, status) for group in GROUPS for status in range(2, 2 + len(CLASSES)))
 _QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 _DIGITS = 6
+# For 200 nodes the windows of an answer take a good part of a second, in which this process does nothing else.
+_TOLD_FOR_S = 5.0
 
 Json = dict[str, Any]
 
@@ -43,6 +45,7 @@ class Meters:
         self._left_out = 0
         self._numbers: dict[str, int] = {}
         self._totals: dict[str, int] = {}
+        self._told: dict[str, tuple[datetime, Json]] = {}
         self._restored = False
         self._offered: dict[Key, int] = {}
 
@@ -51,6 +54,7 @@ class Meters:
         now_s = now.timestamp()
         nodes = self._freshness.checked(nodes_of(rows), now_s)
         self._nodes, self._nodes_at, self._failure = nodes, now, None
+        self._told.clear()
         self._series.observe_gauges(_CLUSTER, _ALL, cluster_of(nodes), now_s)
         kept = nodes[:MOST_NODES]
         self._left_out = len(nodes) - len(kept)
@@ -62,6 +66,7 @@ class Meters:
     def nodes_failed(self, reason: str) -> None:
         """Ray did not say it this time; ``reason`` is a sentence."""
         self._failure = reason
+        self._told.clear()
 
     def record_responses(self, delta: Mapping[str, Any], now: datetime) -> bool:
         """Take in the delta of an ingress replica; False when it had been counted already.
@@ -89,15 +94,16 @@ class Meters:
         return True
 
     def utilisation(self, window: str, now: datetime) -> Json:
-        """How used the cluster and each of its living nodes are; raises ``InvalidInput`` for an unknown window."""
-        length_s, now_s = _length_of(window), now.timestamp()
-        cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
-        return {
-            "as_of": _rfc3339(self._nodes_at),
-            "reason": self._reason(now),
-            **{name: cluster[name] for name in _CLUSTER_GAUGES},
-            "nodes": [self._node(node, length_s, now_s) for node in self._nodes[:MOST_NODES]],
-        }
+        """How used the cluster and each of its living nodes are; raises ``InvalidInput`` for an unknown window.
+
+        Until something is measured, the same answer is told for 5 s; who gets it must not change it.
+        """
+        length_s = _length_of(window)
+        told_at, told = self._told.get(window, (None, {}))
+        if told_at is None or not 0 <= (now - told_at).total_seconds() < _TOLD_FOR_S:
+            told = self._utilisation(length_s, now)
+            self._told[window] = (now, told)
+        return told
 
     def responses(self, window: str, now: datetime) -> Json:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
@@ -147,6 +153,7 @@ class Meters:
 
     def restored(self) -> None:
         """All that there is has been restored: from here on ``dirty`` tells what to save."""
+        self._told.clear()
         self._series.settle()
         self._restored = True
 
@@ -166,6 +173,16 @@ class Meters:
         """The rows that ``dirty`` told last are saved."""
         self._series.unmark(self._offered)
         self._offered = {}
+
+    def _utilisation(self, length_s: int, now: datetime) -> Json:
+        now_s = now.timestamp()
+        cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
+        return {
+            "as_of": _rfc3339(self._nodes_at),
+            "reason": self._reason(now),
+            **{name: cluster[name] for name in _CLUSTER_GAUGES},
+            "nodes": [self._node(node, length_s, now_s) for node in self._nodes[:MOST_NODES]],
+        }
 
     def _node(self, node: NodeUse, length_s: float, now_s: float) -> Json:
         told = self._series.gauges(_NODE, node.node_id, length_s, now_s)

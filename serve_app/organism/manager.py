@@ -28,6 +28,7 @@ from serve_app.settings import ManagerConfig
 log = logging.getLogger("ray.serve.seedcore")
 
 _FRESH_FOR_S = 1.0
+_PATIENCE_S = 1.0
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
 _DASHBOARD_TIMEOUT_S = 5.0
@@ -59,6 +60,7 @@ class OrganismManager:
         self._initialization = Initialization("due", "Initialization has not been looked at yet.")
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
+        self._asked_look: asyncio.Task[Observation] | None = None
         self._loop: asyncio.Task[None] | None = None
         self._trouble: str | None = None
 
@@ -74,8 +76,8 @@ class OrganismManager:
             raise RuntimeError("the reconcile loop has ended")
 
     async def status(self) -> dict[str, Any]:
-        """The organs as seen at most a second ago, and where initialization stands."""
-        seen = await self._look()
+        """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""
+        seen = await self._seen()
         return {
             "organs": list(seen.organs),
             "initialization": _public(self._initialization),
@@ -135,6 +137,16 @@ class OrganismManager:
         if all(organ["agent_count"] for organ in seen.organs):
             return True
         return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
+
+    async def _seen(self) -> Observation:
+        """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""
+        # All who ask wait for the same one: there are never more than that and the loop's own.
+        looking = self._asked_look
+        if looking is None or looking.done():
+            looking = self._asked_look = asyncio.create_task(self._look())
+        await asyncio.wait({looking}, timeout=_PATIENCE_S)
+        last = self._observation
+        return last if last is not None and not looking.done() else await looking
 
     async def _look(self) -> Observation:
         """One look at a time; whoever comes meanwhile gets the same."""

@@ -173,6 +173,8 @@ def _organ_status(
         return "not_responding", f"The probe failed: {probe['detail']}.{said}"
     if count == 0 and serve is not None and serve["status"] in ("UPDATING", "UPSCALING"):
         return "starting", f"No agent answers yet.{said}"
+    if count == 0 and probe is not None and probe["ok"]:
+        return "degraded", f"The probe was answered, but no agent told of itself.{said}"
     if count == 0:
         return "not_responding", f"No agent answers.{said}"
     if desired is not None and count < desired:

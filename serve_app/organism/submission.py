@@ -42,7 +42,6 @@ def initialization_payload(
             "seedcore.kind": KIND,
             "seedcore.scheduled_by": "OrganismManager",
             "seedcore.managed_by": "OrganismManager",
-            "seedcore.expected_duration_s": "60",
             "seedcore.limit_s": f"{limit_s:g}",
             "seedcore.generation": generation,
         },

@@ -206,6 +206,13 @@ async def test_a_proxy_on_this_machine_makes_nobody_local(header: str, value: st
     assert (without.status_code, with_token.status_code) == (status, 200)
 
 
+@pytest.mark.parametrize("addresses", [("127.0.0.1", "8.8.8.8"), ("8.8.8.8", "127.0.0.1")])
+async def test_addresses_in_several_headers_all_count(addresses: tuple[str, ...]) -> None:
+    async with served().client() as client:
+        answer = await client.get("/jobs", headers=[("x-forwarded-for", each) for each in addresses])
+    assert answer.status_code == 403
+
+
 @pytest.mark.parametrize("tokens", [Tokens(), ALL_TOKENS])
 async def test_websockets_are_closed(tokens: Tokens) -> None:
     sent: list[Any] = []

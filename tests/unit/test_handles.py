@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
 
 from serve_app.errors import AppError, TooBusy
-from serve_app.handles import stream
+from serve_app.handles import collect, stream
 
 
 class Remote:
@@ -36,6 +37,65 @@ class Remote:
 
     def cancel(self) -> None:
         self.cancelled += 1
+
+
+class Replica:
+    """What Serve holds of one replica that was asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.cancelled = False
+
+    async def get_async(self) -> Any:
+        if self.answer is None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled = True
+                raise
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+class Broadcasting:
+    """A handle whose ``broadcast`` reaches the replicas given, or fails as a whole."""
+
+    def __init__(self, *replicas: Replica, failure: Exception | None = None, hangs: bool = False) -> None:
+        self.replicas = list(replicas)
+        self.failure = failure
+        self.hangs = hangs
+
+    def broadcast(self, name: str) -> Broadcasting:
+        return self
+
+    async def _fetch_replica_results_async(self) -> list[Replica]:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.replicas
+
+
+async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
+    hanging = Replica(None)
+    cancelled = Replica(asyncio.CancelledError())
+    handle = Broadcasting(Replica("a"), hanging, Replica(ValueError("no")), cancelled, Replica("d"))
+    assert await collect("Part", (handle, "status"), timeout_s=0.01) == ["a", "d"]
+    await asyncio.sleep(0)
+    assert hanging.cancelled
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        Broadcasting(),
+        Broadcasting(hangs=True),
+        Broadcasting(failure=DeploymentUnavailableError(DeploymentID("a", "b"))),
+    ],
+)
+async def test_nobody_answers(handle: Broadcasting) -> None:
+    assert await collect("Part", (handle, "status"), timeout_s=0.01) == []
 
 
 async def test_all_items() -> None:

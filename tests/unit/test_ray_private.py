@@ -110,11 +110,15 @@ def test_the_private_names_are_there() -> None:
     from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
     from ray._private.worker import connect, custom_excepthook
     from ray._raylet import GlobalStateAccessor
+    from ray.serve._private.replica_result import ReplicaResult
+    from ray.serve.handle import DeploymentBroadcastResponse
 
     assert (ray_constants.DASHBOARD_ADDRESS, ray_constants.KV_NAMESPACE_DASHBOARD) == ("dashboard", b"dashboard")
     assert "worker.gcs_client = node.get_gcs_client()" in inspect.getsource(connect)
     assert callable(state.GlobalState._connect_and_get_accessor)
     assert callable(GlobalStateAccessor.get_worker_table)
+    assert inspect.iscoroutinefunction(DeploymentBroadcastResponse._fetch_replica_results_async)
+    assert inspect.iscoroutinefunction(ReplicaResult.get_async)
     assert get_auth_headers_if_auth_enabled({}) == {}
     # The sign of an uncaught exception rests on this hook writing a row with nothing but the exception.
     source = inspect.getsource(custom_excepthook)

@@ -25,6 +25,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
         "nodes": [{"node_id": "n1", "ip": "10.0.0.1", "cpu_ratio": 0.2, "memory_ratio": 0.3}],
         "responses": {"5m": {"count": 100, "p95_s": 0.1}},
         "findings": [],
+        "unknown_findings": [],
         **changes,
     }
 

@@ -132,6 +132,7 @@ def test_of_the_manager(status: str, expected: Judged) -> None:
         ({"findings": None}, gaps(*FOUND_RULES)),
         ({"findings": [{"rule": "stuck-job"}]}, gaps(*FOUND_RULES)),
         ({"findings": [], "unknown_findings": ["leftover-actors", "of-a-newer-version"]}, gaps(Rule.LEFTOVER_ACTORS)),
+        ({"unknown_findings": None}, frozenset()),
         ({"as_of": None}, gaps(*OF_INSPECTOR)),
         ({"as_of": "yesterday"}, gaps(*OF_INSPECTOR)),
         ({"as_of": at(-61).isoformat()}, gaps(*OF_INSPECTOR)),

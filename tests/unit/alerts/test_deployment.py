@@ -152,6 +152,16 @@ async def test_a_part_that_is_away_leaves_its_alerts_as_they_are(world: World) -
     assert sorted(await world.states()) == [("organ-not-responding", "firing"), ("stuck-job", "firing")]
 
 
+async def test_what_could_not_be_looked_for_is_not_over(world: World) -> None:
+    await world.at(0, **BAD)
+    await world.at(60, unknown_findings=["stuck-job"])
+    await world.at(120, unknown_findings=["stuck-job"])
+    assert await world.states() == [("stuck-job", "firing")]
+    await world.at(125)
+    await world.at(185)
+    assert await world.states() == []
+
+
 async def test_a_restart_neither_forgets_nor_tells_again(world: World) -> None:
     await world.at(0, **BAD)
     before = (await world.replica.alerts({}))["items"]
@@ -302,6 +312,26 @@ async def test_an_alertmanager_is_told_again_what_still_fires(world: World) -> N
     assert ends == [at(each).isoformat() for each in (240, 240, 300, 360)]
 
 
+async def test_what_is_over_meanwhile_is_not_told_again(world: World) -> None:
+    world.config["webhooks"] = [{"name": "am", "url": "http://am/", "format": "alertmanager"}]
+    release, told = asyncio.Event(), world.listener.post
+
+    async def post(webhook: Any, body: Any) -> None:
+        await release.wait()
+        await told(webhook, body)
+
+    world.listener.post = post  # type: ignore[method-assign]
+    # The round that tells of it is slow, and it is over before the round comes to what still fires.
+    await world.at(0, tell=False, **BAD)
+    await world.replica.tell()
+    for second in (5, 65):
+        await world.at(second, tell=False)
+    release.set()
+    await world.replica._delivery.finish()
+    await world.tell()
+    assert [body[0]["endsAt"] for _, body in world.listener.told] == [at(245).isoformat(), at(65).isoformat()]
+
+
 async def test_the_tables_are_kept_within_bounds_now_and_then(world: World) -> None:
     for second in (0, 5, 3599, 3600):
         await world.at(second)
@@ -396,5 +426,3 @@ class TestWatch:
         assert watching.batch().changed == (new,)
         watching.saved(watching.batch())
         assert not watching.batch()
-
-

@@ -148,6 +148,15 @@ def test_the_order_of_kinds(facts: JobFacts, actors: list[ActorFacts], wanted: s
         ([{**REPORT, "allowed_failures": 101}], "less than or equal to 100"),
         ([{**REPORT, "allowed_failures": -1}], "greater than or equal to 0"),
         ([{**REPORT, "name": f"k{each}"} for each in range(101)], "at most 100 items"),
+        # What no rule asks for is refused, lest someone rely on it.
+        ([{"name": "application-server", "deadline_s": 60}], "'application-server' is built in; deadline_s would have"),
+        ([{"name": "coa-initialization", "allowed_failures": 1}], "is built in; allowed_failures would have no effect"),
+        ([{"name": "observer", "every_h": 1}], "is built in; every_h would have no effect on it"),
+        ([{"name": "internal", "allowed_failures": 1}], "is built in; allowed_failures would have no effect on it"),
+        (
+            [{**GATEWAY, "every_h": 1, "allowed_failures": 1}],
+            "'gateway' is a service, which shall not end; allowed_failures, every_h would have no effect on it",
+        ),
     ],
 )
 def test_what_is_refused(kinds: list[Json], why: str) -> None:

@@ -14,9 +14,10 @@ from serve_app.jobs.declared import KindSpec, Match
 from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.findings import MAX_FINDINGS, findings_of, unknown_rules
 from serve_app.jobs.judge import judge
-from serve_app.jobs.models import JobFacts, PastRuns, Snapshot, Unknown
+from serve_app.jobs.models import Finding, JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
 from serve_app.jobs.records import cause_of
 from tests.unit.jobs.test_judge import actor, controller, driver, exit_of, snapshot, submission
+from tests.unit.jobs.test_outcome import node
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NIGHTLY = contracts_with(
@@ -132,16 +133,39 @@ def test_leftovers(seen: Snapshot, wanted: str | None) -> None:
     assert told == ([] if wanted is None else [("leftover-actors", "job a", "WARN", wanted)])
 
 
+EVERY = ["stuck-job", "missing-job", "past-deadline", "leftover-actors"]
+DOWN = Unknown("no answer")
+
+
 @pytest.mark.parametrize(
-    ("changes", "rules"),
+    ("changes", "found", "past_known", "rules"),
     [
-        ({}, []),
-        ({"actors": Unknown("no answer")}, ["leftover-actors"]),
-        ({"jobs": Unknown("no answer")}, ["stuck-job", "missing-job", "past-deadline", "leftover-actors"]),
+        ({}, 0, True, []),
+        ({"actors": DOWN}, 0, True, ["leftover-actors"]),
+        ({"jobs": DOWN}, 0, True, EVERY),
+        # A list that is full says nothing of what has no place in it.
+        ({}, MAX_FINDINGS - 1, True, []),
+        ({}, MAX_FINDINGS, True, EVERY),
+        ({}, 0, False, ["stuck-job", "missing-job"]),
+        ({"actors": DOWN}, 0, False, ["stuck-job", "missing-job", "leftover-actors"]),
     ],
 )
-def test_what_cannot_be_found_is_told(changes: dict[str, Any], rules: list[str]) -> None:
-    assert unknown_rules(replace(snapshot(submission("a", "RUNNING", began=5)), **changes)) == rules
+def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
+    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
+    seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
+    assert unknown_rules(seen, [one] * found, past_known=past_known) == rules
+
+
+NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})
+
+
+@pytest.mark.parametrize(("began", "wanted"), [(70, "BAD"), (50, None)])
+def test_what_no_node_can_run_is_stuck_after_a_minute(began: float, wanted: str | None) -> None:
+    nodes = Known((node("ALIVE", resources={"CPU": 1}),))
+    seen = replace(snapshot(submission("a", "PENDING", began=began)), waiting=Known((NEEDS,)), nodes=nodes)
+    told = [each for each in found(seen) if each[1] == "job a"]
+    sentence = f"It needs 2 GPU, which no node of this cluster has; so far for {began} s."
+    assert told == ([] if wanted is None else [("stuck-job", "job a", wanted, sentence)])
 
 
 def test_findings_are_bounded_and_the_worst_come_first() -> None:

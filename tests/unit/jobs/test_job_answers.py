@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from serve_app.jobs.job_answers import JobAnswers
 from serve_app.jobs.judge import judge
 from serve_app.jobs.latest import Seen
-from serve_app.jobs.models import JobRow
+from serve_app.jobs.models import JobRow, Unknown
 from tests.unit.jobs.test_judge import NOW, snapshot, submission
 
 NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
@@ -26,8 +27,8 @@ class Archive:
         return NOTHING, []
 
 
-def answers(failure: str | None, given_up: int = 0) -> JobAnswers:
-    seen = snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED"))
+def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswers:
+    seen = replace(snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED")), **sections)
     rows = judge(seen, NOW)
 
     async def get() -> Seen:
@@ -39,6 +40,7 @@ def answers(failure: str | None, given_up: int = 0) -> JobAnswers:
         history_failure=failure,
         jobs_given_up=given_up,
         findings=lambda seen: [],
+        unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
     )
     here = SimpleNamespace(exception_frames=dict)
     diagnoses = SimpleNamespace(code_of=lambda key: None)
@@ -59,6 +61,11 @@ async def test_failures_count_also_while_the_store_takes_nothing(
     assert (told["windows"], told["degraded"]) == ({"5m": ended, "1h": ended}, degraded)
     figures = await answers(failure).figures({"window": "5m"})
     assert (figures["jobs"]["failed"], figures["degraded"]) == (ended["failed"], degraded)
+
+
+async def test_alerts_learn_what_is_not_known() -> None:
+    told = await answers("The disk is full.", jobs=Unknown("down")).alert_inputs()
+    assert (told["windows"], told["unknown_findings"]) == ({}, ["stuck-job", "missing-job"])
 
 
 async def test_jobs_that_were_given_up_are_told() -> None:

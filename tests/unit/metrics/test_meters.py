@@ -147,6 +147,21 @@ def test_responses() -> None:
     assert meters.responses("5m", at(4000)) == empty
 
 
+def test_an_answer_is_worked_out_once_until_something_is_measured() -> None:
+    meters = Meters()
+    meters.observe_nodes([node("a", now=1)], at(0))
+    first = meters.utilisation("5m", at(1))
+    assert meters.utilisation("5m", at(5.9)) is first
+    assert meters.utilisation("1h", at(5.9)) is not first
+    # After 5 s, with a clock that went back, and after each measurement, also one that failed.
+    assert meters.utilisation("5m", at(6)) is not first
+    assert meters.utilisation("5m", at(0)) is not first
+    meters.observe_nodes([node("a", cpu=90, now=6)], at(6))
+    assert meters.utilisation("5m", at(6))["cpu_ratio"]["now"] == 0.9
+    meters.nodes_failed("Ray does not answer.")
+    assert meters.utilisation("5m", at(6))["reason"] == "Ray does not answer."
+
+
 def test_a_delta_counts_once() -> None:
     meters = Meters()
     told = [meters.record_responses(delta(number, jobs_2xx=[1.0]), NOON) for number in (1, 1, 1, 2, 1, 3)]

@@ -223,6 +223,14 @@ SILENT = {"at": "t", "ok": False, "latency_s": None, "detail": "no answer in 2 s
         # Serve could not be asked: how many are wanted is unknown, not zero
         ([agent(0)], None, ANSWERED, "ready", "All agents answer."),
         ([], None, SILENT, "not_responding", "No agent answers."),
+        # Someone answered the probe: whoever says that nobody responds would be wrong.
+        (
+            [],
+            {"target_num_replicas": 2, "status": "HEALTHY", "message": ""},
+            ANSWERED,
+            "degraded",
+            "The probe was answered, but no agent told of itself.",
+        ),
     ],
 )
 def test_organ_view(

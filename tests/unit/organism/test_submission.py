@@ -8,7 +8,7 @@ from serve_app.organism.reconcile import Submission
 from serve_app.organism.submission import initialization_payload, submissions_of
 
 
-def test_payload_names_kind_owner_and_expectation_and_carries_no_environment() -> None:
+def test_payload_names_kind_and_owner_and_carries_no_environment() -> None:
     payload = initialization_payload(
         "coa-initialization-1",
         application="seedcore",
@@ -26,12 +26,13 @@ def test_payload_names_kind_owner_and_expectation_and_carries_no_environment() -
             "seedcore.kind": "coa-initialization",
             "seedcore.scheduled_by": "OrganismManager",
             "seedcore.managed_by": "OrganismManager",
-            "seedcore.expected_duration_s": "60",
             "seedcore.limit_s": "120",
             "seedcore.generation": "abc",
         },
         "runtime_env": {"working_dir": "gcs://pkg.zip"},
     }
+    # A duration there would win over what a team declares of the kind (`jobs.expectations.limit_of`).
+    assert "seedcore.expected_duration_s" not in payload["metadata"]
 
 
 def test_submissions_of_keeps_this_generation_only_and_survives_odd_rows() -> None:

@@ -1,0 +1,43 @@
+"""What is made of a dashboard that is none, or that breaks off."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import urllib.error
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from serve_app.local import ray_http
+
+
+class Broken(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise http.client.IncompleteRead(b"")
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    class Opener:
+        def open(self, request: Any, timeout: float) -> Any:
+            raise error
+
+    monkeypatch.setattr(ray_http, "_OPENER", Opener())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError(), TimeoutError(), http.client.BadStatusLine("SSH-2.0-x"), http.client.IncompleteRead(b"")],
+)
+def test_what_is_no_dashboard_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    answering(monkeypatch, error)
+    assert ray_http.find_ray("http://127.0.0.1:1") is None
+    assert ray_http.ready_status("http://127.0.0.1:1") == (0, {})
+    with pytest.raises(ray_http.NoAnswer, match=r"."):
+        ray_http.serve_details("http://127.0.0.1:1")
+
+
+def test_a_refusal_that_breaks_off_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, urllib.error.HTTPError("http://127.0.0.1:1", 503, "busy", Message(), Broken()))
+    assert ray_http.ready_status("http://127.0.0.1:1") == (503, {})
