@@ -51,6 +51,23 @@ def test_standard_input_and_fields(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 @pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        (["status=failed", "driver_exit_code=null", "error_type="], "unknown"),
+        (["status=FAILED", "driver_exit_code=-11", "start_time=3", "metadata={}"], "app.native-crash"),
+        (["status=SUCCEEDED", "type=submission"], None),
+        (["status=None"], None),
+    ],
+)
+def test_fields_as_people_have_them(
+    fields: list[str], code: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"step 1\n")))
+    assert diagnose.main(["-", "--json", *(part for field in fields for part in ("--field", field))]) == 0
+    assert json.loads(capsys.readouterr().out)["code"] == code
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["-", "--field", "status"], "--field is NAME=VALUE, not 'status'"),

@@ -110,13 +110,26 @@ def ended_well(fields: Fields) -> bool:
 
 
 def from_pairs(pairs: Mapping[str, str]) -> Fields:
-    """Fields from ``name=value`` as on a command line; raises ``ValueError`` with a sentence for what is none."""
-    known = {"status", "error_type", "driver_exit_code", "message", "type", "entrypoint"}
+    """Fields from ``name=value`` as on a command line; an empty value, or ``null``, is not told. Other names of Ray's row
+    are taken and not used. Raises ``ValueError`` with a sentence for what is none.
+    """
     for name in pairs:
-        if name not in known:
-            raise ValueError(f"there is no field {name!r}; the fields are {', '.join(sorted(known))}")
-    code = pairs.get("driver_exit_code")
+        if name not in _USED and name not in _UNUSED:
+            raise ValueError(f"there is no field {name!r}; the fields are {', '.join(sorted(_USED))}")
+    told = {name: value.strip() for name, value in pairs.items() if name in _USED}
+    told = {name: value for name, value in told.items() if value.lower() not in ("", "null", "none")}
+    code = told.pop("driver_exit_code", None)
     if code is not None and not re.fullmatch(r"-?\d{1,5}", code):
         raise ValueError(f"driver_exit_code is a whole number, not {code[:40]!r}")
-    texts = {name: value for name, value in pairs.items() if name != "driver_exit_code"}
-    return Fields(**texts, driver_exit_code=None if code is None else int(code))
+    upper = {name: value.upper() for name, value in told.items() if name in ("status", "type", "error_type")}
+    return Fields(**{**told, **upper}, driver_exit_code=None if code is None else int(code))
+
+
+_USED = frozenset({"status", "error_type", "driver_exit_code", "message", "type", "entrypoint"})
+# The rest of ``JobDetails`` (ray/dashboard/modules/job/pydantic_models.py).
+_UNUSED = frozenset(
+    {
+        "job_id", "submission_id", "driver_info", "start_time", "end_time", "metadata", "runtime_env",
+        "driver_agent_http_address", "driver_node_id",
+    }
+)  # fmt: skip
