@@ -110,8 +110,8 @@ def ended_well(fields: Fields) -> bool:
 
 
 def from_pairs(pairs: Mapping[str, str]) -> Fields:
-    """Fields from ``name=value`` as on a command line; an empty value, or ``null``, is not told. Other names of Ray's row
-    are taken and not used. Raises ``ValueError`` with a sentence for what is none.
+    """Fields from ``name=value`` as on a command line; an empty value, or ``null``, is not told. Other names of Ray's
+    row are taken and not used. Raises ``ValueError`` with a sentence for what is none.
     """
     for name in pairs:
         if name not in _USED and name not in _UNUSED:
