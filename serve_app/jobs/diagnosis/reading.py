@@ -17,7 +17,7 @@ from serve_app.jobs.diagnosis.catalogue import MARKS, TRACEBACK, Catalogue, coun
 from serve_app.jobs.diagnosis.lines import Line, around, parsed, quoted, written_at
 from serve_app.jobs.diagnosis.models import Source, SourceKind
 from serve_app.jobs.diagnosis.signature import Role, Signature
-from serve_app.jobs.diagnosis.tracebacks import HEAD, MOST_LINES, Traceback, loose_exception, traceback_of
+from serve_app.jobs.diagnosis.tracebacks import HEAD, MOST_LINES, Traceback, loose_exception, traceback_of, under
 
 BLOCK_BYTES = 4 * 1_048_576
 # A place is looked at when so much of what follows it is in memory: no traceback that is read is longer.
@@ -39,6 +39,7 @@ _GIVES_UP = re.compile(
 _AFTER_LINES = 8
 _IGNORED = b"Exception ignored in"
 _BEFORE_BYTES = 1_000
+_ABOVE_BYTES = 8_192
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -228,7 +229,7 @@ class _Reader:
             return
         found = loose_exception(number, line)
         if found is not None:
-            self._keep(found, block, begin, number)
+            self._keep(under(found, _above(block, begin)), block, begin, number)
 
     def _keep(self, traceback: Traceback, block: bytes, begin: int, number: int) -> None:
         if len(self._ends) > 1_000:
@@ -277,6 +278,13 @@ def _lines_from(block: bytes, begin: int, number: int) -> Iterator[tuple[int, Li
     for each, raw in _raw_lines_from(block, begin, number):
         # What a bar of progress has overwritten is no line of a traceback.
         yield each, parsed(raw.rstrip(b"\r").rpartition(b"\r")[2])
+
+
+def _above(block: bytes, begin: int) -> Iterator[str]:
+    """The lines before this place, the nearest first, without what others put before them."""
+    lines = block[max(0, begin - _ABOVE_BYTES) : begin].rstrip(b"\n").split(b"\n")
+    # The first of them may be the end of a line.
+    return (parsed(raw).text for raw in reversed(lines[begin > _ABOVE_BYTES :]))
 
 
 def _tail(block: bytes, first_number: int) -> tuple[TailLine, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.jobs.diagnosis.lines import Line
 
@@ -88,6 +88,21 @@ def loose_exception(number: int, line: Line) -> Traceback | None:
         return None
     raised = Raised(number, text, found.group("type"))
     return Traceback(line.stream, number, number, (raised,))
+
+
+def under(loose: Traceback, above: Iterable[str]) -> Traceback:
+    """An exception without its traceback's first line, with what the frames above it (nearest first) tell: that it was
+    raised in a task or an actor.
+    """
+    for text in above:
+        header = _RAY_HEAD.search(text)
+        if header is not None and not _is_code(text):
+            constructor = _CONSTRUCTOR.search(text) is not None
+            inner = replace(loose.raised[0], in_ray=True, in_constructor=constructor)
+            return replace(loose, raised=(inner, *loose.raised[1:]))
+        if text.strip() and not text.startswith("  "):
+            break
+    return loose
 
 
 class _Reader:

@@ -40,6 +40,22 @@ def _of(text: str, fields: Fields = Fields(), kind: SourceKind = SourceKind.FILE
         (TASK.format("ValueError", "bad row"), FAILED, "app.task-exception", 7),
         (TASK.format("FileNotFoundError", "[Errno 2] No such file or directory: '/x'"), FAILED, "app.data-access", 7),
         (TASK.format("ModuleNotFoundError", "No module named 'shards'"), FAILED, "app.import-error", 7),
+        # Ray writes what nobody asked for without a traceback's first line.
+        (
+            'ERROR worker.py:79 -- Unhandled error: ray::load() (pid=7)\n  File "a.py", line 9, in load\n    x / 0\n'
+            "ZeroDivisionError: division by zero\n",
+            FAILED,
+            "app.task-exception",
+            4,
+        ),
+        (
+            'ERROR worker.py:79 -- Unhandled error: ray::A.__init__() (pid=7)\n  File "a.py", line 9, in f\n    x / 0\n'
+            "ZeroDivisionError: division by zero\n",
+            FAILED,
+            "app.actor-init-failed",
+            4,
+        ),
+        ("ray::load() was called\nsomething else\nZeroDivisionError: division by zero\n", FAILED, "app.exception", 3),
         # A consequence never outranks a cause, whatever came first.
         (SEGFAULT + ACTOR_DIED, FAILED, "app.native-crash", 1),
         (ACTOR_DIED + OOM, FAILED, "memory.node-oom", 8),
