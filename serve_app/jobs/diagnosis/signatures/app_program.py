@@ -236,7 +236,7 @@ SIGNATURES: tuple[Signature, ...] = (
         pattern=r"access violation|Signals\.SIGSEGV|exitcode: -11\b|\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received",
         unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)",
         matches=(
-            "*** SIGSEGV received at time=1762945937 on cpu 6 ***",
+            "*** SIGSEGV received at time=1700000000 on cpu 3 ***",
             "run.sh: line 3: 77 Segmentation fault (core dumped) python a.py",
         ),
         near_misses=("the segmentation fault of the earth's crust",),

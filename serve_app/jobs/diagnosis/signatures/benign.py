@@ -101,7 +101,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         role=Role.BENIGN,
         matches=(
-            "INFO tpu.py:571: Failed to auto-detect TPU type.",
+            "INFO tpu.py:77: Failed to auto-detect TPU type.",
             "E external/local_xla/xla/stream_executor/cuda/cuda_dnn.cc:9] Unable to register cuDNN factory",
         ),
         near_misses=("TPU type v5",),

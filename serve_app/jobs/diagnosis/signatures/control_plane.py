@@ -194,7 +194,7 @@ SIGNATURES: tuple[Signature, ...] = (
         pattern=r"session that has already been cleaned up|broke the connection|error in data channel|ConnectionAbortedError: Initialization failure|Client is not connected|Failed to reconnect|already been disconnected|Client is shutting down|Proxy failed to Connect|SpecificServer startup failed|client has been disconnected",
         matches=(
             "ConnectionError: Failed to reconnect within the reconnection grace period (30s)",
-            "WARNING dataclient.py:410 -- Failed to reconnect the data channel",
+            "WARNING dataclient.py:77 -- Failed to reconnect the data channel",
         ),
         near_misses=("Log channel is reconnecting.",),
     ),

@@ -131,7 +131,7 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("exceeds the maximum size of",),
         pattern=r"[Pp]ackage size \([^)]{1,40}\) exceeds the maximum size",
         matches=(
-            "RuntimeError: Package size (777.48MiB) exceeds the maximum size of 500.00MiB.",
+            "RuntimeError: Package size (612.50MiB) exceeds the maximum size of 500.00MiB.",
             "Package size (120.1MiB) exceeds the maximum size of 100.00MiB. You can exclude",
         ),
         near_misses=("the queue exceeds the maximum size of 3",),

@@ -113,7 +113,7 @@ SIGNATURES: tuple[Signature, ...] = (
         unless=r"killed by user|Job is now being force-killed|ray\.kill|[Ss]ending SIGKILL|will be|Possible reasons|common causes|root causes|SIGKILL by",
         role=Role.SYMPTOM,
         certainty=Certainty.POSSIBLE,
-        matches=("./monthly.sh: line 32: 3376060 Killed                  nice -n 19 python a.py", "Killed"),
+        matches=("./start.sh: line 12: 88123 Killed                  python a.py", "Killed"),
         near_misses=("Killed 3 idle connections of the pool",),
     ),
     Signature(

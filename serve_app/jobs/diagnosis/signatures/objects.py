@@ -55,7 +55,7 @@ SIGNATURES: tuple[Signature, ...] = (
         role=Role.WARNING,
         certainty=Certainty.POSSIBLE,
         matches=(
-            "file_system_monitor.cc:111: /tmp/ray/session_x is over 95% full, available space: 0; capacity: 67108864. Object creation will fail if spilling is required.",
+            "file_system_monitor.cc:77: /tmp/ray/session_x is over 95% full, available space: 0; capacity: 1000000. Object creation will fail if spilling is required.",
             "/tmp/ray is over 95% full, available space: 2 GB. Object creation will fail if spilling is required.",
         ),
         near_misses=("object creation is fine",),
