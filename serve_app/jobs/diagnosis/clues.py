@@ -22,6 +22,14 @@ _RETRIES = re.compile(
     r"|[1-9]\d* retries (?:left|remaining)"
     r"|[Rr]econnecting in)\b"
 )
+# The level of a logger before what it tells, and words after it, of a program that does without.
+_LOW_LEVEL = re.compile(r"\b(?:WARN(?:ING)?|INFO|DEBUG|TRACE)\b|\b(?:[Ii]gnor|[Ss]kipp)(?:ed|ing)\b")
+_DOES_WITHOUT = re.compile(
+    r"\b(?:fall(?:s|ing)? back|ignor(?:ed|ing)|skipp(?:ed|ing)|us(?:es|ing) (?:the )?defaults?|continuing|disabling)\b"
+    r"|\bdefaults? (?:is|are) used\b|\busing \S{1,40} instead\b",
+    re.IGNORECASE,
+)
+_BEFORE_CHARS, _AFTER_CHARS = 120, 240
 # An exception in these is one of a task or an actor.
 _IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
 
@@ -118,7 +126,8 @@ def _of_traceback(
 
 
 def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
-    retries = (within is None or within.begin == within.end) and _RETRIES.search(hit.text) is not None
+    alone = within is None or within.begin == within.end
+    retries = alone and (_RETRIES.search(hit.text) is not None or _is_survived(hit))
     retries = retries or (is_quiet(hit.text) and hit.signature.code.startswith("app."))
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
@@ -139,6 +148,15 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
         repaired="" if gave_up else _repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
         signature=hit.signature,
     )
+
+
+def _is_survived(hit: Hit) -> bool:
+    """Whether a line says that the program went on. Not of Ray's own lines: Ray warns of what is fatal."""
+    if not hit.signature.code.startswith("app."):
+        return False
+    begin = min((place for text in hit.signature.contains if (place := hit.text.find(text)) >= 0), default=0)
+    before, after = hit.text[max(0, begin - _BEFORE_CHARS) : begin], hit.text[begin : begin + _AFTER_CHARS]
+    return _LOW_LEVEL.search(before) is not None or _DOES_WITHOUT.search(after) is not None
 
 
 def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inner: Raised) -> Clue:

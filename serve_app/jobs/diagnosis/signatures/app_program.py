@@ -103,9 +103,12 @@ SIGNATURES: tuple[Signature, ...] = (
         name="syntax-error",
         code="app.syntax-error",
         contains=("SyntaxError: ", "IndentationError: ", "TabError: "),
-        unless=r"SyntaxWarning|JSON|JavaScript|at position \d+|near \"",
+        unless=r"SyntaxWarning|JSON|JavaScript|at position \d+|near \"|PostgresSyntax|errors\.SyntaxError",
         matches=("SyntaxError: invalid syntax", "IndentationError: unexpected indent"),
-        near_misses=("SyntaxError: Unexpected token in JSON",),
+        near_misses=(
+            "SyntaxError: Unexpected token in JSON",
+            "asyncpg.exceptions.PostgresSyntaxError: unterminated quoted string",
+        ),
     ),
     Signature(
         name="shell-syntax",
@@ -117,11 +120,15 @@ SIGNATURES: tuple[Signature, ...] = (
             "unexpected EOF while looking for matching",
             "syntax error at ",
         ),
+        unless=r"[a-z]Error: |[Qq]uery|syntax error at or near",
         matches=(
             "run.sh: line 3: syntax error near unexpected token `done'",
             "sh: 1: Syntax error: Unterminated quoted string",
         ),
-        near_misses=("no syntax error was found",),
+        near_misses=(
+            "no syntax error was found",
+            'psycopg2.errors.SyntaxError: syntax error at or near "FORM"',
+        ),
     ),
     Signature(
         name="script-not-found",
@@ -145,7 +152,10 @@ SIGNATURES: tuple[Signature, ...] = (
             ": No such file or directory",
         ),
         pattern=r"(?:^|\s|/)(?:sh|bash|zsh|dash)?:? ?(?:line )?\d{0,5}:? ?[\w./~-]{1,200}: (?:command not found|not found|Permission denied|cannot execute\b[^:]{0,60}|No such file or directory)$",
-        unless=r"Error|fatal|warning|ls:|cat:|cp:|rm:|mv:|mkdir:|cd:|grep:|find:|No module|Errno",
+        unless=(
+            r"Error|fatal|warning|ls:|cat:|cp:|rm:|mv:|mkdir:|cd:|grep:|find:|No module|Errno|ssh: |"
+            r"\b(?:GET|HEAD|POST|PUT) |: (?:nvidia-smi|nvcc|rocm-smi|npu-smi|git|gcc|lspci|lscpu|ldconfig|numactl): "
+        ),
         certainty=Certainty.LIKELY,
         matches=(
             "/bin/sh: 1: trainer: not found",
@@ -154,6 +164,8 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=(
             "FileNotFoundError: [Errno 2] No such file or directory: 'x'",
             "key alpha: not found in cache, computed",
+            "GET /favicon.ico: not found",
+            "/bin/sh: 1: nvidia-smi: not found",
         ),
     ),
     Signature(
@@ -172,7 +184,8 @@ SIGNATURES: tuple[Signature, ...] = (
             "train.py: error: the following arguments are required: --data",
             "train.py: error: argument --lr: invalid float value: 'x'",
         ),
-        near_misses=("usage: train.py [-h] --data DATA",),
+        unless=r"error: argument of ",
+        near_misses=("usage: train.py [-h] --data DATA", "solver error: argument of log is negative, clipped"),
     ),
     Signature(
         name="click-usage",
@@ -185,8 +198,9 @@ SIGNATURES: tuple[Signature, ...] = (
             "Error: Got unexpected extra argument",
             "Error: No such command",
         ),
+        pattern=r"(?:^|\s)Error: ",
         matches=("Error: No such option: --epoch (Possible options: --epochs)", "Error: Missing option '--data'."),
-        near_misses=("Warning: no such option was used",),
+        near_misses=("Warning: no such option was used", "ValueError: Invalid value for the mean of column a"),
     ),
     Signature(
         name="hydra-config",
@@ -234,12 +248,12 @@ SIGNATURES: tuple[Signature, ...] = (
             "Illegal instruction",
         ),
         pattern=r"access violation|Signals\.SIGSEGV|exitcode: -11\b|\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received",
-        unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)",
+        unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)|is expected|detection",
         matches=(
             "*** SIGSEGV received at time=1700000000 on cpu 3 ***",
             "run.sh: line 3: 77 Segmentation fault (core dumped) python a.py",
         ),
-        near_misses=("the segmentation fault of the earth's crust",),
+        near_misses=("the segmentation fault of the earth's crust", "test_segv: Segmentation fault is expected here"),
     ),
     Signature(
         name="fatal-python-error",
@@ -267,12 +281,15 @@ SIGNATURES: tuple[Signature, ...] = (
             "terminate called without",
             "realloc(): invalid",
         ),
-        unless=r"jemalloc is",
+        unless=r"jemalloc is|c10::DistBackendError",
         matches=(
             "free(): invalid next size (normal)",
             "terminate called after throwing an instance of 'std::bad_alloc'",
         ),
-        near_misses=("the run was aborted by the user",),
+        near_misses=(
+            "the run was aborted by the user",
+            "terminate called after throwing an instance of 'c10::DistBackendError'",
+        ),
     ),
     Signature(
         name="keyboard-interrupt",

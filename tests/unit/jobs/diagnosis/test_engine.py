@@ -56,6 +56,10 @@ def _of(text: str, fields: Fields = Fields(), kind: SourceKind = SourceKind.FILE
             4,
         ),
         ("ray::load() was called\nsomething else\nZeroDivisionError: division by zero\n", FAILED, "app.exception", 3),
+        # What the program only warned of is not why it failed later, but is told where nothing else is known.
+        ("INFO a.py:3 -- ImportError: no cupy\nrow 1\nrow 2\n" + HEAD + "KeyError: 'x'\n", FAILED, "app.exception", 7),
+        ("ImportError: no apex, falling back to torch\n" + HEAD + "KeyError: 'x'\n", FAILED, "app.exception", 5),
+        ("WARNING a.py:3 -- ImportError: no cupy here\n", FAILED, "app.import-error", 1),
         # A consequence never outranks a cause, whatever came first.
         (SEGFAULT + ACTOR_DIED, FAILED, "app.native-crash", 1),
         (ACTOR_DIED + OOM, FAILED, "memory.node-oom", 8),
