@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
-from serve_app.jobs.diagnosis.engine import diagnose
-from serve_app.jobs.diagnosis.field_rules import from_pairs
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
+from serve_app.jobs.diagnosis.engine.field_rules import from_pairs
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.jobs.diagnosis.telling import told
+from serve_app.jobs.diagnosis.words.terminal import told
 from serve_app.redaction import printable
 
 STANDARD_INPUT = "-"
@@ -82,7 +82,7 @@ def _catalogue(own: str | None) -> Catalogue:
     if own is None:
         return built_in()
     # Only who has signatures of their own pays for YAML and validation.
-    from serve_app.jobs.diagnosis.own_signatures import catalogue_with, signatures_of_yaml
+    from serve_app.jobs.diagnosis.catalogue.team import catalogue_with, signatures_of_yaml
 
     return catalogue_with(signatures_of_yaml(Path(own).read_text(encoding="utf-8")))
 

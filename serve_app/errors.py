@@ -16,7 +16,7 @@
     └── DeadlineExceeded      504
 
 An error is raised where it is noticed, carries a stable code and one sentence for people, and is never caught on its
-way to the handlers that ``serve_app.problems`` installs.
+way to the handlers that ``serve_app.api.problems`` installs.
 """
 
 from __future__ import annotations

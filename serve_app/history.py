@@ -19,7 +19,7 @@ from serve_app.redaction import printable
 from serve_app.settings import Env
 from serve_app.store.engine import database_url
 from serve_app.store.errors import StoreUnavailable
-from serve_app.store.job_lines import MAX_LINE_CHARS, PAGE
+from serve_app.store.jobs.lines import MAX_LINE_CHARS, PAGE
 from serve_app.store.store import Store
 
 TIMEOUT_S = 30.0

@@ -15,14 +15,14 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec, TaskMessage, TaskReply
 from organs.skills.table import BUILT_IN
-from serve_app.access import Tokens
-from serve_app.api import create_api
-from serve_app.deps import Deps, Json
+from serve_app.api.access import Tokens
+from serve_app.api.app import create_api
+from serve_app.api.deps import Deps, Json
+from serve_app.cluster.handles import call, collect, stream
 from serve_app.errors import DeadlineExceeded, Unavailable
-from serve_app.handles import call, collect, stream
-from serve_app.jobs.logs import HEARTBEAT_S
+from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
+from serve_app.jobs.logs.logs import HEARTBEAT_S
 from serve_app.metrics.responses import Delivery, ResponseMeter
-from serve_app.model_words import TIMEOUT_S
 from serve_app.settings import AppArgs, Env, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")

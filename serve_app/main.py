@@ -14,10 +14,10 @@ from ray import serve
 from ray.serve import Application
 
 from organs.organ import Organ
-from serve_app.access import Tokens, require_safe_address
 from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.exposure import http_host
+from serve_app.api.access import Tokens, require_safe_address
+from serve_app.cluster.exposure import http_host
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
 from serve_app.organism.manager import OrganismManager

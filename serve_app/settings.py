@@ -13,9 +13,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from organs.models import OrganSpec
-from serve_app.jobs.declared import KindSpec
-from serve_app.jobs.diagnosis.own_signatures import MOST_SIGNATURES, SignatureSpec, require_different
-from serve_app.jobs.expectations import EXPECTATIONS, ineffective
+from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, SignatureSpec, require_different
+from serve_app.jobs.judging.expectations import EXPECTATIONS, ineffective
+from serve_app.jobs.judging.kind_specs import KindSpec
 
 
 class _Strict(BaseModel):

@@ -18,10 +18,10 @@ from serve_app.alerts.lifecycle import counts
 from serve_app.alerts.models import Event, rfc3339, view_of
 from serve_app.alerts.query import ACTIVE_STATES, PAST_STATES, AlertQuery, active_page, past_page
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.alerts.watch import Watch
+from serve_app.alerts.state import Watch
 from serve_app.alerts.webhook import Poster
+from serve_app.cluster.handles import call
 from serve_app.errors import AppError, Unavailable
-from serve_app.handles import call
 from serve_app.metrics.prometheus import publisher
 
 log = logging.getLogger("ray.serve.seedcore")

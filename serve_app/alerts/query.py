@@ -10,7 +10,7 @@ from typing import Any
 from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
 from serve_app.errors import InvalidInput
-from serve_app.jobs.query import Key, cursor_of, limit_of, page
+from serve_app.jobs.history.query import Key, cursor_of, limit_of, page
 
 Json = dict[str, Any]
 

@@ -16,29 +16,29 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from serve_app.dashboard import DashboardClient
+from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.actions import Actions
-from serve_app.jobs.cluster_answers import ClusterAnswers
-from serve_app.jobs.diagnosis.asking import JobQuestions
+from serve_app.jobs.actions.actions import Actions
+from serve_app.jobs.answers.cluster import ClusterAnswers
+from serve_app.jobs.answers.jobs import JobAnswers
+from serve_app.jobs.answers.metrics import JobMetrics
 from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
 from serve_app.jobs.diagnosis.deployments import Deployments
-from serve_app.jobs.diagnosis.diagnosing import Diagnoses
-from serve_app.jobs.diagnosis.engine import diagnose
-from serve_app.jobs.diagnosis.gathering import Gathering
-from serve_app.jobs.diagnosis.observing import Stillnesses
-from serve_app.jobs.diagnosis.own_signatures import catalogue_with
-from serve_app.jobs.diagnosis.stack_answers import StackAnswers
-from serve_app.jobs.excerpts import Excerpts
-from serve_app.jobs.here import Here, InReplica
-from serve_app.jobs.history_handle import HistoryHandle
-from serve_app.jobs.job_answers import JobAnswers
-from serve_app.jobs.job_metrics import JobMetrics
-from serve_app.jobs.logs import Logs
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
+from serve_app.jobs.diagnosis.evidence.gather import Gathering
+from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
+from serve_app.jobs.history.store_client import HistoryHandle
+from serve_app.jobs.logs.excerpts import Excerpts
+from serve_app.jobs.logs.logs import Logs
+from serve_app.jobs.progress.questions import JobQuestions
+from serve_app.jobs.progress.service import Stillnesses
+from serve_app.jobs.progress.stack_answers import StackAnswers
+from serve_app.jobs.reading.replica import Here, InReplica
 from serve_app.jobs.watch import Watch
-from serve_app.metrics.measuring import Measuring
 from serve_app.metrics.prometheus import publisher
-from serve_app.model_words import ModelSettings, ModelWords
+from serve_app.metrics.sampler import Measuring
 from serve_app.settings import Env, InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")

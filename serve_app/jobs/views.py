@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from serve_app.jobs.expectations import NOTHING, Expectation
+from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.models import ActorFacts, DriverExit, Finding, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
 

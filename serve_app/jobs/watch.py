@@ -7,22 +7,22 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from serve_app.dashboard import DashboardClient
+from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
-from serve_app.jobs.archive import Archive
-from serve_app.jobs.blocking import Blocking
 from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.excerpts import Excerpts
-from serve_app.jobs.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.findings import findings_of, unknown_rules
-from serve_app.jobs.here import Here
-from serve_app.jobs.history_handle import HistoryHandle
-from serve_app.jobs.judge import Memo, judge
-from serve_app.jobs.latest import Latest, Seen
-from serve_app.jobs.looking import Looker
+from serve_app.jobs.history.archive import Archive
+from serve_app.jobs.history.recorder import Recorder
+from serve_app.jobs.history.store_client import HistoryHandle
+from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
+from serve_app.jobs.judging.findings import findings_of, unknown_rules
+from serve_app.jobs.judging.judge import Memo, judge
+from serve_app.jobs.logs.excerpts import Excerpts
 from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown
-from serve_app.jobs.recorder import Recorder
-from serve_app.jobs.told import not_found
+from serve_app.jobs.reading.look import Looker
+from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.poll import Latest, Seen
+from serve_app.jobs.reading.replica import Here
+from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
 from serve_app.settings import InspectorConfig

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from serve_app import check
+from serve_app.check import command as check
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, last_lines
 from serve_app.local.leftovers import alone, clear_away

@@ -17,8 +17,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.api.guard import route_path
 from serve_app.errors import AppError
-from serve_app.guard import route_path
 from serve_app.metrics.histogram import Histogram
 
 log = logging.getLogger("ray.serve.seedcore")

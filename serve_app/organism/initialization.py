@@ -20,8 +20,8 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
+from serve_app.cluster.handles import call, collect
 from serve_app.errors import AppError
-from serve_app.handles import call, collect
 from serve_app.organism.reconcile import missing
 
 log = logging.getLogger("seedcore.initialization")

@@ -17,9 +17,9 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
-from serve_app.dashboard import DashboardClient
+from serve_app.cluster.dashboard import DashboardClient
+from serve_app.cluster.handles import call
 from serve_app.errors import AppError
-from serve_app.handles import call
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
 from serve_app.organism.submission import initialization_payload, submissions_of

@@ -12,8 +12,8 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
+from serve_app.cluster.handles import call, collect
 from serve_app.errors import AppError
-from serve_app.handles import call, collect
 from serve_app.organism.reconcile import organ_view
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serve_app.jobs.diagnosis.answers import brief
-from serve_app.jobs.expectations import NOTHING, expectation_of
+from serve_app.jobs.diagnosis.words.json import brief
+from serve_app.jobs.judging.expectations import NOTHING, expectation_of
 from serve_app.report.causes import Cause, cause_of
 from serve_app.report.words import number, time_of
 

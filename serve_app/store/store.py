@@ -9,22 +9,16 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store import (
-    agents,
-    alerts,
-    initializations,
-    job_diagnoses,
-    job_figures,
-    job_lines,
-    job_pages,
-    jobs,
-    memories,
-    samples,
-)
+from serve_app.store import agents, alerts, initializations, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
 from serve_app.store.engine import create_engine
+from serve_app.store.jobs import diagnoses as job_diagnoses
+from serve_app.store.jobs import figures as job_figures
+from serve_app.store.jobs import lines as job_lines
+from serve_app.store.jobs import pages as job_pages
+from serve_app.store.jobs import rows as jobs
 from serve_app.store.migrate import upgrade
 from serve_app.store.tables import heartbeats
 

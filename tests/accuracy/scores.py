@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.catalogue import Catalogue
-from serve_app.jobs.diagnosis.engine import diagnose
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from tests.accuracy.items import Item
 
 NONE = "none"

@@ -7,8 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.bench import compare, diagnosis, flags, jobs
+from tests.bench import compare, diagnosis, flags
 from tests.bench.head import BenchError
+from tests.bench.jobs import run as jobs
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.head import alone, free_ports
-from tests.bench.measure import Sample, generator_ceiling, median, sample, shares
+from tests.bench.system_load import Sample, generator_ceiling, median, sample, shares
 from tests.bench.systems import bare_serve, old_shape, product, serve_flags
 
 CONNECTIONS = (1, 8, 32, 64)

@@ -40,7 +40,7 @@ _END = (
 
 def run(say: Say) -> int:
     """Measure everything and print each goal with what was reached; the exit code tells whether all were."""
-    import serve_app.jobs.diagnosis.catalogue as catalogue
+    import serve_app.jobs.diagnosis.catalogue.catalogue as catalogue
 
     goals: list[tuple[str, bool]] = []
     say(f"A diagnosis, {len(catalogue.built_in().signatures)} signatures are built in")
@@ -86,10 +86,10 @@ def _in_a_process(what: str, number: int) -> dict[str, Any]:
 
 
 def _measure(what: str, number: int) -> dict[str, Any]:
-    from serve_app.jobs.diagnosis.catalogue import Catalogue, built_in
-    from serve_app.jobs.diagnosis.engine import diagnose
+    from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in
+    from serve_app.jobs.diagnosis.catalogue.signature import Signature
+    from serve_app.jobs.diagnosis.engine.diagnose import diagnose
     from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
-    from serve_app.jobs.diagnosis.signature import Signature
 
     def one(size_bytes: int, catalogue: Catalogue) -> float:
         # A log of a megabyte is made before the clock starts; a larger one would be memory that is not the diagnosis's.

@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench import measure, systems
+from tests.bench import system_load as measure
+from tests.bench import systems
 from tests.bench.head import BenchError, alone
-from tests.bench.measure import Sample
+from tests.bench.system_load import Sample
 from tests.bench.systems import Running
 
 LOG = {"encoding": "JSON", "enable_access_log": False}

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from serve_app.dashboard import DashboardClient
-from serve_app.jobs.judge import judge
+from serve_app.cluster.dashboard import DashboardClient
+from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, Snapshot
-from serve_app.jobs.ray_source import collect
+from serve_app.jobs.reading.snapshot import collect
 from tests.cluster.nodes import Node, Nodes, head, wait_for
 
 

@@ -11,9 +11,9 @@ import httpx
 from fastapi import FastAPI
 
 from organs.models import TaskMessage, TaskReply
-from serve_app.access import Tokens
-from serve_app.api import create_api
-from serve_app.deps import Deps
+from serve_app.api.access import Tokens
+from serve_app.api.app import create_api
+from serve_app.api.deps import Deps
 from serve_app.errors import AppError, NotFound
 from serve_app.settings import AppArgs, Env, IngressConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve_app import main
-from serve_app.access import ExposedWithoutTokens
+from serve_app.api.access import ExposedWithoutTokens
 
 ORGAN = {"id": "cognitive_organ_1", "type": "Cognitive"}
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
-from serve_app.jobs.diagnosis.gathering import SETTLED_AFTER
+from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER
 from serve_app.jobs.models import JobRow, Outcome
 
 log = logging.getLogger("ray.serve.seedcore")

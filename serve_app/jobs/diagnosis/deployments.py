@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from serve_app.dashboard import Listing, Piece
+from serve_app.cluster.dashboard import Listing, Piece
+from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError, NotFound
-from serve_app.jobs.diagnosis import sentences
+from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.ray_private import UnknownRay
 
 Json = dict[str, Any]
 Engine = Callable[[Fields, Sequence[Source]], Diagnosis]

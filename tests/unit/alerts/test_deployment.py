@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.alerts import watch
+from serve_app.alerts import state as watch
 from serve_app.alerts.deployment import Alerts
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.store.errors import StoreUnavailable

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.alerts.settings import AlertsConfig, Rule
-from serve_app.local.config_rules import shown
+from serve_app.check.rules import shown
 
 HOOK = {"name": "ops", "url": "https://alerts.example/api/v2/alerts"}
 SILENCE = {"rule": "cpu-high", "subject": "n*", "until": "2026-01-01T12:00:00Z", "reason": "load test"}

@@ -10,9 +10,9 @@ import pytest
 
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
-from tests.unit.jobs.recorded import Replay, answer, rows, taken_at
-from tests.unit.jobs.test_events import driver_defined
-from tests.unit.jobs.test_recorded import EVERY_VERDICT
+from tests.unit.jobs.reading.test_events import driver_defined
+from tests.unit.jobs.recorded.test_jobs import EVERY_VERDICT
+from tests.unit.jobs.recordings import Replay, answer, rows, taken_at
 
 EMPTY: dict[str, Any] = {}
 AS_OF = taken_at().isoformat(timespec="milliseconds")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
-from tests.unit.jobs.recorded import DIRECTORY, answer
+from tests.unit.jobs.recordings import DIRECTORY, answer
 
 ROWS: list[Any] = answer("node_use", DIRECTORY / "fresh-head")["data"]["summary"]
 EARLY = "Ray's agent knows no speed of the network until it has run for some 35 s."

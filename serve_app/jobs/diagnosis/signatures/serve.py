@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
 from serve_app.jobs.diagnosis.models import Certainty
-from serve_app.jobs.diagnosis.signature import Role, Signature
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any
 
-from serve_app.dashboard import Listing, Piece
+from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import AppError, NotFound
-from serve_app.jobs.diagnosis.gathering import Gathered
+from serve_app.jobs.diagnosis.evidence.gather import Gathered
 from serve_app.jobs.models import JobFacts, JobRow, JobType
 
 AGENT = "http://10.0.0.7:52365"

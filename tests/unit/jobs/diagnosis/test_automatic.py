@@ -12,7 +12,7 @@ import pytest
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.models import JobRow, Outcome
-from tests.unit.jobs.managed import NOW, Clock, row
+from tests.unit.jobs.actions.fakes import NOW, Clock, row
 
 
 class World:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from serve_app.cluster.private import UnknownRay
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.deployments import FRESH_FOR_S, LOG_BYTES, Deployments
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
-from serve_app.ray_private import UnknownRay
 from tests.unit.jobs.diagnosis.fakes import AGENT, FakeEvidence
 
 FOUND = Diagnosis("serve.replica-failed", "a replica does not start", "Its constructor fails.")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from serve_app.dashboard import Listing, Piece
+from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import NotFound
-from serve_app.jobs.diagnosis import answers
 from serve_app.jobs.diagnosis.models import Candidate, Certainty, Diagnosis, Evidence, Step
+from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.inspector import JobInspector
-from tests.unit.jobs.recorded import Replay, answer, taken_at
+from tests.unit.api.test_openapi import validate
+from tests.unit.jobs.recordings import Replay, answer, taken_at
 from tests.unit.jobs.test_inspector import Clock, Here
-from tests.unit.test_api_openapi import validate
 
 LOG = b"""loading
 Traceback (most recent call last):

@@ -1,0 +1,286 @@
+"""What every request passes before any route, whatever its method: Host, Origin, role, and a bounded body.
+
+A pure ASGI middleware, because it is on the way of every task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve_app.api.access import Role, Tokens, is_loopback
+from serve_app.api.problems import problem, unexpected
+from serve_app.errors import (
+    AppError,
+    BadRequest,
+    BodyTooLarge,
+    Forbidden,
+    NotAuthenticated,
+    RequestTimeout,
+)
+from serve_app.settings import variable_of
+
+BODY_TIMEOUT_S = 10.0
+# Ray's event export can send no token; the route compares the key that is part of its path.
+_WITH_KEY = "/events/"
+_OPEN = frozenset({"/health", "/ready"})
+_HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
+_FORWARDED_FOR = b"x-forwarded-for"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY = b"content-security-policy"
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
+]
+# The interactive documentation: a script and a style from where FastAPI says, a few lines of its own, our document.
+_DOCUMENTATION = {
+    "/docs": [
+        *_HEADERS[:3],
+        (
+            _POLICY,
+            b"default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; "
+            b"style-src https://cdn.jsdelivr.net 'unsafe-inline'; img-src https://fastapi.tiangolo.com data:; "
+            b"connect-src 'self'; frame-ancestors 'none'",
+        ),
+    ]
+}
+# A longer number is too large whatever it is, and Python refuses to read one of thousands of digits.
+_MOST_DIGITS = 18
+
+
+class Guard:
+    """Wraps the API; answers a problem document instead of passing on what must not pass."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Tokens,
+        allowed_hosts: frozenset[str],
+        local_addresses: frozenset[str],
+        max_body_bytes: int,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._local_addresses = local_addresses
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+        self._known_hosts: set[bytes] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        method, path = scope["method"], route_path(scope)
+        answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
+        try:
+            receive = await self._admitted(scope, path, receive)
+            if method == "HEAD":
+                # The same as GET without the body (RFC 9110), so that no route has to think of it.
+                scope = {**scope, "method": "GET"}
+            await self._app(scope, receive, answer)
+        except AppError as error:
+            if answer.begun:
+                raise
+            await problem(error)(scope, receive, answer)
+        except Exception as error:  # the last resort, here so that its answer too has the headers of all others
+            if answer.begun:
+                raise
+            await unexpected(method, path, error)(scope, receive, answer)
+
+    async def _admitted(self, scope: Scope, path: str, receive: Receive) -> Receive:
+        """Raise for what must not pass; otherwise what gives the application the body."""
+        headers = _single(scope["headers"])
+        host = self._check_host(headers.get(b"host"))
+        _check_origin(headers, host)
+        self._check_role(scope, path, headers)
+        return receive if scope["method"] in _SAFE else await self._bounded(headers, receive)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _check_host(self, host: bytes | None) -> bytes:
+        """A rebound name is still a name: addresses and localhost are safe, other names must be configured."""
+        if host is None:
+            raise BadRequest("The request has no Host header, or several.")
+        if host in self._known_hosts:
+            return host
+        match = _HOST.match(host.decode("latin-1"))
+        if match is None:
+            raise BadRequest("The Host header cannot be understood.")
+        name = match["name"].lower().rstrip(".")
+        if not (
+            _is_address(name.strip("[]"))
+            or name == "localhost"
+            or name.endswith(".localhost")
+            or name in self._allowed_hosts
+        ):
+            raise Forbidden(
+                "This host name is not configured; add it to args.allowed_hosts in serve_config.yaml.",
+                code="host_not_allowed",
+            )
+        if len(self._known_hosts) < 100:
+            self._known_hosts.add(host)
+        return host
+
+    def _check_role(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
+        needed = role_needed(scope["method"], path)
+        if needed is None:
+            return
+        if not self._tokens.configured:
+            self._check_without_tokens(scope, headers, needed)
+            return
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        role = self._tokens.role_of(token.strip() if scheme.lower() == "bearer" else None)
+        if role is None:
+            raise NotAuthenticated("A valid bearer token is needed.")
+        if role < needed:
+            raise Forbidden(f"This needs the role {needed.name.lower()}; the token has the role {role.name.lower()}.")
+
+    def _check_without_tokens(self, scope: Scope, headers: dict[bytes, bytes], needed: Role) -> None:
+        client = scope.get("client")
+        addresses = [client[0] if client else "", *_forwarded(headers)]
+        if not all(is_loopback(address) or address in self._local_addresses for address in addresses):
+            raise Forbidden(
+                f"Without tokens only this machine is answered; set {variable_of('reader_token')} and others.",
+                code="tokens_needed",
+            )
+        if needed is Role.OPERATOR:
+            raise Forbidden(
+                f"Operator routes are off until {variable_of('operator_token')} is set in the environment of the Ray "
+                "nodes (before `make up` or `ray start`); then send it as a bearer token.",
+                code="operator_off",
+            )
+
+    async def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+        """Read the whole body here, so that size and time are bounded whatever the route does with it."""
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_body_bytes):
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._whole_body(receive)
+        except TimeoutError:
+            raise RequestTimeout(f"The body did not arrive within {self._body_timeout_s:g} s.") from None
+        return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
+
+    async def _whole_body(self, receive: Receive) -> bytes:
+        """Half a request is none: what it asks for must not be done when its caller has gone."""
+        pieces, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise BadRequest("The caller went away before the body was complete.", code="incomplete_body")
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > self._max_body_bytes:
+                raise self._too_large()
+            pieces.append(piece)
+            more = message.get("more_body", False)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+
+
+def role_needed(method: str, path: str) -> Role | None:
+    """The role for a request, None when everyone may; what is unknown and changes something needs the highest."""
+    if path in _OPEN or (method == "POST" and path.startswith(_WITH_KEY)):
+        return None
+    if method in _SAFE:
+        return Role.READER
+    if method == "POST" and (path == "/organism/execute" or path.startswith("/organism/execute/")):
+        return Role.EXECUTOR
+    return Role.OPERATOR
+
+
+def route_path(scope: Scope) -> str:
+    """The path as the routes know it: without the ``route_prefix``, which Serve puts into ``root_path`` and leaves in
+    ``path`` (ray/serve/_private/replica.py). It must be what Starlette's router sees, or roles would be checked for
+    another path than the one that is served."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
+
+
+def _single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by lower-case name; a Host given twice counts as none, and lists of addresses are put together: that of
+    a proxy before us must not stand behind one that the caller made up.
+    """
+    headers: dict[bytes, bytes] = {}
+    hosts = 0
+    for name, value in raw:
+        hosts += name == b"host"
+        headers[name] = headers[name] + b"," + value if name == _FORWARDED_FOR and name in headers else value
+    if hosts > 1:
+        del headers[b"host"]
+    return headers
+
+
+def _check_origin(headers: dict[bytes, bytes], host: bytes) -> None:
+    origin = headers.get(b"origin")
+    if origin is not None and origin.lower() not in (b"http://" + host.lower(), b"https://" + host.lower()):
+        raise Forbidden("Requests of web pages of another origin are not answered.", code="origin_not_allowed")
+    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        raise Forbidden("Requests of web pages of another site are not answered.", code="origin_not_allowed")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _forwarded(headers: dict[bytes, bytes]) -> list[str]:
+    """Addresses for which a proxy says it speaks: behind one on this machine, every caller would look local."""
+    if b"forwarded" in headers:
+        return [""]  # not read, and so not taken for local
+    given = headers.get(_FORWARDED_FOR)
+    return [] if given is None else [part.strip() for part in given.decode("latin-1").split(",")]
+
+
+def _replay(first: Message, receive: Receive) -> Receive:
+    pending = [first]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again
+
+
+class _Answer:
+    """``send`` with the headers that every answer has; it knows whether the answer has begun."""
+
+    __slots__ = ("_added", "_bodiless", "_send", "begun")
+
+    def __init__(self, send: Send, added: list[tuple[bytes, bytes]], *, bodiless: bool) -> None:
+        self._send = send
+        self._added = added
+        self._bodiless = bodiless
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = list(message.get("headers", ()))
+            # A page that has a policy of its own keeps it: a browser would enforce both, and ours forbids its style.
+            own = any(name == _POLICY for name, _ in headers)
+            message["headers"] = headers + [pair for pair in self._added if not own or pair[0] != _POLICY]
+        elif self._bodiless:
+            if message.get("more_body"):
+                return
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)

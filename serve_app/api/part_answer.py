@@ -1,0 +1,17 @@
+"""Asking a part whose silence is itself part of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from serve_app.api.health import Part
+from serve_app.errors import AppError
+
+
+async def part_of(call: Awaitable[dict[str, Any]]) -> Part:
+    """What the part said, or why it said nothing; other exceptions are bugs and pass through."""
+    try:
+        return Part(await call)
+    except AppError as error:
+        return Part(None, error.detail)

@@ -1,0 +1,36 @@
+"""How routes get their dependencies and give their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response
+from pydantic_core import to_json
+
+from serve_app.api.deps import Deps
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problems(descriptions: Mapping[int, str]) -> Responses:
+    """Problem documents that a route may answer, for the OpenAPI document (``schemas`` tells what they look like)."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in descriptions.items()}
+
+
+REFUSED = problems({400: "not understood", 403: "role, Host or Origin"})
+PROBLEMS = REFUSED | problems({401: "no valid token", 503: "a part cannot answer now"})
+
+
+def deps_of(request: Request) -> Deps:
+    """The dependencies that the ingress handed to ``create_api``."""
+    return cast(Deps, request.app.state.deps)
+
+
+FromDeps = Annotated[Deps, Depends(deps_of)]
+
+
+def json_answer(content: Any, status: int = 200) -> Response:
+    """JSON as it is: what comes from handles is plain data already, so no model is built of it again."""
+    return Response(to_json(content), status, media_type="application/json")

@@ -1,0 +1,31 @@
+"""Where Ray's own event export pushes to (``RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR``)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer, problems
+from serve_app.errors import Forbidden, NotFound
+from serve_app.settings import variable_of
+
+_REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
+router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
+
+Event = dict[str, Any]
+
+
+@router.post("/{key}", summary="Events of Ray")
+async def take_events(key: str, events: Annotated[list[Event], Body(max_length=2_000)], deps: FromDeps) -> Response:
+    """Ray cannot send a token, so the last part of the path is the secret that its address was given."""
+    if deps.events_key is None:
+        raise Forbidden(
+            f"Events are not taken: set {variable_of('events_key')} in the environment of the Ray nodes, and Ray's "
+            "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR to this address with that key.",
+            code="events_off",
+        )
+    if not hmac.compare_digest(key.encode(errors="replace"), deps.events_key.encode()):
+        raise NotFound("There is nothing here.")
+    return json_answer(await deps.jobs.take_events(events))

@@ -1,0 +1,42 @@
+"""The logs of submitted jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.sse import HEADERS, MEDIA_TYPE, byte_of, events
+from serve_app.jobs.actions.bodies import LogQuery
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+
+
+@router.get(
+    "/{id}/logs",
+    summary="The log of a submitted job",
+    responses={
+        200: {
+            "description": "the last lines, or server-sent events",
+            "content": {"application/json": {}, "text/plain": {}, MEDIA_TYPE: {}},
+        },
+        **problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
+    },
+)
+async def logs(
+    id: str,
+    query: Annotated[LogQuery, Query()],
+    deps: FromDeps,
+    last_event_id: Annotated[str | None, Header(max_length=20, include_in_schema=False)] = None,
+) -> Response:
+    """Redacted and cut. Followed until the job has ended, or for `follow_limit_s`; then `Last-Event-ID` goes on."""
+    if query.follow:
+        items = deps.jobs.follow_log(id, query.lines, byte_of(last_event_id, query.after))
+        # The first item, or its error, before the headers are sent.
+        return StreamingResponse(events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
+    answer = await deps.jobs.job_log(id, query.lines)
+    if query.format == "text":
+        return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
+    return json_answer(answer)

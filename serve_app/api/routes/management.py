@@ -1,0 +1,88 @@
+"""What operators do to jobs: submit, stop, retry, delete. Off until the configuration turns it on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from serve_app.api.body import parse
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.schemas import reference
+from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
+from serve_app.jobs.actions.rules import require_on
+
+
+def switched_on(deps: FromDeps) -> None:
+    """Raise ``Forbidden`` (``job_management_off``) until the configuration turns it on."""
+    require_on(deps.management)
+
+
+router = APIRouter(
+    prefix="/jobs",
+    tags=["job management"],
+    dependencies=[Depends(switched_on)],
+    responses=PROBLEMS
+    | problems(
+        {
+            403: "role, Host or Origin; `job_management_off`; or the configuration does not allow it",
+            404: "no such job",
+            409: "not in this state; the code says why",
+            413: "body too large",
+            422: "not such a body",
+            502: "Ray refused",
+        }
+    ),
+)
+
+
+def _body(model: str, *, required: bool) -> dict[str, Any]:
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference(model)}}}}
+
+
+@router.post(
+    "",
+    summary="Submit a job",
+    status_code=201,
+    responses={200: {"description": "the same job was submitted before"}, **problems({504: "`submission_unknown`"})},
+    openapi_extra=_body("SubmitBody", required=True),
+)
+async def submit(request: Request, deps: FromDeps) -> Response:
+    """201 with its id; 200 when the same id and body were submitted before; 409 when the id has another body."""
+    done = await deps.jobs.submit_job(read(SubmitBody, parse(await request.body())).model_dump())
+    return json_answer(done, 201 if done["created"] else 200)
+
+
+@router.post(
+    "/{id}/stop",
+    summary="Stop a job",
+    responses={202: {"description": "not over yet; `sentence` says how far it got"}},
+    openapi_extra=_body("StopBody", required=False),
+)
+async def stop(id: str, request: Request, deps: FromDeps) -> Response:
+    """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
+    raw = await request.body()
+    wanted = read(StopBody, parse(raw)) if raw.strip() else StopBody()
+    done = await deps.jobs.stop_job(id, wanted.wait_s)
+    return json_answer(done, 200 if done["stopped"] else 202)
+
+
+@router.post(
+    "/{id}/retry",
+    summary="Submit a job that ended once more",
+    status_code=201,
+    responses={200: {"description": "that retry exists already"}, **problems({504: "`submission_unknown`"})},
+    openapi_extra=_body("RetryBody", required=False),
+)
+async def retry(id: str, request: Request, deps: FromDeps) -> Response:
+    """A new submission, linked by metadata. 409 for what is on its way, succeeded, or would fail again."""
+    raw = await request.body()
+    wanted = read(RetryBody, parse(raw)) if raw.strip() else RetryBody()
+    done = await deps.jobs.retry_job(id, wanted.force)
+    return json_answer(done, 201 if done["created"] else 200)
+
+
+@router.delete("/{id}", summary="Have Ray forget a job that is over")
+async def delete(id: str, deps: FromDeps) -> Response:
+    """Submissions only; Ray keeps drivers until it ends."""
+    return json_answer(await deps.jobs.delete_job(id))

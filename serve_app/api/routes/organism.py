@@ -1,0 +1,137 @@
+"""The organism: what it is, its initialization, and tasks for its organs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter
+
+from serve_app.api.body import parse
+from serve_app.api.execution import execute_task, task_from
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, deps_of, json_answer, problems
+from serve_app.api.schemas import InitializeBody, reference
+from serve_app.api.tasks import organs_for
+from serve_app.errors import InvalidInput, NotFound
+
+router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
+
+_TASK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A task, or the old form; read as JSON whatever the Content-Type says.",
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [reference("Task"), reference("OldTask")]},
+                "examples": {
+                    "skill": {"value": {"type": "memory.put", "parameters": {"key": "greeting", "value": "hello"}}},
+                    "plain word": {"value": {"type": "test_task", "description": "look around"}},
+                    "old form": {"value": {"task_data": {"type": "test_task", "description": "look around"}}},
+                },
+            }
+        },
+    },
+}
+_TASK_ANSWERS: Responses = {
+    200: {
+        "description": "what the agent answered; the skill's own result is in `result.output`",
+        "content": {"application/json": {"schema": reference("TaskAnswer")}},
+    },
+    **problems(
+        {
+            400: "not JSON",
+            404: "no such organ",
+            408: "the body did not arrive in time",
+            413: "body too large",
+            422: "not a task, or no such skill",
+            429: "the organ's queue is full",
+            502: "the skill failed",
+            504: "the deadline passed",
+        }
+    ),
+}
+
+_INITIALIZE = TypeAdapter(InitializeBody)
+
+
+@router.get("/status", summary="Organs, agents, probes, initialization")
+async def status(deps: FromDeps) -> Response:
+    """Each organ with its agents and its last end-to-end probe."""
+    now = await deps.organism.status()
+    return json_answer(
+        {"success": True, "data": now["organs"], "initialization": now["initialization"], "as_of": now["as_of"]}
+    )
+
+
+@router.get("/summary", summary="The organism in numbers")
+async def summary(deps: FromDeps) -> Response:
+    """Numbers of organs and agents, and whether the organism is initialized."""
+    now = await deps.organism.status()
+    organs = now["organs"]
+    content = {
+        "initialized": now["initialization"]["state"] == "succeeded",
+        "organ_count": len(organs),
+        "total_agent_count": sum(organ["agent_count"] for organ in organs),
+        "organs": {
+            organ["organ_id"]: {
+                key: organ[key] for key in ("organ_type", "status", "agent_count", "desired_agent_count")
+            }
+            for organ in organs
+        },
+    }
+    return json_answer({"success": True, "summary": content, "as_of": now["as_of"]})
+
+
+@router.post(
+    "/initialize",
+    summary="Run the initialization job if it is due",
+    status_code=202,
+    responses=problems({413: "body too large", 422: "not such a body"}) | {200: {"description": "nothing is due"}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": reference("InitializeBody")}}}},
+)
+async def initialize(request: Request, deps: FromDeps) -> Response:
+    """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""
+    raw = await request.body()
+    wanted = _validated(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
+    done = await deps.organism.initialize(wanted.force)
+    return json_answer({"success": True, **done}, 200 if done["state"] == "initialized" else 202)
+
+
+@router.post(
+    "/execute", summary="A task for the organ that has the skill", responses=_TASK_ANSWERS, openapi_extra=_TASK_BODY
+)
+async def execute(request: Request) -> Response:
+    """The task's type names a skill; an organ that has it is chosen."""
+    deps = deps_of(request)
+    task = task_from(await request.body(), deps)
+    candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=False)
+    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+
+
+@router.post("/execute/random", summary="A task for any organ", responses=_TASK_ANSWERS, openapi_extra=_TASK_BODY)
+async def execute_random(request: Request) -> Response:
+    """Any organ for a plain word; any organ that has the skill for a dotted type."""
+    deps = deps_of(request)
+    task = task_from(await request.body(), deps)
+    candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=True)
+    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+
+
+@router.post("/execute/{organ_id}", summary="A task for this organ", responses=_TASK_ANSWERS, openapi_extra={
+    **_TASK_BODY, "parameters": [{"name": "organ_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+})  # fmt: skip
+async def execute_on(request: Request) -> Response:
+    """Serve's router chooses the agent. Organs that exist are answered by ``hot_path`` before this is reached."""
+    deps = deps_of(request)
+    organ_id = request.path_params["organ_id"]
+    if organ_id not in deps.organs.ids:
+        raise NotFound(f"There is no organ {organ_id!r}; the organs are {', '.join(deps.organs.ids)}.")
+    return json_answer(await execute_task(deps, organ_id, task_from(await request.body(), deps)))
+
+
+def _validated(adapter: TypeAdapter[InitializeBody], value: Any) -> InitializeBody:
+    if not isinstance(value, Mapping) or set(value) - {"force"} or not isinstance(value.get("force", False), bool):
+        raise InvalidInput('The body may be absent, or {"force": true}.')
+    return adapter.validate_python(value)

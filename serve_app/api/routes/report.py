@@ -1,0 +1,65 @@
+"""The report."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from serve_app.api.deps import Deps
+from serve_app.api.health import Part
+from serve_app.api.part_answer import part_of
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
+from serve_app.report.findings import key_of
+from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
+from serve_app.report.text import render_markdown, render_text
+
+router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
+
+
+class ReportQuery(BaseModel):
+    """How the report shall look, and over what time its numbers shall be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["json", "markdown", "text", "html"] = Field(
+        default="json", description="json, markdown, text, or html: one page for a browser or a printer."
+    )
+    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="How far back its metrics go.")
+
+
+@router.get("/report", summary="What to know of this cluster, and what to do first")
+async def report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Response:
+    """Cluster, organs with a live probe, start-up, jobs with verdicts, metrics, alerts; findings in order of action."""
+    organism, jobs, nodes, resources, summary, lifecycle, findings, alerts = await asyncio.gather(
+        part_of(deps.organism.status()),
+        part_of(deps.jobs.list_jobs({"limit": MAX_JOBS})),
+        part_of(deps.jobs.cluster_nodes()),
+        part_of(deps.jobs.cluster_resources()),
+        part_of(deps.jobs.summary({"window": query.window})),
+        part_of(deps.jobs.lifecycle()),
+        part_of(deps.jobs.findings()),
+        part_of(deps.alerts.alerts({"limit": MAX_ALERTS})),
+    )
+    diagnoses = await _diagnoses(deps, jobs)
+    parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses)
+    made = build_report(parts, query.window, datetime.now(UTC))
+    if query.format == "json":
+        return json_answer(made.to_json())
+    if query.format == "markdown":
+        return Response(render_markdown(made), media_type="text/markdown; charset=utf-8")
+    if query.format == "html":
+        policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return Response(render_html(made), media_type="text/html; charset=utf-8", headers=policy)
+    return Response(render_text(made), media_type="text/plain; charset=utf-8")
+
+
+async def _diagnoses(deps: Deps, jobs: Part) -> Part:
+    """Of those rows that have a code: most jobs did not fail."""
+    rows = (jobs.value or {}).get("items") or ()
+    keys = [key_of(row) for row in rows if row.get("code")]
+    return await part_of(deps.jobs.diagnoses(keys)) if keys else Part({"items": {}})

@@ -1,0 +1,28 @@
+"""Where the processes of running jobs are."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+
+
+@router.get(
+    "/{id}/stacks",
+    summary="Where a running job is",
+    responses=problems(
+        {
+            404: "no such job",
+            409: "`stacks_disabled`, `stacks_not_installed`, `stacks_unavailable`, `job_not_running`, "
+            "`driver_not_known`, `driver_node_gone`",
+            422: "not an id",
+            429: "too many at once",
+        }
+    ),
+)
+async def stacks(id: str, deps: FromDeps) -> Response:
+    """Python stacks of its driver, its workers and its actors, redacted and cut. Needs Ray's profiling endpoint and
+    py-spy on the nodes; without them the answer says what is missing."""
+    return json_answer(await deps.jobs.job_stacks(id))

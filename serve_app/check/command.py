@@ -1,0 +1,114 @@
+"""``python -m serve_app.check FILE…``: is a configuration acceptable, told before anything is deployed.
+
+Exit code 0 when every file is, 1 when one is not, 2 when called wrongly. One line for each mistake:
+``serve_config.yaml:12: applications[0].args.organs[1].type: got 'Utilty'; expected one of Cognitive, Actuator, …``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serve_app.api.access import Tokens, require_safe_address
+from serve_app.check import tree as config_tree
+from serve_app.check.rules import Mistake, our_rules, rays_rules, shown
+from serve_app.errors import AppError
+from serve_app.settings import Env
+
+USAGE = "usage: python -m serve_app.check FILE…"
+# What Serve listens on when a deployed file leaves `http_options.host` out (HTTPOptionsSchema, ray/serve/schema.py).
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in one file. ``key`` is its path in words: ``applications[0].args``."""
+
+    file: str
+    line: int
+    key: str
+    got: str
+    expected: str
+
+    def text(self) -> str:
+        """The line that is printed."""
+        where = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}: {where}got {self.got}; expected {self.expected}"
+
+
+def check_config(text: str, path: str, env: Mapping[str, str]) -> list[Problem]:
+    """All mistakes of one configuration, in the order of its lines.
+
+    ``path`` is only named in the answers; ``env`` says which tokens there are. Nothing is deployed or connected to, but
+    skills of your own are imported.
+    """
+    try:
+        tree = config_tree.load(text)
+    except config_tree.NotYaml as error:
+        return [Problem(path, error.line, "", error.what, "YAML")]
+    problems = [
+        Problem(
+            path, each.line, key_of(each.path), "a key for the second time", f"it once; it is on line {each.first_line}"
+        )
+        for each in tree.duplicates
+    ]
+    for mistake in _mistakes(tree.value, env):
+        line = tree.line_of(mistake.path)
+        problem = Problem(path, line, key_of(mistake.path), mistake.got, mistake.expected)
+        if problem not in problems:
+            problems.append(problem)
+    return sorted(problems, key=lambda problem: problem.line)
+
+
+def key_of(path: config_tree.Path) -> str:
+    """``("applications", 0, "args")`` as ``applications[0].args``."""
+    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(words).removeprefix(".")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check files and print what is wrong with them."""
+    if not arguments or any(argument.startswith("-") for argument in arguments):
+        print(USAGE, file=sys.stderr)
+        return 2
+    bad = False
+    for name in arguments:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"{name}: cannot be read: {error}", file=sys.stderr)
+            return 2
+        problems = check_config(text, name, os.environ)
+        bad = bad or bool(problems)
+        for problem in problems:
+            print(problem.text())
+        if not problems:
+            print(f"{name}: fine")
+    return 1 if bad else 0
+
+
+def _mistakes(document: Any, env: Mapping[str, str]) -> Iterator[Mistake]:
+    if not isinstance(document, dict):
+        yield Mistake((), "nothing" if document is None else shown(document), "a mapping with `applications`")
+        return
+    yield from rays_rules(document)
+    yield from our_rules(document)
+    yield from _exposure(document, env)
+
+
+def _exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Mistake]:
+    options = document.get("http_options")
+    given = options.get("host") if isinstance(options, dict) else None
+    try:
+        require_safe_address(given if isinstance(given, str) else EVERYWHERE, Tokens.load(Env.read(env)))
+    except (AppError, ValueError) as error:
+        got = shown(given) if given is not None else f"no host, so Serve would listen on {EVERYWHERE}"
+        yield Mistake(("http_options", "host"), got, f"127.0.0.1: {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

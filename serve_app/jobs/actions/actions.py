@@ -1,0 +1,233 @@
+"""The only writer to Ray's jobs: submit, stop, retry, delete. Every answer is a plain dict; every refusal an error.
+
+Ray keeps the truth: an id is taken when Ray says so, so two of us, or one that died half-way, make no job twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
+from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
+from serve_app.jobs.actions.retry import (
+    ENDED,
+    RETRY_OF_KEY,
+    next_attempt,
+    require_over,
+    require_submission,
+    require_worth_it,
+)
+from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_on
+from serve_app.jobs.actions.stop import Stop, StopSource
+from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
+from serve_app.jobs.reading.observed import not_found
+from serve_app.settings import JobManagement
+
+Json = dict[str, Any]
+Found = tuple[JobRow, JobFacts | None, DriverExit | None]
+Find = Callable[[str], Awaitable[Found]]
+
+
+_LATER_LOOKS = 10
+_LOOK_AGAIN_S = 0.5
+
+
+class JobsApi(StopSource, Protocol):
+    """Ray's jobs as ``dashboard.DashboardClient`` reads and writes them."""
+
+    async def submit_job(self, payload: Json) -> str: ...
+
+    async def delete_job(self, submission_id: str) -> bool: ...
+
+
+class Past(Protocol):
+    """Jobs that only the history knows (``archive.Archive``)."""
+
+    async def find(self, wanted: str) -> Json | None: ...
+
+    async def forget(self, key: str) -> bool: ...
+
+
+class Actions:
+    """What operators do to jobs. Everything is refused while the configuration has it off."""
+
+    def __init__(
+        self,
+        client: JobsApi,
+        find: Find,
+        rules: JobManagement,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        make_id: Callable[[], str] = lambda: f"job-{secrets.token_hex(8)}",
+    ) -> None:
+        self._client = client
+        self._find = find
+        self._rules = rules
+        self._now = now
+        self._clock = clock
+        self._pause = pause
+        self._make_id = make_id
+
+    async def submit(self, body: Json) -> Json:
+        """Submit a job; with the id and body of a job that exists, that job is the answer (``created`` false).
+
+        Raises ``InvalidInput``, ``Forbidden``, ``Conflict`` (the id has another body), ``DeadlineExceeded`` when Ray
+        did not say whether it took the job.
+        """
+        require_on(self._rules)
+        wanted = read(SubmitBody, body)
+        submission_id = wanted.submission_id or self._make_id()
+        payload = payload_of(wanted, self._rules, submission_id)
+        made_before = None if wanted.submission_id is None else await self._look(submission_id)
+        if made_before is not None:
+            return _same(made_before, submission_id, HASH_KEY, hash_of(wanted))
+        return await self._create(payload, HASH_KEY, hash_of(wanted))
+
+    async def stop(self, id: str, wait_s: float) -> Json:
+        """Stop a submission and watch for at most ``wait_s`` seconds; raises ``Conflict`` for what Ray cannot stop."""
+        require_on(self._rules)
+        row, facts, driver = await self._find(id)
+        if row.type is not JobType.SUBMISSION or row.submission_id is None:
+            raise _not_stoppable(row, facts, driver)
+        stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
+        status = str((await self._client.job(row.submission_id)).get("status"))
+        if status not in ENDED:
+            return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
+        if row.outcome is Outcome.RUNNING and row.status == status:
+            raise _not_stoppable(row, facts, driver)
+        return await stop.look_only()
+
+    async def retry(self, id: str, force: bool) -> Json:
+        """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
+        require_on(self._rules)
+        row, raw = await self._concluded(id)
+        submission_id = str(row.submission_id)
+        judged = require_worth_it(row, raw, force=force)
+        payload = next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
+        made_before = await self._look(payload["submission_id"])
+        if made_before is None:
+            made = await self._create(payload, RETRY_OF_KEY, submission_id)
+        else:
+            made = _same(made_before, payload["submission_id"], RETRY_OF_KEY, submission_id)
+            if made["state"] in ENDED:
+                raise Conflict(
+                    f"It was retried already as {made['id']}, which is {made['state']}; retry that one.",
+                    code="already_retried",
+                    submission_id=made["id"],
+                )
+        attempt = int(payload["metadata"]["seedcore.attempt"])
+        return {
+            **made,
+            "retry_of": submission_id,
+            "attempt": attempt,
+            "chance": judged.chance.value,
+            "reason": judged.reason,
+        }
+
+    async def delete(self, id: str) -> Json:
+        """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
+        require_on(self._rules)
+        row, raw = await self._concluded(id)
+        submission_id = str(row.submission_id)
+        require_over(row, str(raw.get("status")))
+        if not await self._client.delete_job(submission_id):
+            raise UpstreamFailed("Ray did not delete the job, and did not say why.")
+        return {
+            "id": submission_id,
+            "submission_id": submission_id,
+            "deleted": True,
+            "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
+        }
+
+    async def delete_past(self, id: str, past: Past, session: str) -> Json:
+        """Forget a job that only the history knows; ``session`` is the present one. Raises ``NotFound``."""
+        require_on(self._rules)
+        stored = await past.find(id)
+        if stored is None:
+            raise not_found(id)
+        await past.forget(stored["key"])
+        present = stored["row"]["session"] == session
+        why = "Ray had forgotten it already" if present else "It was of another session"
+        return {
+            "id": stored["row"]["id"],
+            "submission_id": stored["row"]["submission_id"],
+            "deleted": True,
+            "sentence": f"{why}; the history has forgotten it.",
+        }
+
+    async def _concluded(self, id: str) -> tuple[JobRow, Json]:
+        """A submission as it was concluded from Ray's present word: the latest look may be some seconds older."""
+        for _ in range(_LATER_LOOKS):
+            row, _, _ = await self._find(id)
+            require_submission(row)
+            raw = await self._client.job(str(row.submission_id))
+            if row.status == raw.get("status"):
+                return row, raw
+            await self._pause(_LOOK_AGAIN_S)
+        raise Unavailable("What became of the job is not concluded yet; try again.", code="not_concluded")
+
+    async def _create(self, payload: Json, key: str, value: str) -> Json:
+        """Submit, or find that another did so in the meantime; ``key`` of the metadata says whether it is the same."""
+        submission_id = str(payload["submission_id"])
+        try:
+            made = await self._client.submit_job(payload)
+        except Unavailable as error:
+            raise DeadlineExceeded(
+                f"Whether Ray took the job is not known: {error.detail} Ask for the job, or send the same again with "
+                "this submission_id.",
+                code="submission_unknown",
+                submission_id=submission_id,
+            ) from None
+        except UpstreamFailed as error:
+            return _same(await self._look_after(submission_id, error), submission_id, key, value)
+        return {"id": made, "submission_id": made, "state": "PENDING", "created": True}
+
+    async def _look(self, submission_id: str) -> Json | None:
+        try:
+            return await self._client.job(submission_id)
+        except NotFound:
+            return None
+
+    async def _look_after(self, submission_id: str, error: AppError) -> Json:
+        """Ray refuses an id that is taken with the same HTTP 500 as anything else; the job itself tells."""
+        found = await self._look(submission_id)
+        if found is None:
+            raise error from None
+        return found
+
+
+def _same(raw: Json, submission_id: str, key: str, value: str) -> Json:
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, Mapping) or metadata.get(key) != value:
+        raise Conflict(
+            f"There is another job with the id {submission_id}; choose another id.",
+            code="id_taken",
+            submission_id=submission_id,
+        )
+    state = str(raw.get("status") or "UNKNOWN")
+    return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
+
+
+def _not_stoppable(row: JobRow, facts: JobFacts | None, driver: DriverExit | None) -> Conflict:
+    pid = (facts.pid if facts is not None else None) or (driver.pid if driver is not None else None) or None
+    place = (facts.node_ip if facts is not None else None) or row.node_id or "its node"
+    process = "its process" if pid is None else f"process {pid}"
+    lost = row.type is JobType.SUBMISSION
+    why = (
+        "Ray has lost this job's supervisor and calls it over, but its driver is alive"
+        if lost
+        else "Ray can stop only what was submitted, and this job was started as a plain driver"
+    )
+    return Conflict(
+        f"{why}. A person can end {process} on {place} there; a submitted job (POST /jobs) can be stopped here.",
+        code="supervisor_lost" if lost else "not_a_submission",
+        node_id=row.node_id,
+        pid=pid,
+    )

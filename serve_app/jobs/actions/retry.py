@@ -1,0 +1,189 @@
+"""Whether a job that ended may be tried again, and what the next attempt looks like. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from serve_app.errors import Conflict
+from serve_app.jobs.actions.rules import (
+    HASH_KEY,
+    RESOURCES_KEY,
+    SCHEDULED_BY,
+    SCHEDULED_BY_KEY,
+    rays_resources,
+    resources_of,
+)
+from serve_app.jobs.models import JobRow, JobType, Outcome
+
+Json = dict[str, Any]
+
+RETRY_OF_KEY = "seedcore.retry_of"
+ATTEMPT_KEY = "seedcore.attempt"
+ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
+# Metadata that belong to one attempt: Ray sets the first two for each submission, we the others.
+_OF_ONE_ATTEMPT = ("job_submission_id", "job_name", RETRY_OF_KEY, ATTEMPT_KEY, HASH_KEY)
+_OWN_JOBS = "OrganismManager"
+
+
+class Chance(StrEnum):
+    """Whether another attempt can help."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The chance of another attempt, and the fact that it rests on."""
+
+    chance: Chance
+    reason: str
+
+
+# Error types of Ray (ray/dashboard/modules/job/common.py, JobErrorType).
+_BY_ERROR_TYPE = {
+    "RUNTIME_ENV_SETUP_FAILURE": (Chance.PERMANENT, "its runtime environment cannot be set up"),
+    "JOB_ENTRYPOINT_COMMAND_START_ERROR": (Chance.PERMANENT, "its command could not be started"),
+    "JOB_SUPERVISOR_ACTOR_DIED": (Chance.TRANSIENT, "Ray lost its supervisor"),
+    "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE": (Chance.TRANSIENT, "Ray lost its supervisor"),
+    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": (Chance.TRANSIENT, "it did not start in time"),
+    "JOB_SUPERVISOR_ACTOR_START_FAILURE": (Chance.UNKNOWN, "its supervisor did not start"),
+    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": (Chance.UNKNOWN, "there was no place for it in the cluster"),
+}
+# Of a shell, which is how Ray starts the command: 126 and 127 are "not executable" and "not found".
+_BY_EXIT_CODE = {
+    2: (Chance.PERMANENT, "its arguments or its usage are wrong (exit code 2)"),
+    126: (Chance.PERMANENT, "its command cannot be executed (exit code 126)"),
+    127: (Chance.PERMANENT, "its command was not found (exit code 127)"),
+    137: (Chance.TRANSIENT, "it was killed (exit code 137)"),
+    -9: (Chance.TRANSIENT, "it was killed (signal 9)"),
+    143: (Chance.TRANSIENT, "it was ended from outside (exit code 143)"),
+    -15: (Chance.TRANSIENT, "it was ended from outside (signal 15)"),
+}
+# Errors of the program itself: the same code meets the same error again.
+_OF_THE_CODE = re.compile(
+    r"^(?:[\w.]+\.)?(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError"
+    r"|TypeError|AttributeError|FileNotFoundError|NotADirectoryError|IsADirectoryError)(?::|$)"
+)
+_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
+
+
+def require_over(row: JobRow, status: str) -> None:
+    """Raise ``Conflict`` unless the job is a submission that is over, by Ray's word and by what is proven."""
+    require_submission(row)
+    if status not in ENDED or row.outcome is Outcome.RUNNING:
+        word = f"its driver is alive, though Ray says {status}" if status in ENDED else status
+        raise Conflict(f"The job is still on its way ({word}); stop it first, or wait.", code="still_on_its_way")
+
+
+def require_submission(row: JobRow) -> None:
+    """Raise ``Conflict`` for a driver that somebody started, of which Ray keeps no more than a record."""
+    if row.type is not JobType.SUBMISSION or row.submission_id is None:
+        raise Conflict(
+            "This job was started as a plain driver, not submitted; Ray can stop, retry and delete only submissions.",
+            code="not_a_submission",
+            node_id=row.node_id,
+        )
+
+
+def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
+    """The chance of another attempt at a job that is over. ``raw`` is Ray's own row."""
+    if row.outcome is Outcome.LOST:
+        return Judgement(Chance.TRANSIENT, "it was lost with its node")
+    if raw.get("status") == "STOPPED":
+        return Judgement(Chance.UNKNOWN, "it was stopped on request")
+    if (known := _BY_ERROR_TYPE.get(str(raw.get("error_type")))) is not None:
+        return Judgement(*known)
+    code = raw.get("driver_exit_code")
+    if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
+        return Judgement(*known)
+    if (found := _OF_THE_CODE.match(last_line(raw.get("message")))) is not None:
+        return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
+    return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
+
+
+def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Judgement:
+    """The judgement, when a retry may be made; raises ``Conflict`` with the reason when not."""
+    require_over(row, str(raw.get("status")))
+    if row.outcome is Outcome.SUCCEEDED:
+        raise Conflict("It succeeded; submit it anew if it shall run again.", code="succeeded")
+    if row.managed_by == _OWN_JOBS:
+        raise Conflict(
+            "The organism manager repeats its own jobs; use POST /organism/initialize.", code="managed_by_application"
+        )
+    judged = judge_retry(row, raw)
+    if judged.chance is Chance.PERMANENT and not force:
+        raise Conflict(
+            f"It would fail again: {judged.reason}. Correct it and submit it anew, or retry with force.",
+            code="permanent_failure",
+            reason=judged.reason,
+        )
+    return judged
+
+
+def next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
+    """What to submit, from Ray's own row, since ours is redacted; raises ``Conflict`` after ``most`` attempts.
+
+    The id follows from the job and the attempt alone, so two that retry the same job ask for the same submission.
+    """
+    metadata = {str(name): str(value) for name, value in _mapping(raw.get("metadata")).items()}
+    before = _attempt(metadata)
+    attempt = before + 1
+    if attempt > most and not force:
+        raise Conflict(
+            f"It was retried {before} times, which is the limit (args.job_management.max_attempts); use force.",
+            code="too_many_attempts",
+        )
+    base = submission_id.removesuffix(f"-retry-{before}") if before else submission_id
+    kept = {name: value for name, value in metadata.items() if name not in _OF_ONE_ATTEMPT}
+    return {
+        "submission_id": f"{base}-retry-{attempt}",
+        "entrypoint": str(raw.get("entrypoint") or ""),
+        "runtime_env": dict(_mapping(raw.get("runtime_env"))),
+        "metadata": {
+            **kept,
+            SCHEDULED_BY_KEY: SCHEDULED_BY,
+            RETRY_OF_KEY: submission_id,
+            ATTEMPT_KEY: str(attempt),
+        },
+        **_resources(metadata.get(RESOURCES_KEY)),
+    }
+
+
+def last_line(message: Any) -> str:
+    """The last line of the log that Ray's message quotes; empty when it quotes none."""
+    _, quoted, log = str(message or "").rpartition(_LOG_FOLLOWS)
+    lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
+    return lines[-1] if lines else ""
+
+
+def _attempt(metadata: Mapping[str, str]) -> int:
+    text = metadata.get(ATTEMPT_KEY, "")
+    return int(text) if RETRY_OF_KEY in metadata and text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+def _resources(text: str | None) -> Json:
+    """What we recorded; somebody else may have written it, so what is no amount is left out."""
+    try:
+        recorded = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    wish = resources_of(_mapping(recorded))
+    custom = _mapping(wish.pop("resources", {}))
+    amounts = {name: amount for name, amount in wish.items() if _is_amount(amount)}
+    named = {name: amount for name, amount in custom.items() if _is_amount(amount)}
+    return rays_resources({**amounts, **({"resources": named} if named else {})})
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,107 @@
+"""What the API answers about the cluster: Ray itself, resources, nodes, actors, Serve. All answers are plain dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from serve_app.errors import InvalidInput, Unavailable
+from serve_app.jobs import views
+from serve_app.jobs.history.query import cursor_of, limit_of, page
+from serve_app.jobs.judging import findings
+from serve_app.jobs.models import ActorFacts, Known, Unknown
+from serve_app.jobs.reading.observed import require, told
+from serve_app.jobs.reading.replica import Here
+from serve_app.jobs.watch import Watch
+
+Json = dict[str, Any]
+
+_MAX_NODES = 500
+_ACTOR_FILTERS = ("state", "job_id", "class_name")
+
+
+class ClusterAnswers:
+    """Everything that is no job."""
+
+    def __init__(self, watch: Watch, here: Here, now: Callable[[], datetime]) -> None:
+        self._watch = watch
+        self._here = here
+        self._now = now
+
+    async def ray_status(self) -> Json:
+        """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
+        try:
+            seen = await self._watch.latest.get()
+        except Unavailable as error:
+            nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
+            return {"ray_configured": True, "ray_available": False, **nothing}
+        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        total, available = resources.value if isinstance(resources, Known) else ({}, {})
+        nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
+        degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
+        return {
+            "ray_configured": True,
+            "ray_available": seen.answered,
+            "cluster_info": {
+                "status": "initialized",
+                "cluster_resources": total,
+                "available_resources": available,
+                "nodes": sum(node.alive for node in nodes),
+                "ray_version": self._here.ray_version,
+                "session": self._here.session,
+            },
+            "events": self._watch.events,
+            "as_of": views.time_view(seen.snapshot.taken_at),
+            "degraded": degraded,
+        }
+
+    async def resources(self) -> Json:
+        """Total, available and used amounts by resource; raises ``Unavailable``."""
+        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        total, available = require(resources)
+        used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
+        return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
+
+    async def nodes(self) -> Json:
+        """Nodes, the living first; raises ``Unavailable``."""
+        seen = await self._watch.latest.get()
+        known = require(seen.snapshot.nodes)
+        nodes = sorted(known, key=lambda node: (not node.alive, not node.is_head, node.node_id))
+        answer = told(seen)
+        if len(nodes) > _MAX_NODES:
+            answer["degraded"].append(f"{_MAX_NODES} of {len(nodes)} nodes are shown.")
+        return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
+
+    async def actors(self, query: Json) -> Json:
+        """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
+        unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
+        if unknown:
+            raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
+        limit, after = limit_of(query), cursor_of(query)
+        wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
+        seen = await self._watch.latest.get()
+        actors = [
+            actor
+            for actor in require(seen.snapshot.actors)
+            if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
+        ]
+        actors.sort(key=_actor_key, reverse=True)
+        taken, next_cursor = page(actors, _actor_key, limit, after)
+        return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
+
+    async def leftovers(self) -> Json:
+        """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
+        seen = await self._watch.latest.get()
+        require(seen.snapshot.actors)
+        found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
+        return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
+
+    async def serve_details(self) -> Json:
+        """The deployments of this application by name; raises ``Unavailable``."""
+        seen = await self._watch.latest.get()
+        return views.serve_view(require(seen.snapshot.serve), self._here.application)
+
+
+def _actor_key(actor: ActorFacts) -> tuple[int, str]:
+    return int(actor.state != "DEAD"), actor.actor_id

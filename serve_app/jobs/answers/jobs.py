@@ -1,0 +1,268 @@
+"""What the API answers about jobs, made from the watch. All answers are plain dicts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from serve_app.cluster.dashboard import DashboardClient
+from serve_app.errors import AppError, InvalidInput, Unavailable
+from serve_app.jobs import views
+from serve_app.jobs.answers import drawing
+from serve_app.jobs.answers.hierarchy import hierarchy_of
+from serve_app.jobs.answers.lifecycle import lifecycle_of
+from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.history import figures
+from serve_app.jobs.history.query import JobQuery
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
+from serve_app.jobs.reading.observed import not_found, require, told
+from serve_app.jobs.reading.poll import Seen
+from serve_app.jobs.reading.replica import Here
+from serve_app.jobs.reading.rows import started_at_of
+from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.redaction import redact
+
+Json = dict[str, Any]
+
+ALERT_WINDOWS = ("5m", "1h")
+FORMATS = ("json", "text", "mermaid")
+_DETAILS_AT_ONCE = 2
+_FRAMES_CHARS = 4_000
+
+
+class JobAnswers:
+    """Lists, single jobs, figures, hierarchy and lifecycle."""
+
+    def __init__(
+        self, watch: Watch, client: DashboardClient, here: Here, parts: frozenset[str], diagnoses: Diagnoses
+    ) -> None:
+        """``parts``: deployments of this application that are no organs."""
+        self._watch = watch
+        self._diagnoses = diagnoses
+        self._client = client
+        self._here = here
+        self._parts = parts
+        self._frames = Blocking(here.exception_frames)
+        self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
+        self._controller: tuple[ActorFacts, datetime | None] | None = None
+
+    async def list_jobs(self, query: Json) -> Json:
+        """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
+        asked = JobQuery.parse(query)
+        seen = await self._watch.latest.get()
+        require(seen.snapshot.jobs)
+        items, cursor, missing = await self._watch.archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
+        answer = told(seen)
+        answer["degraded"] += [*missing, *self._unwritten(missing)]
+        return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
+
+    async def get_job(self, wanted: str) -> Json:
+        """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
+        found = await self._watch.find(wanted)
+        if found is not None:
+            return await self._present(*found)
+        stored = await self._watch.archive.find(wanted)
+        if stored is None:
+            raise not_found(wanted)
+        return self._past(stored)
+
+    async def current(self) -> Json:
+        """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
+        seen = await self._watch.latest.get()
+        row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
+        if row is None:
+            raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
+        return {**views.row_view(row), **told(seen)}
+
+    async def figures(self, query: Json) -> Json:
+        """The jobs' part of the summary over a window, and the counts of what is there now."""
+        window = figures.window_of(query)
+        seen = await self._watch.latest.get()
+        require(seen.snapshot.jobs)
+        ended, missing = await self._ended(seen, window)
+        answer = told(seen)
+        answer["degraded"] += [*missing, *self._unwritten(missing)]
+        return {
+            "window": window,
+            "window_s": figures.WINDOWS_S[window],
+            **figures.figures_of(ended),
+            "counts": views.counts_view(seen.rows),
+            **answer,
+        }
+
+    async def hierarchy(self, query: Json) -> Json:
+        """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
+        form = query.get("format", "json")
+        if form not in FORMATS:
+            raise InvalidInput(f"format must be one of {', '.join(FORMATS)}.")
+        seen = await self._watch.latest.get()
+        root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
+        if form == "json":
+            return {"root": root.to_json(), **told(seen)}
+        return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
+
+    async def lifecycle(self) -> Json:
+        """How this cluster came up, step by step."""
+        seen = await self._watch.latest.get()
+        started_at = await self._started_at(_controller(seen.snapshot.actors))
+        steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
+        return {"steps": steps, **told(seen)}
+
+    async def findings(self) -> Json:
+        """What is wrong beyond the verdict on one job."""
+        seen = await self._watch.latest.get()
+        return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
+
+    async def kept_log(self, wanted: str, lines: int) -> Json | None:
+        """What was kept of the log of a job of an earlier session; None when there is no such job."""
+        stored = await self._watch.archive.find(wanted)
+        if stored is None:
+            return None
+        kept = (stored["log_excerpt"] or "").splitlines()
+        return {
+            "id": stored["row"]["id"],
+            "submission_id": stored["row"]["submission_id"],
+            "status": stored["row"]["status"],
+            "node_id": stored["row"]["node_id"],
+            "source": "history",
+            "lines": kept[-lines:],
+            "truncated": True,
+            "size_bytes": None,
+            "reason": None if kept else "Nothing of its log was kept.",
+            "as_of": stored["updated_at"],
+        }
+
+    async def alert_inputs(self) -> Json:
+        """What alerts are judged by. ``windows`` lack what cannot be known.
+
+        ``unknown_findings`` are the rules of which ``findings`` may lack something.
+        """
+        seen = await self._watch.latest.get()
+        windows, missing = {}, []
+        for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
+            ended, reasons = await self._ended(seen, window, counts_only=True)
+            jobs = figures.figures_of(ended)["jobs"]
+            failed = jobs["failed"] + jobs["lost"]
+            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}
+            missing = reasons
+        answer = told(seen)
+        answer["degraded"] += [*missing, *self._unwritten(missing)]
+        found = self._watch.findings(seen)
+        return {
+            "windows": windows,
+            "findings": [views.finding_view(each) for each in found],
+            "unknown_findings": self._watch.unknown_rules(seen, found),
+            **answer,
+        }
+
+    async def _present(self, seen: Seen, row: JobRow) -> Json:
+        snapshot = seen.snapshot
+        driver, facts = exit_of(snapshot, row), facts_of(snapshot, row)
+        (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
+            self._tasks(row),
+            self._frames_of(row),
+            self._watch.archive.transitions(row.key),
+            self._diagnoses.known(row),
+        )
+        actors, actors_reason = _actors_of(row, snapshot.actors)
+        answer = told(seen)
+        answer["degraded"] += missing
+        return {
+            **views.row_view(row),
+            "code": None if diagnosis is None else diagnosis["code"],
+            "diagnosis": diagnosis,
+            "expectation": views.expectation_view(row, self._watch.contracts.of(row.kind)),
+            "evidence": views.evidence_view(row),
+            "driver": views.driver_view(facts, row, driver, frames),
+            "message": None if facts is None else facts.message,
+            "error_type": None if facts is None else facts.error_type,
+            "exit_code": None if facts is None else facts.exit_code,
+            "timeline": views.timeline_view(row, driver, snapshot.taken_at, transitions),
+            "actors": actors,
+            "actors_reason": actors_reason,
+            "tasks": tasks,
+            "tasks_reason": tasks_reason,
+            **answer,
+        }
+
+    def _past(self, stored: Json) -> Json:
+        """A job that only the history knows: there is no driver, actor or task left to ask about."""
+        row = stored["row"]
+        expectation = self._watch.contracts.of(row["kind"])
+        why = "It is of an earlier session of the cluster, or Ray has forgotten it."
+        kept = stored["diagnosis"]
+        return {
+            **row,
+            "diagnosis": None if kept is None else kept["diagnosis"],
+            "expectation": views.declared_view(expectation),
+            "evidence": stored["evidence"],
+            "driver": None,
+            "message": None,
+            "error_type": None,
+            "exit_code": None,
+            "log_excerpt": stored["log_excerpt"],
+            "timeline": views.past_timeline(row, stored["transitions"]),
+            "actors": None,
+            "actors_reason": why,
+            "tasks": None,
+            "tasks_reason": why,
+            "as_of": stored["updated_at"],
+            "degraded": [],
+        }
+
+    async def _ended(self, seen: Seen, window: str, *, counts_only: bool = False) -> tuple[Json, list[str]]:
+        since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+        if self._watch.history_failure is not None and window in ALERT_WINDOWS:
+            # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
+            return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
+        return await self._watch.archive.ended_since(
+            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
+        )
+
+    def _unwritten(self, missing: list[str]) -> list[str]:
+        failure, given_up = self._watch.history_failure, self._watch.jobs_given_up
+        why = [] if failure is None or missing else [f"history is not being written: {failure}"]
+        return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
+
+    async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
+        if row.job_id is None:
+            return None, "It never connected to Ray, so it has no tasks."
+        try:
+            async with asyncio.timeout(self._watch.config.source_timeout_s), self._details:
+                return views.tasks_view(await self._client.tasks_summary(row.job_id)), None
+        except TimeoutError:
+            return None, "Ray did not answer in time."
+        except AppError as error:
+            return None, error.detail
+
+    async def _frames_of(self, row: JobRow) -> str | None:
+        if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
+            return None
+        frames = await self._frames.get(self._watch.config.source_timeout_s)
+        text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
+        return None if text is None else redact(text)[-_FRAMES_CHARS:]
+
+    async def _started_at(self, controller: ActorFacts | None) -> datetime | None:
+        """Start of Serve's controller, asked once for each process; None when Ray does not tell."""
+        if controller is None or controller.pid is None:
+            return None
+        if self._controller is None or self._controller[0] != controller:
+            try:
+                rows = (await self._client.workers_of(controller.pid)).rows
+            except AppError:
+                return None
+            self._controller = (controller, started_at_of(controller.node_id, rows))
+        return self._controller[1]
+
+
+def _controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
+    known = actors.value if isinstance(actors, Known) else ()
+    return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
+
+
+def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[Json | None, str | None]:
+    if isinstance(actors, Unknown):
+        return None, actors.reason
+    return views.actors_of(row.job_id, actors.value), None

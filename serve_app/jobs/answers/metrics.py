@@ -1,0 +1,69 @@
+"""What Prometheus is told of jobs and looks: from the latest look as it is, without asking for another."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from serve_app.errors import Unavailable
+from serve_app.jobs.history import figures
+from serve_app.jobs.models import JobRow, Known, Outcome
+from serve_app.jobs.reading.poll import Seen
+from serve_app.jobs.watch import Watch
+
+WINDOWS = ("5m", "1h", "24h")
+# Ratios are counted by the store: often enough for who scrapes every 15 to 60 s.
+RATIOS_PERIOD_S = 30.0
+_ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
+
+Json = dict[str, Any]
+
+
+class JobMetrics:
+    """Gives ``jobs``, ``ended``, ``ratios``, ``look_duration_s``, ``look_age_s`` and ``degraded`` to ``Exposition``."""
+
+    def __init__(self, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._endings = Endings()
+        self._ratios_at = float("-inf")
+
+    async def observed(self) -> Json:
+        """All that is known; before the first look only that there is none."""
+        latest = self._watch.latest
+        try:
+            seen = await latest.get(fresh_for_s=math.inf)
+        except Unavailable as error:
+            return {"degraded": [error.detail]}
+        told: Json = {"look_duration_s": latest.cost_s, "look_age_s": latest.age_s, "degraded": seen.degraded}
+        if isinstance(seen.snapshot.jobs, Known):
+            told["jobs"] = [(row.kind, row.outcome.value, row.verdict.value) for row in seen.rows]
+            told["ended"] = self._endings.new(seen.rows)
+            if self._clock() - self._ratios_at >= RATIOS_PERIOD_S:
+                self._ratios_at = self._clock()
+                told["ratios"] = {window: await self._ratios(seen, window) for window in WINDOWS}
+        return told
+
+    async def _ratios(self, seen: Seen, window: str) -> Json:
+        since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+        ended, _ = await self._watch.archive.ended_since(since, seen.rows, counts_only=True)
+        jobs = figures.figures_of(ended)["jobs"]
+        return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
+
+
+class Endings:
+    """Which jobs have ended since the last time. What had ended before the first is nobody's news."""
+
+    def __init__(self) -> None:
+        self._ended: set[str] | None = None
+
+    def new(self, rows: list[JobRow]) -> list[tuple[str, str, float | None]]:
+        """Kind, outcome and duration of each."""
+        ended = {row.key: row for row in rows if row.outcome not in _ON_ITS_WAY and not row.derived}
+        before, self._ended = self._ended, set(ended)
+        if before is None:
+            return []
+        return [(row.kind, row.outcome.value, row.duration_s) for key, row in ended.items() if key not in before]

@@ -1,0 +1,92 @@
+"""The signatures that are in use, and finding their fixed texts in bytes: all at once, so that rules are not a cost.
+
+The texts are found by one pass of an Aho-Corasick automaton (``ahocorasick_rs``); only lines that hold one of them are
+looked at more closely, and a pattern is compiled when it is first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+from serve_app.jobs.diagnosis import signatures as package
+from serve_app.jobs.diagnosis.catalogue.code import Code
+from serve_app.jobs.diagnosis.catalogue.signature import Signature
+from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
+from serve_app.jobs.diagnosis.log.lines import parsed
+from serve_app.jobs.diagnosis.models import SourceKind
+
+# Texts that the reader itself looks for, before the first text of a signature.
+TRACEBACK = b"Traceback (most recent call last)"
+MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
+
+
+class Catalogue:
+    """Signatures and how to find them. Immutable; one is made once and used by many threads."""
+
+    def __init__(self, signatures: Iterable[Signature], codes: Mapping[str, Code] = CODES) -> None:
+        self.signatures: Sequence[Signature] = tuple(signatures)
+        self.codes = codes
+
+    @cached_property
+    def _texts(self) -> dict[bytes, list[Signature]]:
+        texts: dict[bytes, list[Signature]] = {mark: [] for mark in MARKS}
+        for each in self.signatures:
+            for text in each.contains:
+                texts.setdefault(text.encode(), []).append(each)
+        return texts
+
+    @cached_property
+    def _numbered(self) -> Sequence[Sequence[Signature]]:
+        return tuple(tuple(each) for each in self._texts.values())
+
+    @cached_property
+    def _automaton(self) -> BytesAhoCorasick:
+        return BytesAhoCorasick(list(self._texts), implementation=Implementation.DFA)
+
+    def places(self, block: bytes) -> dict[int, list[int]]:
+        """Where the texts are: number of the text (the first are ``MARKS``) to its places in the block, in order."""
+        found: dict[int, list[int]] = {}
+        for number, begin, _ in self._automaton.find_matches_as_indexes(block, overlapping=True):
+            if number in found:
+                found[number].append(begin)
+            else:
+                found[number] = [begin]
+        return found
+
+    def of_text(self, number: int) -> Sequence[Signature]:
+        """The signatures that have the text of this number."""
+        return self._numbered[number]
+
+
+def finds(signature: Signature, line: str) -> bool:
+    """Whether the signature means this line, as it may stand in a log."""
+    text = parsed(line.encode("utf-8", "replace")).text
+    return any(each in text for each in signature.contains) and counts(signature, text, SourceKind.FILE)
+
+
+def counts(signature: Signature, text: str, kind: SourceKind) -> bool:
+    """Whether a line that holds one of the signature's fixed texts is one that it means."""
+    if signature.kinds and kind not in signature.kinds and kind is not SourceKind.FILE:
+        return False
+    if signature.pattern and _compiled(signature.pattern).search(text) is None:
+        return False
+    return not signature.unless or _compiled(signature.unless).search(text) is None
+
+
+@cache
+def built_in() -> Catalogue:
+    """The signatures of this version."""
+    names = sorted(each.name for each in pkgutil.iter_modules(package.__path__))
+    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
+    return Catalogue(each for module in modules for each in module.SIGNATURES)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

@@ -1,0 +1,139 @@
+"""How a log goes on after a line, and how it ends: whether a failure in it was repaired, or was the end. Pure.
+
+A program that goes on for many lines after an error, or says that it is done, has survived it. Only the last lines of a
+log are known here; what is before them was survived unless what follows shows otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+
+from serve_app.jobs.diagnosis.engine.scan import Scan, TailLine
+from serve_app.jobs.diagnosis.log.tracebacks import HEAD
+
+# So many ordinary lines after an error, and the program has gone on.
+MANY_LINES = 12
+_SYSTEM_STREAM = re.compile(r"\((?:raylet|gcs_server|autoscaler|scheduler|dashboard)\b")
+_RAY_INTERNAL = re.compile(r"^\[[\d-]+ [\d:,.]+ [A-Z] \d+ \d+\]")
+_DONE = re.compile(
+    r"\b(?:completed|complete|finished|succeeded|successful(?:ly)?|success|done|all good|ready|converged|exported|saved"
+    r"|recovered|passed)\b|\b100%|exit(?:ed)?(?: with)?(?: code| status)? 0\b|\bfinal\b.{0,60}[:=]",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(
+    r"\bfinal (?:\w+ ){0,3}(?:metrics?|results?|score|loss|accuracy|reward)\b"
+    r"|\b(?:training|experiment|evaluation|job|run|trials?|pipeline) (?:is |has |was )?(?:completed?|finished|done)\b",
+    re.IGNORECASE,
+)
+_QUIET = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6} [DIW] \d+ \d+\]")
+_NEAR_LINES = 40
+_LOOKED_AT_CHARS = 600
+_NOT_DONE = re.compile(
+    r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
+    r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
+    r"|\bnot (?:complete|ready|finished)",
+    re.IGNORECASE,
+)
+_FAILURE_WORD = re.compile(
+    r"\b(?:error|errors|failed|failure|fatal|panic|exception|traceback|aborted|aborting|crashed|killed|terminated"
+    r"|core dumped)\b"
+    r"|[a-z](?:Error|Exception)\b",
+    re.IGNORECASE,
+)
+_NO_FAILURE = re.compile(
+    r"\b(?:0|no|zero|without(?: any)?|non-?fatal|ignor\w+|handled|recovered|retry\w*|retried|expected) (?:\w+ )?"
+    r"(?:error|errors|failed|failure|failures|exceptions?)\b"
+    r"|\b(?:errors?|failed|failures?|exceptions?)(?:_\w+|[ _]?(?:count|rate|ratio))?[\"']?\s{0,4}[:=|]\s{0,4}"
+    r"(?:[\d.,e+-]+\b|none|null|false|\[\]|\{\}|n/?a)"
+    r"|\berror\s{1,3}\d{1,3}\.\d"
+    r"|\b(?:errors?|failed|failures?)\b[^:=]{0,60}[:=]\s?0\b"
+    r"|\b(?:errors?|exception) (?:rate|bars?|handl\w+|budget|margin|term|metric|log)\b|\b0 failed|\berror[-_ ]free"
+    r"|\bwill (?:be )?retr(?:y|ied)\b|\bretrying\b|\btrying again\b"
+    r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
+    re.IGNORECASE,
+)
+# What programs, and Ray's long messages, write after a failure.
+_EPILOGUE = re.compile(
+    r"^- (?:objects|bytes|num) |^\(global lru\)|^Eviction Stats|memory usage: \[|^Ray killed \d+ worker"
+    r"|^Considered workers"
+    r"|^Selected to kill|^Top \d+ memory users|^PID\s+MEM|^\d+\s+[\d.]+\s+\S|^Refer to the doc|^OOM kill reason|"
+    r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
+    r"|shutdown"
+    r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
+    r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
+    re.IGNORECASE,
+)
+
+
+class Ending:
+    """The last lines of one source, asked about from different places."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self._bad = {hit.line for hit in scan.hits}
+        self._ordinary: list[tuple[int, str]] = []
+        spans = [(each.begin, each.end, each.stream) for each in scan.tracebacks]
+        for each in scan.tail:
+            number, line = each.number, each.line
+            inside = any(begin <= number <= end and stream == line.stream for begin, end, stream in spans)
+            if not inside and number not in self._bad and self._is_ordinary(number, line.stream, line.text):
+                self._ordinary.append((number, line.text))
+        self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
+        self._done_at = max((number for number, text in self._ordinary if is_done(text)), default=0)
+
+    def went_on(self, line: int) -> int:
+        """How many ordinary lines follow this one; what is before the known end is counted as ordinary."""
+        first = self._scan.tail[0].number if self._scan.tail else 0
+        return max(0, first - line) + sum(number > line for number, _ in self._ordinary)
+
+    def done_after(self, line: int) -> bool:
+        """Whether the program says after this line that it is done."""
+        return self._done_at > line
+
+    def ended_before(self, line: int) -> bool:
+        """Whether the program had told its final result shortly before this line, and only its end was left."""
+        return any(0 < line - number <= _NEAR_LINES for number in self._finals)
+
+    def last_words(self, most: int = 8) -> list[TailLine]:
+        """Of the last lines those that tell of a failure, after which the program does not say that it is done."""
+        told = [
+            each
+            for each in self._scan.tail[-30:]
+            if each.number not in self._scan.benign
+            and tells_of_failure(each.line.text)
+            and not self.ended_before(each.number)
+        ]
+        open_ones = (each for each in told if not self.done_after(each.number))
+        return [each for each in open_ones if self.went_on(each.number) < MANY_LINES][-most:]
+
+    def last_lines(self, most: int = 3) -> list[TailLine]:
+        """The last lines that are not empty."""
+        return list(self._scan.tail[-most:])
+
+    def _is_ordinary(self, number: int, stream: str, text: str) -> bool:
+        if number in self._scan.benign or _SYSTEM_STREAM.search(stream) or _RAY_INTERNAL.match(text):
+            return False
+        if not text.strip() or text[:1] in " \t" or HEAD in text or _EPILOGUE.search(text):
+            return False
+        return not tells_of_failure(text)
+
+
+def is_done(text: str) -> bool:
+    """Whether a line says that something has come to its good end."""
+    begin = text[:_LOOKED_AT_CHARS]
+    if "safely ignored" in begin:
+        return True
+    return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
+
+
+def tells_of_failure(text: str) -> bool:
+    """Whether a line has a word of failure that is not taken back by its neighbours."""
+    begin = text[:_LOOKED_AT_CHARS]
+    if is_quiet(begin):
+        return False
+    return _FAILURE_WORD.search(begin) is not None and _NO_FAILURE.search(begin) is None
+
+
+def is_quiet(text: str) -> bool:
+    """Whether a line of Ray's own C++ processes says by its level that it is no error."""
+    return _QUIET.match(text) is not None

@@ -1,0 +1,199 @@
+"""Clues: everything in the sources that may be the cause, in one form, before it is weighed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Ending, is_quiet
+from serve_app.jobs.diagnosis.engine.field_rules import FieldClue
+from serve_app.jobs.diagnosis.engine.scan import Hit, Scan
+from serve_app.jobs.diagnosis.log.tracebacks import Raised, Traceback
+from serve_app.jobs.diagnosis.models import Certainty, Evidence, SourceKind
+
+# A message of several lines belongs to the exception that it follows.
+_MESSAGE_LINES = 15
+FIELDS = "fields"
+# A line that says so is a warning, whatever else is in it.
+_RETRIES = re.compile(
+    r"\b(?:retrying|will retry|will be retried|trying again|retry in \d|infinite (?:oom )?retries"
+    r"|[1-9]\d* retries (?:left|remaining)"
+    r"|[Rr]econnecting in)\b"
+)
+# The level of a logger before what it tells, and words after it, of a program that does without.
+_LOW_LEVEL = re.compile(r"\b(?:WARN(?:ING)?|INFO|DEBUG|TRACE)\b|\b(?:[Ii]gnor|[Ss]kipp)(?:ed|ing)\b")
+_DOES_WITHOUT = re.compile(
+    r"\b(?:fall(?:s|ing)? back|ignor(?:ed|ing)|skipp(?:ed|ing)|us(?:es|ing) (?:the )?defaults?|continuing|disabling)\b"
+    r"|\bdefaults? (?:is|are) used\b|\busing \S{1,40} instead\b",
+    re.IGNORECASE,
+)
+_BEFORE_CHARS, _AFTER_CHARS = 120, 240
+# An exception in these is one of a task or an actor.
+_IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One thing that was seen. ``source``: number of the source, -1 for the row; ``end``: the last line of it.
+
+    ``is_generic``: an exception that no signature knows; ``went_on``: ordinary lines after it; ``repaired``: why it
+    does not count, or empty.
+    """
+
+    code: str
+    role: Role
+    certainty: Certainty
+    rule: str
+    evidence: Evidence
+    source: int
+    kind: SourceKind | None
+    line: int
+    end: int
+    stream: str = ""
+    at: str | None = None
+    is_generic: bool = False
+    in_traceback: bool = False
+    is_uncaught: bool = False
+    went_on: int = 0
+    repaired: str = ""
+    signature: Signature | None = None
+
+
+def clues_of_fields(found: Iterable[FieldClue]) -> list[Clue]:
+    """Clues from the job's row."""
+    return [
+        Clue(
+            each.rule.code,
+            each.rule.role,
+            each.rule.certainty,
+            each.rule.name,
+            Evidence(FIELDS, 0, each.quote),
+            -1,
+            None,
+            0,
+            0,
+        )
+        for each in found
+    ]
+
+
+def clues_of_scan(number: int, scan: Scan, ending: Ending, *, has_ended: bool = True) -> list[Clue]:
+    """Clues of one source, in the order of its lines."""
+    clues: list[Clue] = []
+    taken: set[int] = set()
+    ordered = sorted(scan.tracebacks, key=lambda each: each.begin)
+    for place, traceback in enumerate(ordered):
+        next_one = next((each for each in ordered[place + 1 :] if each.stream == traceback.stream), None)
+        until = traceback.end + _MESSAGE_LINES if next_one is None else max(next_one.begin - 1, traceback.end)
+        until = min(until, traceback.end + _MESSAGE_LINES)
+        within = [hit for hit in scan.hits if traceback.begin <= hit.line <= until and hit.stream == traceback.stream]
+        taken |= {id(hit) for hit in within}
+        hits = [hit for hit in within if not _is_code(hit, traceback)]
+        clues += _of_traceback(number, scan, ending, traceback, hits, until)
+    clues += [_of_hit(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
+    if scan.kind is SourceKind.SYSTEM:
+        # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better. That something
+        # waits is said by them alone, of what has not ended.
+        clues = [clue for clue in clues if _counts_in_system_logs(clue, has_ended)]
+    return sorted(clues, key=lambda clue: clue.line)
+
+
+def _is_code(hit: Hit, traceback: Traceback) -> bool:
+    """Whether the hit is in a line of the program, which a traceback shows below its place."""
+    return hit.line < traceback.end and hit.text.startswith(" " * (traceback.indent + 4))
+
+
+def _counts_in_system_logs(clue: Clue, has_ended: bool) -> bool:
+    if clue.role is Role.WARNING:
+        return not has_ended and clue.code.startswith("scheduling.")
+    return clue.role is Role.CAUSE and not clue.is_generic
+
+
+def _of_traceback(
+    number: int, scan: Scan, ending: Ending, traceback: Traceback, hits: Sequence[Hit], until: int
+) -> list[Clue]:
+    clues = [_of_hit(number, scan, ending, hit, end=traceback.end, within=traceback) for hit in hits]
+    inner = next((raised for raised in traceback.raised if not raised.is_wrapper), None)
+    if inner is None:
+        return clues
+    # What follows the exception's line is its message: a signature of it knows the exception.
+    end = min((raised.line - 1 for raised in traceback.raised if raised.line > inner.line), default=until)
+    if any(inner.line <= hit.line <= end for hit in hits) or _RETRIES.search(inner.text) is not None:
+        return clues
+    return [*clues, _generic(number, scan, ending, traceback, inner)]
+
+
+def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
+    alone = within is None or within.begin == within.end
+    retries = alone and (_RETRIES.search(hit.text) is not None or _is_survived(hit))
+    retries = retries or (is_quiet(hit.text) and hit.signature.code.startswith("app."))
+    gave_up = within is not None and within.begin in scan.given_up
+    return Clue(
+        hit.signature.code,
+        Role.WARNING if retries else hit.signature.role,
+        hit.signature.certainty,
+        hit.signature.name,
+        Evidence(scan.name, hit.line, hit.quote),
+        number,
+        scan.kind,
+        hit.line,
+        max(end, hit.line),
+        hit.stream,
+        hit.at or (scan.times.get(within.begin) if within is not None else None),
+        in_traceback=within is not None,
+        is_uncaught=within is not None and _is_uncaught(ending, within),
+        went_on=ending.went_on(max(end, hit.line)),
+        repaired="" if gave_up else _repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
+        signature=hit.signature,
+    )
+
+
+def _is_survived(hit: Hit) -> bool:
+    """Whether a line says that the program went on. Not of Ray's own lines: Ray warns of what is fatal."""
+    if not hit.signature.code.startswith("app."):
+        return False
+    begin = min((place for text in hit.signature.contains if (place := hit.text.find(text)) >= 0), default=0)
+    before, after = hit.text[max(0, begin - _BEFORE_CHARS) : begin], hit.text[begin : begin + _AFTER_CHARS]
+    return _LOW_LEVEL.search(before) is not None or _DOES_WITHOUT.search(after) is not None
+
+
+def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inner: Raised) -> Clue:
+    in_ray = scan.kind in _IN_RAY or any(raised.in_ray for raised in traceback.raised)
+    in_constructor = any(raised.in_constructor for raised in traceback.raised)
+    code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
+    return Clue(
+        code,
+        Role.CAUSE,
+        Certainty.CERTAIN,
+        "exception",
+        Evidence(scan.name, inner.line, scan.quotes.get(inner.line, "")),
+        number,
+        scan.kind,
+        inner.line,
+        traceback.end,
+        traceback.stream,
+        scan.times.get(traceback.begin),
+        is_generic=True,
+        in_traceback=True,
+        is_uncaught=_is_uncaught(ending, traceback),
+        went_on=ending.went_on(traceback.end),
+        repaired="" if traceback.begin in scan.given_up else _repaired(ending, traceback.end),
+    )
+
+
+def _is_uncaught(ending: Ending, traceback: Traceback) -> bool:
+    return ending.went_on(traceback.end) < MANY_LINES // 3 and not ending.done_after(traceback.end)
+
+
+def _after_the_end(ending: Ending, hit: Hit) -> str:
+    is_end = hit.signature.role is Role.SYMPTOM and ending.ended_before(hit.line)
+    return "the program had told its final result before it" if is_end else ""
+
+
+def _repaired(ending: Ending, line: int) -> str:
+    if ending.done_after(line):
+        return "the program said afterwards that it was done"
+    count = ending.went_on(line)
+    return f"the program went on for {count} lines after it" if count >= MANY_LINES else ""

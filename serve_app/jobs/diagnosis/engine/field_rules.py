@@ -1,0 +1,135 @@
+"""What Ray's row of a job proves by itself: its status, its error type and the exit code of its driver. Data.
+
+Sources: ``JobErrorType`` in Ray's ``dashboard/modules/job/common.py``; exit codes of ``sh`` and of signals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from serve_app.jobs.diagnosis.catalogue.signature import Role
+from serve_app.jobs.diagnosis.models import Certainty, Fields
+
+_EXIT_CODE = re.compile(r"failed with exit code (-?\d{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One conclusion from the row. ``needs_silence``: only when no text says anything about the failure."""
+
+    name: str
+    code: str
+    holds: Callable[[Fields], bool]
+    role: Role
+    certainty: Certainty
+    quote: Callable[[Fields], str]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldClue:
+    """A rule that holds, and what it saw."""
+
+    rule: FieldRule
+    quote: str
+
+
+def _exit(*codes: int) -> Callable[[Fields], bool]:
+    return lambda fields: fields.driver_exit_code in codes
+
+
+def _error(*types: str) -> Callable[[Fields], bool]:
+    return lambda fields: fields.error_type in types
+
+
+def _exit_quote(fields: Fields) -> str:
+    return f"driver_exit_code={fields.driver_exit_code}"
+
+
+def _error_quote(fields: Fields) -> str:
+    return f"error_type={fields.error_type}"
+
+
+def _by_exit(name: str, code: str, role: Role, certainty: Certainty, *codes: int) -> FieldRule:
+    return FieldRule(name, code, _exit(*codes), role, certainty, _exit_quote)
+
+
+def _by_error(name: str, code: str, role: Role, certainty: Certainty, error_type: str) -> FieldRule:
+    return FieldRule(name, code, _error(error_type), role, certainty, _error_quote)
+
+
+_SURE, _LIKELY, _MAYBE = Certainty.CERTAIN, Certainty.LIKELY, Certainty.POSSIBLE
+
+FIELD_RULES: tuple[FieldRule, ...] = (
+    # A driver that was killed: by whom, no exit code tells.
+    _by_exit("exit-sigkill", "memory.process-killed", Role.SYMPTOM, _MAYBE, 137, -9),
+    _by_exit("exit-segfault", "app.native-crash", Role.CAUSE, _SURE, 139, -11, 135, -7, 132, -4, 136, -8),
+    _by_exit("exit-abort", "app.native-crash", Role.WRAPPER, _LIKELY, 134, -6),
+    _by_exit("exit-not-found", "app.entrypoint-not-found", Role.WRAPPER, _SURE, 126, 127),
+    _by_exit("exit-interrupted", "app.stopped", Role.SYMPTOM, _LIKELY, 130, -2, 143, -15),
+    _by_error("environment-failed", "env.setup-failed", Role.WRAPPER, _SURE, "RUNTIME_ENV_SETUP_FAILURE"),
+    _by_error("supervisor-late", "job.start-timeout", Role.WRAPPER, _SURE, "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"),
+    _by_error("supervisor-gone", "job.supervisor-lost", Role.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_START_FAILURE"),
+    _by_error(
+        "supervisor-unplaced", "scheduling.node-affinity", Role.WRAPPER, _LIKELY, "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE"
+    ),
+    _by_error("supervisor-died", "job.supervisor-died", Role.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_DIED"),
+    _by_error("monitor-failed", "job.status-unreliable", Role.WRAPPER, _LIKELY, "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"),
+    _by_error(
+        "command-not-started", "app.entrypoint-not-found", Role.SYMPTOM, _MAYBE, "JOB_ENTRYPOINT_COMMAND_START_ERROR"
+    ),
+)
+
+# What these exit codes mean in a text that has the shell's or Ray's own sentence.
+_FAILED = frozenset({"FAILED"})
+_ENDED_WELL = frozenset({"SUCCEEDED"})
+
+
+def completed(fields: Fields, texts: str = "") -> Fields:
+    """The fields with the exit code that Ray's message, or ``texts``, tells when the row does not."""
+    if fields.driver_exit_code is not None:
+        return fields
+    found = _EXIT_CODE.search(fields.message or "") or _EXIT_CODE.search(texts)
+    return fields if found is None else replace(fields, driver_exit_code=int(found.group(1)))
+
+
+def clues_of(fields: Fields) -> list[FieldClue]:
+    """What the row proves, in the order of the rules."""
+    return [FieldClue(rule, rule.quote(fields)) for rule in FIELD_RULES if rule.holds(fields)]
+
+
+def failed(fields: Fields) -> bool:
+    """Whether the row says that the job failed."""
+    return fields.status in _FAILED or bool(fields.error_type) or fields.driver_exit_code not in (None, 0)
+
+
+def ended_well(fields: Fields) -> bool:
+    """Whether the row says that it succeeded; of a driver that was not submitted, SUCCEEDED only says that it ended."""
+    return fields.status in _ENDED_WELL and fields.type != "DRIVER" and not fields.driver_exit_code
+
+
+def from_pairs(pairs: Mapping[str, str]) -> Fields:
+    """Fields from ``name=value`` as on a command line; an empty value, or ``null``, is not told. Other names of Ray's
+    row are taken and not used. Raises ``ValueError`` with a sentence for what is none.
+    """
+    for name in pairs:
+        if name not in _USED and name not in _UNUSED:
+            raise ValueError(f"there is no field {name!r}; the fields are {', '.join(sorted(_USED))}")
+    told = {name: value.strip() for name, value in pairs.items() if name in _USED}
+    told = {name: value for name, value in told.items() if value.lower() not in ("", "null", "none")}
+    code = told.pop("driver_exit_code", None)
+    if code is not None and not re.fullmatch(r"-?\d{1,5}", code):
+        raise ValueError(f"driver_exit_code is a whole number, not {code[:40]!r}")
+    upper = {name: value.upper() for name, value in told.items() if name in ("status", "type", "error_type")}
+    return Fields(**{**told, **upper}, driver_exit_code=None if code is None else int(code))
+
+
+_USED = frozenset({"status", "error_type", "driver_exit_code", "message", "type", "entrypoint"})
+# The rest of ``JobDetails`` (ray/dashboard/modules/job/pydantic_models.py).
+_UNUSED = frozenset(
+    {
+        "job_id", "submission_id", "driver_info", "start_time", "end_time", "metadata", "runtime_env",
+        "driver_agent_http_address", "driver_node_id",
+    }
+)  # fmt: skip

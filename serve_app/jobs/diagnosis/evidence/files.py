@@ -1,0 +1,108 @@
+"""Files of nodes as the engine reads them: bytes in pieces, in a thread, fetched one at a time from the event loop.
+
+The engine pulls: the next piece is fetched when the one before has been looked at, so a file costs the memory of one
+piece whatever its length, and an engine that stops leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+from serve_app.cluster.dashboard import Piece
+from serve_app.errors import AppError
+
+PIECE_BYTES = 1_048_576
+_MARGIN_S = 1.0
+
+PieceOf = Callable[[str, int, int], Awaitable[Piece]]
+
+
+@dataclass
+class FilePieces:
+    """All files of one diagnosis: they share the time until ``until`` (of ``clock``) and the bytes that are left.
+
+    ``not_read`` says, a sentence for each, what was left out; ``again`` whether asking later may tell more. The two
+    are complete when the engine has read.
+    """
+
+    piece_of: PieceOf
+    loop: asyncio.AbstractEventLoop
+    until: float
+    left_bytes: int
+    clock: Callable[[], float] = time.monotonic
+    piece_bytes: int = PIECE_BYTES
+    not_read: list[str] = field(default_factory=list)
+    again: bool = False
+
+    def of(self, name: str, url: str, most_bytes: int, first: Piece | None = None) -> Callable[[], Iterator[bytes]]:
+        """A way to read one file, from its first piece when that is here already. Of a file that is longer than
+        ``most_bytes``, the first and the last half of so many are read.
+        """
+
+        def pieces() -> Iterator[bytes]:
+            return self._pieces(name, url, min(most_bytes, self.left_bytes), first)
+
+        return pieces
+
+    def _pieces(self, name: str, url: str, most_bytes: int, piece: Piece | None) -> Iterator[bytes]:
+        if most_bytes <= 0:
+            self.not_read.append(f"{name}: it was not looked at, since the other files were too long.")
+            return
+        at = read = 0
+        skipped = headless = False
+        # How long the file is, the first piece tells; until then no more than the first half is asked for.
+        piece = piece or self._fetch(name, url, 0, most_bytes // 2)
+        while piece is not None and piece.data:
+            at, read = at + len(piece.data), read + len(piece.data)
+            self.left_bytes -= len(piece.data)
+            # A line whose beginning was left out may hold a secret that nothing names any more.
+            data = _after_line_end(piece.data) if headless else piece.data
+            headless = headless and not data
+            if data:
+                yield data
+            left_bytes = most_bytes - read
+            if at >= piece.size_bytes or left_bytes <= 0:
+                return
+            too_long = not skipped and piece.size_bytes - at > left_bytes
+            if too_long and read >= most_bytes // 2:
+                beyond = piece.size_bytes - left_bytes
+                self.not_read.append(
+                    f"{name}: {beyond - at} of its {piece.size_bytes} bytes, from its middle, were not looked at; "
+                    "lines after them are counted as if they were not there."
+                )
+                at, skipped, headless, too_long = beyond, True, True, False
+                yield b"\n"
+            piece = self._fetch(name, url, at, most_bytes // 2 - read if too_long else left_bytes)
+
+    def _fetch(self, name: str, url: str, at: int, wanted: int) -> Piece | None:
+        """The piece that begins at this byte; None when it cannot be had, which is said."""
+        left_s = self.until - self.clock()
+        if left_s <= 0:
+            self._left_out(f"{name}: there was no time to look at it from byte {at} on.")
+            return None
+        asked = self.piece_of(url, at, min(wanted, self.piece_bytes))
+        coming = asyncio.run_coroutine_threadsafe(_awaited(asked), self.loop)
+        try:
+            return coming.result(left_s + _MARGIN_S)
+        except (TimeoutError, concurrent.futures.CancelledError):
+            coming.cancel()
+            self._left_out(f"{name}: there was no time to look at it from byte {at} on.")
+        except AppError as error:
+            self._left_out(f"{name}: it could not be read from byte {at} on: {error.detail}")
+        return None
+
+    def _left_out(self, sentence: str) -> None:
+        self.not_read.append(sentence)
+        self.again = True
+
+
+async def _awaited(asked: Awaitable[Piece]) -> Piece:
+    return await asked
+
+
+def _after_line_end(data: bytes) -> bytes:
+    return data[data.find(b"\n") + 1 :] if b"\n" in data else b""

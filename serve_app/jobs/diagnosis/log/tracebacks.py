@@ -1,0 +1,233 @@
+"""Python tracebacks as they are found in logs: chained, in groups, nested by Ray, cut off, in one line, interleaved.
+
+The exceptions of one traceback are put in the order of cause: the innermost first. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from serve_app.jobs.diagnosis.log.lines import Line
+
+HEAD = "Traceback (most recent call last)"
+# A traceback is read no further than this; deep recursion repeats itself.
+MOST_LINES = 600
+_MOST_FOREIGN = 300
+_MOST_MESSAGE_LINES = 25
+_MOST_EXCEPTIONS = 40
+
+_DURING = "During handling of the above exception"
+_CAUSED = "The above exception was the direct cause"
+_MARGIN = re.compile(r"\s{0,80}[|+] ?")
+_SEPARATOR = re.compile(r"\s{0,80}\+-[-+]{4,80}(?P<member> (?:\d{1,4}|\.\.\.) -+)?\s*$")
+# In Ray 0.7 and before without `ray::`.
+_RAY_HEAD = re.compile(r"\bray::[\w.:<>]{1,300}(?:\(\))?|RayTaskError(?:\(\w{1,100}\))?: \S{1,200} \(pid=\d")
+_CONSTRUCTOR = re.compile(r"\bray::[\w.:<>]{1,300}\.__init__(?:\(\)|\b)")
+_EXCEPTION = re.compile(r"(?P<type>[^\W\d][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
+# Away from a traceback, only names that can be nothing else.
+_NAMED = re.compile(
+    r"(?P<type>ray\.exceptions\.[A-Z]\w{1,80}|(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
+    r"(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$"
+)
+# Where a logger, or an assertion of pytest, says that it was raised.
+_PLACE = re.compile(r"(?:\S{1,200}\.py:\d{1,6}:? ?|\[(?:ERROR|CRITICAL|error)\]:? |(?:ERROR|CRITICAL|E) ?:? )")
+_IN_ONE_LINE = re.compile(
+    r"(?P<type>\b(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|Exit))"
+    r"(?:\([\w.]{1,100}\))?: (?P<message>\S.*)$"
+)
+_WRAPPERS = ("RayTaskError", "ray.exceptions.RayTaskError", "ExceptionGroup", "BaseExceptionGroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """One exception: its line number, its line, and how it stands to the one that it led to."""
+
+    line: int
+    text: str
+    type: str
+    in_ray: bool = False  # raised in a task or an actor
+    in_constructor: bool = False  # in the constructor of an actor
+
+    @property
+    def is_wrapper(self) -> bool:
+        """Whether it only carries another exception."""
+        return self.type in _WRAPPERS
+
+
+@dataclass(frozen=True, slots=True)
+class Traceback:
+    """``raised``: innermost first; empty when the log ends, or goes on, before the exception."""
+
+    stream: str
+    begin: int
+    end: int
+    raised: tuple[Raised, ...]
+    indent: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return not self.raised
+
+
+def traceback_of(lines: Iterable[tuple[int, Line]]) -> Traceback:
+    """The traceback whose first line is the first of ``lines`` (number and line), which has ``HEAD`` in it."""
+    numbered = iter(lines)
+    number, first = next(numbered)
+    if _is_flat(first.text):
+        return _flat(number, first)
+    return _Reader(number, first).read(numbered)
+
+
+def loose_exception(number: int, line: Line) -> Traceback | None:
+    """An exception's line that stands without its traceback, as at the end of a cut log; None when it is not one."""
+    text = _PLACE.sub("", line.text.strip(), count=1)
+    found = _NAMED.match(text)
+    if found is None or (found.group("message") is None and found.group("cause") is None and ":" in line.text):
+        return None
+    raised = Raised(number, text, found.group("type"))
+    return Traceback(line.stream, number, number, (raised,))
+
+
+def under(loose: Traceback, above: Iterable[str]) -> Traceback:
+    """An exception without its traceback's first line, with what the frames above it (nearest first) tell: that it was
+    raised in a task or an actor.
+    """
+    for text in above:
+        header = _RAY_HEAD.search(text)
+        if header is not None and not _is_code(text):
+            constructor = _CONSTRUCTOR.search(text) is not None
+            inner = replace(loose.raised[0], in_ray=True, in_constructor=constructor)
+            return replace(loose, raised=(inner, *loose.raised[1:]))
+        if text.strip() and not text.startswith("  "):
+            break
+    return loose
+
+
+class _Reader:
+    """Reads one traceback line by line; ``_raised`` is in the order of the text."""
+
+    def __init__(self, number: int, first: Line) -> None:
+        self._stream = first.stream
+        self._lead = first.text[: first.text.index(HEAD)]
+        self._indent = len(self._lead) - len(self._lead.lstrip())
+        self._begin = self._end = number
+        self._raised: list[tuple[Raised, str]] = []
+        self._link = ""
+        self._in_ray = self._in_constructor = False
+        self._in_frames = True
+        self._group = "Group" in self._lead or self._lead.lstrip().startswith(("|", "+"))
+
+    def read(self, lines: Iterator[tuple[int, Line]]) -> Traceback:
+        foreign = after = 0
+        for number, line in lines:
+            if number - self._begin > MOST_LINES or len(self._raised) >= _MOST_EXCEPTIONS or foreign > _MOST_FOREIGN:
+                break
+            if line.stream != self._stream:
+                foreign += 1
+                continue
+            text = self._own(line.text)
+            if HEAD in text and self._raised and not self._link and not self._group:
+                break
+            if self._goes_on(number, text):
+                self._end, after = number, 0
+                continue
+            after += 1
+            # What follows an exception is its message, or the program's next words, until a link shows which.
+            if self._in_frames or after > _MOST_MESSAGE_LINES:
+                break
+        return Traceback(self._stream, self._begin, self._end, self._in_order(), self._indent)
+
+    def _own(self, text: str) -> str:
+        lead = self._lead
+        if self._group:
+            return self._in_margin(text)
+        if self._indent and text[: self._indent].isspace():
+            text, lead = text[self._indent :], lead[self._indent :]
+        if lead.strip() and _shape(text[: len(lead)]) == _shape(lead):
+            return text[len(lead) :]
+        return text
+
+    def _in_margin(self, text: str) -> str:
+        separator = _SEPARATOR.match(text)
+        if separator is not None:
+            self._in_frames = separator["member"] is not None
+            return ""
+        margin = _MARGIN.match(text)
+        if margin is None:
+            self._group = self._in_frames = False
+            return text
+        return text[margin.end() :]
+
+    def _goes_on(self, number: int, text: str) -> bool:
+        if HEAD in text:
+            self._in_frames = True
+            return True
+        if _DURING in text or _CAUSED in text:
+            self._link = "during" if _DURING in text else "caused"
+            self._in_frames = True
+            return True
+        header = _RAY_HEAD.search(text)
+        if header is not None and not _is_code(text):
+            return self._enter_ray(number, text)
+        if self._in_frames or self._group:
+            return not text.strip() or text[:1].isspace() or self._raise(number, text)
+        return bool(text[:1].isspace() and text.strip())
+
+    def _enter_ray(self, number: int, text: str) -> bool:
+        self._raise(number, text)
+        self._in_ray = True
+        self._in_constructor = _CONSTRUCTOR.search(text) is not None
+        self._in_frames = True
+        self._link = self._link or "nested"
+        return True
+
+    def _raise(self, number: int, text: str) -> bool:
+        found = _EXCEPTION.match(text.strip()) if self._in_frames else _NAMED.match(text.strip())
+        if found is None or text.lstrip().startswith("ray::"):
+            return False
+        raised = Raised(number, text.strip(), found.group("type"), self._in_ray, self._in_constructor)
+        self._raised.append((raised, self._link))
+        self._link, self._in_frames = "", False
+        return True
+
+    def _in_order(self) -> tuple[Raised, ...]:
+        ordered: list[Raised] = []
+        members = 0
+        for raised, link in self._raised:
+            # What Ray nests is written after what carries it, and the members of a group after the group.
+            if link == "nested":
+                ordered.insert(0, raised)
+            elif ordered and not link:
+                ordered.insert(members, raised)
+                members += 1
+            else:
+                ordered.append(raised)
+        return tuple(ordered)
+
+
+def _is_flat(text: str) -> bool:
+    after = text[text.index(HEAD) + len(HEAD) :]
+    return 'File "' in after or 'File \\"' in after
+
+
+def _flat(number: int, line: Line) -> Traceback:
+    """A traceback that lost its line ends, or has them escaped, as in JSON."""
+    text = line.text[line.text.index(HEAD) :].replace("\\n", "\n").replace('\\"', '"')
+    raised = []
+    for part in text.split(HEAD)[1:]:
+        last = part[part.rfind('File "') :] if 'File "' in part else part
+        found = _IN_ONE_LINE.search(last.replace("\n", " "))
+        if found is not None:
+            in_ray = _RAY_HEAD.search(part) is not None
+            raised.append(Raised(number, found.group().strip(), found.group("type"), in_ray))
+    return Traceback(line.stream, number, number, tuple(raised))
+
+
+def _is_code(text: str) -> bool:
+    return text[:4].isspace() and not text.lstrip().startswith("ray::")
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d", "0", text)

@@ -1,0 +1,278 @@
+"""Diagnoses of jobs: each made once, remembered, and kept in the history, because it must outlive the logs.
+
+Few are made at once, since each costs processor time in proportion to the log; who asks for one that is being made
+waits for that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from serve_app.errors import AppError, DeadlineExceeded, TooBusy
+from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, Gathering, Subject, status_of
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
+from serve_app.jobs.diagnosis.words import json as answers
+from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
+from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.poll import Seen
+from serve_app.jobs.watch import exit_of, facts_of
+
+log = logging.getLogger("ray.serve.seedcore")
+
+Json = dict[str, Any]
+Engine = Callable[[Fields, Sequence[Source]], Diagnosis]
+
+AT_ONCE = 2
+DEADLINE_S = 30.0
+_REMEMBERED = 500
+_CODES = 20_000
+_PROVISIONAL_S = 10.0
+_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
+
+
+class Jobs(Protocol):
+    """Where jobs are found: those of this session (``Watch``)."""
+
+    async def find(self, wanted: str) -> tuple[Seen, JobRow] | None: ...
+
+
+class Past(Protocol):
+    """Where jobs are found that only the history knows (``Archive``)."""
+
+    async def find(self, wanted: str) -> Json | None: ...
+
+
+class Shelf(Protocol):
+    """Where diagnoses are kept, of jobs that it knows."""
+
+    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool: ...
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]: ...
+
+
+class Stillness(Protocol):
+    """Whether one job makes progress."""
+
+    def as_json(self) -> Json: ...
+
+
+class Stillnesses(Protocol):
+    """What tells whether a job that has not ended makes progress, or why it waits."""
+
+    async def of(self, row: JobRow) -> Stillness: ...
+
+
+@dataclass(slots=True)
+class _Made:
+    """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one."""
+
+    outcome: str
+    answer: Json
+    until: float | None = None
+    saved: bool = False
+
+
+class Diagnoses:
+    """Why jobs failed, by id."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        past: Past,
+        gathering: Gathering,
+        engine: Engine,
+        shelf: Shelf | None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
+        self.engine = engine
+        self.stillnesses: Stillnesses | None = None
+        self._jobs = jobs
+        self._past = past
+        self._gathering = gathering
+        self._shelf = shelf
+        self._now = now
+        self._clock = clock
+        self._made: OrderedDict[str, _Made] = OrderedDict()
+        self._codes: OrderedDict[str, str | None] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[_Made]] = {}
+
+    async def close(self) -> None:
+        """Stop what is being made."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def of(self, wanted: str) -> Json:
+        """``id, outcome, diagnosis, stillness, as_of, degraded`` of one job, of this session or an earlier one.
+
+        Raises ``NotFound``, ``TooBusy`` when too many are being made, ``DeadlineExceeded`` when it takes too long: it
+        goes on then, and who asks again finds it.
+        """
+        found = await self._jobs.find(wanted)
+        if found is None:
+            return await self._of_past(wanted)
+        seen, row = found
+        if row.outcome in _ON_ITS_WAY:
+            return await self._of_unended(row)
+        made = await self._remembered(row)
+        if made is None:
+            if row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
+                raise TooBusy(f"{AT_ONCE} jobs are being diagnosed, which is the limit; try again later.")
+            made = await self._wait_for(row, self._begin(seen.snapshot, row))
+        return made.answer
+
+    async def make(self, wanted: str, *, last: bool) -> bool:
+        """Make and keep the diagnosis of a job that has ended, when there is room; whether nothing is left to do.
+
+        With ``last`` one that could be better is kept as it is. Raises what ``of`` raises, but for ``TooBusy``.
+        """
+        found = await self._jobs.find(wanted)
+        if found is None or found[1].outcome in _ON_ITS_WAY:
+            return True
+        seen, row = found
+        made = await self._remembered(row)
+        if made is None or made.until is not None:
+            while row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
+                await asyncio.wait(self._under_way.values(), return_when=asyncio.FIRST_COMPLETED)
+            made = await self._wait_for(row, self._begin(seen.snapshot, row))
+        if made.until is not None and not last:
+            return False
+        return await self._save(row.key, made)
+
+    async def known(self, row: JobRow) -> Json | None:
+        """The diagnosis of a job as far as it has been made; nothing is made for this."""
+        if row.outcome in _ON_ITS_WAY:
+            return None
+        made = await self._remembered(row)
+        diagnosis: Json | None = None if made is None else made.answer["diagnosis"]
+        return diagnosis
+
+    async def briefs(self, keys: Sequence[str]) -> dict[str, Json]:
+        """By key of a job: code, title, one line of evidence and the first advice, of diagnoses that were made."""
+        here = {key: self._made[key].answer for key in keys if key in self._made}
+        missing = [key for key in keys if key not in here]
+        if missing and self._shelf is not None:
+            with contextlib.suppress(AppError):
+                here |= await self._shelf.diagnoses(missing)
+        return {key: brief for key, answer in here.items() if (brief := answers.brief(answer)) is not None}
+
+    def forget(self, key: str) -> None:
+        """A job that was deleted: another may have its id."""
+        self._made.pop(key, None)
+        self._codes.pop(key, None)
+
+    def with_codes(self, rows: Iterable[Json]) -> list[Json]:
+        """Rows as the API shows them, each with the code of its diagnosis where one was made."""
+        return [{**row, "code": row.get("code") or self._codes.get(f"{row['session']}/{row['id']}")} for row in rows]
+
+    def code_of(self, key: str) -> str | None:
+        """The code of a job whose diagnosis was made."""
+        return self._codes.get(key)
+
+    async def _remembered(self, row: JobRow) -> _Made | None:
+        made = self._made.get(row.key)
+        if made is not None and made.outcome == row.outcome and (made.until is None or self._clock() < made.until):
+            self._made.move_to_end(row.key)
+            return made
+        if made is not None or self._shelf is None:
+            return None
+        try:
+            kept = (await self._shelf.diagnoses([row.key])).get(row.key)
+        except AppError:
+            # What cannot be read is made again.
+            return None
+        if kept is None or kept.get("outcome") != row.outcome:
+            return None
+        return self._remember(row.key, _Made(row.outcome, kept, saved=True))
+
+    def _begin(self, snapshot: Snapshot, row: JobRow) -> asyncio.Task[_Made]:
+        if row.key not in self._under_way:
+            task = asyncio.create_task(self._make(snapshot, row))
+            self._under_way[row.key] = task
+            task.add_done_callback(lambda done: self._over(row.key, done))
+        return self._under_way[row.key]
+
+    def _over(self, key: str, task: asyncio.Task[_Made]) -> None:
+        del self._under_way[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a diagnosis failed", extra={"action": "diagnosis_failed", "job": key}, exc_info=error)
+
+    async def _wait_for(self, row: JobRow, task: asyncio.Task[_Made]) -> _Made:
+        done, _ = await asyncio.wait({task}, timeout=DEADLINE_S)
+        if not done:
+            raise DeadlineExceeded(
+                f"The diagnosis of {row.id} takes longer than {DEADLINE_S:g} s; it goes on, so ask again.",
+                code="diagnosis_slow",
+            )
+        return task.result()
+
+    async def _make(self, snapshot: Snapshot, row: JobRow) -> _Made:
+        if row.outcome is Outcome.SUCCEEDED:
+            # What a job wrote that did its work needs no explanation: nothing is read of it.
+            fields = Fields(status=status_of(row), type=row.type.value, entrypoint=row.entrypoint)
+            diagnosis, again = await asyncio.to_thread(self.engine, fields, []), False
+        else:
+            gathered = await self._gathering.gather(subject_of(snapshot, row))
+            found = await asyncio.to_thread(self.engine, gathered.fields, gathered.sources)
+            diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
+        answer = answers.of_diagnosis(row.id, row.outcome, diagnosis, self._now())
+        settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
+        made = _Made(row.outcome, answer, None if settled and not again else self._clock() + _PROVISIONAL_S)
+        self._remember(row.key, made)
+        if made.until is None:
+            await self._save(row.key, made)
+        return made
+
+    async def _save(self, key: str, made: _Made) -> bool:
+        """Whether it is in the history now, or nothing is kept at all."""
+        made.until = None
+        if self._shelf is not None and not made.saved:
+            with contextlib.suppress(AppError):
+                made.saved = await self._shelf.save_diagnosis(key, made.answer)
+        return made.saved or self._shelf is None
+
+    def _remember(self, key: str, made: _Made) -> _Made:
+        self._made[key] = made
+        self._made.move_to_end(key)
+        self._codes[key] = made.answer["diagnosis"]["code"]
+        while len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+        while len(self._codes) > _CODES:
+            self._codes.popitem(last=False)
+        return made
+
+    async def _of_unended(self, row: JobRow) -> Json:
+        """What has not ended has not failed: what can be told is whether it makes progress."""
+        told = None if self.stillnesses is None else (await self.stillnesses.of(row)).as_json()
+        return answers.of_unended(row.id, row.outcome, told, self._now())
+
+    async def _of_past(self, wanted: str) -> Json:
+        """A job that only the history knows: its diagnosis, or what the end of its log tells."""
+        stored = await self._past.find(wanted)
+        if stored is None:
+            raise not_found(wanted)
+        if stored["diagnosis"] is not None:
+            kept: Json = stored["diagnosis"]
+            return kept
+        fields, sources, unavailable = answers.evidence_of_past(stored)
+        found = await asyncio.to_thread(self.engine, fields, sources)
+        row = stored["row"]
+        return answers.of_diagnosis(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
+
+
+def subject_of(snapshot: Snapshot, row: JobRow) -> Subject:
+    """A job with what a look at the cluster saw of it."""
+    nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
+    return Subject(row, facts_of(snapshot, row), exit_of(snapshot, row), nodes)

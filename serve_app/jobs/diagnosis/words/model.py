@@ -1,0 +1,139 @@
+"""Words by a model, asked over an OpenAI-compatible API, for example one that Ray Serve LLM serves on this cluster.
+
+Optional: without ``SEEDCORE_LLM_BASE_URL`` nothing is asked. Each question has a deadline and a limit of tokens, few
+run at once, and after a failure the model is left alone for a while. Whatever goes wrong, our own words are the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from serve_app.jobs.diagnosis.words.prose import built_in_words, question, readable_answer
+from serve_app.settings import Env
+
+DEFAULT_MODEL = "default"
+MOST_TOKENS = 400
+TIMEOUT_S = 15.0
+PAUSE_AFTER_FAILURE_S = 60.0
+_MOST_BYTES = 262_144
+_AT_ONCE = 2
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Where the model is; ``base_url`` as OpenAI's clients take it, with the version: ``http://…/v1``."""
+
+    base_url: str | None = None
+    model: str = DEFAULT_MODEL
+    api_key: str | None = None
+    timeout_s: float = TIMEOUT_S
+
+    @classmethod
+    def of(cls, env: Env) -> ModelSettings:
+        """What the environment says of the model."""
+        return cls(env.llm_base_url, env.llm_model or DEFAULT_MODEL, env.llm_api_key)
+
+
+class ModelWords:
+    """Explains diagnoses. ``clock`` in seconds, monotonic."""
+
+    def __init__(self, settings: ModelSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._running = 0
+        self._not_before = 0.0
+
+    @property
+    def is_set(self) -> bool:
+        return self._settings.base_url is not None
+
+    async def close(self) -> None:
+        """End the connection; a later question opens a new one."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def explanation(self, diagnosis: Json, *, by_model: bool) -> Json:
+        """``{"text", "written_by": "built-in"|"model", "model", "reason"}``; ``reason``: why it is not the model's."""
+        if not by_model or diagnosis["code"] is None:
+            return _built_in(diagnosis, None)
+        refusal = self._refusal()
+        if refusal is not None:
+            return _built_in(diagnosis, refusal)
+        self._running += 1
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                text = await self._ask(question(diagnosis))
+        except TimeoutError:
+            return self._failed(diagnosis, f"the model did not answer within {self._settings.timeout_s:g} s")
+        except (aiohttp.ClientError, _BadAnswer) as error:
+            return self._failed(diagnosis, f"the model did not answer: {_sentence(error)}")
+        finally:
+            self._running -= 1
+        return {"text": text, "written_by": "model", "model": self._settings.model, "reason": None}
+
+    def _refusal(self) -> str | None:
+        if not self.is_set:
+            return "no model is set: SEEDCORE_LLM_BASE_URL"
+        if self._running >= _AT_ONCE:
+            return f"{_AT_ONCE} questions to the model are being answered, which is the limit"
+        left_s = self._not_before - self._clock()
+        return f"the model failed a short while ago; it is asked again in {left_s:.0f} s" if left_s > 0 else None
+
+    def _failed(self, diagnosis: Json, reason: str) -> Json:
+        self._not_before = self._clock() + PAUSE_AFTER_FAILURE_S
+        return _built_in(diagnosis, reason)
+
+    async def _ask(self, messages: list[Json]) -> str:
+        if self._session is None:
+            key = self._settings.api_key
+            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+            self._session = aiohttp.ClientSession(headers=headers)
+        url = f"{str(self._settings.base_url).rstrip('/')}/chat/completions"
+        body = {"model": self._settings.model, "messages": messages, "max_tokens": MOST_TOKENS, "temperature": 0}
+        async with self._session.post(url, json=body, allow_redirects=False) as answer:
+            if answer.status != 200:
+                raise _BadAnswer(f"status {answer.status}")
+            return _text_of(await _all(answer))
+
+
+class _BadAnswer(Exception):
+    """The model's server answered something else than the API promises."""
+
+
+async def _all(answer: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for part in answer.content.iter_chunked(65_536):
+        data += part
+        if len(data) > _MOST_BYTES:
+            raise _BadAnswer("its answer is too long")
+    return bytes(data)
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        content = json.loads(data)["choices"][0]["message"]["content"]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise _BadAnswer("its answer is not that of a chat completion") from error
+    text = readable_answer(content) if isinstance(content, str) else ""
+    if not text:
+        raise _BadAnswer("its answer is empty")
+    return text
+
+
+def _sentence(error: Exception) -> str:
+    return readable_answer(str(error))[:200] or type(error).__name__
+
+
+def _built_in(diagnosis: Json, reason: str | None) -> Json:
+    return {"text": built_in_words(diagnosis), "written_by": "built-in", "model": None, "reason": reason}

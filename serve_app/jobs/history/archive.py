@@ -1,0 +1,169 @@
+"""Jobs of this session and of all before: what is in memory is the newest word, what is in the store goes back further.
+
+When the store does not answer, memory does, and the answer says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from serve_app.errors import AppError
+from serve_app.jobs import views
+from serve_app.jobs.history import figures
+from serve_app.jobs.history.query import JobQuery, Key, cursor_after, is_storable, select
+from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.models import JobRow
+from serve_app.store.bounds import MAX_NAME_CHARS
+
+Json = dict[str, Any]
+_SESSION_MARK = "@"
+
+
+class PastJobs(Protocol):
+    """What is read from the store."""
+
+    async def list_jobs(self, asked: Json) -> list[Json]: ...
+
+    async def find_job(self, wanted: str, session: str | None) -> Json | None: ...
+
+    async def job_transitions(self, key: str) -> list[Json]: ...
+
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json: ...
+
+    async def delete_job(self, key: str) -> bool: ...
+
+
+class Archive:
+    """Reads the history. ``store`` None: there is none, and memory is all.
+
+    ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
+    """
+
+    def __init__(self, store: PastJobs | None, let_go: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self._store = store
+        self._let_go = let_go
+
+    async def page(
+        self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
+    ) -> tuple[list[Json], str | None, list[str]]:
+        """A page of rows as JSON, the cursor of the next, and what is missing in it."""
+        if self._store is None:
+            return *_from_memory(rows, asked), []
+        # As it is before the store is read: what is written meanwhile would be in neither.
+        fresher = {key: row for key, row in unwritten.items() if key in by_key}
+        try:
+            stored = await self._store.list_jobs(_wanted(asked))
+        except AppError as error:
+            return *_from_memory(rows, asked), [f"history: {error.detail}"]
+        # The row beyond the limit only tells that there are more: it belongs to the next page.
+        last = _key(stored[asked.limit - 1]) if len(stored) > asked.limit else None
+        found = dict(_newest_word(stored, asked, by_key, fresher))
+        for row in fresher.values():
+            place = sort_key(row)
+            inside = (asked.after is None or place < asked.after) and (last is None or place >= last)
+            if inside and asked.matches(row):
+                found[place] = views.row_view(row)
+        places = sorted(found, reverse=True)
+        taken = places[: asked.limit]
+        if len(places) > asked.limit:
+            return [found[place] for place in taken], cursor_after(taken[-1]), []
+        return [found[place] for place in taken], cursor_after(last) if last is not None else None, []
+
+    async def find(self, wanted: str) -> Json | None:
+        """A job that is not in memory, by ``id`` or ``id@session``; raises what the store raises."""
+        if self._store is None:
+            return None
+        id, mark, session = wanted.rpartition(_SESSION_MARK)
+        if mark and _may_be_a_name(id) and _may_be_a_name(session):
+            found = await self._store.find_job(id, session)
+            if found is not None:
+                return found
+        return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
+
+    async def kept_log(self, row: JobRow) -> str | None:
+        """What was kept of the end of a job's log; raises what the store raises."""
+        if self._store is None:
+            return None
+        stored = await self._store.find_job(row.id, row.session) if _may_be_a_name(row.id) else None
+        kept: str | None = None if stored is None else stored["log_excerpt"]
+        return kept
+
+    async def transitions(self, key: str) -> tuple[list[Json], list[str]]:
+        """How the judgement of a job changed, and what is missing."""
+        if self._store is None:
+            return [], []
+        try:
+            return await self._store.job_transitions(key), []
+        except AppError as error:
+            return [], [f"history: {error.detail}"]
+
+    async def forget(self, key: str) -> bool:
+        """Delete a job from the history; whether it was there. Raises what the store raises."""
+        if self._let_go is not None:
+            await self._let_go(key)
+        return False if self._store is None else await self._store.delete_job(key)
+
+    async def ended_since(
+        self,
+        since: datetime,
+        rows: list[JobRow],
+        *,
+        counts_only: bool = False,
+        code_of: figures.CodeOf = lambda key: None,
+    ) -> tuple[Json, list[str]]:
+        """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
+        if self._store is None:
+            return figures.ended_since(rows, since, code_of), []
+        try:
+            return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
+        except AppError as error:
+            return figures.ended_since(rows, since, code_of), [f"history: {error.detail}"]
+
+
+def _may_be_a_name(text: str) -> bool:
+    """Whether the store can be asked for it: what it refuses is no bad request here, but a job that does not exist."""
+    return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
+
+
+def _from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[Json], str | None]:
+    taken, cursor = select(rows, asked)
+    return [views.row_view(row) for row in taken], cursor
+
+
+def _wanted(asked: JobQuery) -> Json:
+    return {
+        "kinds": sorted(asked.kinds),
+        "statuses": sorted(asked.statuses),
+        "outcomes": sorted(asked.outcomes),
+        "verdicts": sorted(asked.verdicts),
+        "since_us": _microseconds(asked.since),
+        "until_us": _microseconds(asked.until),
+        "text": asked.text,
+        "after": asked.after,
+        "limit": asked.limit + 1,
+    }
+
+
+def _newest_word(
+    stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
+) -> list[tuple[Key, Json]]:
+    """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
+
+    What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.
+    """
+    rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit] if record["key"] not in fresher]
+    return [
+        (_key(record), record["row"] if row is None else {**views.row_view(row), "code": record["row"].get("code")})
+        for record, row in rows
+        if row is None or asked.matches(row)
+    ]
+
+
+def _key(record: Json) -> Key:
+    return record["started_us"], record["name"]
+
+
+def _microseconds(time: datetime | None) -> int | None:
+    return None if time is None else round(time.timestamp() * 1_000_000)

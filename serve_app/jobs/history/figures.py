@@ -1,0 +1,138 @@
+"""The guide's figures of jobs over a window: success rate, error rate, durations, causes of failure. Pure.
+
+Counted are jobs that somebody wanted done: not Ray's own, not diagnostic clients, not nodes. A failure that a later
+attempt made good is no failure, and what ended without proof counts neither way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from serve_app.errors import InvalidInput
+from serve_app.jobs.diagnosis.models import UNKNOWN
+from serve_app.jobs.history.records import cause_of
+from serve_app.jobs.judging.kinds import NOT_COUNTED
+from serve_app.jobs.models import JobRow, Outcome, PastRuns
+
+WINDOWS_S = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
+DEFAULT_WINDOW = "1h"
+_TIMED = (Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN)
+_MAX_KINDS = 50
+
+Json = dict[str, Any]
+CodeOf = Callable[[str], str | None]
+
+
+def window_of(query: Mapping[str, Any]) -> str:
+    """The window asked for; raises ``InvalidInput`` for any other than the four."""
+    window = query.get("window", DEFAULT_WINDOW)
+    if not isinstance(window, str) or window not in WINDOWS_S:
+        why = f"must be one of {', '.join(WINDOWS_S)}"
+        raise InvalidInput(f"window {why}.", errors=[{"loc": ["query", "window"], "msg": why}])
+    return window
+
+
+def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
+    """What ``store.job_figures.ended_since`` tells, from rows in memory: for when there is no store.
+
+    ``code_of`` tells the code of a job whose diagnosis was made, by its key.
+    """
+    ended = [row for row in rows if row.ended_at is not None and row.ended_at >= since]
+    counts = Counter((row.kind, row.outcome.value, row.verdict.value) for row in ended)
+    causes: dict[str, list[str]] = {}
+    for row in ended:
+        cause = cause_of(row)
+        if cause is not None and row.verdict != "OK" and row.kind not in NOT_COUNTED:
+            code = code_of(row.key)
+            causes.setdefault(cause if code in (None, UNKNOWN) else str(code), []).append(row.id)
+    ranked = sorted(causes.items(), key=lambda each: (-len(each[1]), each[0]))[:20]
+    return {
+        "counts": [[*group, number] for group, number in counts.items()],
+        "durations": [
+            [row.kind, row.duration_s] for row in ended if row.outcome in _TIMED and row.duration_s is not None
+        ],
+        "causes": [[cause, len(ids), max(ids)] for cause, ids in ranked],
+    }
+
+
+def figures_of(told: Mapping[str, Any]) -> Json:
+    """``jobs``, ``duration_s``, ``by_kind`` and ``failures_by_cause`` of the summary."""
+    counts = [each for each in told["counts"] if each[0] not in NOT_COUNTED]
+    durations = [each for each in told["durations"] if each[0] not in NOT_COUNTED]
+    kinds = sorted({kind for kind, *_ in counts})[:_MAX_KINDS]
+    seconds = [duration for _, duration in durations]
+    return {
+        "jobs": _counted(counts),
+        "duration_s": {"count": len(seconds), **_spread(seconds), "max": max(seconds, default=None)},
+        "by_kind": {kind: _of_kind(kind, counts, durations) for kind in kinds},
+        "failures_by_cause": [
+            {"cause": cause, "count": number, "example": example} for cause, number, example in told["causes"]
+        ],
+    }
+
+
+def past_runs_of(told: Mapping[str, Any]) -> PastRuns:
+    """From ``store.job_figures.past_runs``."""
+    seconds = list(told["durations_s"])
+    spread = _spread(seconds)
+    return PastRuns(
+        count=len(seconds),
+        p50_s=spread["p50"],
+        p95_s=spread["p95"],
+        p99_s=spread["p99"],
+        last_started_at=_time(told["last_started_us"]),
+        last_succeeded_at=_time(told["last_succeeded_us"]),
+    )
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share of all values does not exceed; None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _counted(counts: Iterable[Sequence[Any]]) -> Json:
+    by_outcome: Counter[str] = Counter()
+    for _, outcome, verdict, number in counts:
+        by_outcome[_counts_as(outcome, verdict)] += number
+    succeeded = by_outcome[Outcome.SUCCEEDED]
+    failed = by_outcome[Outcome.FAILED] + by_outcome[Outcome.LOST]
+    proven = succeeded + failed
+    return {
+        "ended": sum(by_outcome.values()),
+        **{name.value: by_outcome[name] for name in _ENDS},
+        "repaired": by_outcome["repaired"],
+        "success_ratio": round(succeeded / proven, 6) if proven else None,
+        "error_ratio": round(failed / proven, 6) if proven else None,
+    }
+
+
+def _counts_as(outcome: str, verdict: str) -> str:
+    """A failure that was made good is none; an end that should not have been, as a server's, is no success."""
+    if verdict == "OK" and outcome in (Outcome.FAILED, Outcome.LOST):
+        return "repaired"
+    return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
+
+
+_ENDS = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST, Outcome.STOPPED, Outcome.ENDED_UNKNOWN)
+
+
+def _of_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Sequence[Any]]) -> Json:
+    counted = _counted(each for each in counts if each[0] == kind)
+    spread = _spread([duration for each, duration in durations if each == kind])
+    names = ("ended", "succeeded", "failed", "success_ratio")
+    return {**{name: counted[name] for name in names}, **{f"{name}_s": value for name, value in spread.items()}}
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float | None]:
+    return {name: quantile(seconds, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None or microseconds < 0 else datetime.fromtimestamp(microseconds / 1_000_000, UTC)

@@ -1,0 +1,292 @@
+"""Keeping the history: what judging found is written to the store, by one writer, and never waits for it.
+
+What could not be written stays marked as unwritten and is tried again, each state of a job in its turn; judging and
+answering go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Protocol
+
+from serve_app.errors import AppError, InvalidInput
+from serve_app.jobs.history.figures import past_runs_of
+from serve_app.jobs.history.records import record_of
+from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.models import JobRow, Outcome, PastRuns
+
+log = logging.getLogger("ray.serve.seedcore")
+
+BATCH = 500
+_UPKEEP_EVERY = timedelta(seconds=60)
+_AGAIN_AFTER_S = 2.0
+_FORGOTTEN_AT_ONCE = 2_000
+# A store may be down for days: so many states of one job wait at most, so many jobs, and of them so many that Ray has
+# forgotten since.
+_MOST_STATES = 8
+_MOST_WAITING = 20_000
+_MOST_FORGOTTEN = 10_000
+# Deleted jobs that Ray may still list when they are looked at next.
+_MOST_LET_GO = 1_000
+_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
+
+Json = dict[str, Any]
+# What is written anew when it changes; the store calls a change of the first four a transition.
+_Judged = tuple[str, str, str, str, str, datetime | None, datetime | None]
+# A state of a job, and when it was first judged so.
+_State = tuple[JobRow, datetime]
+
+
+class History(Protocol):
+    """What is asked of the store; ``history_handle`` asks it through Serve, tests have one in memory."""
+
+    async def save_jobs(self, session: str, records: Sequence[Json]) -> bool: ...
+
+    async def open_jobs(self, session: str) -> list[str]: ...
+
+    async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None: ...
+
+    async def close_sessions(self, current: str) -> list[str]: ...
+
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int: ...
+
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]: ...
+
+
+class Recorder:
+    """Holds what is not written yet, and past runs as the store tells them.
+
+    ``given_up`` counts jobs that wait no longer because too many did, until the store is back; ``refused`` the states
+    of jobs that the store would not take.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        session: str,
+        now: Callable[[], datetime],
+        *,
+        kept_days: float = 90.0,
+        kept_jobs: int = 100_000,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.failure: str | None = None
+        self.given_up = 0
+        self.refused = 0
+        self.past: dict[str, PastRuns] = {}
+        self.kept_days, self.kept_jobs = kept_days, kept_jobs
+        self._history = history
+        self._session = session
+        self._now = now
+        self._pause = pause
+        self._written: dict[str, tuple[JobRow, _Judged]] = {}
+        self._waiting: dict[str, tuple[_State, ...]] = {}
+        self._let_go: dict[str, datetime | None] = {}
+        self._saving = asyncio.Lock()
+        self._open: set[str] | None = None
+        self._series: tuple[str, ...] = ()
+        self._complete = False
+        self._upkeep_at: datetime | None = None
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def unwritten(self) -> dict[str, JobRow]:
+        """Jobs whose present state the store does not have yet, by key."""
+        return {key: states[-1][0] for key, states in self._waiting.items()}
+
+    def start(self) -> None:
+        """Begin to write; does nothing when begun."""
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_for_ever())
+
+    def require_alive(self) -> None:
+        """Raise when writing has ended, which it never should."""
+        if self._writer is not None and self._writer.done():
+            raise RuntimeError("the writer of the history has ended")
+
+    async def close(self) -> None:
+        """Write what is left, once, and stop."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        if self._waiting and self.failure is None:
+            await self.write_once()
+
+    def offer(
+        self, rows: list[JobRow], *, complete: bool, series: Iterable[str] = (), seen_at: datetime | None = None
+    ) -> bool:
+        """Take the rows of one look; whether the judgement of any changed. ``complete``: no section was missing.
+
+        ``series`` are those whose past runs shall be known; ``seen_at`` is the time of the look, None for now.
+        """
+        changed = False
+        seen_at = self._now() if seen_at is None else seen_at
+        seen: dict[str, tuple[JobRow, _Judged]] = {}
+        for row in rows:
+            key = row.key
+            before = self._written.get(key)
+            if before is not None and before[0] is row:
+                seen[key] = before
+                continue
+            words = (row.status, row.outcome.value, row.verdict.value, row.rule, row.kind)
+            judged = (*words, row.started_at, row.ended_at)
+            seen[key] = (row, judged)
+            states = self._waiting.get(key, ())
+            if self._let_go and self._is_let_go(row):
+                continue
+            if before is None or before[1] != judged:
+                changed = True
+                self._waiting[key] = (*states[: _MOST_STATES - 1], (row, seen_at))
+            elif states:
+                self._waiting[key] = (*states[:-1], (row, states[-1][1]))
+        self._complete = complete
+        self._written = seen
+        self._series = tuple(dict.fromkeys(series))
+        self._let_go = {key: started_at for key, started_at in self._let_go.items() if key in seen}
+        self._give_up_oldest()
+        if changed:
+            self._wake.set()
+        return changed
+
+    async def let_go(self, key: str) -> None:
+        """Forget a job that is being deleted: when this returns, nothing that was seen of it is written any more."""
+        states, known = self._waiting.pop(key, ()), self._written.get(key)
+        last = states[-1][0] if states else None if known is None else known[0]
+        if last is not None and len(self._let_go) < _MOST_LET_GO:
+            self._let_go[key] = last.started_at
+        async with self._saving:
+            # What was being written of it is there to be deleted now.
+            self._waiting.pop(key, None)
+
+    async def write_once(self) -> None:
+        """Write what waits and do the upkeep when it is due; raises nothing, says it in ``failure``."""
+        try:
+            await self._write_waiting()
+            if self._upkeep_at is None or self._now() - self._upkeep_at >= _UPKEEP_EVERY:
+                await self._upkeep()
+                self._upkeep_at = self._now()
+        except AppError as error:
+            if self.failure is None:
+                log.warning("history is not written: %s", error.detail, extra={"action": "history_not_written"})
+            self.failure = error.detail
+        else:
+            if self.failure is not None:
+                log.info("history is written again", extra={"action": "history_written", "given_up": self.given_up})
+            if self.given_up:
+                # What Ray still lists of them is offered again with the next look.
+                self._written, self.given_up = {}, 0
+            self.failure = None
+
+    def _is_let_go(self, row: JobRow) -> bool:
+        """Whether it is the deleted job itself, and not another that was given its id since."""
+        return row.key in self._let_go and self._let_go[row.key] == row.started_at
+
+    def _give_up_oldest(self) -> None:
+        forgotten = [key for key in self._waiting if key not in self._written]
+        over = forgotten[: max(0, len(forgotten) - _MOST_FORGOTTEN)]
+        for key in over:
+            del self._waiting[key]
+        too_many = len(self._waiting) - _MOST_WAITING
+        if too_many > 0:
+            oldest = sorted(self._waiting, key=lambda key: sort_key(self._waiting[key][-1][0]))[:too_many]
+            for key in oldest:
+                del self._waiting[key]
+            over += oldest
+        if over:
+            self.given_up += len(over)
+            log.warning(
+                "jobs are lost to the history",
+                extra={"action": "jobs_not_written", "jobs": len(over), "given_up": self.given_up, "first": over[0]},
+            )
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self.write_once()
+            if self.failure is None and not self._waiting:
+                await self._sleep_until_woken()
+            elif self.failure is not None:
+                await self._pause(_AGAIN_AFTER_S)
+
+    async def _sleep_until_woken(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(_UPKEEP_EVERY.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _write_waiting(self) -> None:
+        if self._open is None:
+            self._open = set(await self._history.open_jobs(self._session))
+        while self._waiting:
+            async with self._saving:
+                # The oldest state of each: the store tells a transition by comparing with what it has.
+                await self._save([states[0] for states in islice(self._waiting.values(), BATCH)], self._open)
+        if self._complete and self._written:
+            gone = [key for key in self._open if key not in self._written]
+            if gone:
+                await self._history.close_unseen_jobs(self._session, gone[:BATCH])
+                self._open.difference_update(gone[:BATCH])
+
+    async def _save(self, states: list[_State], open_keys: set[str]) -> None:
+        """Write them all but those that the store refuses, which are searched for by halves: others must not wait."""
+        if not states:
+            return
+        try:
+            was_closed = await self._history.save_jobs(self._session, [_record(*state) for state in states])
+        except InvalidInput as error:
+            if len(states) > 1:
+                half = len(states) // 2
+                await self._save(states[:half], open_keys)
+                await self._save(states[half:], open_keys)
+                return
+            [(row, _)] = states
+            self.refused += 1
+            extra = {"action": "job_refused", "job": row.key, "refused": self.refused}
+            log.warning("the history refuses a job: %s", error.detail, extra=extra)
+            self._drop(row)
+            return
+        for row, _ in states:
+            self._drop(row)
+            (open_keys.add if row.outcome in _ON_ITS_WAY else open_keys.discard)(row.key)
+        if was_closed:
+            self._offer_open_again()
+
+    def _offer_open_again(self) -> None:
+        """Another cluster's application took this one for gone, and declared its open jobs lost: they are not."""
+        log.warning("the session had been closed, its jobs are written again", extra={"action": "session_reopened"})
+        now = self._now()
+        for key, (row, _) in self._written.items():
+            if row.outcome in _ON_ITS_WAY and key not in self._waiting:
+                self._waiting[key] = ((row, now),)
+
+    def _drop(self, written: JobRow) -> None:
+        """What was written waits no longer, unless there is newer word of the same state."""
+        key = written.key
+        states = self._waiting.get(key, ())
+        if states and states[0][0] is written:
+            if len(states) > 1:
+                self._waiting[key] = states[1:]
+            else:
+                del self._waiting[key]
+
+    async def _upkeep(self) -> None:
+        if await self._history.save_jobs(self._session, []):
+            self._offer_open_again()
+            self._wake.set()
+        for session in await self._history.close_sessions(self._session):
+            log.info("a session is over", extra={"action": "session_over", "session": session})
+        forgotten = await self._history.forget_jobs(self.kept_days, self.kept_jobs, _FORGOTTEN_AT_ONCE)
+        if forgotten:
+            log.info("old jobs forgotten", extra={"action": "jobs_forgotten", "jobs": forgotten})
+        told = await self._history.past_runs(list(self._series)[:100]) if self._series else {}
+        self.past = {series: past_runs_of(answer) for series, answer in told.items()}
+
+
+def _record(row: JobRow, seen_at: datetime) -> Json:
+    return {**record_of(row), "seen_us": round(seen_at.timestamp() * 1_000_000)}

@@ -1,0 +1,249 @@
+"""One case for each job: its facts, kind, outcome and expectation brought together, before a rule speaks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from serve_app.jobs.judging.expectations import Contracts, deadline_of, limit_of
+from serve_app.jobs.judging.kinds import (
+    BY_SERVE,
+    CLUSTER_INITIALIZATION,
+    USER,
+    WORKER_NODE,
+    Owned,
+    kind_of,
+    owned_by_job,
+)
+from serve_app.jobs.judging.outcome import Conclusion, outcome_of
+from serve_app.jobs.judging.pending import starved, why_waiting
+from serve_app.jobs.judging.verdicts import Case
+from serve_app.jobs.models import (
+    DriverExit,
+    Evidence,
+    JobFacts,
+    Known,
+    NodeFacts,
+    Outcome,
+    PastRuns,
+    Section,
+    ServeFacts,
+    Snapshot,
+    TaskCounts,
+    Unknown,
+)
+
+ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
+NAME_KEY = "job_name"
+NOTE_KEY = "seedcore.note"
+_SETTLING = timedelta(seconds=5)
+_SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
+_SERIES_CHARS = 250
+# Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
+_LEFT = "Expected termination"
+
+
+class Judged(NamedTuple):
+    """A case, why it is of its kind, and what it was made of."""
+
+    case: Case
+    kind_evidence: Evidence
+    made_of: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMaker:
+    """The sections of a snapshot by the ids under which jobs refer to them, and what is declared."""
+
+    snapshot: Snapshot
+    now: datetime
+    contracts: Contracts
+    past: Mapping[str, PastRuns]
+    owned: dict[str, Owned] | None
+    nodes: dict[str, NodeFacts]
+    nodes_by_ip: dict[str, list[NodeFacts]]
+    before: Mapping[str, Judged]
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        now: datetime,
+        contracts: Contracts,
+        past: Mapping[str, PastRuns],
+        before: Mapping[str, Judged],
+    ) -> CaseMaker:
+        """Index a snapshot once; cases of ``before`` whose ingredients are the same are taken over."""
+        nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
+        by_ip: dict[str, list[NodeFacts]] = {}
+        for node in nodes:
+            by_ip.setdefault(node.ip, []).append(node)
+        owned = owned_by_job(snapshot.actors.value) if isinstance(snapshot.actors, Known) else None
+        return cls(snapshot, now, contracts, past, owned, {node.node_id: node for node in nodes}, by_ip, before)
+
+    def case(self, job: JobFacts) -> Judged:
+        """The case of a job that Ray lists, or hides."""
+        exits = self.snapshot.driver_exits
+        exit_row = exits.value.get(job.job_id or "") if isinstance(exits, Known) else None
+        exits_said = exits.note if isinstance(exits, Known) else exits
+        node = self._node_of(job, exit_row)
+        owned = None if self.owned is None else self.owned.get(job.job_id or "", _NO_ACTORS)
+        ours = job.job_id is not None and job.job_id == self.snapshot.own_job_id
+        tasks = self.snapshot.tasks.get(job.job_id or "")
+        # What is said of the whole table matters only where it has no row.
+        made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
+        before = self.before.get(job.id)
+        if before is not None and _stays(before) and before.made_of == self._as_told(made_of, before.made_of):
+            return before
+        kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
+        conclusion = outcome_of(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
+        if _has_just_ended(job, conclusion, self.now):
+            conclusion = _ending(conclusion)
+        of_serve = kind_evidence.rule == BY_SERVE
+        # Whatever the tables say at this moment, the application that judges is being served.
+        serving = ours or (owned.serve_alive > 0 if owned is not None else None)
+        if of_serve and serving and conclusion.outcome not in ON_ITS_WAY:
+            conclusion = _serves_on(conclusion)
+        expectation, outcome = self.contracts.of(kind), conclusion.outcome
+        waiting = None
+        if outcome is Outcome.PENDING:
+            waiting = why_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
+        elif outcome is Outcome.RUNNING:
+            waiting = starved(job, self.snapshot.waiting, self.snapshot.nodes)
+        return Judged(
+            Case(
+                job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
+                kind=kind,
+                expectation=expectation,
+                conclusion=conclusion,
+                limit_s=limit_of(job, expectation),
+                age_s=age_s(job, outcome, self.now),
+                serving=serving if of_serve else None,
+                serve_problem=_serve_problem(self.snapshot.serve) if of_serve else None,
+                deadline_s=deadline_of(job, expectation),
+                past=self.past.get(series_of(job, kind)) if outcome is Outcome.RUNNING else None,
+                waiting=waiting,
+                tasks=tasks,
+                further_evidence=(*(waiting.evidence if waiting else ()), *_of_its_work(job, outcome, owned, tasks)),
+            ),
+            kind_evidence,
+            made_of,
+        )
+
+    @staticmethod
+    def _as_told(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The ingredients, with what was told before where a source says nothing now.
+
+        What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
+        """
+        job, exit_row, said, node, owned, ours, tasks, contracts = made_of
+        row_before, said_before, node_before, owned_before, _, tasks_before, _ = before[1:]
+        silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
+        if silent and not isinstance(said_before, Unknown):
+            exit_row, said = row_before, said_before
+        owned = owned_before if owned is None else owned
+        return job, exit_row, said, node or node_before, owned, ours, tasks or tasks_before, contracts
+
+    def head(self, job: JobFacts) -> Judged:
+        """The case of a head's own start, which is no Ray job."""
+        alive = job.status == "SUCCEEDED"
+        fact = "the head node is alive" if alive else f"the head node is {job.status}"
+        outcome = Outcome.SUCCEEDED if alive else Outcome.LOST
+        return self._of_node(job, CLUSTER_INITIALIZATION, outcome, fact, "a head node; its start is not a Ray job")
+
+    def worker(self, job: JobFacts) -> Judged:
+        """The case of a worker node, which is no Ray job."""
+        if job.status == "RUNNING":
+            outcome, fact = Outcome.RUNNING, "the node is alive"
+        else:
+            outcome = Outcome.STOPPED if (job.message or "").startswith(_LEFT) else Outcome.LOST
+            fact = f"the node is {job.status}: {job.message or 'no reason is recorded'}"
+        return self._of_node(job, WORKER_NODE, outcome, fact, "a worker node; it is not a Ray job")
+
+    def _of_node(self, job: JobFacts, kind: str, outcome: Outcome, fact: str, why: str) -> Judged:
+        conclusion = Conclusion(
+            outcome, (Evidence("node-table", "node table", fact),), f"The node table says that {fact.rstrip('.')}."
+        )
+        made_of = (job, outcome, self.contracts)
+        before = self.before.get(job.id)
+        if before is not None and _stays(before) and before.made_of == made_of:
+            return before
+        case = Case(job, kind, self.contracts.of(kind), conclusion, None, age_s(job, outcome, self.now))
+        return Judged(case, Evidence("kind-by-node", "node table", why), made_of)
+
+    def _node_of(self, job: JobFacts, driver: DriverExit | None) -> NodeFacts | None:
+        """By id where Ray tells one; by address only when no other node has had it."""
+        for node_id in (job.node_id, driver.node_id if driver else None):
+            if node_id in self.nodes:
+                return self.nodes[node_id]
+        same = self.nodes_by_ip.get(job.node_ip or "", [])
+        return same[0] if len(same) == 1 else None
+
+
+def series_of(job: JobFacts, kind: str) -> str:
+    """What a job is compared with: its kind, or for users' own work its name, or else its entrypoint."""
+    if kind != USER:
+        return kind
+    return f"{USER}:{job.metadata.get(NAME_KEY) or job.entrypoint}"[:_SERIES_CHARS]
+
+
+def age_s(job: JobFacts, outcome: Outcome, now: datetime) -> float | None:
+    """Seconds from its start to its end, or to now while it is on its way; None when that is not known."""
+    if job.started_at is None:
+        return None
+    ended_at = now if outcome in ON_ITS_WAY else job.ended_at
+    return None if ended_at is None else max(0.0, round((ended_at - job.started_at).total_seconds(), 3))
+
+
+_NO_ACTORS = Owned()
+
+
+def _stays(judged: Judged) -> bool:
+    """Whether clock and cluster have no more say in it. Where no end is recorded, the clock still tells the kind."""
+    case = judged.case
+    return case.conclusion.outcome not in ON_ITS_WAY and case.serving is None and case.job.ended_at is not None
+
+
+def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> bool:
+    """Ray closes a job's row up to some seconds before its driver's, which is the one that tells how it ended."""
+    if conclusion.evidence[-1].rule != "worker-row-missing" or job.ended_at is None:
+        return False
+    return now - job.ended_at < _SETTLING
+
+
+def _ending(conclusion: Conclusion) -> Conclusion:
+    return Conclusion(Outcome.RUNNING, conclusion.evidence, "It has just ended; how is not recorded yet.")
+
+
+def _serves_on(conclusion: Conclusion) -> Conclusion:
+    """Serve's actors are detached: they outlive the driver that made them."""
+    evidence = Evidence("serve-outlives-driver", "actor table", "actors of Ray Serve that it owns are alive")
+    return Conclusion(Outcome.RUNNING, (evidence, *conclusion.evidence), "Its driver ended; what it serves goes on.")
+
+
+def _serve_problem(serve: Section[ServeFacts]) -> str | None:
+    apps = serve.value.applications if isinstance(serve, Known) else ()
+    for app in apps:
+        if app.status in _SERVE_PROBLEMS:
+            return f"application {app.name} is {app.status}: {app.message[:200] or 'no message'}"
+    return None
+
+
+def _of_its_work(
+    job: JobFacts, outcome: Outcome, owned: Owned | None, tasks: TaskCounts | None
+) -> tuple[Evidence, ...]:
+    """Where an end proves nothing: what is known of the work, and what its owner says."""
+    if outcome is not Outcome.ENDED_UNKNOWN:
+        return ()
+    found = []
+    if tasks is not None:
+        fact = f"{tasks.finished} of {tasks.total} tasks finished, {tasks.failed} failed"
+        found.append(Evidence("tasks-of-the-job", "task summary", fact))
+    if owned is not None and owned.actors:
+        fact = f"{owned.actors} actors, of which {owned.alive} are alive"
+        found.append(Evidence("actors-of-the-job", "actor table", fact))
+    if note := job.metadata.get(NOTE_KEY):
+        found.append(Evidence("owner-note", "metadata", note))
+    return tuple(found)

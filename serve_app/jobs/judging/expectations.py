@@ -1,0 +1,314 @@
+"""What is normal: the guide's table of job kinds, as data. Durations are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from serve_app.jobs.judging.kinds import (
+    APPLICATION_SERVER,
+    CLUSTER_INITIALIZATION,
+    COA_INITIALIZATION,
+    INTERNAL,
+    OBSERVER,
+    OBSERVER_LIMIT_S,
+    USER,
+    WORKER_NODE,
+    KindRule,
+    rules_with,
+)
+from serve_app.jobs.models import JobFacts, JobType, Outcome
+
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.jobs.judging.kind_specs import KindSpec
+
+PENDING_LIMIT_S = 60.0
+EXPECTED_DURATION_KEY = "seedcore.expected_duration_s"
+DEADLINE_KEY = "seedcore.deadline_s"
+OWNER_KEY = "seedcore.owner"
+SCHEDULED_BY_KEY = "seedcore.scheduled_by"
+MANAGED_BY_KEY = "seedcore.managed_by"
+_LONGEST_S = 366 * 86_400.0
+
+NOTHING = "Nothing to do."
+_READ_THE_LOG = "Read its log, mend the cause, run it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an outcome means for this kind of job, and what to do."""
+
+    sentence: str
+    action: str = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What is expected of a kind of job. ``must_end`` None: not known, so neither running nor ending is wrong.
+
+    ``limit_s``: longer is late; ``deadline_s``: longer is wrong; ``every_s``: a success is due at least this often;
+    ``allowed_failures``: so many in a row are no reason to act.
+    """
+
+    kind: str
+    purpose: str
+    scheduled_by: str
+    managed_by: str
+    must_end: bool | None
+    usual_duration_s: tuple[float, float] | None
+    limit_s: float | None
+    meanings: Mapping[Outcome, Meaning]
+    deadline_s: float | None = None
+    every_s: float | None = None
+    allowed_failures: int = 0
+    owner: str | None = None
+
+
+EXPECTATIONS: Mapping[str, Expectation] = {
+    each.kind: each
+    for each in (
+        Expectation(
+            CLUSTER_INITIALIZATION,
+            "Starts the head of the cluster; no Ray job, made from the node table.",
+            "whoever ran `ray start --head`",
+            "Ray head node",
+            True,
+            (5, 30),
+            None,
+            {
+                Outcome.SUCCEEDED: Meaning("The head is up."),
+                Outcome.LOST: Meaning("The head node died.", "Start the head again, then deploy."),
+            },
+        ),
+        Expectation(
+            APPLICATION_SERVER,
+            "Runs Ray Serve and the applications in it.",
+            "serve deploy (REST)",
+            "Ray Serve controller",
+            False,
+            None,
+            None,
+            {
+                Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
+                Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
+                Outcome.STOPPED: Meaning("It was stopped on request.", "Deploy again if that was not meant."),
+                Outcome.SUCCEEDED: Meaning("A server should not end.", "Deploy again; look for who ended it."),
+                Outcome.FAILED: Meaning("The server failed.", "Read the Serve logs on its node, then deploy again."),
+                Outcome.ENDED_UNKNOWN: Meaning("The server ended.", "Deploy again; look for who ended it."),
+                Outcome.LOST: Meaning("The server was lost with its node.", "Bring the node back, then deploy again."),
+            },
+        ),
+        Expectation(
+            COA_INITIALIZATION,
+            "Reaches and checks every organ and agent.",
+            "OrganismManager",
+            "OrganismManager",
+            True,
+            (10, 60),
+            60.0,
+            {
+                Outcome.SUCCEEDED: Meaning("The organism is initialized."),
+                Outcome.RUNNING: Meaning("It checks the organs.", "If it is late: see what /organism/status lacks."),
+                Outcome.PENDING: Meaning("It waits to start.", "If it is late: look at the cluster's free resources."),
+                Outcome.FAILED: Meaning("It did not initialize.", "Read its log; then POST /organism/initialize."),
+                Outcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
+                Outcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
+                Outcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
+            },
+        ),
+        Expectation(
+            WORKER_NODE,
+            "A worker node of the cluster; no Ray job, made from the node table.",
+            "whoever ran `ray start --address`, or the autoscaler",
+            "Ray node (raylet)",
+            False,
+            None,
+            None,
+            {
+                Outcome.RUNNING: Meaning("The node is up."),
+                Outcome.STOPPED: Meaning("The node was taken out of the cluster in order."),
+                Outcome.LOST: Meaning("The node died.", "Find out why it died; start it again if it should be there."),
+            },
+        ),
+        Expectation(
+            USER,
+            "Someone's own work.",
+            "whoever started it",
+            "its own process",
+            None,
+            None,
+            None,
+            {
+                Outcome.SUCCEEDED: Meaning("It ended as it should."),
+                Outcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
+                Outcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
+                Outcome.FAILED: Meaning("It failed.", _READ_THE_LOG),
+                Outcome.STOPPED: Meaning("It was stopped on request."),
+                Outcome.ENDED_UNKNOWN: Meaning(
+                    "It ended, and Ray cannot tell how well.",
+                    "Ask whoever started it; submit it as a Ray job (`ray job submit`) to have its exit code kept.",
+                ),
+                Outcome.LOST: Meaning("It was lost with its node.", "Run it again once there is a node for it."),
+            },
+        ),
+        Expectation(
+            OBSERVER,
+            "A short look at the cluster; nothing depends on it.",
+            "whoever connected a Ray client",
+            "Ray client server",
+            True,
+            (0, OBSERVER_LIMIT_S),
+            OBSERVER_LIMIT_S,
+            {
+                Outcome.RUNNING: Meaning("Someone is looking."),
+                Outcome.ENDED_UNKNOWN: Meaning("Someone has looked. Looking this way makes a job each time."),
+                Outcome.FAILED: Meaning("Someone's look was cut off."),
+                Outcome.LOST: Meaning("Someone's look ended with the node."),
+            },
+        ),
+        Expectation(
+            INTERNAL,
+            "Ray's own, hidden from its job list; it holds the supervisors of submitted jobs.",
+            "Ray",
+            "Ray dashboard agent",
+            False,
+            None,
+            None,
+            {
+                Outcome.RUNNING: Meaning("It runs while the node does."),
+                Outcome.ENDED_UNKNOWN: Meaning("It ended; Ray starts another when one is needed."),
+                Outcome.FAILED: Meaning("It died; Ray starts another.", "If jobs fail to start: look at the node."),
+                Outcome.LOST: Meaning("It was lost with its node."),
+            },
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Everything declared: rules that tell kinds, and what is expected of each kind."""
+
+    rules: tuple[KindRule, ...]
+    expectations: Mapping[str, Expectation]
+
+    def of(self, kind: str) -> Expectation:
+        """What is expected of a kind; one that only a job's metadata names is someone's own work."""
+        return self.expectations.get(kind) or self.expectations[USER]
+
+
+def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
+    """The built-in table with what a team declares; a declared kind has the meanings of a user's job, or a server's."""
+    specs, expectations = tuple(specs), dict(EXPECTATIONS)
+    for spec in specs:
+        model = _SERVICE if spec.must_end is False else EXPECTATIONS[USER]
+        known = expectations.get(spec.name) or replace(model, kind=spec.name, purpose=f"Declared kind {spec.name}.")
+        expectations[spec.name] = _changed(known, spec)
+    return Contracts(rules_with(specs), expectations)
+
+
+def ineffective(spec: KindSpec) -> list[str]:
+    """What is declared and would change nothing: of a built-in kind what such jobs mean, which is not for a team to
+    say, and of a service what is only asked of jobs that end.
+    """
+    given = {name for name in _OF_TIME if getattr(spec, name) is not None}
+    given |= {"allowed_failures"} if spec.allowed_failures else set()
+    service = _OF_JOBS_THAT_END if spec.must_end is False else frozenset[str]()
+    return sorted(given & _NO_USE.get(spec.name, service))
+
+
+_OF_TIME = ("must_end", "expected_duration_s", "deadline_s", "every_h")
+_OF_JOBS_THAT_END = frozenset({"expected_duration_s", "deadline_s", "every_h", "allowed_failures"})
+_NEVER = _OF_JOBS_THAT_END | {"must_end"}
+_NO_USE = {
+    # Entries of the node table, servers and Ray's own job: nobody starts them to have them end.
+    CLUSTER_INITIALIZATION: _NEVER,
+    WORKER_NODE: _NEVER,
+    APPLICATION_SERVER: _NEVER,
+    INTERNAL: _NEVER,
+    # That these fail has a verdict of its own; how a look ended is never known as a success.
+    COA_INITIALIZATION: frozenset({"must_end", "allowed_failures"}),
+    OBSERVER: frozenset({"must_end", "allowed_failures", "every_h"}),
+    # All work that nobody has named: that some of it succeeded tells nothing of the rest.
+    USER: frozenset({"must_end", "every_h"}),
+}
+
+# A declared service is a server, but none of Ray Serve's.
+_SERVICE = replace(
+    EXPECTATIONS[USER],
+    must_end=False,
+    meanings={
+        Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
+        Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
+        Outcome.STOPPED: Meaning("It was stopped on request.", "Start it again if that was not meant."),
+        Outcome.SUCCEEDED: Meaning("A service should not end.", "Start it again; look for who ended it."),
+        Outcome.FAILED: Meaning("The service failed.", _READ_THE_LOG),
+        Outcome.ENDED_UNKNOWN: Meaning("The service ended.", "Start it again; look for who ended it."),
+        Outcome.LOST: Meaning("The service was lost with its node.", "Start it again once there is a node for it."),
+    },
+)
+
+BUILT_IN = contracts_with(())
+
+
+def expectation_of(kind: str) -> Expectation:
+    """What is expected of a built-in kind; any other is someone's own work."""
+    return BUILT_IN.of(kind)
+
+
+def limit_of(job: JobFacts, expectation: Expectation) -> float | None:
+    """Seconds after which a running job is late: what its metadata declares, else what its kind has."""
+    return _declared_s(job, EXPECTED_DURATION_KEY) or expectation.limit_s
+
+
+def deadline_of(job: JobFacts, expectation: Expectation) -> float | None:
+    """Seconds after which a job must have ended: what its metadata declares, else what its kind has."""
+    return _declared_s(job, DEADLINE_KEY) or expectation.deadline_s
+
+
+def owner_of(job: JobFacts, expectation: Expectation) -> str | None:
+    """Who answers for it, by its metadata or its kind."""
+    return job.metadata.get(OWNER_KEY) or expectation.owner
+
+
+def scheduler_of(job: JobFacts, expectation: Expectation) -> str:
+    """Who scheduled it, by its metadata, its type, or its kind."""
+    if declared := job.metadata.get(SCHEDULED_BY_KEY):
+        return declared
+    if expectation.kind == APPLICATION_SERVER and not job.hidden:
+        return "Ray Jobs API" if job.type is JobType.SUBMISSION else "a driver script (serve run)"
+    if expectation.scheduled_by == EXPECTATIONS[USER].scheduled_by and job.type is JobType.SUBMISSION:
+        return "Ray Jobs API"
+    return expectation.scheduled_by
+
+
+def manager_of(job: JobFacts, expectation: Expectation) -> str:
+    """Who manages it, by its metadata, its type, or its kind."""
+    if declared := job.metadata.get(MANAGED_BY_KEY):
+        return declared
+    if expectation.managed_by == EXPECTATIONS[USER].managed_by and job.type is JobType.SUBMISSION:
+        return "Ray job supervisor"
+    return expectation.managed_by
+
+
+def _changed(known: Expectation, spec: KindSpec) -> Expectation:
+    """Only what was given: a declared None is a value too, where there may be none."""
+    names = {"owner", "must_end", "deadline_s", "allowed_failures"}
+    given: dict[str, Any] = {name: getattr(spec, name) for name in names & spec.model_fields_set}
+    texts = {"purpose": spec.purpose, "scheduled_by": spec.scheduled_by, "managed_by": spec.managed_by}
+    given |= {name: text for name, text in texts.items() if text is not None}
+    if "expected_duration_s" in spec.model_fields_set:
+        given["limit_s"] = spec.expected_duration_s
+    if "every_h" in spec.model_fields_set:
+        given["every_s"] = None if spec.every_h is None else spec.every_h * 3600
+    return replace(known, **given)
+
+
+def _declared_s(job: JobFacts, key: str) -> float | None:
+    try:
+        declared = float(job.metadata.get(key, ""))
+    except ValueError:
+        return None
+    return declared if 0 < declared <= _LONGEST_S else None

@@ -1,0 +1,110 @@
+"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from serve_app.jobs.judging.expectations import Contracts
+from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
+from serve_app.jobs.models import ActorFacts, Finding, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
+
+STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
+MAX_FINDINGS = 200
+# A job's actors are ended after it; what still lives a minute later was left.
+_LEFT_AFTER = timedelta(seconds=60)
+_STUCK_RULES = frozenset({"late", "unusually-long"})
+_WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
+_OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
+_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
+_NAMES_SHOWN = 5
+
+
+def findings_of(
+    snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
+) -> list[Finding]:
+    """The worst first; what cannot be known for lack of a section is not found."""
+    found = [*_of_jobs(rows), *_missing(snapshot, rows, contracts, past, now), *_leftovers(snapshot, rows, now)]
+    return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
+
+
+def unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
+    """Rules of which there may be more than was found, for lack of a section, of earlier runs, or of room in the list:
+    that a finding is not there is no good news then.
+    """
+    if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
+        return [STUCK, MISSING, OVERDUE, LEFTOVER]
+    # What is unusually long, and when the last success was, is told by earlier runs.
+    by_the_past = [] if past_known else [STUCK, MISSING]
+    return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
+
+
+def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
+    for row in rows:
+        owner = f" Tell {row.owner}." if row.owner else ""
+        if row.rule in _WAITING_RULES:
+            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            yield Finding(STUCK, f"job {row.id}", row.verdict, row.reason, action)
+        elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
+            rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
+            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
+            yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
+
+
+def _missing(
+    snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
+) -> Iterable[Finding]:
+    """Kinds of which a success is due every so often. A kind of which nothing is known yet has not begun."""
+    if isinstance(snapshot.jobs, Unknown):
+        return
+    for kind, expectation in contracts.expectations.items():
+        if expectation.every_s is None:
+            continue
+        known = past.get(kind, PastRuns())
+        same = [row for row in rows if row.kind == kind]
+        ended = [row.ended_at for row in same if row.outcome is Outcome.SUCCEEDED and row.ended_at is not None]
+        last = max([*ended, *([known.last_succeeded_at] if known.last_succeeded_at else [])], default=None)
+        began = min([row.started_at for row in same if row.started_at], default=known.last_started_at)
+        since = last or began
+        if since is None or (now - since).total_seconds() <= expectation.every_s:
+            continue
+        hours = (now - since).total_seconds() / 3600
+        what = "has succeeded for" if last is not None else "has succeeded since the first was seen"
+        owner = f" Tell {expectation.owner}." if expectation.owner else ""
+        yield Finding(
+            MISSING,
+            f"kind {kind}",
+            Verdict.BAD,
+            f"No job of this kind {what} {hours:.1f} h{'' if last else ' ago'}; "
+            f"one is expected every {expectation.every_s / 3600:g} h.",
+            f"See why its scheduler ({expectation.scheduled_by}) does not start it, or why it fails.{owner}",
+        )
+
+
+def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
+    if not isinstance(snapshot.actors, Known):
+        return
+    over = [row for row in rows if row.outcome not in _ON_ITS_WAY and _long_over(row, now)]
+    by_job = {row.job_id: row for row in over if row.job_id is not None}
+    by_supervisor = {f"{SUPERVISOR_PREFIX}{row.submission_id}": row for row in over if row.submission_id is not None}
+    left: dict[str, tuple[JobRow, list[ActorFacts]]] = {}
+    for actor in snapshot.actors.value:
+        if actor.state == "DEAD" or actor.is_serve:
+            continue
+        row = by_supervisor.get(actor.name or "") or by_job.get(actor.job_id)
+        if row is not None:
+            left.setdefault(row.id, (row, []))[1].append(actor)
+    for row, actors in left.values():
+        names = ", ".join(sorted(actor.name or actor.class_name for actor in actors)[:_NAMES_SHOWN])
+        more = "" if len(actors) <= _NAMES_SHOWN else f" and {len(actors) - _NAMES_SHOWN} more"
+        yield Finding(
+            LEFTOVER,
+            f"job {row.id}",
+            Verdict.WARN,
+            f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
+            "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given.",
+        )
+
+
+def _long_over(row: JobRow, now: datetime) -> bool:
+    return row.ended_at is not None and now - row.ended_at > _LEFT_AFTER

@@ -1,0 +1,340 @@
+"""Whether what became of a job is what was expected of it: rules as rows, the first that applies wins. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from serve_app.jobs.judging.expectations import EXPECTATIONS, PENDING_LIMIT_S, Expectation
+from serve_app.jobs.judging.kinds import (
+    APPLICATION_SERVER,
+    CLUSTER_INITIALIZATION,
+    COA_INITIALIZATION,
+    INTERNAL,
+    OBSERVER,
+    WORKER_NODE,
+)
+from serve_app.jobs.judging.outcome import Conclusion
+from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
+from serve_app.jobs.models import Evidence, JobFacts, Outcome, PastRuns, TaskCounts, Verdict
+
+ENDED = frozenset(Outcome) - {Outcome.PENDING, Outcome.RUNNING}
+NOT_DONE = ENDED - {Outcome.SUCCEEDED}
+# Fewer past runs than this tell nothing of what is usual.
+ENOUGH_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One job with all that its verdict depends on.
+
+    ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
+    runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
+    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
+    """
+
+    job: JobFacts
+    kind: str
+    expectation: Expectation
+    conclusion: Conclusion
+    limit_s: float | None
+    age_s: float | None
+    repaired_by: str | None = None
+    retried_by: str | None = None
+    serving: bool | None = None
+    serve_problem: str | None = None
+    deadline_s: float | None = None
+    past: PastRuns | None = None
+    failures_in_a_row: int = 0
+    waiting: Waiting | None = None
+    tasks: TaskCounts | None = None
+    further_evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The kind whose rules apply: a declared kind that runs on is judged as a server."""
+        declared = self.kind not in EXPECTATIONS
+        return APPLICATION_SERVER if declared and self.expectation.must_end is False else self.kind
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether it took, or has been taking, longer than its deadline."""
+        return self.deadline_s is not None and self.age_s is not None and self.age_s > self.deadline_s
+
+    @property
+    def unusually_long(self) -> bool:
+        """Whether it runs longer than 99 of 100 earlier runs did, when there are enough to say so."""
+        past = self.past
+        if past is None or past.count < ENOUGH_RUNS or past.p99_s is None or self.limit_s is not None:
+            return False
+        return self.age_s is not None and self.age_s > past.p99_s
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether it has been on its way longer than it may."""
+        return self.limit_s is not None and self.age_s is not None and self.age_s > self.limit_s
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRule:
+    """One row of the table. ``kinds`` None means every kind."""
+
+    name: str
+    kinds: Collection[str] | None
+    outcomes: Collection[Outcome]
+    verdict: Verdict
+    when: Callable[[Case], bool]
+    sentence: Callable[[Case], str]
+
+
+def verdict_of(case: Case) -> tuple[VerdictRule, str]:
+    """The rule that applies, and its sentence about this job."""
+    outcome = case.conclusion.outcome
+    rule = next(
+        rule
+        for rule in VERDICT_RULES
+        if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
+    )
+    return rule, rule.sentence(case)
+
+
+def _always(_case: Case) -> bool:
+    return True
+
+
+def _said(case: Case) -> str:
+    return case.conclusion.sentence
+
+
+def _meant(case: Case) -> str:
+    meaning = case.expectation.meanings.get(case.conclusion.outcome)
+    return case.conclusion.sentence if meaning is None else meaning.sentence
+
+
+def _both(case: Case) -> str:
+    meaning = case.expectation.meanings.get(case.conclusion.outcome)
+    # That it was lost with its node is said once.
+    alone = meaning is None or case.conclusion.outcome is Outcome.LOST
+    return (
+        case.conclusion.sentence if meaning is None or alone else _join(meaning.sentence, ":", case.conclusion.sentence)
+    )
+
+
+def _join(first: str, sign: str, second: str) -> str:
+    return f"{first.rstrip('.')}{sign} {second[:1].lower()}{second[1:]}"
+
+
+def _late(case: Case) -> str:
+    late = f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
+    return late if case.waiting is None else f"{late} {case.waiting.sentence}"
+
+
+def _waits(case: Case) -> str:
+    sentence = _meant(case) if case.waiting is None else case.waiting.sentence
+    return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
+
+
+def _waits_long(case: Case) -> bool:
+    return case.age_s is not None and case.age_s > PENDING_LIMIT_S
+
+
+def _waits_for(rule: str) -> Callable[[Case], bool]:
+    return lambda case: case.waiting is not None and case.waiting.rule == rule
+
+
+def _tasks(case: Case) -> str:
+    failed, total = (case.tasks.failed, case.tasks.total) if case.tasks else (0, 0)
+    return _join(case.conclusion.sentence, ";", f"{failed} of its {total} tasks failed.")
+
+
+def _deadline(case: Case) -> str:
+    age_s, deadline_s = case.age_s or 0, case.deadline_s or 0
+    return f"It has been {case.conclusion.outcome} for {age_s:.0f} s; its deadline is {deadline_s:g} s."
+
+
+def _by(rule: str) -> Callable[[Case], bool]:
+    return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
+
+
+_SERVER = (APPLICATION_SERVER,)
+_INIT = (COA_INITIALIZATION,)
+_HEAD = (CLUSTER_INITIALIZATION,)
+_WORKER = (WORKER_NODE,)
+_ALL = frozenset(Outcome)
+_ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
+_BROKEN = frozenset({Outcome.FAILED, Outcome.LOST})
+
+VERDICT_RULES = (
+    VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _by("status-unknown"), _said),
+    VerdictRule(
+        "job.status-unreliable", None, {Outcome.RUNNING}, Verdict.WARN, _by("supervisor-lost-driver-alive"), _said
+    ),
+    VerdictRule("worker-up", _WORKER, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule("worker-left", _WORKER, {Outcome.STOPPED}, Verdict.OK, _always, _meant),
+    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _said),
+    VerdictRule("head-started", _HEAD, {Outcome.SUCCEEDED}, Verdict.OK, _always, _both),
+    VerdictRule(
+        "head-replaced",
+        _HEAD,
+        ENDED,
+        Verdict.OK,
+        lambda case: case.repaired_by is not None,
+        lambda case: f"This head died; {case.repaired_by} has taken its place.",
+    ),
+    VerdictRule("head-dead", _HEAD, ENDED, Verdict.BAD, _always, _both),
+    VerdictRule(
+        "serve-unhealthy",
+        _SERVER,
+        {Outcome.RUNNING},
+        Verdict.WARN,
+        lambda case: case.serve_problem is not None,
+        lambda case: f"It runs, but {case.serve_problem}",
+    ),
+    VerdictRule(
+        "server-replaced",
+        _SERVER,
+        ENDED,
+        Verdict.OK,
+        lambda case: case.repaired_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
+    ),
+    VerdictRule(
+        "server-without-serve",
+        _SERVER,
+        {Outcome.RUNNING},
+        Verdict.WARN,
+        lambda case: case.serving is False,
+        lambda _: "It runs, but none of its Serve actors is alive.",
+    ),
+    VerdictRule("server-runs", _SERVER, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule(
+        "server-stopped",
+        _SERVER,
+        {Outcome.STOPPED},
+        Verdict.WARN,
+        _always,
+        lambda _: "It was stopped on request; nothing serves in its place.",
+    ),
+    VerdictRule("server-ended", _SERVER, ENDED, Verdict.BAD, _always, _both),
+    VerdictRule(
+        "initialization-repaired",
+        _INIT,
+        NOT_DONE,
+        Verdict.OK,
+        lambda case: case.repaired_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.repaired_by}, succeeded."),
+    ),
+    VerdictRule(
+        "initialization-retried",
+        _INIT,
+        NOT_DONE,
+        Verdict.WARN,
+        lambda case: case.retried_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
+    ),
+    VerdictRule("initialization-late", _INIT, _ON_ITS_WAY, Verdict.BAD, lambda case: case.over_limit, _late),
+    VerdictRule("initialization-stopped", _INIT, {Outcome.STOPPED}, Verdict.WARN, _always, _meant),
+    VerdictRule("initialization-failed", _INIT, _BROKEN, Verdict.BAD, _always, _both),
+    VerdictRule("observer-ended", (OBSERVER,), {Outcome.ENDED_UNKNOWN, Outcome.SUCCEEDED}, Verdict.OK, _always, _meant),
+    VerdictRule("observer-cut-off", (OBSERVER,), _BROKEN, Verdict.WARN, _always, _both),
+    VerdictRule("internal-ended", (INTERNAL,), {Outcome.ENDED_UNKNOWN}, Verdict.OK, _always, _meant),
+    VerdictRule("internal-died", (INTERNAL,), _BROKEN, Verdict.WARN, _always, _both),
+    VerdictRule(
+        "retry-succeeded",
+        None,
+        NOT_DONE,
+        Verdict.OK,
+        lambda case: case.repaired_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."),
+    ),
+    VerdictRule(
+        "retry-running",
+        None,
+        # What was stopped on request is as it should be, with a retry or without.
+        NOT_DONE - {Outcome.STOPPED},
+        Verdict.WARN,
+        lambda case: case.retried_by is not None,
+        lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
+    ),
+    VerdictRule("past-deadline", None, _ON_ITS_WAY, Verdict.BAD, lambda case: case.past_deadline, _deadline),
+    VerdictRule(
+        "pending-infeasible",
+        None,
+        {Outcome.PENDING},
+        Verdict.BAD,
+        lambda case: _waits_for(INFEASIBLE)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule("pending-infeasible-yet", None, {Outcome.PENDING}, Verdict.WARN, _waits_for(INFEASIBLE), _waits),
+    VerdictRule(
+        "pending-busy",
+        None,
+        {Outcome.PENDING},
+        Verdict.WARN,
+        lambda case: _waits_for(BUSY)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule(
+        "pending-building",
+        None,
+        {Outcome.PENDING},
+        Verdict.WARN,
+        lambda case: _waits_for(BUILDING)(case) and _waits_long(case),
+        _waits,
+    ),
+    VerdictRule(
+        "pending-long",
+        None,
+        {Outcome.PENDING},
+        Verdict.WARN,
+        _waits_long,
+        lambda case: f"It has waited to start for {case.age_s or 0:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
+    ),
+    VerdictRule("pending", None, {Outcome.PENDING}, Verdict.OK, _always, _waits),
+    VerdictRule("late", None, {Outcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _late),
+    VerdictRule(
+        "unusually-long",
+        None,
+        {Outcome.RUNNING},
+        Verdict.WARN,
+        lambda case: case.unusually_long,
+        lambda case: (
+            f"It has run for {case.age_s or 0:.0f} s; of {case.past.count if case.past else 0} earlier runs like it, "
+            f"99 in 100 took at most {(case.past.p99_s if case.past else None) or 0:.0f} s."
+        ),
+    ),
+    VerdictRule("actors-infeasible", None, {Outcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _waits),
+    VerdictRule("running", None, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule(
+        "succeeded-late",
+        None,
+        {Outcome.SUCCEEDED},
+        Verdict.WARN,
+        lambda case: case.past_deadline,
+        lambda case: f"It succeeded after {case.age_s or 0:.0f} s; its deadline was {case.deadline_s or 0:g} s.",
+    ),
+    VerdictRule("succeeded", None, {Outcome.SUCCEEDED}, Verdict.OK, _always, _said),
+    VerdictRule("stopped", None, {Outcome.STOPPED}, Verdict.OK, _always, _said),
+    VerdictRule(
+        "failure-allowed",
+        None,
+        _BROKEN,
+        Verdict.WARN,
+        lambda case: 0 < case.failures_in_a_row <= case.expectation.allowed_failures,
+        lambda case: _join(
+            case.conclusion.sentence,
+            ";",
+            f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",
+        ),
+    ),
+    VerdictRule("failed", None, _BROKEN, Verdict.BAD, _always, _said),
+    VerdictRule(
+        "ended-with-failed-tasks",
+        None,
+        {Outcome.ENDED_UNKNOWN},
+        Verdict.WARN,
+        lambda case: case.tasks is not None and case.tasks.failed > 0,
+        _tasks,
+    ),
+    VerdictRule("ended-unknown", None, {Outcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _said),
+)

@@ -1,0 +1,132 @@
+"""Bytes of a log into lines that may be shown: redacted, cut, and in no more memory than one line may have. Pure.
+
+A line that is cut at its beginning is not shown: what would name a secret in it may be in the part that is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from serve_app.cluster.dashboard import Piece
+from serve_app.redaction import MAX_CHARS, REDACTED, redact
+
+# What the redactor looks at, in the longest encoding.
+MAX_LINE_BYTES = 100_000
+HEADLESS = "[the end of a long line, whose beginning was not read]"
+_CUT = "… [cut]"
+# A private key has many lines and no line tells of it but the first; one that never ends must not hide the whole log.
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
+_KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
+_MOST_KEY_LINES = 400
+# Where such a key may begin before a line of it: its lines are of 64 characters.
+KEY_BYTES = 32_768
+_OF_A_KEY = re.compile(r"[A-Za-z0-9+/=\s]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as it is shown. ``after`` is where the next begins in the file."""
+
+    text: str
+    after: int
+
+
+class LineCutter:
+    """Takes bytes as they come, from byte ``start`` of the file on, and gives the lines that are complete."""
+
+    def __init__(self, start: int, *, headless: bool = False, key_lines: int = 0) -> None:
+        """``headless``: the first line began before ``start``; ``key_lines``: see ``key_lines_after``."""
+        self.read_to = start
+        self._kept = bytearray()
+        self._cut = False
+        self._headless = headless
+        self._key_lines = key_lines
+
+    def feed(self, data: bytes) -> list[Line]:
+        """Lines that end in ``data``."""
+        lines, begin = [], 0
+        while (end := data.find(b"\n", begin)) >= 0:
+            self._keep(data, begin, end)
+            self.read_to += end + 1 - begin
+            lines.append(self._line())
+            begin = end + 1
+        self._keep(data, begin, len(data))
+        self.read_to += len(data) - begin
+        return lines
+
+    def flush(self) -> list[Line]:
+        """What is left when no more will come: a last line without an end."""
+        return [self._line()] if self._kept or self._headless else []
+
+    def _keep(self, data: bytes, begin: int, end: int) -> None:
+        room = MAX_LINE_BYTES - len(self._kept)
+        self._kept += data[begin : min(end, begin + room)]
+        self._cut = self._cut or end - begin > room
+
+    def _line(self) -> Line:
+        text = self._kept.decode(errors="replace")
+        shown = HEADLESS if self._headless else self._shown(text.removesuffix("\r"))
+        self._kept.clear()
+        self._cut = self._headless = False
+        return Line(shown, self.read_to)
+
+    def _shown(self, text: str) -> str:
+        if self._key_lines:
+            self._key_lines = 0 if _KEY_ENDS.search(text) else self._key_lines - 1
+            return REDACTED
+        if _KEY_BEGINS.search(text) and not _KEY_ENDS.search(text):
+            self._key_lines = _MOST_KEY_LINES
+        shown = redact(text)
+        return f"{shown}{_CUT}" if self._cut or len(text) > MAX_CHARS else shown
+
+
+def key_lines_after(data: bytes) -> int:
+    """How many lines after this part of a log may be of a private key that begins in it and does not end."""
+    text = data[-KEY_BYTES:].decode(errors="replace")
+    begins = max((found.start() for found in _KEY_BEGINS.finditer(text)), default=None)
+    if begins is None or _KEY_ENDS.search(text, begins):
+        return 0
+    return max(0, _MOST_KEY_LINES + 1 - text.count("\n", begins))
+
+
+def begin_of_last(piece: Piece, lines: int) -> tuple[int, bool]:
+    """Where the last ``lines`` lines of a file begin, looking at its last piece; and whether in the midst of a line."""
+    data = piece.data
+    at = len(data) - data.endswith(b"\n")
+    for _ in range(lines):
+        at = data.rfind(b"\n", 0, at)
+        if at < 0:
+            break
+    else:
+        return piece.start + at + 1, False
+    if piece.start == 0:
+        return 0, False
+    # Fewer whole lines than asked for: what is before the first line end began in an earlier piece.
+    first = data.find(b"\n")
+    if first < 0 or first == len(data) - 1:
+        return piece.start, True
+    return piece.start + first + 1, False
+
+
+def last_lines(piece: Piece, lines: int) -> tuple[list[str], int]:
+    """The last lines of a file, as its last piece has them, and where they begin."""
+    begin, headless = begin_of_last(piece, lines)
+    before, rest = piece.data[: begin - piece.start], piece.data[begin - piece.start :]
+    cutter = LineCutter(begin, headless=headless, key_lines=key_lines_after(before))
+    found = cutter.feed(rest)
+    shown = [line.text for line in (*found, *cutter.flush())]
+    return _without_headless_key(shown), begin
+
+
+def _without_headless_key(shown: list[str]) -> list[str]:
+    """A key whose first line is before what was read shows itself by its last."""
+    for place, text in enumerate(shown):
+        if _KEY_BEGINS.search(text) or text == REDACTED:
+            return shown
+        if _KEY_ENDS.search(text):
+            begin = place
+            while begin > 0 and _OF_A_KEY.fullmatch(shown[begin - 1]):
+                begin -= 1
+            return [*shown[:begin], *[REDACTED] * (place - begin + 1), *shown[place + 1 :]]
+    return shown

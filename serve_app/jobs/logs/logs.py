@@ -1,0 +1,281 @@
+"""The logs of submitted jobs: their last lines, and following them until the job has ended.
+
+They are read in pieces from the agent of the node that has them, by HTTP ranges: a log of 5 GB costs the piece and no
+time. Ray's own ways cost more. ``/api/jobs/{id}/logs`` reads the whole file into memory. ``/api/v0/logs/file`` searches
+for line ends in the agent's only thread (13 s for 5 GB without one). ``/api/v0/logs/stream`` never notices that its
+reader has gone, and each such reader keeps one of the state API's 100 places until Ray ends (``state_head.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from serve_app.cluster.dashboard import Piece
+from serve_app.errors import NotFound, TooBusy, Unavailable
+from serve_app.jobs.actions.actions import Find
+from serve_app.jobs.actions.retry import ENDED
+from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
+from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.views import time_view
+from serve_app.settings import InspectorConfig
+
+Json = dict[str, Any]
+
+# Most of a log that one answer holds, and what is tried first: nearly all tails are short.
+MOST_BYTES = 1_048_576
+FEW_BYTES = 131_072
+# Serve does not slow a stream down for a slow reader, so its pace is set here: 256 KiB/s for each follower.
+PIECE_BYTES = 65_536
+BUSY_PAUSE_S = 0.25
+IDLE_PAUSE_S = 1.0
+# Who falls behind by more than this is taken to the end, and told so.
+MOST_BEHIND_BYTES = 4_194_304
+HEARTBEAT_S = 15.0
+_UNANSWERED_S = 30.0
+_TAILS_AT_ONCE = 2
+_MANY_BYTES = 16_384
+_LATER_LOOKS = 5
+_AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
+_ID = re.compile(r"[^/\\\x00]{1,256}")
+
+
+class LogSource(Protocol):
+    """The questions that logs ask; ``dashboard.DashboardClient`` answers them."""
+
+    async def job(self, submission_id: str) -> Json: ...
+
+    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the log of a submission is; ``url`` is None before a node has begun with it."""
+
+    status: str
+    url: str | None
+
+
+class Logs:
+    """Reads logs, for as many followers at once as the configuration allows."""
+
+    def __init__(
+        self,
+        client: LogSource,
+        find: Find,
+        config: Callable[[], InspectorConfig],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._find = find
+        self._config = config
+        self._now = now
+        self._clock = clock
+        self._pause = pause
+        self._tails = asyncio.Semaphore(_TAILS_AT_ONCE)
+        self.followers = 0
+
+    async def tail(self, id: str, lines: int) -> Json:
+        """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist."""
+        row, submission_id = await self._submission(id)
+        place = await self._place(submission_id)
+        answer: Json = {
+            "id": row.id,
+            "submission_id": submission_id,
+            "status": place.status,
+            "node_id": row.node_id,
+            "source": _file(submission_id),
+            "lines": [],
+            "truncated": False,
+            "size_bytes": None,
+            "reason": None,
+            "as_of": time_view(self._now()),
+        }
+        if place.url is None:
+            return {**answer, "reason": "No node has begun with it, so there is no log yet."}
+        async with self._tails:
+            piece = await self._last_piece(place.url, lines)
+            # Redacting a whole mebibyte takes a third of a second, which the event loop has not.
+            shown, begin = await asyncio.to_thread(last_lines, piece, lines)
+        return {**answer, "lines": shown, "truncated": begin > 0, "size_bytes": piece.size_bytes}
+
+    async def grown(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
+        """What a submission's log has from byte ``after`` on, or its last byte; None before a node has begun with it.
+
+        Either tells how long the log is. Raises ``NotFound`` when there is none, and ``Unavailable``.
+        """
+        place = await self._place(submission_id)
+        if place.url is None:
+            return None
+        return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
+
+    async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``
+        when the reader fell behind, and at last ``{"end": {"reason", "status", "outcome", "sentence"}}``.
+
+        It begins with the last ``lines`` lines, or where ``after`` says. Raises ``TooBusy`` when there are too many.
+        """
+        config = self._config()
+        if self.followers >= config.log_followers:
+            raise TooBusy(f"{self.followers} logs are being followed, which is the limit; try again later.")
+        self.followers += 1
+        try:
+            row, submission_id = await self._submission(id)
+            deadline = self._clock() + config.follow_limit_s
+            async with aclosing(_Follow(self, row.id, submission_id, deadline).items(lines, after)) as items:
+                async for item in items:
+                    yield item
+        finally:
+            self.followers -= 1
+
+    async def _submission(self, id: str) -> tuple[JobRow, str]:
+        row, _, _ = await self._find(id)
+        if row.type is not JobType.SUBMISSION or row.submission_id is None or not _ID.fullmatch(row.submission_id):
+            raise NotFound(
+                "Ray keeps no log of a driver that was started by hand: its output went where it was started. Submit "
+                "it (POST /jobs, or `ray job submit`) to have its log here.",
+                code="no_driver_log",
+            )
+        return row, row.submission_id
+
+    async def _place(self, submission_id: str) -> _Place:
+        raw = await self._client.job(submission_id)
+        agent = raw.get("driver_agent_http_address")
+        known = isinstance(agent, str) and _AGENT.fullmatch(agent)
+        url = f"{agent}/logs/{quote(_file(submission_id), safe='')}" if known else None
+        return _Place(str(raw.get("status") or ""), url)
+
+    async def _last_piece(self, url: str, lines: int) -> Piece:
+        piece = await self._client.piece_of(url, -FEW_BYTES, FEW_BYTES)
+        if piece.start > 0 and piece.data.count(b"\n") <= lines:
+            piece = await self._client.piece_of(url, -MOST_BYTES, MOST_BYTES)
+        return piece
+
+
+class _Follow:
+    """One follower: where it is in the file, and what it has seen of the job."""
+
+    def __init__(self, logs: Logs, id: str, submission_id: str, deadline: float) -> None:
+        self._logs = logs
+        self._id = id
+        self._submission_id = submission_id
+        self._deadline = deadline
+        self._cutter: LineCutter | None = None
+        self._status = ""
+        self._over = False
+        self._answered_at = self._said_at = logs._clock()
+
+    async def items(self, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+        """Everything that the follower is told, in order."""
+        yield {"lines": []}
+        while self._logs._clock() < self._deadline:
+            try:
+                item, pause_s = await self._step(lines, after)
+            except NotFound:
+                yield self._end("log_gone", None, "The job or its log is not there any more.")
+                return
+            except Unavailable as error:
+                if self._logs._clock() - self._answered_at > _UNANSWERED_S:
+                    yield self._end("log_unavailable", None, error.detail)
+                    return
+                item, pause_s = None, IDLE_PAUSE_S
+            else:
+                self._answered_at = self._logs._clock()
+            if item is None and self._logs._clock() - self._said_at >= HEARTBEAT_S:
+                item = {"lines": []}
+            if item is not None:
+                self._said_at = self._logs._clock()
+                yield item
+                if "end" in item:
+                    return
+            await self._logs._pause(pause_s)
+        yield self._end("time_limit", None, "A log is followed only for so long; go on with the last event's id.")
+
+    async def _step(self, lines: int, after: int | None) -> tuple[Json | None, float]:
+        """One look at the file, and at the job when the file has nothing new."""
+        place = await self._logs._place(self._submission_id) if self._cutter is None else None
+        if place is not None:
+            self._see(place)
+            if place.url is None:
+                return (await self._ended() if self._over else None), IDLE_PAUSE_S
+            self._url = place.url
+            self._cutter = await self._begin(lines, after)
+        cutter = self._cutter
+        assert cutter is not None  # noqa: S101 - made above
+        piece = await self._logs._client.piece_of(self._url, cutter.read_to, PIECE_BYTES)
+        if piece.size_bytes < cutter.read_to:
+            return self._end("log_gone", None, "The log was cut or replaced while it was followed."), 0.0
+        behind = piece.size_bytes - cutter.read_to
+        if behind > MOST_BEHIND_BYTES:
+            self._cutter = await self._begin(0, piece.size_bytes - PIECE_BYTES)
+            return {"skipped_bytes": behind - PIECE_BYTES}, 0.0
+        if piece.data:
+            many = len(piece.data) > _MANY_BYTES
+            found = await asyncio.to_thread(cutter.feed, piece.data) if many else cutter.feed(piece.data)
+            return ({"lines": [[line.text, line.after] for line in found]} if found else None), BUSY_PAUSE_S
+        if self._over:
+            return await self._drained(cutter), 0.0
+        self._see(await self._logs._place(self._submission_id))
+        # Ended: once more at once, for what was written between the two looks.
+        return None, 0.0 if self._over else IDLE_PAUSE_S
+
+    async def _begin(self, lines: int, after: int | None) -> LineCutter:
+        if after is None:
+            piece = await self._logs._last_piece(self._url, lines)
+            begin, headless = begin_of_last(piece, lines)
+            begin = piece.start + len(piece.data) if headless else begin
+            key_lines = key_lines_after(piece.data[: begin - piece.start])
+            return LineCutter(begin, headless=headless, key_lines=key_lines)
+        if after == 0:
+            return LineCutter(0)
+        # Anyone can name a byte: only one after a line end begins a line, and it may be in the midst of a private key.
+        start = max(0, after - KEY_BYTES)
+        before = (await self._logs._client.piece_of(self._url, start, after - start)).data
+        whole = len(before) == after - start and before.endswith(b"\n")
+        return LineCutter(after, headless=not whole, key_lines=key_lines_after(before))
+
+    async def _drained(self, cutter: LineCutter) -> Json:
+        rest = cutter.flush()
+        item = await self._ended()
+        return {"lines": [[line.text, line.after] for line in rest], **item}
+
+    async def _ended(self) -> Json:
+        """The outcome, which the next look at the cluster concludes a moment after Ray's word."""
+        outcome = None
+        for _ in range(_LATER_LOOKS):
+            row, _, _ = await self._logs._find(self._submission_id)
+            if row.status == self._status:
+                outcome = row.outcome.value
+                break
+            await self._logs._pause(IDLE_PAUSE_S)
+        return self._end("ended", outcome, "The job has ended, and this was all of its log.")
+
+    def _see(self, place: _Place) -> None:
+        self._status = place.status
+        self._over = place.status in ENDED
+
+    def _end(self, reason: str, outcome: str | None, sentence: str) -> Json:
+        return {
+            "end": {
+                "id": self._id,
+                "reason": reason,
+                "status": self._status or None,
+                "outcome": outcome,
+                "sentence": sentence,
+            }
+        }
+
+
+def _file(submission_id: str) -> str:
+    """Its name in the session's log directory (``JOB_LOGS_PATH_TEMPLATE`` of ray/dashboard/modules/job/common.py)."""
+    return f"job-driver-{submission_id}.log"

@@ -1,0 +1,181 @@
+"""Looks at one job on demand, and keeps the last few, so that whoever asks twice is told what moved in between.
+
+At most one look at a job is under way; who asks meanwhile gets the same answer. Nothing is raised that Ray may cause:
+what it does not tell is said in the signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+
+from serve_app.errors import TooBusy, Unavailable
+from serve_app.jobs.judging.pending import Waiting, why_waiting
+from serve_app.jobs.models import JobRow, Known, Outcome, Section, Unknown, Verdict
+from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, Subject
+from serve_app.jobs.progress.obstacles import standing_of
+from serve_app.jobs.progress.processes import UNCONNECTED, driver_of, pids_by_node, processes_of
+from serve_app.jobs.progress.questions import JobQuestions
+from serve_app.jobs.progress.verdict import stillness_of
+from serve_app.jobs.reading.poll import Seen
+from serve_app.jobs.watch import Watch, exit_of, facts_of
+
+# Between two looks; Ray's own figures of processes are some seconds apart, its tables are not.
+SPAN_S = 3.0
+# All of an answer: two looks and what is between them. Who calls through a handle gives it some more.
+WITHIN_S = 12.0
+MOST_JOBS = 50
+MOST_LOOKS = 4
+MOST_AT_ONCE = 8
+_MOST_STACKS = 3
+_SECTIONS = len(fields(Look)) - 1
+_KEPT_FOR = timedelta(hours=1)
+_FRESH_FOR_S = 1.0
+
+
+class Stillnesses:
+    """Whether jobs on their way move."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        questions: JobQuestions,
+        now: Callable[[], datetime],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._watch = watch
+        self._questions = questions
+        self._now = now
+        self._clock = clock
+        self._pause = pause
+        self._kept: OrderedDict[str, tuple[Look, ...]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Stillness]] = {}
+
+    async def of(self, row: JobRow) -> Stillness:
+        """Whether a job that is pending or running moves, and if not why; within ``WITHIN_S``.
+
+        Raises ``TooBusy`` when too many jobs are being looked at, and ``Unavailable`` when there is no look at all.
+        """
+        asking = self._asking.get(row.key)
+        if asking is None:
+            if len(self._asking) >= MOST_AT_ONCE:
+                raise TooBusy(f"{MOST_AT_ONCE} jobs are being looked at; try again in some seconds.")
+            asking = self._asking[row.key] = asyncio.create_task(self._observe(row))
+            asking.add_done_callback(lambda done: self._forget(row.key, done))
+        # Shielded: another who asks the same may be waiting for it.
+        return await asyncio.shield(asking)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _observe(self, row: JobRow) -> Stillness:
+        expectation = self._watch.contracts.of(row.kind)
+        seen = await self._watch.latest.get()
+        row = seen.by_key.get(row.key, row)
+        if row.outcome is Outcome.PENDING:
+            waiting = _why_waiting(seen, row)
+            return stillness_of([Look(seen.snapshot.taken_at)], Subject(False, row.duration_s, waiting=waiting))
+        if expectation.must_end is False:
+            probe = (row.verdict is Verdict.OK, row.reason)
+            return stillness_of([Look(seen.snapshot.taken_at)], Subject(True, row.duration_s, probe=probe))
+        looks = await self._looks(row)
+        past = self._watch.past_of(row.series)
+        return stillness_of(looks, Subject(True, row.duration_s, past))
+
+    async def _looks(self, row: JobRow) -> tuple[Look, ...]:
+        """Those that are kept and at least one more; two if time allows."""
+        deadline = self._clock() + WITHIN_S
+        looks = self._remembered(row.key)
+        if looks:
+            await self._pause(max(0.0, SPAN_S - (self._now() - looks[-1].at).total_seconds()))
+        look = await self._look_by(deadline, row, looks)
+        if look is not None and not looks and self._clock() + SPAN_S < deadline:
+            looks = (look,)
+            await self._pause(SPAN_S)
+            look = await self._look_by(deadline, row, looks)
+        looks = (*looks, look) if look is not None else looks
+        if not looks:
+            raise Unavailable(f"Ray did not tell of {row.id} within {WITHIN_S:g} s.", code="ray_unavailable")
+        self._keep(row.key, looks[-MOST_LOOKS:])
+        return looks
+
+    async def _look_by(self, deadline: float, row: JobRow, looks: Sequence[Look]) -> Look | None:
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                return await self._look(row, _log_of(looks))
+        except TimeoutError:
+            return None
+
+    async def _look(self, row: JobRow, log_before: LogFacts | None) -> Look:
+        """The tables first; who works, whose processes those are, and who waits for whom follows from them."""
+        at, job_id, ask = self._now(), row.job_id, self._questions
+        seen, free = await asyncio.gather(self._watch.latest.get(fresh_for_s=_FRESH_FOR_S), self._free())
+        snapshot = seen.snapshot
+        if not seen.answered:
+            # What was known before proves nothing of now.
+            return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
+        driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
+        if job_id is None:
+            nothing = Unknown(UNCONNECTED)
+            log, stacks = await ask.log(row.submission_id, log_before), await ask.stacks([])
+            return Look(
+                at, Known(driver), nothing, nothing, nothing, log, nothing, nothing, stacks, snapshot.nodes, free
+            )
+        work, actors, groups, log = await asyncio.gather(
+            ask.work(job_id), ask.actors(job_id), ask.groups(job_id), ask.log(row.submission_id, log_before)
+        )
+        tables = Look(at, Known(driver), work, actors, groups, log, nodes=snapshot.nodes, free=free)
+        processes = processes_of(job_id, driver, tables, snapshot.actors)
+        processor, stacks, references = await asyncio.gather(
+            ask.processor(pids_by_node(processes)),
+            ask.stacks(processes[:_MOST_STACKS]),
+            self._references(job_id, tables),
+        )
+        return replace(tables, processor=processor, stacks=stacks, references=references)
+
+    async def _references(self, job_id: str, tables: Look) -> Section[tuple[HeldReference, ...]]:
+        """Asked only where it tells something: tasks have begun, and others that they may wait for have not."""
+        standing = standing_of(tables)
+        if standing.working and (standing.behind or standing.holds):
+            return await self._questions.references(job_id)
+        return Known(())
+
+    async def _free(self) -> Section[Mapping[str, float]]:
+        answer = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        return Known(answer.value[1]) if isinstance(answer, Known) else answer
+
+    def _forget(self, key: str, done: asyncio.Task[Stillness]) -> None:
+        self._asking.pop(key, None)
+        # When all who asked have gone, nobody else reads its error.
+        if not done.cancelled():
+            done.exception()
+
+    def _remembered(self, key: str) -> tuple[Look, ...]:
+        since = self._now() - _KEPT_FOR
+        return tuple(look for look in self._kept.get(key, ()) if look.at >= since)
+
+    def _keep(self, key: str, looks: tuple[Look, ...]) -> None:
+        self._kept[key] = looks
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_JOBS:
+            self._kept.popitem(last=False)
+
+
+def _log_of(looks: Sequence[Look]) -> LogFacts | None:
+    known = (look.log for look in reversed(looks))
+    return next((log.value for log in known if isinstance(log, Known)), None)
+
+
+def _why_waiting(seen: Seen, row: JobRow) -> Waiting | None:
+    facts, snapshot = facts_of(seen.snapshot, row), seen.snapshot
+    return None if facts is None else why_waiting(facts, snapshot.waiting, snapshot.nodes, snapshot.free)

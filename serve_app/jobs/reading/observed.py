@@ -1,0 +1,30 @@
+"""What every answer from observation says of itself, and what is said when there is nothing to answer from."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from serve_app.errors import NotFound, Unavailable
+from serve_app.jobs.models import Section, Unknown
+from serve_app.jobs.reading.poll import Seen
+from serve_app.jobs.views import time_view
+from serve_app.redaction import printable, redact
+
+T = TypeVar("T")
+
+
+def require(section: Section[T]) -> T:
+    """What is known; raises ``Unavailable`` with the reason when it is not."""
+    if isinstance(section, Unknown):
+        raise Unavailable(section.reason, code="ray_unavailable")
+    return section.value
+
+
+def not_found(wanted: str) -> NotFound:
+    """There is no such job, in no session."""
+    return NotFound(f"There is no job {redact(printable(wanted)[:80])!r}.", code="job_not_found")
+
+
+def told(seen: Seen) -> dict[str, Any]:
+    """When it was seen, and what is missing or old in it."""
+    return {"as_of": time_view(seen.snapshot.taken_at), "degraded": list(seen.degraded)}

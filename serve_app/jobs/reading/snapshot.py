@@ -1,0 +1,154 @@
+"""One look at the cluster: every source asked at once, each with its own deadline, each allowed to fail alone.
+
+``ray_rows`` translates what comes back; this and the inspector's tasks summary are all that is read for judging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from serve_app.cluster.dashboard import Listing
+from serve_app.errors import AppError
+from serve_app.jobs.models import (
+    ActorFacts,
+    DriverExit,
+    JobFacts,
+    Known,
+    NodeFacts,
+    Section,
+    ServeFacts,
+    Snapshot,
+    Unknown,
+)
+from serve_app.jobs.reading.rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts, waiting_actors
+
+T = TypeVar("T")
+_MOST_JOBS = 100_000
+_MANY_ROWS = 500
+_NOT_PLACED = "PENDING_CREATION"
+
+
+class Source(Protocol):
+    """The questions that a look asks; ``dashboard.DashboardClient`` answers them, tests replay recorded answers."""
+
+    async def jobs(self) -> list[Any]: ...
+
+    async def drivers_of_workers(self) -> Listing: ...
+
+    async def actors(self, **equals: str) -> Listing: ...
+
+    async def waiting_actors(self) -> Listing: ...
+
+    async def nodes(self) -> Listing: ...
+
+    async def serve_applications(self) -> dict[str, Any]: ...
+
+
+Free = Callable[[], Awaitable[Section[Mapping[str, float]]]]
+
+
+async def collect(
+    client: Source,
+    now: datetime,
+    *,
+    own_job_id: str | None = None,
+    previous: Snapshot | None = None,
+    retained_jobs: int = _MOST_JOBS,
+    free: Free | None = None,
+    known_actors: Known[tuple[ActorFacts, ...]] | None = None,
+) -> Snapshot:
+    """Look once. A source that fails is ``Unknown`` with its reason; nothing is raised, and no job is made in Ray.
+
+    Jobs that had ended in ``previous`` are taken over, and of more than ``retained_jobs`` those on their way
+    and the newest are kept. ``free`` tells unused resources; as the waiting actors, it is asked when a job is pending.
+    With ``known_actors`` the actor table is not listed.
+    """
+    known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
+    jobs, exits, actors, nodes, serve = await asyncio.gather(
+        _section(client.jobs(), lambda rows: _jobs(rows, known, retained_jobs)),
+        _section(client.drivers_of_workers(), lambda listing: _exits(listing, previous)),
+        _told(known_actors) if known_actors is not None else _section(_actors(client), _actor_table),
+        _section(client.nodes(), _nodes),
+        _section(client.serve_applications(), _serve),
+    )
+    snapshot = Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
+    if not _something_waits(snapshot):
+        return snapshot
+    waiting, available = await asyncio.gather(
+        _section(client.waiting_actors(), lambda listing: Known(waiting_actors(listing.rows), listing.note)),
+        _not_asked() if free is None else free(),
+    )
+    return replace(snapshot, waiting=waiting, free=available)
+
+
+def _something_waits(snapshot: Snapshot) -> bool:
+    jobs, actors = snapshot.jobs, snapshot.actors
+    if isinstance(jobs, Known) and any(job.status == "PENDING" for job in jobs.value):
+        return True
+    return isinstance(actors, Known) and any(actor.state == _NOT_PLACED for actor in actors.value)
+
+
+async def _told(known: Section[T]) -> Section[T]:
+    return known
+
+
+def _actor_table(listing: Listing) -> Known[tuple[ActorFacts, ...]]:
+    return Known(actor_facts(listing.rows), listing.note)
+
+
+async def _not_asked() -> Section[Mapping[str, float]]:
+    return Unknown("not asked")
+
+
+async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
+    try:
+        answer = await asked
+    except AppError as error:
+        return Unknown(error.detail)
+    rows = answer.rows if isinstance(answer, Listing) else answer
+    # Translating thousands of rows takes as long as many requests; in a thread they take turns.
+    return await asyncio.to_thread(convert, answer) if len(rows) > _MANY_ROWS else convert(answer)
+
+
+async def _actors(client: Source) -> Listing:
+    """All actors. Where Ray cuts the list, the living are asked for again: Serve's must not be among the missing."""
+    listing = await client.actors()
+    if listing.note is None:
+        return listing
+    alive = await client.actors(state="ALIVE")
+    by_id = {row.get("actor_id"): row for row in (*listing.rows, *alive.rows) if isinstance(row, dict)}
+    return Listing(list(by_id.values()), listing.note)
+
+
+def _jobs(rows: Iterable[Any], known: Mapping[str, JobFacts], retained: int) -> Known[tuple[JobFacts, ...]]:
+    every = list(rows)
+    if len(every) <= retained:
+        return Known(tuple(job_facts(row, known) for row in every))
+    kept = sorted(every, key=_importance, reverse=True)[:retained]
+    note = f"{retained} of {len(every)} jobs are kept: those on their way, and the newest."
+    return Known(tuple(job_facts(row, known) for row in kept), note)
+
+
+def _importance(row: Any) -> tuple[bool, int]:
+    if not isinstance(row, dict):
+        return (False, 0)
+    started = row.get("start_time")
+    return (row.get("status") in ("RUNNING", "PENDING"), started if isinstance(started, int) else 0)
+
+
+def _exits(listing: Listing, previous: Snapshot | None) -> Known[Mapping[str, DriverExit]]:
+    """Rows that say what they said are the same objects as before, so that later comparisons cost nothing."""
+    before = previous.driver_exits.value if previous and isinstance(previous.driver_exits, Known) else {}
+    return Known(driver_exits(listing.rows, before), listing.note)
+
+
+def _nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:
+    return Known(node_facts(listing.rows), listing.note)
+
+
+def _serve(details: Mapping[str, Any]) -> Known[ServeFacts]:
+    return Known(serve_facts(details))

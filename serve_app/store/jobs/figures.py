@@ -1,0 +1,78 @@
+"""What the history of jobs tells in numbers: rates over windows, durations, and the past runs of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.jobs.judging.kinds import NOT_COUNTED
+from serve_app.store.bounds import checked_name
+from serve_app.store.tables import jobs
+
+MAX_SERIES = 100
+# The newest runs of a series tell what is usual now; more would tell what once was.
+RUNS_OF_A_SERIES = 500
+MAX_DURATIONS = 20_000
+MAX_CAUSES = 20
+# Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
+_TIMED = ("succeeded", "ended_unknown")
+
+Json = dict[str, Any]
+
+
+async def ended_since(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
+    """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
+    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty.
+    """
+    ended = jobs.c.ended_us >= since_us
+    groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
+    counts = await connection.execute(select(*groups, func.count()).where(ended).group_by(*groups))
+    if counts_only:
+        return {"counts": [list(row) for row in counts], "durations": [], "causes": []}
+    timed = ended & jobs.c.outcome.in_(_TIMED) & jobs.c.duration_s.is_not(None)
+    newest = select(jobs.c.kind, jobs.c.duration_s).where(timed).order_by(jobs.c.ended_us.desc()).limit(MAX_DURATIONS)
+    number = func.count()
+    # A diagnosis tells more than the exit code, unless it says that it does not know.
+    cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
+    causes = (
+        select(cause, number, func.max(jobs.c.id))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
+        .group_by(cause)
+        .order_by(number.desc(), cause)
+        .limit(MAX_CAUSES)
+    )
+    return {
+        "counts": [list(row) for row in counts],
+        "durations": [list(row) for row in await connection.execute(newest)],
+        "causes": [list(row) for row in await connection.execute(causes)],
+    }
+
+
+async def past_runs(connection: AsyncConnection, series: Sequence[str]) -> dict[str, Json]:
+    """By series, at most ``MAX_SERIES``: durations of the newest runs that ended by themselves, and the last times."""
+    found = {}
+    for name in [checked_name("series", each[:256]) for each in series[:MAX_SERIES]]:
+        same = jobs.c.series == name
+        timed = same & jobs.c.outcome.in_(_TIMED) & jobs.c.duration_s.is_not(None) & jobs.c.ended_us.is_not(None)
+        newest = select(jobs.c.duration_s).where(timed).order_by(jobs.c.ended_us.desc()).limit(RUNS_OF_A_SERIES)
+        started_us = await connection.scalar(select(func.max(jobs.c.started_us)).where(same))
+        succeeded = same & (jobs.c.outcome == "succeeded")
+        succeeded_us = await connection.scalar(select(func.max(jobs.c.ended_us)).where(succeeded))
+        found[name] = {
+            "durations_s": [row.duration_s for row in await connection.execute(newest)],
+            "last_started_us": started_us,
+            "last_succeeded_us": succeeded_us,
+        }
+    return found
+
+
+async def count(connection: AsyncConnection) -> Json:
+    """How many jobs are kept, by kind, outcome and verdict."""
+    answer: Json = {"total": await connection.scalar(select(func.count()).select_from(jobs))}
+    for name, column in (("by_kind", jobs.c.kind), ("by_outcome", jobs.c.outcome), ("by_verdict", jobs.c.verdict)):
+        rows = await connection.execute(select(column, func.count()).group_by(column).limit(100))
+        answer[name] = {row[0]: row[1] for row in rows}
+    return answer

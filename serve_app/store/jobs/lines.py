@@ -1,0 +1,154 @@
+"""The history of jobs as JSON lines: one job a line, whole, so that it can be moved between databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.errors import InvalidInput
+from serve_app.store.dialect import insert
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+
+FORMAT = 1
+PAGE = 200
+# The longest that an export makes: each character of the texts beside the content may take twelve, as an escape.
+MAX_LINE_CHARS = 2_097_152
+MAX_CONTENT_LINE_CHARS = 4 * MAX_CONTENT_CHARS
+
+_Name = Field(max_length=600)
+_OptionalName = Field(default=None, max_length=600)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TransitionLine(_Strict):
+    """One change of judgement."""
+
+    at: AwareDatetime = Field(strict=False)
+    status: str = _Name
+    outcome: str = _Name
+    verdict: str = _Name
+    rule: str = _Name
+    reason: str = Field(max_length=2_000)
+
+
+class JobLine(_Strict):
+    """One line: a job with all that the history has of it."""
+
+    format: int = Field(ge=FORMAT, le=FORMAT)
+    key: str = _Name
+    session: str = Field(min_length=1, max_length=256)
+    id: str = _Name
+    job_id: str | None = _OptionalName
+    submission_id: str | None = _OptionalName
+    kind: str = _Name
+    series: str = _Name
+    status: str = _Name
+    outcome: str = _Name
+    verdict: str = _Name
+    rule: str = _Name
+    cause: str | None = _OptionalName
+    started_us: int = Field(ge=-1, lt=2**62)
+    name: str = _Name
+    ended_us: int | None = Field(default=None, ge=0, lt=2**62)
+    duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    content: dict[str, Any]
+    searchable: str = Field(max_length=16_000)
+    log_excerpt: str | None = Field(default=None, max_length=MAX_LOG_EXCERPT_CHARS)
+    code: str | None = _OptionalName
+    diagnosis: dict[str, Any] | None = None
+    first_seen_at: AwareDatetime = Field(strict=False)
+    updated_at: AwareDatetime = Field(strict=False)
+    transitions: tuple[TransitionLine, ...] = Field(default=(), max_length=MAX_TRANSITIONS, strict=False)
+
+
+async def export_page(connection: AsyncConnection, after: str) -> list[dict[str, Any]]:
+    """At most ``PAGE`` jobs whose keys come after this one, in the order of their keys."""
+    rows = await connection.execute(select(jobs).where(jobs.c.key > after).order_by(jobs.c.key).limit(PAGE))
+    found = {row["key"]: _line(dict(row)) for row in rows.mappings()}
+    steps = select(job_transitions).where(job_transitions.c.key.in_(found)).order_by(job_transitions.c.number.desc())
+    for step in (await connection.execute(steps)).mappings():
+        told = found[step["key"]]["transitions"]
+        if len(told) < MAX_TRANSITIONS:
+            names = ("status", "outcome", "verdict", "rule", "reason")
+            told.insert(0, {"at": rfc3339(step["at"]), **{name: step[name] for name in names}})
+    return list(found.values())
+
+
+async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequence[str]) -> int:
+    """Write lines that ``export_page`` made; a job that is here already stays unless the line is newer.
+
+    Gives how many were written; raises ``InvalidInput`` for a line that is none, and then nothing is written.
+    """
+    written = 0
+    for number, text in enumerate(lines, 1):
+        line = _parsed(number, text)
+        seen = {"first_seen_at": line.first_seen_at, "last_seen_at": line.updated_at, "closed_at": None}
+        await connection.execute(
+            insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
+        )
+        values = line.model_dump(exclude={"format", "transitions"})
+        values["content"] = json.dumps(line.content, separators=(",", ":"))
+        values["diagnosis"] = None if line.diagnosis is None else json.dumps(line.diagnosis, separators=(",", ":"))
+        statement = insert(connection, jobs).values(**values)
+        done = await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["key"],
+                set_={name: statement.excluded[name] for name in values if name != "key"},
+                where=jobs.c.updated_at < line.updated_at,
+            ).returning(jobs.c.key)
+        )
+        if done.first() is None:
+            continue
+        written += 1
+        await connection.execute(delete(job_transitions).where(job_transitions.c.key == line.key))
+        steps = [{"key": line.key, **step.model_dump()} for step in line.transitions]
+        if steps:
+            await connection.execute(job_transitions.insert(), steps)
+    return written
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: rfc3339(row[name]) for name in ("first_seen_at", "updated_at")}
+    diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
+    content = json.loads(row["content"])
+    return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}
+
+
+def _parsed(number: int, text: str) -> JobLine:
+    if len(text) > MAX_LINE_CHARS:
+        raise InvalidInput(f"line {number} is longer than {MAX_LINE_CHARS} characters.", line=number)
+    try:
+        line = JobLine.model_validate(json.loads(text))
+        # What could not be told as text could not be answered either.
+        if len(json.dumps([line.content, line.diagnosis], allow_nan=False)) > MAX_CONTENT_LINE_CHARS:
+            raise ValueError(f"its content is longer than {MAX_CONTENT_LINE_CHARS} characters")
+        if _holds_nul(line.model_dump()):
+            raise ValueError("it holds a NUL character")
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(f"line {number} is no job: {place}: {first['msg']}.", line=number) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"line {number} is no job: {str(error)[:200]}.", line=number) from None
+    if line.key != f"{line.session}/{line.id}" or not isinstance(line.content.get("row"), dict):
+        raise InvalidInput(f"line {number} is no job: its key or its content does not fit.", line=number)
+    return line
+
+
+def _holds_nul(value: Any) -> bool:
+    """Looked for in the texts themselves: a log may well have the six characters of NUL's escape in it."""
+    if isinstance(value, dict):
+        return any(_holds_nul(name) or _holds_nul(inner) for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value

@@ -1,0 +1,435 @@
+"""The history of jobs on SQLite and on PostgreSQL alike: each test runs on both, on a database of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from serve_app import history
+from serve_app.errors import InvalidInput
+from serve_app.store.engine import create_engine
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.store import Store
+from serve_app.store.tables import job_transitions
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NOON_US = round(NOON.timestamp() * 1_000_000)
+SECOND_US = 1_000_000
+EVERYTHING: dict[str, Any] = {"limit": 500}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(database: str, clock: Clock) -> AsyncIterator[Store]:
+    opened = await Store.open(database, now=clock)
+    yield opened
+    await opened.close()
+
+
+def record(
+    id: str, *, session: str = "s1", began_s: float = 0, took_s: float | None = 5, **changes: Any
+) -> dict[str, Any]:
+    """A job that began so many seconds after noon; ``took_s`` None: it runs."""
+    outcome = "running" if took_s is None else "succeeded"
+    values: dict[str, Any] = {
+        "key": f"{session}/{id}",
+        "session": session,
+        "id": id,
+        "job_id": None,
+        "submission_id": id,
+        "kind": "user",
+        "series": "user:train",
+        "status": outcome.upper(),
+        "outcome": outcome,
+        "verdict": "OK",
+        "rule": outcome,
+        "reason": f"It {outcome}.",
+        "cause": None,
+        "started_us": NOON_US + round(began_s * SECOND_US),
+        "name": f"{id}@{session}",
+        "ended_us": None if took_s is None else NOON_US + round((began_s + took_s) * SECOND_US),
+        "duration_s": took_s,
+        "searchable": f"{id}\npython Train.py",
+        **changes,
+    }
+    row = {name: values[name] for name in ("id", "session", "kind", "status", "outcome", "verdict", "rule", "reason")}
+    return {**values, "content": {"row": {**row, "entrypoint": "python Train.py", "metadata": {}}, "evidence": []}}
+
+
+async def ids(store: Store, **asked: Any) -> list[str]:
+    return [each["row"]["id"] for each in await store.list_jobs({**EVERYTHING, **asked})]
+
+
+async def test_a_job_is_there_once_with_its_transitions(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    clock.now += timedelta(seconds=3)
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    clock.now += timedelta(seconds=3)
+    await store.save_jobs("s1", [record("a", outcome="failed", verdict="BAD", rule="failed", reason="It failed.")])
+    found = await store.find_job("a")
+    assert found is not None
+    assert (found["row"]["outcome"], found["first_seen_at"]) == ("failed", "2026-01-01T12:00:00+00:00")
+    assert found["transitions"] == [
+        {
+            "at": "2026-01-01T12:00:00+00:00",
+            "status": "RUNNING",
+            "outcome": "running",
+            "verdict": "OK",
+            "rule": "running",
+            "reason": "It running.",
+        },
+        {
+            "at": "2026-01-01T12:00:06+00:00",
+            "status": "SUCCEEDED",
+            "outcome": "failed",
+            "verdict": "BAD",
+            "rule": "failed",
+            "reason": "It failed.",
+        },
+    ]
+    assert await store.job_transitions("s1/a") == found["transitions"]
+    assert await ids(store) == ["a"]
+
+
+async def test_an_id_of_two_sessions_is_two_jobs(store: Store) -> None:
+    await store.save_jobs("s1", [record("01000000", began_s=0)])
+    await store.save_jobs("s2", [record("01000000", session="s2", began_s=9)])
+    assert [each["key"] for each in await store.list_jobs(EVERYTHING)] == ["s2/01000000", "s1/01000000"]
+    newest, older = await store.find_job("01000000"), await store.find_job("01000000", "s1")
+    assert newest is not None
+    assert older is not None
+    assert (newest["key"], older["key"]) == ("s2/01000000", "s1/01000000")
+    assert await store.find_job("01000000", "s3") is None
+
+
+async def test_pages_cover_the_list_and_filters_hold(store: Store) -> None:
+    made = [
+        record(
+            f"j{number:03}",
+            began_s=number // 2,
+            kind=("user", "nightly")[number % 2],
+            outcome=("succeeded", "failed")[number % 3 == 0],
+            verdict=("OK", "BAD")[number % 3 == 0],
+        )
+        for number in range(60)
+    ]
+    await store.save_jobs("s1", made)
+    every = await ids(store)
+    assert every == [
+        each["id"] for each in sorted(made, key=lambda each: (each["started_us"], each["name"]), reverse=True)
+    ]
+    seen, after = [], None
+    while True:
+        page = await store.list_jobs({"limit": 7, "after": after})
+        seen += [each["row"]["id"] for each in page]
+        if len(page) < 7:
+            break
+        after = (page[-1]["started_us"], page[-1]["name"])
+    assert seen == every
+    wanted = {"kinds": ["nightly"], "outcomes": ["failed"], "verdicts": ["BAD", "WARN"]}
+    assert await ids(store, **wanted) == [id for id in every if int(id[1:]) % 2 == 1 and int(id[1:]) % 3 == 0]
+    between = {"since_us": NOON_US + 3 * SECOND_US, "until_us": NOON_US + 5 * SECOND_US}
+    assert await ids(store, **between) == ["j009", "j008", "j007", "j006"]
+    assert await ids(store, text="J05") == [f"j05{digit}" for digit in reversed(range(10))]
+    assert await ids(store, text="TRAIN.PY", limit=1) == ["j059"]
+    assert await ids(store, text="%") == []
+
+
+async def test_a_job_without_a_start_is_the_oldest_and_not_in_a_window(store: Store) -> None:
+    await store.save_jobs("s1", [record("none", started_us=-1), record("a")])
+    assert await ids(store) == ["a", "none"]
+    assert await ids(store, until_us=NOON_US + SECOND_US) == ["a"]
+
+
+async def test_what_a_session_left_open_is_lost_when_nobody_sees_it_any_more(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None), record("b")])
+    clock.now += timedelta(seconds=200)
+    await store.save_jobs("s2", [record("c", session="s2", took_s=None)])
+    assert await store.close_sessions("s2") == []
+    clock.now += timedelta(seconds=200)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    assert await store.close_sessions("s2") == []
+    lost = await store.find_job("a")
+    assert lost is not None
+    assert (lost["row"]["outcome"], lost["row"]["verdict"], lost["row"]["rule"]) == ("lost", "WARN", "session-over")
+    assert [each["outcome"] for each in lost["transitions"]] == ["running", "lost"]
+    assert await ids(store, outcomes=["running"]) == ["c"]
+    # It was only out of sight: the next look puts it right.
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    assert await ids(store, outcomes=["running"]) == ["c", "a"]
+
+
+async def test_what_was_lost_counts_as_ended_when_its_session_was_last_seen(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    assert (await store.jobs_ended_since(NOON_US))["counts"] == [["user", "lost", "WARN", 1]]
+    assert (await store.jobs_ended_since(NOON_US))["causes"] == [["session-over", 1, "a"]]
+    assert (await store.jobs_ended_since(NOON_US + 1))["counts"] == []
+
+
+async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    clock.now += timedelta(seconds=301)
+    assert await store.save_jobs("s2", []) is False
+    assert await store.close_sessions("s2") == ["s1"]
+    assert await store.save_jobs("s1", []) is True
+    assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
+    found = await store.find_job("a")
+    assert found is not None
+    assert [each["outcome"] for each in found["transitions"]] == ["running", "lost", "running"]
+    assert await store.open_jobs("s1") == ["s1/a"]
+    assert (await store.jobs_ended_since(0))["counts"] == []
+
+
+async def test_a_transition_is_of_the_time_when_it_was_judged(store: Store, clock: Clock) -> None:
+    clock.now += timedelta(minutes=10)
+    await store.save_jobs("s1", [record("a", took_s=None, seen_us=NOON_US + SECOND_US)])
+    await store.save_jobs("s1", [record("a", seen_us=NOON_US + 6 * SECOND_US)])
+    # A clock that is ahead of the store's.
+    await store.save_jobs("s1", [record("a", rule="other", seen_us=NOON_US + 3_600 * SECOND_US)])
+    times = [each["at"] for each in await store.job_transitions("s1/a")]
+    assert times == ["2026-01-01T12:00:01+00:00", "2026-01-01T12:00:06+00:00", "2026-01-01T12:10:00+00:00"]
+
+
+async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> None:
+    failed = {"outcome": "failed", "verdict": "BAD", "rule": "failed"}
+    unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown"}
+    await store.save_jobs("s1", [record("a", **failed), record("b", **unknown)])
+    await store.save_jobs("s1", [record("a", **unknown), record("b", **failed)])
+    assert await ids(store, outcomes=["failed"]) == ["b", "a"]
+    assert [each["outcome"] for each in await store.job_transitions("s1/a")] == ["failed"]
+
+
+async def test_what_ray_no_longer_lists_is_over(store: Store) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None), record("b", took_s=None)])
+    assert sorted(await store.open_jobs("s1")) == ["s1/a", "s1/b"]
+    await store.close_unseen_jobs("s1", ["s1/a"])
+    await store.close_unseen_jobs("s2", ["s1/b"])
+    assert await store.open_jobs("s1") == ["s1/b"]
+    assert await ids(store, outcomes=["ended_unknown"]) == ["a"]
+
+
+async def test_retention_by_age_and_by_count_spares_what_runs(store: Store, clock: Clock) -> None:
+    made = [record(f"j{number}", began_s=number * 3600) for number in range(10)]
+    await store.save_jobs("s1", [*made, record("server", began_s=-9, took_s=None)])
+    clock.now += timedelta(hours=12)
+    assert await store.forget_jobs(7 / 24, 1000) == 5
+    assert await ids(store) == ["j9", "j8", "j7", "j6", "j5", "server"]
+    assert await store.job_transitions("s1/j0") == []
+    assert await store.forget_jobs(100, 2, batch=2) == 2
+    assert await store.forget_jobs(100, 2) == 1
+    assert await ids(store) == ["j9", "j8", "server"]
+
+
+async def test_retention_by_age_takes_what_was_lost_too(store: Store, clock: Clock) -> None:
+    await store.save_jobs("s1", [record("lost", took_s=None)])
+    await store.save_jobs("s2", [record("gone", session="s2", took_s=None), record("runs", session="s2", took_s=None)])
+    clock.now += timedelta(hours=1)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    await store.close_unseen_jobs("s2", ["s2/gone"])
+    clock.now += timedelta(days=1)
+    assert await store.forget_jobs(2, 1000) == 0
+    clock.now += timedelta(days=1, seconds=1)
+    assert await store.forget_jobs(2, 1000) == 2
+    assert await ids(store) == ["runs"]
+
+
+async def test_figures(store: Store) -> None:
+    bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    await store.save_jobs(
+        "s1",
+        [
+            record("old", began_s=-999),
+            *(record(f"good{number}", took_s=number + 1) for number in range(3)),
+            record("bad1", **bad),
+            record("bad2", **bad),
+            record("repaired", **{**bad, "verdict": "OK"}),
+            # Nobody wanted it done.
+            record("tool", **{**bad, "kind": "observer"}),
+            record("runs", took_s=None),
+        ],
+    )
+    found = await store.jobs_ended_since(NOON_US)
+    assert sorted(found["counts"]) == [
+        ["observer", "failed", "BAD", 1],
+        ["user", "failed", "BAD", 2],
+        ["user", "failed", "OK", 1],
+        ["user", "succeeded", "OK", 3],
+    ]
+    assert sorted(found["durations"]) == [["user", 1.0], ["user", 2.0], ["user", 3.0]]
+    assert found["causes"] == [["exit code 1", 2, "bad2"]]
+    assert await store.jobs_ended_since(NOON_US, True) == {"counts": found["counts"], "durations": [], "causes": []}
+    runs = await store.past_runs(["user:train", "none"])
+    assert sorted(runs["user:train"].pop("durations_s")) == [1.0, 2.0, 3.0, 5.0]
+    assert runs == {
+        "user:train": {"last_started_us": NOON_US, "last_succeeded_us": NOON_US + 3 * SECOND_US},
+        "none": {"durations_s": [], "last_started_us": None, "last_succeeded_us": None},
+    }
+    counts = await store.count_jobs()
+    assert (counts["total"], counts["by_outcome"]) == (9, {"failed": 4, "running": 1, "succeeded": 4})
+
+
+async def test_everything_is_bounded(store: Store) -> None:
+    huge = record("huge")
+    huge["content"] = {"row": {**huge["content"]["row"], "metadata": {"a": "x" * MAX_CONTENT_CHARS}}, "evidence": []}
+    await store.save_jobs("s1", [huge])
+    for number in range(MAX_TRANSITIONS + 5):
+        await store.save_jobs("s1", [record("flaps", rule=f"rule-{number}")])
+    await store.save_log_excerpt("s1/flaps", "early " + "x" * MAX_LOG_EXCERPT_CHARS + "the end \ud800\0")
+    found, cut = await store.find_job("flaps"), await store.find_job("huge")
+    assert found is not None
+    assert cut is not None
+    assert (len(found["transitions"]), found["transitions"][-1]["rule"]) == (
+        MAX_TRANSITIONS,
+        f"rule-{MAX_TRANSITIONS + 4}",
+    )
+    assert len(found["log_excerpt"]) <= MAX_LOG_EXCERPT_CHARS
+    assert "the end" in found["log_excerpt"]
+    assert "early" not in found["log_excerpt"]
+    assert cut["row"]["metadata"] == {}
+    assert await store.delete_job("s1/flaps") is True
+    assert await store.delete_job("s1/flaps") is False
+
+
+async def test_hostile_text_comes_back_or_is_made_storable(store: Store) -> None:
+    texts = ["%_'\"\\;--", "\u202e\u0000", "\ud800", "Grüße 你好"]
+    for number, text in enumerate(itertools.chain(texts)):
+        await store.save_jobs("s1", [record(f"j{number}", series=f"user:{text}", searchable=text, reason=text)])
+    assert len(await ids(store)) == len(texts)
+    assert await ids(store, text="grüße") == ["j3"]
+
+
+async def test_export_and_import_between_databases(
+    store: Store, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await store.save_jobs("s1", [record(f"j{number:03}") for number in range(450)])
+    await store.save_jobs("s1", [record("j001", outcome="failed", verdict="BAD", rule="failed")])
+    await store.save_log_excerpt("s1/j001", "the end of its log")
+    await store.save_diagnosis("s1/j001", diagnosed("app.import"))
+    out = tmp_path / "jobs.jsonl"
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    assert capsys.readouterr().err == "450 jobs exported\n450 jobs imported\n0 jobs imported\n"
+    copy = await Store.open(other)
+    try:
+        assert await copy.find_job("j001") == await store.find_job("j001")
+        assert await copy.list_jobs(EVERYTHING) == await store.list_jobs(EVERYTHING)
+    finally:
+        await copy.close()
+    lines = out.read_text().splitlines()
+    out.write_text("\n".join([*lines[:2], lines[2].replace('"kind":"user"', '"kind":7'), *lines[3:]]))
+    fresh = f"sqlite:///{tmp_path}/fresh.db"
+    assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", out) == 1
+    assert "line 3 is no job: kind: Input should be a valid string. 0 were imported." in capsys.readouterr().err
+    assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", tmp_path / "none") == 2
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, database: str, command: str, path: Path) -> int:
+    monkeypatch.setenv("SEEDCORE_DATABASE_URL", database)
+    return history.main([command, str(path)])
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[]", "{}", '{"format": 2}', "nonsense", '{"a": NaN}', "[" * 100_000], ids=lambda line: line[:12]
+)
+async def test_a_line_that_is_no_job_is_refused(store: Store, line: str) -> None:
+    with pytest.raises(InvalidInput, match="line 1 is no job"):
+        await store.import_jobs([line])
+    assert await store.list_jobs(EVERYTHING) == []
+
+
+async def test_what_was_exported_can_be_imported_whatever_its_log_says(
+    store: Store, clock: Clock, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MAX_TRANSITIONS):
+        clock.now += timedelta(seconds=1)
+        await store.save_jobs("s1", [record("a", rule=f"rule-{number}", reason="因" * 500, searchable="名" * 8_000)])
+    await store.save_log_excerpt("s1/a", '{"key": "\\u0000"}' + "志" * MAX_LOG_EXCERPT_CHARS)
+    await store.save_jobs("s1", [record("b")])
+    await store.save_log_excerpt("s1/b", '{"key": "\\u0000"}')
+    out = tmp_path / "jobs.jsonl"
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
+    assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
+    copy = await Store.open(other)
+    try:
+        for id in ("a", "b"):
+            assert await copy.find_job(id) == await store.find_job(id)
+    finally:
+        await copy.close()
+
+
+async def test_no_more_transitions_are_kept_than_are_told(store: Store, database: str) -> None:
+    await store.save_jobs("s1", [record("calm")])
+    for number in range(MAX_TRANSITIONS + 7):
+        await store.save_jobs("s1", [record("flaps", rule=f"rule-{number}")])
+    told = await store.job_transitions("s1/flaps")
+    assert [each["rule"] for each in told] == [f"rule-{number}" for number in range(7, MAX_TRANSITIONS + 7)]
+    assert len(await store.job_transitions("s1/calm")) == 1
+    engine = create_engine(database)
+    async with engine.connect() as connection:
+        kept = await connection.scalar(select(func.count()).select_from(job_transitions))
+    await engine.dispose()
+    assert kept == MAX_TRANSITIONS + 1
+
+
+async def test_a_submission_is_found_by_either_of_its_ids(store: Store) -> None:
+    await store.save_jobs("s1", [record("train", job_id="07000000"), record("other")])
+    by_id, by_job_id = await store.find_job("train"), await store.find_job("07000000", "s1")
+    assert by_id is not None
+    assert by_id == by_job_id
+    assert by_id["key"] == "s1/train"
+
+
+def diagnosed(code: str | None, **more: Any) -> dict[str, Any]:
+    return {"id": "a", "outcome": "failed", "diagnosis": {"code": code, **more}}
+
+
+async def test_a_diagnosis_is_kept_beside_the_job_and_stays(store: Store) -> None:
+    bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    await store.save_jobs("s1", [record("a", **bad), record("b", **bad), record("c", **bad)])
+    said = {key: diagnosed(code) for key, code in (("s1/a", "app.import"), ("s1/b", "unknown"), ("s1/c", None))}
+    assert [await store.save_diagnosis(key, each) for key, each in said.items()] == [True] * 3
+    assert await store.save_diagnosis("s1/none", diagnosed("app.import")) is False
+    assert await store.diagnoses(["s1/a", "s1/b", "s1/none"]) == {key: said[key] for key in ("s1/a", "s1/b")}
+    # Judged anew: what the diagnosis said is not lost with the row.
+    await store.save_jobs("s1", [record("a", **{**bad, "verdict": "WARN"})])
+    found = await store.find_job("a")
+    assert found is not None
+    assert (found["row"]["verdict"], found["row"]["code"], found["diagnosis"]) == ("WARN", "app.import", said["s1/a"])
+    codes = {each["row"]["id"]: each["row"]["code"] for each in await store.list_jobs(EVERYTHING)}
+    assert codes == {"a": "app.import", "b": "unknown", "c": None}
+    causes = (await store.jobs_ended_since(NOON_US))["causes"]
+    assert causes == [["exit code 1", 2, "c"], ["app.import", 1, "a"]]
+
+
+async def test_a_diagnosis_that_is_too_long_is_refused(store: Store) -> None:
+    await store.save_jobs("s1", [record("a")])
+    with pytest.raises(InvalidInput):
+        await store.save_diagnosis("s1/a", diagnosed("app.import", sentence="x" * 70_000))

@@ -1,0 +1,68 @@
+"""The decision of ``/ready``, by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve_app.api.health import Part, Readiness, readiness
+from tests.unit.fakes import initialization, organ
+
+STORE, JOBS = Part({"backend": "sqlite"}), Part({"degraded": []})
+FINE = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok"}
+
+
+def organism(*organs: Any, state: Any = None) -> Part:
+    return Part({"organs": organs or [organ("a", "Utility")], "initialization": state or initialization()})
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((STORE, organism(), JOBS), Readiness("ready", (), {**FINE, "a": "ready", "initialization": "succeeded"})),
+        (
+            (Part(None, "No."), Part(None, "Gone."), Part(None)),  # what blocks comes first
+            Readiness(
+                "not_ready",
+                ("store: No.", "organism manager: Gone.", "job inspector: no answer"),
+                {"store": "No.", "organism_manager": "Gone.", "job_inspector": "no answer"},
+            ),
+        ),
+        (
+            (STORE, organism(organ("a", "Utility", status="degraded", message="1 of 2.", desired_agent_count=2)), JOBS),
+            Readiness("degraded", ("a: 1 of 2.",), {**FINE, "a": "degraded", "initialization": "succeeded"}),
+        ),
+        (
+            (
+                STORE,
+                organism(
+                    organ("a", "Utility", status="degraded", message="1 of 2."),
+                    organ("b", "Utility", status="not_responding", message="None.", agent_count=0),
+                ),
+                Part({"degraded": ["tasks: slow"]}),
+            ),
+            Readiness(
+                "not_ready",
+                ("b: None.", "a: 1 of 2.", "job inspector: tasks: slow"),
+                {
+                    **FINE,
+                    "job_inspector": "degraded",
+                    "a": "degraded",
+                    "b": "not_responding",
+                    "initialization": "succeeded",
+                },
+            ),
+        ),
+    ],
+)
+def test_readiness(parts: tuple[Part, Part, Part], expected: Readiness) -> None:
+    assert readiness(*parts) == expected
+    assert expected.http_status == (503 if expected.status == "not_ready" else 200)
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "due", "waiting_for_person"])
+@pytest.mark.parametrize(("before", "status"), [(False, "not_ready"), (True, "degraded")])
+def test_initialization_blocks_until_it_has_succeeded_once(state: str, before: bool, status: str) -> None:
+    now = readiness(STORE, organism(state=initialization(state, sentence="Why.", succeeded_before=before)), JOBS)
+    assert (now.status, now.reasons, now.checks["initialization"]) == (status, ("initialization: Why.",), state)

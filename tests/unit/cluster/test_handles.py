@@ -1,0 +1,148 @@
+"""Items of a generator behind a handle: deadlines, errors, and that nobody goes on for a reader who left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from ray.serve._private.common import DeploymentID
+from ray.serve.exceptions import DeploymentUnavailableError
+
+from serve_app.cluster.handles import collect, stream
+from serve_app.errors import AppError, TooBusy
+
+
+class Remote:
+    """A method of a handle with ``stream=True``; it gives items, raises errors, and then waits forever."""
+
+    def __init__(self, *items: Any, ends: bool = True) -> None:
+        self.items = list(items)
+        self.ends = ends
+        self.cancelled = 0
+
+    def remote(self, *args: Any) -> Remote:
+        self.args = args
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self.items:
+            if self.ends:
+                raise StopAsyncIteration
+            await asyncio.Event().wait()
+        item = self.items.pop(0)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+class Replica:
+    """What Serve holds of one replica that was asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.cancelled = False
+
+    async def get_async(self) -> Any:
+        if self.answer is None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled = True
+                raise
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+class Broadcasting:
+    """A handle whose ``broadcast`` reaches the replicas given, or fails as a whole."""
+
+    def __init__(self, *replicas: Replica, failure: Exception | None = None, hangs: bool = False) -> None:
+        self.replicas = list(replicas)
+        self.failure = failure
+        self.hangs = hangs
+
+    def broadcast(self, name: str) -> Broadcasting:
+        return self
+
+    async def _fetch_replica_results_async(self) -> list[Replica]:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.replicas
+
+
+async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
+    hanging = Replica(None)
+    cancelled = Replica(asyncio.CancelledError())
+    handle = Broadcasting(Replica("a"), hanging, Replica(ValueError("no")), cancelled, Replica("d"))
+    assert await collect("Part", (handle, "status"), timeout_s=0.01) == ["a", "d"]
+    await asyncio.sleep(0)
+    assert hanging.cancelled
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        Broadcasting(),
+        Broadcasting(hangs=True),
+        Broadcasting(failure=DeploymentUnavailableError(DeploymentID("a", "b"))),
+    ],
+)
+async def test_nobody_answers(handle: Broadcasting) -> None:
+    assert await collect("Part", (handle, "status"), timeout_s=0.01) == []
+
+
+async def test_all_items() -> None:
+    remote = Remote(1, None, 3)
+    assert [item async for item in stream("Part", remote, "a", item_timeout_s=1)] == [1, None, 3]
+    assert (remote.args, remote.cancelled) == (("a",), 0)
+
+
+async def test_a_reader_who_leaves_ends_it_there() -> None:
+    remote = Remote(1, 2)
+    items = stream("Part", remote, item_timeout_s=1)
+    assert await anext(items) == 1
+    await items.aclose()
+    assert remote.cancelled == 1
+
+
+async def test_a_reader_who_is_cancelled_ends_it_there() -> None:
+    remote = Remote(ends=False)
+    waiting = asyncio.ensure_future(anext(stream("Part", remote, item_timeout_s=60)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert remote.cancelled == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TooBusy("Full."), "too_busy"),
+        (DeploymentUnavailableError(None), "unavailable"),  # type: ignore[arg-type]
+        (KeyError("a bug"), "part_failed"),
+    ],
+)
+async def test_errors_are_ours(error: Exception, code: str) -> None:
+    remote = Remote(1, error)
+    items = stream("Part", remote, item_timeout_s=1)
+    assert await anext(items) == 1
+    with pytest.raises(AppError) as raised:
+        await anext(items)
+    assert (raised.value.code, remote.cancelled) == (code, 1)
+
+
+async def test_each_item_has_a_deadline() -> None:
+    remote = Remote(1, ends=False)
+    items = stream("Part", remote, item_timeout_s=0.01)
+    assert await anext(items) == 1
+    with pytest.raises(AppError) as raised:
+        await anext(items)
+    assert (raised.value.status, remote.cancelled) == (504, 1)

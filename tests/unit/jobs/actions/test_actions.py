@@ -1,0 +1,260 @@
+"""Submit, stop, retry and delete over jobs in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from serve_app.errors import AppError, Unavailable, UpstreamFailed
+from serve_app.jobs.actions.actions import Actions
+from serve_app.jobs.models import JobType, Outcome
+from serve_app.settings import JobManagement
+from tests.unit.jobs.actions.fakes import Clock, FakeRay, driver, row
+
+BODY: dict[str, Any] = {"entrypoint": ["true"], "submission_id": "j"}
+
+
+def actions(ray: FakeRay, clock: Clock | None = None, **rules: Any) -> Actions:
+    clock = clock or Clock()
+    return Actions(
+        ray, ray.find, JobManagement(**{"enabled": True, **rules}), now=clock.now, clock=clock, pause=clock.pause,
+        make_id=lambda: "job-made",
+    )  # fmt: skip
+
+
+async def refusal(asked: Any) -> AppError:
+    with pytest.raises(AppError) as refused:
+        await asked
+    return refused.value
+
+
+@pytest.mark.parametrize("asked", ["submit", "stop", "retry", "delete"])
+async def test_off(asked: str) -> None:
+    ray = FakeRay(rows={"j": row()})
+    off = actions(ray, enabled=False)
+    error = await refusal(
+        {
+            "submit": lambda: off.submit(BODY),
+            "stop": lambda: off.stop("j", 1),
+            "retry": lambda: off.retry("j", True),
+            "delete": lambda: off.delete("j"),
+        }[asked]()
+    )
+    assert (error.status, error.code, ray.asked) == (403, "job_management_off", [])
+
+
+async def test_submit_once_twice_and_otherwise() -> None:
+    ray = FakeRay()
+    made = actions(ray)
+    first = {"id": "j", "submission_id": "j", "state": "PENDING", "created": True}
+    assert await made.submit(BODY) == first
+    assert await made.submit(BODY) == {**first, "created": False}
+    ray.jobs_by_id["j"]["status"] = "FAILED"
+    assert await made.submit(BODY) == {**first, "created": False, "state": "FAILED"}
+    error = await refusal(made.submit({**BODY, "entrypoint": ["false"]}))
+    assert (error.status, error.code, error.members) == (409, "id_taken", {"submission_id": "j"})
+    assert ray.count("submit") == 1
+    assert (await made.submit({"entrypoint": ["true"]}))["id"] == "job-made"
+
+
+async def test_two_submit_the_same_at_once() -> None:
+    ray = FakeRay()
+    look = ray.job
+
+    async def slow(id: str) -> Any:
+        await asyncio.sleep(0)
+        try:
+            return await look(id)
+        finally:
+            await asyncio.sleep(0)
+
+    ray.job = slow  # type: ignore[method-assign]
+    both = await asyncio.gather(*(actions(ray).submit(BODY) for _ in range(2)))
+    assert sorted(each["created"] for each in both) == [False, True]
+    assert ray.count("submit") == 2
+
+
+async def test_a_job_of_another_with_that_id() -> None:
+    for metadata in (None, {}, {"seedcore.request_hash": "other"}):
+        ray = FakeRay({"j": {"status": "RUNNING", "metadata": metadata}})
+        assert (await refusal(actions(ray).submit(BODY))).code == "id_taken"
+
+
+async def test_ray_does_not_answer_or_refuses() -> None:
+    ray = FakeRay(fail={"submit": Unavailable("No answer.")})
+    error = await refusal(actions(ray).submit(BODY))
+    assert (error.status, error.code, error.members) == (504, "submission_unknown", {"submission_id": "j"})
+    ray.fail = {"submit": UpstreamFailed("Refused.")}
+    assert (await refusal(actions(ray).submit(BODY))).detail == "Refused."
+
+
+# What the exception hook of a driver leaves, which may go on (a prompt).
+OVERWRITTEN = {"pid": 0, "start_time_ms": 0}
+
+
+def running(job_id: str | None = "02000000") -> FakeRay:
+    return FakeRay(
+        {"j": {"status": "RUNNING", "job_id": job_id}},
+        [driver("02000000", alive=True)],
+        rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)},
+    )
+
+
+async def test_a_stop_that_takes_its_time() -> None:
+    ray = running()
+
+    def happens(seconds: float) -> None:
+        if seconds >= 3:
+            ray.jobs_by_id["j"]["status"] = "STOPPED"
+        if seconds >= 4:
+            ray.drivers = [driver("02000000", alive=False)]
+
+    done = await actions(ray, Clock(on_pause=happens)).stop("j", 10)
+    assert done == {
+        "id": "j",
+        "submission_id": "j",
+        "status": "STOPPED",
+        "stopped": True,
+        "already": False,
+        "driver_gone": True,
+        "steps": [
+            {"at": f"2026-01-01T12:00:{at}.000+00:00", "what": what}
+            for at, what in (
+                ("00", "Ray's supervisor was told: SIGTERM now, SIGKILL after 3 s."),
+                ("00", "Ray says RUNNING."),
+                ("03", "Ray says STOPPED."),
+                ("04", "The worker table has the end of its driver."),
+            )
+        ],
+        "sentence": "It is over (STOPPED), and its driver is gone.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "job_id", "drivers", "stopped", "gone", "word"),
+    [
+        ("RUNNING", "02000000", [driver("02000000", alive=True)], False, False, "asking again does not hurry it"),
+        ("PENDING", None, [], False, None, "only once it starts"),
+        ("STOPPED", "02000000", [driver("02000000", alive=True)], False, False, "still alive by the worker table"),
+        ("STOPPED", "02000000", [], False, None, "is not known"),
+        ("STOPPED", None, [], True, None, "never connected to Ray"),
+        ("STOPPED", "02000000", [{**driver("02000000", alive=False), **OVERWRITTEN}], False, None, "is not known"),
+        ("SUCCEEDED", "02000000", [driver("02000000", alive=False)], True, True, "It is over (SUCCEEDED)"),
+    ],
+)
+async def test_how_far_a_stop_got(
+    status: str, job_id: str | None, drivers: list[Any], stopped: bool, gone: bool | None, word: str
+) -> None:
+    ray = running()
+    clock = Clock(on_pause=lambda _: ray.jobs_by_id["j"].update(status=status, job_id=job_id))
+    ray.drivers = drivers
+    done = await actions(ray, clock).stop("j", 2)
+    assert (done["stopped"], done["driver_gone"], done["status"]) == (stopped, gone, status)
+    assert word in done["sentence"]
+    assert clock.seconds <= 2.5
+
+
+async def test_that_ray_does_not_answer_is_no_death() -> None:
+    ray = running()
+    ray.fail = {"drivers": Unavailable("Ray's dashboard cannot be reached.")}
+    done = await actions(ray).stop("j", 1)
+    assert (done["stopped"], done["driver_gone"], done["status"]) == (False, None, "")
+    assert done["steps"][-1]["what"] == "Ray's dashboard cannot be reached."
+    assert done["sentence"] == "Ray could not be asked what became of it; look again."
+
+
+async def test_a_wait_is_bounded_and_a_supervisor_may_be_gone() -> None:
+    ray, clock = running(), Clock()
+    ray.supervised = False
+    done = await actions(ray, clock).stop("j", 1e9)
+    assert 30 <= clock.seconds <= 31
+    assert "nobody to tell" in done["steps"][0]["what"]
+
+
+async def test_stopping_what_is_over_changes_nothing() -> None:
+    ray = FakeRay({"j": {"status": "FAILED", "job_id": None}}, rows={"j": row()})
+    done = await actions(ray).stop("j", 10)
+    assert (done["already"], done["stopped"], ray.count("stop")) == (True, True, 0)
+
+
+async def test_what_ray_cannot_stop() -> None:
+    plain = row(type=JobType.DRIVER, submission_id=None, job_id="02000000", outcome=Outcome.RUNNING)
+    error = await refusal(actions(FakeRay(rows={"j": plain})).stop("j", 1))
+    assert (error.status, error.code, error.members) == (409, "not_a_submission", {"node_id": "n1", "pid": None})
+    lost = FakeRay({"j": {"status": "FAILED"}}, rows={"j": row(outcome=Outcome.RUNNING)})
+    assert (await refusal(actions(lost).stop("j", 1))).code == "supervisor_lost"
+    assert lost.count("stop") == 0
+    assert (await refusal(actions(FakeRay()).stop("none", 1))).code == "job_not_found"
+
+
+KILLED = {"status": "FAILED", "driver_exit_code": 137, "entrypoint": "x", "metadata": {"team": "a"}}
+
+
+async def test_a_retry_and_the_same_again() -> None:
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
+    made = actions(ray)
+    first = {
+        "id": "j-retry-1", "submission_id": "j-retry-1", "state": "PENDING", "created": True, "retry_of": "j",
+        "attempt": 1, "chance": "transient", "reason": "it was killed (exit code 137)",
+    }  # fmt: skip
+    assert await made.retry("j", False) == first
+    assert await made.retry("j", False) == {**first, "created": False}
+    assert ray.count("submit") == 1
+    ray.jobs_by_id["j-retry-1"]["status"] = "FAILED"
+    error = await refusal(made.retry("j", True))
+    assert (error.code, error.members) == ("already_retried", {"submission_id": "j-retry-1"})
+
+
+async def test_a_retry_does_not_take_the_job_of_another() -> None:
+    ray = FakeRay({"j": dict(KILLED), "j-retry-1": {"status": "RUNNING", "metadata": {}}}, rows={"j": row()})
+    assert (await refusal(actions(ray).retry("j", True))).code == "id_taken"
+
+
+class Past:
+    """Jobs that only the history knows."""
+
+    def __init__(self, **sessions: str) -> None:
+        self.rows = {id: {"id": id, "submission_id": id, "session": session} for id, session in sessions.items()}
+
+    async def find(self, wanted: str) -> dict[str, Any] | None:
+        row = self.rows.get(wanted)
+        return None if row is None else {"key": f"{row['session']}/{wanted}", "row": row}
+
+    async def forget(self, key: str) -> bool:
+        return self.rows.pop(key.partition("/")[2], None) is not None
+
+
+async def test_delete_what_only_the_history_knows() -> None:
+    past = Past(old="s0", gone="s1")
+    done = [await actions(FakeRay()).delete_past(id, past, "s1") for id in ("old", "gone")]
+    assert [each["sentence"] for each in done] == [
+        "It was of another session; the history has forgotten it.",
+        "Ray had forgotten it already; the history has forgotten it.",
+    ]
+    assert past.rows == {}
+    assert (await refusal(actions(FakeRay()).delete_past("old", past, "s1"))).code == "job_not_found"
+
+
+async def test_delete() -> None:
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
+    done = await actions(ray).delete("j")
+    assert (done["deleted"], ray.jobs_by_id) == (True, {})
+    for status in ("RUNNING", "FAILED"):
+        ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=Outcome.RUNNING)})
+        assert (await refusal(actions(ray).delete("j"))).code == "still_on_its_way"
+        assert ray.count("delete") == 0
+
+
+@pytest.mark.parametrize("asked", ["delete", "retry"])
+async def test_the_latest_look_may_be_older_than_what_ray_says(asked: str) -> None:
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    clock = Clock(on_pause=lambda seconds: ray.rows.update(j=row()) if seconds >= 2 else None)
+    made = actions(ray, clock)
+    done = await (made.delete("j") if asked == "delete" else made.retry("j", False))
+    assert (done.get("deleted") or done["created"], clock.seconds) == (True, 2)
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    made = actions(ray)
+    assert (await refusal(made.delete("j") if asked == "delete" else made.retry("j", True))).code == "not_concluded"
+    assert ray.count("submit") + ray.count("delete") == 0

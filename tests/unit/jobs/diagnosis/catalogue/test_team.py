@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from serve_app.jobs.diagnosis.catalogue.catalogue import built_in
+from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, catalogue_with, signatures_of_yaml
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
+from serve_app.jobs.diagnosis.models import CodeClass, Fields, Source, SourceKind
+
+LICENCE: dict[str, Any] = {
+    "name": "licence-expired",
+    "code": "acme.licence",
+    "title": "the solver's licence has expired",
+    "class": "permanent",
+    "contains": ["licence of the solver"],
+    "pattern": r"expired \d+ days ago",
+    "advice": ["Renew it."],
+    "matches": ["E: licence of the solver expired 3 days ago", "licence of the solver expired 12 days ago"],
+    "near_misses": ["licence of the solver expires in 3 days"],
+}
+
+
+def _yaml(*rows: dict[str, Any]) -> str:
+    return yaml.safe_dump(list(rows))
+
+
+def test_a_signature_of_ones_own_finds_its_cause() -> None:
+    catalogue = catalogue_with(signatures_of_yaml(_yaml(LICENCE)))
+    log = b"start\n(f pid=1) licence of the solver expired 3 days ago\n"
+    found = diagnose(Fields(), [Source("log", SourceKind.FILE, [log])], catalogue)
+    assert (found.code, found.title, found.code_class, found.advice, found.rule) == (
+        "acme.licence",
+        "the solver's licence has expired",
+        CodeClass.PERMANENT,
+        ("Renew it.",),
+        "licence-expired",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"matches": LICENCE["matches"][:1]}, "signature 'licence-expired': matches: Tuple should have at least 2"),
+        ({"near_misses": []}, "signature 'licence-expired': near_misses: Tuple should have at least 1 item"),
+        ({"pattern": r"(\d+)+x"}, "signature 'licence-expired': the pattern repeats a repetition"),
+        ({"unless": r"("}, "signature 'licence-expired': the pattern is no regular expression"),
+        ({"pattern": "expired"}, None),
+        ({"pattern": "expire"}, "it finds its near miss 'licence of the solver expires in 3 days'"),
+        ({"contains": ["licence of a solver"]}, "it does not find its own example 'E: licence of the solver"),
+        ({"contains": ["lic"]}, "signature 'licence-expired': contains.0: String should have at least 5 characters"),
+        ({"title": ""}, "the code 'acme.licence' is not in the vocabulary, so it needs a title and a class"),
+        ({"colour": "red"}, "signature 'licence-expired': colour: Extra inputs are not permitted"),
+        ({"role": "guess"}, "signature 'licence-expired': role"),
+    ],
+)
+def test_an_entry_that_is_not_right_is_refused_with_its_name(change: dict[str, Any], sentence: str | None) -> None:
+    text = _yaml({**LICENCE, **change})
+    if sentence is None:
+        assert len(signatures_of_yaml(text)) == 1
+        return
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        signatures_of_yaml(text)
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(ValueError, match="signature 'licence-expired' is there already"):
+        catalogue_with(signatures_of_yaml(_yaml(LICENCE, LICENCE)))
+    taken = built_in().signatures[0].name
+    with pytest.raises(ValueError, match=f"signature '{taken}' is there already"):
+        catalogue_with(signatures_of_yaml(_yaml({**LICENCE, "name": taken})))
+
+
+@pytest.mark.parametrize("text", ["{", "a: 1", "- 3", "!!python/object:os.system {}"])
+def test_what_is_no_list_of_entries_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"signature"):
+        signatures_of_yaml(text)
+
+
+def test_too_many_are_refused() -> None:
+    rows = [{**LICENCE, "name": f"n-{number}"} for number in range(MOST_SIGNATURES + 1)]
+    with pytest.raises(ValueError, match="at most 300 items"):
+        signatures_of_yaml(_yaml(*rows))
+
+
+def test_no_file_and_an_empty_one_are_the_built_in_ones() -> None:
+    assert catalogue_with(signatures_of_yaml("")) is built_in()

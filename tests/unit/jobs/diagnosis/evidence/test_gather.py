@@ -1,0 +1,234 @@
+"""What is gathered of a job, in which order, and what is said of what cannot be had."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from serve_app.cluster.private import UnknownRay
+from serve_app.errors import NotFound, Unavailable
+from serve_app.jobs.diagnosis.evidence import gather as module
+from serve_app.jobs.diagnosis.evidence.gather import Gathered, Gathering, Subject, status_of
+from serve_app.jobs.diagnosis.models import Fields
+from serve_app.jobs.models import DriverExit, JobRow, JobType, NodeFacts, Outcome
+from tests.unit.jobs.actions.fakes import row
+from tests.unit.jobs.diagnosis.fakes import AGENT, ENDED, ENDED_MS, STARTED, FakeEvidence, facts, nothing_kept, texts
+
+LOG = "job-driver-j.log"
+WORKER = "worker-aa-02000000-7"
+
+
+def submission(**changes: Any) -> JobRow:
+    return row(**{"job_id": "02000000", "started_at": STARTED, "ended_at": ENDED, **changes})
+
+
+async def gathered(
+    ray: FakeEvidence, subject: Subject | None = None, kept: str | None = None, agent: Any = AGENT
+) -> Gathered:
+    async def kept_log(row: JobRow) -> str | None:
+        return kept
+
+    def agent_of(node_id: str) -> str | None:
+        if isinstance(agent, Exception):
+            raise agent
+        return agent if isinstance(agent, str) else None
+
+    made = Gathering(ray, agent_of, kept_log, clock=lambda: 0.0)
+    return await made.gather(subject or Subject(submission(), facts()))
+
+
+async def test_the_row_of_ray_has_the_whole_message() -> None:
+    ray = FakeEvidence({"driver_agent_http_address": AGENT, "message": "long"}, {LOG: b"hello\n"})
+    found = await gathered(ray, Subject(row(entrypoint="python x.py"), facts()))
+    error = "JOB_ENTRYPOINT_COMMAND_ERROR"
+    assert found.fields == Fields("FAILED", error, 1, "long", "SUBMISSION", "python x.py")
+    assert await texts(found) == [(LOG, "driver", "hello\n")]
+    assert (found.unavailable, found.again) == ((), False)
+    # It never connected to Ray: there is no table to ask.
+    assert [name for name, _ in ray.asked] == ["job", "piece_of"]
+
+
+async def test_everything_that_tells_of_a_job() -> None:
+    ray = FakeEvidence(
+        files={
+            LOG: b"driver\n",
+            f"{WORKER}.err": b"err\n",
+            f"{WORKER}.out": b"out\n",
+            "worker-bb-02000000-8.err": b"other\n",
+            "worker-cc-03000000-9.err": b"of another job\n",
+        },
+        tables={
+            "actors": [
+                {"job_id": "02000000", "state": "DEAD", "actor_id": "a1", "node_id": "n2", "death_cause": {
+                    "creation_task_failure_context": {"formatted_exception_string": "ValueError: x"}}},
+                {"job_id": "02000000", "state": "DEAD", "actor_id": "a2", "death_cause": {
+                    "actor_died_error_context": {"error_message": "went", "reason": "OUT_OF_SCOPE"}}},
+                {"job_id": "03000000", "state": "DEAD", "actor_id": "a3", "death_cause": {"oom_context": {}}},
+            ],
+            "tasks": [
+                {"job_id": "02000000", "state": "FAILED", "task_id": "t2", "end_time_ms": 2,
+                 "error_type": "WORKER_DIED", "error_message": "second", "worker_id": "bb", "node_id": "n1"},
+                {"job_id": "02000000", "state": "FAILED", "task_id": "t1", "end_time_ms": 1,
+                 "error_type": "TASK_EXECUTION_EXCEPTION", "error_message": "first"},
+                {"job_id": "02000000", "state": "FAILED", "task_id": "t3", "end_time_ms": 3, "error_message": "mended"},
+                {"job_id": "02000000", "state": "FINISHED", "task_id": "t3"},
+            ],
+            "workers": [
+                {"worker_type": "WORKER", "worker_id": "aa", "exit_type": "SYSTEM_ERROR", "exit_detail": "killed",
+                 "end_time_ms": ENDED_MS - 5_000},
+                {"worker_type": "WORKER", "worker_id": "bb", "exit_type": "USER_ERROR", "end_time_ms": ENDED_MS + 1},
+                {"worker_type": "WORKER", "worker_id": "dd", "exit_type": "SYSTEM_ERROR", "end_time_ms": 1},
+            ],
+        },
+    )  # fmt: skip
+    exited = DriverExit("02000000", False, "SYSTEM_ERROR", "end of file", 7, STARTED, ENDED, "n1")
+    found = await gathered(ray, Subject(submission(), facts(), exited))
+    assert await texts(found) == [
+        (LOG, "driver", "driver\n"),
+        ("actor a1", "ray", "ValueError: x"),
+        ("task t1", "ray", "first"),
+        ("task t2", "ray", "WORKER_DIED: second"),
+        ("driver process", "ray", "SYSTEM_ERROR: end of file"),
+        ("worker aa", "ray", "SYSTEM_ERROR: killed"),
+        ("worker-bb-02000000-8.err", "worker", "other\n"),
+        ("worker-aa-02000000-7.err", "worker", "err\n"),
+        ("worker-aa-02000000-7.out", "worker", "out\n"),
+    ]
+    assert [argument for name, argument in ray.asked if name == "log_files"] == [
+        ("n1", "worker-*-02000000-*"),
+        ("n2", "worker-*-02000000-*"),
+    ]
+    assert (found.unavailable, found.again) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("ray", "kept", "unavailable", "again"),
+    [
+        (
+            FakeEvidence(),
+            "the end",
+            "The driver's log: its node does not have it any more; only its last lines were kept.",
+            False,
+        ),
+        (FakeEvidence(), None, "The driver's log: its node does not have it any more; nothing of it was kept.", False),
+        (
+            FakeEvidence(fail={"piece_of": Unavailable("The node cannot be asked.")}),
+            None,
+            "The driver's log: The node cannot be asked; nothing of it was kept.",
+            True,
+        ),
+    ],
+)
+async def test_a_log_that_is_gone(ray: FakeEvidence, kept: str | None, unavailable: str, again: bool) -> None:
+    found = await gathered(ray, Subject(row(), facts()), kept)
+    assert await texts(found) == ([("kept end of the driver's log", "driver", kept)] if kept else [])
+    assert (found.unavailable, found.again) == ((unavailable,), again)
+
+
+async def test_ray_that_does_not_answer_loses_nothing_else() -> None:
+    names = ("job", "actors", "tasks", "workers", "log_files")
+    ray = FakeEvidence(fail={name: Unavailable(f"{name}?") for name in names})
+    found = await gathered(ray, Subject(submission(), facts()), "the end")
+    assert await texts(found) == [("kept end of the driver's log", "driver", "the end")]
+    assert found.fields.driver_exit_code == 1
+    assert found.unavailable == (
+        "Ray's row of the job: job?",
+        "The driver's log: no node is known that has it; only its last lines were kept.",
+        "The actor table: actors?",
+        "The task table: tasks?",
+        "The worker table: workers?",
+        "Worker logs of node n1: log_files?",
+    )
+    assert found.again
+
+
+@pytest.mark.parametrize("agent", [None, UnknownRay("another"), "http://x/../y"])
+async def test_an_agent_that_is_not_known(agent: Any) -> None:
+    ray = FakeEvidence(files={LOG: b"", f"{WORKER}.err": b"err\n"})
+    found = await gathered(ray, agent=agent)
+    assert [name for name, _, _ in await texts(found)] == [LOG]
+    assert found.unavailable == ("Worker logs of node n1: its agent is not known.",)
+
+
+async def test_only_so_many_worker_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WORKER_LOGS", 2)
+    names = [f"worker-{number:02x}-02000000-7.{end}" for number in range(2) for end in ("err", "out")]
+    ray = FakeEvidence(files={LOG: b"", **dict.fromkeys(names, b"x")})
+    found = await gathered(ray)
+    assert [name for name, _, _ in await texts(found)] == [LOG, names[0], names[2]]
+    assert found.unavailable == ("Worker logs: 2 of 4 were looked at, those of failed tasks first.",)
+
+
+async def test_a_driver_that_was_started_by_hand() -> None:
+    by_hand = submission(type=JobType.DRIVER, submission_id=None, node_id=None)
+    found = await gathered(FakeEvidence(), Subject(by_hand, facts(type=JobType.DRIVER)))
+    assert await texts(found) == []
+    why = "The driver's output: Ray keeps none of a driver that was started by hand."
+    assert (found.unavailable, found.fields.type) == ((why,), "DRIVER")
+
+
+@pytest.mark.parametrize(
+    ("message", "exit_detail", "outcome", "wanted"),
+    [
+        ("plain", None, Outcome.FAILED, []),
+        ("runtime_env setup failed: no pip", None, Outcome.FAILED, ["runtime_env_setup-02000000.log"]),
+        ("plain", "raylet died", Outcome.FAILED, ["raylet.out (end)"]),
+        ("plain", None, Outcome.LOST, ["raylet.out (end)"]),
+    ],
+)
+async def test_logs_of_the_system_are_read_when_they_are_suspected(
+    monkeypatch: pytest.MonkeyPatch, message: str, exit_detail: str | None, outcome: Outcome, wanted: list[str]
+) -> None:
+    monkeypatch.setattr(module, "SYSTEM_LOG_BYTES", 9)
+    files = {LOG: b"", "runtime_env_setup-02000000.log": b"line\n", "raylet.out": b"earlier\nlast\n"}
+    driver = DriverExit("02000000", False, "INTENDED_USER_EXIT", exit_detail, 7, STARTED, ENDED, "n1")
+    subject = Subject(submission(outcome=outcome), facts(message=message), driver)
+    found = await texts(await gathered(FakeEvidence(files=files), subject))
+    assert [(name, text) for name, kind, text in found if kind == "system"] == [
+        (name, "last\n" if "raylet" in name else "line\n") for name in wanted
+    ]
+
+
+async def test_a_node_of_the_job_that_died_while_it_ran() -> None:
+    def node(node_id: str, state: str, after_s: float) -> NodeFacts:
+        ended_at = STARTED + timedelta(seconds=after_s)
+        return NodeFacts(node_id, "ip", False, state, "health check failed", None, ended_at, {}, {})
+
+    nodes = (node("n1", "DEAD", 60), node("n2", "DEAD", 60), node("n1", "DEAD", -60), node("n1", "ALIVE", 60))
+    found = await gathered(FakeEvidence(files={LOG: b""}), Subject(submission(), facts(), nodes=nodes))
+    assert (await texts(found))[1:] == [("node n1", "ray", "DEAD: health check failed")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.FAILED, "FAILED"),
+        (Outcome.LOST, "FAILED"),
+        (Outcome.STOPPED, "STOPPED"),
+        (Outcome.SUCCEEDED, "SUCCEEDED"),
+        (Outcome.RUNNING, "RUNNING"),
+        (Outcome.ENDED_UNKNOWN, None),
+    ],
+)
+def test_the_engine_is_told_what_is_proven(outcome: Outcome, status: str | None) -> None:
+    assert status_of(row(outcome=outcome, status="SUCCEEDED")) == status
+
+
+async def test_a_history_that_does_not_answer() -> None:
+    async def kept_log(row: JobRow) -> str | None:
+        raise Unavailable("The store is down.")
+
+    made = Gathering(FakeEvidence(fail={"piece_of": NotFound("no")}), lambda node_id: None, kept_log)
+    found = await made.gather(Subject(row(), facts()))
+    assert found.unavailable == (
+        "The driver's log: its node does not have it any more; the history: The store is down; nothing of it was kept.",
+    )
+
+
+async def test_a_job_with_nothing_at_all() -> None:
+    derived = row(type=JobType.NODE, submission_id=None, derived=True)
+    made = Gathering(FakeEvidence(), lambda node_id: None, nothing_kept)
+    found = await made.gather(Subject(derived))
+    assert (await texts(found), found.unavailable) == ([], ())

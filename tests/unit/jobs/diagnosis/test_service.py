@@ -1,0 +1,325 @@
+"""Diagnoses are made once, remembered, kept, and few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from serve_app.errors import AppError, DeadlineExceeded, Unavailable
+from serve_app.jobs.diagnosis import service as module
+from serve_app.jobs.diagnosis.evidence.files import FilePieces
+from serve_app.jobs.diagnosis.evidence.gather import Gathered, Subject
+from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Evidence, Fields, Source
+from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.models import JobRow, Outcome, Snapshot, Unknown
+from serve_app.jobs.reading.poll import Seen
+from tests.unit.jobs.actions.fakes import NOW, row
+
+SNAPSHOT = Snapshot(NOW, *[Unknown("not asked")] * 5)
+FOUND = Diagnosis(
+    "app.import-error", "module not found", "It imports what is not there.", Certainty.CERTAIN,
+    evidence=(Evidence("a.log", 3, "No module named 'x'"),), advice=("Install x.", "Or do without."),
+)  # fmt: skip
+
+
+@dataclass
+class World:
+    """The jobs, the history, the evidence and the engine in one."""
+
+    rows: dict[str, JobRow] = field(default_factory=dict)
+    stored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shelf: dict[str, dict[str, Any]] = field(default_factory=dict)
+    knows: bool = True
+    store_fails: AppError | None = None
+    gathered: list[str] = field(default_factory=list)
+    engine_asked: list[tuple[Fields, int]] = field(default_factory=list)
+    again: bool = False
+    error: Exception | None = None
+    gate: asyncio.Event | None = None
+    seconds: float = 0.0
+
+    async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
+        found = self.rows.get(wanted.partition("@")[0])
+        return None if found is None else (Seen(SNAPSHOT, [], {}, [], True), found)
+
+    async def gather(self, subject: Subject) -> Gathered:
+        self.gathered.append(subject.row.id)
+        if self.gate is not None:
+            await self.gate.wait()
+        files = FilePieces(_no_piece, asyncio.get_running_loop(), 0.0, 0, not_read=["Not all."], again=self.again)
+        return Gathered(Fields("FAILED"), files)
+
+    def engine(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+        self.engine_asked.append((fields, len(sources)))
+        if self.error is not None:
+            raise self.error
+        return Diagnosis(None, "nothing is wrong", "") if fields.status == "SUCCEEDED" else FOUND
+
+    async def save_diagnosis(self, key: str, diagnosis: dict[str, Any]) -> bool:
+        self._fail()
+        if self.knows:
+            self.shelf[key] = diagnosis
+        return self.knows
+
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Any]:
+        self._fail()
+        return {key: self.shelf[key] for key in keys if key in self.shelf}
+
+    def _fail(self) -> None:
+        if self.store_fails is not None:
+            raise self.store_fails
+
+
+class PastOf:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def find(self, wanted: str) -> dict[str, Any] | None:
+        return self.world.stored.get(wanted)
+
+
+async def _no_piece(url: str, start: int, most_bytes: int) -> Any:
+    raise AssertionError("nothing is read here")
+
+
+def diagnoses_of(world: World, *, shelf: bool = True) -> Diagnoses:
+    return Diagnoses(
+        world, PastOf(world), world, world.engine, world if shelf else None,  # type: ignore[arg-type]
+        now=lambda: NOW + timedelta(seconds=world.seconds), clock=lambda: world.seconds,
+    )  # fmt: skip
+
+
+def failed(id: str = "j", ended_before_s: float = 60, **changes: Any) -> JobRow:
+    return row(id, ended_at=NOW - timedelta(seconds=ended_before_s), **changes)
+
+
+def answer(id: str = "j") -> dict[str, Any]:
+    return {
+        "id": id,
+        "outcome": "failed",
+        "diagnosis": {**FOUND.as_json(), "unavailable": ["Not all."]},
+        "stillness": None,
+        "as_of": "2026-01-01T12:00:00.000+00:00",
+        "degraded": [],
+    }
+
+
+async def refusal(asked: Any) -> str:
+    with pytest.raises(AppError) as refused:
+        await asked
+    return f"{refused.value.status} {refused.value.code}"
+
+
+async def test_it_is_made_once_and_kept() -> None:
+    world = World({"j": failed()})
+    diagnoses = diagnoses_of(world)
+    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.of("j") == answer()
+    assert (world.gathered, world.shelf) == (["j"], {"/j": answer()})
+    assert diagnoses.code_of("/j") == "app.import-error"
+    # Another life of this replica: the log may be gone, the diagnosis is not.
+    again = diagnoses_of(World(world.rows, shelf=world.shelf))
+    assert await again.of("j") == answer()
+    assert await again.known(world.rows["j"]) == answer()["diagnosis"]
+    assert again.code_of("/j") == "app.import-error"
+
+
+async def test_a_job_that_became_something_else_is_diagnosed_anew() -> None:
+    world = World({"j": failed(outcome=Outcome.LOST)}, shelf={"/j": answer()})
+    diagnoses = diagnoses_of(world)
+    assert (await diagnoses.of("j"))["outcome"] == "lost"
+    world.rows["j"] = failed()
+    assert (await diagnoses.of("j"))["outcome"] == "failed"
+    assert world.gathered == ["j", "j"]
+
+
+@pytest.mark.parametrize(("again", "ended_before_s"), [(True, 60), (False, 1)])
+async def test_what_may_be_better_later_is_not_kept(again: bool, ended_before_s: float) -> None:
+    world = World({"j": failed(ended_before_s=ended_before_s)}, again=again)
+    diagnoses = diagnoses_of(world)
+    assert await diagnoses.of("j") == await diagnoses.of("j")
+    assert (world.gathered, world.shelf) == (["j"], {})
+    world.seconds, world.again = 20, False
+    await diagnoses.of("j")
+    assert (world.gathered, list(world.shelf)) == (["j", "j"], ["/j"])
+
+
+async def test_a_job_that_succeeded_is_not_read() -> None:
+    world = World({"j": failed(outcome=Outcome.SUCCEEDED, status="SUCCEEDED")})
+    said = await diagnoses_of(world).of("j")
+    assert (said["outcome"], said["diagnosis"]["code"]) == ("succeeded", None)
+    assert (world.gathered, world.engine_asked) == ([], [(Fields("SUCCEEDED", type="SUBMISSION", entrypoint="x"), 0)])
+
+
+async def test_a_job_that_has_not_ended() -> None:
+    class Still:
+        async def of(self, row: JobRow) -> Any:
+            return self
+
+        def as_json(self) -> dict[str, Any]:
+            return {"state": "moves"}
+
+    world = World({"j": row(outcome=Outcome.RUNNING), "k": row("k", outcome=Outcome.PENDING)})
+    diagnoses = diagnoses_of(world)
+    said = await diagnoses.of("j")
+    assert (said["diagnosis"], said["stillness"]) == (None, None)
+    assert said["degraded"] == ["Whether it makes progress is not looked at."]
+    diagnoses.stillnesses = Still()
+    said = await diagnoses.of("k")
+    assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"state": "moves"}, [])
+    assert await diagnoses.known(world.rows["k"]) is None
+
+
+async def test_who_asks_meanwhile_waits_for_the_same_and_too_many_are_refused() -> None:
+    world = World({id: failed(id) for id in "abc"}, gate=asyncio.Event())
+    diagnoses = diagnoses_of(world)
+    asked = [asyncio.create_task(diagnoses.of(id)) for id in "aba"]
+    await _settle()
+    assert await refusal(diagnoses.of("c")) == "429 too_busy"
+    # Nobody waits for an automatic one: it comes when there is room.
+    automatic = asyncio.create_task(diagnoses.make("c", last=False))
+    await _settle()
+    world.gate.set()  # type: ignore[union-attr]
+    assert [each["id"] for each in await asyncio.gather(*asked)] == ["a", "b", "a"]
+    assert await automatic is True
+    assert world.gathered == ["a", "b", "c"]
+
+
+async def test_one_that_takes_too_long_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DEADLINE_S", 0)
+    world = World({"j": failed()}, gate=asyncio.Event())
+    diagnoses = diagnoses_of(world)
+    with pytest.raises(DeadlineExceeded):
+        await diagnoses.of("j")
+    task = diagnoses._under_way["/j"]
+    world.gate.set()  # type: ignore[union-attr]
+    await task
+    assert await diagnoses.of("j") == answer()
+    assert world.gathered == ["j"]
+
+
+async def test_what_is_under_way_is_stopped_at_the_end() -> None:
+    world = World({"j": failed()}, gate=asyncio.Event())
+    diagnoses = diagnoses_of(world)
+    asked = asyncio.create_task(diagnoses.of("j"))
+    await _settle()
+    await diagnoses.close()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert diagnoses._under_way == {}
+
+
+async def test_a_fault_of_the_engine_is_seen_and_the_next_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    world = World({"j": failed()}, error=RuntimeError("engine"))
+    diagnoses = diagnoses_of(world)
+    with pytest.raises(RuntimeError):
+        await diagnoses.of("j")
+    assert [record.message for record in caplog.records] == ["a diagnosis failed"]
+    world.error = None
+    assert await diagnoses.of("j") == answer()
+
+
+@pytest.mark.parametrize(
+    ("world", "last", "done", "kept"),
+    [
+        (World(), False, True, True),
+        (World(again=True), False, False, False),
+        (World(again=True), True, True, True),
+        (World(knows=False), True, False, False),
+        (World(store_fails=Unavailable("down")), False, False, None),
+    ],
+)
+async def test_made_without_being_asked(world: World, last: bool, done: bool, kept: bool | None) -> None:
+    world.rows = {"j": failed()}
+    assert await diagnoses_of(world).make("j@", last=last) is done
+    assert ("/j" in world.shelf) is bool(kept)
+
+
+async def test_nothing_is_made_of_what_is_gone_or_has_not_ended() -> None:
+    world = World({"j": row(outcome=Outcome.RUNNING)})
+    diagnoses = diagnoses_of(world)
+    assert [await diagnoses.make(id, last=False) for id in ("j", "gone")] == [True, True]
+    assert world.gathered == []
+
+
+async def test_it_is_saved_when_the_store_is_back() -> None:
+    world = World({"j": failed()}, store_fails=Unavailable("down"))
+    diagnoses = diagnoses_of(world)
+    assert await diagnoses.of("j") == answer()
+    world.store_fails = None
+    assert await diagnoses.make("j", last=False) is True
+    assert (world.gathered, list(world.shelf)) == (["j"], ["/j"])
+
+
+async def test_another_job_may_have_the_id_of_one_that_was_deleted() -> None:
+    world = World({"j": failed()})
+    diagnoses = diagnoses_of(world, shelf=False)
+    await diagnoses.of("j")
+    diagnoses.forget("/j")
+    assert diagnoses.code_of("/j") is None
+    await diagnoses.of("j")
+    assert world.gathered == ["j", "j"]
+
+
+async def test_without_a_store_memory_is_all() -> None:
+    world = World({"j": failed()})
+    diagnoses = diagnoses_of(world, shelf=False)
+    assert await diagnoses.make("j", last=False) is True
+    assert await diagnoses.of("j") == answer()
+    assert (world.gathered, world.shelf) == (["j"], {})
+
+
+async def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    monkeypatch.setattr(module, "_CODES", 3)
+    world = World({id: failed(id) for id in "abcd"})
+    diagnoses = diagnoses_of(world)
+    for id in "abcd":
+        await diagnoses.of(id)
+    assert (list(diagnoses._made), list(diagnoses._codes)) == (["/c", "/d"], ["/b", "/c", "/d"])
+
+
+async def test_in_brief() -> None:
+    world = World({"j": failed(), "fine": failed("fine", outcome=Outcome.SUCCEEDED)}, shelf={"/old": answer("old")})
+    diagnoses = diagnoses_of(world)
+    await diagnoses.of("j")
+    await diagnoses.of("fine")
+    brief = {
+        "code": "app.import-error",
+        "title": "module not found",
+        "certainty": "certain",
+        "class": None,
+        "evidence": {"source": "a.log", "line": 3, "quote": "No module named 'x'"},
+        "advice": "Install x.",
+    }
+    assert await diagnoses.briefs(["/j", "/fine", "/old", "/none"]) == {"/j": brief, "/old": brief}
+    world.store_fails = Unavailable("down")
+    assert await diagnoses.briefs(["/j", "/old"]) == {"/j": brief}
+    rows = [{"session": "", "id": "j", "code": None}, {"session": "", "id": "x", "code": "kept"}]
+    assert [each["code"] for each in diagnoses.with_codes(rows)] == ["app.import-error", "kept"]
+
+
+async def test_a_job_that_only_the_history_knows() -> None:
+    past = {"row": {"id": "old", "outcome": "failed", "type": "SUBMISSION", "entrypoint": "x"}, "log_excerpt": "end",
+            "evidence": [{"fact": "Ray: FAILED, JOB_ENTRYPOINT_COMMAND_ERROR, exit code 127"}]}  # fmt: skip
+    world = World(stored={"kept": {**past, "diagnosis": answer("old")}, "old": {**past, "diagnosis": None}})
+    diagnoses = diagnoses_of(world)
+    assert await diagnoses.of("kept") == answer("old")
+    assert world.engine_asked == []
+    said = await diagnoses.of("old")
+    error = "JOB_ENTRYPOINT_COMMAND_ERROR"
+    assert world.engine_asked == [(Fields("FAILED", error, 127, None, "SUBMISSION", "x"), 1)]
+    assert said["diagnosis"]["unavailable"] == [
+        "It is of an earlier session of the cluster, or Ray has forgotten it: of its driver's log only the last lines "
+        "are left."
+    ]
+    assert await refusal(diagnoses.of("none")) == "404 job_not_found"
+
+
+async def _settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -1,0 +1,332 @@
+"""Pages over store and memory together, and what is told when the store does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve_app.errors import Unavailable
+from serve_app.jobs import views
+from serve_app.jobs.history import figures
+from serve_app.jobs.history.archive import Archive
+from serve_app.jobs.history.query import JobQuery
+from serve_app.jobs.history.records import record_of
+from serve_app.jobs.judging.judge import judge, sort_key
+from serve_app.jobs.models import JobRow, Outcome, Verdict
+from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
+
+Json = dict[str, Any]
+DOWN = Unavailable("The store does not answer.")
+HISTORY_DOWN = ["history: The store does not answer."]
+
+
+class Store:
+    """The store's page, found and counted as ``store.jobs`` does, from records in a list."""
+
+    def __init__(self, rows: Iterable[JobRow], failure: Exception | None = None) -> None:
+        self.records = [record_of(row) for row in rows]
+        self.failure = failure
+        self.asked: list[Any] = []
+        self.excerpt: str | None = None
+
+    async def list_jobs(self, asked: Json) -> list[Json]:
+        self._answer(asked)
+        filters = {"kinds": "kind", "statuses": "status", "outcomes": "outcome", "verdicts": "verdict"}
+        found = [
+            record
+            for record in self.records
+            if all(not asked[name] or record[column] in asked[name] for name, column in filters.items())
+            and (asked["since_us"] is None or record["started_us"] >= asked["since_us"])
+            and (asked["until_us"] is None or 0 <= record["started_us"] < asked["until_us"])
+            and asked["text"] in record["searchable"].casefold()
+            and (asked["after"] is None or (record["started_us"], record["name"]) < tuple(asked["after"]))
+        ]
+        found.sort(key=lambda record: (record["started_us"], record["name"]), reverse=True)
+        names = ("key", "started_us", "name")
+        return [
+            {**{name: record[name] for name in names}, "row": record["content"]["row"]}
+            for record in found[: asked["limit"]]
+        ]
+
+    async def find_job(self, wanted: str, session: str | None) -> Json | None:
+        self._answer((wanted, session))
+        for record in self.records:
+            if record["id"] == wanted and session in (None, record["session"]):
+                return {"key": record["key"], "log_excerpt": self.excerpt}
+        return None
+
+    async def job_transitions(self, key: str) -> list[Json]:
+        self._answer(key)
+        return [{"at": "then"}]
+
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json:
+        self._answer(since_us)
+        return {"counts": [], "durations": [], "causes": []}
+
+    async def delete_job(self, key: str) -> bool:
+        self._answer(f"delete {key}")
+        return True
+
+    def _answer(self, asked: Any) -> None:
+        self.asked.append(asked)
+        if self.failure is not None:
+            raise self.failure
+
+
+def row(id: str, *, began: float = 10, session: str = "s1", status: str = "SUCCEEDED", **changes: Any) -> JobRow:
+    job = submission(id, status, began=began, took=min(began, 5))
+    found = judge(replace(snapshot(job), session=session), NOW)[0]
+    return replace(found, **changes)
+
+
+def page(
+    store: Store | None, memory: list[JobRow], unwritten: Iterable[JobRow] = (), **asked: Any
+) -> tuple[list[str], str | None, list[str]]:
+    """Ids with their outcome, the cursor of the next page, and what is missing."""
+    query = JobQuery.parse(asked)
+    by_key = {each.key: each for each in memory}
+    waiting = {each.key: each for each in unwritten}
+    items, cursor, missing = asyncio.run(Archive(store).page(query, memory, by_key, waiting))
+    return [f"{each['id']} {each['outcome']}" for each in items], cursor, missing
+
+
+OLD = row("old", began=900, session="s0")
+FIRST, SECOND, THIRD = row("first", began=90), row("second", began=60), row("third", began=30)
+RUNNING = row("second", began=60, status="RUNNING")
+ALL = ["third succeeded", "second succeeded", "first succeeded", "old succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "memory", "unwritten", "asked", "wanted"),
+    [
+        # What is stored is told, also of earlier sessions.
+        ([OLD, FIRST, SECOND, THIRD], [], [], {}, ALL),
+        ([OLD, FIRST, SECOND, THIRD], [THIRD, SECOND, FIRST], [], {}, ALL),
+        # What is not stored yet is told too.
+        ([OLD, FIRST], [THIRD, SECOND, FIRST], [THIRD, SECOND], {}, ALL),
+        ([], [THIRD], [THIRD], {}, ["third succeeded"]),
+        # Memory has the last word on what the store has of earlier.
+        ([OLD, FIRST, RUNNING, THIRD], [THIRD, SECOND, FIRST], [SECOND], {}, ALL),
+        ([OLD, FIRST, RUNNING, THIRD], [THIRD, SECOND, FIRST], [], {}, ALL),
+        ([RUNNING], [SECOND], [SECOND], {"outcome": "running"}, []),
+        ([RUNNING], [SECOND], [SECOND], {"outcome": "succeeded"}, ["second succeeded"]),
+        # A row whose start became known later stands at its new place, once.
+        ([row("second", started_at=None), FIRST], [SECOND, FIRST], [SECOND], {}, ALL[1:3]),
+        # Filters hold for both.
+        ([OLD, FIRST], [SECOND, FIRST], [SECOND], {"q": "second"}, ["second succeeded"]),
+        ([OLD, FIRST], [THIRD, FIRST], [THIRD], {"until": ago(30).isoformat()}, ["first succeeded", "old succeeded"]),
+        ([OLD, FIRST], [THIRD, FIRST], [THIRD], {"since": ago(30).isoformat()}, ["third succeeded"]),
+    ],
+)
+def test_a_page_is_the_store_with_what_memory_knows_better(
+    stored: list[JobRow], memory: list[JobRow], unwritten: list[JobRow], asked: Json, wanted: list[str]
+) -> None:
+    assert page(Store(stored), memory, unwritten, **asked) == (wanted, None, [])
+
+
+def pages(stored: list[JobRow], unwritten: list[JobRow], **asked: Any) -> list[list[str]]:
+    """All pages by the ids on them, as a client gets them who follows the cursors."""
+    memory = sorted({each.key: each for each in (*stored, *unwritten)}.values(), key=sort_key, reverse=True)
+    found: list[list[str]] = []
+    cursor = None
+    for _ in range(20):
+        items, cursor, missing = page(Store(stored), memory, unwritten, **asked, cursor=cursor)
+        assert missing == []
+        found.append([item.split()[0] for item in items])
+        if cursor is None:
+            return found
+    raise AssertionError("the pages have no end")
+
+
+SEVEN = [row(f"j{number}", began=10 + 2 * number) for number in range(7)]
+BETWEEN = [row(f"n{number}", began=11 + 2 * number) for number in range(4)]
+BEFORE = [row("a", status="RUNNING"), row("b", status="PENDING", started_at=None)]
+AFTER = [row("a", status="FAILED"), row("b", status="RUNNING", began=5)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "unwritten", "asked", "wanted"),
+    [
+        (SEVEN, [], {"limit": 2}, [["j0", "j1"], ["j2", "j3"], ["j4", "j5"], ["j6"]]),
+        # A page that ends with the list has no next.
+        (SEVEN, [], {"limit": 7}, [["j0", "j1", "j2", "j3", "j4", "j5", "j6"]]),
+        # What is not written yet is in its place.
+        (SEVEN[:4], BETWEEN, {"limit": 3}, [["j0", "n0", "j1"], ["n1", "j2", "n2"], ["j3", "n3"]]),
+        # What changed since it was written is shown once, as it is now.
+        (BEFORE, AFTER, {}, [["b", "a"]]),
+        (BEFORE, AFTER, {"limit": 1}, [["b"], ["a"], []]),
+        (BEFORE, AFTER, {"status": "RUNNING"}, [["b"]]),
+        (BEFORE, AFTER, {"status": "FAILED"}, [["a"]]),
+    ],
+)
+def test_pages_hold_every_job_once(
+    stored: list[JobRow], unwritten: list[JobRow], asked: Json, wanted: list[list[str]]
+) -> None:
+    assert pages(stored, unwritten, **asked) == wanted
+
+
+PLACES = st.integers(min_value=0, max_value=6)
+# Of each job: when it began, whether the store has it, whether as it was before, and whether memory has it.
+JOBS = st.lists(st.tuples(PLACES, st.booleans(), st.booleans(), st.booleans()), max_size=25)
+
+
+@settings(deadline=None)
+@given(JOBS, st.integers(min_value=1, max_value=6), st.booleans())
+def test_cursors_over_store_and_memory_cover_every_job_once(
+    jobs: list[tuple[int, bool, bool, bool]], limit: int, filtered: bool
+) -> None:
+    stored, memory, unwritten, wanted = [], [], [], []
+    for number, (began, is_stored, is_older, is_in_memory) in enumerate(jobs):
+        now, before = (row(f"j{number}", began=10 + began, status=each) for each in ("SUCCEEDED", "RUNNING"))
+        older = is_older and is_in_memory
+        if is_stored:
+            stored.append(before if older else now)
+        if is_in_memory or not is_stored:
+            memory.append(now)
+            if older or not is_stored:
+                unwritten.append(now)
+        wanted.append(now)
+    asked: Json = {"limit": limit, **({"outcome": "succeeded"} if filtered else {})}
+    memory.sort(key=sort_key, reverse=True)
+    found: list[str] = []
+    cursor = None
+    for _ in range(len(jobs) + 2):
+        given = asked if cursor is None else {**asked, "cursor": cursor}
+        items, cursor, missing = page(Store(stored), memory, unwritten, **given)
+        assert (len(items) <= limit, missing) == (True, [])
+        found += items
+        if cursor is None:
+            break
+    assert cursor is None, "the pages end"
+    newest = sorted(wanted, key=sort_key, reverse=True)
+    assert found == [f"{each.id} succeeded" for each in newest]
+
+
+def test_without_a_store_memory_is_all() -> None:
+    assert page(None, [THIRD, SECOND], [THIRD]) == (ALL[:2], None, [])
+
+
+def test_when_the_store_is_down_memory_answers_and_says_why() -> None:
+    store = Store([OLD, FIRST], DOWN)
+    assert page(store, [THIRD, SECOND], [THIRD]) == (ALL[:2], None, HISTORY_DOWN)
+    items, cursor, _ = page(store, [THIRD, SECOND], limit=1)
+    assert (items, page(store, [THIRD, SECOND], limit=1, cursor=cursor)[0]) == (ALL[:1], ALL[1:2])
+
+
+async def test_what_is_written_while_the_store_is_read_is_told() -> None:
+    waiting = {THIRD.key: THIRD}
+
+    class Writing(Store):
+        async def list_jobs(self, asked: Json) -> list[Json]:
+            found = await super().list_jobs(asked)
+            waiting.clear()
+            return found
+
+    items, _, _ = await Archive(Writing([FIRST])).page(JobQuery(), [THIRD, FIRST], {THIRD.key: THIRD}, waiting)
+    assert [each["id"] for each in items] == ["third", "first"]
+
+
+def test_what_the_store_is_asked_for() -> None:
+    store = Store([])
+    given = {"kind": "user", "status": "failed", "outcome": "lost", "verdict": "BAD", "q": "X", "limit": 7}
+    page(store, [], **given, since=ago(1).isoformat(), until=NOW.isoformat())
+    end_us = round(NOW.timestamp() * 1_000_000)
+    assert store.asked == [
+        {
+            "kinds": ["user"],
+            "statuses": ["FAILED"],
+            "outcomes": ["lost"],
+            "verdicts": ["BAD"],
+            "since_us": end_us - 1_000_000,
+            "until_us": end_us,
+            "text": "x",
+            "after": None,
+            "limit": 8,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "asked"),
+    [
+        ("old", "s0/old", [("old", None)]),
+        ("old@s0", "s0/old", [("old", "s0")]),
+        ("old@s1", None, [("old", "s1"), ("old@s1", None)]),
+        # An id may hold the mark itself.
+        ("a@b", "s1/a@b", [("a", "b"), ("a@b", None)]),
+        ("a@b@s1", "s1/a@b", [("a@b", "s1")]),
+        ("none@", None, [("none@", None)]),
+        ("@s0", None, [("@s0", None)]),
+        # What can be no id is not asked for.
+        ("", None, []),
+        ("x" * 257, None, []),
+        ("a\0b", None, []),
+        ("a\ud800", None, []),
+    ],
+)
+async def test_one_job_by_id_or_by_id_and_session(wanted: str, found: str | None, asked: list[Any]) -> None:
+    store = Store([OLD, row("a@b")])
+    answer = await Archive(store).find(wanted)
+    assert (None if answer is None else answer["key"], store.asked) == (found, asked)
+
+
+async def test_a_job_cannot_be_looked_for_in_a_store_that_is_down_or_not_there() -> None:
+    with pytest.raises(Unavailable):
+        await Archive(Store([], DOWN)).find("old")
+    assert await Archive(None).find("old") is None
+
+
+async def test_a_job_is_let_go_before_it_is_deleted() -> None:
+    store = Store([OLD])
+
+    async def let_go(key: str) -> None:
+        store.asked.append(f"let go {key}")
+
+    assert await Archive(store, let_go).forget("s0/old") is True
+    assert store.asked == ["let go s0/old", "delete s0/old"]
+    assert await Archive(None).forget("s0/old") is False
+
+
+async def test_transitions_are_of_the_store() -> None:
+    assert await Archive(Store([])).transitions("s1/a") == ([{"at": "then"}], [])
+    assert await Archive(Store([], DOWN)).transitions("s1/a") == ([], HISTORY_DOWN)
+    assert await Archive(None).transitions("s1/a") == ([], [])
+
+
+async def test_figures_are_of_the_store_or_else_of_memory() -> None:
+    rows, since = [THIRD, FIRST], ago(100)
+    store = Store([])
+    assert await Archive(store).ended_since(since, rows) == ({"counts": [], "durations": [], "causes": []}, [])
+    assert store.asked == [round(since.timestamp() * 1_000_000)]
+    in_memory = figures.ended_since(rows, since)
+    assert in_memory["counts"] == [["user", "succeeded", "OK", 2]]
+    assert await Archive(Store([], DOWN)).ended_since(since, rows) == (in_memory, HISTORY_DOWN)
+    assert await Archive(None).ended_since(since, rows) == (in_memory, [])
+
+
+def test_a_stored_row_is_told_as_it_was_stored() -> None:
+    past = replace(OLD, outcome=Outcome.LOST, verdict=Verdict.WARN, ended_at=OLD.started_at + timedelta(seconds=1))  # type: ignore[operator]
+    items, _, _ = asyncio.run(Archive(Store([past])).page(JobQuery(), [], {}, {}))
+    assert items == [views.row_view(past)]
+
+
+async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None:
+    store = Store([FIRST])
+    store.records[0]["content"]["row"]["code"] = "app.exception"
+    items, _, _ = await Archive(store).page(JobQuery(), [FIRST], {FIRST.key: FIRST}, {})
+    assert [item["code"] for item in items] == ["app.exception"]
+
+
+async def test_the_end_of_a_log_that_was_kept() -> None:
+    store = Store([OLD])
+    store.excerpt = "the end"
+    assert await Archive(store).kept_log(OLD) == "the end"
+    assert await Archive(Store([])).kept_log(OLD) is None
+    assert await Archive(None).kept_log(OLD) is None

@@ -1,0 +1,105 @@
+"""Why a submission has not started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, why_waiting
+from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
+from tests.unit.jobs.judging.test_judge import submission
+from tests.unit.jobs.judging.test_outcome import node
+
+NO_WORD = Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
+DOWN = Unknown("down")
+
+
+def supervisor(of: str = "a", **required: float) -> WaitingActor:
+    return WaitingActor("x", f"_ray_internal_job_actor_{of}", "JobSupervisor", "01000000", "PENDING", required)
+
+
+def has(state: str = "ALIVE", **resources: float) -> NodeFacts:
+    return node(state, resources=resources)
+
+
+BUSY = Waiting(
+    "pending-busy",
+    "It waits for 2 CPU; free in the whole cluster are 1 CPU.",
+    (Evidence("pending-busy", "resources", "needs 2 CPU, free 1 CPU"),),
+)
+INFEASIBLE = Waiting(
+    "pending-infeasible",
+    "It needs 2 CPU, which no node of this cluster has.",
+    (Evidence("pending-infeasible", "actor table", "it needs 2 CPU; the most that one node has: 1 CPU"),),
+)
+BUILDING = Waiting(
+    "pending-building",
+    "Its environment is being built (pip, working_dir).",
+    (Evidence("pending-building", "job list", "runtime_env has pip, working_dir"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("env", "actors", "nodes", "free", "wanted"),
+    [
+        # What no node has.
+        ((), Known((supervisor(CPU=2),)), Known((has(CPU=1),)), Known({"CPU": 9.0}), INFEASIBLE),
+        ((), Known((supervisor(CPU=2),)), Known((has(CPU=1), has(CPU=1))), DOWN, INFEASIBLE),
+        ((), Known((supervisor(CPU=2),)), Known((has(CPU=1), has("DEAD", CPU=4))), DOWN, INFEASIBLE),
+        (("pip",), Known((supervisor(CPU=2),)), Known((has(CPU=1),)), DOWN, INFEASIBLE),
+        # What is in use.
+        ((), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), Known({"CPU": 1.0}), BUSY),
+        (("pip",), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), Known({"CPU": 1.0}), BUSY),
+        # What is being built.
+        (("pip", "working_dir", "env_vars"), Known(()), Known(()), DOWN, BUILDING),
+        (("working_dir", "pip"), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), Known({"CPU": 4.0}), BUILDING),
+        (("pip", "working_dir"), DOWN, DOWN, DOWN, BUILDING),
+        # What is not known.
+        (("env_vars",), Known(()), Known((has(CPU=4),)), Known({}), NO_WORD),
+        ((), DOWN, Known((has(CPU=1),)), Known({}), NO_WORD),
+        ((), Known((supervisor(CPU=2),)), DOWN, Known({}), NO_WORD),
+        ((), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), DOWN, NO_WORD),
+        ((), Known((supervisor("another", CPU=2),)), Known((has(CPU=1),)), Known({}), NO_WORD),
+        # No node at all is no reason to call it infeasible.
+        ((), Known((supervisor(CPU=2),)), Known(()), DOWN, NO_WORD),
+        ((), Known((supervisor(),)), Known((has("DEAD", CPU=4),)), DOWN, NO_WORD),
+    ],
+)
+def test_why_it_waits(
+    env: tuple[str, ...],
+    actors: Section[tuple[WaitingActor, ...]],
+    nodes: Section[tuple[NodeFacts, ...]],
+    free: Section[Any],
+    wanted: Waiting,
+) -> None:
+    assert why_waiting(submission("a", "PENDING", runtime_env_keys=env), actors, nodes, free) == wanted
+
+
+@pytest.mark.parametrize(
+    ("required", "wanted"),
+    [
+        ({"GPU": 1.0, "CPU": 0.5}, "It needs 0.5 CPU, 1 GPU, which no node of this cluster has."),
+        # A node's own resource says nothing to anybody.
+        ({"node:10.0.0.9": 0.001}, "It needs a place on one certain node, which no node of this cluster has."),
+        ({"node:10.0.0.9": 0.001, "TPU": 4.0}, "It needs 4 TPU, which no node of this cluster has."),
+        (
+            {f"r{number}": 1.0 for number in range(20)},
+            f"It needs {', '.join(f'1 {name}' for name in sorted(f'r{number}' for number in range(20))[:8])}, "
+            "which no node of this cluster has.",
+        ),
+    ],
+)
+def test_what_it_needs_in_words(required: dict[str, float], wanted: str) -> None:
+    found = why_waiting(
+        submission("a", "PENDING"), Known((supervisor(**required),)), Known((has(CPU=0.0),)), Unknown("down")
+    )
+    assert found.sentence == wanted
+
+
+def test_a_node_that_is_not_there_is_told_without_the_names_that_ray_gives_nodes() -> None:
+    """Ray places a supervisor on one node by a resource that only this node has."""
+    wanted = supervisor(**{"node:10.0.0.9": 0.001})
+    found = why_waiting(submission("a", "PENDING"), Known((wanted,)), Known((has(CPU=1),)), Unknown("down"))
+    fact = "it needs a place on one certain node; no node that is alive is the one"
+    assert found.evidence == (Evidence("pending-infeasible", "actor table", fact),)

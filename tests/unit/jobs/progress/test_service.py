@@ -1,0 +1,283 @@
+"""Looks on demand: how many, how far apart, what is kept, and what each asks."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from serve_app.errors import AppError, TooBusy
+from serve_app.jobs.judging.expectations import BUILT_IN
+from serve_app.jobs.models import (
+    ActorFacts,
+    DriverExit,
+    JobFacts,
+    JobRow,
+    JobType,
+    Known,
+    Outcome,
+    PastRuns,
+    Snapshot,
+    Unknown,
+    Verdict,
+    WaitingActor,
+)
+from serve_app.jobs.progress import service as observing
+from serve_app.jobs.progress.models import HeldReference, LogFacts, ProcessorFacts, Stack, WorkFacts
+from serve_app.jobs.progress.processes import UNCONNECTED
+from serve_app.jobs.progress.service import Stillnesses
+from serve_app.jobs.reading.poll import Seen
+from tests.unit.jobs.actions.fakes import Clock, row
+from tests.unit.jobs.progress.examples import DOWN, at, has, held, task
+
+NODES = Known((replace(has(CPU=4.0), node_id="n1"),))
+NOTHING: Known[tuple[Any, ...]] = Known(())
+EXIT = DriverExit("03000000", True, None, None, 7, at(0), None, "n1")
+JOB = JobFacts("j", JobType.SUBMISSION, "RUNNING", job_id="03000000", submission_id="j", node_id="n1", pid=7)
+
+
+def running(id: str = "j", **changes: Any) -> JobRow:
+    values = {
+        "outcome": Outcome.RUNNING,
+        "job_id": "03000000",
+        "duration_s": 90.0,
+        "session": "s",
+        "verdict": Verdict.OK,
+    }
+    return row(id, **{**values, **changes})
+
+
+@dataclass
+class FakeWatch:
+    """A watch that always sees the same."""
+
+    clock: Clock
+    rows: list[JobRow]
+    past: PastRuns | None = None
+    waiting: Any = NOTHING
+    nodes: Any = NODES
+    seconds_a_look: float = 0.0
+    answered: bool = True
+    contracts: Any = BUILT_IN
+    config: Any = field(default_factory=lambda: SimpleNamespace(source_timeout_s=4.0))
+
+    @property
+    def latest(self) -> Any:
+        return self
+
+    @property
+    def resources(self) -> Any:
+        async def get(timeout_s: float) -> Any:
+            return Known(({"CPU": 4.0}, {"CPU": 1.0}))
+
+        return SimpleNamespace(get=get)
+
+    async def get(self, *, fresh_for_s: float | None = None) -> Seen:
+        await asyncio.sleep(0)
+        self.clock.seconds += self.seconds_a_look if fresh_for_s is not None else 0.0
+        actor = ActorFacts("a", "A", None, "ALIVE", "03000000", "", "n1", 9)
+        other = replace(actor, job_id="04000000", pid=10)
+        snapshot = Snapshot(
+            self.clock.now(), Known((JOB,)), Known({"03000000": EXIT}), self.nodes, Known((actor, other)), DOWN,
+            waiting=self.waiting, free=Known({"CPU": 1.0}),
+        )  # fmt: skip
+        return Seen(snapshot, self.rows, {each.key: each for each in self.rows}, [], answered=self.answered)
+
+    async def find(self, wanted: str) -> Any:
+        found = next((each for each in self.rows if each.id == wanted), None)
+        return None if found is None else (await self.get(), found)
+
+    def past_of(self, series: str) -> PastRuns | None:
+        return self.past
+
+
+@dataclass
+class FakeQuestions:
+    """What was asked, and the same answers always."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        usual = {
+            "work": Known(WorkFacts({}, ())), "actors": Known(()), "groups": Known(()), "references": Known(()),
+            "log": Known(LogFacts(10)), "processor": Known(ProcessorFacts(at(0), {("n1", 7): 1.0}, 0.0)),
+            "stacks": Unknown("off"),
+        }  # fmt: skip
+
+        async def ask(argument: Any, *_: Any) -> Any:
+            self.asked.append((name, argument))
+            return self.answers.get(name, usual[name])
+
+        return ask
+
+    def count(self, name: str) -> int:
+        return sum(each == name for each, _ in self.asked)
+
+
+@dataclass
+class Made:
+    watch: FakeWatch
+    questions: FakeQuestions
+    clock: Clock
+    stillnesses: Stillnesses
+
+
+def made(*rows: JobRow, answers: dict[str, Any] | None = None, **watch: Any) -> Made:
+    clock = Clock()
+    seen, questions = FakeWatch(clock, list(rows), **watch), FakeQuestions(answers or {})
+    stillnesses = Stillnesses(cast(Any, seen), cast(Any, questions), clock.now, clock=clock, pause=clock.pause)
+    return Made(seen, questions, clock, stillnesses)
+
+
+INFEASIBLE = {"work": Known(WorkFacts({}, (held("p", GPU=1),)))}
+
+
+async def test_the_first_answer_takes_two_looks_and_the_next_one() -> None:
+    it = made(running(), answers=INFEASIBLE)
+    told = await it.stillnesses.of(running())
+    assert (told.state.value, told.code, it.clock.seconds) == ("stuck", "scheduling.infeasible", observing.SPAN_S)
+    assert it.questions.count("work") == 2
+    it.clock.seconds += 100
+    again = await it.stillnesses.of(running())
+    assert (again.state.value, it.questions.count("work"), it.clock.seconds) == ("stuck", 3, 103.0)
+    # At once again: not before the same time has passed.
+    await it.stillnesses.of(running())
+    assert (it.questions.count("work"), it.clock.seconds) == (4, 106.0)
+    await it.stillnesses.close()
+
+
+async def test_looks_are_kept_for_an_hour_and_few() -> None:
+    it = made(running(), answers=INFEASIBLE)
+    for _ in range(6):
+        await it.stillnesses.of(running())
+    assert len(it.stillnesses._kept["s/j"]) == observing.MOST_LOOKS
+    it.clock.seconds += 3_601
+    before = it.questions.count("work")
+    await it.stillnesses.of(running())
+    assert it.questions.count("work") == before + 2
+
+
+async def test_jobs_are_forgotten_oldest_first() -> None:
+    rows = [running(f"j{number}", job_id=None) for number in range(observing.MOST_JOBS + 1)]
+    it = made(*rows)
+    for each in rows:
+        await it.stillnesses.of(each)
+    assert len(it.stillnesses._kept) == observing.MOST_JOBS
+    assert "s/j0" not in it.stillnesses._kept
+
+
+async def test_a_slow_ray_leaves_one_look_and_the_answer_says_so() -> None:
+    it = made(running(), answers=INFEASIBLE, seconds_a_look=10.0)
+    told = await it.stillnesses.of(running())
+    assert (told.state.value, told.code, it.questions.count("work")) == ("unknown", "scheduling.infeasible", 1)
+    assert told.settle[0].startswith("Ask again in a few seconds")
+
+
+async def test_who_asks_meanwhile_gets_the_same_answer() -> None:
+    it = made(running(), answers=INFEASIBLE)
+    one, other = await asyncio.gather(it.stillnesses.of(running()), it.stillnesses.of(running()))
+    assert one is other
+    assert it.questions.count("work") == 2
+
+
+async def test_not_too_many_jobs_at_once() -> None:
+    rows = [running(f"j{number}") for number in range(observing.MOST_AT_ONCE + 1)]
+    it = made(*rows)
+    told = await asyncio.gather(*(it.stillnesses.of(each) for each in rows), return_exceptions=True)
+    assert [type(each) for each in told if isinstance(each, AppError)] == [TooBusy]
+    assert it.stillnesses._asking == {}
+
+
+async def test_what_a_look_asks() -> None:
+    """Processes of its own only; references only where they tell something."""
+    runs = task("r", node_id="n1", pid=8)
+    it = made(running(), answers={"work": Known(WorkFacts({}, (runs, held("p", GPU=1))))})
+    await it.stillnesses.of(running())
+    first = it.questions.asked[: len(it.questions.asked) // 2]
+    assert first == [
+        ("work", "03000000"), ("actors", "03000000"), ("groups", "03000000"), ("log", "j"),
+        ("processor", {"n1": [7, 8, 9]}),
+        ("stacks", [("driver", "n1", 7), ("worker of r", "n1", 8), ("actor A", "n1", 9)]),
+        ("references", "03000000"),
+    ]  # fmt: skip
+    alone = made(running(), answers={"work": Known(WorkFacts({}, (runs,)))})
+    await alone.stillnesses.of(running())
+    assert alone.questions.count("references") == 0
+    held_up = made(running(), answers=INFEASIBLE)
+    await held_up.stillnesses.of(running())
+    assert held_up.questions.count("references") == 0
+
+
+async def test_references_settle_who_waits() -> None:
+    runs = task("r", node_id="n1", pid=8)
+    answers = {
+        "work": Known(WorkFacts({}, (runs, held("p", GPU=1)))),
+        "references": Known((HeldReference(8, "p"),)),
+        "stacks": Known((Stack(7, "n1", "driver", "x"),)),
+    }
+    told = await made(running(), answers=answers).stillnesses.of(running())
+    assert (told.state.value, told.code) == ("stuck", "scheduling.infeasible")
+
+
+async def test_a_program_that_does_not_use_ray() -> None:
+    plain = running(job_id=None)
+    it = made(plain)
+    told = await it.stillnesses.of(plain)
+    assert (told.state.value, told.code) == ("unknown", None)
+    assert {name for name, _ in it.questions.asked} == {"log", "stacks"}
+    assert any(UNCONNECTED in signal.detail for signal in told.signals)
+    assert told.settle == ("It does not use Ray, so only its log shows whether it moves: have it print its progress.",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [({}, "moving"), ({"verdict": Verdict.WARN, "reason": "Serve is UNHEALTHY."}, "unknown")],
+)
+async def test_a_service_is_not_looked_at(changes: dict[str, Any], state: str) -> None:
+    service = running(kind="application-server", duration_s=9e6, **changes)
+    it = made(service, past=PastRuns(30, 1, 2, 3.0))
+    told = await it.stillnesses.of(service)
+    assert (told.state.value, told.code, it.questions.asked, it.clock.seconds) == (state, None, [], 0.0)
+
+
+async def test_a_submission_that_waits_is_not_looked_at() -> None:
+    supervisor = WaitingActor("x", "_ray_internal_job_actor_j", "JobSupervisor", "01000000", "PENDING", {"GPU": 1.0})
+    pending = running(outcome=Outcome.PENDING, job_id=None)
+    it = made(pending, waiting=Known((supervisor,)))
+    told = await it.stillnesses.of(pending)
+    assert (told.state.value, told.code) == ("waiting", "scheduling.infeasible")
+    assert it.questions.asked == []
+
+
+async def test_what_was_known_before_ray_fell_silent_proves_nothing() -> None:
+    it = made(running(), answers=INFEASIBLE, answered=False)
+    told = await it.stillnesses.of(running())
+    assert (told.state.value, told.code, told.advice, it.questions.asked) == ("unknown", None, (), [])
+
+
+async def test_the_newest_row_counts() -> None:
+    """What was pending when the caller looked runs now."""
+    it = made(running(), answers=INFEASIBLE)
+    told = await it.stillnesses.of(running(outcome=Outcome.PENDING))
+    assert told.state.value == "stuck"
+
+
+async def test_an_unusual_duration_is_told() -> None:
+    it = made(running(), past=PastRuns(30, 1, 2, 3.0))
+    told = await it.stillnesses.of(running())
+    (duration,) = (signal for signal in told.signals if signal.name == "duration")
+    assert (duration.value, duration.says) == (90.0, "still")
+
+
+async def test_an_error_nobody_waits_for_is_no_noise() -> None:
+    it = made(running())
+    it.questions.answers["work"] = None
+    asking = asyncio.ensure_future(it.stillnesses.of(running()))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await it.stillnesses.close()
+    assert it.stillnesses._asking == {}

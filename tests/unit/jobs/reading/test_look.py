@@ -1,0 +1,104 @@
+"""What a look asks, and what it spares when Ray pushes events."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from serve_app.cluster.dashboard import Listing
+from serve_app.jobs.models import Known, Snapshot, TaskCounts
+from serve_app.jobs.reading.look import Looker
+from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.settings import InspectorConfig
+from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
+from tests.unit.jobs.recordings import Replay, rows, taken_at
+from tests.unit.jobs.test_inspector import Here, job_of
+
+
+class Clock:
+    now = taken_at()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def ray() -> Replay:
+    return Replay()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def looker(ray: Replay, clock: Clock) -> Looker:
+    made = Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock)  # type: ignore[arg-type]
+    made.config = InspectorConfig(list_actors_up_to=0)
+    return made
+
+
+async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker: Looker, ray: Replay) -> None:
+    first = await looker.look(None)
+    asked = ray.asked.count("tasks")
+    second = await looker.look(first)
+    third = await looker.look(second)
+    assert first.tasks[job_of("driver-task-exception")["job_id"]] == TaskCounts(1, 1, 0, 0, 0)
+    # Eight at a time, each once; of those that have tasks, how many is told.
+    ended = [row for row in ray.answers["jobs"] if row["type"] == "DRIVER" and row["status"] == "SUCCEEDED"]
+    assert (asked, ray.asked.count("tasks")) == (8, len(ended))
+    assert first.session == Here.session
+    ray.fail["tasks"] = "down"
+    assert (await looker.look(None)).tasks == third.tasks
+
+
+async def test_free_resources_and_waiting_actors_are_asked_while_a_job_waits(looker: Looker, ray: Replay) -> None:
+    ray.answers.update(jobs=[job_of("submission-ok")], actors=Listing([]))
+    await looker.look(None)
+    assert "waiting" not in ray.asked
+    ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": "w", "status": "PENDING", "end_time": 0}]
+    ray.answers["waiting"] = Listing([{"actor_id": "a", "required_resources": {"CPU": 2}}])
+    seen = await looker.look(None)
+    assert (seen.free, [actor.required for actor in seen.waiting.value]) == (Known({"CPU": 1.0}), [{"CPU": 2}])  # type: ignore[union-attr]
+
+
+async def listed(looker: Looker, ray: Replay, previous: Snapshot | None) -> tuple[Snapshot, bool]:
+    before = len([each for each in ray.asked if each.startswith("actors")])
+    seen = await looker.look(previous)
+    return seen, len([each for each in ray.asked if each.startswith("actors")]) > before
+
+
+async def test_many_actors_are_listed_once_a_minute_while_events_come(
+    looker: Looker, ray: Replay, clock: Clock
+) -> None:
+    seen, did = await listed(looker, ray, None)
+    assert did
+    # No event has come: nobody else would tell.
+    seen, did = await listed(looker, ray, seen)
+    assert did
+    looker.pushed.take([actor_defined(), actor_changed("ALIVE")], clock.now)
+    for age_s, lists in ((5, False), (54, False), (2, True)):
+        clock.now += timedelta(seconds=age_s)
+        looker.pushed.take([driver_defined()], clock.now)
+        seen, did = await listed(looker, ray, seen)
+        assert did is lists, age_s
+        names = {actor.name for actor in seen.actors.value}  # type: ignore[union-attr]
+        # What was pushed before the actors were listed again is in that list, or is not so any more.
+        assert ("held" in names) is not lists
+    assert len(seen.actors.value) == len(rows("actors"))  # type: ignore[union-attr]
+
+
+async def test_events_that_stop_coming_are_not_relied_on(looker: Looker, ray: Replay, clock: Clock) -> None:
+    seen, _ = await listed(looker, ray, None)
+    looker.pushed.take([actor_defined()], clock.now)
+    clock.now += timedelta(seconds=61)
+    assert (await listed(looker, ray, seen))[1]
+
+
+async def test_few_actors_are_listed_each_time(looker: Looker, ray: Replay, clock: Clock) -> None:
+    looker.config = InspectorConfig()
+    seen, _ = await listed(looker, ray, None)
+    looker.pushed.take([actor_defined()], clock.now)
+    assert (await listed(looker, ray, seen))[1]

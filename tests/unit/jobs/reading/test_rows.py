@@ -1,0 +1,227 @@
+"""Rows as Ray writes them, and rows as it never should: kept, marked, never raised."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve_app.cluster.dashboard import Listing
+from serve_app.jobs import views
+from serve_app.jobs.judging.judge import judge
+from serve_app.jobs.models import DriverExit, JobFacts, JobType, TaskCounts
+from serve_app.jobs.reading.rows import (
+    actor_facts,
+    driver_exits,
+    job_facts,
+    node_facts,
+    serve_facts,
+    started_at_of,
+    task_counts,
+    waiting_actors,
+)
+from serve_app.jobs.reading.snapshot import collect
+from tests.unit.jobs.recordings import Replay
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = {"type": "SUBMISSION", "submission_id": "s", "status": "RUNNING", "start_time": 1_767_225_600_000}
+
+
+def test_a_submission_row() -> None:
+    row = {
+        **GOOD,
+        "job_id": "02000000",
+        "status": "FAILED",
+        "entrypoint": "TOKEN=abc python x.py",
+        "message": "it said password=abc",
+        "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR",
+        "end_time": 1_767_225_660_000,
+        "metadata": {"team": "ops", "api_key": "abc"},
+        "runtime_env": {"env_vars": {"SECRET": "never shown"}},
+        "driver_node_id": "n",
+        "driver_info": {"id": "02000000", "node_ip_address": "127.0.0.1", "pid": "77"},
+        "driver_exit_code": 1,
+    }
+    assert job_facts(row, {}) == JobFacts(
+        id="s",
+        type=JobType.SUBMISSION,
+        status="FAILED",
+        job_id="02000000",
+        submission_id="s",
+        entrypoint="TOKEN=[redacted] python x.py",
+        message="it said password=[redacted]",
+        error_type="JOB_ENTRYPOINT_COMMAND_ERROR",
+        started_at=NOW,
+        ended_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
+        metadata={"team": "ops", "api_key": "[redacted]"},
+        node_id="n",
+        node_ip="127.0.0.1",
+        pid=77,
+        exit_code=1,
+        runtime_env_keys=("env_vars",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "id", "marks"),
+    [
+        (GOOD, "s", ()),
+        ({**GOOD, "status": "HELD"}, "s", ("status HELD is not known",)),
+        ({**GOOD, "status": None}, "s", ("status (missing) is not known",)),
+        ({**GOOD, "type": "CRON"}, "s", ("type CRON is not known",)),
+        ({**GOOD, "start_time": "soon"}, "s", ("start_time is not a time",)),
+        ({**GOOD, "end_time": 10**30}, "s", ("end_time is not a time",)),
+        ({**GOOD, "end_time": 0}, "s", ()),
+        ({**GOOD, "submission_id": "a\x1b[31m\u202eb"}, "ab", ()),
+        ({**GOOD, "metadata": ["x"], "driver_info": 3, "entrypoint": None}, "s", ()),
+    ],
+)
+def test_odd_rows_are_kept_and_marked(row: dict[str, Any], id: str, marks: tuple[str, ...]) -> None:
+    facts = job_facts(row, {})
+    assert (facts.id, facts.marks) == (id, marks)
+
+
+@pytest.mark.parametrize("row", [None, 3, "x", [], {}, {"status": "RUNNING"}])
+def test_a_row_without_a_name_gets_one_that_stays(row: Any) -> None:
+    facts = job_facts(row, {})
+    assert facts.id.startswith("unnamed-")
+    assert facts.id == job_facts(row, {}).id
+    assert facts.marks
+
+
+def test_driver_rows_are_found_by_the_job_id_in_their_worker_id() -> None:
+    rows = [
+        {
+            "worker_id": "0a000000" + "f" * 48,
+            "worker_type": "DRIVER",
+            "is_alive": False,
+            "exit_type": "SYSTEM_ERROR",
+            "exit_detail": "End of file. Some common causes include: a page of them",
+            "pid": 7,
+            "node_id": "n",
+            "start_time_ms": 1_767_225_600_000,
+            "end_time_ms": 0,
+        },
+        {"worker_id": "ab" * 28, "worker_type": "WORKER", "is_alive": True},
+        {"worker_type": "DRIVER"},
+        "no row",
+    ]
+    assert driver_exits(rows) == {
+        "0a000000": DriverExit("0a000000", False, "SYSTEM_ERROR", "End of file.", 7, NOW, None, "n")
+    }
+
+
+def test_amounts_that_are_none_are_left_out() -> None:
+    rows = [{"node_id": "n", "resources_total": {"CPU": 2.0, "GPU": None, "x": "2", "y": float("inf"), "z": True}}]
+    assert node_facts(rows)[0].resources == {"CPU": 2.0}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+JOB = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        (
+            "type",
+            "job_id",
+            "submission_id",
+            "status",
+            "entrypoint",
+            "message",
+            "error_type",
+            "start_time",
+            "end_time",
+            "metadata",
+            "driver_info",
+            "driver_node_id",
+            "driver_exit_code",
+        ),
+        JSON,
+    ),
+)
+DRIVER = st.fixed_dictionaries(
+    {"worker_id": JSON},
+    optional=dict.fromkeys(("worker_type", "is_alive", "exit_type", "exit_detail", "pid", "start_time_ms"), JSON),
+)
+ACTOR = st.fixed_dictionaries({}, optional=dict.fromkeys(("actor_id", "state", "job_id", "ray_namespace"), JSON))
+NODE = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("node_id", "state", "is_head_node", "start_time_ms", "resources_total", "labels"), JSON)
+)
+SERVE = st.fixed_dictionaries({}, optional=dict.fromkeys(("applications", "controller_info"), JSON))
+
+
+@given(
+    jobs=st.lists(JOB | JSON, max_size=4),
+    drivers=st.lists(DRIVER | JSON, max_size=3),
+    actors=st.lists(ACTOR | JSON, max_size=3),
+    nodes=st.lists(NODE | JSON, max_size=3),
+    serve=SERVE,
+)
+async def test_nothing_that_ray_may_say_breaks_a_look(
+    jobs: list[Any], drivers: list[Any], actors: list[Any], nodes: list[Any], serve: dict[str, Any]
+) -> None:
+    source = Replay(jobs=jobs, drivers=Listing(drivers), actors=Listing(actors), nodes=Listing(nodes), serve=serve)
+    rows = judge(await collect(source, NOW), NOW)
+    assert len(rows) >= len(jobs)
+    assert all(isinstance(views.row_view(row)["reason"], str) for row in rows)
+
+
+@given(JSON)
+def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
+    assert set(views.tasks_view(answer if isinstance(answer, dict) else {"result": answer})) == {
+        "total",
+        "by_state",
+        "by_name",
+        "truncated",
+    }
+
+
+@given(JSON)
+def test_no_account_of_serve_breaks(details: Any) -> None:
+    serve_facts({"applications": {"a": {"deployments": {"d": details}}}})
+    actor_facts([details])
+
+
+def worker_row(**changes: Any) -> dict[str, Any]:
+    values = {"worker_type": "DRIVER", "is_alive": False, "pid": 7, "exit_type": "INTENDED_USER_EXIT"}
+    return {"worker_id": "05000000" + "f" * 48, "start_time_ms": "1767225600000", **values, **changes}
+
+
+@pytest.mark.parametrize(
+    ("later", "same"),
+    [
+        (worker_row(), True),
+        # The exception hook may overwrite a row that had been seen already.
+        (worker_row(pid=0, start_time_ms=0), False),
+        (worker_row(exit_type="SYSTEM_ERROR"), False),
+        (worker_row(is_alive=True, exit_type=None), False),
+    ],
+)
+def test_a_dead_driver_is_read_again_only_when_its_row_says_something_else(later: dict[str, Any], same: bool) -> None:
+    known = driver_exits([worker_row()])
+    found = driver_exits([later], known)
+    assert (found["05000000"] is known["05000000"]) is same
+    assert found == driver_exits([later])
+
+
+def test_rows_of_actors_that_wait_and_counts_of_tasks() -> None:
+    row = {"actor_id": "a", "name": "n", "required_resources": {"CPU": 1.0, "bad": "x", "nan": float("nan")}}
+    (actor,) = waiting_actors([row, None, {"name": "no id"}])
+    assert (actor.actor_id, actor.required) == ("a", {"CPU": 1.0})
+    summary = {
+        "f": {"state_counts": {"FAILED": 2, "FINISHED": "3", "RUNNING_IN_RAY_GET": 1, "NIL": 4, "odd": None}},
+        "g": 3,
+    }
+    answer = {"result": {"node_id_to_summary": {"cluster": {"summary": summary}}}}
+    assert task_counts(answer) == TaskCounts(total=10, failed=2, finished=3, pending=4, running=1)
+    assert task_counts({"result": None}) == TaskCounts(0, 0, 0, 0, 0)
+    assert started_at_of("n", [{"node_id": "m", "start_time_ms": 1}, {"node_id": "n", "start_time_ms": "1000"}]) == (
+        datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    )
+    assert started_at_of("n", []) is None

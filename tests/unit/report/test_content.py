@@ -1,0 +1,328 @@
+"""What the report concludes from its parts: whole values, each row one cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serve_app.api.health import Part
+from serve_app.report import Finding, Parts, build_report
+from serve_app.report.content import (
+    MAX_CAUSES,
+    MAX_FINDINGS,
+    MAX_KINDS,
+    MAX_NODES,
+    MAX_ORGANS,
+    MAX_REASONS,
+    MAX_STEPS,
+)
+from serve_app.report.findings import MAX_EXAMPLES
+from tests.unit.fakes import AS_OF, initialization, job, organ, summary
+from tests.unit.report.test_report import NOW, report
+
+EARLY, LATE = "2026-01-01T10:00:00+00:00", "2026-01-01T13:30:00+02:00"
+
+
+def alert(rule: str, subject: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"{rule} {subject}",
+        "rule": rule,
+        "subject": subject,
+        "severity": "warning",
+        "state": "firing",
+        "sentence": f"{subject} is over.",
+        "action": "Mend it.",
+        "firing_since": EARLY,
+        "silenced": False,
+        **changes,
+    }
+
+
+def judged(rule: str, subject: str, verdict: str = "WARN", sentence: str = "So it is.") -> dict[str, Any]:
+    return {"rule": rule, "subject": subject, "verdict": verdict, "sentence": sentence, "action": "Do it."}
+
+
+def items(*rows: Any, **changes: Any) -> Part:
+    return Part({"items": list(rows), "next_cursor": None, "degraded": [], **changes})
+
+
+def failed(job_id: str, reason: str = "It failed.", **changes: Any) -> dict[str, Any]:
+    return job(job_id, verdict="BAD", outcome="failed", rule="failed", reason=reason, **changes)
+
+
+def test_nothing_known() -> None:
+    made = build_report(Parts(), "1h", NOW)
+    names = ("organism", "jobs", "nodes", "resources", "summary", "lifecycle", "findings", "alerts")
+    reasons = tuple(f"{name}: It was not asked." for name in names)
+    action = "Look at the Ray dashboard; ask again in a minute."
+    assert made.to_json() == {
+        "verdict": "UNKNOWN",
+        "as_of": AS_OF,
+        "window": "1h",
+        "findings": tuple(
+            {
+                "verdict": "UNKNOWN", "subject": "observation", "sentence": reason, "action": action,
+                "at": None, "count": 1, "examples": (), "cause": None,
+            }
+            for reason in reasons
+        ),
+        "cluster": {},
+        "nodes": [],
+        "organs": [],
+        "initialization": {},
+        "lifecycle": [],
+        "jobs": [],
+        "more_jobs": False,
+        "metrics": {},
+        "alerts": [],
+        "more_alerts": False,
+        "more": {},
+        "degraded": reasons,
+    }  # fmt: skip
+
+
+def test_all_fine() -> None:
+    row = job("01000000", verdict="OK")
+    step = {"step": "ready", "title": "Ready", "state": "done"}
+    silenced = alert("high-cpu", "node n1", silenced=True)
+    made = report(row, lifecycle=Part({"steps": [step], "degraded": []}), alerts=items(silenced))
+    known = summary()
+    names = ("jobs", "duration_s", "by_kind", "failures_by_cause", "utilisation", "responses", "counts")
+    assert made.to_json() == {
+        "verdict": "OK",
+        "as_of": AS_OF,
+        "window": "1h",
+        "findings": (),
+        "cluster": {"total": {"CPU": 2.0}, "available": {"CPU": 1.5}},
+        "nodes": [{"node_id": "n1", "state": "ALIVE"}],
+        "organs": [organ("a", "Utility")],
+        "initialization": initialization(),
+        "lifecycle": [step],
+        "jobs": [row],
+        "more_jobs": False,
+        "metrics": {name: known[name] for name in names},
+        "alerts": [silenced],
+        "more_alerts": False,
+        "more": {},
+        "degraded": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        # BAD before WARN before UNKNOWN; within that what fires, then what many depend on, then single jobs.
+        (
+            {
+                "jobs": items(failed("05", ended_at=LATE), job("04", verdict="WARN"), job("03")),
+                "organism": Part(
+                    {
+                        "organs": [organ("a", "Utility", status="not_responding"), organ("b", "Utility")],
+                        "initialization": initialization("failed"),
+                    }
+                ),
+                "alerts": items(
+                    alert("high-cpu", "node n1"),
+                    alert("failure-rate", "jobs", severity="critical"),
+                    alert("new-word", "x", severity="a new word"),
+                ),
+                "findings": items(judged("leftover-actors", "job 04")),
+            },
+            [
+                ("BAD", "jobs"), ("BAD", "a"), ("BAD", "job 05"),
+                ("WARN", "initialization"), ("WARN", "node n1"), ("WARN", "job 04"), ("WARN", "job 04"),
+                ("UNKNOWN", "x"), ("UNKNOWN", "job 03"),
+            ],
+        ),
+        # Newest first, whatever the time zone, those without a time last.
+        (
+            {
+                "jobs": items(
+                    failed("01", "a", ended_at=EARLY), failed("02", "b", ended_at=LATE), failed("03", "c"),
+                    failed("04", "d", started_at="2026-01-01T12:00:00Z"), failed("05", "e", ended_at="yesterday"),
+                )
+            },
+            [("BAD", f"job {each}") for each in ("04", "02", "01", "03", "05")],
+        ),
+        # What is not firing, or silenced, is no finding.
+        (
+            {
+                "alerts": items(
+                    alert("a", "x", state="pending"), alert("a", "y", silenced=True), alert("a", "z", state="resolved")
+                )
+            },
+            [],
+        ),
+        # The same trouble, told by the alert, the judge and the row: once, as bad as the worst says.
+        (
+            {
+                "alerts": items(alert("stuck-job", "job 02")),
+                "findings": items(judged("stuck-job", "job 02", "BAD"), judged("past-deadline", "job 03")),
+                "jobs": items(failed("02"), job("03", verdict="OK")),
+            },
+            [("BAD", "job 02"), ("WARN", "job 03")],
+        ),
+        # An alert on an organ says it better than the organ's row.
+        (
+            {
+                "alerts": items(alert("organ-down", "a", severity="critical")),
+                "organism": Part(
+                    {"organs": [organ("a", "U", status="not_responding")], "initialization": initialization()}
+                ),
+            },
+            [("BAD", "a")],
+        ),
+        # Another trouble of the same job is another finding.
+        (
+            {"findings": items(judged("leftover-actors", "job 02")), "jobs": items(failed("02"))},
+            [("BAD", "job 02"), ("WARN", "job 02")],
+        ),
+        # Dead nodes together, living ones not at all.
+        (
+            {"nodes": items(*({"node_id": f"n{each}", "state": "DEAD"} for each in range(3)), {"state": "ALIVE"})},
+            [("WARN", "3 nodes")],
+        ),
+        # Older jobs that the page does not have.
+        (
+            {
+                "jobs": items(failed("02"), next_cursor="c"),
+                "summary": Part(summary(counts={"total": 9, "by_verdict": {"BAD": 4, "OK": 5, "WARN": None}})),
+            },
+            [("BAD", "job 02"), ("BAD", "older jobs")],
+        ),
+        # A page that is the last has all that there are, whatever an older count says.
+        (
+            {"jobs": items(failed("02")), "summary": Part(summary(counts={"by_verdict": {"BAD": 4}}))},
+            [("BAD", "job 02")],
+        ),
+        # The same reason from several parts is one.
+        (
+            {
+                name: items(degraded=["Workers: slow."]) for name in ("jobs", "findings", "nodes")
+            },
+            [("UNKNOWN", "observation")],
+        ),
+    ],
+)  # fmt: skip
+def test_order(parts: dict[str, Part], expected: list[tuple[str, str]]) -> None:
+    made = report(**parts)
+    assert [(each.verdict, each.subject) for each in made.findings] == expected
+    assert made.verdict == (expected[0][0] if expected else "OK")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "counts"),
+    [
+        (["It failed.", "It failed."], [2]),
+        (["Lost raysubmit_a1B2 at 0x7f3a, 123456 left.", "Lost raysubmit_c3D4 at 0x1b2c, 999999 left."], [2]),
+        (["Running for 125.5 s; expected 60 s.", "Running for 7 s; expected 60 s."], [2]),
+        (["It failed with exit code 1.", "It failed with exit code 137."], [1, 1]),
+        (["It failed.", "It was killed."], [1, 1]),
+        (["x" * 700 + "a", "x" * 700 + "b"], [2]),
+    ],
+)
+def test_the_same_cause_is_one_finding(reasons: list[str], counts: list[int]) -> None:
+    made = report(*(failed(f"{place:02}", reason) for place, reason in enumerate(reasons)))
+    assert [each.count for each in made.findings] == counts
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "verdict"),
+    [
+        ("2025-12-31T13:00:00+00:00", "BAD"),
+        # More than a day ago: listed, and no longer something to do.
+        ("2025-12-31T09:00:00+00:00", "OK"),
+        (None, "BAD"),
+        ("yesterday", "BAD"),
+    ],
+)
+def test_old_failures_are_history(ended_at: str | None, verdict: str) -> None:
+    made = report(failed("01", ended_at=ended_at))
+    assert (made.verdict, len(made.jobs)) == (verdict, 1)
+
+
+def test_many_that_failed_alike() -> None:
+    rows = [
+        failed(f"{place:02}", f"It died; log raysubmit_{place}a.", ended_at=f"2026-01-01T11:{place:02}:00Z")
+        for place in range(8)
+    ]
+    assert report(*rows, failed("90", "Other.", kind="nightly", ended_at=EARLY)).findings == (
+        Finding(
+            "BAD",
+            "8 user jobs",
+            "It died; log raysubmit_7a.",
+            "Read its log, mend the cause, run it again. Evidence: GET /jobs/07.",
+            "2026-01-01T11:07:00Z",
+            8,
+            ("07", "06", "05", "04", "03"),
+        ),
+        Finding(
+            "BAD", "job 90", "Other.", "Read its log, mend the cause, run it again. Evidence: GET /jobs/90.", EARLY
+        ),
+    )
+    assert MAX_EXAMPLES == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "action"),
+    [
+        ({"outcome": "running"}, "Evidence: GET /jobs/02."),
+        ({"outcome": "running", "action": "Nothing to do."}, "Evidence: GET /jobs/02."),
+        ({"outcome": "failed"}, "Read its log, mend the cause, run it again. Evidence: GET /jobs/02."),
+        ({"outcome": "failed", "action": "Call Ann."}, "Call Ann. Evidence: GET /jobs/02."),
+        ({"outcome": "a new word"}, "Evidence: GET /jobs/02."),
+    ],
+)
+def test_an_action_is_the_rows_own_and_never_to_do_nothing(changes: dict[str, Any], action: str) -> None:
+    assert [each.action for each in report(job("02", verdict="WARN", **changes)).findings] == [action]
+
+
+def test_every_list_has_a_limit_and_says_so() -> None:
+    many = range(150)
+    made = report(
+        *(failed(str(place), "abcdefghijklmnopqrst"[place % 20] + "x" * (place // 20)) for place in range(100)),
+        jobs=items(
+            *(failed(f"j{place}", "x" * place) for place in range(100)),
+            next_cursor="c",
+            degraded=[f"reason {place}" for place in many],
+        ),
+        organism=Part({"organs": [organ(f"o{place}", "Utility") for place in many]}),
+        nodes=items(*({"node_id": f"n{place}", "state": "ALIVE"} for place in many)),
+        lifecycle=Part({"steps": [{"step": str(place)} for place in many]}),
+        summary=Part(
+            summary(
+                by_kind={str(place): {} for place in many},
+                failures_by_cause=[{"cause": str(place), "count": 1} for place in many],
+                utilisation={"reason": None, "nodes": [{"node_id": str(place)} for place in many]},
+                counts={"total": 400, "by_verdict": {"BAD": 100}},
+            )
+        ),
+        alerts=items(*(alert(f"r{place}", "s", state="pending") for place in many), next_cursor="c"),
+    )
+    assert (len(made.findings), len(made.organs), len(made.nodes)) == (MAX_FINDINGS, MAX_ORGANS, MAX_NODES)
+    assert (len(made.lifecycle), len(made.degraded)) == (MAX_STEPS, MAX_REASONS)
+    assert (len(made.metrics["by_kind"]), len(made.metrics["failures_by_cause"])) == (MAX_KINDS, MAX_CAUSES)
+    assert dict(made.more) == {
+        "jobs": 300,
+        "findings": 100 + 150 - MAX_FINDINGS,
+        "nodes": 150 - MAX_NODES,
+        "organs": 150 - MAX_ORGANS,
+        "lifecycle": 150 - MAX_STEPS,
+        "kinds": 150 - MAX_KINDS,
+        "causes": 150 - MAX_CAUSES,
+        "utilisation": 150 - MAX_NODES,
+        "alerts": 50,
+        "degraded": 150 - MAX_REASONS,
+    }
+    assert (made.more_jobs, made.more_alerts) == (True, True)
+
+
+def test_alerts_that_fire_come_first() -> None:
+    said = [
+        alert("a", "1", state="pending", severity="critical"),
+        alert("a", "2", silenced=True),
+        alert("a", "3"),
+        alert("a", "4", severity="critical"),
+    ]
+    assert [each["subject"] for each in report(alerts=items(*said)).alerts] == ["4", "3", "2", "1"]
