@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from serve_app.check import command as check
+from serve_app.check.configuration import check_config
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, last_lines
 from serve_app.local.leftovers import alone, clear_away
@@ -88,7 +88,7 @@ class _Up:
             text = path.read_text()
         except OSError as error:
             raise Failure(f"{path} cannot be read: {error.strerror}.", "Set SEEDCORE_CONFIG to a file.") from None
-        problems = check.check_config(text, path.name, self.environ)
+        problems = check_config(text, path.name, self.environ)
         if problems:
             listed = "\n".join(problem.text() for problem in problems)
             raise Failure(

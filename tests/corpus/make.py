@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 from tests.corpus import programs
@@ -28,8 +28,9 @@ LIBRARIES = ("tqdm", "rich", "boto3")
 
 def groups() -> dict[str, ModuleType]:
     """The groups by their names."""
-    names = sorted(each.name for each in pkgutil.iter_modules(programs.__path__))
-    return {name: importlib.import_module(f"{programs.__name__}.{name}") for name in names}
+    root = Path(programs.__path__[0])
+    paths = sorted(path for path in root.glob("*/*.py") if path.stem != "__init__")
+    return {path.stem: importlib.import_module(f"{programs.__name__}.{path.parent.name}.{path.stem}") for path in paths}
 
 
 def main(words: list[str], labels_only: bool = False) -> None:

@@ -48,7 +48,8 @@ def test_user_config_changes_behaviour_without_a_restart(cluster: Cluster) -> No
     before = pids(cluster)
     wanted = config(cluster)
     deployments = {each["name"]: each for each in wanted["applications"][0]["deployments"]}
-    deployments["utility_organ_1"]["user_config"] = {"skills": ["tests.integration.organs.own_skill:Wait"], "history_limit": 7}
+    skills = ["tests.integration.organs.own_skill:Wait"]
+    deployments["utility_organ_1"]["user_config"] = {"skills": skills, "history_limit": 7}
     assert deploy(cluster, wanted).status_code == 200
 
     def taken_up() -> bool:

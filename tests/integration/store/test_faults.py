@@ -36,7 +36,7 @@ from serve_app.store.store import Store
 from serve_app.store.tables import heartbeats
 from tests.integration.pg import PostgreSQL
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve_app import main
-from serve_app.check import check_config
+from serve_app.check.configuration import check_config
 from serve_app.errors import Unavailable
 from tests.unit.fakes import AS_OF, served
 

@@ -22,7 +22,7 @@ from tests.unit.fakes import initialization, job, organ, summary
 from tests.unit.report.test_content import EARLY, LATE, alert, failed, items, judged
 from tests.unit.report.test_report import NOW, report
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = (
     "</style></title><script>alert(1)</script><img src=x onerror=alert(1)>\"'`><a href='javascript:1'>{{ 7 * 7 }}"
     "{% raw %}\x1b[2J\x00\x07\u202e\u2066\ud800|\r\n# x\n| BAD |&lt;script&gt;]]><!--"

@@ -290,6 +290,6 @@ def test_the_command_starts_without_what_it_does_not_need() -> None:
     heavy = ("ray", "fastapi", "starlette", "pydantic", "sqlalchemy", "yaml", "jinja2")
     code = f"import sys, serve_app.report.__main__; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"

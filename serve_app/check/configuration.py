@@ -1,16 +1,12 @@
-"""``python -m serve_app.check FILE…``: is a configuration acceptable, told before anything is deployed.
+"""What is wrong with a configuration, told before anything is deployed: one line for each mistake.
 
-Exit code 0 when every file is, 1 when one is not, 2 when called wrongly. One line for each mistake:
 ``serve_config.yaml:12: applications[0].args.organs[1].type: got 'Utilty'; expected one of Cognitive, Actuator, …``.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from serve_app.api.access import Tokens, require_safe_address
@@ -19,7 +15,6 @@ from serve_app.check.rules import Mistake, our_rules, rays_rules, shown
 from serve_app.errors import AppError
 from serve_app.settings import Env
 
-USAGE = "usage: python -m serve_app.check FILE…"
 # What Serve listens on when a deployed file leaves `http_options.host` out (HTTPOptionsSchema, ray/serve/schema.py).
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 
@@ -70,27 +65,6 @@ def key_of(path: config_tree.Path) -> str:
     return "".join(words).removeprefix(".")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Check files and print what is wrong with them."""
-    if not arguments or any(argument.startswith("-") for argument in arguments):
-        print(USAGE, file=sys.stderr)
-        return 2
-    bad = False
-    for name in arguments:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            print(f"{name}: cannot be read: {error}", file=sys.stderr)
-            return 2
-        problems = check_config(text, name, os.environ)
-        bad = bad or bool(problems)
-        for problem in problems:
-            print(problem.text())
-        if not problems:
-            print(f"{name}: fine")
-    return 1 if bad else 0
-
-
 def _mistakes(document: Any, env: Mapping[str, str]) -> Iterator[Mistake]:
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else shown(document), "a mapping with `applications`")
@@ -108,7 +82,3 @@ def _exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[M
     except (AppError, ValueError) as error:
         got = shown(given) if given is not None else f"no host, so Serve would listen on {EVERYWHERE}"
         yield Mistake(("http_options", "host"), got, f"127.0.0.1: {error}")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

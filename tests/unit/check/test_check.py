@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.check import USAGE, Problem, check_config, key_of, main
+from serve_app.check.__main__ import USAGE, main
+from serve_app.check.configuration import Problem, check_config, key_of
 
-SHIPPED = Path(__file__).resolve().parents[2] / "serve_config.yaml"
+SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
 HEAD = """\
 http_options: {host: 127.0.0.1}
 applications:
