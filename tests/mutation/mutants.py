@@ -109,8 +109,12 @@ def _list_children(node: ast.AST) -> list[tuple[ast.AST, _Place]]:
 
 def _choose_shown(path: list[ast.AST]) -> ast.AST:
     """The largest part around a fault that is still short: a statement of one line, or an expression."""
-    plain = (each for each in path if isinstance(each, ast.expr | ast.stmt) and not hasattr(each, "body"))
+    plain = (each for each in path if isinstance(each, ast.expr | ast.stmt) and not _has_block(each))
     return next((each for each in plain if len(ast.unparse(each)) <= _SHOWN_CHARS), path[-1])
+
+
+def _has_block(node: ast.AST) -> bool:
+    return isinstance(getattr(node, "body", None), list) or isinstance(node, ast.Match)
 
 
 def _is_text_alone(node: ast.AST) -> bool:

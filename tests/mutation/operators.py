@@ -1,7 +1,7 @@
 """The small faults that may be put into a syntax tree, by the kind of node that they change. Pure.
 
-What can change no answer is not touched: annotations (none is evaluated but pydantic's), decorators, imports, docstrings
-and what only type checkers read.
+What can change no answer is not touched: annotations (none is evaluated but pydantic's), decorators, imports,
+docstrings and what only type checkers read.
 """
 
 from __future__ import annotations
