@@ -48,20 +48,14 @@ def main() -> int:
 
 
 def _try_all(drawn: Sequence[Mutant], processes: int, directory: Path) -> list[Mutant]:
-    """First the tests that import the mutated file, then, for those that live, all others about jobs."""
-    living = list(drawn)
-    for stage in (0, 1):
-        tests = {path: choose_tests(path)[stage] for path in {mutant.path for mutant in living}}
-        jobs = [(mutant, tests[mutant.path]) for mutant in living if tests[mutant.path]]
-        if not jobs:
-            continue
-        usual_s = _measure_usual(sorted({test for each in tests.values() for test in each}), directory)
-        limit_s = _TIMES_THE_USUAL * usual_s
-        print(f"{len(jobs)} to try; the tests take {usual_s:.1f} s on the product as it is", flush=True)
-        trials = list(_report(run_trials(jobs, processes=processes, limit_s=limit_s, directory=directory)))
-        killed = {trial.mutant for trial in trials if trial.killed_by is not None}
-        living = [mutant for mutant in living if mutant not in killed]
-    return living
+    tests = {path: choose_tests(path) for path in {mutant.path for mutant in drawn}}
+    usual_s = _measure_usual(sorted({test for each in tests.values() for test in each}), directory)
+    print(f"their tests take {usual_s:.1f} s on the product as it is", flush=True)
+    jobs = [(mutant, tests[mutant.path]) for mutant in drawn]
+    limit_s = _TIMES_THE_USUAL * usual_s
+    trials = list(_report(run_trials(jobs, processes=processes, limit_s=limit_s, directory=directory)))
+    killed = {trial.mutant for trial in trials if trial.killed_by is not None}
+    return [mutant for mutant in drawn if mutant not in killed]
 
 
 def _measure_usual(tests: Sequence[str], directory: Path) -> float:

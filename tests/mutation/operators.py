@@ -47,7 +47,7 @@ _METHODS = {
     "match": "search",
     "fullmatch": "match",
 }
-_SHORTENED = {ast.Tuple: "elts", ast.List: "elts", ast.Set: "elts", ast.Match: "cases", ast.BoolOp: "values"}
+_SHORTENED = {ast.Tuple: "elts", ast.List: "elts", ast.Set: "elts", ast.Match: "cases"}
 _CONDITIONAL = (ast.If, ast.IfExp, ast.While)
 
 
@@ -94,14 +94,21 @@ def _force_condition(node: ast.If | ast.IfExp | ast.While) -> Iterator[Replaceme
 
 
 def _shorten(node: ast.AST) -> Iterator[Replacement]:
-    """Leave out one row of a table, one of several conditions, one case of a ``match``."""
+    """Leave out one row of a table, or one case of a ``match``."""
     if isinstance(getattr(node, "ctx", None), ast.Store):
         return
     name = _SHORTENED[type(node)]
     parts = getattr(node, name)
-    if len(parts) > 1 or not isinstance(node, ast.Match | ast.BoolOp):
+    if len(parts) > 1 or not isinstance(node, ast.Match):
         for index in range(len(parts)):
             yield "left out", _change(node, name, _drop(parts, index))
+
+
+def _shorten_junction(node: ast.BoolOp) -> Iterator[Replacement]:
+    """Leave out one of several conditions."""
+    for index in range(len(node.values)):
+        left = _drop(list(node.values), index)
+        yield "condition", _change(node, "values", left) if len(left) > 1 else left[0]
 
 
 def _shorten_dict(node: ast.Dict) -> Iterator[Replacement]:
@@ -169,6 +176,7 @@ _BY_KIND: tuple[tuple[type[ast.AST] | tuple[type[ast.AST], ...], Callable[..., I
     ((ast.BinOp, ast.AugAssign), _replace_calculation),
     (ast.UnaryOp, _replace_sign),
     (ast.BoolOp, _replace_junction),
+    (ast.BoolOp, _shorten_junction),
     (_CONDITIONAL, _force_condition),
     (tuple(_SHORTENED), _shorten),
     (ast.Dict, _shorten_dict),

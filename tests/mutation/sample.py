@@ -13,8 +13,12 @@ from tests.mutation.mutants import Mutant, list_mutants
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("serve_app/jobs/judging/*.py", "serve_app/jobs/actions/retry.py", "serve_app/jobs/views.py")
 MOST_LEFT_OUT = 10
-_TESTS = ROOT / "tests/unit/jobs"
-_OTHER_TESTS = ("diagnosis", "progress", "logs")
+TESTS = {
+    "serve_app/jobs/judging/": ("tests/unit/jobs/judging", "tests/unit/jobs/recorded"),
+    "serve_app/jobs/actions/": ("tests/unit/jobs/actions",),
+    "serve_app/jobs/": ("tests/unit/jobs/views", "tests/unit/jobs/answers"),
+}
+"""Folders of tests by the beginning of a path of the product, the first that fits. A file's own tests must notice."""
 _LEFT_OUT = Path(__file__).with_name("left_out.toml")
 
 
@@ -71,13 +75,10 @@ def draw(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     return [mutants[index] for index in sorted(chosen)]
 
 
-def choose_tests(path: str) -> tuple[list[str], list[str]]:
-    """The test files that import this file of the product, and all others about jobs that may meet it."""
-    module = path.removesuffix(".py").replace("/", ".")
-    near, far = [], []
-    for test in sorted(_TESTS.rglob("test_*.py")):
-        if test.relative_to(_TESTS).parts[0] in _OTHER_TESTS:
-            continue
-        names_it = f"from {module} import" in test.read_text("utf-8")
-        (near if names_it else far).append(str(test.relative_to(ROOT)))
-    return near, far
+def choose_tests(path: str) -> list[str]:
+    """The test files that are meant for this file of the product, those first that import it."""
+    folders = next(tests for start, tests in TESTS.items() if path.startswith(start))
+    found = [test for folder in folders for test in sorted((ROOT / folder).rglob("test_*.py"))]
+    imports = f"from {path.removesuffix('.py').replace('/', '.')} import"
+    found.sort(key=lambda test: imports not in test.read_text("utf-8"))
+    return [str(test.relative_to(ROOT)) for test in found]
