@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 
@@ -20,6 +19,7 @@ from serve_app.jobs.diagnosis.catalogue.signature import Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.log.lines import parsed
 from serve_app.jobs.diagnosis.models import SourceKind
+from serve_app.jobs.diagnosis.pattern import compile_pattern
 
 # Texts that the reader itself looks for, before the first text of a signature.
 TRACEBACK = b"Traceback (most recent call last)"
@@ -74,9 +74,9 @@ def counts(signature: Signature, text: str, kind: SourceKind) -> bool:
     """Whether a line that holds one of the signature's fixed texts is one that it means."""
     if signature.kinds and kind not in signature.kinds and kind is not SourceKind.FILE:
         return False
-    if signature.pattern and _compiled(signature.pattern).search(text) is None:
+    if signature.pattern and not compile_pattern(signature.pattern).is_in(text):
         return False
-    return not signature.unless or _compiled(signature.unless).search(text) is None
+    return not signature.unless or not compile_pattern(signature.unless).is_in(text)
 
 
 @cache
@@ -85,8 +85,3 @@ def built_in() -> Catalogue:
     names = sorted(each.name for each in pkgutil.iter_modules(package.__path__))
     modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
     return Catalogue(each for module in modules for each in module.SIGNATURES)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)

@@ -81,14 +81,21 @@ SIGNATURES: tuple[Signature, ...] = (
             "SYSTEM_ERROR: Worker unexpectedly exits",
             "RpcError: RPC error: Socket closed",
         ),
-        unless=r"actor is dead.{0,200}with an exit code (?!None|137)-?\d",
+        # Any number but those that begin with 137.
+        unless=r"actor is dead.{0,200}with an exit code (?:-\d|[02-9]|1(?:[^3]|$)|13(?:[^7]|$))",
         role=Role.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file.",
             "ray.exceptions.WorkerCrashedError: The worker died unexpectedly while executing this task.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 137.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code None.",
         ),
-        near_misses=("Worker exit type: INTENDED_USER_EXIT",),
+        near_misses=(
+            "Worker exit type: INTENDED_USER_EXIT",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 1.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 13",
+        ),
     ),
     Signature(
         name="killed-line",
