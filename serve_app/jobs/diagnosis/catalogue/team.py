@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in, finds
 from serve_app.jobs.diagnosis.catalogue.code import Code
+from serve_app.jobs.diagnosis.catalogue.pattern import MOST_CHARS, PatternError, compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
-from serve_app.jobs.diagnosis.pattern import MOST_CHARS, PatternError, compile_pattern
 
 MOST_SIGNATURES = 300
 _Text = Annotated[str, StringConstraints(min_length=5, max_length=200)]

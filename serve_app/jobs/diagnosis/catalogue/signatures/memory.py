@@ -143,6 +143,7 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the class MemoryErrorHandler was loaded",),
     ),
     Signature(
+        # Since Ray 2.5x.
         name="memory-outside-workers",
         code="memory.node-oom",
         contains=("Worker killer did not select any workers to kill even though memory usage is high",),
@@ -157,6 +158,5 @@ SIGNATURES: tuple[Signature, ...] = (
             "Worker killer did not select any workers to kill even though memory usage is high. Other Ray processes may use it",
         ),
         near_misses=("the worker killer selected worker 3",),
-        since="2.5x",
     ),
 )

@@ -1,8 +1,8 @@
 """Regular expressions that are searched in lines that somebody else wrote: RE2's, whose time is bounded by the line.
 
 ``re`` tries again in other ways when a match fails, which a pattern of ten characters can make last for ever. RE2
-(``google-re2``) follows all ways at once: a line costs its length times the size of the pattern. What cannot be done so,
-it refuses: look-around, references back, atomic groups. Pure, and the one place that knows that library.
+(``google-re2``) follows all ways at once: a line costs its length times the size of the pattern. What cannot be done
+so, it refuses: look-around, references back, atomic groups. Pure, and the one place that knows that library.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 import re2
 
 MOST_CHARS = 500
-# Of the automaton, program and cached states together: 300 signatures of two patterns each stay below what a replica
-# has. A pattern that needs more is refused when it is compiled; states that need more are made anew, in bounded time.
+# Of one pattern, program and cached states together, so 600 MB at the very most for 300 signatures of two patterns. A
+# program that needs more is refused when it is compiled; states that need more are made anew, in bounded time.
 _MOST_MEMORY_BYTES = 1_048_576
 # More than the built-in signatures and the most of a team's own have together.
 _MOST_COMPILED = 2_000
 # Python reads it as "at most nine", RE2 as these four characters. What else RE2 reads otherwise than Python it refuses,
-# but for `\w`, `\d`, `\s` and `\b`, which mean ASCII: a signature's own examples show whether that matters.
+# but for `[[:digit:]]` and that `\w`, `\d`, `\s`, `\b` mean ASCII: a signature's own examples show whether that matters.
 _NO_LEAST = re.compile(r"(?<!\\)\{,\d+\}")
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 
