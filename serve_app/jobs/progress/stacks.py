@@ -9,7 +9,7 @@ from serve_app.redaction import redact
 MOST_CHARS = 16_000
 _LINE_CHARS = 300
 _THREAD = re.compile(r'^Thread \S+ \((?P<state>[^)]*)\)(?:: "(?P<name>[^"]*)")?')
-_FRAME = re.compile(r"^\s+(?P<function>\S.*) \((?P<file>[^()]*):(?P<line>\d+)\)\s*$")
+_FRAME = re.compile(r"^\s+(?P<function>.+) \((?P<file>[^()]*):(?P<line>\d+)\)\s*$")
 # Threads that Ray keeps in every process; they wait, whatever the program does.
 _OF_RAY = frozenset({"PythonGCThread", "ray_listen_error_messages", "ray_print_logs", "ray_import_thread"})
 _IN_GET = re.compile(r"^\s+(?:Worker\.get_objects|get|wait) \(ray/_private/worker\.py:\d+\)", re.MULTILINE)
