@@ -20,7 +20,7 @@ _MOST_MEMORY_BYTES = 1_048_576
 # More than the built-in signatures and the most of a team's own have together.
 _MOST_COMPILED = 2_000
 # Python reads it as "at most nine", RE2 as these four characters. What else RE2 reads otherwise than Python it refuses,
-# but for `[[:digit:]]` and that `\w`, `\d`, `\s`, `\b` mean ASCII: a signature's own examples show whether that matters.
+# but for `[[:digit:]]` and that `\w`, `\d`, `\s`, `\b` mean ASCII: a signature's own examples show whether it matters.
 _NO_LEAST = re.compile(r"(?<!\\)\{,\d+\}")
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 
