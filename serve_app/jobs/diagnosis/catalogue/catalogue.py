@@ -25,14 +25,14 @@ TRACEBACK = b"Traceback (most recent call last)"
 MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
 
 
-class CatalogueError(ValueError):
+class SignatureListError(ValueError):
     """The list of signatures is not one to diagnose with: nothing is in it, or a name is in it twice."""
 
 
 class Catalogue:
     """Signatures and how to find them. Immutable; one is made once and used by many threads.
 
-    Raises ``CatalogueError`` when there are none: every failure would then be an exception that nobody knows; and when
+    Raises ``SignatureListError`` when there are none: every failure would then be an exception that nobody knows; and when
     two have one name, under which one of them would lose its hits.
     """
 
@@ -94,18 +94,18 @@ def built_in() -> Catalogue:
 
 
 def join_families(families: Iterable[Sequence[Signature]]) -> Sequence[Signature]:
-    """The signatures of all files; raises ``CatalogueError`` for a file that has none."""
+    """The signatures of all files; raises ``SignatureListError`` for a file that has none."""
     signatures: list[Signature] = []
     for place, family in enumerate(families):
         if not family:
-            raise CatalogueError(f"family {place} of the built-in signatures is empty")
+            raise SignatureListError(f"family {place} of the built-in signatures is empty")
         signatures += family
     return signatures
 
 
 def _require_names_of_their_own(signatures: Sequence[Signature]) -> None:
     if not signatures:
-        raise CatalogueError("there are no signatures to diagnose with")
+        raise SignatureListError("there are no signatures to diagnose with")
     twice = [name for name, count in Counter(each.name for each in signatures).items() if count > 1]
     if twice:
-        raise CatalogueError(f"signatures are listed twice: {', '.join(sorted(twice)[:5])}")
+        raise SignatureListError(f"signatures are listed twice: {', '.join(sorted(twice)[:5])}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.jobs.diagnosis.catalogue import signatures as package
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, CatalogueError, built_in, finds, join_families
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, SignatureListError, built_in, finds, join_families
 from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
@@ -28,18 +28,18 @@ def test_every_file_of_signatures_is_listed_once() -> None:
 
 
 def test_without_signatures_there_is_no_catalogue() -> None:
-    with pytest.raises(CatalogueError, match="there are no signatures to diagnose with"):
+    with pytest.raises(SignatureListError, match="there are no signatures to diagnose with"):
         Catalogue(join_families([]))
 
 
 def test_a_file_without_signatures_is_refused() -> None:
-    with pytest.raises(CatalogueError, match="family 1 of the built-in signatures is empty"):
+    with pytest.raises(SignatureListError, match="family 1 of the built-in signatures is empty"):
         join_families([SIGNATURES[:1], (), SIGNATURES[1:]])
 
 
 def test_signatures_of_one_name_are_refused() -> None:
     first, second, third, *_ = SIGNATURES
-    with pytest.raises(CatalogueError, match=f"signatures are listed twice: {first.name}$"):
+    with pytest.raises(SignatureListError, match=f"signatures are listed twice: {first.name}$"):
         Catalogue([first, second, replace(third, name=first.name)])
 
 
