@@ -32,8 +32,8 @@ class SignatureListError(ValueError):
 class Catalogue:
     """Signatures and how to find them. Immutable; one is made once and used by many threads.
 
-    Raises ``SignatureListError`` when there are none: every failure would then be an exception that nobody knows; and when
-    two have one name, under which one of them would lose its hits.
+    Raises ``SignatureListError`` when there are none, since every failure would then be an exception that nobody knows,
+    and when two have one name, under which one of them would lose its hits.
     """
 
     def __init__(self, signatures: Iterable[Signature], codes: Mapping[str, Code] = CODES) -> None:
