@@ -22,8 +22,8 @@ from serve_app.cluster.handles import call
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
+from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
-from serve_app.settings import ManagerConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot, Unknown
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 
