@@ -217,7 +217,7 @@ async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
     latest = made(Ray(GOOD), pause=pause)
     latest.require_alive()
     latest.start()
-    await asyncio.wait({latest._loop})
+    await latest._loop.wait_until_over()
     with pytest.raises(RuntimeError, match="poll loop"):
         latest.require_alive()
 
