@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in, finds
 from serve_app.jobs.diagnosis.catalogue.code import Code
@@ -18,6 +18,7 @@ from serve_app.jobs.diagnosis.catalogue.pattern import MOST_CHARS, PatternError,
 from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
+from serve_app.strict import StrictModel
 
 MOST_SIGNATURES = 300
 _Text = Annotated[str, StringConstraints(min_length=5, max_length=200)]
@@ -25,10 +26,8 @@ _Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 _Advice = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
-class SignatureSpec(BaseModel):
+class SignatureSpec(StrictModel):
     """One signature: how one cause shows itself in one line of a log."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     code: str = Field(
