@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from serve_app.api.health import Part
+from serve_app.readiness import Part
 from serve_app.errors import AppError
 
 
