@@ -15,10 +15,11 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.query import JobQuery, Key, cursor_after, is_storable, select
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.models import JobRow
-from serve_app.store.bounds import MAX_NAME_CHARS
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
+# As the store has it (`store.bounds`): nothing longer can be in it.
+MAX_NAME_CHARS = 256
 
 
 class PastJobs(Protocol):
