@@ -12,18 +12,24 @@ from fastapi import APIRouter, Response
 from serve_app.api.health import Part, readiness
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
 router = APIRouter(tags=["health"], responses=REFUSED)
 
 
-@router.get("/health", summary="Is this process alive?")
-async def health() -> Response:
+@router.get("/health", response_model=AliveAnswer, summary="Is this process alive?")
+async def get_health() -> Response:
     """200 while the process can answer; touches nothing else."""
     return json_answer({"status": "alive"})
 
 
-@router.get("/ready", summary="Can this application do its work?", responses={503: {"description": "not ready"}})
-async def ready(deps: FromDeps) -> Response:
+@router.get(
+    "/ready",
+    response_model=ReadyAnswer,
+    summary="Can this application do its work?",
+    responses={503: {"description": "not ready", "model": ReadyAnswer}},
+)
+async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
     now = readiness(*parts)
