@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 
 T = TypeVar("T", bound=type)
 
-RFC3339_MS: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}(?:Z|\+00:00)$"
+RFC3339_MS: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}\+00:00$"
 A_TIME: Final = "2026-01-31T12:00:00.000+00:00"
 # What a field's unit is called in the document, beside the sentence that says it.
 UNIT_KEY: Final = "x-unit"

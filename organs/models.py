@@ -12,6 +12,7 @@ from organs.fields import Time, closed, describe, describe_time
 OrganType = Literal["Cognitive", "Actuator", "Utility"]
 
 MAX_TIMEOUT_S = 300.0
+ROLE_MIX = "mix of the roles E, S and O, for whoever reads its status; it decides nothing here."
 
 
 class Task(BaseModel):
@@ -86,7 +87,7 @@ class AgentStatus(TypedDict):
     restored: Annotated[bool, describe("Whether it went on from a state of before.", True)]
     fenced: Annotated[bool, describe("Whether another replica took its place.", False)]
     role_probabilities: Annotated[
-        dict[str, float], describe("Its role mix; sums to 1.", {"E": 0.2, "S": 0.6, "O": 0.2}, unit="ratio, 0 to 1")
+        dict[str, float], describe(f"Its {ROLE_MIX}", {"E": 0.2, "S": 0.6, "O": 0.2}, unit="ratio, 0 to 1")
     ]
     capability_score: Annotated[float, describe("Moving average of its success.", 0.62, unit="ratio, 0 to 1")]
     quality_score: Annotated[float, describe("Moving average of its quality.", 0.8, unit="ratio, 0 to 1")]
@@ -120,7 +121,7 @@ class OrganConfig(BaseModel):
         default=(), max_length=50, description="Import paths (`package.module:Name`) of skills of your own."
     )
     role_probabilities: dict[Literal["E", "S", "O"], float] | None = Field(
-        default=None, description="Agent's role mix; none means the organ type's. Sums to 1."
+        default=None, description=f"Agent's {ROLE_MIX} Sums to 1; none means the organ type's."
     )
     smoothing: float = Field(
         default=0.2, gt=0, le=1, description="Weight of the newest task in capability and quality averages."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
+
+from serve_app.strict import StrictModel
 
 
 class OldTask(BaseModel):
@@ -11,9 +13,7 @@ class OldTask(BaseModel):
     task_data: dict[str, JsonValue]
 
 
-class InitializeBody(BaseModel):
+class InitializeBody(StrictModel):
     """May be absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     force: bool = Field(default=False, description="Run the job even when nothing is due.")
