@@ -7,7 +7,8 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from organs.fields import Time, allow_words, closed, describe, describe_time
-from serve_app.schemas.common import PagedAnswer
+from serve_app.schemas.common import ObservedAnswer, PagedAnswer
+from serve_app.schemas.findings import FindingView
 
 SeverityWord = Annotated[str, allow_words("warning", "critical")]
 AlertStateWord = Annotated[str, allow_words("pending", "firing", "resolved")]
@@ -38,3 +39,48 @@ class AlertPage(PagedAnswer):
     """Alerts, the newest first."""
 
     items: Annotated[list[AlertView], describe("The alerts of this page.")]
+
+
+# What alerts are judged by, on its way from the inspector: not published.
+
+
+class EndedInWindow(TypedDict):
+    """Proven ends of jobs in a window."""
+
+    ended: int
+    failed: int
+
+
+class JobAlertInputs(ObservedAnswer):
+    """The jobs' part. A window that cannot be known is not there; of ``unknown_findings`` there may be more."""
+
+    windows: dict[str, EndedInWindow]
+    findings: list[FindingView]
+    unknown_findings: list[str]
+
+
+class NodeRatios(TypedDict):
+    """How used a node is now; None: not known."""
+
+    node_id: str
+    ip: str
+    cpu_ratio: float | None
+    memory_ratio: float | None
+
+
+class ResponseTimes(TypedDict):
+    """How this API answered in a window."""
+
+    count: int
+    p95_s: float | None
+
+
+class MeasuredAlertInputs(TypedDict):
+    """What is measured beside the jobs; ``responses`` by window."""
+
+    nodes: list[NodeRatios]
+    responses: dict[str, ResponseTimes]
+
+
+class AlertInputs(JobAlertInputs, MeasuredAlertInputs):
+    """All of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, final
 
 from typing_extensions import TypedDict
 
@@ -24,6 +24,7 @@ class BranchView(TypedDict):
     children: Annotated[list[BranchView], describe("What hangs below it.")]
 
 
+@final
 @closed
 class HierarchyAnswer(ObservedAnswer):
     """Who schedules and manages what."""
@@ -31,6 +32,7 @@ class HierarchyAnswer(ObservedAnswer):
     root: Annotated[BranchView, describe("The orchestrator, and all below it.")]
 
 
+@final
 @closed
 class HierarchyTextAnswer(ObservedAnswer):
     """The same as a text or a Mermaid diagram, on its way to the route that sends the text alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired
+from typing import Annotated
 
 from typing_extensions import TypedDict
 
@@ -69,7 +69,7 @@ class EvidenceView(TypedDict):
 
 @closed
 class ExpectationView(TypedDict):
-    """What is expected of a kind of job. The last two are of this job, and not said of one of an earlier session."""
+    """What is expected of a kind of job, and what that means for this one."""
 
     purpose: Annotated[str, describe("What such jobs are for.", "Work that a user wants done.")]
     must_end: Annotated[bool | None, describe("Whether it has to end by itself; null: not known.", True)]
@@ -81,8 +81,8 @@ class ExpectationView(TypedDict):
     every_s: Annotated[float | None, describe("A success is due at least this often.", 86400.0, unit="s")]
     allowed_failures: Annotated[int, describe("So many in a row are no reason to act.", 0, unit="failures")]
     owner: Annotated[str | None, describe("Who answers for such jobs.", "data-team")]
-    meaning: NotRequired[Annotated[str, describe("What the outcome means for such a job.", "The work was done.")]]
-    action: NotRequired[Annotated[str, describe("What to do about it.", "Nothing to do.")]]
+    meaning: Annotated[str, describe("What the outcome means for such a job.", "The work was done.")]
+    action: Annotated[str, describe("What to do about it.", "Nothing to do.")]
 
 
 @closed
@@ -156,6 +156,6 @@ class JobAnswer(JobView, ObservedAnswer):
     tasks_reason: Annotated[
         str | None, describe("Why its tasks are not here.", "It never connected to Ray, so it has no tasks.")
     ]
-    log_excerpt: NotRequired[
-        Annotated[str | None, describe("What was kept of the end of its log, of an earlier session.", "done\n")]
+    log_excerpt: Annotated[
+        str | None, describe("What was kept of the end of its log; null of a job of this session.", "done\n")
     ]

@@ -42,7 +42,7 @@ class LogEnd(TypedDict):
 class LogItem(TypedDict, total=False):
     """What a follower is told, on its way to the route that makes server-sent events of it."""
 
-    lines: list[tuple[str, int]]
+    lines: list[list[str | int]]
     """Text, and the byte after it."""
     skipped_bytes: int
     end: LogEnd

@@ -30,13 +30,19 @@ class EndedJobs(TypedDict):
 
 
 @closed
-class DurationSpread(TypedDict):
-    """How long jobs took that ended by themselves."""
+class DurationQuantiles(TypedDict):
+    """How long jobs took; null: none ended."""
 
-    count: Annotated[int, describe("How many.", 36, unit="jobs")]
     p50: Annotated[float | None, describe("Half took no longer.", 12.5, unit="s")]
     p95: Annotated[float | None, describe("95 of 100 took no longer.", 30.25, unit="s")]
     p99: Annotated[float | None, describe("99 of 100 took no longer.", 41.0, unit="s")]
+
+
+@closed
+class DurationSpread(DurationQuantiles):
+    """How long jobs took that ended by themselves."""
+
+    count: Annotated[int, describe("How many.", 36, unit="jobs")]
     max: Annotated[float | None, describe("The longest.", 41.0, unit="s")]
 
 
@@ -100,14 +106,20 @@ class UtilisationView(TypedDict):
 
 
 @closed
-class ResponsesView(TypedDict):
+class ResponseQuantiles(TypedDict):
+    """How fast this API answered; null: it did not answer."""
+
+    p50_s: Annotated[float | None, describe("Half took no longer.", 0.004, unit="s")]
+    p95_s: Annotated[float | None, describe("95 of 100 took no longer.", 0.011, unit="s")]
+    p99_s: Annotated[float | None, describe("99 of 100 took no longer.", 0.04, unit="s")]
+
+
+@closed
+class ResponsesView(ResponseQuantiles):
     """How fast and how well this API answered; `/health` and `/ready` are not counted."""
 
     count: Annotated[int, describe("Answers.", 1200, unit="responses")]
     errors: Annotated[int, describe("Of them with a status of 500 or more.", 0, unit="responses")]
-    p50_s: Annotated[float | None, describe("Half took no longer.", 0.004, unit="s")]
-    p95_s: Annotated[float | None, describe("95 of 100 took no longer.", 0.011, unit="s")]
-    p99_s: Annotated[float | None, describe("99 of 100 took no longer.", 0.04, unit="s")]
     max_s: Annotated[float | None, describe("The slowest.", 0.12, unit="s")]
 
 

@@ -50,5 +50,5 @@ async def list_alert_history(query: Annotated[HistoryQuery, Query()], deps: From
     return json_answer(await deps.alerts.alert_history(_plain(query)))
 
 
-def _plain(query: _Filters) -> dict[str, object]:
+def _plain(query: _Filters) -> dict[str, str | int]:
     return query.model_dump(mode="json", exclude_none=True)

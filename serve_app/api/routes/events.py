@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
+from pydantic import JsonValue
 
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer, problems
 from serve_app.env import variable_of
@@ -15,7 +16,7 @@ from serve_app.schemas.cluster import EventsAnswer
 _REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
-Event = dict[str, Any]
+Event = dict[str, JsonValue]
 
 
 @router.post("/{key}", response_model=EventsAnswer, summary="Events of Ray")

@@ -90,9 +90,9 @@ async def summarize_jobs(query: Annotated[SummaryQuery, Query()], deps: FromDeps
 async def get_hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDeps) -> Response:
     """Orchestrator, service, job, driver, actors, organ, agents; every line with what proves its place."""
     answer = await deps.jobs.hierarchy(query.model_dump())
-    if query.format == "json":
-        return json_answer(answer)
-    return Response(answer["text"], media_type="text/plain; charset=utf-8")
+    if "text" in answer:
+        return Response(answer["text"], media_type="text/plain; charset=utf-8")
+    return json_answer(answer)
 
 
 @router.get("/lifecycle", response_model=LifecycleAnswer, summary="How this cluster came up")
@@ -124,7 +124,7 @@ async def get_job(id: str, deps: FromDeps) -> Response:
     return json_answer(await deps.jobs.get_job(id))
 
 
-def _plain(query: JobsQuery) -> dict[str, object]:
+def _plain(query: JobsQuery) -> dict[str, str | int]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
     }

@@ -19,6 +19,7 @@ from serve_app.api.tasks import organs_for
 from serve_app.errors import InvalidInput, NotFound
 from serve_app.schemas.organism import (
     InitializeAnswer,
+    OrganismCounts,
     OrganismStatusAnswer,
     OrganismSummaryAnswer,
     TaskAnswer,
@@ -65,9 +66,13 @@ _INITIALIZE = TypeAdapter(InitializeBody)
 async def get_organism_status(deps: FromDeps) -> Response:
     """Each organ with its agents and its last end-to-end probe."""
     now = await deps.organism.status()
-    return json_answer(
-        {"success": True, "data": now["organs"], "initialization": now["initialization"], "as_of": now["as_of"]}
-    )
+    answer: OrganismStatusAnswer = {
+        "success": True,
+        "data": now["organs"],
+        "initialization": now["initialization"],
+        "as_of": now["as_of"],
+    }
+    return json_answer(answer)
 
 
 @router.get("/summary", response_model=OrganismSummaryAnswer, summary="The organism in numbers")
@@ -75,18 +80,22 @@ async def summarize_organism(deps: FromDeps) -> Response:
     """Numbers of organs and agents, and whether the organism is initialized."""
     now = await deps.organism.status()
     organs = now["organs"]
-    content = {
+    content: OrganismCounts = {
         "initialized": now["initialization"]["state"] == "succeeded",
         "organ_count": len(organs),
         "total_agent_count": sum(organ["agent_count"] for organ in organs),
         "organs": {
             organ["organ_id"]: {
-                key: organ[key] for key in ("organ_type", "status", "agent_count", "desired_agent_count")
+                "organ_type": organ["organ_type"],
+                "status": organ["status"],
+                "agent_count": organ["agent_count"],
+                "desired_agent_count": organ["desired_agent_count"],
             }
             for organ in organs
         },
     }
-    return json_answer({"success": True, "summary": content, "as_of": now["as_of"]})
+    answer: OrganismSummaryAnswer = {"success": True, "summary": content, "as_of": now["as_of"]}
+    return json_answer(answer)
 
 
 @router.post(
@@ -103,7 +112,8 @@ async def initialize_organism(request: Request, deps: FromDeps) -> Response:
     raw = await request.body()
     wanted = _validated(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
     done = await deps.organism.initialize(wanted.force)
-    return json_answer({"success": True, **done}, 200 if done["state"] == "initialized" else 202)
+    answer: InitializeAnswer = {"success": True, **done}
+    return json_answer(answer, 200 if done["state"] == "initialized" else 202)
 
 
 @router.post(
