@@ -27,7 +27,7 @@ async def test_a_loop_is_begun_once_and_closed() -> None:
     loop.require_alive()
     await loop.close()
     assert (loop.is_begun, loop.is_running) == (True, False)
-    with pytest.raises(RuntimeError, match="^the loop has ended$"):
+    with pytest.raises(RuntimeError, match=r"^the loop has ended$"):
         loop.require_alive()
 
 
@@ -38,7 +38,7 @@ async def test_the_error_that_ended_it_is_the_cause() -> None:
     loop = Loop("the loop", run)
     loop.start()
     await loop.wait_until_over()
-    with pytest.raises(RuntimeError, match="^the loop has ended$") as raised:
+    with pytest.raises(RuntimeError, match=r"^the loop has ended$") as raised:
         loop.require_alive()
     assert repr(raised.value.__cause__) == "KeyError('a bug')"
     await loop.close()
@@ -68,5 +68,5 @@ async def test_several_are_started_in_order_and_closed_in_the_opposite_one() -> 
     workers.require_alive()
     await workers.close()
     assert told == ["start a", "start b", "close b", "close a"]
-    with pytest.raises(RuntimeError, match="^b has ended$"):
+    with pytest.raises(RuntimeError, match=r"^b has ended$"):
         Workers(Recorded("a", told), Recorded("b", told, alive=False)).require_alive()

@@ -38,7 +38,7 @@ class ClusterAnswers:
     async def ray_status(self) -> RayStatusAnswer:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
         try:
-            seen = await self._watch.latest.get()
+            seen = await self._watch.get()
         except Unavailable as error:
             return {
                 "ray_configured": True,
@@ -47,7 +47,7 @@ class ClusterAnswers:
                 "as_of": None,
                 "degraded": [error.detail],
             }
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
@@ -69,14 +69,14 @@ class ClusterAnswers:
 
     async def resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
         return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
 
     async def nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         known = require(seen.snapshot.nodes)
         nodes = sorted(known, key=lambda node: (not node.alive, not node.is_head, node.node_id))
         answer = told(seen)
@@ -91,7 +91,7 @@ class ClusterAnswers:
             raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
         limit, after = limit_of(query), cursor_of(query)
         wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         actors = [
             actor
             for actor in require(seen.snapshot.actors)
@@ -103,14 +103,14 @@ class ClusterAnswers:
 
     async def leftovers(self) -> LeftoverPage:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.actors)
         found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
 
     async def serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         return views.serve_view(require(seen.snapshot.serve), self._here.application)
 
 

@@ -23,7 +23,6 @@ from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import exit_of, facts_of
 from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
 from serve_app.schemas.jobs import JobView
 
@@ -92,13 +91,14 @@ class Diagnoses:
         gathering: Gathering,
         engine: Engine,
         shelf: Shelf | None,
+        stillnesses: Stillnesses | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
         self.engine = engine
-        self.stillnesses: Stillnesses | None = None
+        self._stillnesses = stillnesses
         self._jobs = jobs
         self._past = past
         self._gathering = gathering
@@ -257,7 +257,7 @@ class Diagnoses:
 
     async def _of_unended(self, row: JobRow) -> MadeDiagnosis:
         """What has not ended has not failed: what can be told is whether it makes progress."""
-        told = None if self.stillnesses is None else (await self.stillnesses.of(row)).as_json()
+        told = None if self._stillnesses is None else (await self._stillnesses.of(row)).as_json()
         return answers.of_unended(row.id, row.outcome, told, self._now())
 
     async def _of_past(self, wanted: str) -> MadeDiagnosis:
@@ -277,4 +277,4 @@ class Diagnoses:
 def subject_of(snapshot: Snapshot, row: JobRow) -> Subject:
     """A job with what a look at the cluster saw of it."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return Subject(row, facts_of(snapshot, row), exit_of(snapshot, row), nodes)
+    return Subject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)

@@ -16,10 +16,11 @@ from serve_app.jobs.history.query import JobQuery, Key, cursor_after, is_storabl
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.models import JobRow
 from serve_app.schemas.jobs import JobView
-from serve_app.store.bounds import MAX_NAME_CHARS
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
+# As the store has it (`store.bounds`): nothing longer can be in it.
+MAX_NAME_CHARS = 256
 
 
 class PastJobs(Protocol):

@@ -20,10 +20,10 @@ from urllib.parse import quote
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
-from serve_app.jobs.actions.actions import Find
-from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.reading.find import Find
+from serve_app.jobs.reading.rows import ENDED
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
 from serve_app.schemas.logs import LogAnswer, LogItem
