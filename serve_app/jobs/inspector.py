@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -46,10 +46,25 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
 from serve_app.metrics.sampler import Measuring
+from serve_app.schemas.alerts import AlertInputs
+from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.cluster import (
+    ActorPage,
+    DeploymentView,
+    EventsAnswer,
+    LeftoverPage,
+    NodePage,
+    RayStatusAnswer,
+    ResourcesAnswer,
+)
+from serve_app.schemas.diagnosis import BriefsAnswer, DiagnosisAnswer, DiagnosisView
+from serve_app.schemas.findings import FindingsAnswer
+from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
+from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
+from serve_app.schemas.logs import LogAnswer, LogItem, StacksAnswer
+from serve_app.schemas.summary import JobsSummaryAnswer
 
 log = logging.getLogger("ray.serve.seedcore")
-
-Json = dict[str, Any]
 
 # Most diagnoses that one question asks for.
 MAX_BRIEFS = 100
@@ -109,7 +124,7 @@ class JobInspector:
         # Closed in the opposite order: the looks end before those who are told of them.
         self._workers = Workers(*backlogs, self._watch, self._measuring)
 
-    async def reconfigure(self, user_config: Json) -> None:
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
         config = InspectorConfig.model_validate(user_config)
         catalogue = catalogue_with(config.signatures)
@@ -135,75 +150,75 @@ class JobInspector:
         watch: Watch | None = getattr(self, "_watch", None)
         return self.close() if watch is not None and watch.is_running else None
 
-    async def list_jobs(self, query: Json) -> Json:
+    async def list_jobs(self, query: Mapping[str, Any]) -> JobPage:
         """See ``JobAnswers``."""
         return await self._jobs.list_jobs(query)
 
-    async def get_job(self, job_or_submission_id: str) -> Json:
+    async def get_job(self, job_or_submission_id: str) -> JobAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.get_job(job_or_submission_id)
 
-    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
         answer = await self._diagnoses.of(job_or_submission_id)
         found = answer["diagnosis"]
         words = None if found is None else await self._words.explanation(found, by_model=by_model)
         return {**answer, "explanation": words}
 
-    async def diagnoses(self, keys: list[str]) -> Json:
+    async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
         return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
 
-    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+    async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
         return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
-    async def current(self) -> Json:
+    async def current(self) -> CurrentJobAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.current()
 
-    async def summary(self, query: Json) -> Json:
+    async def summary(self, query: Mapping[str, Any]) -> JobsSummaryAnswer:
         """The guide's five figures over a window."""
         told = await self._jobs.figures(query)
         return {**told, **self._measuring.summary(told["window"])}
 
-    async def hierarchy(self, query: Json) -> Json:
+    async def hierarchy(self, query: Mapping[str, Any]) -> HierarchyAnswer | HierarchyTextAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.hierarchy(query)
 
-    async def lifecycle(self) -> Json:
+    async def lifecycle(self) -> LifecycleAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.lifecycle()
 
-    async def alert_inputs(self) -> Json:
+    async def alert_inputs(self) -> AlertInputs:
         """See ``JobAnswers``."""
         return {**await self._jobs.alert_inputs(), **self._measuring.alert_inputs()}
 
-    async def record_responses(self, delta: Json) -> Json:
+    async def record_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """What an ingress replica has answered since it last said so."""
         return self._measuring.take_responses(delta)
 
-    async def findings(self) -> Json:
+    async def findings(self) -> FindingsAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.findings()
 
-    async def take_events(self, events: list[Any]) -> Json:
+    async def take_events(self, events: Sequence[Any]) -> EventsAnswer:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
 
-    async def submit_job(self, body: Json) -> Json:
+    async def submit_job(self, body: Mapping[str, Any]) -> SubmitAnswer:
         """See ``Actions``."""
         return await self._actions.submit(body)
 
-    async def stop_job(self, id: str, wait_s: float) -> Json:
+    async def stop_job(self, id: str, wait_s: float) -> StopAnswer:
         """See ``Actions``."""
         return await self._actions.stop(id, wait_s)
 
-    async def retry_job(self, id: str, force: bool) -> Json:
+    async def retry_job(self, id: str, force: bool) -> RetryAnswer:
         """See ``Actions``."""
         return await self._actions.retry(id, force)
 
-    async def delete_job(self, id: str) -> Json:
+    async def delete_job(self, id: str) -> DeleteAnswer:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
             return await self._actions.delete_past(id, self._archive, self._session)
@@ -214,7 +229,7 @@ class JobInspector:
         self._watch.nudge()
         return deleted
 
-    async def job_log(self, id: str, lines: int) -> Json:
+    async def job_log(self, id: str, lines: int) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
         if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
             return kept
@@ -226,37 +241,37 @@ class JobInspector:
                 raise
             return kept
 
-    async def job_stacks(self, id: str) -> Json:
+    async def job_stacks(self, id: str) -> StacksAnswer:
         """See ``StackAnswers``."""
         return await self._stacks.of(id)
 
-    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
+    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[LogItem]:
         """See ``Logs``."""
         async with aclosing(self._logs.follow(id, lines, after)) as items:
             async for item in items:
                 yield item
 
-    async def ray_status(self) -> Json:
+    async def ray_status(self) -> RayStatusAnswer:
         """See ``ClusterAnswers``."""
         return await self._cluster.ray_status()
 
-    async def cluster_resources(self) -> Json:
+    async def cluster_resources(self) -> ResourcesAnswer:
         """See ``ClusterAnswers``."""
         return await self._cluster.resources()
 
-    async def cluster_nodes(self) -> Json:
+    async def cluster_nodes(self) -> NodePage:
         """See ``ClusterAnswers``; each node with what it really uses."""
         return self._measuring.with_use(await self._cluster.nodes())
 
-    async def cluster_actors(self, query: Json) -> Json:
+    async def cluster_actors(self, query: Mapping[str, Any]) -> ActorPage:
         """See ``ClusterAnswers``."""
         return await self._cluster.actors(query)
 
-    async def cluster_leftovers(self) -> Json:
+    async def cluster_leftovers(self) -> LeftoverPage:
         """See ``ClusterAnswers``."""
         return await self._cluster.leftovers()
 
-    async def serve_details(self) -> Json:
+    async def serve_details(self) -> dict[str, DeploymentView]:
         """See ``ClusterAnswers``."""
         return await self._cluster.serve_details()
 
