@@ -16,9 +16,9 @@ MOST_LEFT_OUT = 10
 TESTS = {
     "serve_app/jobs/judging/": ("tests/unit/jobs/judging", "tests/unit/jobs/recorded"),
     "serve_app/jobs/actions/": ("tests/unit/jobs/actions",),
-    "serve_app/jobs/": ("tests/unit/jobs/answers",),
+    "serve_app/jobs/": ("tests/unit/jobs/test_views.py", "tests/unit/jobs/answers"),
 }
-"""Folders of tests by the beginning of a path of the product, the first that fits. A file's own tests must notice."""
+"""Tests, or folders of them, by the beginning of a path of the product, the first that fits. A file's own tests must notice."""
 _LEFT_OUT = Path(__file__).with_name("left_out.toml")
 
 
@@ -77,8 +77,12 @@ def draw(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
 
 def choose_tests(path: str) -> list[str]:
     """The test files that are meant for this file of the product, those first that import it."""
-    folders = next(tests for start, tests in TESTS.items() if path.startswith(start))
-    found = [test for folder in folders for test in sorted((ROOT / folder).rglob("test_*.py"))]
+    places = next(tests for start, tests in TESTS.items() if path.startswith(start))
+    found = [test for place in places for test in _list_tests(ROOT / place)]
     imports = f"from {path.removesuffix('.py').replace('/', '.')} import"
     found.sort(key=lambda test: imports not in test.read_text("utf-8"))
     return [str(test.relative_to(ROOT)) for test in found]
+
+
+def _list_tests(place: Path) -> list[Path]:
+    return sorted(place.rglob("test_*.py")) if place.is_dir() else [place]
