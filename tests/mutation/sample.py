@@ -18,7 +18,7 @@ TESTS = {
     "serve_app/jobs/actions/": ("tests/unit/jobs/actions",),
     "serve_app/jobs/": ("tests/unit/jobs/test_views.py", "tests/unit/jobs/answers"),
 }
-"""Tests, or folders of them, by the beginning of a path of the product, the first that fits. A file's own tests must notice."""
+"""Tests, or folders of them, by the beginning of a path of the product, the first that fits: its own must notice."""
 _LEFT_OUT = Path(__file__).with_name("left_out.toml")
 
 
