@@ -185,7 +185,7 @@ def _link_project() -> None:
         _write(packages / "seedcore-serve-checkout.pth", f"{CHECKOUT}\n")
         # First the module that the second path file needs: Python may start at any moment.
         _write(packages / "seedcore_driver_hook.py", DRIVER_HOOK.read_text(encoding="utf-8"))
-        call = f"seedcore_driver_hook.install({ascii(str(CHECKOUT))})"
+        call = f"seedcore_driver_hook.install({str(CHECKOUT)!a})"
         _write(packages / "seedcore-serve-driver.pth", f"import seedcore_driver_hook; {call}\n")
 
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` would cost more than all of this
+TYPE_CHECKING = False  # as in `typing`, which would cost too
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 # Which Ray is meant. Who has set one of them to something else, even to nothing, means another.
 ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS")
@@ -48,37 +48,40 @@ class Head:
 class BeforeRay:
     """Stands first in ``sys.meta_path``, finds no module, and prepares the environment once Ray is looked for."""
 
-    def __init__(self, checkout: str) -> None:
+    def __init__(self, checkout: str, environ: MutableMapping[str, str]) -> None:
         self._checkout = checkout
+        self._environ = environ
         self._is_done = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """What the import system calls for every module."""
         if name == "ray" and not self._is_done:
             self._is_done = True
-            join(self._checkout)
+            join(self._checkout, self._environ)
 
 
 def install(checkout: str) -> None:
     """Called by the environment's Python when it starts; ``checkout`` is where `make up` runs."""
     argv = getattr(sys, "argv", None) or [""]
-    if is_driver(argv, name_program(argv, sys.orig_argv, os.path.realpath(sys.prefix), checkout)):
-        sys.meta_path.insert(0, BeforeRay(checkout))
+    program = name_program(argv, sys.orig_argv, os.path.realpath(sys.prefix), checkout)
+    # An environment's path files are run twice (`main` in site.py of Python 3.11).
+    if is_driver(argv, program) and not any(isinstance(finder, BeforeRay) for finder in sys.meta_path):
+        sys.meta_path.insert(0, BeforeRay(checkout, os.environ))
 
 
-def join(checkout: str) -> None:
-    """Set what is missing for joining the head of `make up`, or say on stderr why it cannot be joined."""
-    home = os.path.join(checkout, os.path.expanduser(os.environ.get("SEEDCORE_HOME") or ".seedcore"))
+def join(checkout: str, environ: MutableMapping[str, str]) -> None:
+    """Set in ``environ`` what is missing to join the head of `make up`, or say on stderr why that cannot be."""
+    home = os.path.join(checkout, os.path.expanduser(environ.get("SEEDCORE_HOME") or ".seedcore"))
     try:
         head, given = read_head(os.path.join(home, "up.json")), read_variables(os.path.join(home, "ray.env"))
     except NotTrusted as error:
-        if not any(name in os.environ for name in ADDRESSES):
+        if not any(name in environ for name in ADDRESSES):
             print(f"seedcore: {error}, so no Ray is looked for there; `make down`, then `make up`.", file=sys.stderr)
         return
-    if head is None or not is_meant(os.environ, given, head.temp_dir):
+    if head is None or not is_meant(environ, given, head.temp_dir):
         return
     if is_alive(head):
-        os.environ.update(missing_variables(os.environ, given))
+        environ.update(missing_variables(environ, given))
         return
     print(
         f"seedcore: the Ray head that `make up` started at {given['RAY_ADDRESS']} is gone. "
