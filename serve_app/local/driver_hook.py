@@ -37,7 +37,7 @@ class NotTrusted(Exception):
     """A file that others could have written; who decides where a script connects decides what it runs."""
 
 
-class Head:
+class RememberedHead:
     """What `make up` remembered of its head: the directory, and (name, pid, start in seconds since the epoch)."""
 
     def __init__(self, temp_dir: str, processes: list[tuple[str, int, float]]) -> None:
@@ -134,14 +134,14 @@ def missing_variables(environ: Mapping[str, str], given: Mapping[str, str]) -> d
     return {name: value for name, value in wanted.items() if name not in environ}
 
 
-def read_head(path: str) -> Head | None:
+def read_head(path: str) -> RememberedHead | None:
     """The head that `make up` remembers (serve_app/local/state.py), None without one; raises ``NotTrusted``."""
     import json  # only for programs that use Ray
 
     try:
         state = json.loads(_read(path) or "{}")
         marks = [(str(each["name"]), int(each["pid"]), float(each["started_at_s"])) for each in state["processes"]]
-        return Head(state["temp_dir"], marks) if state["temp_dir"] and marks else None
+        return RememberedHead(state["temp_dir"], marks) if state["temp_dir"] and marks else None
     except (LookupError, TypeError, ValueError):  # not what `make up` wrote, which the next `make up` says
         return None
 
@@ -152,7 +152,7 @@ def read_variables(path: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def is_alive(head: Head) -> bool:
+def is_alive(head: RememberedHead) -> bool:
     """Whether GCS and raylet are the processes that `make up` started: same pid, same start."""
     return {name for name, pid, started_at_s in head.processes if _runs(pid, started_at_s)} >= _ESSENTIAL
 
