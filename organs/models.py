@@ -89,6 +89,7 @@ class AgentStatus(TypedDict):
     started_at: str
     last_task_at: str | None
     skills: list[str]
+    code_version: str
 
 
 class OrganSpec(BaseModel):

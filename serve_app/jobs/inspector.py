@@ -16,12 +16,15 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from organs.replica import Versioned
+from organs.version import read_own_version
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.answers.cluster import ClusterAnswers
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
+from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
 from serve_app.jobs.diagnosis.deployments import Deployments
@@ -51,7 +54,7 @@ MAX_BRIEFS = 100
 PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
 
-class JobInspector:
+class JobInspector(Versioned):
     """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts."""
 
     def __init__(
@@ -63,8 +66,9 @@ class JobInspector:
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
         words: ModelWords | None = None,
+        code_version: str | None = None,
     ) -> None:
-        """Serve gives the store and the rules of management; tests give the others."""
+        """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
         self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
         here = here or InReplica()
         history = HistoryHandle(store) if store is not None else None
@@ -77,7 +81,9 @@ class JobInspector:
         self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
         self._watch.automatic = Automatic(self._diagnoses, now)
         self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
-        self._cluster = ClusterAnswers(self._watch, here, now)
+        expected = code_version or read_own_version()
+        versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
+        self._cluster = ClusterAnswers(self._watch, here, versions, now)
         observe = JobMetrics(self._watch).observed
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
@@ -218,9 +224,9 @@ class JobInspector:
             async for item in items:
                 yield item
 
-    async def ray_status(self) -> Json:
+    async def ray_status(self, versions: bool = False) -> Json:
         """See ``ClusterAnswers``."""
-        return await self._cluster.ray_status()
+        return await self._cluster.ray_status(versions)
 
     async def cluster_resources(self) -> Json:
         """See ``ClusterAnswers``."""

@@ -20,9 +20,13 @@ class ProcessMark(BaseModel):
 
 
 class UpState(BaseModel):
-    """One start. ``temp_dir`` is set when the Ray head is ours; ``others`` when Serve ran before we came."""
+    """One start. ``temp_dir`` is set when the Ray head is ours; ``serve_ran_before`` when Serve ran before we came.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Another version may have written it, or may read it later: what is not known is passed over, and nothing that is
+    known here may become required.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     started_at: str
     http_port: int

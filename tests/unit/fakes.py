@@ -155,7 +155,7 @@ class FakePart:
     async def take_events(self, events: Any) -> Any:
         return self._say("take_events", events)
 
-    async def ray_status(self) -> Any:
+    async def ray_status(self, versions: bool = False) -> Any:
         return self._say("ray_status")
 
     async def cluster_resources(self) -> Any:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Response
 from serve_app.api.health import Part, readiness
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.errors import Unavailable
 
 router = APIRouter(tags=["health"], responses=REFUSED)
 
@@ -27,7 +28,10 @@ async def ready(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
     now = readiness(*parts)
-    return json_answer(asdict(now), now.http_status)
+    answer = json_answer(asdict(now), now.http_status)
+    if now.status == "not_ready":
+        answer.headers["Retry-After"] = str(Unavailable.retry_after_s)
+    return answer
 
 
 async def _gather(*calls: Awaitable[dict[str, Any]]) -> list[Part]:

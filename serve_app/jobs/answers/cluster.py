@@ -8,6 +8,7 @@ from typing import Any
 
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs import views
+from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
@@ -24,18 +25,25 @@ _ACTOR_FILTERS = ("state", "job_id", "class_name")
 class ClusterAnswers:
     """Everything that is no job."""
 
-    def __init__(self, watch: Watch, here: Here, now: Callable[[], datetime]) -> None:
+    def __init__(self, watch: Watch, here: Here, versions: Versions, now: Callable[[], datetime]) -> None:
         self._watch = watch
         self._here = here
+        self._versions = versions
         self._now = now
 
-    async def ray_status(self) -> Json:
-        """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
+    async def ray_status(self, versions: bool) -> Json:
+        """Whether Ray answers, with resources. That it does not is an answer here, not an error.
+
+        With ``versions``, also which code each replica of this application runs: for that all of them are asked.
+        """
         try:
             seen = await self._watch.latest.get()
         except Unavailable as error:
             nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
-            return {"ray_configured": True, "ray_available": False, **nothing}
+            asked = {"versions": await self._versions.tell(None)} if versions else {}
+            return {"ray_configured": True, "ray_available": False, **nothing, **asked}
+        serve = seen.snapshot.serve.value if isinstance(seen.snapshot.serve, Known) else None
+        asked = {"versions": await self._versions.tell(serve)} if versions else {}
         resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
@@ -54,6 +62,7 @@ class ClusterAnswers:
             "events": self._watch.events,
             "as_of": views.time_view(seen.snapshot.taken_at),
             "degraded": degraded,
+            **asked,
         }
 
     async def resources(self) -> Json:
