@@ -16,7 +16,7 @@ from ray.serve.exceptions import (
 )
 
 from serve_app.cluster.private import answers_to, was_taken
-from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
+from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable, rebuilt_as
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -96,11 +96,19 @@ class PartFailed(AppError):
 
     code, title = "part_failed", "A part failed"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other replicas, also of versions that do not know this class."""
+        return rebuilt_as(AppError, self)
+
 
 class ReplicaLost(Unavailable):
     """The replica died or could not be reached while it had the call."""
 
     code = "replica_lost"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For whoever asked us, it is we who cannot answer now: our own replica is not lost."""
+        return rebuilt_as(Unavailable, self)
 
 
 async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...], asked: list[Any]) -> Any:

@@ -156,7 +156,7 @@ class FakePart:
         return self._say("take_events", events)
 
     async def ray_status(self, versions: bool = False) -> Any:
-        return self._say("ray_status")
+        return self._say("ray_status", versions)
 
     async def cluster_resources(self) -> Any:
         return self._say("cluster_resources")
