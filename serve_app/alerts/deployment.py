@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from organs.replica import Versioned
 from serve_app.alerts.delivery import Delivery, Post
 from serve_app.alerts.lifecycle import counts
 from serve_app.alerts.models import Event, rfc3339, view_of
@@ -38,7 +39,7 @@ _PRUNE_PERIOD_S = 3600.0
 Json = dict[str, Any]
 
 
-class Alerts:
+class Alerts(Versioned):
     """One replica: active alerts, their history, and who is told of them."""
 
     def __init__(
