@@ -1,6 +1,7 @@
-"""What routes need, as protocols: the ingress fills them with Serve handles, unit tests with fakes.
+"""What routes ask, written once: the ingress makes clients of these Protocols, unit tests give fakes.
 
-Every method raises an ``AppError`` when it cannot answer; none returns an error inside an answer.
+Every method raises an ``AppError`` when it cannot answer; none returns an error inside an answer. ``asked`` says what
+is asked otherwise than with the usual deadline (``call_timeout_s``) and one more attempt when a replica is lost.
 """
 
 from __future__ import annotations
@@ -10,9 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
+from organs.questions import asked
+from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
+from serve_app.jobs.logs.logs import HEARTBEAT_S
 from serve_app.settings import IngressConfig, JobManagement
 
 Json = dict[str, Any]
+
+# Ray takes seconds for the first submission, and is asked several times for a change or a log.
+_CHANGING_S = 30.0
+_READING_S = 15.0
+# Longer than the inspector's own deadline, so that its sentence arrives and not ours.
+_DIAGNOSING_S = 35.0
 
 
 class Organs(Protocol):
@@ -53,6 +63,7 @@ class Jobs(Protocol):
 
     async def get_job(self, job_or_submission_id: str) -> Json: ...
 
+    @asked(more_s=lambda job_or_submission_id, by_model: _DIAGNOSING_S + by_model * TIMEOUT_S)
     async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json: ...
 
     async def diagnoses(self, keys: list[str]) -> Json:
@@ -81,18 +92,29 @@ class Jobs(Protocol):
 
     async def cluster_leftovers(self) -> Json: ...
 
+    async def record_responses(self, delta: Json) -> Json: ...
+
+    # Changes are never asked twice: whether the first did it is not known.
+
+    @asked(more_s=_CHANGING_S, retries=0)
     async def submit_job(self, body: Json) -> Json: ...
 
+    @asked(more_s=lambda id, wait_s: wait_s + _CHANGING_S, retries=0)
     async def stop_job(self, id: str, wait_s: float) -> Json: ...
 
+    @asked(more_s=_CHANGING_S, retries=0)
     async def retry_job(self, id: str, force: bool) -> Json: ...
 
+    @asked(more_s=_CHANGING_S, retries=0)
     async def delete_job(self, id: str) -> Json: ...
 
+    @asked(more_s=_READING_S)
     async def job_log(self, id: str, lines: int) -> Json: ...
 
+    @asked(more_s=_READING_S)
     async def job_stacks(self, id: str) -> Json: ...
 
+    @asked(more_s=HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
         ...
@@ -107,10 +129,6 @@ class AlertList(Protocol):
 
     async def alert_history(self, query: Json) -> Json:
         """A page of alerts that have fired; raises ``Unavailable`` without the store."""
-        ...
-
-    async def active_counts(self) -> Json:
-        """``{rule: {"pending": n, "firing": n}}``, every rule."""
         ...
 
 

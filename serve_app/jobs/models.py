@@ -307,8 +307,6 @@ class PastRuns:
     """What is known of the past runs of one series: durations in seconds of those that ended, and the last of each."""
 
     count: int = 0
-    p50_s: float | None = None
-    p95_s: float | None = None
     p99_s: float | None = None
     last_started_at: datetime | None = None
     last_succeeded_at: datetime | None = None

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.persistence import Keeper
+from serve_app.windows import SHORTEST_WINDOW
 
 # Ray's agents measure as often.
 PERIOD_S = 5.0
-_SHOWN_WINDOW = "5m"
 
 Json = dict[str, Any]
 
@@ -90,7 +90,7 @@ class Measuring:
             {
                 **observed,
                 "nodes": self.meters.node_ratios(now),
-                "responses": self.meters.responses_by_group(_SHOWN_WINDOW, now),
+                "responses": self.meters.responses_by_group(SHORTEST_WINDOW, now),
                 "response_totals": self.meters.response_totals(),
             }
         )
@@ -106,16 +106,16 @@ class Measuring:
 
     def with_use(self, nodes: Json) -> Json:
         """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
-        shown = {node["node_id"]: node for node in self.meters.utilisation(_SHOWN_WINDOW, self._now())["nodes"]}
+        shown = {node["node_id"]: node for node in self.meters.utilisation(SHORTEST_WINDOW, self._now())["nodes"]}
         items = [{**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]]
         return {**nodes, "items": items}
 
     def alert_inputs(self) -> Json:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
-        responses = self.meters.responses(_SHOWN_WINDOW, now)
+        responses = self.meters.responses(SHORTEST_WINDOW, now)
         told = {name: responses[name] for name in ("count", "p95_s")}
-        return {"nodes": self.meters.node_ratios(now), "responses": {_SHOWN_WINDOW: told}}
+        return {"nodes": self.meters.node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
 
     async def _run(self) -> None:
         while True:

@@ -11,9 +11,10 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from organs.models import OrganSpec
-from serve_app.cluster.handles import call, collect
+from organs.models import AgentStatus, OrganSpec
+from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
+from serve_app.organism.questions import OrganReplica, ServeObserver
 from serve_app.organism.reconcile import organ_view
 
 
@@ -33,59 +34,55 @@ async def observe(
     timeout_s: float,
 ) -> Observation:
     """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
+    observer = connect(ServeObserver, inspector, timeout_s=timeout_s)
     serve, *seen = await asyncio.gather(
-        _serve_details(inspector, timeout_s), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
+        _serve_details(observer), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
     )
     organs = [
         organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
         for spec, (agents, probe) in zip(specs, seen, strict=True)
     ]
     # An inspector that has just not answered is not waited for once more.
-    asked = timeout_s if serve is not None else None
-    reasons = await asyncio.gather(*(_diagnosis(organ, inspector, asked) for organ in organs))
+    asked = observer if serve is not None else None
+    reasons = await asyncio.gather(*(_diagnosis(organ, asked) for organ in organs))
     whole = tuple({**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True))
     return Observation(whole, datetime.now(UTC), time.monotonic())
 
 
-async def _diagnosis(
-    organ: dict[str, Any], inspector: DeploymentHandle, timeout_s: float | None
-) -> dict[str, Any] | None:
+async def _diagnosis(organ: dict[str, Any], observer: ServeObserver | None) -> dict[str, Any] | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
-    if organ["status"] == "ready" or timeout_s is None:
+    if organ["status"] == "ready" or observer is None:
         return None
     failed = organ["status"] != "starting"
     try:
-        told = await call(
-            "JobInspector", inspector.deployment_diagnosis, organ["organ_id"], failed, timeout_s=timeout_s
-        )
+        told = await observer.deployment_diagnosis(organ["organ_id"], failed)
     except AppError:
         return None
     found: dict[str, Any] | None = told["diagnosis"]
     return found
 
 
-async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, Any] | None:
+async def _serve_details(observer: ServeObserver) -> dict[str, Any] | None:
     try:
-        details: dict[str, Any] = await call("JobInspector", inspector.serve_details, timeout_s=timeout_s)
+        return await observer.serve_details()
     except AppError:
         return None
-    return details
 
 
 async def _organ(
     spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[AgentStatus], dict[str, Any]]:
     agents, probe = await asyncio.gather(
-        collect(spec.id, (handle, "status"), timeout_s=timeout_s), _probe(spec, handle, timeout_s)
+        collect(spec.id, handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
     )
     return agents, probe
 
 
-async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
+async def _probe(handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
     at, began = datetime.now(UTC).isoformat(), time.monotonic()
     try:
-        answer = await call(spec.id, handle.ping, timeout_s=timeout_s)
+        answer = await connect(OrganReplica, handle, timeout_s=timeout_s).ping()
     except AppError as error:
         return {"at": at, "ok": False, "latency_s": None, "detail": error.detail}
     latency_s = round(time.monotonic() - began, 6)

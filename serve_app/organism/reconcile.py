@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from organs.models import OrganSpec
+from organs.models import AgentStatus, OrganSpec
 
 KIND = "coa-initialization"
 ACTIVE = ("PENDING", "RUNNING")
@@ -98,7 +98,7 @@ def _decide(
 
 def organ_view(
     spec: OrganSpec,
-    agents: Sequence[dict[str, Any]],
+    agents: Sequence[AgentStatus],
     serve: dict[str, Any] | None,
     probe: dict[str, Any] | None,
 ) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def organ_view(
     }
 
 
-def missing(spec: OrganSpec, agents: Sequence[dict[str, Any]], desired: int | None) -> str | None:
+def missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None) -> str | None:
     """What the initialization job misses in an organ, as a sentence; None when its agents are as configured."""
     if desired is None:
         return f"{spec.id}: Serve does not say how many agents are wanted"

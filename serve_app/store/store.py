@@ -70,10 +70,6 @@ class Store:
         """Save an agent's state, at most 64 KiB as JSON, unless a later claim has fenced this epoch."""
         return await self._write(agents.save, agent_id, epoch, state)
 
-    async def list_agents(self, organ_id: str | None = None, limit: int = 500) -> list[Json]:
-        """Agents by id: ``agent_id, organ_id, epoch, owner, updated_at, state_bytes``."""
-        return await self._read(agents.listed, organ_id, limit)
-
     async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> Json:
         """Write or replace a memory, at most 256 KiB as JSON: ``{"key", "created", "updated_at"}``."""
         return await self._write(memories.put, key, value, tags, agent_id)
@@ -106,10 +102,6 @@ class Store:
     async def latest_initialization(self, config_hash: str | None = None) -> Json | None:
         """``submission_id, config_hash, state, sentence, started_at, ended_at, steps`` of the run that began last."""
         return await self._read(initializations.latest, config_hash)
-
-    async def count_failed_initializations(self, config_hash: str) -> int:
-        """How many runs of a configuration failed since the last that succeeded."""
-        return await self._read(initializations.count_failed, config_hash)
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
@@ -177,10 +169,6 @@ class Store:
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """Durations and last times by series."""
         return await self._read(job_figures.past_runs, series)
-
-    async def count_jobs(self) -> Json:
-        """How many jobs are kept."""
-        return await self._read(job_figures.count)
 
     async def active_alerts(self) -> list[Json]:
         """Alerts that are not resolved, as ``Alert.to_json`` has them."""

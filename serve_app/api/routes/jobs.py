@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 from serve_app.api.schemas import reference
+from serve_app.windows import DEFAULT_WINDOW, Window
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
@@ -53,7 +54,7 @@ class SummaryQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="Back from now.")
+    window: Window = Field(default=DEFAULT_WINDOW, description="Back from now.")
 
 
 class HierarchyQuery(BaseModel):

@@ -23,10 +23,10 @@ from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.watch import Watch, exit_of, facts_of
 from serve_app.redaction import redact
+from serve_app.windows import ALERT_WINDOWS, WINDOWS_S, Window
 
 Json = dict[str, Any]
 
-ALERT_WINDOWS = ("5m", "1h")
 FORMATS = ("json", "text", "mermaid")
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
@@ -86,7 +86,7 @@ class JobAnswers:
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {
             "window": window,
-            "window_s": figures.WINDOWS_S[window],
+            "window_s": WINDOWS_S[window],
             **figures.figures_of(ended),
             "counts": views.counts_view(seen.rows),
             **answer,
@@ -212,8 +212,8 @@ class JobAnswers:
             "degraded": [],
         }
 
-    async def _ended(self, seen: Seen, window: str, *, counts_only: bool = False) -> tuple[Json, list[str]]:
-        since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+    async def _ended(self, seen: Seen, window: Window, *, counts_only: bool = False) -> tuple[Json, list[str]]:
+        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
             return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []

@@ -67,12 +67,3 @@ async def past_runs(connection: AsyncConnection, series: Sequence[str]) -> dict[
             "last_succeeded_us": succeeded_us,
         }
     return found
-
-
-async def count(connection: AsyncConnection) -> Json:
-    """How many jobs are kept, by kind, outcome and verdict."""
-    answer: Json = {"total": await connection.scalar(select(func.count()).select_from(jobs))}
-    for name, column in (("by_kind", jobs.c.kind), ("by_outcome", jobs.c.outcome), ("by_verdict", jobs.c.verdict)):
-        rows = await connection.execute(select(column, func.count()).group_by(column).limit(100))
-        answer[name] = {row[0]: row[1] for row in rows}
-    return answer
