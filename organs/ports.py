@@ -14,7 +14,7 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from organs.calls import Caller, Failure, RemoteMethod
+from organs.calls import Caller, Failure
 from organs.errors import CodedError
 from organs.memory import AgentStore
 from organs.questions import asked
@@ -120,11 +120,6 @@ class Ports:
 def connect(protocol: Callable[..., P], handle: DeploymentHandle) -> P:
     """A client of a deployment whose every failure is a ``SkillError``."""
     return _CALLER.connect(protocol, handle, timeout_s=CALL_TIMEOUT_S)
-
-
-async def ask(part: str, method: RemoteMethod, *args: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-    """Call another deployment; raises ``SkillError``, whatever goes wrong there."""
-    return await _CALLER.call(part, method, *args, timeout_s=timeout_s)
 
 
 def _adopt(error: CodedError) -> SkillError:

@@ -19,10 +19,11 @@ from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import call, collect, connect
+from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.metrics.responses import Delivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
-from serve_app.settings import AppArgs, Env, IngressConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 P = TypeVar("P")
 

@@ -14,14 +14,18 @@ from ray import serve
 from ray.serve import Application
 
 from organs.organ import Organ
+from serve_app import parts
 from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.cluster.exposure import http_host
+from serve_app.env import Env
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.manager import OrganismManager
-from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, ManagerConfig
+from serve_app.organism.settings import ManagerConfig
+from serve_app.settings import AppArgs, IngressConfig
 from serve_app.store.deployment import StoreDeployment
 
 # Organs and singletons mostly wait; a whole CPU each would fill a small cluster before any job runs.
@@ -44,12 +48,12 @@ def build(args: dict[str, Any]) -> Application:
         require_safe_address(http_host(), tokens)
 
     store = (
-        serve.deployment(StoreDeployment, name="Store")
+        serve.deployment(StoreDeployment, name=parts.STORE)
         .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH)
         .bind()
     )
     inspector = (
-        serve.deployment(JobInspector, name="JobInspector")
+        serve.deployment(JobInspector, name=parts.INSPECTOR)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -73,7 +77,7 @@ def build(args: dict[str, Any]) -> Application:
         for spec in wanted.organs
     }
     manager = (
-        serve.deployment(OrganismManager, name="OrganismManager")
+        serve.deployment(OrganismManager, name=parts.MANAGER)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -84,7 +88,7 @@ def build(args: dict[str, Any]) -> Application:
         .bind(wanted.organs, organs, store, inspector)
     )
     alerts = (
-        serve.deployment(Alerts, name="Alerts")
+        serve.deployment(Alerts, name=parts.ALERTS)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -95,7 +99,7 @@ def build(args: dict[str, Any]) -> Application:
         .bind(manager, inspector, store)
     )
     return (
-        serve.deployment(Ingress, name="Ingress")
+        serve.deployment(Ingress, name=parts.INGRESS)
         .options(
             ray_actor_options=_SMALL,
             max_ongoing_requests=256,

@@ -1,4 +1,4 @@
-"""The names of this application's deployments that are no organs."""
+"""The names of this application's deployments that are no organs: in Serve, in sentences, and in jobs' metadata."""
 
 from __future__ import annotations
 

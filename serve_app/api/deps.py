@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
+from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
 from serve_app.jobs.logs.logs import HEARTBEAT_S
-from serve_app.settings import IngressConfig, JobManagement
+from serve_app.settings import IngressConfig
 
 Json = dict[str, Any]
 

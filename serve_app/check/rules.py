@@ -13,21 +13,24 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
+from serve_app import parts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
+from serve_app.jobs.settings import InspectorConfig
+from serve_app.organism.settings import ManagerConfig
 from serve_app.redaction import redact
-from serve_app.settings import AppArgs, IngressConfig, InspectorConfig, ManagerConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 IMPORT_PATH = "serve_app.main:build"
 USER_CONFIGS: dict[str, type[BaseModel] | None] = {
-    "Ingress": IngressConfig,
-    "OrganismManager": ManagerConfig,
-    "JobInspector": InspectorConfig,
-    "Alerts": AlertsConfig,
-    "Store": None,
+    parts.INGRESS: IngressConfig,
+    parts.MANAGER: ManagerConfig,
+    parts.INSPECTOR: InspectorConfig,
+    parts.ALERTS: AlertsConfig,
+    parts.STORE: None,
 }
 # Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
-SINGLE = ("OrganismManager", "JobInspector", "Alerts", "Store")
+SINGLE = (parts.MANAGER, parts.INSPECTOR, parts.ALERTS, parts.STORE)
 _SHOWN = 60
 _LISTED = 12
 

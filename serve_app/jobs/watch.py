@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.history.recorder import Recorder
-from serve_app.jobs.history.store_client import HistoryHandle
+from serve_app.jobs.history.archive import Archive, PastJobs
+from serve_app.jobs.history.recorder import History, Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
 from serve_app.jobs.judging.findings import findings_of, unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
@@ -23,12 +22,16 @@ from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Latest, Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
-from serve_app.settings import InspectorConfig
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
+
+
+class _Store(History, PastJobs, Protocol):
+    pass
 
 
 class Watch:
@@ -38,7 +41,7 @@ class Watch:
         self,
         client: DashboardClient,
         here: Here,
-        history: HistoryHandle | None,
+        history: _Store | None,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

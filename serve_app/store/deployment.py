@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from serve_app.env import Env
 from serve_app.forward import forward, list_public
-from serve_app.settings import Env
 from serve_app.store.engine import database_url, hide_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.store import Store
@@ -21,7 +21,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _WAIT_S = 5.0
 # ``python -m serve_app.history`` opens the database itself, whether or not the application runs.
-OF_THE_COMMAND = frozenset({"close", "export_jobs", "import_jobs"})
+OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs"})
 
 
 class Opening:
@@ -77,7 +77,7 @@ class Opening:
             self._attempt = None
 
 
-@forward(Store, list_public(Store, but=OF_THE_COMMAND), through=lambda replica: replica._opening.store())
+@forward(Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.store())
 class StoreDeployment:
     """One replica that holds the database's connections; its methods are those of ``Store``."""
 

@@ -14,8 +14,9 @@ from organs.models import TaskMessage, TaskReply
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import Deps
+from serve_app.env import Env
 from serve_app.errors import AppError, NotFound
-from serve_app.settings import AppArgs, Env, IngressConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 AS_OF = "2026-01-01T12:00:00+00:00"
 READER, EXECUTOR, OPERATOR = "reader-token-0123456789", "executor-token-012345", "operator-token-012345"
@@ -173,9 +174,6 @@ class FakePart:
     async def alert_history(self, query: Any) -> Any:
         return self._say("alert_history", query)
 
-    async def active_counts(self) -> Any:
-        return self._say("active_counts")
-
     async def submit_job(self, body: Any) -> Any:
         return self._say("submit_job", body)
 
@@ -253,7 +251,6 @@ def standard_answers() -> dict[str, Any]:
         "job_stacks": {"id": "a", "items": [], "as_of": AS_OF, "degraded": []},
         "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
-        "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
+from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
     ENDED,
@@ -23,10 +24,10 @@ from serve_app.jobs.actions.retry import (
     require_worth_it,
 )
 from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_on
+from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
 from serve_app.jobs.reading.observed import not_found
-from serve_app.settings import JobManagement
 
 Json = dict[str, Any]
 Found = tuple[JobRow, JobFacts | None, DriverExit | None]
@@ -75,6 +76,7 @@ class Actions:
         self._pause = pause
         self._make_id = make_id
 
+    @served("submit_job")
     async def submit(self, body: Json) -> Json:
         """Submit a job; with the id and body of a job that exists, that job is the answer (``created`` false).
 
@@ -90,6 +92,7 @@ class Actions:
             return _same(made_before, submission_id, HASH_KEY, hash_of(wanted))
         return await self._create(payload, HASH_KEY, hash_of(wanted))
 
+    @served("stop_job")
     async def stop(self, id: str, wait_s: float) -> Json:
         """Stop a submission and watch for at most ``wait_s`` seconds; raises ``Conflict`` for what Ray cannot stop."""
         require_on(self._rules)
@@ -104,6 +107,7 @@ class Actions:
             raise _not_stoppable(row, facts, driver)
         return await stop.look_only()
 
+    @served("retry_job")
     async def retry(self, id: str, force: bool) -> Json:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)

@@ -19,6 +19,7 @@ from serve_app.jobs.actions.rules import (
     resources_of,
 )
 from serve_app.jobs.models import JobRow, JobType, Outcome
+from serve_app.parts import MANAGER
 
 Json = dict[str, Any]
 
@@ -27,7 +28,6 @@ ATTEMPT_KEY = "seedcore.attempt"
 ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 # Metadata that belong to one attempt: Ray sets the first two for each submission, we the others.
 _OF_ONE_ATTEMPT = ("job_submission_id", "job_name", RETRY_OF_KEY, ATTEMPT_KEY, HASH_KEY)
-_OWN_JOBS = "OrganismManager"
 
 
 class Chance(StrEnum):
@@ -113,7 +113,7 @@ def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Jud
     require_over(row, str(raw.get("status")))
     if row.outcome is Outcome.SUCCEEDED:
         raise Conflict("It succeeded; submit it anew if it shall run again.", code="succeeded")
-    if row.managed_by == _OWN_JOBS:
+    if row.managed_by == MANAGER:
         raise Conflict(
             "The organism manager repeats its own jobs; use POST /organism/initialize.", code="managed_by_application"
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.errors import InvalidInput, Unavailable
+from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
@@ -29,6 +30,7 @@ class ClusterAnswers:
         self._here = here
         self._now = now
 
+    @served("ray_status")
     async def ray_status(self) -> Json:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
         try:
@@ -56,6 +58,7 @@ class ClusterAnswers:
             "degraded": degraded,
         }
 
+    @served("cluster_resources")
     async def resources(self) -> Json:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
         resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
@@ -73,6 +76,7 @@ class ClusterAnswers:
             answer["degraded"].append(f"{_MAX_NODES} of {len(nodes)} nodes are shown.")
         return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
 
+    @served("cluster_actors")
     async def actors(self, query: Json) -> Json:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
         unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
@@ -90,6 +94,7 @@ class ClusterAnswers:
         taken, next_cursor = page(actors, _actor_key, limit, after)
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
+    @served("cluster_leftovers")
     async def leftovers(self) -> Json:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
         seen = await self._watch.latest.get()
@@ -97,6 +102,7 @@ class ClusterAnswers:
         found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
 
+    @served("serve_details")
     async def serve_details(self) -> Json:
         """The deployments of this application by name; raises ``Unavailable``."""
         seen = await self._watch.latest.get()

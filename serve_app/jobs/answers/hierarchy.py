@@ -18,6 +18,7 @@ from serve_app.jobs.judging.kinds import (
     WORKER_NODE,
 )
 from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Outcome, Snapshot
+from serve_app.parts import MANAGER
 
 MAX_JOBS = 60
 MAX_ACTORS_OF_A_JOB = 10
@@ -136,7 +137,7 @@ def _applications(serve: Branch, snapshot: Snapshot, application: str, parts: fr
         ours = app.name == application
         branch = serve.add(Branch(f"app:{app.name}", "application", app.name, "Serve: application", app.status.lower()))
         for deployment in _deployments(branch, app, parts if ours else frozenset(), ours):
-            if ours and deployment.name == "OrganismManager":
+            if ours and deployment.name == MANAGER:
                 manager = deployment
     return manager
 
@@ -163,7 +164,7 @@ def _place(row: JobRow) -> tuple[str, str]:
         return "head", row.evidence[0].fact if row.evidence else "node table"
     if row.kind == APPLICATION_SERVER and row.evidence and row.evidence[0].rule == BY_SERVE:
         return "serve", f"{row.evidence[0].source}: {row.evidence[0].fact}"
-    if row.metadata.get("seedcore.scheduled_by") == "OrganismManager":
+    if row.metadata.get("seedcore.scheduled_by") == MANAGER:
         return "manager", f"metadata: seedcore.scheduled_by = OrganismManager, {KIND_KEY} = {row.kind}"
     if row.type is JobType.SUBMISSION:
         return "api", "job list: it has a submission id"

@@ -8,6 +8,7 @@ from typing import Any
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError, InvalidInput, Unavailable
+from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import hierarchy_of
@@ -48,6 +49,7 @@ class JobAnswers:
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
         self._controller: tuple[ActorFacts, datetime | None] | None = None
 
+    @served("list_jobs")
     async def list_jobs(self, query: Json) -> Json:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
         asked = JobQuery.parse(query)
@@ -58,16 +60,18 @@ class JobAnswers:
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
 
-    async def get_job(self, wanted: str) -> Json:
+    @served("get_job")
+    async def get_job(self, job_or_submission_id: str) -> Json:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
-        found = await self._watch.find(wanted)
+        found = await self._watch.find(job_or_submission_id)
         if found is not None:
             return await self._present(*found)
-        stored = await self._watch.archive.find(wanted)
+        stored = await self._watch.archive.find(job_or_submission_id)
         if stored is None:
-            raise not_found(wanted)
+            raise not_found(job_or_submission_id)
         return self._past(stored)
 
+    @served("current")
     async def current(self) -> Json:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
         seen = await self._watch.latest.get()
@@ -92,6 +96,7 @@ class JobAnswers:
             **answer,
         }
 
+    @served("hierarchy")
     async def hierarchy(self, query: Json) -> Json:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
         form = query.get("format", "json")
@@ -103,6 +108,7 @@ class JobAnswers:
             return {"root": root.to_json(), **told(seen)}
         return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
 
+    @served("lifecycle")
     async def lifecycle(self) -> Json:
         """How this cluster came up, step by step."""
         seen = await self._watch.latest.get()
@@ -110,6 +116,7 @@ class JobAnswers:
         steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
         return {"steps": steps, **told(seen)}
 
+    @served("findings")
     async def findings(self) -> Json:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.latest.get()

@@ -20,12 +20,13 @@ from urllib.parse import quote
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
+from serve_app.forward import served
 from serve_app.jobs.actions.actions import Find
 from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
-from serve_app.settings import InspectorConfig
 
 Json = dict[str, Any]
 
@@ -119,6 +120,7 @@ class Logs:
             return None
         return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
 
+    @served("follow_log")
     async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``
         when the reader fell behind, and at last ``{"end": {"reason", "status", "outcome", "sentence"}}``.
