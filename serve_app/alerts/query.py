@@ -9,8 +9,7 @@ from typing import Any
 
 from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
-from serve_app.errors import InvalidInput
-from serve_app.jobs.history.query import Key, cursor_of, limit_of, page
+from serve_app.paging import Key, cut_page, read_cursor, read_limit, refuse_filter
 
 Json = dict[str, Any]
 
@@ -35,12 +34,12 @@ class AlertQuery:
         known = [*choices, *(["since"] if since else []), "limit", "cursor"]
         unknown = sorted(set(query) - set(known))
         if unknown:
-            raise _invalid(unknown[0], f"is not a filter; filters are {', '.join(known)}")
+            raise refuse_filter(unknown[0], f"is not a filter; filters are {', '.join(known)}")
         filters = {name: query[name] for name in choices if query.get(name) is not None}
         for name, value in filters.items():
             if value not in choices[name]:
-                raise _invalid(name, f"must be one of {', '.join(choices[name])}")
-        return cls(filters, _time(query.get("since")), limit_of(query), cursor_of(query))
+                raise refuse_filter(name, f"must be one of {', '.join(choices[name])}")
+        return cls(filters, _time(query.get("since")), read_limit(query), read_cursor(query))
 
     def for_store(self) -> dict[str, Any]:
         """As ``Store.alert_history`` takes it. Raises ``InvalidInput`` for a cursor that no page gave."""
@@ -49,7 +48,7 @@ class AlertQuery:
             try:
                 before = [from_microseconds(self.after[0]).isoformat(), self.after[1]]
             except OverflowError:
-                raise _invalid("cursor", "is not one that a page gave") from None
+                raise refuse_filter("cursor", "is not one that a page gave") from None
         since = None if self.since is None else self.since.isoformat()
         return {**self.filters, "since": since, "before": before, "limit": self.limit}
 
@@ -58,14 +57,14 @@ def active_page(alerts: Iterable[Alert], query: AlertQuery) -> tuple[list[Alert]
     """A page of active alerts, the newest first, and the cursor of the next."""
     wanted = [alert for alert in alerts if all(getattr(alert, name) == value for name, value in query.filters.items())]
     wanted.sort(key=_active_key, reverse=True)
-    return page(wanted, _active_key, query.limit, query.after)
+    return cut_page(wanted, _active_key, query.limit, query.after)
 
 
 def past_page(rows: Sequence[Json], query: AlertQuery) -> tuple[list[Json], str | None]:
     """A page of what the store gave, which is one more than asked for when there are more. Rows stay as they are:
     alerts of a rule that this version does not have are history, too.
     """
-    return page(rows, _past_key, query.limit, None)
+    return cut_page(rows, _past_key, query.limit, None)
 
 
 def _active_key(alert: Alert) -> Key:
@@ -84,9 +83,5 @@ def _time(value: Any) -> datetime | None:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise _invalid("since", "must be an RFC 3339 time with its offset, as 2026-01-31T12:00:00Z")
+        raise refuse_filter("since", "must be an RFC 3339 time with its offset, as 2026-01-31T12:00:00Z")
     return time
-
-
-def _invalid(name: str, why: str) -> InvalidInput:
-    return InvalidInput(f"{name} {why}.", errors=[{"loc": ["query", name], "msg": why}])

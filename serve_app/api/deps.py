@@ -14,7 +14,7 @@ from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
-from serve_app.jobs.logs.logs import HEARTBEAT_S
+from serve_app.jobs.settings import LOG_HEARTBEAT_S
 from serve_app.settings import IngressConfig
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ class Jobs(Protocol):
     @asked(more_s=_READING_S)
     async def job_stacks(self, id: str) -> Json: ...
 
-    @asked(more_s=HEARTBEAT_S + _READING_S)
+    @asked(more_s=LOG_HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
         """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
         ...

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from serve_app.api.health import Part
 from serve_app.errors import AppError
+from serve_app.readiness import Part
 
 
 async def part_of(call: Awaitable[dict[str, Any]]) -> Part:

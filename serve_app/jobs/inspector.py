@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from ray.serve.handle import DeploymentHandle
 
 from serve_app import parts
+from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
+from serve_app.cluster.handles import connect
 from serve_app.env import Env
 from serve_app.errors import NotFound, Unavailable
 from serve_app.forward import forward
@@ -26,31 +27,40 @@ from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
+from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.gather import Gathering
-from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
+from serve_app.jobs.diagnosis.service import Diagnoses, DiagnosisStore
 from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
-from serve_app.jobs.logs.excerpts import Excerpts
+from serve_app.jobs.history.archive import Archive, PastJobs
+from serve_app.jobs.history.recorder import History, Recorder
+from serve_app.jobs.logs.excerpts import Excerpts, ExcerptStore
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
 from serve_app.jobs.reading.replica import Here, InReplica
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.store_client import connect_store
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
-from serve_app.metrics.sampler import Measuring
+from serve_app.metrics.sampler import Measuring, Samples
 
 log = logging.getLogger("ray.serve.seedcore")
 
 Json = dict[str, Any]
 
+# Longer than the store's own deadline, so that its sentence arrives and not ours.
+_STORE_TIMEOUT_S = 6.0
 # Most diagnoses that one question asks for.
 MAX_BRIEFS = 100
+
+
+class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, Protocol):
+    """What is asked of the store: each part says it for itself, and all of it may be asked again."""
 
 
 @forward(JobAnswers, through=attrgetter("_jobs"))
@@ -75,49 +85,61 @@ class JobInspector:
         words: ModelWords | None = None,
     ) -> None:
         """Serve gives the store and the rules of management; tests give the others."""
-        self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
+        self._config = InspectorConfig()
+        self._catalogue = catalogue_with(())
+        self._client = client or DashboardClient.for_this_cluster(self._config.source_timeout_s)
         here = here or InReplica()
-        history = connect_store(store) if store is not None else None
-        self._watch = Watch(self._client, here, history, now, clock)
-        gathering = Gathering(self._client, here.agent_address, self._watch.archive.kept_log, clock=clock)
-        self._diagnoses = Diagnoses(
-            self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
-        )
-        self._words = words or ModelWords(ModelSettings.of(Env.read()))
-        self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
-        self._watch.automatic = Automatic(self._diagnoses, now)
-        self._jobs = JobAnswers(self._watch, self._client, here, parts.ALL, self._diagnoses)
-        self._cluster = ClusterAnswers(self._watch, here, now)
-        observe = JobMetrics(self._watch).observed
-        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
+        self._session = here.session
+        history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
+        recorder = Recorder(history, here.session, now) if history is not None else None
+        self._archive = Archive(history, None if recorder is None else recorder.let_go)
+        self._watch = Watch(self._client, here, recorder, now, clock)
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
-        self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
+        self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.grown)
         self._stillnesses = Stillnesses(self._watch, questions, now)
-        self._diagnoses.stillnesses = self._stillnesses
         self._stacks = StackAnswers(self._watch, questions, now)
+        self._diagnoses = Diagnoses(
+            self._watch,
+            self._archive,
+            Gathering(self._client, here.agent_address, self._archive.kept_log, clock=clock),
+            self._diagnose,
+            history,
+            self._stillnesses,
+            now=now,
+            clock=clock,
+        )
+        self._words = words or ModelWords(ModelSettings.of(Env.read()))
+        self._deployments = Deployments(self._client, here.agent_address, self._diagnose, here.application, clock)
+        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses)
+        self._cluster = ClusterAnswers(self._watch, here, now)
+        observe = JobMetrics(self._watch, self._archive).observed
+        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
+        backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]
         if history is not None:
-            self._watch.excerpts = Excerpts(self._logs, history)
+            backlogs.append(Excerpts(self._logs, history))
+        for backlog in backlogs:
+            self._watch.subscribe(backlog.offer)
+        # Closed in the opposite order: the looks end before those who are told of them.
+        self._workers = Workers(*backlogs, self._watch, self._measuring)
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
         config = InspectorConfig.model_validate(user_config)
+        catalogue = catalogue_with(config.signatures)
+        self._config, self._catalogue = config, catalogue
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
-        engine = partial(diagnose, catalogue=catalogue_with(config.signatures))
-        self._diagnoses.engine = self._deployments.engine = engine
-        self._measuring.start()
+        self._workers.start()
 
     async def check_health(self) -> None:
-        """Fail only when the watch has died: that Ray does not answer is no reason to replace this replica."""
-        self._watch.require_alive()
-        self._measuring.require_alive()
+        """Fail only when a worker has ended: that Ray does not answer is no reason to replace this replica."""
+        self._workers.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
         await self._stillnesses.close()
-        await self._measuring.close()
-        await self._watch.close()
+        await self._workers.close()
         await self._diagnoses.close()
         await self._words.close()
         await self._client.close()
@@ -125,7 +147,7 @@ class JobInspector:
     def __del__(self) -> Coroutine[Any, Any, None] | None:
         """Serve awaits what this returns when it stops the replica; Python calls it again when that is done."""
         watch: Watch | None = getattr(self, "_watch", None)
-        return self.close() if watch is not None and watch.latest.is_running else None
+        return self.close() if watch is not None and watch.is_running else None
 
     async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
@@ -162,12 +184,12 @@ class JobInspector:
     async def delete_job(self, id: str) -> Json:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
-            return await self._actions.delete_past(id, self._watch.archive, self._watch.session)
+            return await self._actions.delete_past(id, self._archive, self._session)
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
-        await self._watch.archive.forget(key)
+        await self._archive.forget(key)
         self._diagnoses.forget(key)
-        self._watch.latest.nudge()
+        self._watch.nudge()
         return deleted
 
     async def job_log(self, id: str, lines: int) -> Json:
@@ -185,3 +207,7 @@ class JobInspector:
     async def cluster_nodes(self) -> Json:
         """See ``ClusterAnswers``; each node with what it really uses."""
         return self._measuring.with_use(await self._cluster.nodes())
+
+    def _diagnose(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+        """The engine, with the signatures that are configured now; blocks."""
+        return diagnose(fields, sources, catalogue=self._catalogue)

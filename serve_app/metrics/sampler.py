@@ -6,7 +6,7 @@ On a period of its own, so that Prometheus learns that looks have become old whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -25,9 +25,9 @@ Json = dict[str, Any]
 class Samples(Protocol):
     """The store, as far as figures over time are kept in it; raises an ``AppError`` within a deadline."""
 
-    async def load_samples(self, since_s: int, after: list[Any] | None) -> Json: ...
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json: ...
 
-    async def save_samples(self, rows: list[Json]) -> None: ...
+    async def save_samples(self, rows: Sequence[Json]) -> None: ...
 
 
 class Measuring:

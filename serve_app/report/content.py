@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from serve_app.api.health import Part
+from serve_app.readiness import Part
 from serve_app.report.causes import cause_from
 from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
 from serve_app.report.words import number

@@ -162,9 +162,11 @@ class Store:
         """Write exported lines, all of them or none; how many were newer than what was there."""
         return await self._write(job_lines.import_lines, lines)
 
-    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
+    async def jobs_ended_since(
+        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+    ) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""
-        return await self._read(job_figures.ended_since, since_us, counts_only)
+        return await self._read(job_figures.ended_since, since_us, counts_only, not_counted)
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """Durations and last times by series."""

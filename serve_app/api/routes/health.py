@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from serve_app.api.health import Part, readiness
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.readiness import Part, readiness
 
 router = APIRouter(tags=["health"], responses=REFUSED)
 

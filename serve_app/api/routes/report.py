@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from serve_app.api.deps import Deps
-from serve_app.api.health import Part
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.readiness import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
 from serve_app.report.findings import key_of
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html

@@ -16,7 +16,6 @@ from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Una
 from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
-    ENDED,
     RETRY_OF_KEY,
     next_attempt,
     require_over,
@@ -27,12 +26,11 @@ from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
+from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.rows import ENDED
 
 Json = dict[str, Any]
-Found = tuple[JobRow, JobFacts | None, DriverExit | None]
-Find = Callable[[str], Awaitable[Found]]
-
 
 _LATER_LOOKS = 10
 _LOOK_AGAIN_S = 0.5

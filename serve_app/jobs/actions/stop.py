@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.actions.retry import ENDED
-from serve_app.jobs.reading.rows import driver_exits
+from serve_app.jobs.reading.rows import ENDED, driver_exits
 from serve_app.jobs.views import time_view
 
 Json = dict[str, Any]

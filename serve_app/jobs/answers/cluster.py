@@ -9,12 +9,12 @@ from typing import Any
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
-from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
+from serve_app.paging import cut_page, read_cursor, read_limit
 
 Json = dict[str, Any]
 
@@ -34,11 +34,11 @@ class ClusterAnswers:
     async def ray_status(self) -> Json:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
         try:
-            seen = await self._watch.latest.get()
+            seen = await self._watch.get()
         except Unavailable as error:
             nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
             return {"ray_configured": True, "ray_available": False, **nothing}
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
@@ -61,14 +61,14 @@ class ClusterAnswers:
     @served("cluster_resources")
     async def resources(self) -> Json:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
         return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
 
     async def nodes(self) -> Json:
         """Nodes, the living first; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         known = require(seen.snapshot.nodes)
         nodes = sorted(known, key=lambda node: (not node.alive, not node.is_head, node.node_id))
         answer = told(seen)
@@ -82,22 +82,22 @@ class ClusterAnswers:
         unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
         if unknown:
             raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
-        limit, after = limit_of(query), cursor_of(query)
+        limit, after = read_limit(query), read_cursor(query)
         wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         actors = [
             actor
             for actor in require(seen.snapshot.actors)
             if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
         ]
         actors.sort(key=_actor_key, reverse=True)
-        taken, next_cursor = page(actors, _actor_key, limit, after)
+        taken, next_cursor = cut_page(actors, _actor_key, limit, after)
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
     @served("cluster_leftovers")
     async def leftovers(self) -> Json:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.actors)
         found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
@@ -105,7 +105,7 @@ class ClusterAnswers:
     @served("serve_details")
     async def serve_details(self) -> Json:
         """The deployments of this application by name; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         return views.serve_view(require(seen.snapshot.serve), self._here.application)
 
 

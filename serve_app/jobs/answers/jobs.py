@@ -15,6 +15,7 @@ from serve_app.jobs.answers.hierarchy import hierarchy_of
 from serve_app.jobs.answers.lifecycle import lifecycle_of
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.history import figures
+from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.reading.observed import not_found, require, told
@@ -22,7 +23,7 @@ from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.jobs.watch import Watch
 from serve_app.redaction import redact
 from serve_app.windows import ALERT_WINDOWS, WINDOWS_S, Window
 
@@ -37,10 +38,17 @@ class JobAnswers:
     """Lists, single jobs, figures, hierarchy and lifecycle."""
 
     def __init__(
-        self, watch: Watch, client: DashboardClient, here: Here, parts: frozenset[str], diagnoses: Diagnoses
+        self,
+        watch: Watch,
+        archive: Archive,
+        client: DashboardClient,
+        here: Here,
+        parts: frozenset[str],
+        diagnoses: Diagnoses,
     ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
+        self._archive = archive
         self._diagnoses = diagnoses
         self._client = client
         self._here = here
@@ -53,9 +61,9 @@ class JobAnswers:
     async def list_jobs(self, query: Json) -> Json:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
         asked = JobQuery.parse(query)
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.jobs)
-        items, cursor, missing = await self._watch.archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
+        items, cursor, missing = await self._archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
@@ -66,7 +74,7 @@ class JobAnswers:
         found = await self._watch.find(job_or_submission_id)
         if found is not None:
             return await self._present(*found)
-        stored = await self._watch.archive.find(job_or_submission_id)
+        stored = await self._archive.find(job_or_submission_id)
         if stored is None:
             raise not_found(job_or_submission_id)
         return self._past(stored)
@@ -74,7 +82,7 @@ class JobAnswers:
     @served("current")
     async def current(self) -> Json:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
         if row is None:
             raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
@@ -83,7 +91,7 @@ class JobAnswers:
     async def figures(self, query: Json) -> Json:
         """The jobs' part of the summary over a window, and the counts of what is there now."""
         window = figures.window_of(query)
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.jobs)
         ended, missing = await self._ended(seen, window)
         answer = told(seen)
@@ -102,7 +110,7 @@ class JobAnswers:
         form = query.get("format", "json")
         if form not in FORMATS:
             raise InvalidInput(f"format must be one of {', '.join(FORMATS)}.")
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
         if form == "json":
             return {"root": root.to_json(), **told(seen)}
@@ -111,7 +119,7 @@ class JobAnswers:
     @served("lifecycle")
     async def lifecycle(self) -> Json:
         """How this cluster came up, step by step."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         started_at = await self._started_at(_controller(seen.snapshot.actors))
         steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
         return {"steps": steps, **told(seen)}
@@ -119,12 +127,12 @@ class JobAnswers:
     @served("findings")
     async def findings(self) -> Json:
         """What is wrong beyond the verdict on one job."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
 
     async def kept_log(self, wanted: str, lines: int) -> Json | None:
         """What was kept of the log of a job of an earlier session; None when there is no such job."""
-        stored = await self._watch.archive.find(wanted)
+        stored = await self._archive.find(wanted)
         if stored is None:
             return None
         kept = (stored["log_excerpt"] or "").splitlines()
@@ -146,7 +154,7 @@ class JobAnswers:
 
         ``unknown_findings`` are the rules of which ``findings`` may lack something.
         """
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         windows, missing = {}, []
         for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
             ended, reasons = await self._ended(seen, window, counts_only=True)
@@ -166,11 +174,11 @@ class JobAnswers:
 
     async def _present(self, seen: Seen, row: JobRow) -> Json:
         snapshot = seen.snapshot
-        driver, facts = exit_of(snapshot, row), facts_of(snapshot, row)
+        driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._tasks(row),
             self._frames_of(row),
-            self._watch.archive.transitions(row.key),
+            self._archive.transitions(row.key),
             self._diagnoses.known(row),
         )
         actors, actors_reason = _actors_of(row, snapshot.actors)
@@ -180,7 +188,7 @@ class JobAnswers:
             **views.row_view(row),
             "code": None if diagnosis is None else diagnosis["code"],
             "diagnosis": diagnosis,
-            "expectation": views.expectation_view(row, self._watch.contracts.of(row.kind)),
+            "expectation": views.expectation_view(row, self._watch.expect(row.kind)),
             "evidence": views.evidence_view(row),
             "driver": views.driver_view(facts, row, driver, frames),
             "message": None if facts is None else facts.message,
@@ -197,7 +205,7 @@ class JobAnswers:
     def _past(self, stored: Json) -> Json:
         """A job that only the history knows: there is no driver, actor or task left to ask about."""
         row = stored["row"]
-        expectation = self._watch.contracts.of(row["kind"])
+        expectation = self._watch.expect(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
         kept = stored["diagnosis"]
         return {
@@ -224,7 +232,7 @@ class JobAnswers:
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
             return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
-        return await self._watch.archive.ended_since(
+        return await self._archive.ended_since(
             since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
         )
 
@@ -237,7 +245,7 @@ class JobAnswers:
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
-            async with asyncio.timeout(self._watch.config.source_timeout_s), self._details:
+            async with asyncio.timeout(self._watch.source_timeout_s), self._details:
                 return views.tasks_view(await self._client.tasks_summary(row.job_id)), None
         except TimeoutError:
             return None, "Ray did not answer in time."
@@ -247,7 +255,7 @@ class JobAnswers:
     async def _frames_of(self, row: JobRow) -> str | None:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
-        frames = await self._frames.get(self._watch.config.source_timeout_s)
+        frames = await self._frames.get(self._watch.source_timeout_s)
         text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 

@@ -23,7 +23,6 @@ from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import exit_of, facts_of
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -50,7 +49,7 @@ class Past(Protocol):
     async def find(self, wanted: str) -> Json | None: ...
 
 
-class Shelf(Protocol):
+class DiagnosisStore(Protocol):
     """Where diagnoses are kept, of jobs that it knows."""
 
     async def save_diagnosis(self, key: str, diagnosis: Json) -> bool: ...
@@ -89,14 +88,15 @@ class Diagnoses:
         past: Past,
         gathering: Gathering,
         engine: Engine,
-        shelf: Shelf | None,
+        shelf: DiagnosisStore | None,
+        stillnesses: Stillnesses | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
         self.engine = engine
-        self.stillnesses: Stillnesses | None = None
+        self._stillnesses = stillnesses
         self._jobs = jobs
         self._past = past
         self._gathering = gathering
@@ -255,7 +255,7 @@ class Diagnoses:
 
     async def _of_unended(self, row: JobRow) -> Json:
         """What has not ended has not failed: what can be told is whether it makes progress."""
-        told = None if self.stillnesses is None else (await self.stillnesses.of(row)).as_json()
+        told = None if self._stillnesses is None else (await self._stillnesses.of(row)).as_json()
         return answers.of_unended(row.id, row.outcome, told, self._now())
 
     async def _of_past(self, wanted: str) -> Json:
@@ -275,4 +275,4 @@ class Diagnoses:
 def subject_of(snapshot: Snapshot, row: JobRow) -> Subject:
     """A job with what a look at the cluster saw of it."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return Subject(row, facts_of(snapshot, row), exit_of(snapshot, row), nodes)
+    return Subject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)

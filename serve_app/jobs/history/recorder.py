@@ -43,7 +43,7 @@ _State = tuple[JobRow, datetime]
 
 
 class History(Protocol):
-    """What is asked of the store; ``history_handle`` asks it through Serve, tests have one in memory."""
+    """What is asked of the store; the inspector asks it through Serve, tests have one in memory."""
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool: ...
 
@@ -53,7 +53,7 @@ class History(Protocol):
 
     async def close_sessions(self, current: str) -> list[str]: ...
 
-    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int: ...
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int: ...
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]: ...
 

@@ -22,7 +22,7 @@ _NEW = timedelta(minutes=15)
 _WENT_WRONG = (Outcome.FAILED, Outcome.LOST, Outcome.STOPPED)
 
 
-class Shelf(Protocol):
+class ExcerptStore(Protocol):
     """Where excerpts are kept, of jobs that it knows."""
 
     async def save_log_excerpt(self, key: str, text: str) -> bool: ...
@@ -34,7 +34,9 @@ class Excerpts(Backlog):
     What ended long ago has been read by an earlier life of this replica.
     """
 
-    def __init__(self, logs: Logs, shelf: Shelf, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self, logs: Logs, shelf: ExcerptStore, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         super().__init__("the reader of log excerpts", _went_wrong_lately, self._keep)
         self._logs = logs
         self._shelf = shelf

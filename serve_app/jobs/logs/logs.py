@@ -21,11 +21,11 @@ from urllib.parse import quote
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
 from serve_app.forward import served
-from serve_app.jobs.actions.actions import Find
-from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
-from serve_app.jobs.settings import InspectorConfig
+from serve_app.jobs.reading.find import Find
+from serve_app.jobs.reading.rows import ENDED
+from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
 from serve_app.jobs.views import time_view
 
 Json = dict[str, Any]
@@ -39,7 +39,6 @@ BUSY_PAUSE_S = 0.25
 IDLE_PAUSE_S = 1.0
 # Who falls behind by more than this is taken to the end, and told so.
 MOST_BEHIND_BYTES = 4_194_304
-HEARTBEAT_S = 15.0
 _UNANSWERED_S = 30.0
 _TAILS_AT_ONCE = 2
 _MANY_BYTES = 16_384
@@ -193,7 +192,7 @@ class _Follow:
                 item, pause_s = None, IDLE_PAUSE_S
             else:
                 self._answered_at = self._logs._clock()
-            if item is None and self._logs._clock() - self._said_at >= HEARTBEAT_S:
+            if item is None and self._logs._clock() - self._said_at >= LOG_HEARTBEAT_S:
                 item = {"lines": []}
             if item is not None:
                 self._said_at = self._logs._clock()

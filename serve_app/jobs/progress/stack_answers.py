@@ -16,7 +16,7 @@ from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.views import time_view
-from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.jobs.watch import Watch
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ class StackAnswers:
             raise not_found(wanted)
         seen, row = found
         snapshot = seen.snapshot
-        driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
+        driver = driver_of(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
         _require_processes(row, driver.node_alive, driver.pid)
         if not await self._questions.profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")

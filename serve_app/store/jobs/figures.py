@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.store.bounds import checked_name
 from serve_app.store.tables import jobs
 
@@ -23,9 +22,12 @@ _TIMED = ("succeeded", "ended_unknown")
 Json = dict[str, Any]
 
 
-async def ended_since(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
+async def ended_since(
+    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
-    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty.
+    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
+    are ``not_counted`` are no causes.
     """
     ended = jobs.c.ended_us >= since_us
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
@@ -39,7 +41,7 @@ async def ended_since(connection: AsyncConnection, since_us: int, counts_only: b
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(not_counted)))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)

@@ -59,7 +59,7 @@ def ray() -> WithLogs:
 async def inspector(ray: WithLogs) -> AsyncIterator[JobInspector]:
     made = JobInspector(None, ray, Here(), taken_at, Clock())  # type: ignore[arg-type]
     # Looking whether a job moves takes time and other questions, which have tests of their own.
-    made._diagnoses.stillnesses = None
+    made._diagnoses._stillnesses = None
     yield made
     await made.close()
 
