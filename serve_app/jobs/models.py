@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from serve_app.outcomes import Outcome as Outcome
+
 T = TypeVar("T")
 
 
@@ -31,18 +33,6 @@ class Unknown:
 
 
 Section: TypeAlias = Known[T] | Unknown
-
-
-class Outcome(StrEnum):
-    """What became of a job, as far as it is proven."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    ENDED_UNKNOWN = "ended_unknown"
-    LOST = "lost"
 
 
 class Verdict(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from serve_app.local.failure import Failure
 from serve_app.strict import StrictModel
@@ -19,14 +19,18 @@ class ProcessMark(StrictModel):
 
 
 class UpState(StrictModel):
-    """One start. ``temp_dir`` is set when the Ray head is ours; ``others`` when Serve ran before we came."""
+    """One start. ``temp_dir`` is set when the Ray head is ours; ``others`` when Serve ran before we came.
+
+    What another version of this program wrote into the file beside that means nothing here, and is left out.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     started_at: str
     http_port: int
     dashboard_port: int
     ray_port: int
     temp_dir: str | None
-    chosen_ports: dict[str, int] = Field(default_factory=dict)
     processes: tuple[ProcessMark, ...] = ()
     serve_ran_before: bool = False
     config_sha256: str = ""

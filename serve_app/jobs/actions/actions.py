@@ -28,7 +28,7 @@ from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.reading.rows import ENDED
+from serve_app.outcomes import ENDED_STATUSES
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ class Actions:
             raise _not_stoppable(row, facts, driver)
         stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
         status = str((await self._client.job(row.submission_id)).get("status"))
-        if status not in ENDED:
+        if status not in ENDED_STATUSES:
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is Outcome.RUNNING and row.status == status:
             raise _not_stoppable(row, facts, driver)
@@ -118,7 +118,7 @@ class Actions:
             made = await self._create(payload, RETRY_OF_KEY, submission_id)
         else:
             made = _same(made_before, payload["submission_id"], RETRY_OF_KEY, submission_id)
-            if made["state"] in ENDED:
+            if made["state"] in ENDED_STATUSES:
                 raise Conflict(
                     f"It was retried already as {made['id']}, which is {made['state']}; retry that one.",
                     code="already_retried",

@@ -19,7 +19,7 @@ from serve_app.jobs.actions.rules import (
     resources_of,
 )
 from serve_app.jobs.models import JobRow, JobType, Outcome
-from serve_app.jobs.reading.rows import ENDED
+from serve_app.outcomes import ENDED_STATUSES
 from serve_app.parts import MANAGER
 
 Json = dict[str, Any]
@@ -77,8 +77,8 @@ _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 def require_over(row: JobRow, status: str) -> None:
     """Raise ``Conflict`` unless the job is a submission that is over, by Ray's word and by what is proven."""
     require_submission(row)
-    if status not in ENDED or row.outcome is Outcome.RUNNING:
-        word = f"its driver is alive, though Ray says {status}" if status in ENDED else status
+    if status not in ENDED_STATUSES or row.outcome is Outcome.RUNNING:
+        word = f"its driver is alive, though Ray says {status}" if status in ENDED_STATUSES else status
         raise Conflict(f"The job is still on its way ({word}); stop it first, or wait.", code="still_on_its_way")
 
 

@@ -17,14 +17,14 @@ from serve_app.jobs.judging.kinds import (
     KIND_KEY,
     WORKER_NODE,
 )
-from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Outcome, Snapshot
+from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.parts import MANAGER
 
 MAX_JOBS = 60
 MAX_ACTORS_OF_A_JOB = 10
 MAX_NODES = 50
 MAX_AGENTS = 50
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 # A pod of KubeRay tells so by labels of its node; a plain machine has only Ray's own.
 _KUBERAY_LABELS = ("ray.io/cluster", "ray.io/node-group")
 
@@ -98,8 +98,8 @@ def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts
 
 def _shown(rows: list[JobRow]) -> list[JobRow]:
     """Those on their way, then the newest."""
-    going = [row for row in rows if row.outcome in _ON_ITS_WAY]
-    rest = [row for row in rows if row.outcome not in _ON_ITS_WAY]
+    going = [row for row in rows if row.outcome in OPEN_OUTCOMES]
+    rest = [row for row in rows if row.outcome not in OPEN_OUTCOMES]
     kept = {row.id for row in [*going, *rest][:MAX_JOBS]}
     return [row for row in rows if row.id in kept]
 

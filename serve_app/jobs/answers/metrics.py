@@ -11,14 +11,14 @@ from typing import Any
 from serve_app.errors import Unavailable
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.models import JobRow, Known, Outcome
+from serve_app.jobs.models import JobRow, Known
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import Watch
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
 
 # Ratios are counted by the store: often enough for who scrapes every 15 to 60 s.
 RATIOS_PERIOD_S = 30.0
-_ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ class Endings:
 
     def new(self, rows: list[JobRow]) -> list[tuple[str, str, float | None]]:
         """Kind, outcome and duration of each."""
-        ended = {row.key: row for row in rows if row.outcome not in _ON_ITS_WAY and not row.derived}
+        ended = {row.key: row for row in rows if row.outcome not in OPEN_OUTCOMES and not row.derived}
         before, self._ended = self._ended, set(ended)
         if before is None:
             return []

@@ -16,9 +16,9 @@ from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
 from serve_app.windows import DEFAULT_WINDOW, Window, require_window
 
-_TIMED = (Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN)
 _MAX_KINDS = 50
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     return {
         "counts": [[*group, number] for group, number in counts.items()],
         "durations": [
-            [row.kind, row.duration_s] for row in ended if row.outcome in _TIMED and row.duration_s is not None
+            [row.kind, row.duration_s] for row in ended if row.outcome in TIMED_OUTCOMES and row.duration_s is not None
         ],
         "causes": [[cause, len(ids), max(ids)] for cause, ids in ranked],
     }
@@ -107,7 +107,7 @@ def _counted(counts: Iterable[Sequence[Any]]) -> Json:
 
 def _counts_as(outcome: str, verdict: str) -> str:
     """A failure that was made good is none; an end that should not have been, as a server's, is no success."""
-    if verdict == "OK" and outcome in (Outcome.FAILED, Outcome.LOST):
+    if verdict == "OK" and outcome in BROKEN_OUTCOMES:
         return "repaired"
     return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
 

@@ -12,6 +12,7 @@ from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.models import JobRow, Outcome
+from serve_app.outcomes import BROKEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -19,7 +20,7 @@ LINES = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 5.0
 _NEW = timedelta(minutes=15)
-_WENT_WRONG = (Outcome.FAILED, Outcome.LOST, Outcome.STOPPED)
+_WENT_WRONG = BROKEN_OUTCOMES | {Outcome.STOPPED}
 
 
 class ExcerptStore(Protocol):

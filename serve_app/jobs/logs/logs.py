@@ -24,9 +24,9 @@ from serve_app.forward import served
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
-from serve_app.jobs.reading.rows import ENDED
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
 from serve_app.jobs.views import time_view
+from serve_app.outcomes import ENDED_STATUSES
 
 Json = dict[str, Any]
 
@@ -263,7 +263,7 @@ class _Follow:
 
     def _see(self, place: _Place) -> None:
         self._status = place.status
-        self._over = place.status in ENDED
+        self._over = place.status in ENDED_STATUSES
 
     def _end(self, reason: str, outcome: str | None, sentence: str) -> Json:
         return {

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.outcomes import TIMED_OUTCOMES
 from serve_app.store.bounds import checked_name
 from serve_app.store.tables import jobs
 
@@ -16,8 +17,7 @@ MAX_SERIES = 100
 RUNS_OF_A_SERIES = 500
 MAX_DURATIONS = 20_000
 MAX_CAUSES = 20
-# Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
-_TIMED = ("succeeded", "ended_unknown")
+_TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 
 Json = dict[str, Any]
 
