@@ -67,6 +67,7 @@ def forward(
                 raise TypeError(f"{kind.__name__} has two methods {name}")
             made = _make_method(getattr(part, method), method, through)
             made.__name__, made.__qualname__ = name, f"{kind.__qualname__}.{name}"
+            vars(made).pop(_MARK, None)
             setattr(kind, name, made)
         return kind
 

@@ -177,7 +177,7 @@ class JobInspector:
         """What an ingress replica has answered since it last said so."""
         return self._measuring.take_responses(delta)
 
-    async def take_events(self, events: list[Any]) -> Json:
+    async def take_events(self, events: list[Json]) -> Json:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
 
