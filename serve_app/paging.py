@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from serve_app.errors import InvalidInput
@@ -30,9 +30,8 @@ def cut_page(rows: Sequence[T], key: Callable[[T], Key], limit: int, after: Key 
     return taken, make_cursor(key(taken[-1])) if len(rest) > limit else None
 
 
-def read_limit(query: Mapping[str, Any]) -> int:
+def read_limit(limit: Any) -> int:
     """The length of a page, 1 to 500; 100 when none is given. Raises ``InvalidInput``."""
-    limit = query.get("limit")
     if limit is None:
         return DEFAULT_LIMIT
     try:
@@ -44,9 +43,8 @@ def read_limit(query: Mapping[str, Any]) -> int:
     return number
 
 
-def read_cursor(query: Mapping[str, Any]) -> Key | None:
+def read_cursor(cursor: Any) -> Key | None:
     """The place after which a page begins. Raises ``InvalidInput`` for anything that no page gave."""
-    cursor = query.get("cursor")
     if cursor is None:
         return None
     try:

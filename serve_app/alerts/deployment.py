@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from serve_app.alerts.delivery import Delivery, Outbox, Post
 from serve_app.alerts.lifecycle import counts
 from serve_app.alerts.models import Event, rfc3339, view_of
-from serve_app.alerts.query import ACTIVE_STATES, PAST_STATES, AlertQuery, active_page, past_page
+from serve_app.alerts.query import AlertsQuery, HistoryQuery, active_page, past_page
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import Watch
 from serve_app.alerts.webhook import Poster
@@ -25,6 +25,7 @@ from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
+from serve_app.queries import read_query
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -117,14 +118,14 @@ class Alerts:
 
     async def alerts(self, query: Json) -> Json:
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
-        asked = AlertQuery.parse(query, ACTIVE_STATES, since=False)
+        asked = read_query(AlertsQuery, query)
         looked_at = self._require_look()
         found, next_cursor = active_page(self._watch.active, asked)
         return self._page([alert.view() for alert in found], next_cursor, looked_at)
 
     async def alert_history(self, query: Json) -> Json:
         """A page of alerts that have fired, newest first; raises ``InvalidInput`` and what the store raises."""
-        asked = AlertQuery.parse(query, PAST_STATES, since=True)
+        asked = read_query(HistoryQuery, query)
         rows = await self._store.alert_history(asked.for_store())
         found, next_cursor = past_page(rows, asked)
         return self._page([view_of(row) for row in found], next_cursor, self._now())

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from serve_app.errors import InvalidInput, Unavailable
+from serve_app.errors import Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
+from serve_app.jobs.queries import ActorsQuery
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
-from serve_app.paging import cut_page, read_cursor, read_limit
+from serve_app.paging import cut_page, read_cursor
+from serve_app.queries import read_query
 
 Json = dict[str, Any]
 
@@ -79,11 +81,9 @@ class ClusterAnswers:
     @served("cluster_actors")
     async def actors(self, query: Json) -> Json:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
-        unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
-        if unknown:
-            raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
-        limit, after = read_limit(query), read_cursor(query)
-        wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
+        asked = read_query(ActorsQuery, query)
+        after = read_cursor(asked.cursor)
+        wanted = [(name, value) for name in _ACTOR_FILTERS if (value := getattr(asked, name))]
         seen = await self._watch.get()
         actors = [
             actor
@@ -91,7 +91,7 @@ class ClusterAnswers:
             if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
         ]
         actors.sort(key=_actor_key, reverse=True)
-        taken, next_cursor = cut_page(actors, _actor_key, limit, after)
+        taken, next_cursor = cut_page(actors, _actor_key, asked.limit, after)
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
     @served("cluster_leftovers")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from serve_app.cluster.dashboard import DashboardClient
-from serve_app.errors import AppError, InvalidInput, Unavailable
+from serve_app.errors import AppError, Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
@@ -18,18 +18,19 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
+from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import not_found, require, told
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.watch import Watch
+from serve_app.queries import read_query
 from serve_app.redaction import redact
 from serve_app.windows import ALERT_WINDOWS, WINDOWS_S, Window
 
 Json = dict[str, Any]
 
-FORMATS = ("json", "text", "mermaid")
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
 
@@ -107,9 +108,7 @@ class JobAnswers:
     @served("hierarchy")
     async def hierarchy(self, query: Json) -> Json:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
-        form = query.get("format", "json")
-        if form not in FORMATS:
-            raise InvalidInput(f"format must be one of {', '.join(FORMATS)}.")
+        form = read_query(HierarchyQuery, query).format
         seen = await self._watch.get()
         root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
         if form == "json":

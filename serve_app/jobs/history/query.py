@@ -45,8 +45,8 @@ class JobQuery:
             since=_time(query, "since"),
             until=_time(query, "until"),
             text=_text(query, "q").casefold(),
-            limit=read_limit(query),
-            after=read_cursor(query),
+            limit=read_limit(query.get("limit")),
+            after=read_cursor(query.get("cursor")),
         )
 
     def matches(self, row: JobRow) -> bool:
