@@ -8,13 +8,16 @@ another version.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from serve_app.errors import InvalidInput
 from serve_app.paging import MAX_CURSOR_CHARS, MAX_LIMIT
+
+# The values of a query as plain data: texts, numbers, times in RFC 3339.
+PlainQuery = Mapping[str, str | int]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +34,7 @@ Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most rows in the a
 Cursor = Annotated[str, Field(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before.")]
 
 
-def read_query(model: type[Model], query: Mapping[str, Any]) -> Model:
+def read_query(model: type[Model], query: PlainQuery) -> Model:
     """What was asked, as its model; raises ``InvalidInput`` that names the first thing that is wrong."""
     try:
         return model.model_validate(query)

@@ -9,10 +9,11 @@ from typing import Any, assert_type
 from organs.ports import JobsPort, StorePort
 from organs.ports import connect as connect_organ
 from serve_app.alerts.deployment import AlertStore
-from serve_app.api.deps import Deps, Jobs, Json, StoreHealth
+from serve_app.api.deps import Deps, Jobs, StoreHealth
 from serve_app.cluster.handles import collect, connect
 from serve_app.jobs.inspector import JobStore
 from serve_app.organism.questions import OrganReplica, RunHistory, RunRecord
+from serve_app.schemas.jobs import JobPage
 from serve_app.store.store import Store
 
 HANDLE: Any = None
@@ -29,7 +30,7 @@ ANSWERS_INITIALIZATION: type[RunRecord] = Store
 async def asks_rightly() -> None:
     jobs = connect(Jobs, HANDLE, timeout_s=5.0, retries=1)
     assert_type(jobs, Jobs)
-    assert_type(await jobs.list_jobs({"limit": 5}), Json)
+    assert_type(await jobs.list_jobs({"limit": 5}), JobPage)
     assert_type(await connect_organ(JobsPort, HANDLE).diagnosis("id", 1.0), dict[str, Any])
     await collect("organ", HANDLE, OrganReplica.status, timeout_s=1.0)
 

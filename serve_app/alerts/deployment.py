@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from serve_app.alerts.delivery import Delivery, Outbox, Post
 from serve_app.alerts.lifecycle import counts
@@ -25,7 +25,11 @@ from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
-from serve_app.queries import read_query
+from serve_app.queries import PlainQuery, read_query
+from serve_app.schemas.alerts import AlertInputs, AlertPage, AlertView
+from serve_app.schemas.organism import OrganismStatus
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -41,13 +45,13 @@ Json = dict[str, Any]
 class OrganismObserver(Protocol):
     """The organism manager, as far as alerts ask it."""
 
-    async def status(self) -> Json: ...
+    async def status(self) -> OrganismStatus: ...
 
 
 class JobObserver(Protocol):
     """The job inspector, as far as alerts ask it."""
 
-    async def alert_inputs(self) -> Json: ...
+    async def alert_inputs(self) -> AlertInputs: ...
 
 
 class AlertStore(Outbox, Protocol):
@@ -116,14 +120,14 @@ class Alerts:
         if isinstance(self._poster, Poster):
             await self._poster.close()
 
-    async def alerts(self, query: Json) -> Json:
+    async def alerts(self, query: PlainQuery) -> AlertPage:
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
         asked = read_query(AlertsQuery, query)
         looked_at = self._require_look()
         found, next_cursor = active_page(self._watch.active, asked)
         return self._page([alert.view() for alert in found], next_cursor, looked_at)
 
-    async def alert_history(self, query: Json) -> Json:
+    async def alert_history(self, query: PlainQuery) -> AlertPage:
         """A page of alerts that have fired, newest first; raises ``InvalidInput`` and what the store raises."""
         asked = read_query(HistoryQuery, query)
         rows = await self._store.alert_history(asked.for_store())
@@ -193,7 +197,7 @@ class Alerts:
             raise Unavailable("Alerts have not been looked at yet.", code="alerts_unavailable")
         return self._watch.looked_at
 
-    def _page(self, items: list[Json], next_cursor: str | None, as_of: datetime) -> Json:
+    def _page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
         return {"items": items, "next_cursor": next_cursor, "as_of": rfc3339(as_of), "degraded": self._degraded()}
 
     def _degraded(self) -> list[str]:
@@ -209,7 +213,7 @@ class Alerts:
         return [*reasons, *(self._delivery.failing[name] for name in sorted(self._delivery.failing))]
 
 
-async def _said(answer: Awaitable[Json]) -> tuple[Json | None, str | None]:
+async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
     """What a part said, or why there is nothing."""
     try:
         return await answer, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Protocol
@@ -43,15 +43,24 @@ from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
+from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.reading.replica import Here, InReplica
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
 from serve_app.metrics.sampler import Measuring, Samples
+from serve_app.queries import PlainQuery
+from serve_app.schemas.alerts import AlertInputs
+from serve_app.schemas.changes import DeleteAnswer
+from serve_app.schemas.cluster import (
+    EventsAnswer,
+    NodePage,
+)
+from serve_app.schemas.diagnosis import BriefsAnswer, DiagnosisAnswer, DiagnosisView
+from serve_app.schemas.logs import LogAnswer
+from serve_app.schemas.summary import JobsSummaryAnswer
 
 log = logging.getLogger("ray.serve.seedcore")
-
-Json = dict[str, Any]
 
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
@@ -123,7 +132,7 @@ class JobInspector:
         # Closed in the opposite order: the looks end before those who are told of them.
         self._workers = Workers(*backlogs, self._watch, self._measuring)
 
-    async def reconfigure(self, user_config: Json) -> None:
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
         config = InspectorConfig.model_validate(user_config)
         catalogue = catalogue_with(config.signatures)
@@ -149,39 +158,39 @@ class JobInspector:
         watch: Watch | None = getattr(self, "_watch", None)
         return self.close() if watch is not None and watch.is_running else None
 
-    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
         answer = await self._diagnoses.of(job_or_submission_id)
         found = answer["diagnosis"]
         words = None if found is None else await self._words.explanation(found, by_model=by_model)
         return {**answer, "explanation": words}
 
-    async def diagnoses(self, keys: list[str]) -> Json:
+    async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
         return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
 
-    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+    async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
         return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
-    async def summary(self, query: Json) -> Json:
+    async def summary(self, query: PlainQuery) -> JobsSummaryAnswer:
         """The guide's five figures over a window."""
         told = await self._jobs.figures(query)
         return {**told, **self._measuring.summary(told["window"])}
 
-    async def alert_inputs(self) -> Json:
+    async def alert_inputs(self) -> AlertInputs:
         """See ``JobAnswers``."""
         return {**await self._jobs.alert_inputs(), **self._measuring.alert_inputs()}
 
-    async def record_responses(self, delta: Json) -> Json:
+    async def record_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """What an ingress replica has answered since it last said so."""
         return self._measuring.take_responses(delta)
 
-    async def take_events(self, events: list[Json]) -> Json:
+    async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
 
-    async def delete_job(self, id: str) -> Json:
+    async def delete_job(self, id: str) -> DeleteAnswer:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
             return await self._actions.delete_past(id, self._archive, self._session)
@@ -192,7 +201,7 @@ class JobInspector:
         self._watch.nudge()
         return deleted
 
-    async def job_log(self, id: str, lines: int) -> Json:
+    async def job_log(self, id: str, lines: int) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
         if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
             return kept
@@ -204,7 +213,7 @@ class JobInspector:
                 raise
             return kept
 
-    async def cluster_nodes(self) -> Json:
+    async def cluster_nodes(self) -> NodePage:
         """See ``ClusterAnswers``; each node with what it really uses."""
         return self._measuring.with_use(await self._cluster.nodes())
 

@@ -24,6 +24,7 @@ from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
+from serve_app.schemas.cluster import PushedEvents
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
@@ -149,7 +150,7 @@ class Watch:
         seen, row = found
         return row, seen.snapshot.find_job(row.id), seen.snapshot.find_exit(row.job_id)
 
-    def take_events(self, events: list[Any]) -> int:
+    def take_events(self, events: Sequence[Any]) -> int:
         """Take what Ray pushed; how many events told something."""
         told = self._looker.pushed.take(events, self._now())
         if told:
@@ -157,7 +158,7 @@ class Watch:
         return told
 
     @property
-    def events(self) -> dict[str, Any]:
+    def events(self) -> PushedEvents:
         """When Ray last pushed events, and how many were not understood."""
         pushed = self._looker.pushed
         return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
@@ -16,13 +15,16 @@ from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, ServeObserver
 from serve_app.organism.reconcile import organ_view
+from serve_app.schemas.cluster import DeploymentView
+from serve_app.schemas.diagnosis import DiagnosisView
+from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
 
 
 @dataclass(frozen=True)
 class Observation:
     """The organs as last seen."""
 
-    organs: tuple[dict[str, Any], ...]
+    organs: tuple[DiagnosedOrganView, ...]
     taken_at: datetime
     taken_monotonic: float
 
@@ -35,8 +37,9 @@ async def observe(
 ) -> Observation:
     """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
     observer = connect(ServeObserver, inspector, timeout_s=timeout_s)
-    serve, *seen = await asyncio.gather(
-        _serve_details(observer), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
+    serve, seen = await asyncio.gather(
+        _serve_details(observer),
+        asyncio.gather(*(_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
     )
     organs = [
         organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
@@ -45,11 +48,13 @@ async def observe(
     # An inspector that has just not answered is not waited for once more.
     asked = observer if serve is not None else None
     reasons = await asyncio.gather(*(_diagnosis(organ, asked) for organ in organs))
-    whole = tuple({**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True))
-    return Observation(whole, datetime.now(UTC), time.monotonic())
+    whole: list[DiagnosedOrganView] = [
+        {**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True)
+    ]
+    return Observation(tuple(whole), datetime.now(UTC), time.monotonic())
 
 
-async def _diagnosis(organ: dict[str, Any], observer: ServeObserver | None) -> dict[str, Any] | None:
+async def _diagnosis(organ: OrganView, observer: ServeObserver | None) -> DiagnosisView | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
     if organ["status"] == "ready" or observer is None:
         return None
@@ -58,27 +63,25 @@ async def _diagnosis(organ: dict[str, Any], observer: ServeObserver | None) -> d
         told = await observer.deployment_diagnosis(organ["organ_id"], failed)
     except AppError:
         return None
-    found: dict[str, Any] | None = told["diagnosis"]
+    found: DiagnosisView | None = told["diagnosis"]
     return found
 
 
-async def _serve_details(observer: ServeObserver) -> dict[str, Any] | None:
+async def _serve_details(observer: ServeObserver) -> dict[str, DeploymentView] | None:
     try:
         return await observer.serve_details()
     except AppError:
         return None
 
 
-async def _organ(
-    spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
-) -> tuple[list[AgentStatus], dict[str, Any]]:
+async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> tuple[list[AgentStatus], ProbeView]:
     agents, probe = await asyncio.gather(
         collect(spec.id, handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
     )
     return agents, probe
 
 
-async def _probe(handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
+async def _probe(handle: DeploymentHandle, timeout_s: float) -> ProbeView:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
     at, began = datetime.now(UTC).isoformat(), time.monotonic()
     try:

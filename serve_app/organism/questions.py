@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from organs.models import AgentStatus
+from serve_app.schemas.cluster import DeploymentView
+from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
 
@@ -29,11 +31,11 @@ class SelfTester(Protocol):
 class ServeObserver(Protocol):
     """The job inspector, as far as it knows Serve."""
 
-    async def serve_details(self) -> Json:
+    async def serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name."""
         ...
 
-    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+    async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment does not start or answer: ``{"diagnosis": {...} | None}``."""
         ...
 

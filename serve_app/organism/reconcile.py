@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from organs.models import AgentStatus, OrganSpec
 from serve_app.outcomes import OPEN_STATUSES
+from serve_app.schemas.cluster import DeploymentView
+from serve_app.schemas.organism import OrganView, ProbeView
 
 KIND = "coa-initialization"
 
@@ -99,9 +101,9 @@ def _decide(
 def organ_view(
     spec: OrganSpec,
     agents: Sequence[AgentStatus],
-    serve: dict[str, Any] | None,
-    probe: dict[str, Any] | None,
-) -> dict[str, Any]:
+    serve: DeploymentView | None,
+    probe: ProbeView | None,
+) -> OrganView:
     """One organ of ``GET /organism/status``: what Serve wants, which agents answered, and what the probe saw.
 
     ``serve`` is None when Serve could not be asked; then the wanted number is unknown, not zero.
@@ -166,7 +168,7 @@ def _failures_in_a_row(newest_first: Sequence[Submission]) -> int:
 
 
 def _organ_status(
-    count: int, desired: int | None, serve: dict[str, Any] | None, probe: dict[str, Any] | None
+    count: int, desired: int | None, serve: DeploymentView | None, probe: ProbeView | None
 ) -> tuple[str, str]:
     said = f" Serve says: {serve['message']}" if serve and serve.get("message") else ""
     if probe is not None and not probe["ok"] and count > 0:

@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.schemas.diagnosis import MadeDiagnosis
+from serve_app.schemas.health import StoreAnswer
 from serve_app.store import agents, alerts, initializations, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
@@ -56,7 +58,7 @@ class Store:
         """Let running transactions end and give the connections back."""
         await self._database.close()
 
-    async def ping(self) -> Json:
+    async def ping(self) -> StoreAnswer:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started = time.monotonic()
         await self._write(_beat)
@@ -126,11 +128,11 @@ class Store:
         """Keep the end of a job's log; whether the job was there."""
         return await self._write(jobs.save_log_excerpt, key, text)
 
-    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+    async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool:
         """Keep why a job failed; whether the job was there."""
         return await self._write(job_diagnoses.save, key, diagnosis)
 
-    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
         """Why these jobs failed, by key, as far as that is kept."""
         return await self._read(job_diagnoses.of, keys)
 

@@ -6,6 +6,7 @@ import inspect
 from typing import Any, get_type_hints
 
 import pytest
+from typing_extensions import is_typeddict
 
 from organs.organ import Organ
 from organs.ports import JobsPort, OrganPort, StorePort
@@ -44,6 +45,11 @@ def place(parameter: inspect.Parameter) -> tuple[Any, ...]:
     return parameter.name, parameter.kind, parameter.default
 
 
+def is_plain(given: Any, wanted: Any) -> bool:
+    """Organs know no type of the application: for them an answer is a dictionary."""
+    return wanted == dict[str, Any] and is_typeddict(given)
+
+
 @pytest.mark.parametrize(("deployment", "asked", "question"), PAIRS)
 def test_a_question_is_answered_as_it_is_asked(deployment: type, asked: Any, question: Question) -> None:
     answer = getattr(deployment, question.name)
@@ -53,7 +59,7 @@ def test_a_question_is_answered_as_it_is_asked(deployment: type, asked: Any, que
     assert [each.name for each in taken[len(sent) :] if each.default is each.empty] == [], "what is not sent"
     wanted, given = hints(asked), hints(answer)
     for name in (*(each.name for each in sent), "return"):
-        assert given[name] == wanted[name], name
+        assert given[name] == wanted[name] or is_plain(given[name], wanted[name]), name
 
 
 @pytest.mark.parametrize("deployment", ASKED, ids=lambda each: each.__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from serve_app.errors import Unavailable
 from serve_app.forward import served
@@ -16,9 +15,15 @@ from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
 from serve_app.paging import cut_page, read_cursor
-from serve_app.queries import read_query
-
-Json = dict[str, Any]
+from serve_app.queries import PlainQuery, read_query
+from serve_app.schemas.cluster import (
+    ActorPage,
+    DeploymentView,
+    LeftoverPage,
+    PlainNodePage,
+    RayStatusAnswer,
+    ResourcesAnswer,
+)
 
 _MAX_NODES = 500
 _ACTOR_FILTERS = ("state", "job_id", "class_name")
@@ -33,13 +38,18 @@ class ClusterAnswers:
         self._now = now
 
     @served("ray_status")
-    async def ray_status(self) -> Json:
+    async def ray_status(self) -> RayStatusAnswer:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
         try:
             seen = await self._watch.get()
         except Unavailable as error:
-            nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
-            return {"ray_configured": True, "ray_available": False, **nothing}
+            return {
+                "ray_configured": True,
+                "ray_available": False,
+                "cluster_info": {},
+                "as_of": None,
+                "degraded": [error.detail],
+            }
         resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
@@ -61,14 +71,14 @@ class ClusterAnswers:
         }
 
     @served("cluster_resources")
-    async def resources(self) -> Json:
+    async def resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
         resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
         return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
 
-    async def nodes(self) -> Json:
+    async def nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""
         seen = await self._watch.get()
         known = require(seen.snapshot.nodes)
@@ -79,7 +89,7 @@ class ClusterAnswers:
         return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
 
     @served("cluster_actors")
-    async def actors(self, query: Json) -> Json:
+    async def actors(self, query: PlainQuery) -> ActorPage:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
         asked = read_query(ActorsQuery, query)
         after = read_cursor(asked.cursor)
@@ -95,7 +105,7 @@ class ClusterAnswers:
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
     @served("cluster_leftovers")
-    async def leftovers(self) -> Json:
+    async def leftovers(self) -> LeftoverPage:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
         seen = await self._watch.get()
         require(seen.snapshot.actors)
@@ -103,7 +113,7 @@ class ClusterAnswers:
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
 
     @served("serve_details")
-    async def serve_details(self) -> Json:
+    async def serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
         seen = await self._watch.get()
         return views.serve_view(require(seen.snapshot.serve), self._here.application)

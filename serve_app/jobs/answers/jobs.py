@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,11 +26,15 @@ from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.watch import Watch
-from serve_app.queries import read_query
+from serve_app.queries import PlainQuery, read_query
 from serve_app.redaction import redact
+from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
+from serve_app.schemas.findings import FindingsAnswer
+from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
+from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, TasksOfJob
+from serve_app.schemas.logs import LogAnswer
+from serve_app.schemas.summary import JobFiguresAnswer
 from serve_app.windows import ALERT_WINDOWS, WINDOWS_S, Window
-
-Json = dict[str, Any]
 
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
@@ -59,7 +64,7 @@ class JobAnswers:
         self._controller: tuple[ActorFacts, datetime | None] | None = None
 
     @served("list_jobs")
-    async def list_jobs(self, query: Json) -> Json:
+    async def list_jobs(self, query: PlainQuery) -> JobPage:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
         asked = JobQuery.parse(query)
         seen = await self._watch.get()
@@ -70,7 +75,7 @@ class JobAnswers:
         return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
 
     @served("get_job")
-    async def get_job(self, job_or_submission_id: str) -> Json:
+    async def get_job(self, job_or_submission_id: str) -> JobAnswer:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
         found = await self._watch.find(job_or_submission_id)
         if found is not None:
@@ -81,7 +86,7 @@ class JobAnswers:
         return self._past(stored)
 
     @served("current")
-    async def current(self) -> Json:
+    async def current(self) -> CurrentJobAnswer:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
         seen = await self._watch.get()
         row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
@@ -89,7 +94,7 @@ class JobAnswers:
             raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
         return {**views.row_view(row), **told(seen)}
 
-    async def figures(self, query: Json) -> Json:
+    async def figures(self, query: PlainQuery) -> JobFiguresAnswer:
         """The jobs' part of the summary over a window, and the counts of what is there now."""
         window = figures.window_of(query)
         seen = await self._watch.get()
@@ -106,7 +111,7 @@ class JobAnswers:
         }
 
     @served("hierarchy")
-    async def hierarchy(self, query: Json) -> Json:
+    async def hierarchy(self, query: PlainQuery) -> HierarchyAnswer | HierarchyTextAnswer:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
         form = read_query(HierarchyQuery, query).format
         seen = await self._watch.get()
@@ -116,7 +121,7 @@ class JobAnswers:
         return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
 
     @served("lifecycle")
-    async def lifecycle(self) -> Json:
+    async def lifecycle(self) -> LifecycleAnswer:
         """How this cluster came up, step by step."""
         seen = await self._watch.get()
         started_at = await self._started_at(_controller(seen.snapshot.actors))
@@ -124,12 +129,12 @@ class JobAnswers:
         return {"steps": steps, **told(seen)}
 
     @served("findings")
-    async def findings(self) -> Json:
+    async def findings(self) -> FindingsAnswer:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.get()
         return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
 
-    async def kept_log(self, wanted: str, lines: int) -> Json | None:
+    async def kept_log(self, wanted: str, lines: int) -> LogAnswer | None:
         """What was kept of the log of a job of an earlier session; None when there is no such job."""
         stored = await self._archive.find(wanted)
         if stored is None:
@@ -148,13 +153,14 @@ class JobAnswers:
             "as_of": stored["updated_at"],
         }
 
-    async def alert_inputs(self) -> Json:
+    async def alert_inputs(self) -> JobAlertInputs:
         """What alerts are judged by. ``windows`` lack what cannot be known.
 
         ``unknown_findings`` are the rules of which ``findings`` may lack something.
         """
         seen = await self._watch.get()
-        windows, missing = {}, []
+        windows: dict[str, EndedInWindow] = {}
+        missing: list[str] = []
         for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
             ended, reasons = await self._ended(seen, window, counts_only=True)
             jobs = figures.figures_of(ended)["jobs"]
@@ -171,7 +177,7 @@ class JobAnswers:
             **answer,
         }
 
-    async def _present(self, seen: Seen, row: JobRow) -> Json:
+    async def _present(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
@@ -181,18 +187,19 @@ class JobAnswers:
             self._diagnoses.known(row),
         )
         actors, actors_reason = _actors_of(row, snapshot.actors)
-        answer = told(seen)
+        answer, view = told(seen), views.row_view(row)
         answer["degraded"] += missing
         return {
-            **views.row_view(row),
+            **view,
             "code": None if diagnosis is None else diagnosis["code"],
             "diagnosis": diagnosis,
-            "expectation": views.expectation_view(row, self._watch.expect(row.kind)),
+            "expectation": views.expectation_view(view, self._watch.expect(row.kind)),
             "evidence": views.evidence_view(row),
             "driver": views.driver_view(facts, row, driver, frames),
             "message": None if facts is None else facts.message,
             "error_type": None if facts is None else facts.error_type,
             "exit_code": None if facts is None else facts.exit_code,
+            "log_excerpt": None,
             "timeline": views.timeline_view(row, driver, snapshot.taken_at, transitions),
             "actors": actors,
             "actors_reason": actors_reason,
@@ -201,16 +208,16 @@ class JobAnswers:
             **answer,
         }
 
-    def _past(self, stored: Json) -> Json:
+    def _past(self, stored: Mapping[str, Any]) -> JobAnswer:
         """A job that only the history knows: there is no driver, actor or task left to ask about."""
-        row = stored["row"]
+        row: JobView = stored["row"]
         expectation = self._watch.expect(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
         kept = stored["diagnosis"]
         return {
             **row,
             "diagnosis": None if kept is None else kept["diagnosis"],
-            "expectation": views.declared_view(expectation),
+            "expectation": views.expectation_view(row, expectation),
             "evidence": stored["evidence"],
             "driver": None,
             "message": None,
@@ -226,7 +233,9 @@ class JobAnswers:
             "degraded": [],
         }
 
-    async def _ended(self, seen: Seen, window: Window, *, counts_only: bool = False) -> tuple[Json, list[str]]:
+    async def _ended(
+        self, seen: Seen, window: Window, *, counts_only: bool = False
+    ) -> tuple[Mapping[str, Any], list[str]]:
         since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
@@ -240,7 +249,7 @@ class JobAnswers:
         why = [] if failure is None or missing else [f"history is not being written: {failure}"]
         return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
-    async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
+    async def _tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
@@ -276,7 +285,7 @@ def _controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
     return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
-def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[Json | None, str | None]:
+def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
     if isinstance(actors, Unknown):
         return None, actors.reason
     return views.actors_of(row.job_id, actors.value), None

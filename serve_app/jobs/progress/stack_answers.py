@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from serve_app.errors import Conflict, TooBusy
 from serve_app.forward import served
@@ -17,8 +16,7 @@ from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.views import time_view
 from serve_app.jobs.watch import Watch
-
-Json = dict[str, Any]
+from serve_app.schemas.logs import StacksAnswer, StackView
 
 MOST_STACKS = 8
 # py-spy stops a process for the moment of its look, and costs the node a process of its own.
@@ -37,7 +35,7 @@ class StackAnswers:
         self._callers = 0
 
     @served("job_stacks")
-    async def of(self, id: str) -> Json:
+    async def of(self, id: str) -> StacksAnswer:
         """The stacks of a job by job or submission id.
 
         Raises ``NotFound``, ``Unavailable``, ``TooBusy``, and ``Conflict`` when they cannot be had, with the reason.
@@ -50,7 +48,7 @@ class StackAnswers:
         finally:
             self._callers -= 1
 
-    async def _of(self, wanted: str) -> Json:
+    async def _of(self, wanted: str) -> StacksAnswer:
         found = await self._watch.find(wanted)
         if found is None:
             raise not_found(wanted)
@@ -96,7 +94,7 @@ def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) ->
         raise Conflict(f"The node of the driver of {row.id} is not alive.", code="driver_node_gone")
 
 
-def _item(process: Process, stack: Section[Stack]) -> Json:
+def _item(process: Process, stack: Section[Stack]) -> StackView:
     role, node_id, pid = process
     text = stack.value.text if isinstance(stack, Known) else None
     return {
