@@ -20,7 +20,7 @@ from organs.agent import TaskRecord, quality_of
 from organs.catalog import ORGAN_TYPES, Catalog
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
-from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
+from organs.ports import Ports
 from organs.replica import Versioned
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
 from organs.tracing import skill_span
@@ -42,9 +42,7 @@ class Organ(Versioned):
         self, spec: OrganSpec, peers: tuple[OrganSpec, ...], store: DeploymentHandle, jobs: DeploymentHandle
     ) -> None:
         context = serve.get_replica_context()
-        self._setup(
-            spec, peers, Ports(StorePort(store), JobsPort(jobs), OrgansPort(), ClusterPort()), context.replica_tag
-        )
+        self._setup(spec, peers, Ports.open(store, jobs), context.replica_tag)
         self._node_id = ray.get_runtime_context().get_node_id()
 
     def _setup(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:

@@ -174,9 +174,6 @@ class FakePart:
     async def alert_history(self, query: Any) -> Any:
         return self._say("alert_history", query)
 
-    async def active_counts(self) -> Any:
-        return self._say("active_counts")
-
     async def submit_job(self, body: Any) -> Any:
         return self._say("submit_job", body)
 
@@ -254,7 +251,6 @@ def standard_answers() -> dict[str, Any]:
         "job_stacks": {"id": "a", "items": [], "as_of": AS_OF, "degraded": []},
         "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
-        "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 

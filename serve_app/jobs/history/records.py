@@ -6,10 +6,10 @@ from typing import Any
 
 from serve_app.jobs import views
 from serve_app.jobs.judging.judge import sort_key
-from serve_app.jobs.models import JobRow, Outcome
+from serve_app.jobs.models import JobRow
+from serve_app.outcomes import BROKEN_OUTCOMES
 
 _SEARCHED_CHARS = 8_000
-_FAILED = (Outcome.FAILED, Outcome.LOST)
 
 
 def record_of(row: JobRow) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def record_of(row: JobRow) -> dict[str, Any]:
 
 def cause_of(row: JobRow) -> str | None:
     """Why it failed, in a word that can be counted: the rule of its outcome, with what tells exits apart."""
-    if row.outcome not in _FAILED or len(row.evidence) < 2:
+    if row.outcome not in BROKEN_OUTCOMES or len(row.evidence) < 2:
         return None
     proof = row.evidence[1]
     if proof.rule != "submission-failed":

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.store.bounds import checked_name, readable
 from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
@@ -23,7 +24,7 @@ MAX_TRANSITIONS = 50
 SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
-_OPEN = ("pending", "running")
+_OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
 _LONGEST_NAME = 600
 
 Json = dict[str, Any]
