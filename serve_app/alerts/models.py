@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from serve_app.alerts.settings import Rule
+from serve_app.times import format_exactly, format_time
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
@@ -63,14 +64,14 @@ class Alert:
     silenced_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, times as RFC 3339."""
-        times = {name: rfc3339(getattr(self, name)) for name in _TIMES}
+        """All of it, as the store takes it: times to the last digit, since pages and holds are reckoned from them."""
+        times = {name: format_exactly(getattr(self, name)) for name in _TIMES}
         return {**asdict(self), "rule": self.rule.value, **times}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Alert:
         """What ``to_json`` gave; raises ``ValueError`` for a rule that this version does not know."""
-        times = {name: None if row[name] is None else datetime.fromisoformat(row[name]) for name in _TIMES}
+        times = {name: _parse_time(row[name]) for name in _TIMES}
         return cls(**{**row, "rule": Rule(row["rule"]), **times})
 
     def lasting(self) -> dict[str, Any]:
@@ -101,7 +102,9 @@ class Gap:
 
 def view_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is shown of ``to_json``."""
-    return {**{name: row[name] for name in row if name not in _HIDDEN}, "silenced": row["silenced_by"] is not None}
+    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    times = {name: format_time(_parse_time(row[name])) for name in _TIMES if name in shown}
+    return {**shown, **times, "silenced": row["silenced_by"] is not None}
 
 
 def fingerprint_of(rule: Rule, subject: str) -> str:
@@ -124,6 +127,5 @@ def from_microseconds(number: int) -> datetime:
     return _EPOCH + number * _MICROSECOND
 
 
-def rfc3339(time: datetime | None) -> str | None:
-    """A time as it leaves this part."""
-    return None if time is None else time.astimezone(UTC).isoformat()
+def _parse_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -10,6 +10,7 @@ from typing import Any
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.models import ActorFacts, DriverExit, Finding, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -33,8 +34,8 @@ def row_view(row: JobRow) -> Json:
         "rule": row.rule,
         "scheduled_by": row.scheduled_by,
         "managed_by": row.managed_by,
-        "started_at": time_view(row.started_at),
-        "ended_at": time_view(row.ended_at),
+        "started_at": format_time(row.started_at),
+        "ended_at": format_time(row.ended_at),
         "duration_s": row.duration_s,
         "node_id": row.node_id,
         "metadata": dict(row.metadata),
@@ -112,7 +113,7 @@ def timeline_view(
         judged = f"judged {each['outcome']}: {each['verdict']} ({each['rule']})"
         events.append((datetime.fromisoformat(each["at"]), judged, "history"))
     known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0] or as_of)
-    return [{"at": time_view(at), "event": event, "source": source} for at, event, source in known]
+    return [{"at": format_time(at), "event": event, "source": source} for at, event, source in known]
 
 
 def past_timeline(row: Json, transitions: Iterable[Json]) -> list[Json]:
@@ -186,8 +187,8 @@ def node_view(node: NodeFacts) -> Json:
         "is_head": node.is_head,
         "state": node.state,
         "message": node.message,
-        "started_at": time_view(node.started_at),
-        "ended_at": time_view(node.ended_at),
+        "started_at": format_time(node.started_at),
+        "ended_at": format_time(node.ended_at),
         "resources": dict(node.resources),
         "labels": dict(node.labels),
     }
@@ -232,8 +233,3 @@ def counts_view(rows: Iterable[JobRow]) -> Json:
         "by_outcome": dict(Counter(row.outcome.value for row in every)),
         "by_verdict": dict(Counter(row.verdict.value for row in every)),
     }
-
-
-def time_view(time: datetime | None) -> str | None:
-    """RFC 3339, UTC, to the millisecond."""
-    return None if time is None else time.isoformat(timespec="milliseconds")

@@ -23,9 +23,9 @@ from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Latest, Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
 from serve_app.settings import InspectorConfig
+from serve_app.times import format_time
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
@@ -139,7 +139,7 @@ class Watch:
     def events(self) -> dict[str, Any]:
         """When Ray last pushed events, and how many were not understood."""
         pushed = self._looker.pushed
-        return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}
+        return {"last_at": format_time(pushed.latest_at), "not_understood": pushed.not_understood}
 
     def past_of(self, series: str) -> PastRuns | None:
         """What is known of earlier runs of a series; None without a history."""

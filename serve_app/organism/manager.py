@@ -24,6 +24,7 @@ from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
 from serve_app.organism.submission import initialization_payload, submissions_of
 from serve_app.settings import ManagerConfig
+from serve_app.times import format_time
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -81,7 +82,7 @@ class OrganismManager:
         return {
             "organs": list(seen.organs),
             "initialization": _public(self._initialization),
-            "as_of": seen.taken_at.isoformat(),
+            "as_of": format_time(seen.taken_at),
         }
 
     async def initialize(self, force: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from organs.models import OrganSpec
 from serve_app.cluster.handles import call, collect
 from serve_app.errors import AppError
 from serve_app.organism.reconcile import organ_view
+from serve_app.times import format_time
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ async def _organ(
 
 async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
-    at, began = datetime.now(UTC).isoformat(), time.monotonic()
+    at, began = format_time(datetime.now(UTC)), time.monotonic()
     try:
         answer = await call(spec.id, handle.ping, timeout_s=timeout_s)
     except AppError as error:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from organs.models import OrganSpec
+from serve_app.times import format_time
 
 KIND = "coa-initialization"
 ACTIVE = ("PENDING", "RUNNING")
@@ -145,8 +146,8 @@ def missing(spec: OrganSpec, agents: Sequence[dict[str, Any]], desired: int | No
 def _of(submission: Submission) -> dict[str, Any]:
     return {
         "submission_id": submission.submission_id,
-        "started_at": submission.started_at.isoformat() if submission.started_at else None,
-        "ended_at": submission.ended_at.isoformat() if submission.ended_at else None,
+        "started_at": format_time(submission.started_at),
+        "ended_at": format_time(submission.ended_at),
     }
 
 

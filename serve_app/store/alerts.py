@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import checked_limit, checked_name, encoded, readable
 from serve_app.store.dialect import insert
-from serve_app.store.tables import alerts, notifications, rfc3339
+from serve_app.store.tables import alerts, notifications
+from serve_app.times import format_exactly
 
 MAX_ALERTS = 500
 MAX_NOTIFICATIONS = 20_000
@@ -77,7 +78,7 @@ async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: i
             "id": row["id"],
             "alert_id": row["alert_id"],
             "payload": json.loads(row["payload"]),
-            "created_at": rfc3339(row["created_at"]),
+            "created_at": format_exactly(row["created_at"]),
             "attempts": row["attempts"],
         }
         for row in (await connection.execute(statement)).mappings()
@@ -173,7 +174,7 @@ def _notification_values(row: Mapping[str, Any], now: datetime) -> dict[str, Any
 
 
 def _alert(row: RowMapping) -> dict[str, Any]:
-    return {**row, **{name: None if row[name] is None else rfc3339(row[name]) for name in _TIMES}}
+    return {**row, **{name: format_exactly(row[name]) for name in _TIMES}}
 
 
 def _time(text: str | None) -> datetime | None:

@@ -231,8 +231,3 @@ samples = Table(
     Column("starts_at", UtcTime, primary_key=True, index=True),
     Column("payload", Text, nullable=False),
 )
-
-
-def rfc3339(time: datetime) -> str:
-    """A time as it leaves the store: RFC 3339, UTC."""
-    return time.astimezone(UTC).isoformat()

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 from serve_app.api.schemas import reference
+from serve_app.times import format_exactly
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
@@ -127,5 +128,7 @@ async def get_job(id: str, deps: FromDeps) -> Response:
 
 def _plain(query: JobsQuery) -> dict[str, object]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
+        name: format_exactly(value) if isinstance(value, datetime) else value
+        for name, value in query
+        if value is not None
     }

@@ -14,6 +14,7 @@ from serve_app.jobs.models import ActorFacts, Known, Unknown
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -52,7 +53,7 @@ class ClusterAnswers:
                 "session": self._here.session,
             },
             "events": self._watch.events,
-            "as_of": views.time_view(seen.snapshot.taken_at),
+            "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }
 
@@ -61,7 +62,7 @@ class ClusterAnswers:
         resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
-        return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
+        return {"total": total, "available": available, "used": used, "as_of": format_time(self._now())}
 
     async def nodes(self) -> Json:
         """Nodes, the living first; raises ``Unavailable``."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
 from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
-from serve_app.jobs.views import time_view
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"
@@ -124,8 +124,8 @@ def _view(step: _Step, began: datetime | None) -> Json:
     return {
         "step": step.step,
         "title": step.title,
-        "at": time_view(step.at),
-        "ended_at": time_view(step.ended_at),
+        "at": format_time(step.at),
+        "ended_at": format_time(step.ended_at),
         "duration_s": None if took is None else round(took, 3),
         "after_s": None if after is None else round(after, 3),
         "source": step.source,

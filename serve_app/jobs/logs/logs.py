@@ -24,8 +24,8 @@ from serve_app.jobs.actions.actions import Find
 from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
-from serve_app.jobs.views import time_view
 from serve_app.settings import InspectorConfig
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ class Logs:
             "truncated": False,
             "size_bytes": None,
             "reason": None,
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
         }
         if place.url is None:
             return {**answer, "reason": "No node has begun with it, so there is no log yet."}

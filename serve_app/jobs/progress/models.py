@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
+from serve_app.times import format_time
 
 Says = Literal["moving", "still", "unknown"]
 _NOT_ASKED = Unknown("not asked")
@@ -178,8 +179,8 @@ class Signal:
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "at": _time(self.at),
-            "since": _time(self.since),
+            "at": format_time(self.at),
+            "since": format_time(self.since),
             "says": self.says,
             "detail": self.detail,
         }
@@ -209,7 +210,3 @@ class Stillness:
             "settle": list(self.settle),
             "advice": list(self.advice),
         }
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="milliseconds")

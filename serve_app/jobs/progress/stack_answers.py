@@ -14,8 +14,8 @@ from serve_app.jobs.progress.processes import Process, driver_of, processes_of
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.views import time_view
 from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ class StackAnswers:
             "items": items,
             "total": len(processes),
             "truncated": len(processes) > len(items),
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
             "degraded": [] if isinstance(work, Known) else [f"tasks: {work.reason}"],
         }
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.models import Section, Unknown
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.views import time_view
 from serve_app.redaction import printable, redact
+from serve_app.times import format_time
 
 T = TypeVar("T")
 
@@ -27,4 +27,4 @@ def not_found(wanted: str) -> NotFound:
 
 def told(seen: Seen) -> dict[str, Any]:
     """When it was seen, and what is missing or old in it."""
-    return {"as_of": time_view(seen.snapshot.taken_at), "degraded": list(seen.degraded)}
+    return {"as_of": format_time(seen.snapshot.taken_at), "degraded": list(seen.degraded)}

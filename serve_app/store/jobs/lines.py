@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
-from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+from serve_app.store.tables import job_transitions, jobs, sessions
+from serve_app.times import format_exactly
 
 FORMAT = 1
 PAGE = 200
@@ -80,7 +81,7 @@ async def export_page(connection: AsyncConnection, after: str) -> list[dict[str,
         told = found[step["key"]]["transitions"]
         if len(told) < MAX_TRANSITIONS:
             names = ("status", "outcome", "verdict", "rule", "reason")
-            told.insert(0, {"at": rfc3339(step["at"]), **{name: step[name] for name in names}})
+            told.insert(0, {"at": format_exactly(step["at"]), **{name: step[name] for name in names}})
     return list(found.values())
 
 
@@ -118,7 +119,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: rfc3339(row[name]) for name in ("first_seen_at", "updated_at")}
+    times = {name: format_exactly(row[name]) for name in ("first_seen_at", "updated_at")}
     diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
     content = json.loads(row["content"])
     return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}

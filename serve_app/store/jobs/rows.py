@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.bounds import checked_name, readable
 from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
-from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+from serve_app.store.tables import job_transitions, jobs, sessions
+from serve_app.times import format_time
 
 MAX_BATCH = 500
 MAX_CONTENT_CHARS = 65_536
@@ -86,8 +87,8 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
         "row": {**content["row"], "code": row["code"]},
         "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
-        "first_seen_at": rfc3339(row["first_seen_at"]),
-        "updated_at": rfc3339(row["updated_at"]),
+        "first_seen_at": format_time(row["first_seen_at"]),
+        "updated_at": format_time(row["updated_at"]),
         "transitions": await transitions_of(connection, row["key"]),
     }
 
@@ -260,7 +261,7 @@ async def _close(
 
 def _transition(row: RowMapping) -> Json:
     names = ("status", "outcome", "verdict", "rule", "reason")
-    return {"at": rfc3339(row["at"]), **{name: row[name] for name in names}}
+    return {"at": format_time(row["at"]), **{name: row[name] for name in names}}
 
 
 def _pieces(keys: Sequence[str]) -> Iterable[Sequence[str]]:

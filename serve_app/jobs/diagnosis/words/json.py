@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.jobs.views import time_view
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -76,6 +76,6 @@ def _answer(id: str, outcome: str, diagnosis: Json | None, stillness: Json | Non
         "outcome": str(outcome),
         "diagnosis": diagnosis,
         "stillness": stillness,
-        "as_of": time_view(as_of),
+        "as_of": format_time(as_of),
         "degraded": [],
     }

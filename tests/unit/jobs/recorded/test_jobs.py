@@ -11,6 +11,7 @@ from serve_app.jobs import views
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow
 from serve_app.jobs.reading.snapshot import collect
+from serve_app.times import format_time
 from tests.unit.jobs.recordings import DIRECTORY, Replay, answer, rows, taken_at
 
 CLIENT = "ray.util.client.server"
@@ -114,7 +115,7 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "rule": "server-runs",
         "scheduled_by": "serve deploy (REST)",
         "managed_by": "Ray Serve controller",
-        "started_at": views.time_view(row.started_at),
+        "started_at": format_time(row.started_at),
         "ended_at": None,
         "duration_s": row.duration_s,
         "node_id": rows("nodes")[0]["node_id"],
