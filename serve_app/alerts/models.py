@@ -13,6 +13,7 @@ from serve_app.times import format_exactly, format_time
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
+SubjectType = Literal["job", "kind", "node", "organ", "cluster", "api"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -24,7 +25,11 @@ _FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured."""
+    """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured.
+
+    ``subject`` is what it is about, in words; ``subject_type``, ``subject_id`` and of a job its ``session`` say the
+    same as facts. The cluster and the API have no id.
+    """
 
     rule: Rule
     subject: str
@@ -33,6 +38,9 @@ class Condition:
     action: str
     value: float | None = None
     threshold: float | None = None
+    subject_type: SubjectType | None = None
+    subject_id: str | None = None
+    session: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -43,7 +51,8 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A condition with its history. ``clear_since`` is set while the condition is gone and the alert not yet resolved;
-    ``notified`` when it was told that the alert fires.
+    ``notified`` when it was told that the alert fires. The facts of its subject are None until a condition tells them,
+    in alerts of before they were kept.
     """
 
     id: str
@@ -62,6 +71,9 @@ class Alert:
     resolved_at: datetime | None = None
     notified: bool = False
     silenced_by: str | None = None
+    subject_type: SubjectType | None = None
+    subject_id: str | None = None
+    session: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as the store takes it: times to the last digit, since pages and holds are reckoned from them."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -268,6 +268,8 @@ class JobRow:
 
     ``session`` is the life of the cluster that it belongs to, ``series`` what it is compared with: jobs of one kind, or
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
+    ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
+    rules that gave kind and outcome, each the name of its evidence.
     """
 
     id: str
@@ -295,6 +297,15 @@ class JobRow:
     series: str = ""
     owner: str | None = None
     action: str = ""
+    error_type: str | None = None
+    exit_code: int | None = None
+    kind_rule: str = ""
+    outcome_rule: str = ""
+
+    @property
+    def kind_evidence(self) -> Evidence | None:
+        """Why it is of its kind."""
+        return next((each for each in self.evidence if each.rule == self.kind_rule), None)
 
     @property
     def key(self) -> str:
@@ -316,10 +327,20 @@ class PastRuns:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong and is no single job's verdict, or that somebody should be told of."""
+    """Something that is wrong and is no single job's verdict, or that somebody should be told of.
+
+    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
+    """
 
     rule: str
-    subject: str
+    subject_type: Literal["job", "kind"]
+    subject_id: str
     verdict: Verdict
     sentence: str
     action: str
+    session: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return f"{self.subject_type} {self.subject_id}"

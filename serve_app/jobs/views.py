@@ -28,6 +28,8 @@ def row_view(row: JobRow) -> Json:
         "kind": row.kind,
         "entrypoint": row.entrypoint,
         "status": row.status,
+        "error_type": row.error_type,
+        "exit_code": row.exit_code,
         "outcome": row.outcome.value,
         "verdict": row.verdict.value,
         "reason": row.reason,
@@ -218,6 +220,9 @@ def finding_view(finding: Finding) -> Json:
     return {
         "rule": finding.rule,
         "subject": finding.subject,
+        "subject_type": finding.subject_type,
+        "subject_id": finding.subject_id,
+        "session": finding.session,
         "verdict": finding.verdict.value,
         "sentence": finding.sentence,
         "action": finding.action,

@@ -66,7 +66,7 @@ def _server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
     title, source = "The job that serves started", "worker table"
     servers = [row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is Outcome.RUNNING]
     # Other web servers may run beside Ray Serve.
-    row = next((row for row in servers if row.evidence and row.evidence[0].rule == BY_SERVE), None)
+    row = next((row for row in servers if row.kind_rule == BY_SERVE), None)
     row = row or next(iter(servers), None)
     if row is None:
         # A job that serves is known by its actors, and mostly hidden from the list.

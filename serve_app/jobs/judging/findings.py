@@ -44,11 +44,15 @@ def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
         owner = f" Tell {row.owner}." if row.owner else ""
         if row.rule in _WAITING_RULES:
             action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
-            yield Finding(STUCK, f"job {row.id}", row.verdict, row.reason, action)
+            yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
             action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
-            yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
+            yield _on_job(rule, row, row.verdict, row.reason, action)
+
+
+def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:
+    return Finding(rule, "job", row.id, verdict, sentence, action, row.session or None)
 
 
 def _missing(
@@ -73,7 +77,8 @@ def _missing(
         owner = f" Tell {expectation.owner}." if expectation.owner else ""
         yield Finding(
             MISSING,
-            f"kind {kind}",
+            "kind",
+            kind,
             Verdict.BAD,
             f"No job of this kind {what} {hours:.1f} h{'' if last else ' ago'}; "
             f"one is expected every {expectation.every_s / 3600:g} h.",
@@ -97,9 +102,9 @@ def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Ite
     for row, actors in left.values():
         names = ", ".join(sorted(actor.name or actor.class_name for actor in actors)[:_NAMES_SHOWN])
         more = "" if len(actors) <= _NAMES_SHOWN else f" and {len(actors) - _NAMES_SHOWN} more"
-        yield Finding(
+        yield _on_job(
             LEFTOVER,
-            f"job {row.id}",
+            row,
             Verdict.WARN,
             f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
             "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given.",

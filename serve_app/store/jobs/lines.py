@@ -62,6 +62,9 @@ class JobLine(_Strict):
     name: str = _Name
     ended_us: int | None = Field(default=None, ge=0, lt=2**62)
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    # Lines of before revision 0007 have neither: then it is not known.
+    error_type: str | None = _OptionalName
+    exit_code: int | None = Field(default=None, gt=-(2**62), lt=2**62)
     content: dict[str, Any]
     searchable: str = Field(max_length=16_000)
     log_excerpt: str | None = Field(default=None, max_length=MAX_LOG_EXCERPT_CHARS)

@@ -108,6 +108,9 @@ async def test_an_answer_is_as_agreed(world: World) -> None:
                 "firing_since": format_time(at(0)),
                 "resolved_at": None,
                 "silenced_by": None,
+                "subject_type": "job",
+                "subject_id": "raysubmit_1",
+                "session": "session_1",
                 "silenced": False,
             }
         ],

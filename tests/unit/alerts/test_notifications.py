@@ -33,6 +33,9 @@ def view(of: Alert, **changes: Any) -> dict[str, Any]:
         "firing_since": "2026-01-01T12:00:00.000+00:00",
         "resolved_at": None,
         "silenced_by": None,
+        "subject_type": None,
+        "subject_id": None,
+        "session": None,
         "silenced": False,
         **changes,
     }

@@ -24,11 +24,20 @@ from tests.unit.report.test_report import NOW, report
 EARLY, LATE = "2026-01-01T10:00:00+00:00", "2026-01-01T13:30:00+02:00"
 
 
+def subject_facts(rule: str, subject: str) -> dict[str, Any]:
+    """What an alert or a finding is about, as facts beside its words."""
+    words = subject.split(" ")
+    if len(words) == 2:
+        return {"subject_type": words[0], "subject_id": words[1], "session": None}
+    return {"subject_type": "organ" if rule.startswith("organ") else None, "subject_id": subject, "session": None}
+
+
 def alert(rule: str, subject: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"{rule} {subject}",
         "rule": rule,
         "subject": subject,
+        **subject_facts(rule, subject),
         "severity": "warning",
         "state": "firing",
         "sentence": f"{subject} is over.",
@@ -40,7 +49,8 @@ def alert(rule: str, subject: str, **changes: Any) -> dict[str, Any]:
 
 
 def judged(rule: str, subject: str, verdict: str = "WARN", sentence: str = "So it is.") -> dict[str, Any]:
-    return {"rule": rule, "subject": subject, "verdict": verdict, "sentence": sentence, "action": "Do it."}
+    facts = subject_facts(rule, subject)
+    return {"rule": rule, "subject": subject, **facts, "verdict": verdict, "sentence": sentence, "action": "Do it."}
 
 
 def items(*rows: Any, **changes: Any) -> Part:

@@ -151,7 +151,7 @@ DOWN = Unknown("no answer")
     ],
 )
 def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
-    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
+    one = Finding("stuck-job", "job", "a", Verdict.WARN, "It hangs.", "Stop it.")
     seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
     assert unknown_rules(seen, [one] * found, past_known=past_known) == rules
 

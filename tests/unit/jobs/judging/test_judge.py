@@ -381,7 +381,7 @@ def test_every_kind_and_outcome_has_a_verdict(kind: str, outcome: Outcome) -> No
     from serve_app.jobs.judging.outcome import Conclusion
 
     case = Case(
-        submission("a", "RUNNING"), kind, expectation_of(kind), Conclusion(outcome, (), "So it is."), None, None
+        submission("a", "RUNNING"), kind, expectation_of(kind), Conclusion(outcome, (), "So it is.", "so"), None, None
     )
     rule, sentence = verdict_of(case)
     assert rule in VERDICT_RULES

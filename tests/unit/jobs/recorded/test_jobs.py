@@ -109,6 +109,8 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "kind": "application-server",
         "entrypoint": "Ray Serve: hello",
         "status": "RUNNING",
+        "error_type": None,
+        "exit_code": None,
         "outcome": "running",
         "verdict": "OK",
         "reason": "It serves, as it should until it is shut down.",
