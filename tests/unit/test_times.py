@@ -21,10 +21,14 @@ EAST = timezone(timedelta(hours=2))
             "2026-01-01T12:00:00.999+00:00",
             "2026-01-01T12:00:00.999999+00:00",
         ),
-        (datetime(2026, 1, 1, 14, 0, 0, 5_000, EAST), "2026-01-01T12:00:00.005+00:00", "2026-01-01T14:00:00.005000+02:00"),
+        (
+            datetime(2026, 1, 1, 14, 0, 0, 5_000, EAST),
+            "2026-01-01T12:00:00.005+00:00",
+            "2026-01-01T14:00:00.005000+02:00",
+        ),
         (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999+00:00", "9999-12-31T23:59:59.999999+00:00"),
     ],
-)  # fmt: skip
+)
 def test_a_time_has_one_form(time: datetime, shown: str, exact: str) -> None:
     assert (format_time(time), times_of_organs.format_time(time)) == (shown, shown)
     assert format_exactly(time) == exact

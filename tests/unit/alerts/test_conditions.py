@@ -91,10 +91,7 @@ def test_of_the_inspector(changes: dict[str, Any], expected: list[Any]) -> None:
         ({"nodes": [node(cpu=0.81)]}, ("node", "n1", None)),
         (responses(20, 5.1), ("api", None, None)),
         ({"findings": [finding()]}, ("job", "raysubmit_1", "session_1")),
-        (
-            {"findings": [finding("missing-job", "kind nightly", subject_type="kind", subject_id="nightly", session=None)]},
-            ("kind", "nightly", None),
-        ),
+        ({"findings": [finding("missing-job", subject_type="kind", session=None)]}, ("kind", "raysubmit_1", None)),
         # An inspector of before there were facts.
         ({"findings": [finding(subject_type=None, subject_id=None, session=None)]}, (None, None, None)),
     ],

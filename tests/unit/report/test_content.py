@@ -222,6 +222,42 @@ def test_order(parts: dict[str, Part], expected: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "rows", "expected"),
+    [
+        # Job ids begin anew with each session.
+        (
+            judged("stuck-job", "job 02") | {"session": "new"},
+            [failed("02", session="new"), failed("02", "It was killed.", session="old")],
+            [("BAD", "job 02", "So it is."), ("BAD", "job 02", "It was killed.")],
+        ),
+        # Words alone join nothing: neither a job that is called like an organ, nor one whose facts are not told.
+        (
+            alert("organ-not-responding", "a"),
+            [failed("a")],
+            [("BAD", "job a", "It failed."), ("WARN", "a", "a is over.")],
+        ),
+        (
+            alert("stuck-job", "job 02", subject_type=None, subject_id=None),
+            [failed("02")],
+            [("BAD", "job 02", "It failed."), ("WARN", "job 02", "job 02 is over.")],
+        ),
+        # Nor does the subject's text: what it is about is a fact.
+        (
+            alert("stuck-job", "some job", subject_type="job", subject_id="02"),
+            [failed("02")],
+            [("BAD", "some job", "some job is over.")],
+        ),
+    ],
+)
+def test_what_is_told_is_joined_with_its_row_by_facts(
+    told: dict[str, Any], rows: list[dict[str, Any]], expected: list[tuple[str, str, str]]
+) -> None:
+    part = "alerts" if "severity" in told else "findings"
+    made = report(jobs=items(*rows), **{part: items(told)})
+    assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == expected
+
+
+@pytest.mark.parametrize(
     ("reasons", "counts"),
     [
         (["It failed.", "It failed."], [2]),

@@ -63,9 +63,9 @@ def upgrade() -> None:
     if usual != _NOTHING:
         op.alter_column("jobs", "error_type", server_default=None)
         op.alter_column("jobs", "exit_code", server_default=None)
+    _fill_jobs(connection, usual)
     for each in ("subject_type", "subject_id", "session"):
         op.add_column("alerts", Column(each, name, nullable=True))
-    _fill_jobs(connection, usual)
     _fill_alerts(connection)
 
 
@@ -76,7 +76,7 @@ def read_ending(content: str) -> Ending:
     except (ValueError, AttributeError, RecursionError):
         return _NOTHING
     for each in evidence if isinstance(evidence, list) else ():
-        if not isinstance(each, dict) or each.get("rule") not in _RULES or each.get("source") != "job list":
+        if not isinstance(each, dict) or str(each.get("rule")) not in _RULES or each.get("source") != "job list":
             continue
         if (found := _FACT.fullmatch(str(each.get("fact")))) is not None:
             code = found["exit_code"]

@@ -98,6 +98,25 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
     assert all(each[3].startswith(sentence or "") for each in told)
 
 
+def test_what_a_finding_is_about_are_facts() -> None:
+    contracts = contracts_with([KindSpec(name="nightly", every_h=24)])
+    jobs = [
+        submission("a", "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"}),
+        submission("b", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"}),
+        driver("c", "SUCCEEDED", began=100),
+        submission("n", "FAILED", began=2 * DAY_S, took=5, metadata={"seedcore.kind": "nightly"}),
+    ]
+    exits = [exit_of("c", "INTENDED_USER_EXIT")]
+    seen = replace(snapshot(*jobs, exits=exits, actors=[actor("c")]), session="session_1")
+    told = findings_of(seen, judge(seen, NOW, contracts), contracts, {}, NOW)
+    assert [(each.rule, each.subject_type, each.subject_id, each.session, each.subject) for each in told] == [
+        ("missing-job", "kind", "nightly", None, "kind nightly"),
+        ("past-deadline", "job", "b", "session_1", "job b"),
+        ("leftover-actors", "job", "c", "session_1", "job c"),
+        ("stuck-job", "job", "a", "session_1", "job a"),
+    ]
+
+
 def ended(**sections: Any) -> Snapshot:
     return snapshot(driver("a", "SUCCEEDED", began=100), exits=[exit_of("a", "INTENDED_USER_EXIT")], **sections)
 
