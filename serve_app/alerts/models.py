@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from organs.times import format_exactly, format_time
 from serve_app.alerts.settings import Rule
-from serve_app.times import format_exactly, format_time
+from serve_app.schemas.alerts import AlertView
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
@@ -18,7 +19,6 @@ SubjectType = Literal["job", "kind", "node", "organ", "cluster", "api"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
-_HIDDEN = ("fingerprint", "clear_since", "notified")
 # What changes at every look and is worth no writing by itself.
 _FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
 
@@ -90,7 +90,7 @@ class Alert:
         """What of it is worth writing when it changes."""
         return asdict(self) | _FLEETING
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> AlertView:
         """As ``GET /alerts`` answers it."""
         return view_of(self.to_json())
 
@@ -112,11 +112,27 @@ class Gap:
     subject: str | None = None
 
 
-def view_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def view_of(row: Mapping[str, Any]) -> AlertView:
     """What is shown of ``to_json``."""
-    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
-    times = {name: format_time(_parse_time(row[name])) for name in _TIMES if name in shown}
-    return {**shown, **times, "silenced": row["silenced_by"] is not None}
+    return {
+        "id": row["id"],
+        "rule": row["rule"],
+        "subject": row["subject"],
+        "subject_type": row.get("subject_type"),
+        "subject_id": row.get("subject_id"),
+        "session": row.get("session"),
+        "severity": row["severity"],
+        "state": row["state"],
+        "sentence": row["sentence"],
+        "action": row["action"],
+        "value": row["value"],
+        "threshold": row["threshold"],
+        "pending_since": format_time(datetime.fromisoformat(row["pending_since"])),
+        "firing_since": format_time(_parse_time(row["firing_since"])),
+        "resolved_at": format_time(_parse_time(row["resolved_at"])),
+        "silenced": row["silenced_by"] is not None,
+        "silenced_by": row["silenced_by"],
+    }
 
 
 def fingerprint_of(rule: Rule, subject: str) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from organs.times import format_exactly
 from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history.query import Key, cursor_of, limit_of, page
-from serve_app.times import format_exactly
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -244,6 +244,15 @@ class Snapshot:
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
 
+    def find_job(self, id: str) -> JobFacts | None:
+        """What Ray lists of a job; None for one that it hides."""
+        jobs = self.jobs.value if isinstance(self.jobs, Known) else ()
+        return next((job for job in jobs if job.id == id), None)
+
+    def find_exit(self, job_id: str | None) -> DriverExit | None:
+        """The worker table's row of the driver of a Ray job."""
+        return self.driver_exits.value.get(job_id or "") if isinstance(self.driver_exits, Known) else None
+
     @property
     def degraded(self) -> list[str]:
         """What is missing in this snapshot, one sentence for each section."""
@@ -323,24 +332,3 @@ class PastRuns:
     p99_s: float | None = None
     last_started_at: datetime | None = None
     last_succeeded_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong and is no single job's verdict, or that somebody should be told of.
-
-    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
-    """
-
-    rule: str
-    subject_type: Literal["job", "kind"]
-    subject_id: str
-    verdict: Verdict
-    sentence: str
-    action: str
-    session: str | None = None
-
-    @property
-    def subject(self) -> str:
-        """What it is about, in words."""
-        return f"{self.subject_type} {self.subject_id}"

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.store.bounds import checked_limit, checked_name, encoded
 from serve_app.store.dialect import insert
 from serve_app.store.tables import agents
-from serve_app.times import format_time
 
 MAX_STATE_BYTES = 65_536
 

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.errors import Conflict, NotFound
 from serve_app.store.bounds import checked_name, encoded, readable
 from serve_app.store.dialect import insert
 from serve_app.store.tables import initialization_steps as steps
 from serve_app.store.tables import initializations as runs
-from serve_app.times import format_time
 
 MAX_STEP_BYTES = 65_536
 MAX_SENTENCE_CHARS = 4_000

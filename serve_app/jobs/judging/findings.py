@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
-from serve_app.jobs.models import ActorFacts, Finding, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 MAX_FINDINGS = 200
@@ -18,6 +20,27 @@ _WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong and is no single job's verdict, or that somebody should be told of.
+
+    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
+    """
+
+    rule: str
+    subject_type: Literal["job", "kind"]
+    subject_id: str
+    verdict: Verdict
+    sentence: str
+    action: str
+    session: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return f"{self.subject_type} {self.subject_id}"
 
 
 def findings_of(

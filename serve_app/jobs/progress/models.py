@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
+from organs.times import format_time
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
-from serve_app.times import format_time
+from serve_app.schemas.diagnosis import SignalView, StillnessView
 
 Says = Literal["moving", "still", "unknown"]
 _NOT_ASKED = Unknown("not asked")
@@ -173,7 +174,7 @@ class Signal:
     says: Says
     detail: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> SignalView:
         """As the API shows it."""
         return {
             "name": self.name,
@@ -200,7 +201,7 @@ class Stillness:
     settle: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StillnessView:
         """As the API shows it."""
         return {
             "state": self.state.value,

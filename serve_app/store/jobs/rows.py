@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.store.bounds import checked_name, readable
 from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
 from serve_app.store.tables import job_transitions, jobs, sessions
-from serve_app.times import format_time
 
 MAX_BATCH = 500
 MAX_CONTENT_CHARS = 65_536

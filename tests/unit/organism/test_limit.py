@@ -7,8 +7,8 @@ from annotated_types import Le
 
 from serve_app.jobs.judging.expectations import LIMIT_KEY, LONGEST_INITIALIZATION_S
 from serve_app.jobs.judging.judge import judge
+from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload
-from serve_app.settings import ManagerConfig
 from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
 
 

@@ -12,10 +12,10 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.judging.findings import MAX_FINDINGS, findings_of, unknown_rules
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, findings_of, unknown_rules
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
-from serve_app.jobs.models import Finding, JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
+from serve_app.jobs.models import JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.jobs import views
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow
 from serve_app.jobs.reading.snapshot import collect
-from serve_app.times import format_time
 from tests.unit.jobs.recordings import DIRECTORY, Replay, answer, rows, taken_at
 
 CLIENT = "ray.util.client.server"
