@@ -142,8 +142,7 @@ def _skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[Mistak
     try:
         Catalog.load(organ_type, config)
     except CatalogError as error:
-        key = "default_skill" if str(error).startswith("default_skill") else "skills"
-        yield Mistake((*path, key), shown(getattr(config, key)), f"another value: {error}")
+        yield Mistake((*path, error.key), shown(getattr(config, error.key)), f"another value: {error}")
 
 
 def _unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:

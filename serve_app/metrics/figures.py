@@ -110,7 +110,7 @@ class Meters:
     def responses(self, window: str, now: datetime) -> ResponsesView:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
         length_s = _length_of(window)
-        errors = self._responses((label for label in _RESPONSE_LABELS if label.endswith(ERRORS)), length_s, now)
+        errors = self._responses((label_of(group, ERRORS) for group in GROUPS), length_s, now)
         every = self._responses(_RESPONSE_LABELS, length_s, now)
         return {"count": every.count, "errors": errors.count, **_quantiles(every), "max_s": _rounded(every.max_s)}
 
