@@ -14,6 +14,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec, TaskMessage, TaskReply
+from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
@@ -43,7 +44,7 @@ _DIAGNOSING_S = 35.0
 
 
 @serve.ingress()
-class Ingress:
+class Ingress(Versioned):
     """HTTP in, handle calls out. Serve calls ``__serve_build_asgi_app__`` once in every replica."""
 
     def __init__(
@@ -203,8 +204,8 @@ class HandleJobs(_Part):
     async def take_events(self, events: Sequence[Json]) -> Json:
         return await self._ask("take_events", events)
 
-    async def ray_status(self) -> Json:
-        return await self._ask("ray_status")
+    async def ray_status(self, versions: bool = False) -> Json:
+        return await self._ask("ray_status", versions)
 
     async def cluster_resources(self) -> Json:
         return await self._ask("cluster_resources")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from organs.replica import Versioned
 from organs.times import format_time
 from serve_app.alerts.delivery import Delivery, Post
 from serve_app.alerts.lifecycle import counts
@@ -39,7 +40,7 @@ _PRUNE_PERIOD_S = 3600.0
 Json = dict[str, Any]
 
 
-class Alerts:
+class Alerts(Versioned):
     """One replica: active alerts, their history, and who is told of them."""
 
     def __init__(

@@ -15,6 +15,8 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from organs.replica import Versioned
+from organs.version import read_own_version
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.env import Env
@@ -24,6 +26,7 @@ from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
+from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
@@ -72,7 +75,7 @@ MAX_BRIEFS = 100
 PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
 
-class JobInspector:
+class JobInspector(Versioned):
     """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts."""
 
     def __init__(
@@ -84,8 +87,9 @@ class JobInspector:
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
         words: ModelWords | None = None,
+        code_version: str | None = None,
     ) -> None:
-        """Serve gives the store and the rules of management; tests give the others."""
+        """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
         self._config = InspectorConfig()
         self._catalogue = catalogue_with(())
         self._client = client or DashboardClient.for_this_cluster(self._config.source_timeout_s)
@@ -113,7 +117,9 @@ class JobInspector:
         self._words = words or ModelWords(ModelSettings.of(Env.read()))
         self._deployments = Deployments(self._client, here.agent_address, self._diagnose, here.application, clock)
         self._jobs = JobAnswers(self._watch, self._archive, self._client, here, PARTS, self._diagnoses)
-        self._cluster = ClusterAnswers(self._watch, here, now)
+        expected = code_version or read_own_version()
+        versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
+        self._cluster = ClusterAnswers(self._watch, here, versions, now)
         observe = JobMetrics(self._watch, self._archive).observed
         self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
         backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]
@@ -251,9 +257,9 @@ class JobInspector:
             async for item in items:
                 yield item
 
-    async def ray_status(self) -> RayStatusAnswer:
+    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
         """See ``ClusterAnswers``."""
-        return await self._cluster.ray_status()
+        return await self._cluster.ray_status(versions)
 
     async def cluster_resources(self) -> ResourcesAnswer:
         """See ``ClusterAnswers``."""

@@ -17,6 +17,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
+from organs.replica import Versioned
 from organs.times import format_time
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
@@ -39,7 +40,7 @@ _DASHBOARD_TIMEOUT_S = 5.0
 _WAIT_FOR_ORGANS_S = 30.0
 
 
-class OrganismManager:
+class OrganismManager(Versioned):
     """One replica on the head node: status of the organism, and its initialization."""
 
     def __init__(

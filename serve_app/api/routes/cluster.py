@@ -26,8 +26,8 @@ class ActorsQuery(StrictModel):
 
 @router.get("/ray/status", response_model=RayStatusAnswer, summary="Is Ray there, with what?")
 async def get_ray_status(deps: FromDeps) -> Response:
-    """Availability, version, nodes and resources."""
-    return json_answer(await deps.jobs.ray_status())
+    """Availability, version, nodes and resources; and which code each replica of this application runs."""
+    return json_answer(await deps.jobs.ray_status(versions=True))
 
 
 @router.get("/cluster/resources", response_model=ResourcesAnswer, summary="Logical resources, in all and free")

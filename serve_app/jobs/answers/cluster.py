@@ -9,6 +9,7 @@ from typing import Any
 from organs.times import format_time
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs import views
+from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
@@ -31,28 +32,35 @@ _ACTOR_FILTERS = ("state", "job_id", "class_name")
 class ClusterAnswers:
     """Everything that is no job."""
 
-    def __init__(self, watch: Watch, here: Here, now: Callable[[], datetime]) -> None:
+    def __init__(self, watch: Watch, here: Here, versions: Versions, now: Callable[[], datetime]) -> None:
         self._watch = watch
         self._here = here
+        self._versions = versions
         self._now = now
 
-    async def ray_status(self) -> RayStatusAnswer:
-        """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
+    async def ray_status(self, versions: bool) -> RayStatusAnswer:
+        """Whether Ray answers, with resources. That it does not is an answer here, not an error.
+
+        With ``versions``, also which code each replica of this application runs: for that all of them are asked.
+        """
         try:
             seen = await self._watch.get()
         except Unavailable as error:
-            return {
+            nothing: RayStatusAnswer = {
                 "ray_configured": True,
                 "ray_available": False,
                 "cluster_info": {},
                 "as_of": None,
                 "degraded": [error.detail],
             }
+            if versions:
+                nothing["versions"] = await self._versions.tell(None)
+            return nothing
         resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
-        return {
+        answer: RayStatusAnswer = {
             "ray_configured": True,
             "ray_available": seen.answered,
             "cluster_info": {
@@ -67,6 +75,10 @@ class ClusterAnswers:
             "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }
+        if versions:
+            serve = seen.snapshot.serve.value if isinstance(seen.snapshot.serve, Known) else None
+            answer["versions"] = await self._versions.tell(serve)
+        return answer
 
     async def resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
