@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from organs.replica import Versioned
+from organs.times import format_time
 from serve_app.alerts.delivery import Delivery, Outbox, Post
 from serve_app.alerts.lifecycle import counts
-from serve_app.alerts.models import Event, rfc3339, view_of
+from serve_app.alerts.models import Event, view_of
 from serve_app.alerts.query import AlertsQuery, HistoryQuery, active_page, past_page
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import Watch
@@ -199,7 +200,7 @@ class Alerts(Versioned):
         return self._watch.looked_at
 
     def _page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
-        return {"items": items, "next_cursor": next_cursor, "as_of": rfc3339(as_of), "degraded": self._degraded()}
+        return {"items": items, "next_cursor": next_cursor, "as_of": format_time(as_of), "degraded": self._degraded()}
 
     def _degraded(self) -> list[str]:
         watch, reasons = self._watch, list(self._missing)

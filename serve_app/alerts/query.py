@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from organs.times import format_exactly
 from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
 from serve_app.paging import DEFAULT_LIMIT, Key, cut_page, read_cursor, refuse_filter
@@ -54,10 +55,10 @@ class HistoryQuery(AlertFilters):
         before, after = None, self.after
         if after is not None:
             try:
-                before = [from_microseconds(after[0]).isoformat(), after[1]]
+                before = [format_exactly(from_microseconds(after[0])), after[1]]
             except OverflowError:
                 raise refuse_filter("cursor", "is not one that a page gave") from None
-        since = None if self.since is None else self.since.isoformat()
+        since = format_exactly(self.since)
         return {**self.filters, "since": since, "before": before, "limit": self.limit}
 
 

@@ -148,8 +148,7 @@ def _skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[Mistak
     try:
         Catalog.load(organ_type, config)
     except CatalogError as error:
-        key = "default_skill" if str(error).startswith("default_skill") else "skills"
-        yield Mistake((*path, key), shown(getattr(config, key)), f"another value: {error}")
+        yield Mistake((*path, error.key), shown(getattr(config, error.key)), f"another value: {error}")
 
 
 def _unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:
@@ -196,7 +195,7 @@ def _of_pydantic(error: ValidationError, prefix: Path, model: type[BaseModel]) -
             choices = [choice.strip("' ") for choice in each["ctx"]["expected"].replace(" or ", ", ").split(",")]
             yield Mistake(path, shown(each["input"]), near(str(each["input"]), choices))
         elif each["type"] == "value_error":
-            yield Mistake(path, _got(each["input"]), f"another value: {each['msg'].removeprefix('Value error, ')}")
+            yield Mistake(path, _got(each["input"]), f"another value: {each['ctx']['error']}")
         else:
             yield Mistake(path, _got(each["input"]), each["msg"].removeprefix("Input should be "))
 

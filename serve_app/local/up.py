@@ -14,6 +14,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+from organs.times import format_time
 from organs.version import read_own_version
 from serve_app.check.configuration import check_config
 from serve_app.check.stamp import stamp
@@ -162,7 +163,7 @@ class _Up:
     def _new_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
         wanted = self.wanted
         return state.UpState(
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            started_at=format_time(datetime.now(UTC)),
             http_port=wanted.http_port if temp_dir else observed.serve_port or wanted.http_port,
             dashboard_port=wanted.dashboard_port, ray_port=wanted.ray_port, temp_dir=temp_dir,
             serve_ran_before=observed.serve_port is not None and temp_dir is None,

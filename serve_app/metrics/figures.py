@@ -7,9 +7,10 @@ bounds of each series are those of ``series``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, label_of
@@ -110,7 +111,7 @@ class Meters:
     def responses(self, window: str, now: datetime) -> ResponsesView:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
         length_s = WINDOWS_S[require_window(window)]
-        errors = self._responses((label for label in _RESPONSE_LABELS if label.endswith(ERRORS)), length_s, now)
+        errors = self._responses((label_of(group, ERRORS) for group in GROUPS), length_s, now)
         every = self._responses(_RESPONSE_LABELS, length_s, now)
         return {"count": every.count, "errors": errors.count, **_quantiles(every), "max_s": _rounded(every.max_s)}
 
@@ -181,7 +182,7 @@ class Meters:
         now_s = now.timestamp()
         cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
         return {
-            "as_of": _rfc3339(self._nodes_at),
+            "as_of": format_time(self._nodes_at),
             "reason": self._reason(now),
             "cpu_ratio": cluster["cpu_ratio"],
             "memory_ratio": cluster["memory_ratio"],
@@ -237,8 +238,6 @@ class Meters:
             raise ValueError("no such label")
 
 
-def _rfc3339(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _quantiles(histogram: Histogram) -> ResponseQuantiles:

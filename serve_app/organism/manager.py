@@ -18,6 +18,7 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
 from organs.replica import Versioned
+from organs.times import format_time
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import connect
@@ -83,7 +84,7 @@ class OrganismManager(Versioned):
         return {
             "organs": list(seen.organs),
             "initialization": _public(self._initialization),
-            "as_of": seen.taken_at.isoformat(),
+            "as_of": format_time(seen.taken_at),
         }
 
     async def initialize(self, force: bool) -> InitializeDone:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import AgentStatus, OrganSpec
+from organs.times import format_time
 from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, ServeObserver
@@ -83,7 +84,7 @@ async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) ->
 
 async def _probe(handle: DeploymentHandle, timeout_s: float) -> ProbeView:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
-    at, began = datetime.now(UTC).isoformat(), time.monotonic()
+    at, began = format_time(datetime.now(UTC)), time.monotonic()
     try:
         answer = await connect(OrganReplica, handle, timeout_s=timeout_s).ping()
     except AppError as error:

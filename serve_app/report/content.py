@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from organs.times import format_time
 from serve_app.readiness import Part
 from serve_app.report.causes import cause_from
 from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
@@ -105,7 +106,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         more["jobs"] = int(total) - len(rows)
     return Report(
         verdict=found[0].verdict if found else "OK",
-        as_of=now.isoformat(timespec="seconds"),
+        as_of=format_time(now),
         window=window,
         findings=tuple(_first(found, MAX_FINDINGS, "findings", more)),
         cluster=said["resources"],

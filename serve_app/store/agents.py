@@ -43,3 +43,4 @@ async def save(
         return "saved"
     known = await connection.scalar(select(agents.c.epoch).where(agents.c.agent_id == agent_id))
     return "missing" if known is None else "fenced"
+

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from organs.times import format_exactly
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.paging import DEFAULT_LIMIT
@@ -115,5 +116,7 @@ async def get_job(id: str, deps: FromDeps) -> Response:
 
 def _plain(query: JobsQuery) -> dict[str, str | int]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
+        name: format_exactly(value) if isinstance(value, datetime) else value
+        for name, value in query
+        if value is not None
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from organs.times import format_time
 from serve_app.errors import Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
@@ -74,7 +75,7 @@ class ClusterAnswers:
                 "session": self._here.session,
             },
             "events": self._watch.events,
-            "as_of": views.time_view(seen.snapshot.taken_at),
+            "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }
         if versions:
@@ -88,7 +89,7 @@ class ClusterAnswers:
         resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
-        return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
+        return {"total": total, "available": available, "used": used, "as_of": format_time(self._now())}
 
     async def nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from organs.times import format_time
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
 from serve_app.forward import served
@@ -25,7 +26,6 @@ from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
-from serve_app.jobs.views import time_view
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.logs import LogAnswer, LogItem
 
@@ -100,7 +100,7 @@ class Logs:
             "truncated": False,
             "size_bytes": None,
             "reason": None,
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
         }
         if place.url is None:
             return {**answer, "reason": "No node has begun with it, so there is no log yet."}

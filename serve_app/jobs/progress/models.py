@@ -11,9 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from organs.times import format_time
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
-from serve_app.jobs.views import time_view
 from serve_app.schemas.diagnosis import SignalView, StillnessView
 
 Says = Literal["moving", "still", "unknown"]
@@ -180,8 +180,8 @@ class Signal:
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "at": time_view(self.at),
-            "since": time_view(self.since),
+            "at": format_time(self.at),
+            "since": format_time(self.since),
             "says": self.says,
             "detail": self.detail,
         }

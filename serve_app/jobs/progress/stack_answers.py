@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from organs.times import format_time
 from serve_app.errors import Conflict, TooBusy
 from serve_app.forward import served
 from serve_app.jobs.models import JobRow, Known, Outcome, Section
@@ -14,7 +15,6 @@ from serve_app.jobs.progress.processes import Process, driver_of, processes_of
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.views import time_view
 from serve_app.jobs.watch import Watch
 from serve_app.schemas.logs import StacksAnswer, StackView
 
@@ -73,7 +73,7 @@ class StackAnswers:
             "items": items,
             "total": len(processes),
             "truncated": len(processes) > len(items),
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
             "degraded": [] if isinstance(work, Known) else [f"tasks: {work.reason}"],
         }
 
