@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import ray
@@ -18,15 +18,19 @@ from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
-from serve_app.api.deps import Deps, Json
+from serve_app.api.deps import Deps
 from serve_app.cluster.handles import call, collect, stream
+from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
 from serve_app.jobs.logs.logs import HEARTBEAT_S
 from serve_app.metrics.responses import Delivery, ResponseMeter
-from serve_app.settings import AppArgs, Env, IngressConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
+
+# What the handles answer; its types are those of the protocols in ``api.deps``.
+Json = Any
 
 # A plain word goes to a default skill, and those only look; a user's own skill is not repeated, whatever it says.
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
@@ -197,7 +201,7 @@ class HandleJobs(_Part):
     async def findings(self) -> Json:
         return await self._ask("findings")
 
-    async def take_events(self, events: list[Json]) -> Json:
+    async def take_events(self, events: Sequence[Json]) -> Json:
         return await self._ask("take_events", events)
 
     async def ray_status(self, versions: bool = False) -> Json:

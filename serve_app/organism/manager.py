@@ -18,13 +18,15 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
 from organs.replica import Versioned
+from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import call
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
+from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
-from serve_app.settings import ManagerConfig
+from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -62,21 +64,19 @@ class OrganismManager(Versioned):
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
         self._asked_look: asyncio.Task[Observation] | None = None
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("the reconcile loop", self._reconcile_for_ever)
         self._trouble: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
         self._config = ManagerConfig.model_validate(user_config)
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._reconcile_for_ever())
+        self._loop.start()
 
     async def check_health(self) -> None:
         """Fail when the loop has died, so that Serve starts a manager that reconciles."""
-        if self._loop is not None and self._loop.done():
-            raise RuntimeError("the reconcile loop has ended")
+        self._loop.require_alive()
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> OrganismStatus:
         """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""
         seen = await self._seen()
         return {
@@ -85,7 +85,7 @@ class OrganismManager(Versioned):
             "as_of": seen.taken_at.isoformat(),
         }
 
-    async def initialize(self, force: bool) -> dict[str, Any]:
+    async def initialize(self, force: bool) -> InitializeDone:
         """Submit the initialization job unless one runs or nothing is due; the same id while one runs."""
         async with self._submitting:
             now = await self._initialization_now()
@@ -189,7 +189,7 @@ class OrganismManager(Versioned):
         return submission_id
 
 
-def _public(now: Initialization) -> dict[str, Any]:
+def _public(now: Initialization) -> InitializationView:
     return {
         "state": now.state,
         "submission_id": now.submission_id,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from organs.version import ReplicaVersion
 from serve_app.jobs.models import DeploymentFacts, ServeFacts
-
-Json = dict[str, Any]
+from serve_app.schemas.cluster import CodeVersions, ReplicaCode
 
 FRESH_FOR_S = 2.0
 """All replicas are asked at most that often, however many callers there are."""
@@ -32,10 +30,10 @@ class Versions:
         self._ask = ask
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._answer: Json | None = None
+        self._answer: CodeVersions | None = None
         self._asked_at = float("-inf")
 
-    async def tell(self, serve: ServeFacts | None) -> Json:
+    async def tell(self, serve: ServeFacts | None) -> CodeVersions:
         """``{"expected", "mixed", "replicas": [...]}``; without Serve's own account of its replicas it has none."""
         async with self._lock:
             if self._answer is None or self._clock() - self._asked_at > FRESH_FOR_S:
@@ -43,7 +41,7 @@ class Versions:
                 self._asked_at = self._clock()
             return self._answer
 
-    async def _ask_all(self, serve: ServeFacts | None) -> Json:
+    async def _ask_all(self, serve: ServeFacts | None) -> CodeVersions:
         applications = serve.applications if serve is not None else ()
         deployments = [each for app in applications if app.name == self._application for each in app.deployments]
         answers = await asyncio.gather(*(self._ask(each.name) for each in deployments))
@@ -51,7 +49,7 @@ class Versions:
         return {"expected": self._expected, "mixed": is_mixed(self._expected, replicas), "replicas": replicas}
 
 
-def is_mixed(expected: str, replicas: list[Json]) -> bool | None:
+def is_mixed(expected: str, replicas: list[ReplicaCode]) -> bool | None:
     """Whether some replica runs other code than was deployed; None when none is known to, and not all could tell."""
     told = {row["code_version"] for row in replicas if row["code_version"] is not None}
     if told - {expected}:
@@ -60,7 +58,7 @@ def is_mixed(expected: str, replicas: list[Json]) -> bool | None:
     return None if silent or not told else False
 
 
-def _list_replicas(deployment: DeploymentFacts, told: list[ReplicaVersion]) -> list[Json]:
+def _list_replicas(deployment: DeploymentFacts, told: list[ReplicaVersion]) -> list[ReplicaCode]:
     """Replicas that answered, and those that Serve names besides: they start, end, or are too old to know it."""
     versions = {each["replica_id"]: each["code_version"] for each in told}
     states = {each.replica_id: each.state for each in deployment.replicas}

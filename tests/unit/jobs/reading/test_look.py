@@ -10,7 +10,7 @@ from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.models import Known, Snapshot, TaskCounts
 from serve_app.jobs.reading.look import Looker
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
 from tests.unit.jobs.recordings import Replay, rows, taken_at
 from tests.unit.jobs.test_inspector import Here, job_of
@@ -35,9 +35,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def looker(ray: Replay, clock: Clock) -> Looker:
-    made = Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock)  # type: ignore[arg-type]
-    made.config = InspectorConfig(list_actors_up_to=0)
-    return made
+    config = InspectorConfig(list_actors_up_to=0)
+    return Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
 
 
 async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker: Looker, ray: Replay) -> None:
