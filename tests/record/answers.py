@@ -109,5 +109,7 @@ def _replacements(directory: Path) -> list[tuple[str, str]]:
         str(Path.home()): "/home/user",
     }
     names = {socket.gethostname(): "head.example", socket.getfqdn(): "head.example", getpass.getuser(): "user"}
+    # It is everybody's name, and a word of answers.
+    names.pop("root", None)
     found = {**dict.fromkeys(addresses, "192.0.2.1"), **places, **names}
     return sorted(((word, instead) for word, instead in found.items() if len(word) > 2), key=lambda pair: -len(pair[0]))
