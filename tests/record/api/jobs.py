@@ -23,7 +23,7 @@ TASK_FAILS = (
 ACTORS = (
     BEGIN + "Kept = type('Kept', (), {'ask': lambda self: 1}); "
     "kept = [ray.remote(num_cpus=0)(Kept).options(name=f'kept-{n}', namespace='kept').remote() for n in range(2)]; "
-    "ray.get([each.ask.remote() for each in kept]); ray.get([ray.remote(num_cpus=0)(abs).remote(1) for _ in range(3)]);"
+    "ray.get([each.ask.remote() for each in kept]); ray.get(ray.remote(num_cpus=0)(lambda: 1).remote());"
 )
 LEFTOVER = (
     BEGIN + "kept = ray.remote(num_cpus=0)(type('Leftover', (), {'ask': lambda self: 1}))"

@@ -105,6 +105,8 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
     asked.get("/jobs/works/stacks")
     exception = next(row for row in cluster.get("/jobs?outcome=failed")["items"] if row["type"] == "DRIVER")
     asked.get(f"/jobs/{exception['id']}")
+    # Of this kind it is known how long it usually takes.
+    asked.get(f"/jobs/{cluster.get('/jobs?kind=cluster-initialization')['items'][0]['id']}")
     wait_for("its log in the history", lambda: _is_kept(cluster, "no-module-2"), 90)
     jobs.delete_from_ray(cluster, "no-module-2")
     wait_for("that Ray has forgotten it", lambda: cluster.get("/jobs/no-module-2")["driver"] is None, 60)
@@ -141,7 +143,8 @@ def _silence_an_organ(cluster: Cluster, asked: Asked) -> None:
     resolved = lambda: cluster.get("/alerts/history?state=resolved")["items"]  # noqa: E731
     wait_for("its end", resolved, 90)
     asked.get("/alerts?limit=1")
-    asked.get("/alerts/history?limit=5")
+    asked.get("/alerts/history?limit=2")
+    asked.get("/alerts/history?state=resolved&limit=2")
 
 
 def _ask_of_the_cluster(asked: Asked) -> None:
@@ -158,7 +161,6 @@ def _ask_of_the_cluster(asked: Asked) -> None:
     asked.get("/cluster/actors?limit=3")
     asked.get("/cluster/actors?state=DEAD&limit=2")
     wait_for("what was left", lambda: asked.get("/cluster/leftovers")["items"], 120, period_s=10)
-    asked.get("/report?window=24h")
     for form in ("markdown", "text", "html"):
         asked.get(f"/report?format={form}")
 

@@ -17,11 +17,19 @@ from tests.unit.fakes import fake_api
 
 DOCUMENT = fake_api().openapi()
 RECORDED = Path(__file__).parents[1] / "recorded" / "ray-2.60" / "api"
-ANSWERS: list[dict[str, Any]] = [each for path in sorted(RECORDED.glob("*.json")) for each in json.loads(path.read_text())]
+ANSWERS: list[dict[str, Any]] = [
+    each for path in sorted(RECORDED.glob("*.json")) for each in json.loads(path.read_text())
+]
 JSON = [each for each in ANSWERS if each["media_type"].endswith("json")]
-NO_OPERATION = ("/nowhere", "PUT /jobs")
-
-NOT_HERE: dict[str, str] = {}
+LOG_END = {"$ref": "#/components/schemas/LogEnd"}
+GPU, NODES = "needs a GPU", "needs a node that dies"
+NOT_HERE = {
+    "NodeUseNow.gpu_ratio": GPU,
+    "NodeUtilisation.gpu_ratio": GPU,
+    "NodeView.ended_at": NODES,
+    "NodeView.message": NODES,
+    "StackView.reason": "needs a process that ends between being listed and being looked at",
+}
 
 
 def schema_of(answer: dict[str, Any]) -> Any:
@@ -45,16 +53,33 @@ def test_every_media_type_and_status_is_published() -> None:
             find_schema(DOCUMENT, operation, answer["status"], answer["media_type"])
         except (KeyError, ValueError):
             unknown.append(f"{answer['method']} {answer['path']} {answer['status']} {answer['media_type']}")
-    assert unknown == ["GET /nowhere 404 application/problem+json", "PUT /jobs 405 application/problem+json"]
+    # What is no operation has no answers in the document.
+    assert unknown == ["PUT /jobs 405 application/problem+json", "GET /nowhere 404 application/problem+json"]
 
 
 def test_every_operation_was_asked() -> None:
-    asked = {find_operation(DOCUMENT, each["method"], each["path"].split("?")[0]) for each in ANSWERS if each["status"] < 400}
+    asked = {
+        find_operation(DOCUMENT, each["method"], each["path"].split("?")[0]) for each in ANSWERS if each["status"] < 400
+    }
     known = {f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert known - asked == set()
 
 
+def ends_of_streams() -> list[Any]:
+    """The JSON of the last event of each followed log."""
+    streams = [each["body"] for each in ANSWERS if each["media_type"] == "text/event-stream"]
+    return [json.loads(text.split("event: end\ndata: ")[1].splitlines()[0]) for text in streams]
+
+
+def test_the_end_of_a_followed_log_is_as_published() -> None:
+    assert ends_of_streams()
+    assert [list_faults(DOCUMENT, LOG_END, end) for end in ends_of_streams()] == [[]] * len(ends_of_streams())
+
+
 def test_every_field_was_filled_by_some_answer() -> None:
     filled = {name for answer in JSON for name in list_filled(DOCUMENT, schema_of(answer), answer["body"])}
-    fields = {name for name, field in list_fields(DOCUMENT, list_answered(DOCUMENT)).items() if field.get("type") != "null"}
+    filled |= {name for end in ends_of_streams() for name in list_filled(DOCUMENT, LOG_END, end)}
+    fields = {
+        name for name, field in list_fields(DOCUMENT, list_answered(DOCUMENT)).items() if field.get("type") != "null"
+    }
     assert fields - filled == set(NOT_HERE)
