@@ -25,6 +25,7 @@ STAMP = VENV / "installed-lock"
 LOG = VENV / "install.log"
 LOCK = CHECKOUT / "requirements.lock"
 DEV_LOCK = CHECKOUT / "requirements-dev.lock"
+DRIVER_HOOK = CHECKOUT / "serve_app" / "local" / "driver_hook.py"
 NEEDED_DISK_BYTES = 1500 * 2**20
 PROGRAMS = {"up": "serve_app.local.up", "down": "serve_app.local.down"}
 USAGE = "usage: bootstrap.py up | down | venv [--dev]"
@@ -175,12 +176,27 @@ def _run_pip(lock: Path, total: int, begun: float) -> int:
 
 
 def _link_project() -> None:
-    """Make ``serve_app`` and ``organs`` importable by the environment's Python everywhere, also in Ray jobs.
+    """Make ``serve_app`` and ``organs`` importable by the environment's Python everywhere, also in Ray jobs, and let a
+    script that it runs join the Ray head of `make up`.
 
     A path file does what an editable install does, without a build step that could fail or need the network.
     """
     for packages in VENV.glob("lib/python*/site-packages"):
-        (packages / "seedcore-serve-checkout.pth").write_text(f"{CHECKOUT}\n")
+        _write(packages / "seedcore-serve-checkout.pth", f"{CHECKOUT}\n")
+        # First the module that the second path file needs: Python may start at any moment.
+        _write(packages / "seedcore_driver_hook.py", DRIVER_HOOK.read_text(encoding="utf-8"))
+        call = f"seedcore_driver_hook.install({str(CHECKOUT)!a})"
+        _write(packages / "seedcore-serve-driver.pth", f"import seedcore_driver_hook; {call}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step, writable by nobody else: whoever can write it decides what the environment runs."""
+    if path.exists() and path.read_text(encoding="utf-8") == text and not path.stat().st_mode & 0o022:
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(0o644)
+    draft.replace(path)
 
 
 def _digest(lock: Path) -> str:

@@ -22,11 +22,13 @@ BIN = Path(sys.executable).parent
 # `ss` on 2.60, this still listens on every interface: HAProxy's statistics and metrics ports (fixed in
 # ray/serve/_private/haproxy_templates.py) and one gRPC port of each replica (`[::]:0`,
 # ray/serve/_private/replica.py). On an untrusted network a firewall is needed for those.
-#
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # Ray 2.60 leaves a token in the home of whoever calls `ray.init()` without a cluster, and a head that finds one there
 # asks for it (`maybe_enable_token_auth_if_token_available`, ray/_private/authentication/authentication_token_setup.py),
-# while what runs in the head does not send it. So the mode is said, not found; who sets RAY_AUTH_MODE has it as set.
-LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+# while what runs in the head does not send it. So the mode is said, not found, to every head that is started here or in
+# the tests; who sets RAY_AUTH_MODE has it as set.
+NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
+LOCAL = {**LOOPBACK, **NO_TOKEN}
 # Ingress replicas wait this long for load balancers to notice that they leave. Locally the only one is HAProxy, which
 # is told within a second; Ray's 30 s would be added to every `make down` and to every change of the ingress.
 DRAINING_S = 2
@@ -63,11 +65,11 @@ def environment(
     wanted: Wanted,
     chosen: ChosenPorts,
     temp_dir: Path,
-    events_key: str,
+    events_key: str | None,
 ) -> dict[str, str]:
     """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``.
 
-    ``events_key`` is the secret under which Ray's event export reaches the application.
+    ``events_key`` is the secret under which Ray's event export reaches the application; without it nothing is exported.
     """
     haproxy = temp_dir / "haproxy"
     ours = {
@@ -76,10 +78,6 @@ def environment(
         # Jobs are started as `python -m …`: that has to be this environment's Python.
         "PATH": f"{BIN}:{base.get('PATH', '/usr/bin:/bin')}",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "SEEDCORE_EVENTS_KEY": events_key,
-        "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR": (
-            f"http://127.0.0.1:{wanted.http_port}/events/{events_key}"
-        ),
         "AUTOSCALER_METRIC_PORT": str(chosen.autoscaler_metrics),
         "DASHBOARD_METRIC_PORT": str(chosen.dashboard_metrics),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(chosen.fallback_http),
@@ -97,14 +95,23 @@ def environment(
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
     }
+    if events_key:
+        ours["SEEDCORE_EVENTS_KEY"] = events_key
+        ours["RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR"] = (
+            f"http://127.0.0.1:{wanted.http_port}/events/{events_key}"
+        )
     inherited = {name: value for name, value in base.items() if name != "RAY_ADDRESS"}
     return {**LOCAL, **flags, **inherited, **ours}
 
 
 def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
-    """A file for shells: what a driver script needs to find and join this head by a plain ``ray.init()``."""
+    """What a driver needs to join this head by a plain ``ray.init()``: for the hook of this environment's Python
+    (serve_app/local/driver_hook.py), and for the shells of others.
+    """
     names = [name for name in LOCAL if name in environ]
     lines = [f"RAY_ADDRESS=127.0.0.1:{wanted.ray_port}", *(f"{name}={environ[name]}" for name in names)]
+    # Where `ray job` and `serve` ask.
+    lines += [f"{name}={wanted.dashboard_url}" for name in ("RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS")]
     return "\n".join(["# set -a; . THIS_FILE; set +a; then run the driver.", *lines, ""])
 
 

@@ -43,6 +43,11 @@ def state_file(home: Path) -> Path:
     return home / "up.json"
 
 
+def driver_file(home: Path) -> Path:
+    """Where a script of this home finds what it needs to join its Ray head."""
+    return home / "ray.env"
+
+
 def load(home: Path) -> UpState | None:
     """The remembered start, or None. Raises ``Failure`` when the file is there and cannot be understood."""
     path = state_file(home)
@@ -59,13 +64,23 @@ def load(home: Path) -> UpState | None:
 
 def save(home: Path, state: UpState) -> None:
     """Replace the remembered start in one step; readable by this user only."""
-    path = state_file(home)
-    draft = path.with_suffix(".tmp")
-    draft.touch(mode=0o600)
-    draft.write_text(state.model_dump_json(indent=2) + "\n")
-    draft.replace(path)
+    _write(state_file(home), state.model_dump_json(indent=2) + "\n")
+
+
+def save_driver_file(home: Path, text: str) -> None:
+    """Write what drivers need; readable by this user only, because it decides where they connect."""
+    _write(driver_file(home), text)
 
 
 def forget(home: Path) -> None:
     """Nothing of ours runs any more."""
     state_file(home).unlink(missing_ok=True)
+    driver_file(home).unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)

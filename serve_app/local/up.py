@@ -155,7 +155,7 @@ class _Up:
         marks = processes.marks_of(processes.of_head(str(temp_dir)))
         self.before = begun.model_copy(update={"processes": marks})
         state.save(wanted.home, self.before)
-        (wanted.home / "ray.env").write_text(ray_head.driver_environment(environ, wanted))
+        state.save_driver_file(wanted.home, ray_head.driver_environment(environ, wanted))
 
     def _new_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
         wanted = self.wanted
@@ -259,14 +259,16 @@ def _serve_deploy(dashboard_url: str, rendered: Path, environ: Mapping[str, str]
 
 
 def _closing(url: str, wanted: Wanted, ours: bool) -> str:
+    here = "" if wanted.home == CHECKOUT / ".seedcore" else f"SEEDCORE_HOME={wanted.home} "
+    job = f"{here}.venv/bin/ray job submit" if ours else f".venv/bin/ray job submit --address {wanted.dashboard_url}"
     rows = [
         ("API", f"{url}/docs"),
         ("report", f"{url}/report?format=html"),
         ("Ray dashboard", wanted.dashboard_url),
-        ("submit a job", f".venv/bin/ray job submit --address {wanted.dashboard_url} -- python your_script.py"),
+        ("submit a job", f"{job} -- python your_script.py"),
     ]
     if ours:
-        rows.append(("run a driver", f"set -a; . {wanted.home / 'ray.env'}; set +a; .venv/bin/python your_script.py"))
+        rows.append(("run a driver", f"{here}.venv/bin/python your_script.py"))
     rows.append(("again, and stop", "make report · make up (after a change) · make down"))
     return "\n".join(["", *(f"  {name:<15} {text}" for name, text in rows)])
 

@@ -1,6 +1,6 @@
 """A Ray head of its own for each measured system: free ports, a directory of its own, nothing shared, all of it ended.
 
-Only processes that descend from our own ``ray start`` are ever looked at or ended; ``ray stop`` would end everyone's.
+Only processes of that head are ever looked at or ended; ``ray stop`` would end everyone's.
 """
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import psutil
+
+from serve_app.local import ports, processes, ray_head
+from serve_app.local.failure import Failure
+from serve_app.local.state import ProcessMark
+from serve_app.local.wanted import Wanted
+from tests.nodes import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
@@ -42,86 +48,68 @@ def alone() -> Iterator[None]:
 
 
 class Head:
-    """A running Ray head; use as a context. ``flags`` are environment variables that Ray sees from its start.
+    """A running Ray head, started as `make up` starts one; use as a context.
+
+    ``flags`` are environment variables that Ray sees from its start.
     """
 
     def __init__(self, flags: dict[str, str]) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="scb", dir=_short_temp()))
-        names = ("gcs", "dashboard", "client", "agent", "http", "haproxy_metrics", "haproxy_stats")
-        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.directory = ray_head.new_temp_dir()
         self.flags = flags
-        self._process: subprocess.Popen[bytes] | None = None
+        http, dashboard, gcs = used = free_ports(3)
+        self._wanted = Wanted(
+            http, dashboard, gcs, self.directory / "home", ROOT / "serve_config.yaml", DEPLOY_TIMEOUT_S
+        )
+        self._chosen = ports.choose(lambda port: ports.is_free(port) and not _begins_around(port, used), SystemRandom())
+        self._marks: tuple[ProcessMark, ...] = ()
         self.began = 0.0
         """When ``ray start`` was called, on the monotonic clock."""
 
     @property
     def dashboard(self) -> str:
-        return f"http://{HOST}:{self.ports['dashboard']}"
+        return self._wanted.dashboard_url
 
     @property
     def http_port(self) -> int:
         """Where Serve listens when an application is deployed with ``http_options`` of ``serve_config``."""
-        return self.ports["http"]
+        return self._wanted.http_port
+
+    @property
+    def client_port(self) -> int:
+        """Where ``ray://`` clients connect."""
+        return self._chosen.ray_client
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Ray and everything under it see: the flags, and places and ports that no other copy uses."""
-        haproxy = self.directory / "haproxy"
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SEEDCORE_"))}
-        own = {
-            "PYTHONPATH": str(ROOT),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
-            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(self.ports["haproxy_metrics"]),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(self.ports["haproxy_stats"]),
-            "SEEDCORE_HOME": str(self.directory / "home"),
-            "SEEDCORE_DASHBOARD_URL": self.dashboard,
-        }
-        return {**inherited, **own, **self.flags}
+        """What Ray and everything under it see: the flags, and places and ports that no other copy uses.
+
+        Events are not exported: systems without the route for them would answer each batch with an error.
+        """
+        base = {**clean_environment(), "PYTHONPATH": str(ROOT), "SEEDCORE_DASHBOARD_URL": self.dashboard}
+        return ray_head.environment(base, self.flags, self._wanted, self._chosen, self.directory, None)
 
     def __enter__(self) -> Head:
         self.began = time.monotonic()
-        ray = Path(sys.executable).parent / "ray"
-        log = (self.directory / "ray-start.log").open("wb")
-        command = [
-            str(ray), "start", "--head", "--block", f"--node-ip-address={HOST}", f"--port={self.ports['gcs']}",
-            f"--ray-client-server-port={self.ports['client']}", f"--dashboard-port={self.ports['dashboard']}",
-            f"--dashboard-agent-listen-port={self.ports['agent']}", f"--temp-dir={self.directory}",
-            "--include-dashboard=true", "--disable-usage-stats",
-        ]  # fmt: skip
-        self._process = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
-        )
+        command = ray_head.command(self._wanted, self._chosen, self.directory)
         try:
+            ray_head.start(command, self.environment, self.directory / "ray-start.log", lambda: None)
+            self._marks = processes.marks_of(processes.of_head(str(self.directory)))
             wait_until("the Ray head", self._is_up, START_TIMEOUT_S)
+        except Failure as failure:
+            self.__exit__()
+            raise BenchError(failure.text()) from None
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        end(self.processes())
+        processes.end_head(str(self.directory), self._marks)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[psutil.Process]:
-        """Our ``ray start`` and everything that descends from it, or was started on its directory."""
-        if self._process is None:
-            return []
-        found: dict[int, psutil.Process] = {}
-        with suppress(psutil.NoSuchProcess):
-            root = psutil.Process(self._process.pid)
-            found = {each.pid: each for each in (root, *root.children(recursive=True))}
-        # A raylet that died, and an HAProxy that was reloaded, leave children whose parent is gone.
-        for each in psutil.process_iter():
-            with suppress(psutil.Error):
-                if str(self.directory) in " ".join(each.cmdline()):
-                    found[each.pid] = each
-        return list(found.values())
+        """Everything that runs in this head."""
+        return processes.of_head(str(self.directory), self._marks)
 
     def deploy(self, config: dict[str, Any]) -> None:
         """Do what ``serve deploy`` does, and wait until every application runs."""
@@ -144,9 +132,6 @@ class Head:
         return get_json(f"{self.dashboard}/api/serve/applications/").get("applications", {})
 
     def _is_up(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            text = (self.directory / "ray-start.log").read_text(errors="replace")
-            raise BenchError(f"ray start ended with {self._process.returncode}:\n{text[-2000:]}")
         with suppress(OSError, ValueError):
             return bool(get_json(f"{self.dashboard}/api/version"))
         return False
@@ -159,6 +144,11 @@ class Head:
                     raise BenchError(f"application {name} is {each['status']}: {each['message']}")
             return bool(applications) and all(each["status"] == "RUNNING" for each in applications.values())
         return False
+
+
+def _begins_around(first: int, used: list[int]) -> bool:
+    """Whether a block of ports that begins there would have one in it that is about to be used."""
+    return any(first <= port < first + len(fields(ports.ChosenPorts)) + 2 * ports.REPLICA_PORTS for port in used)
 
 
 def wait_until(what: str, is_so: Callable[[], bool], timeout_s: float) -> float:
@@ -192,10 +182,10 @@ def end(processes: list[psutil.Process], patience_s: float = 8.0) -> None:
 
 def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, below the range that the kernel hands out to clients."""
-    ports: list[int] = []
+    found: list[int] = []
     held: list[socket.socket] = []
     candidate = 20000 + (os.getpid() * 37) % 6000
-    while len(ports) < count:
+    while len(found) < count:
         candidate = candidate + 1 if candidate < 29900 else 20000
         sock = socket.socket()
         try:
@@ -204,13 +194,8 @@ def free_ports(count: int) -> list[int]:
             sock.close()
             continue
         held.append(sock)
-        ports.append(candidate)
+        found.append(candidate)
     for sock in held:
         sock.close()
-    return ports
+    return found
 
-
-def _short_temp() -> str:
-    """Ray's sockets live under its directory, and a socket's path may have at most 107 characters."""
-    temp = tempfile.gettempdir()
-    return temp if len(temp) < 30 else "/tmp"

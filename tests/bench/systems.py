@@ -40,7 +40,7 @@ class Running:
     seconds_to_answer: float
 
     def processes(self) -> list[psutil.Process]:
-        return [*self.head.processes(), *self.extra]
+        return list({each.pid: each for each in (*self.head.processes(), *self.extra)}.values())
 
 
 def serve_flags(path: Path = FLAGS_FILE) -> dict[str, str]:
@@ -105,7 +105,7 @@ def old_shape(_: dict[str, str]) -> Iterator[Running]:
     """The replaced shape on a head with Ray's defaults: it has no Serve, so the flags mean nothing to it."""
     with Head({}) as head:
         up_s = time.monotonic() - head.began
-        command = [sys.executable, "-m", "tests.bench.old", str(head.ports["client"]), str(head.http_port)]
+        command = [sys.executable, "-m", "tests.bench.old", str(head.client_port), str(head.http_port)]
         with (head.directory / "old-api.log").open("wb") as log:
             process = subprocess.Popen(
                 command, env=head.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log

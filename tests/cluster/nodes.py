@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -21,9 +18,9 @@ import httpx
 import psutil
 
 from tests.integration.cluster import free_ports
+from tests.nodes import node_environment, start_node
 
 MARK = "SEEDCORE_TEST_NODE"
-START_TIMEOUT_S = 90
 # The GCS notices a lost node in some seconds instead of a minute.
 QUICK = {
     "RAY_health_check_initial_delay_ms": "0",
@@ -71,7 +68,7 @@ class Nodes:
     def add_worker(self, **resources: float) -> Node:
         """A second raylet on this machine."""
         command = [f"--address={self.address}", "--num-cpus=1", f"--resources={json.dumps(resources)}"]
-        return self._start([*command, "--object-store-memory=100000000", "--dashboard-agent-listen-port=0"])
+        return self._start([*command, "--dashboard-agent-listen-port=0"])
 
     def submit(self, id: str, entrypoint: str, **more: Any) -> None:
         """POST a job."""
@@ -88,10 +85,7 @@ class Nodes:
 
     def _start(self, arguments: list[str]) -> Node:
         node = Node(uuid.uuid4().hex)
-        command = [str(Path(sys.executable).parent / "ray"), "start", *arguments]
-        env = {**self.env, MARK: node.mark}
-        with (self.directory / f"{node.mark}.log").open("w") as log:
-            subprocess.run(command, env=env, check=True, timeout=START_TIMEOUT_S, stdout=log, stderr=subprocess.STDOUT)
+        start_node(arguments, {**self.env, MARK: node.mark}, self.directory / f"{node.mark}.log")
         self.started.append(node)
         return node
 
@@ -101,9 +95,7 @@ def head() -> Iterator[Nodes]:
     """A head without CPUs of its own for jobs to take; everything is ended afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="sct-", dir="/tmp"))
     gcs, dashboard, client = free_ports(3)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEEDCORE_", "RAY_"))}
-    binaries = Path(sys.executable).parent
-    env = {**clean, **QUICK, "PATH": f"{binaries}:{clean['PATH']}", "RAY_USAGE_STATS_ENABLED": "0"}
+    env = {**node_environment(directory), **QUICK}
     nodes = Nodes(directory, f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", env, [])
     try:
         nodes._start(
@@ -111,7 +103,7 @@ def head() -> Iterator[Nodes]:
                 "--head", "--node-ip-address=127.0.0.1", "--num-cpus=2", f"--port={gcs}",
                 f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}",
                 "--dashboard-agent-listen-port=0", "--metrics-export-port=0",
-                f"--temp-dir={directory}/t", "--object-store-memory=100000000",
+                f"--temp-dir={directory}/t",
             ]
         )  # fmt: skip
         address = (directory / "t" / "ray_current_cluster").read_text().strip()

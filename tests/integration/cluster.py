@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.nodes import clean_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 UP_TIMEOUT_S = 300
 RECOVERIES: list[str] = []
@@ -148,7 +150,7 @@ def free_ports(count: int) -> list[int]:
 def running(home: Path, extra_env: dict[str, str]) -> Iterator[Cluster]:
     """`up`, then `down`; the output of both is printed, so that a failure can be read."""
     http, dashboard, ray = free_ports(3)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEEDCORE_", "RAY_"))}
+    clean = clean_environment()
     env = {
         **clean,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), clean.get("PYTHONPATH", "")])),

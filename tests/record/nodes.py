@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +15,10 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.nodes import node_environment, start_node
 from tests.record.cluster import Cluster
 
 _PORTS = ("gcs", "dashboard", "client", "agent", "grpc", "metrics", "http")
-_BINARIES = Path(sys.executable).parent
 
 
 @contextlib.contextmanager
@@ -33,7 +30,7 @@ def head(more_env: Mapping[str, str] | None = None, files: Mapping[str, str] | N
             (directory / file).write_text(text)
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         before = {process.pid for process in psutil.process_iter()}
-        cluster = Cluster(directory, ports, _environment(directory) | dict(more_env or {}))
+        cluster = Cluster(directory, ports, node_environment(directory) | {"PYTHONPATH": name} | dict(more_env or {}))
         try:
             _start(
                 cluster,
@@ -104,15 +101,8 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _environment(directory: Path) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SEEDCORE_"))}
-    path = f"{_BINARIES}:{env['PATH']}"
-    return env | {"PATH": path, "PYTHONPATH": str(directory), "RAY_USAGE_STATS_ENABLED": "0"}
-
-
 def _start(cluster: Cluster, *arguments: str) -> None:
-    command = [f"{_BINARIES}/ray", "start", *arguments, "--object-store-memory=100000000"]
-    subprocess.run(command, env=cluster.env, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    start_node(arguments, cluster.env, cluster.directory / "start.log")
 
 
 def _end(directory: Path, before: set[int]) -> None:

@@ -51,6 +51,16 @@ def test_environment_of_the_head() -> None:
     }
 
 
+def test_without_a_key_no_events_are_exported() -> None:
+    environ = ray_head.environment({}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+    assert [name for name in environ if "EVENTS" in name] == []
+
+
+def test_who_sets_the_mode_of_tokens_has_it_as_set() -> None:
+    environ = ray_head.environment({"RAY_AUTH_MODE": "token"}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+    assert environ["RAY_AUTH_MODE"] == "token"
+
+
 def test_command_of_the_head() -> None:
     assert ray_head.command(WANTED, CHOSEN, TEMP_DIR)[1:] == [
         "start",
@@ -105,4 +115,5 @@ def test_file_for_drivers() -> None:
     assert text == (
         "# set -a; . THIS_FILE; set +a; then run the driver.\n"
         "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\nRAY_AUTH_MODE=disabled\n"
+        "RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265\nRAY_DASHBOARD_ADDRESS=http://127.0.0.1:8265\n"
     )
