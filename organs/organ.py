@@ -22,6 +22,7 @@ from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
 from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
+from organs.times import format_time
 from organs.tracing import skill_span
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -56,7 +57,7 @@ class Organ:
         self._rank = -1
         self._memory = AgentMemory("", spec.id, owner, ports.store, self._config)
         self._keeper: asyncio.Task[None] | None = None
-        self._started_at = datetime.now(UTC).isoformat()
+        self._started_at = format_time(datetime.now(UTC))
         self._last_task_at: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any], rank: Any) -> None:
@@ -83,7 +84,7 @@ class Organ:
         duration_s = time.monotonic() - began
         success = outcome is not None
         quality = quality_of(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
-        self._last_task_at = datetime.now(UTC).isoformat()
+        self._last_task_at = format_time(datetime.now(UTC))
         memory.record(TaskRecord(skill.name, success, quality, round(duration_s, 6), self._last_task_at))
         if outcome is None:
             return {"agent_id": memory.agent_id, "problem": problem}  # type: ignore[typeddict-item]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -20,7 +20,8 @@ from serve_app.redaction import printable, redact
 T = TypeVar("T")
 Json = Mapping[str, Any]
 
-CLUSTER, API = "cluster", "api"
+CLUSTER: Final = "cluster"
+API: Final = "api"
 _RESPONSE_WINDOW = "5m"
 _MAX_SUBJECT_CHARS = 200
 _MAX_TEXT_CHARS = 500
@@ -52,6 +53,9 @@ class _Responses(_Input):
 class _Finding(_Input):
     rule: str
     subject: str
+    subject_type: Literal["job", "kind"] | None = None
+    subject_id: str | None = None
+    session: str | None = None
     verdict: str
     sentence: str
     action: str = ""
@@ -135,6 +139,7 @@ def _failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Ga
         "See which causes come most often: GET /jobs/summary, failures_by_cause.",
         round(ratio, 6),
         config.job_failure_ratio,
+        CLUSTER,
     )
 
 
@@ -167,7 +172,8 @@ def _utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap
                 yield Gap(rule, subject)
             elif ratio > threshold:
                 sentence = f"{where} uses {ratio:.0%} of its {what}; the limit is {threshold:.0%}."
-                yield Condition(rule, subject, "warning", sentence, action, round(ratio, 6), threshold)
+                value = round(ratio, 6)
+                yield Condition(rule, subject, "warning", sentence, action, value, threshold, "node", subject)
 
 
 def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
@@ -187,6 +193,7 @@ def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
         "See whether organs queue (GET /organism/status) or nodes are full (GET /cluster/resources).",
         round(p95_s, 6),
         config.response_p95_s,
+        API,
     )
 
 
@@ -206,6 +213,9 @@ def _found(inputs: Json) -> Iterable[Condition | Gap]:
                 _SEVERITIES[finding.verdict],
                 _text(finding.sentence),
                 _text(finding.action),
+                subject_type=finding.subject_type,
+                subject_id=finding.subject_id,
+                session=finding.session,
             )
 
 
@@ -223,6 +233,8 @@ def _organs(organism: Json) -> Iterable[Condition | Gap]:
                 "critical",
                 _text(f"{organ.organ_id} does not respond: {organ.message}"),
                 f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
+                subject_type="organ",
+                subject_id=subject,
             )
         elif organ.status not in _FINE_ORGANS:
             # One that starts is not yet well, and was perhaps not responding a moment ago.

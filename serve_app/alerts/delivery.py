@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from serve_app.alerts.models import Alert, rfc3339
+from serve_app.alerts.models import Alert
 from serve_app.alerts.notifications import body_of, next_attempt, repeated
 from serve_app.alerts.settings import AlertsConfig, Webhook
 from serve_app.alerts.webhook import WebhookFailed
 from serve_app.errors import AppError
+from serve_app.times import format_exactly
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -111,7 +112,7 @@ class Delivery:
                 if again is None:
                     extra = {"action": "notification_given_up", "webhook": webhook.name, "notification": name}
                     log.error("notification given up: %s", error.detail, extra=extra)
-                await self._outbox.notification_failed(name, error.detail, rfc3339(again))
+                await self._outbox.notification_failed(name, error.detail, format_exactly(again))
                 return False
             self._unmarked.add(name)
         await self._outbox.notification_delivered(name)

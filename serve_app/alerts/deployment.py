@@ -16,7 +16,7 @@ from typing import Any
 
 from serve_app.alerts.delivery import Delivery, Post
 from serve_app.alerts.lifecycle import counts
-from serve_app.alerts.models import Event, rfc3339, view_of
+from serve_app.alerts.models import Event, view_of
 from serve_app.alerts.query import ACTIVE_STATES, PAST_STATES, AlertQuery, active_page, past_page
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import Watch
@@ -26,6 +26,7 @@ from serve_app.cluster.handles import call
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
 from serve_app.schemas.alerts import AlertPage, AlertView
+from serve_app.times import format_time
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -172,7 +173,7 @@ class Alerts:
         return self._watch.looked_at
 
     def _page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
-        return {"items": items, "next_cursor": next_cursor, "as_of": rfc3339(as_of), "degraded": self._degraded()}
+        return {"items": items, "next_cursor": next_cursor, "as_of": format_time(as_of), "degraded": self._degraded()}
 
     def _degraded(self) -> list[str]:
         watch, reasons = self._watch, list(self._missing)

@@ -101,6 +101,9 @@ def _begun(condition: Condition, now: datetime) -> Alert:
         condition.value,
         condition.threshold,
         pending_since=now,
+        subject_type=condition.subject_type,
+        subject_id=condition.subject_id,
+        session=condition.session,
     )
 
 
@@ -116,6 +119,9 @@ def _gone_on(
             action=condition.action,
             value=condition.value,
             threshold=condition.threshold,
+            subject_type=condition.subject_type,
+            subject_id=condition.subject_id,
+            session=condition.session,
             clear_since=None,
         )
         return _risen(seen, config, now)

@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from serve_app.alerts.settings import Rule
 from serve_app.schemas.alerts import AlertView
+from serve_app.times import format_exactly, format_time
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
+SubjectType = Literal["job", "kind", "node", "organ", "cluster", "api"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -23,7 +25,11 @@ _FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured."""
+    """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured.
+
+    ``subject`` is what it is about, in words; ``subject_type``, ``subject_id`` and of a job its ``session`` say the
+    same as facts. The cluster and the API have no id.
+    """
 
     rule: Rule
     subject: str
@@ -32,6 +38,9 @@ class Condition:
     action: str
     value: float | None = None
     threshold: float | None = None
+    subject_type: SubjectType | None = None
+    subject_id: str | None = None
+    session: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -42,7 +51,8 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A condition with its history. ``clear_since`` is set while the condition is gone and the alert not yet resolved;
-    ``notified`` when it was told that the alert fires.
+    ``notified`` when it was told that the alert fires. The facts of its subject are None until a condition tells them,
+    in alerts of before they were kept.
     """
 
     id: str
@@ -61,16 +71,19 @@ class Alert:
     resolved_at: datetime | None = None
     notified: bool = False
     silenced_by: str | None = None
+    subject_type: SubjectType | None = None
+    subject_id: str | None = None
+    session: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, times as RFC 3339."""
-        times = {name: rfc3339(getattr(self, name)) for name in _TIMES}
+        """All of it, as the store takes it: times to the last digit, since pages and holds are reckoned from them."""
+        times = {name: format_exactly(getattr(self, name)) for name in _TIMES}
         return {**asdict(self), "rule": self.rule.value, **times}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Alert:
         """What ``to_json`` gave; raises ``ValueError`` for a rule that this version does not know."""
-        times = {name: None if row[name] is None else datetime.fromisoformat(row[name]) for name in _TIMES}
+        times = {name: _parse_time(row[name]) for name in _TIMES}
         return cls(**{**row, "rule": Rule(row["rule"]), **times})
 
     def lasting(self) -> dict[str, Any]:
@@ -105,15 +118,18 @@ def view_of(row: Mapping[str, Any]) -> AlertView:
         "id": row["id"],
         "rule": row["rule"],
         "subject": row["subject"],
+        "subject_type": row["subject_type"],
+        "subject_id": row["subject_id"],
+        "session": row["session"],
         "severity": row["severity"],
         "state": row["state"],
         "sentence": row["sentence"],
         "action": row["action"],
         "value": row["value"],
         "threshold": row["threshold"],
-        "pending_since": row["pending_since"],
-        "firing_since": row["firing_since"],
-        "resolved_at": row["resolved_at"],
+        "pending_since": format_time(datetime.fromisoformat(row["pending_since"])),
+        "firing_since": format_time(_parse_time(row["firing_since"])),
+        "resolved_at": format_time(_parse_time(row["resolved_at"])),
         "silenced": row["silenced_by"] is not None,
         "silenced_by": row["silenced_by"],
     }
@@ -139,10 +155,5 @@ def from_microseconds(number: int) -> datetime:
     return _EPOCH + number * _MICROSECOND
 
 
-@overload
-def rfc3339(time: datetime) -> str: ...
-@overload
-def rfc3339(time: None) -> None: ...
-def rfc3339(time: datetime | None) -> str | None:
-    """A time as it leaves this part."""
-    return None if time is None else time.astimezone(UTC).isoformat()
+def _parse_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

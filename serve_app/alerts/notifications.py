@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from serve_app.alerts.models import Alert, Event, rfc3339
+from serve_app.alerts.models import Alert, Event
 from serve_app.alerts.settings import AlertsConfig, Webhook
+from serve_app.times import format_exactly, format_time
 
 Json = dict[str, Any]
 
@@ -31,14 +32,14 @@ def outbox(events: Iterable[Event], webhooks: Sequence[Webhook]) -> list[Json]:
         for webhook in webhooks:
             if event.kind == "fired" or webhook.send_resolved:
                 name = f"{event.alert.id}-{event.kind}"
-                payload = {"event": event.kind, "id": name, "at": rfc3339(event.at), "alert": event.alert.view()}
+                payload = {"event": event.kind, "id": name, "at": format_time(event.at), "alert": event.alert.view()}
                 rows.append(
                     {
                         "id": f"{name}-{webhook.name}",
                         "alert_id": event.alert.id,
                         "webhook": webhook.name,
                         "payload": payload,
-                        "created_at": rfc3339(event.at),
+                        "created_at": format_exactly(event.at),
                     }
                 )
     return rows
@@ -72,7 +73,7 @@ def _alertmanager(
     kind: Literal["fired", "resolved"], alert: Mapping[str, Any], config: AlertsConfig, now: datetime
 ) -> Json:
     """One alert of Alertmanager's API v2, ``postableAlerts``; its labels say which one it is."""
-    valid_until = rfc3339(now + timedelta(seconds=_PERIODS_VALID * config.resend_s))
+    valid_until = format_time(now + timedelta(seconds=_PERIODS_VALID * config.resend_s))
     return {
         "labels": {
             "alertname": alert["rule"],

@@ -11,6 +11,7 @@ from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history.query import Key, cursor_of, limit_of, page
+from serve_app.times import format_exactly
 
 Json = dict[str, Any]
 
@@ -47,10 +48,10 @@ class AlertQuery:
         before = None
         if self.after is not None:
             try:
-                before = [from_microseconds(self.after[0]).isoformat(), self.after[1]]
+                before = [format_exactly(from_microseconds(self.after[0])), self.after[1]]
             except OverflowError:
                 raise _invalid("cursor", "is not one that a page gave") from None
-        since = None if self.since is None else self.since.isoformat()
+        since = format_exactly(self.since)
         return {**self.filters, "since": since, "before": before, "limit": self.limit}
 
 

@@ -277,6 +277,8 @@ class JobRow:
 
     ``session`` is the life of the cluster that it belongs to, ``series`` what it is compared with: jobs of one kind, or
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
+    ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
+    rules that gave kind and outcome, each the name of its evidence.
     """
 
     id: str
@@ -304,6 +306,15 @@ class JobRow:
     series: str = ""
     owner: str | None = None
     action: str = ""
+    error_type: str | None = None
+    exit_code: int | None = None
+    kind_rule: str = ""
+    outcome_rule: str = ""
+
+    @property
+    def kind_evidence(self) -> Evidence | None:
+        """Why it is of its kind."""
+        return next((each for each in self.evidence if each.rule == self.kind_rule), None)
 
     @property
     def key(self) -> str:
@@ -321,14 +332,3 @@ class PastRuns:
     p99_s: float | None = None
     last_started_at: datetime | None = None
     last_succeeded_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong and is no single job's verdict, or that somebody should be told of."""
-
-    rule: str
-    subject: str
-    verdict: Verdict
-    sentence: str
-    action: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
-from serve_app.jobs.models import ActorFacts, DriverExit, Finding, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
+from serve_app.jobs.judging.findings import Finding
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
+from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -40,14 +42,16 @@ def row_view(row: JobRow) -> JobView:
         "kind": row.kind,
         "entrypoint": row.entrypoint,
         "status": row.status,
+        "error_type": row.error_type,
+        "exit_code": row.exit_code,
         "outcome": row.outcome.value,
         "verdict": row.verdict.value,
         "reason": row.reason,
         "rule": row.rule,
         "scheduled_by": row.scheduled_by,
         "managed_by": row.managed_by,
-        "started_at": time_view(row.started_at),
-        "ended_at": time_view(row.ended_at),
+        "started_at": format_time(row.started_at),
+        "ended_at": format_time(row.ended_at),
         "duration_s": row.duration_s,
         "node_id": row.node_id,
         "metadata": dict(row.metadata),
@@ -119,7 +123,7 @@ def timeline_view(
         judged = f"judged {each['outcome']}: {each['verdict']} ({each['rule']})"
         events.append((datetime.fromisoformat(each["at"]), judged, "history"))
     known = sorted(((at, event, source) for at, event, source in events if at is not None), key=lambda each: each[0])
-    return [{"at": time_view(at), "event": event, "source": source} for at, event, source in known]
+    return [{"at": format_time(at), "event": event, "source": source} for at, event, source in known]
 
 
 def past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> list[TimelineEvent]:
@@ -193,8 +197,8 @@ def node_view(node: NodeFacts) -> NodeView:
         "is_head": node.is_head,
         "state": node.state,
         "message": node.message,
-        "started_at": time_view(node.started_at),
-        "ended_at": time_view(node.ended_at),
+        "started_at": format_time(node.started_at),
+        "ended_at": format_time(node.ended_at),
         "resources": dict(node.resources),
         "labels": dict(node.labels),
     }
@@ -224,6 +228,9 @@ def finding_view(finding: Finding) -> FindingView:
     return {
         "rule": finding.rule,
         "subject": finding.subject,
+        "subject_type": finding.subject_type,
+        "subject_id": finding.subject_id,
+        "session": finding.session,
         "verdict": finding.verdict.value,
         "sentence": finding.sentence,
         "action": finding.action,
@@ -239,12 +246,3 @@ def counts_view(rows: Iterable[JobRow]) -> JobCounts:
         "by_outcome": dict(Counter(row.outcome.value for row in every)),
         "by_verdict": dict(Counter(row.verdict.value for row in every)),
     }
-
-
-@overload
-def time_view(time: datetime) -> str: ...
-@overload
-def time_view(time: None) -> None: ...
-def time_view(time: datetime | None) -> str | None:
-    """RFC 3339, UTC, to the millisecond."""
-    return None if time is None else time.isoformat(timespec="milliseconds")

@@ -12,9 +12,9 @@ from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, contracts_with
-from serve_app.jobs.judging.findings import findings_of, unknown_rules
+from serve_app.jobs.judging.findings import Finding, findings_of, unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import Finding, JobRow, Outcome, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Outcome, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.look import Looker
 from serve_app.jobs.reading.observed import not_found
@@ -22,9 +22,9 @@ from serve_app.jobs.reading.poll import Latest, Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
 from serve_app.schemas.cluster import PushedEvents
+from serve_app.times import format_time
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
@@ -161,7 +161,7 @@ class Watch:
     def events(self) -> PushedEvents:
         """When Ray last pushed events, and how many were not understood."""
         pushed = self._looker.pushed
-        return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}
+        return {"last_at": format_time(pushed.latest_at), "not_understood": pushed.not_understood}
 
     def past_of(self, series: str) -> PastRuns | None:
         """What is known of earlier runs of a series; None without a history."""

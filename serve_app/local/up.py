@@ -23,6 +23,7 @@ from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
 from serve_app.local.progress import Progress, reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
+from serve_app.times import format_time
 
 FIRST_STEP = 3
 DEPLOY_TIMEOUT_S = 90.0
@@ -160,7 +161,7 @@ class _Up:
     def _new_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
         wanted = self.wanted
         return state.UpState(
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            started_at=format_time(datetime.now(UTC)),
             http_port=wanted.http_port if temp_dir else observed.serve_port or wanted.http_port,
             dashboard_port=wanted.dashboard_port, ray_port=wanted.ray_port, temp_dir=temp_dir,
             serve_ran_before=observed.serve_port is not None and temp_dir is None,

@@ -7,7 +7,7 @@ bounds of each series are those of ``series``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from serve_app.errors import InvalidInput
@@ -17,6 +17,7 @@ from serve_app.metrics.series import KEPT_FOR_S, NOW_S, WINDOWS, Key, SeriesStor
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
 from serve_app.schemas.alerts import NodeRatios
 from serve_app.schemas.summary import NodeUtilisation, ResponseQuantiles, ResponsesView, UtilisationView
+from serve_app.times import format_time
 
 MOST_NODES = 200
 MOST_REPLICAS = 200
@@ -180,7 +181,7 @@ class Meters:
         now_s = now.timestamp()
         cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
         return {
-            "as_of": _rfc3339(self._nodes_at),
+            "as_of": format_time(self._nodes_at),
             "reason": self._reason(now),
             "cpu_ratio": cluster["cpu_ratio"],
             "memory_ratio": cluster["memory_ratio"],
@@ -241,10 +242,6 @@ def _length_of(window: str) -> int:
     if length_s is None:
         raise InvalidInput(f"window must be one of {', '.join(WINDOWS)}.")
     return length_s
-
-
-def _rfc3339(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _quantiles(histogram: Histogram) -> ResponseQuantiles:

@@ -26,6 +26,7 @@ from serve_app.organism.reconcile import KIND, Initialization, decide, generatio
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
+from serve_app.times import format_time
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -81,7 +82,7 @@ class OrganismManager:
         return {
             "organs": list(seen.organs),
             "initialization": _public(self._initialization),
-            "as_of": seen.taken_at.isoformat(),
+            "as_of": format_time(seen.taken_at),
         }
 
     async def initialize(self, force: bool) -> InitializeDone:

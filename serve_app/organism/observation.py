@@ -17,6 +17,7 @@ from serve_app.organism.reconcile import organ_view
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
+from serve_app.times import format_time
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) ->
 
 async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> ProbeView:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
-    at, began = datetime.now(UTC).isoformat(), time.monotonic()
+    at, began = format_time(datetime.now(UTC)), time.monotonic()
     try:
         answer = await call(spec.id, handle.ping, timeout_s=timeout_s)
     except AppError as error:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from organs.models import AgentStatus, OrganSpec
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.organism import OrganView, ProbeView
+from serve_app.times import format_time
 
 KIND = "coa-initialization"
 ACTIVE = ("PENDING", "RUNNING")
@@ -147,8 +148,8 @@ def missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None)
 def _of(submission: Submission) -> dict[str, Any]:
     return {
         "submission_id": submission.submission_id,
-        "started_at": submission.started_at.isoformat() if submission.started_at else None,
-        "ended_at": submission.ended_at.isoformat() if submission.ended_at else None,
+        "started_at": format_time(submission.started_at),
+        "ended_at": format_time(submission.ended_at),
     }
 
 

@@ -11,6 +11,7 @@ from serve_app.readiness import Part
 from serve_app.report.causes import cause_from
 from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
 from serve_app.report.words import number
+from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -106,7 +107,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         more["jobs"] = int(total) - len(rows)
     return Report(
         verdict=found[0].verdict if found else "OK",
-        as_of=now.isoformat(timespec="seconds"),
+        as_of=format_time(now),
         window=window,
         findings=tuple(_first(found, MAX_FINDINGS, "findings", more)),
         cluster=said["resources"],

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from serve_app.jobs.diagnosis.words.json import brief
 from serve_app.jobs.judging.expectations import NOTHING, expectation_of
@@ -84,13 +84,18 @@ def findings_of(
     return [each.finding for each in sorted(_together(worth), key=_what_first)]
 
 
+# What a trouble is about: a type, of a job its session, and a name; the same whoever tells of it.
+_About: TypeAlias = tuple[str, str, str]
+_NOTHING: _About = ("", "", "")
+
+
 @dataclass(frozen=True)
 class _Trouble:
-    """A finding before it is told: ``name`` tells it from others, ``noun`` is for several, None if it stays alone."""
+    """A finding before it is told. ``noun`` is for several alike, None if it stays alone."""
 
     finding: Finding
     group: int
-    name: str
+    about: _About = _NOTHING
     noun: str | None = None
     rule: str = ""
 
@@ -105,7 +110,7 @@ def _alert(alert: Mapping[str, Any]) -> _Trouble:
         _text(alert.get("firing_since")),
     )
     group = _FIRING if severity == "critical" else _JOBS if rule in _OF_THE_ROW else _CLUSTER
-    return _Trouble(finding, group, _name(finding.subject), f"alerts {rule}", rule)
+    return _Trouble(finding, group, _about(alert), f"alerts {rule}", rule)
 
 
 def _judged(judged: Mapping[str, Any]) -> _Trouble:
@@ -117,7 +122,7 @@ def _judged(judged: Mapping[str, Any]) -> _Trouble:
         str(judged.get("action")),
     )
     group = _JOBS if rule in _OF_THE_ROW else _CLUSTER
-    return _Trouble(finding, group, _name(finding.subject), f"findings {rule}", rule)
+    return _Trouble(finding, group, _about(judged), f"findings {rule}", rule)
 
 
 def _organ(organ: Mapping[str, Any]) -> _Trouble:
@@ -126,21 +131,21 @@ def _organ(organ: Mapping[str, Any]) -> _Trouble:
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
     cause = cause_of(brief({"diagnosis": organ.get("diagnosis")}))
     finding = Finding(verdict, name, str(organ.get("message")), _advised(cause, action), cause=cause)
-    return _Trouble(finding, _CLUSTER, name)
+    return _Trouble(finding, _CLUSTER, ("organ", "", name))
 
 
 def _initialization(now: Mapping[str, Any]) -> _Trouble:
     verdict = _INITIALIZATION_VERDICTS.get(str(now.get("state")), "UNKNOWN")
     action = "Mend the cause, then POST /organism/initialize."
     at = _text(now.get("ended_at") or now.get("started_at"))
-    return _Trouble(Finding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER, "")
+    return _Trouble(Finding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER)
 
 
 def _node(node: Mapping[str, Any]) -> _Trouble:
     name = str(node.get("node_id"))
     action = "If it should be there, start it again."
     finding = Finding("WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _text(node.get("ended_at")))
-    return _Trouble(finding, _CLUSTER, name, "nodes")
+    return _Trouble(finding, _CLUSTER, ("node", "", name), "nodes")
 
 
 def key_of(row: Mapping[str, Any]) -> str:
@@ -165,7 +170,8 @@ def _job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
         cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
-    return _Trouble(finding, _JOBS, name, f"{row.get('kind')} jobs", rule)
+    about = ("job", str(row.get("session") or ""), name)
+    return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
 
 
 def _advised(cause: Cause | None, action: str) -> str:
@@ -175,25 +181,25 @@ def _advised(cause: Cause | None, action: str) -> str:
 
 def _older(verdict: str, count: int) -> _Trouble:
     sentence = f"{count} with the verdict {verdict} are older than those in this report."
-    return _Trouble(Finding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS, "")
+    return _Trouble(Finding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS)
 
 
 def _not_seen(reason: str) -> _Trouble:
     action = "Look at the Ray dashboard; ask again in a minute."
-    return _Trouble(Finding("UNKNOWN", "observation", reason, action), _NOT_SEEN, "")
+    return _Trouble(Finding("UNKNOWN", "observation", reason, action), _NOT_SEEN)
 
 
 def _not_said_by(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
     """What the judge found and no alert says."""
-    said = {(each.rule, each.name) for each in firing}
-    return [each for each in judged if (each.rule, each.name) not in said]
+    said = {(each.rule, each.about) for each in firing}
+    return [each for each in judged if (each.rule, each.about) not in said]
 
 
 def _with_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
-        same = (each.name == row.name and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
+        same = (each.about == row.about and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
         place = next((place for place, it_is in enumerate(same) if it_is), None)
         if place is None:
             whole.append(row)
@@ -220,7 +226,7 @@ def _one_for(many: Sequence[_Trouble]) -> _Trouble:
         first.finding,
         subject=f"{len(many)} {first.noun}",
         count=len(many),
-        examples=tuple(each.name for each in many[:MAX_EXAMPLES]),
+        examples=tuple(name for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
     )
     return replace(first, finding=finding)
 
@@ -246,9 +252,11 @@ def _verdict(word: Any) -> str:
     return str(word) if word in ORDER else "UNKNOWN"
 
 
-def _name(subject: str) -> str:
-    """What names the same thing in rows: they have bare ids."""
-    return subject.removeprefix("job ").removeprefix("organ ").removeprefix("node ")
+def _about(told: Mapping[str, Any]) -> _About:
+    """The subject of an alert or of a finding of the judge; one that is not told as facts is known by its words."""
+    subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
+    name = told.get("subject") if subject_id is None else subject_id
+    return str(subject_type or ""), str(session or ""), str(name)
 
 
 def _text(value: Any) -> str | None:

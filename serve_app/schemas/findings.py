@@ -6,8 +6,10 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from organs.fields import closed, describe
+from organs.fields import allow_words, closed, describe
 from serve_app.schemas.common import ObservedAnswer, VerdictWord
+
+SubjectWord = Annotated[str, allow_words("job", "kind")]
 
 
 @closed
@@ -16,6 +18,11 @@ class FindingView(TypedDict):
 
     rule: Annotated[str, describe("The rule that found it.", "stuck-job")]
     subject: Annotated[str, describe("What it is about: a job or a kind.", "job nightly-report-1")]
+    subject_type: Annotated[SubjectWord, describe("The kind of subject.", "job")]
+    subject_id: Annotated[str, describe("The id of the job, or the name of the kind.", "nightly-report-1")]
+    session: Annotated[
+        str | None, describe("The life of the cluster that the job belongs to.", "session_2026-01-31_11-58-02_1_7")
+    ]
     verdict: Annotated[VerdictWord, describe("How bad it is.", "WARN")]
     sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]
     action: Annotated[str, describe("What to do.", "See GET /jobs/nightly-report-1; stop it, or declare more time.")]

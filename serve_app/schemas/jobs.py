@@ -25,6 +25,12 @@ class JobView(TypedDict):
     kind: Annotated[str, describe("What the job is for; says what is normal for it.", "user")]
     entrypoint: Annotated[str, describe("Its command, redacted.", "python -m reports.nightly")]
     status: Annotated[str, describe("Ray's word for it.", "SUCCEEDED")]
+    error_type: Annotated[
+        str | None, describe("Ray's word for how a submission failed.", "JOB_ENTRYPOINT_COMMAND_ERROR")
+    ]
+    exit_code: Annotated[
+        int | None, describe("That of a submission's command; negative: the signal.", 1, unit="exit code")
+    ]
     outcome: Annotated[OutcomeWord, describe("What really happened, as far as it is proven.", "succeeded")]
     verdict: Annotated[VerdictWord, describe("Whether that is what was expected.", "OK")]
     reason: Annotated[str, describe("The verdict in a sentence.", "It succeeded.")]
@@ -147,8 +153,6 @@ class JobAnswer(JobView, ObservedAnswer):
     evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]
     driver: Annotated[DriverView | None, describe("Its driver; null of an earlier session.")]
     message: Annotated[str | None, describe("Ray's sentence about it, redacted.", "Job finished successfully.")]
-    error_type: Annotated[str | None, describe("Ray's word for how it failed.", "JOB_ENTRYPOINT_COMMAND_ERROR")]
-    exit_code: Annotated[int | None, describe("Of its command; negative: the signal.", 1, unit="exit code")]
     timeline: Annotated[list[TimelineEvent], describe("What is known to have happened, oldest first.")]
     actors: Annotated[ActorsOfJob | None, describe("Its actors; null: `actors_reason` says why.")]
     actors_reason: Annotated[str | None, describe("Why its actors are not here.", "Ray did not answer in time.")]

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.store.bounds import checked_limit, checked_name, encoded
 from serve_app.store.dialect import insert
-from serve_app.store.tables import agents, rfc3339
+from serve_app.store.tables import agents
+from serve_app.times import format_time
 
 MAX_STATE_BYTES = 65_536
 
@@ -53,4 +54,4 @@ async def listed(connection: AsyncConnection, organ_id: str | None, limit: int) 
     if organ_id is not None:
         statement = statement.where(agents.c.organ_id == checked_name("organ_id", organ_id))
     rows = (await connection.execute(statement)).mappings()
-    return [{**row, "updated_at": rfc3339(row["updated_at"])} for row in rows]
+    return [{**row, "updated_at": format_time(row["updated_at"])} for row in rows]

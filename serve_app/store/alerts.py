@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import checked_limit, checked_name, encoded, readable
+from serve_app.store.bounds import MAX_NAME_CHARS, checked_limit, checked_name, encoded, readable
 from serve_app.store.dialect import insert
-from serve_app.store.tables import alerts, notifications, rfc3339
+from serve_app.store.tables import alerts, notifications
+from serve_app.times import format_exactly
 
 MAX_ALERTS = 500
 MAX_NOTIFICATIONS = 20_000
@@ -26,6 +27,8 @@ _NAMES = ("id", "fingerprint", "rule", "subject", "severity", "state")
 _TEXTS = ("sentence", "action", "silenced_by")
 _TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
 _PLAIN = ("value", "threshold", "notified")
+# Facts of the subject; None in what was written before there were any.
+_FACTS = ("subject_type", "subject_id", "session")
 
 
 async def active(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -46,7 +49,8 @@ async def apply(
         raise InvalidInput(f"at most {MAX_ALERTS} alerts and {MAX_NOTIFICATIONS} notifications are written at once.")
     if changed:
         statement = insert(connection, alerts)
-        values = {name: statement.excluded[name] for name in (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN) if name != "id"}
+        names = (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN, *_FACTS)
+        values = {name: statement.excluded[name] for name in names if name != "id"}
         upsert = statement.on_conflict_do_update(index_elements=["id"], set_=values)
         await connection.execute(upsert, [_alert_values(alert) for alert in _in_order(changed)])
     if dropped:
@@ -77,7 +81,7 @@ async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: i
             "id": row["id"],
             "alert_id": row["alert_id"],
             "payload": json.loads(row["payload"]),
-            "created_at": rfc3339(row["created_at"]),
+            "created_at": format_exactly(row["created_at"]),
             "attempts": row["attempts"],
         }
         for row in (await connection.execute(statement)).mappings()
@@ -157,6 +161,7 @@ def _alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
         **{name: None if alert[name] is None else readable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
         **{name: _time(alert[name]) for name in _TIMES},
         **{name: alert[name] for name in _PLAIN},
+        **{name: None if alert.get(name) is None else readable(alert[name], MAX_NAME_CHARS) for name in _FACTS},
     }
 
 
@@ -173,7 +178,7 @@ def _notification_values(row: Mapping[str, Any], now: datetime) -> dict[str, Any
 
 
 def _alert(row: RowMapping) -> dict[str, Any]:
-    return {**row, **{name: None if row[name] is None else rfc3339(row[name]) for name in _TIMES}}
+    return {**row, **{name: format_exactly(row[name]) for name in _TIMES}}
 
 
 def _time(text: str | None) -> datetime | None:

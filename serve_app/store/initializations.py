@@ -15,7 +15,7 @@ from serve_app.store.bounds import checked_name, encoded, readable
 from serve_app.store.dialect import insert
 from serve_app.store.tables import initialization_steps as steps
 from serve_app.store.tables import initializations as runs
-from serve_app.store.tables import rfc3339
+from serve_app.times import format_time
 
 MAX_STEP_BYTES = 65_536
 MAX_SENTENCE_CHARS = 4_000
@@ -117,8 +117,8 @@ async def latest(connection: AsyncConnection, config_hash: str | None) -> dict[s
         "config_hash": run["config_hash"],
         "state": run["state"],
         "sentence": run["sentence"],
-        "started_at": rfc3339(run["started_at"]),
-        "ended_at": rfc3339(run["ended_at"]) if run["ended_at"] else None,
+        "started_at": format_time(run["started_at"]),
+        "ended_at": format_time(run["ended_at"]),
         "steps": await _steps(connection, run["config_hash"]),
     }
 
@@ -160,7 +160,7 @@ async def _steps(connection: AsyncConnection, config_hash: str) -> dict[str, Any
             "submission_id": row["submission_id"],
             "agent_ids": json.loads(row["agent_ids"]),
             "self_test": json.loads(row["self_test"]),
-            "done_at": rfc3339(row["done_at"]),
+            "done_at": format_time(row["done_at"]),
         }
         for row in rows
     }

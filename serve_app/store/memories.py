@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import checked_limit, checked_name, checked_text, encoded
 from serve_app.store.dialect import contains, insert
-from serve_app.store.tables import memories, rfc3339
+from serve_app.store.tables import memories
+from serve_app.times import format_time
 
 MAX_VALUE_BYTES = 262_144
 MAX_QUERY_CHARS = 1_000
@@ -55,7 +56,7 @@ async def put(
         .returning(memories.c.revision)
     )
     revision = await connection.scalar(statement)
-    return {"key": key, "created": revision == 1, "updated_at": rfc3339(now)}
+    return {"key": key, "created": revision == 1, "updated_at": format_time(now)}
 
 
 async def get(connection: AsyncConnection, key: str) -> dict[str, Any] | None:
@@ -134,6 +135,6 @@ def _memory(row: RowMapping) -> dict[str, Any]:
         **row,
         "value": json.loads(row["value"]),
         "tags": row["tags"].strip(_TAG_END).split(_TAG_END) if row["tags"] else [],
-        "created_at": rfc3339(row["created_at"]),
-        "updated_at": rfc3339(row["updated_at"]),
+        "created_at": format_time(row["created_at"]),
+        "updated_at": format_time(row["updated_at"]),
     }

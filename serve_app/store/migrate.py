@@ -22,7 +22,7 @@ from serve_app.store.errors import StoreTooNew, StoreUnavailable, translated
 
 # Any number that no other user of the same PostgreSQL database takes for its own advisory lock.
 _LOCK = 0x5EED_C08E
-_TIMEOUT_S = 90.0
+_TIMEOUT_S = 300.0
 # Changing a long table takes longer than any question may.
 _STATEMENT_TIMEOUT_S = 60.0
 _LOCK_PAUSE_S = 0.05

@@ -118,6 +118,10 @@ alerts = Table(
     Column("fingerprint", name_type(), nullable=False),
     Column("rule", name_type(), nullable=False),
     Column("subject", name_type(), nullable=False),
+    # The same as facts, by which it is joined: what it is about, its name, and of a job the session it belongs to.
+    Column("subject_type", name_type(), nullable=True),
+    Column("subject_id", name_type(), nullable=True),
+    Column("session", name_type(), nullable=True),
     Column("severity", name_type(), nullable=False),
     Column("state", name_type(), nullable=False, index=True),
     Column("sentence", Text, nullable=False),
@@ -190,6 +194,9 @@ jobs = Table(
     Column("name", name_type(), nullable=False),
     Column("ended_us", BigInteger, nullable=True),
     Column("duration_s", Float, nullable=True),
+    # What Ray said of the end of a submission; None where it said nothing, or nobody had kept it.
+    Column("error_type", name_type(), nullable=True),
+    Column("exit_code", BigInteger, nullable=True),
     Column("content", Text, nullable=False),
     Column("searchable", Text, nullable=False),
     Column("log_excerpt", Text, nullable=True),
@@ -231,8 +238,3 @@ samples = Table(
     Column("starts_at", UtcTime, primary_key=True, index=True),
     Column("payload", Text, nullable=False),
 )
-
-
-def rfc3339(time: datetime) -> str:
-    """A time as it leaves the store: RFC 3339, UTC."""
-    return time.astimezone(UTC).isoformat()

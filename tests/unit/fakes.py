@@ -18,7 +18,7 @@ from serve_app.env import Env
 from serve_app.errors import AppError, NotFound
 from serve_app.settings import AppArgs, IngressConfig
 
-AS_OF = "2026-01-01T12:00:00+00:00"
+AS_OF = "2026-01-01T12:00:00.000+00:00"
 READER, EXECUTOR, OPERATOR = "reader-token-0123456789", "executor-token-012345", "operator-token-012345"
 ARGS = AppArgs.model_validate(
     {"organs": [{"id": "cognitive_organ_1", "type": "Cognitive"}, {"id": "utility_organ_1", "type": "Utility"}]}

@@ -16,6 +16,7 @@ from serve_app.schemas.hierarchy import HierarchyAnswer, LifecycleAnswer
 from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
 from serve_app.schemas.summary import JobsSummaryAnswer
 from serve_app.strict import StrictModel
+from serve_app.times import format_exactly
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
@@ -126,5 +127,7 @@ async def get_job(id: str, deps: FromDeps) -> Response:
 
 def _plain(query: JobsQuery) -> dict[str, str | int]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
+        name: format_exactly(value) if isinstance(value, datetime) else value
+        for name, value in query
+        if value is not None
     }

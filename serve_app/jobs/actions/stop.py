@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.reading.rows import ENDED, driver_exits
-from serve_app.jobs.views import time_view
 from serve_app.schemas.changes import StopAnswer, StopStep
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -111,7 +111,7 @@ class Stop:
 
     def _note(self, what: str) -> None:
         if not self.steps or self.steps[-1]["what"] != what:
-            self.steps.append({"at": time_view(self.now()), "what": what})
+            self.steps.append({"at": format_time(self.now()), "what": what})
 
     def _sentence(self, already: bool) -> str:
         if self._over:

@@ -22,6 +22,7 @@ from serve_app.schemas.cluster import (
     RayStatusAnswer,
     ResourcesAnswer,
 )
+from serve_app.times import format_time
 
 _MAX_NODES = 500
 _ACTOR_FILTERS = ("state", "job_id", "class_name")
@@ -63,7 +64,7 @@ class ClusterAnswers:
                 "session": self._here.session,
             },
             "events": self._watch.events,
-            "as_of": views.time_view(seen.snapshot.taken_at),
+            "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }
 
@@ -72,7 +73,7 @@ class ClusterAnswers:
         resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
-        return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
+        return {"total": total, "available": available, "used": used, "as_of": format_time(self._now())}
 
     async def nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""

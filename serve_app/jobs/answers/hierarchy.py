@@ -159,10 +159,11 @@ def _deployments(branch: Branch, app: ApplicationFacts, parts: frozenset[str], o
 
 def _place(row: JobRow) -> tuple[str, str]:
     """Below which branch a job hangs, and why."""
+    why = row.kind_evidence
     if row.kind in (CLUSTER_INITIALIZATION, INTERNAL):
-        return "head", row.evidence[0].fact if row.evidence else "node table"
-    if row.kind == APPLICATION_SERVER and row.evidence and row.evidence[0].rule == BY_SERVE:
-        return "serve", f"{row.evidence[0].source}: {row.evidence[0].fact}"
+        return "head", "node table" if why is None else why.fact
+    if row.kind == APPLICATION_SERVER and why is not None and why.rule == BY_SERVE:
+        return "serve", f"{why.source}: {why.fact}"
     if row.metadata.get("seedcore.scheduled_by") == "OrganismManager":
         return "manager", f"metadata: seedcore.scheduled_by = OrganismManager, {KIND_KEY} = {row.kind}"
     if row.type is JobType.SUBMISSION:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
 from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
-from serve_app.jobs.views import time_view
 from serve_app.schemas.hierarchy import LifecycleStep
+from serve_app.times import format_time
 
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"
 # One that is ill now was deployed all the same; of any other status it is not there.
@@ -66,7 +66,7 @@ def _server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
     title, source = "The job that serves started", "worker table"
     servers = [row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is Outcome.RUNNING]
     # Other web servers may run beside Ray Serve.
-    row = next((row for row in servers if row.evidence and row.evidence[0].rule == BY_SERVE), None)
+    row = next((row for row in servers if row.kind_rule == BY_SERVE), None)
     row = row or next(iter(servers), None)
     if row is None:
         # A job that serves is known by its actors, and mostly hidden from the list.
@@ -124,8 +124,8 @@ def _view(step: _Step, began: datetime | None) -> LifecycleStep:
     return {
         "step": step.step,
         "title": step.title,
-        "at": time_view(step.at),
-        "ended_at": time_view(step.ended_at),
+        "at": format_time(step.at),
+        "ended_at": format_time(step.ended_at),
         "duration_s": None if took is None else round(took, 3),
         "after_s": None if after is None else round(after, 3),
         "source": step.source,

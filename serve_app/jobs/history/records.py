@@ -6,6 +6,7 @@ from typing import Any
 
 from serve_app.jobs import views
 from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.judging.outcome import SUBMISSION_FAILED
 from serve_app.jobs.models import JobRow, Outcome
 
 _SEARCHED_CHARS = 8_000
@@ -28,6 +29,8 @@ def record_of(row: JobRow) -> dict[str, Any]:
         "rule": row.rule,
         "reason": row.reason,
         "duration_s": row.duration_s,
+        "error_type": row.error_type,
+        "exit_code": row.exit_code,
         "content": {"row": views.row_view(row), "evidence": views.evidence_view(row)},
         "series": row.series or row.kind,
         "cause": cause_of(row),
@@ -40,14 +43,13 @@ def record_of(row: JobRow) -> dict[str, Any]:
 
 def cause_of(row: JobRow) -> str | None:
     """Why it failed, in a word that can be counted: the rule of its outcome, with what tells exits apart."""
-    if row.outcome not in _FAILED or len(row.evidence) < 2:
+    if row.outcome not in _FAILED:
         return None
-    proof = row.evidence[1]
-    if proof.rule != "submission-failed":
-        return proof.rule
-    _, _, told = proof.fact.partition("FAILED, ")
-    error_type, _, exit_code = told.partition(", ")
-    return exit_code if exit_code.startswith("exit code") else error_type.lower().replace("_", "-") or proof.rule
+    if row.outcome_rule != SUBMISSION_FAILED:
+        return row.outcome_rule or None
+    if row.exit_code is not None:
+        return f"exit code {row.exit_code}"
+    return "no error type" if not row.error_type else row.error_type.lower().replace("_", "-")
 
 
 def searched(row: JobRow) -> list[str]:

@@ -17,7 +17,7 @@ from serve_app.jobs.judging.kinds import (
     kind_of,
     owned_by_job,
 )
-from serve_app.jobs.judging.outcome import Conclusion, outcome_of
+from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, outcome_of
 from serve_app.jobs.judging.pending import starved, why_waiting
 from serve_app.jobs.judging.verdicts import Case
 from serve_app.jobs.models import (
@@ -163,8 +163,9 @@ class CaseMaker:
         return self._of_node(job, WORKER_NODE, outcome, fact, "a worker node; it is not a Ray job")
 
     def _of_node(self, job: JobFacts, kind: str, outcome: Outcome, fact: str, why: str) -> Judged:
+        rule = "node-table"
         conclusion = Conclusion(
-            outcome, (Evidence("node-table", "node table", fact),), f"The node table says that {fact.rstrip('.')}."
+            outcome, (Evidence(rule, "node table", fact),), f"The node table says that {fact.rstrip('.')}.", rule
         )
         made_of = (job, outcome, self.contracts)
         before = self.before.get(job.id)
@@ -208,19 +209,21 @@ def _stays(judged: Judged) -> bool:
 
 def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> bool:
     """Ray closes a job's row up to some seconds before its driver's, which is the one that tells how it ended."""
-    if conclusion.evidence[-1].rule != "worker-row-missing" or job.ended_at is None:
+    if conclusion.rule != ROW_MISSING or job.ended_at is None:
         return False
     return now - job.ended_at < _SETTLING
 
 
 def _ending(conclusion: Conclusion) -> Conclusion:
-    return Conclusion(Outcome.RUNNING, conclusion.evidence, "It has just ended; how is not recorded yet.")
+    sentence = "It has just ended; how is not recorded yet."
+    return Conclusion(Outcome.RUNNING, conclusion.evidence, sentence, conclusion.rule)
 
 
 def _serves_on(conclusion: Conclusion) -> Conclusion:
     """Serve's actors are detached: they outlive the driver that made them."""
-    evidence = Evidence("serve-outlives-driver", "actor table", "actors of Ray Serve that it owns are alive")
-    return Conclusion(Outcome.RUNNING, (evidence, *conclusion.evidence), "Its driver ended; what it serves goes on.")
+    rule, sentence = "serve-outlives-driver", "Its driver ended; what it serves goes on."
+    evidence = Evidence(rule, "actor table", "actors of Ray Serve that it owns are alive")
+    return Conclusion(Outcome.RUNNING, (evidence, *conclusion.evidence), sentence, rule)
 
 
 def _serve_problem(serve: Section[ServeFacts]) -> str | None:

@@ -30,7 +30,10 @@ DEADLINE_KEY = "seedcore.deadline_s"
 OWNER_KEY = "seedcore.owner"
 SCHEDULED_BY_KEY = "seedcore.scheduled_by"
 MANAGED_BY_KEY = "seedcore.managed_by"
+LIMIT_KEY = "seedcore.limit_s"
 _LONGEST_S = 366 * 86_400.0
+# As much as ``ManagerConfig.initialization_timeout_s`` may be; a test compares them.
+LONGEST_INITIALIZATION_S = 3_600.0
 
 NOTHING = "Nothing to do."
 _READ_THE_LOG = "Read its log, mend the cause, run it again."
@@ -45,11 +48,19 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledLimit:
+    """Where the scheduler of a kind tells how long it has given a job: the metadata's key, and the most in seconds."""
+
+    key: str
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """What is expected of a kind of job. ``must_end`` None: not known, so neither running nor ending is wrong.
 
-    ``limit_s``: longer is late; ``deadline_s``: longer is wrong; ``every_s``: a success is due at least this often;
-    ``allowed_failures``: so many in a row are no reason to act.
+    ``limit_s``: longer is late, unless ``scheduled_limit`` tells otherwise of a job; ``deadline_s``: longer is wrong;
+    ``every_s``: a success is due at least this often; ``allowed_failures``: so many in a row are no reason to act.
     """
 
     kind: str
@@ -64,6 +75,7 @@ class Expectation:
     every_s: float | None = None
     allowed_failures: int = 0
     owner: str | None = None
+    scheduled_limit: ScheduledLimit | None = None
 
 
 EXPECTATIONS: Mapping[str, Expectation] = {
@@ -117,6 +129,8 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 Outcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
                 Outcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
             },
+            # No other kind may tell its limit so: the API takes this key, and this kind, from nobody.
+            scheduled_limit=ScheduledLimit(LIMIT_KEY, LONGEST_INITIALIZATION_S),
         ),
         Expectation(
             WORKER_NODE,
@@ -259,8 +273,12 @@ def expectation_of(kind: str) -> Expectation:
 
 
 def limit_of(job: JobFacts, expectation: Expectation) -> float | None:
-    """Seconds after which a running job is late: what its metadata declares, else what its kind has."""
-    return _declared_s(job, EXPECTED_DURATION_KEY) or expectation.limit_s
+    """Seconds after which a running job is late: what its metadata declares, else what whoever scheduled it gave it,
+    else what its kind has.
+    """
+    declared, scheduled = _declared_s(job, EXPECTED_DURATION_KEY), expectation.scheduled_limit
+    given = None if scheduled is None else _declared_s(job, scheduled.key, scheduled.longest_s)
+    return declared or given or expectation.limit_s
 
 
 def deadline_of(job: JobFacts, expectation: Expectation) -> float | None:
@@ -300,15 +318,16 @@ def _changed(known: Expectation, spec: KindSpec) -> Expectation:
     texts = {"purpose": spec.purpose, "scheduled_by": spec.scheduled_by, "managed_by": spec.managed_by}
     given |= {name: text for name, text in texts.items() if text is not None}
     if "expected_duration_s" in spec.model_fields_set:
-        given["limit_s"] = spec.expected_duration_s
+        # A team that says how long such jobs may take means each of them.
+        given |= {"limit_s": spec.expected_duration_s, "scheduled_limit": None}
     if "every_h" in spec.model_fields_set:
         given["every_s"] = None if spec.every_h is None else spec.every_h * 3600
     return replace(known, **given)
 
 
-def _declared_s(job: JobFacts, key: str) -> float | None:
+def _declared_s(job: JobFacts, key: str, longest_s: float = _LONGEST_S) -> float | None:
     try:
         declared = float(job.metadata.get(key, ""))
     except ValueError:
         return None
-    return declared if 0 < declared <= _LONGEST_S else None
+    return declared if 0 < declared <= longest_s else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
-from serve_app.jobs.models import ActorFacts, Finding, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 MAX_FINDINGS = 200
@@ -18,6 +20,27 @@ _WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong and is no single job's verdict, or that somebody should be told of.
+
+    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
+    """
+
+    rule: str
+    subject_type: Literal["job", "kind"]
+    subject_id: str
+    verdict: Verdict
+    sentence: str
+    action: str
+    session: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return f"{self.subject_type} {self.subject_id}"
 
 
 def findings_of(
@@ -44,11 +67,15 @@ def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
         owner = f" Tell {row.owner}." if row.owner else ""
         if row.rule in _WAITING_RULES:
             action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
-            yield Finding(STUCK, f"job {row.id}", row.verdict, row.reason, action)
+            yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
             action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
-            yield Finding(rule, f"job {row.id}", row.verdict, row.reason, action)
+            yield _on_job(rule, row, row.verdict, row.reason, action)
+
+
+def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:
+    return Finding(rule, "job", row.id, verdict, sentence, action, row.session or None)
 
 
 def _missing(
@@ -73,7 +100,8 @@ def _missing(
         owner = f" Tell {expectation.owner}." if expectation.owner else ""
         yield Finding(
             MISSING,
-            f"kind {kind}",
+            "kind",
+            kind,
             Verdict.BAD,
             f"No job of this kind {what} {hours:.1f} h{'' if last else ' ago'}; "
             f"one is expected every {expectation.every_s / 3600:g} h.",
@@ -97,9 +125,9 @@ def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Ite
     for row, actors in left.values():
         names = ", ".join(sorted(actor.name or actor.class_name for actor in actors)[:_NAMES_SHOWN])
         more = "" if len(actors) <= _NAMES_SHOWN else f" and {len(actors) - _NAMES_SHOWN} more"
-        yield Finding(
+        yield _on_job(
             LEFTOVER,
-            f"job {row.id}",
+            row,
             Verdict.WARN,
             f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
             "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given.",

@@ -122,4 +122,8 @@ def _row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         series=series_of(job, case.kind),
         owner=owner_of(job, case.expectation),
         action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
+        error_type=job.error_type,
+        exit_code=job.exit_code,
+        kind_rule=kind_evidence.rule,
+        outcome_rule=conclusion.rule,
     )

@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Outcome, Section, Unknown
 
+# The two rules that others ask for by name.
+SUBMISSION_FAILED = "submission-failed"
+ROW_MISSING = "worker-row-missing"
+
 # A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
 _NODE_DEATH_WINDOW = timedelta(seconds=90)
 # Ray puts this before the entrypoint of a prompt (ray/_private/utils.py, ``get_entrypoint_name``).
@@ -27,11 +31,12 @@ _LINE_CHARS = 200
 
 
 class Conclusion(NamedTuple):
-    """The outcome, the facts that it rests on, and one sentence. The rule's name is in the evidence."""
+    """The outcome, the facts that it rests on, one sentence, and the rule that concluded it."""
 
     outcome: Outcome
     evidence: tuple[Evidence, ...]
     sentence: str
+    rule: str
 
 
 def outcome_of(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
@@ -92,21 +97,20 @@ def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: 
         if isinstance(driver, Unknown) or (row is not None and row.is_alive and node is None):
             return _supervisor_lost(fact, driver)
         if row is not None and row.is_alive:
+            rule = "supervisor-lost-driver-alive"
             return Conclusion(
                 Outcome.RUNNING,
-                (
-                    Evidence("supervisor-lost-driver-alive", "job list", fact),
-                    Evidence("supervisor-lost-driver-alive", "worker table", f"driver {row.pid} is alive"),
-                ),
+                (Evidence(rule, "job list", fact), Evidence(rule, "worker table", f"driver {row.pid} is alive")),
                 "Ray says FAILED because it lost the job's supervisor, but the driver is alive.",
+                rule,
             )
-    evidence = [Evidence("submission-failed", "job list", fact)]
+    evidence = [Evidence(SUBMISSION_FAILED, "job list", fact)]
     if row is not None and not row.is_alive and row.overwritten:
         evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
     elif row is not None and not row.is_alive and row.exit_type == "SYSTEM_ERROR":
         evidence.append(Evidence("driver-killed", "worker table", _words(row)))
     with_code = "" if job.exit_code is None else f" with {exit_code}"
-    return Conclusion(Outcome.FAILED, tuple(evidence), f"It failed{with_code}{_said(job.message)}")
+    return Conclusion(Outcome.FAILED, tuple(evidence), f"It failed{with_code}{_said(job.message)}", SUBMISSION_FAILED)
 
 
 def _supervisor_lost(fact: str, driver: Section[DriverExit | None]) -> Conclusion:
@@ -117,6 +121,7 @@ def _supervisor_lost(fact: str, driver: Section[DriverExit | None]) -> Conclusio
         Outcome.ENDED_UNKNOWN,
         (Evidence(rule, "job list", fact), Evidence(rule, "worker table", doubt)),
         f"Ray says FAILED because it lost the job's supervisor; {doubt}.",
+        rule,
     )
 
 
@@ -141,12 +146,13 @@ def _cut(line: str) -> str:
 def _running(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
     if node is not None and not node.alive:
         return _lost(node, job)
-    evidence = [Evidence("running", "job list", "status RUNNING")]
+    rule = "running"
+    evidence = [Evidence(rule, "job list", "status RUNNING")]
     row = driver.value if isinstance(driver, Known) else None
     # The job's row is closed after its worker's, and an exception at a prompt overwrites the row of a living driver.
     if row is not None and (not row.is_alive or row.overwritten):
-        evidence.append(Evidence("running", "worker table", f"not counted while Ray says RUNNING: {_words(row)}"))
-    return Conclusion(Outcome.RUNNING, tuple(evidence), "It runs.")
+        evidence.append(Evidence(rule, "worker table", f"not counted while Ray says RUNNING: {_words(row)}"))
+    return Conclusion(Outcome.RUNNING, tuple(evidence), "It runs.", rule)
 
 
 def _ended_driver(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
@@ -160,7 +166,7 @@ def _ended_driver(job: JobFacts, driver: Section[DriverExit | None], node: NodeF
         fact = "no row for this driver" if row is None else "the row does not record the end"
         if driver.note:
             fact = f"{fact}; {driver.note}"
-        return _unproven("worker-row-missing", fact, f"It ended; how is not known (worker table: {fact}).")
+        return _unproven(ROW_MISSING, fact, f"It ended; how is not known (worker table: {fact}).")
     return _by_exit_type(job, row, node)
 
 
@@ -226,14 +232,15 @@ def _together(job: JobFacts, row: DriverExit, node: NodeFacts) -> bool:
 
 
 def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
-    why = f" ({node.message})" if node.message else ""
+    rule, why = "node-dead", f" ({node.message})" if node.message else ""
     return Conclusion(
         Outcome.LOST,
         (
-            Evidence("node-dead", "node table", f"node {node.node_id} is {node.state}{why}"),
-            Evidence("node-dead", "job list", f"status {job.status}"),
+            Evidence(rule, "node table", f"node {node.node_id} is {node.state}{why}"),
+            Evidence(rule, "job list", f"status {job.status}"),
         ),
         f"It was lost with its node {node.node_id[:12]}{why}.",
+        rule,
     )
 
 
@@ -262,4 +269,4 @@ def _unproven(rule: str, fact: str, sentence: str) -> Conclusion:
 
 
 def _say(outcome: Outcome, rule: str, source: str, fact: str, sentence: str) -> Conclusion:
-    return Conclusion(outcome, (Evidence(rule, source, fact),), sentence)
+    return Conclusion(outcome, (Evidence(rule, source, fact),), sentence, rule)

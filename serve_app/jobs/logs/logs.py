@@ -25,8 +25,8 @@ from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.rows import ENDED
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.views import time_view
 from serve_app.schemas.logs import LogAnswer, LogItem
+from serve_app.times import format_time
 
 Json = dict[str, Any]
 
@@ -100,7 +100,7 @@ class Logs:
             "truncated": False,
             "size_bytes": None,
             "reason": None,
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
         }
         if place.url is None:
             return {**answer, "reason": "No node has begun with it, so there is no log yet."}

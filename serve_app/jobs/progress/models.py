@@ -13,8 +13,8 @@ from typing import Literal
 
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
-from serve_app.jobs.views import time_view
 from serve_app.schemas.diagnosis import SignalView, StillnessView
+from serve_app.times import format_time
 
 Says = Literal["moving", "still", "unknown"]
 _NOT_ASKED = Unknown("not asked")
@@ -180,8 +180,8 @@ class Signal:
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "at": time_view(self.at),
-            "since": time_view(self.since),
+            "at": format_time(self.at),
+            "since": format_time(self.since),
             "says": self.says,
             "detail": self.detail,
         }

@@ -13,9 +13,9 @@ from serve_app.jobs.progress.processes import Process, driver_of, processes_of
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.views import time_view
 from serve_app.jobs.watch import Watch
 from serve_app.schemas.logs import StacksAnswer, StackView
+from serve_app.times import format_time
 
 MOST_STACKS = 8
 # py-spy stops a process for the moment of its look, and costs the node a process of its own.
@@ -71,7 +71,7 @@ class StackAnswers:
             "items": items,
             "total": len(processes),
             "truncated": len(processes) > len(items),
-            "as_of": time_view(self._now()),
+            "as_of": format_time(self._now()),
             "degraded": [] if isinstance(work, Known) else [f"tasks: {work.reason}"],
         }
 

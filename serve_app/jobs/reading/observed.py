@@ -7,9 +7,9 @@ from typing import TypeVar
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.models import Section, Unknown
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.views import time_view
 from serve_app.redaction import printable, redact
 from serve_app.schemas.common import ObservedAnswer
+from serve_app.times import format_time
 
 T = TypeVar("T")
 
@@ -28,4 +28,4 @@ def not_found(wanted: str) -> NotFound:
 
 def told(seen: Seen) -> ObservedAnswer:
     """When it was seen, and what is missing or old in it."""
-    return {"as_of": time_view(seen.snapshot.taken_at), "degraded": list(seen.degraded)}
+    return {"as_of": format_time(seen.snapshot.taken_at), "degraded": list(seen.degraded)}

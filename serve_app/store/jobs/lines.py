@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
-from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+from serve_app.store.tables import job_transitions, jobs, sessions
+from serve_app.times import format_exactly
 
 FORMAT = 1
 PAGE = 200
@@ -61,6 +62,9 @@ class JobLine(_Strict):
     name: str = _Name
     ended_us: int | None = Field(default=None, ge=0, lt=2**62)
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    # Lines of before revision 0007 have neither: then it is not known.
+    error_type: str | None = _OptionalName
+    exit_code: int | None = Field(default=None, gt=-(2**62), lt=2**62)
     content: dict[str, Any]
     searchable: str = Field(max_length=16_000)
     log_excerpt: str | None = Field(default=None, max_length=MAX_LOG_EXCERPT_CHARS)
@@ -80,7 +84,7 @@ async def export_page(connection: AsyncConnection, after: str) -> list[dict[str,
         told = found[step["key"]]["transitions"]
         if len(told) < MAX_TRANSITIONS:
             names = ("status", "outcome", "verdict", "rule", "reason")
-            told.insert(0, {"at": rfc3339(step["at"]), **{name: step[name] for name in names}})
+            told.insert(0, {"at": format_exactly(step["at"]), **{name: step[name] for name in names}})
     return list(found.values())
 
 
@@ -118,7 +122,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: rfc3339(row[name]) for name in ("first_seen_at", "updated_at")}
+    times = {name: format_exactly(row[name]) for name in ("first_seen_at", "updated_at")}
     diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
     content = json.loads(row["content"])
     return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}

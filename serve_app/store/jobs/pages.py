@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.bounds import checked_text
 from serve_app.store.dialect import contains
 from serve_app.store.jobs import search as job_search
+from serve_app.store.jobs.rows import SHOWN_COLUMNS
 from serve_app.store.memories import folded
 from serve_app.store.tables import jobs
 
@@ -20,7 +21,7 @@ MAX_PAGE = 501
 SCANNED = 500
 _FILTERS = {"kinds": "kind", "statuses": "status", "outcomes": "outcome", "verdicts": "verdict"}
 _NEWEST = (jobs.c.started_us.desc(), jobs.c.name.desc())
-_COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, jobs.c.code)
+_COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, *(jobs.c[name] for name in SHOWN_COLUMNS))
 
 Json = dict[str, Any]
 
@@ -41,7 +42,7 @@ async def page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Js
             "key": row.key,
             "started_us": row.started_us,
             "name": row.name,
-            "row": {**json.loads(row.content)["row"], "code": row.code},
+            "row": {**json.loads(row.content)["row"], **{name: getattr(row, name) for name in SHOWN_COLUMNS}},
         }
         for row in await connection.execute(statement)
     ]

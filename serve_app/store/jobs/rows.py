@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.bounds import checked_name, readable
 from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
-from serve_app.store.tables import job_transitions, jobs, rfc3339, sessions
+from serve_app.store.tables import job_transitions, jobs, sessions
+from serve_app.times import format_time
 
 MAX_BATCH = 500
 MAX_CONTENT_CHARS = 65_536
@@ -24,7 +25,11 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = ("pending", "running")
+# What a row is shown with, whatever its content says: learned of it later, or, of jobs kept before they had columns,
+# read by revision 0007.
+SHOWN_COLUMNS = ("code", "error_type", "exit_code")
 _LONGEST_NAME = 600
+_LARGEST = 2**62
 
 Json = dict[str, Any]
 
@@ -83,11 +88,11 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     return {
         "key": row["key"],
         **content,
-        "row": {**content["row"], "code": row["code"]},
+        "row": {**content["row"], **{name: row[name] for name in SHOWN_COLUMNS}},
         "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
-        "first_seen_at": rfc3339(row["first_seen_at"]),
-        "updated_at": rfc3339(row["updated_at"]),
+        "first_seen_at": format_time(row["first_seen_at"]),
+        "updated_at": format_time(row["updated_at"]),
         "transitions": await transitions_of(connection, row["key"]),
     }
 
@@ -185,6 +190,7 @@ def _stored(record: Json, now: datetime) -> Json:
         # What was said of it stays; what others wrote about it goes.
         row = record["content"]["row"]
         text = _encoded({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
+    error_type = record.get("error_type")
     return {
         **{name: readable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
         "job_id": record.get("job_id"),
@@ -193,11 +199,18 @@ def _stored(record: Json, now: datetime) -> Json:
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
+        "error_type": None if error_type is None else readable(str(error_type), _LONGEST_NAME),
+        "exit_code": _exit_code(record.get("exit_code")),
         "content": text,
         "searchable": readable(folded(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
         "updated_at": now,
     }
+
+
+def _exit_code(told: int | None) -> int | None:
+    """A number that both databases hold; Ray passes on whatever somebody calls an exit code."""
+    return told if told is not None and abs(told) < _LARGEST else None
 
 
 def _seen_at(record: Json, now: datetime) -> datetime:
@@ -260,7 +273,7 @@ async def _close(
 
 def _transition(row: RowMapping) -> Json:
     names = ("status", "outcome", "verdict", "rule", "reason")
-    return {"at": rfc3339(row["at"]), **{name: row[name] for name in names}}
+    return {"at": format_time(row["at"]), **{name: row[name] for name in names}}
 
 
 def _pieces(keys: Sequence[str]) -> Iterable[Sequence[str]]:

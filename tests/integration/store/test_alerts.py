@@ -44,6 +44,9 @@ def alert(name: str, state: str = "firing", fired: float | None = 0, **changes: 
         "resolved_at": None,
         "notified": True,
         "silenced_by": None,
+        "subject_type": "job",
+        "subject_id": name,
+        "session": "session_1",
         **changes,
     }
 
@@ -72,6 +75,13 @@ async def store(database: str, clock: Clock) -> AsyncIterator[Store]:
 
 async def due(store: Store, webhook: str = "ops", limit: int = 10) -> list[str]:
     return [each["id"] for each in await store.due_notifications(webhook, limit)]
+
+
+async def test_facts_of_a_subject_are_stored_whatever_they_hold_and_may_be_missing(store: Store) -> None:
+    old = {name: value for name, value in alert("a").items() if name not in ("subject_type", "subject_id", "session")}
+    await store.apply_alerts([old, alert("b", subject_id="x\0\ud800" + "y" * 300, session=None)], [], [])
+    facts = [(each["subject_type"], each["subject_id"], each["session"]) for each in await store.active_alerts()]
+    assert facts == [(None, None, None), ("job", "x\N{REPLACEMENT CHARACTER}?" + "y" * 253, None)]
 
 
 async def test_written_read_and_written_over(store: Store) -> None:

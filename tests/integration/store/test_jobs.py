@@ -88,10 +88,10 @@ async def test_a_job_is_there_once_with_its_transitions(store: Store, clock: Clo
     await store.save_jobs("s1", [record("a", outcome="failed", verdict="BAD", rule="failed", reason="It failed.")])
     found = await store.find_job("a")
     assert found is not None
-    assert (found["row"]["outcome"], found["first_seen_at"]) == ("failed", "2026-01-01T12:00:00+00:00")
+    assert (found["row"]["outcome"], found["first_seen_at"]) == ("failed", "2026-01-01T12:00:00.000+00:00")
     assert found["transitions"] == [
         {
-            "at": "2026-01-01T12:00:00+00:00",
+            "at": "2026-01-01T12:00:00.000+00:00",
             "status": "RUNNING",
             "outcome": "running",
             "verdict": "OK",
@@ -99,7 +99,7 @@ async def test_a_job_is_there_once_with_its_transitions(store: Store, clock: Clo
             "reason": "It running.",
         },
         {
-            "at": "2026-01-01T12:00:06+00:00",
+            "at": "2026-01-01T12:00:06.000+00:00",
             "status": "SUCCEEDED",
             "outcome": "failed",
             "verdict": "BAD",
@@ -211,7 +211,7 @@ async def test_a_transition_is_of_the_time_when_it_was_judged(store: Store, cloc
     # A clock that is ahead of the store's.
     await store.save_jobs("s1", [record("a", rule="other", seen_us=NOON_US + 3_600 * SECOND_US)])
     times = [each["at"] for each in await store.job_transitions("s1/a")]
-    assert times == ["2026-01-01T12:00:01+00:00", "2026-01-01T12:00:06+00:00", "2026-01-01T12:10:00+00:00"]
+    assert times == ["2026-01-01T12:00:01.000+00:00", "2026-01-01T12:00:06.000+00:00", "2026-01-01T12:10:00.000+00:00"]
 
 
 async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> None:

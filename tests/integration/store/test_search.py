@@ -111,7 +111,8 @@ async def test_jobs_from_before_the_index_are_found(database: str) -> None:
         ],
         "postgresql": ["DROP INDEX ix_jobs_search", "DROP FUNCTION seedcore_threes"],
     }
-    later = [f"ALTER TABLE jobs DROP COLUMN {each}" for each in ("code", "diagnosis")]
+    later = [f"ALTER TABLE jobs DROP COLUMN {each}" for each in ("code", "diagnosis", "error_type", "exit_code")]
+    later += [f"ALTER TABLE alerts DROP COLUMN {each}" for each in ("subject_type", "subject_id", "session")]
     async with engine.begin() as connection:
         for statement in (*away[engine.dialect.name], *later, "UPDATE alembic_version SET version_num = '0004'"):
             await connection.execute(sql(statement))

@@ -31,7 +31,7 @@ def ticking() -> Callable[[], datetime]:
 
 
 def at(second: int) -> str:
-    return f"2026-01-01T12:00:{second:02}+00:00"
+    return f"2026-01-01T12:00:{second:02}.000+00:00"
 
 
 @pytest.fixture
@@ -436,10 +436,10 @@ async def test_a_time_without_a_zone_is_refused(database: str) -> None:
 async def test_every_zone_is_one_time(database: str) -> None:
     east = datetime.fromisoformat("2026-01-01T14:00:00.000001+02:00")
     store = await Store.open(database, now=lambda: east)
-    assert (await store.put_memory("k", 1, [], None))["updated_at"] == "2026-01-01T12:00:00.000001+00:00"
+    assert (await store.put_memory("k", 1, [], None))["updated_at"] == "2026-01-01T12:00:00.000+00:00"
     memory = await store.get_memory("k")
     assert memory is not None
-    assert memory["updated_at"] == "2026-01-01T12:00:00.000001+00:00"
+    assert memory["updated_at"] == "2026-01-01T12:00:00.000+00:00"
     await store.close()
 
 

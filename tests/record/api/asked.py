@@ -11,6 +11,9 @@ import httpx
 from tests.integration.cluster import TOKENS, Cluster
 from tests.record.answers import MAX_BYTES, OUT, save
 
+# What we answer is not what Ray of some version answers.
+DIRECTORY = OUT.parent / "api"
+
 # A text is kept to show that there is one; what it says has tests of its own.
 _TEXT_CHARS = 2_000
 
@@ -39,9 +42,9 @@ class Asked:
         """A GET that is kept."""
         return self.ask("GET", path)
 
-    def write(self, scenario: str) -> None:
+    def write(self) -> None:
         """One file for each noun: what was asked of it, in order."""
-        out = OUT / scenario
+        out = DIRECTORY
         out.mkdir(parents=True, exist_ok=True)
         for old in out.glob("*.json"):
             old.unlink()
@@ -49,7 +52,7 @@ class Asked:
         for each in self._kept:
             by_noun.setdefault(each["path"].split("?")[0].split("/")[1], []).append(each)
         directory = _temp_dir(self._cluster.home)
-        size = sum(save(noun, kept, directory, out) for noun, kept in by_noun.items())
+        size = sum(save(noun, kept, directory, out, by_line=True) for noun, kept in by_noun.items())
         print(f"{out}: {size} bytes")
         if size > MAX_BYTES:
             raise SystemExit("too large to keep in the repository")

@@ -46,7 +46,7 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
     "attempt-2": {"code": "1", "metadata": {"job_name": "report", "attempt": "2"}},
 }
 LASTING: dict[str, dict[str, Any]] = {
-    "works": {"code": ACTORS + " time.sleep(900)"},
+    "busy": {"code": ACTORS + " time.sleep(900)"},
     "hangs": {"code": HANGS},
     "overdue": {"code": "import time; time.sleep(900)", "metadata": {"seedcore.deadline_s": "1"}},
     "waits": {"code": "1", "resources": {"unobtainium": 1}},
@@ -107,7 +107,7 @@ def submit_all(cluster: Cluster) -> None:
     for id, body in {**SUBMISSIONS, **LASTING}.items():
         submit(cluster, id, **body)
     wait_for("the ends", lambda: all(outcome(cluster, id) not in ("pending", "running") for id in SUBMISSIONS), 240)
-    wait_for("the driver", lambda: cluster.get("/jobs/works")["job_id"], 120)
+    wait_for("the driver", lambda: cluster.get("/jobs/busy")["job_id"], 120)
     wait_for("the other driver", lambda: cluster.get("/jobs/hangs")["job_id"], 120)
 
 

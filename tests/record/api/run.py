@@ -50,7 +50,7 @@ def record() -> None:
             _ask_of_the_cluster(asked)
             _provoke_errors(asked)
             _stop_the_dashboard(cluster, asked)
-            asked.write("api")
+            asked.write()
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -82,18 +82,18 @@ def _change_jobs(cluster: Cluster, asked: Asked) -> None:
     asked.ask("POST", "/jobs/no-module/retry")
     driver = next(row for row in cluster.get("/jobs?kind=user")["items"] if row["type"] == "DRIVER")
     asked.ask("POST", f"/jobs/{driver['id']}/stop")
-    asked.ask("DELETE", "/jobs/works")
+    asked.ask("DELETE", "/jobs/busy")
     wait_for("its end", lambda: jobs.outcome(cluster, "submitted") == "succeeded", 60)
     asked.ask("DELETE", "/jobs/submitted")
 
 
 def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
-    ids = ("ok", "exit-3", "no-module", "task-fails", "declared", "works", "hangs", "waits", "stopped", "no-file")
+    ids = ("ok", "exit-3", "no-module", "task-fails", "declared", "busy", "hangs", "waits", "stopped", "no-file")
     for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file"):
         wait_for(f"the diagnosis of {id}", lambda id=id: cluster.get(f"/jobs/{id}")["code"], 90)
     for id in ids:
         asked.get(f"/jobs/{id}")
-    for id in ("no-module", "task-fails", "hangs", "waits", "works", "ok"):
+    for id in ("no-module", "task-fails", "hangs", "waits", "busy", "ok"):
         asked.get(f"/jobs/{id}/diagnosis")
     asked.get("/jobs/no-module/diagnosis?words=model")
     model.append(500)
@@ -102,7 +102,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         asked.get(f"/jobs/{id}/logs?lines=5")
     asked.get("/jobs/ok/logs?format=text")
     asked.get("/jobs/ok/logs?follow=true")
-    asked.get("/jobs/works/stacks")
+    asked.get("/jobs/busy/stacks")
     exception = next(row for row in cluster.get("/jobs?outcome=failed")["items"] if row["type"] == "DRIVER")
     asked.get(f"/jobs/{exception['id']}")
     # Of this kind it is known how long it usually takes.
@@ -137,7 +137,6 @@ def _silence_an_organ(cluster: Cluster, asked: Asked) -> None:
         asked.get("/organism/status")
         asked.get("/ready")
         asked.get("/alerts")
-        asked.get("/report")
     finally:
         process.resume()
     resolved = lambda: cluster.get("/alerts/history?state=resolved")["items"]  # noqa: E731
@@ -148,7 +147,7 @@ def _silence_an_organ(cluster: Cluster, asked: Asked) -> None:
 
 
 def _ask_of_the_cluster(asked: Asked) -> None:
-    for window in ("5m", "1h", "24h", "7d"):
+    for window in ("5m", "7d"):
         asked.get(f"/jobs/summary?window={window}")
     asked.get("/jobs/hierarchy")
     asked.get("/jobs/hierarchy?format=text")

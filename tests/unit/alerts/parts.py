@@ -40,6 +40,9 @@ def finding(rule: str = "stuck-job", subject: str = "raysubmit_1", verdict: str 
     return {
         "rule": rule,
         "subject": subject,
+        "subject_type": "job",
+        "subject_id": subject,
+        "session": "session_1",
         "verdict": verdict,
         "sentence": "It has printed nothing for 2 h.",
         "action": "Stop it.",

@@ -85,6 +85,23 @@ def test_of_the_inspector(changes: dict[str, Any], expected: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (window(20, 2), ("cluster", None, None)),
+        ({"nodes": [node(cpu=0.81)]}, ("node", "n1", None)),
+        (responses(20, 5.1), ("api", None, None)),
+        ({"findings": [finding()]}, ("job", "raysubmit_1", "session_1")),
+        ({"findings": [finding("missing-job", subject_type="kind", session=None)]}, ("kind", "raysubmit_1", None)),
+        # An inspector of before there were facts.
+        ({"findings": [finding(subject_type=None, subject_id=None, session=None)]}, (None, None, None)),
+    ],
+)  # fmt: skip
+def test_what_it_is_about_are_facts(changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    (found,) = judged(inputs(**changes)).conditions
+    assert (found.subject_type, found.subject_id, found.session) == expected
+
+
+@pytest.mark.parametrize(
     ("status", "expected"),
     [
         ("ready", FINE),
@@ -99,6 +116,8 @@ def test_of_the_inspector(changes: dict[str, Any], expected: list[Any]) -> None:
                         "critical",
                         "utility_organ_1 does not respond: No agent answered.",
                         "See its agents: GET /organism/status; its log: `ray logs` of the deployment utility_organ_1.",
+                        subject_type="organ",
+                        subject_id="utility_organ_1",
                     ),
                 ),
                 frozenset(),

@@ -11,6 +11,7 @@ from serve_app.alerts import state as watch
 from serve_app.alerts.deployment import Alerts
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.store.errors import StoreUnavailable
+from serve_app.times import format_time
 from tests.unit.alerts.fakes import Clock, Handle, Listener, MemoryStore, Part
 from tests.unit.alerts.parts import alert, at, finding, inputs, organism
 
@@ -84,8 +85,8 @@ async def test_from_a_finding_to_the_webhooks_and_the_history(world: World) -> N
     assert await world.states() == []
     assert (world.listener.events("one"), world.listener.events("two")) == (["fired", "resolved"],) * 2
     past = await world.replica.alert_history({"limit": 1})
-    assert [(each["state"], each["resolved_at"]) for each in past["items"]] == [("resolved", at(80).isoformat())]
-    assert (past["next_cursor"], past["as_of"]) == (None, at(80).isoformat())
+    assert [(each["state"], each["resolved_at"]) for each in past["items"]] == [("resolved", format_time(at(80)))]
+    assert (past["next_cursor"], past["as_of"]) == (None, format_time(at(80)))
 
 
 async def test_an_answer_is_as_agreed(world: World) -> None:
@@ -103,15 +104,18 @@ async def test_an_answer_is_as_agreed(world: World) -> None:
                 "action": "Stop it.",
                 "value": None,
                 "threshold": None,
-                "pending_since": at(0).isoformat(),
-                "firing_since": at(0).isoformat(),
+                "pending_since": format_time(at(0)),
+                "firing_since": format_time(at(0)),
                 "resolved_at": None,
                 "silenced_by": None,
+                "subject_type": "job",
+                "subject_id": "raysubmit_1",
+                "session": "session_1",
                 "silenced": False,
             }
         ],
         "next_cursor": None,
-        "as_of": at(0).isoformat(),
+        "as_of": format_time(at(0)),
         "degraded": [],
     }
     assert (await world.replica.active_counts())["stuck-job"] == {"pending": 0, "firing": 1}
@@ -309,7 +313,7 @@ async def test_an_alertmanager_is_told_again_what_still_fires(world: World) -> N
         await world.at(second, **BAD)
     # at noon it was told by the outbox as well
     ends = [body[0]["endsAt"] for _, body in world.listener.told]
-    assert ends == [at(each).isoformat() for each in (240, 240, 300, 360)]
+    assert ends == [format_time(at(each)) for each in (240, 240, 300, 360)]
 
 
 async def test_what_is_over_meanwhile_is_not_told_again(world: World) -> None:
@@ -329,7 +333,7 @@ async def test_what_is_over_meanwhile_is_not_told_again(world: World) -> None:
     release.set()
     await world.replica._delivery.finish()
     await world.tell()
-    assert [body[0]["endsAt"] for _, body in world.listener.told] == [at(245).isoformat(), at(65).isoformat()]
+    assert [body[0]["endsAt"] for _, body in world.listener.told] == [format_time(at(245)), format_time(at(65))]
 
 
 async def test_the_tables_are_kept_within_bounds_now_and_then(world: World) -> None:

@@ -246,3 +246,13 @@ def test_the_same_again_changes_nothing_and_each_transition_is_told_once(looks: 
         assert all(each.notified is (each.id in told) for each in (*after.active, *after.resolved))
         active = after.active
     assert all(kinds in (["fired"], ["fired", "resolved"]) for kinds in told.values())
+
+
+def test_an_alert_of_before_there_were_facts_learns_them_and_keeps_its_name() -> None:
+    old, told = alert(), condition(subject_type="job", subject_id="raysubmit_1", session="session_1")
+    life = Life(active=[old])
+    assert life.at(5, told) == (["stuck-job firing"], [])
+    (alive,) = life.active
+    assert alive == replace(old, subject_type="job", subject_id="raysubmit_1", session="session_1")
+    # That is worth writing.
+    assert alive.lasting() != old.lasting()

@@ -29,10 +29,13 @@ def view(of: Alert, **changes: Any) -> dict[str, Any]:
         "action": "Stop it.",
         "value": 0.9,
         "threshold": 0.8,
-        "pending_since": "2026-01-01T12:00:00+00:00",
-        "firing_since": "2026-01-01T12:00:00+00:00",
+        "pending_since": "2026-01-01T12:00:00.000+00:00",
+        "firing_since": "2026-01-01T12:00:00.000+00:00",
         "resolved_at": None,
         "silenced_by": None,
+        "subject_type": None,
+        "subject_id": None,
+        "session": None,
         "silenced": False,
         **changes,
     }
@@ -52,7 +55,7 @@ def test_the_outbox_has_a_row_for_each_who_wants_it() -> None:
         "payload": {
             "event": "fired",
             "id": f"{FIRES.id}-fired",
-            "at": "2026-01-01T12:00:00+00:00",
+            "at": "2026-01-01T12:00:00.000+00:00",
             "alert": view(FIRES),
         },
         "created_at": "2026-01-01T12:00:00+00:00",
@@ -69,8 +72,8 @@ def test_plain_json() -> None:
         "source": "seedcore-serve",
         "event": "resolved",
         "id": f"{OVER.id}-resolved",
-        "at": "2026-01-01T12:01:30+00:00",
-        "alert": view(OVER, state="resolved", resolved_at="2026-01-01T12:01:30+00:00"),
+        "at": "2026-01-01T12:01:30.000+00:00",
+        "alert": view(OVER, state="resolved", resolved_at="2026-01-01T12:01:30.000+00:00"),
     }
 
 
@@ -85,8 +88,8 @@ def test_alertmanager() -> None:
         {
             "labels": LABELS,
             "annotations": ANNOTATIONS,
-            "startsAt": "2026-01-01T12:00:00+00:00",
-            "endsAt": "2026-01-01T13:04:00+00:00",
+            "startsAt": "2026-01-01T12:00:00.000+00:00",
+            "endsAt": "2026-01-01T13:04:00.000+00:00",
         }
     ]
     over = body_of(MANAGER, payload(Event("resolved", OVER, at(90))), CONFIG, at(3600))
@@ -94,8 +97,8 @@ def test_alertmanager() -> None:
         {
             "labels": LABELS,
             "annotations": ANNOTATIONS,
-            "startsAt": "2026-01-01T12:00:00+00:00",
-            "endsAt": "2026-01-01T12:01:30+00:00",
+            "startsAt": "2026-01-01T12:00:00.000+00:00",
+            "endsAt": "2026-01-01T12:01:30.000+00:00",
         }
     ]
 
@@ -114,7 +117,7 @@ def test_only_what_was_told_is_repeated() -> None:
         alert(subject="pending", state="pending", notified=False),
     ]
     said = repeated(alerts, AlertsConfig(resend_s=30), at(10))
-    assert [(each["labels"]["subject"], each["endsAt"]) for each in said] == [("job", "2026-01-01T12:02:10+00:00")]
+    assert [(each["labels"]["subject"], each["endsAt"]) for each in said] == [("job", "2026-01-01T12:02:10.000+00:00")]
 
 
 def test_the_pauses_double_up_to_a_quarter_of_an_hour() -> None:

@@ -16,6 +16,7 @@ from serve_app.organism.manager import OrganismManager
 from serve_app.organism.observation import Observation
 from serve_app.organism.reconcile import Initialization
 from serve_app.organism.settings import ManagerConfig
+from serve_app.times import format_time
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ async def test_while_a_look_takes_long_the_last_one_is_told(release: asyncio.Eve
     organism = made(seen("old", 60))
     told, _ = await asyncio.gather(organism.status(), organism.status())
     assert len(asyncio.all_tasks()) == 2  # this test and one look
-    assert (told["organs"], told["as_of"]) == ([{"organ_id": "old"}], NOON.isoformat())
+    assert (told["organs"], told["as_of"]) == ([{"organ_id": "old"}], format_time(NOON))
     release.set()
     assert (await organism.status())["organs"] == [{"organ_id": "new"}]
 

@@ -9,6 +9,7 @@ import pytest
 
 from organs.models import OrganSpec
 from serve_app.organism.reconcile import Initialization, Submission, decide, generation_of, missing, organ_view
+from serve_app.times import format_time
 
 COGNITIVE = OrganSpec(id="cognitive_organ_1", type="Cognitive", description="Plans.")
 UTILITY = OrganSpec(id="utility_organ_1", type="Utility")
@@ -28,16 +29,16 @@ def recorded(number: int, state: str, sentence: str = "said so") -> dict[str, An
         "submission_id": f"coa-{number}",
         "state": state,
         "sentence": sentence,
-        "started_at": at(number).isoformat(),
-        "ended_at": at(number + 1).isoformat(),
+        "started_at": format_time(at(number)),
+        "ended_at": format_time(at(number + 1)),
     }
 
 
 def span(number: int) -> dict[str, Any]:
     return {
         "submission_id": f"coa-{number}",
-        "started_at": at(number).isoformat(),
-        "ended_at": at(number + 1).isoformat(),
+        "started_at": format_time(at(number)),
+        "ended_at": format_time(at(number + 1)),
     }
 
 
@@ -53,7 +54,7 @@ STOPPED = "The initialization job was stopped on request; POST /organism/initial
         (
             None,
             [submission(1, "PENDING")],
-            Initialization("running", "The initialization job is running.", "coa-1", at(1).isoformat(), None, 1),
+            Initialization("running", "The initialization job is running.", "coa-1", format_time(at(1)), None, 1),
         ),
         # a re-run on request runs although an earlier one succeeded
         (
@@ -63,7 +64,7 @@ STOPPED = "The initialization job was stopped on request; POST /organism/initial
                 "running",
                 "The initialization job is running.",
                 "coa-2",
-                at(2).isoformat(),
+                format_time(at(2)),
                 None,
                 2,
                 succeeded_before=True,
@@ -74,7 +75,7 @@ STOPPED = "The initialization job was stopped on request; POST /organism/initial
             recorded(1, "succeeded"),
             [submission(1, "SUCCEEDED")],
             Initialization(
-                "succeeded", "said so", "coa-1", at(1).isoformat(), at(2).isoformat(), 1, succeeded_before=True
+                "succeeded", "said so", "coa-1", format_time(at(1)), format_time(at(2)), 1, succeeded_before=True
             ),
         ),
         # failed with its own sentence: try again

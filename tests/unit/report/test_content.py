@@ -24,11 +24,20 @@ from tests.unit.report.test_report import NOW, report
 EARLY, LATE = "2026-01-01T10:00:00+00:00", "2026-01-01T13:30:00+02:00"
 
 
+def subject_facts(rule: str, subject: str) -> dict[str, Any]:
+    """What an alert or a finding is about, as facts beside its words."""
+    words = subject.split(" ")
+    if len(words) == 2:
+        return {"subject_type": words[0], "subject_id": words[1], "session": None}
+    return {"subject_type": "organ" if rule.startswith("organ") else None, "subject_id": subject, "session": None}
+
+
 def alert(rule: str, subject: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"{rule} {subject}",
         "rule": rule,
         "subject": subject,
+        **subject_facts(rule, subject),
         "severity": "warning",
         "state": "firing",
         "sentence": f"{subject} is over.",
@@ -40,7 +49,8 @@ def alert(rule: str, subject: str, **changes: Any) -> dict[str, Any]:
 
 
 def judged(rule: str, subject: str, verdict: str = "WARN", sentence: str = "So it is.") -> dict[str, Any]:
-    return {"rule": rule, "subject": subject, "verdict": verdict, "sentence": sentence, "action": "Do it."}
+    facts = subject_facts(rule, subject)
+    return {"rule": rule, "subject": subject, **facts, "verdict": verdict, "sentence": sentence, "action": "Do it."}
 
 
 def items(*rows: Any, **changes: Any) -> Part:
@@ -209,6 +219,42 @@ def test_order(parts: dict[str, Part], expected: list[tuple[str, str]]) -> None:
     made = report(**parts)
     assert [(each.verdict, each.subject) for each in made.findings] == expected
     assert made.verdict == (expected[0][0] if expected else "OK")
+
+
+@pytest.mark.parametrize(
+    ("told", "rows", "expected"),
+    [
+        # Job ids begin anew with each session.
+        (
+            judged("stuck-job", "job 02") | {"session": "new"},
+            [failed("02", session="new"), failed("02", "It was killed.", session="old")],
+            [("BAD", "job 02", "So it is."), ("BAD", "job 02", "It was killed.")],
+        ),
+        # Words alone join nothing: neither a job that is called like an organ, nor one whose facts are not told.
+        (
+            alert("organ-not-responding", "a"),
+            [failed("a")],
+            [("BAD", "job a", "It failed."), ("WARN", "a", "a is over.")],
+        ),
+        (
+            alert("stuck-job", "job 02", subject_type=None, subject_id=None),
+            [failed("02")],
+            [("BAD", "job 02", "It failed."), ("WARN", "job 02", "job 02 is over.")],
+        ),
+        # Nor does the subject's text: what it is about is a fact.
+        (
+            alert("stuck-job", "some job", subject_type="job", subject_id="02"),
+            [failed("02")],
+            [("BAD", "some job", "some job is over.")],
+        ),
+    ],
+)
+def test_what_is_told_is_joined_with_its_row_by_facts(
+    told: dict[str, Any], rows: list[dict[str, Any]], expected: list[tuple[str, str, str]]
+) -> None:
+    part = "alerts" if "severity" in told else "findings"
+    made = report(jobs=items(*rows), **{part: items(told)})
+    assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == expected
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def test_text_and_markdown_hold_whatever_comes(name: str) -> None:
     text, markdown = render_text(made), render_markdown(made)
     assert not set(text + markdown) & set("\x00\x07\x1b\r\u202e\u2066\ud800")
     assert [line for line in text.splitlines() if line.startswith("Verdict:")] == [
-        f"Verdict: {made.verdict}   as of 2026-01-01T12:00:00+00:00"
+        f"Verdict: {made.verdict}   as of 2026-01-01T12:00:00.000+00:00"
     ]
     assert [line for line in markdown.splitlines() if line.startswith("# ")] == [f"# {made.verdict}"]
     assert not re.search(r"(?<!\\)<", markdown)

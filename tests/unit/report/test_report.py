@@ -83,7 +83,7 @@ def test_text_of_others_stays_in_its_cell(width: int, colour: bool) -> None:
     plain = text if not colour else text.replace("\x1b[31m", "").replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert not set(plain) & {"\x1b", "\r", "\x07", "\u202e"}
     assert [line for line in plain.splitlines() if line.startswith("Verdict:")] == [
-        "Verdict: BAD   as of 2026-01-01T12:00:00+00:00"
+        "Verdict: BAD   as of 2026-01-01T12:00:00.000+00:00"
     ]
     if width >= 80:
         assert max(map(len, plain.splitlines())) <= max(width, 170)

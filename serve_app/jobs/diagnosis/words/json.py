@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.jobs.views import time_view
+from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 MAX_CHARS = 60_000
 # What may go, in this order, when a diagnosis is longer than is kept.
 _FIRST_TO_GO: Final = ("candidates", "chain", "unavailable", "evidence", "advice")
-_EXIT_CODE = re.compile(r"exit code (-?\d{1,5})")
-_ERROR_TYPE = re.compile(r"FAILED, ([A-Z][A-Z_]{3,80})")
 _STATUSES = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
 
 
@@ -60,12 +57,10 @@ def brief(answer: Mapping[str, Any]) -> BriefView | None:
 def evidence_of_past(stored: Mapping[str, Any]) -> tuple[Fields, list[Source], tuple[str, ...]]:
     """What the history still tells of a job's end, for the engine; and what is missing."""
     row = stored["row"]
-    facts = " ".join(str(each.get("fact")) for each in stored.get("evidence") or ())
-    error_type, exit_code = _ERROR_TYPE.search(facts), _EXIT_CODE.search(facts)
     fields = Fields(
         status=_STATUSES.get(row["outcome"]),
-        error_type=None if error_type is None else error_type[1],
-        driver_exit_code=None if exit_code is None else int(exit_code[1]),
+        error_type=row.get("error_type"),
+        driver_exit_code=row.get("exit_code"),
         type=row.get("type"),
         entrypoint=row.get("entrypoint"),
     )
@@ -84,6 +79,6 @@ def _answer(
         "outcome": str(outcome),
         "diagnosis": diagnosis,
         "stillness": stillness,
-        "as_of": time_view(as_of),
+        "as_of": format_time(as_of),
         "degraded": [],
     }

@@ -12,10 +12,10 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.judging.findings import MAX_FINDINGS, findings_of, unknown_rules
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, findings_of, unknown_rules
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
-from serve_app.jobs.models import Finding, JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
+from serve_app.jobs.models import JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -98,6 +98,25 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
     assert all(each[3].startswith(sentence or "") for each in told)
 
 
+def test_what_a_finding_is_about_are_facts() -> None:
+    contracts = contracts_with([KindSpec(name="nightly", every_h=24)])
+    jobs = [
+        submission("a", "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"}),
+        submission("b", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"}),
+        driver("c", "SUCCEEDED", began=100),
+        submission("n", "FAILED", began=2 * DAY_S, took=5, metadata={"seedcore.kind": "nightly"}),
+    ]
+    exits = [exit_of("c", "INTENDED_USER_EXIT")]
+    seen = replace(snapshot(*jobs, exits=exits, actors=[actor("c")]), session="session_1")
+    told = findings_of(seen, judge(seen, NOW, contracts), contracts, {}, NOW)
+    assert [(each.rule, each.subject_type, each.subject_id, each.session, each.subject) for each in told] == [
+        ("missing-job", "kind", "nightly", None, "kind nightly"),
+        ("past-deadline", "job", "b", "session_1", "job b"),
+        ("leftover-actors", "job", "c", "session_1", "job c"),
+        ("stuck-job", "job", "a", "session_1", "job a"),
+    ]
+
+
 def ended(**sections: Any) -> Snapshot:
     return snapshot(driver("a", "SUCCEEDED", began=100), exits=[exit_of("a", "INTENDED_USER_EXIT")], **sections)
 
@@ -151,7 +170,7 @@ DOWN = Unknown("no answer")
     ],
 )
 def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
-    one = Finding("stuck-job", "job a", Verdict.WARN, "It hangs.", "Stop it.")
+    one = Finding("stuck-job", "job", "a", Verdict.WARN, "It hangs.", "Stop it.")
     seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
     assert unknown_rules(seen, [one] * found, past_known=past_known) == rules
 

@@ -119,6 +119,58 @@ def one(*jobs: JobFacts, **sections: Any) -> JobRow:
             [submission("a", "RUNNING", began=61, metadata={**INIT, "seedcore.expected_duration_s": "120"})],
             ("coa-initialization", "running", "OK", "running"),
         ),
+        # Whoever submitted it said how long it has; that is no failure of a minute.
+        *(
+            (
+                [submission("a", status, began=began, metadata={**INIT, "seedcore.limit_s": "120"})],
+                ("coa-initialization", status.lower(), verdict, rule),
+            )
+            for status, began, verdict, rule in (
+                ("RUNNING", 61, "OK", "running"),
+                ("RUNNING", 120, "OK", "running"),
+                ("RUNNING", 121, "BAD", "initialization-late"),
+                # That it has not begun is another matter.
+                ("PENDING", 61, "WARN", "pending-long"),
+                ("PENDING", 121, "BAD", "initialization-late"),
+            )
+        ),
+        (
+            [submission("a", "RUNNING", began=31, metadata={**INIT, "seedcore.limit_s": "30"})],
+            ("coa-initialization", "running", "BAD", "initialization-late"),
+        ),
+        # Of the two the one that any job may have comes first.
+        (
+            [
+                submission(
+                    "a",
+                    "RUNNING",
+                    began=121,
+                    metadata={**INIT, "seedcore.limit_s": "120", "seedcore.expected_duration_s": "300"},
+                )
+            ],
+            ("coa-initialization", "running", "OK", "running"),
+        ),
+        # More than can be configured, or no number: it is not believed.
+        (
+            [submission("a", "RUNNING", began=3_600, metadata={**INIT, "seedcore.limit_s": "3600"})],
+            ("coa-initialization", "running", "OK", "running"),
+        ),
+        *(
+            (
+                [submission("a", "RUNNING", began=61, metadata={**INIT, "seedcore.limit_s": nonsense})],
+                ("coa-initialization", "running", "BAD", "initialization-late"),
+            )
+            for nonsense in ("3601", "soon", "", "nan", "inf", "-1", "0", "1e99")
+        ),
+        # Nobody else has such a limit.
+        *(
+            ([submission("a", "RUNNING", began=61, metadata={**kind, "seedcore.limit_s": "30"})], (name, *judged))
+            for kind, name, *judged in (
+                ({}, "user", "running", "OK", "running"),
+                ({"seedcore.kind": "nightly"}, "nightly", "running", "OK", "running"),
+                (SERVER, "application-server", "running", "OK", "server-runs"),
+            )
+        ),
         *(
             (
                 [submission("a", "RUNNING", began=61, metadata={**INIT, "seedcore.expected_duration_s": nonsense})],
@@ -381,7 +433,7 @@ def test_every_kind_and_outcome_has_a_verdict(kind: str, outcome: Outcome) -> No
     from serve_app.jobs.judging.outcome import Conclusion
 
     case = Case(
-        submission("a", "RUNNING"), kind, expectation_of(kind), Conclusion(outcome, (), "So it is."), None, None
+        submission("a", "RUNNING"), kind, expectation_of(kind), Conclusion(outcome, (), "So it is.", "so"), None, None
     )
     rule, sentence = verdict_of(case)
     assert rule in VERDICT_RULES

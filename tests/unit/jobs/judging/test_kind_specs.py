@@ -196,9 +196,12 @@ def test_what_is_declared_is_what_is_expected() -> None:
     ("declared", "changes"),
     [
         ({}, {}),
-        ({"owner": "me", "expected_duration_s": 300}, {"owner": "me", "limit_s": 300}),
+        ({"owner": "me", "expected_duration_s": 300}, {"owner": "me", "limit_s": 300, "scheduled_limit": None}),
         # None is a value where there may be none, and the same as nothing where there may not.
-        ({"expected_duration_s": None, "deadline_s": None, "every_h": None}, {"limit_s": None}),
+        (
+            {"expected_duration_s": None, "deadline_s": None, "every_h": None},
+            {"limit_s": None, "scheduled_limit": None},
+        ),
         ({"purpose": None, "scheduled_by": None, "managed_by": None}, {}),
     ],
 )
@@ -212,6 +215,23 @@ def test_a_built_in_kind_is_judged_by_what_was_changed() -> None:
     facts = submission("a", "RUNNING", began=61, metadata={"seedcore.kind": "coa-initialization"})
     assert judged([], facts)["a"].rule == "initialization-late"
     assert judged([{"name": "coa-initialization", "expected_duration_s": 300}], facts)["a"].rule == "running"
+
+
+@pytest.mark.parametrize(
+    ("declared", "rule"),
+    [
+        ({}, "running"),
+        ({"owner": "me", "deadline_s": 3_600}, "running"),
+        # A team means each of its initializations, whatever time this one was given.
+        ({"expected_duration_s": 30}, "initialization-late"),
+        ({"expected_duration_s": 300}, "running"),
+        ({"expected_duration_s": None}, "running"),
+    ],
+)
+def test_a_team_that_says_how_long_initializations_take_is_heard(declared: Json, rule: str) -> None:
+    metadata = {"seedcore.kind": "coa-initialization", "seedcore.limit_s": "120"}
+    facts = submission("a", "RUNNING", began=90, metadata=metadata)
+    assert judged([{"name": "coa-initialization", **declared}] if declared else [], facts)["a"].rule == rule
 
 
 def test_a_kind_that_only_a_job_names_is_someones_own_work() -> None:

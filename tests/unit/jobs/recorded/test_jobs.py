@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.jobs import views
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow
@@ -108,13 +109,15 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "kind": "application-server",
         "entrypoint": "Ray Serve: hello",
         "status": "RUNNING",
+        "error_type": None,
+        "exit_code": None,
         "outcome": "running",
         "verdict": "OK",
         "reason": "It serves, as it should until it is shut down.",
         "rule": "server-runs",
         "scheduled_by": "serve deploy (REST)",
         "managed_by": "Ray Serve controller",
-        "started_at": views.time_view(row.started_at),
+        "started_at": format_time(row.started_at),
         "ended_at": None,
         "duration_s": row.duration_s,
         "node_id": rows("nodes")[0]["node_id"],

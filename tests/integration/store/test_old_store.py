@@ -1,0 +1,226 @@
+"""A database that the code of before revision 0007 wrote, opened by this one: on SQLite and on PostgreSQL alike.
+
+``old_store.json`` holds, table by table, what the code of commit 9652b36 kept of one job for each of its rules of an
+outcome (``facts`` is what Ray had told of each), of alerts about each kind of subject, and of one of everything else;
+and three lines of its export.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Boolean, Connection, DateTime, MetaData, select
+
+from serve_app.alerts.models import Alert, view_of
+from serve_app.jobs.diagnosis.words.json import evidence_of_past
+from serve_app.store import migrations
+from serve_app.store.engine import create_engine, writing
+from serve_app.store.errors import StoreUnavailable
+from serve_app.store.store import Store
+from serve_app.store.tables import alerts, jobs
+
+OLD = json.loads((Path(__file__).parent / "old_store.json").read_text())
+# Of these the old code had not kept what Ray said.
+NOT_TOLD = {
+    # Nothing but its row is left of what was too long, ...
+    "session_old/long",
+    # ... and that it was lost with its node was the whole story.
+    "session_old/lost",
+}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
+
+
+def make_old(connection: Connection) -> None:
+    """The tables as revision 0006 made them, with what the old code kept in them."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0006")
+    metadata = MetaData()
+    metadata.reflect(connection, only=[name for name in OLD["tables"] if name != "alembic_version"])
+    assert OLD["tables"]["alembic_version"] == [{"version_num": "0006"}]
+    is_sqlite = connection.dialect.name == "sqlite"
+    for table in metadata.sorted_tables:
+        rows = [
+            {name: typed(value, table.columns[name].type, is_sqlite) for name, value in row.items()}
+            for row in OLD["tables"][table.name]
+        ]
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def typed(value: Any, type_: Any, is_sqlite: bool) -> Any:
+    """A value as SQLite gave it to the recording, for a column of either database."""
+    if value is None:
+        return None
+    if isinstance(type_, DateTime):
+        time = datetime.fromisoformat(value)
+        return time if is_sqlite else time.replace(tzinfo=UTC)
+    return bool(value) if isinstance(type_, Boolean) else value
+
+
+async def run(database: str, work: Any) -> Any:
+    engine = create_engine(database, statement_timeout_s=60)
+    try:
+        async with writing(engine).begin() as connection:
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+async def old(database: str) -> str:
+    await run(database, make_old)
+    return database
+
+
+@pytest.fixture
+async def store(old: str) -> AsyncIterator[Store]:
+    opened = await Store.open(old, timeout_s=30)
+    yield opened
+    await opened.close()
+
+
+async def test_how_each_job_ended_is_known_where_it_had_been_said(store: Store) -> None:
+    listed = await store.list_jobs({"limit": 500})
+    assert len(listed) == len(OLD["tables"]["jobs"])
+    seen = {each["key"]: [each["row"]["error_type"], each["row"]["exit_code"]] for each in listed}
+    told = {key: facts for key, facts in OLD["facts"].items() if key not in NOT_TOLD and facts != [None, None]}
+    assert len(told) > 10
+    assert {key: ending for key, ending in seen.items() if ending != [None, None]} == told | {
+        "session_older/unlisted": ["JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", None]
+    }
+
+
+async def test_a_past_job_is_diagnosed_by_its_fields(store: Store) -> None:
+    found = await store.find_job("failed", "session_old")
+    assert found is not None
+    fields, sources, _ = evidence_of_past(found)
+    assert (fields.error_type, fields.driver_exit_code) == ("JOB_ENTRYPOINT_COMMAND_ERROR", 1)
+    assert [source.name for source in sources] == ["kept end of the driver's log"]
+    assert (found["row"]["code"], found["diagnosis"]["diagnosis"]["code"]) == ("app.exception", "app.exception")
+
+
+async def test_nothing_else_of_a_job_has_changed(store: Store, old: str) -> None:
+    def kept(connection: Connection) -> dict[str, dict[str, Any]]:
+        return {row["key"]: dict(row) for row in connection.execute(select(jobs)).mappings()}
+
+    now = await run(old, kept)
+    for row in OLD["tables"]["jobs"]:
+        same = {name for name in row if name not in ("first_seen_at", "updated_at")}
+        assert {name: now[row["key"]][name] for name in same} == {name: row[name] for name in same}
+        times = {name: datetime.fromisoformat(row[name]).replace(tzinfo=UTC) for name in row if name.endswith("_at")}
+        assert {name: now[row["key"]][name] for name in times} == times
+
+
+async def test_what_each_alert_is_about_is_known(store: Store, old: str) -> None:
+    def about(connection: Connection) -> set[tuple[Any, ...]]:
+        rows = connection.execute(select(alerts)).mappings()
+        return {(row["rule"], row["subject"], row["subject_type"], row["subject_id"], row["session"]) for row in rows}
+
+    assert await run(old, about) == {
+        ("api-slow", "api", "api", None, None),
+        ("job-failure-rate", "cluster", "cluster", None, None),
+        ("cpu-high", "n1", "node", "n1", None),
+        ("memory-high", "n1", "node", "n1", None),
+        ("organ-not-responding", "utility_organ_1", "organ", "utility_organ_1", None),
+        ("past-deadline", "job late", "job", "late", None),
+        ("stuck-job", "job hangs", "job", "hangs", None),
+        ("stuck-job", "job pending", "job", "pending", None),
+        ("leftover-actors", "job leaves", "job", "leaves", None),
+        ("missing-job", "kind nightly", "kind", "nightly", None),
+    }
+    # All of them go on, by the same ids.
+    active = [Alert.from_json(row) for row in await store.active_alerts()]
+    assert {each.id for each in active} == {row["id"] for row in OLD["tables"]["alerts"] if row["state"] != "resolved"}
+
+
+async def test_everything_is_there_and_every_time_has_the_one_form(store: Store) -> None:
+    found = await store.find_job("failed", "session_old")
+    assert found is not None
+    memory = await store.get_memory("k")
+    assert memory is not None
+    assert memory["value"] == {"a": 1}
+    latest = await store.latest_initialization("gen")
+    assert latest is not None
+    assert latest["state"] == "succeeded"
+    claimed = await store.claim_agent("utility_organ_1_agent_0", "utility_organ_1", "replica-2")
+    assert (claimed["epoch"], claimed["state"]["tasks_processed"]) == (2, 1)
+    past = [view_of(row) for row in await store.alert_history({"limit": 100})]
+    shown = [
+        found["first_seen_at"], found["updated_at"], found["row"]["started_at"], found["row"]["ended_at"],
+        *(each["at"] for each in found["transitions"]), memory["created_at"], memory["updated_at"],
+        latest["started_at"], latest["ended_at"], *(step["done_at"] for step in latest["steps"].values()),
+        *(each[name] for each in past for name in ("pending_since", "firing_since", "resolved_at")),
+    ]  # fmt: skip
+    assert len(shown) > 30
+    assert [each for each in shown if each is not None and not TIME.fullmatch(each)] == []
+    assert found["first_seen_at"] == "2026-01-01T12:00:00.123+00:00"
+
+
+async def test_it_is_read_once(old: str) -> None:
+    """What is known better is not read again from what was once said."""
+    first = await Store.open(old, timeout_s=30)
+    await first.close()
+
+    def learn(connection: Connection) -> None:
+        connection.execute(jobs.update().where(jobs.c.id == "killed").values(error_type="LATER", exit_code=-15))
+
+    await run(old, learn)
+    again = await Store.open(old, timeout_s=30)
+    found = await again.find_job("killed", "session_old")
+    assert found is not None
+    assert (found["row"]["error_type"], found["row"]["exit_code"]) == ("LATER", -15)
+    await again.close()
+
+
+async def test_what_is_interrupted_is_as_if_it_had_not_begun(old: str) -> None:
+    await run(old, lambda connection: connection.exec_driver_sql("ALTER TABLE alerts RENAME TO away"))
+    # The jobs are read when it comes to the alerts.
+    with pytest.raises(StoreUnavailable):
+        await Store.open(old, timeout_s=30)
+
+    def revision_and_columns(connection: Connection) -> tuple[Any, bool]:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["alembic_version", "jobs"])
+        version = connection.execute(select(metadata.tables["alembic_version"])).scalar()
+        return version, "error_type" in metadata.tables["jobs"].columns
+
+    assert await run(old, revision_and_columns) == ("0006", False)
+    await run(old, lambda connection: connection.exec_driver_sql("ALTER TABLE away RENAME TO alerts"))
+    opened = await Store.open(old, timeout_s=30)
+    found = await opened.find_job("killed", "session_old")
+    assert found is not None
+    assert found["row"]["exit_code"] == -9
+    await opened.close()
+
+
+async def test_lines_of_the_old_form_are_imported_and_those_of_the_new_bring_all(
+    store: Store, tmp_path: Path
+) -> None:
+    lines = [json.dumps(line) for line in OLD["lines"]]
+    assert all("error_type" not in line for line in OLD["lines"])
+    other = await Store.open(f"sqlite:///{tmp_path}/other.db", timeout_s=30)
+    assert await other.import_jobs(lines) == 3
+    listed = {each["row"]["id"]: each["row"] for each in await other.list_jobs({"limit": 10})}
+    # Nobody reads their sentences.
+    endings = {name: (row["error_type"], row["exit_code"]) for name, row in listed.items()}
+    assert endings == dict.fromkeys(("failed", "good", "lost"), (None, None))
+    # What this database has learned travels.
+    exported = {line["id"]: line for line in await store.export_jobs("")}
+    moved = exported["failed"] | {"updated_at": "2027-01-01T00:00:00+00:00"}
+    assert await other.import_jobs([json.dumps(moved)]) == 1
+    found = await other.find_job("failed")
+    assert found is not None
+    assert (found["row"]["error_type"], found["row"]["exit_code"]) == ("JOB_ENTRYPOINT_COMMAND_ERROR", 1)
+    # To the last digit: an import compares them.
+    assert exported["failed"]["first_seen_at"] == "2026-01-01T12:00:00.123456+00:00"
+    await other.close()
