@@ -27,8 +27,9 @@ test: dev ## everything CI runs: lint, types, unit, integration, cluster
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
 
-lint: dev ## ruff, and the shipped configuration
+lint: dev ## ruff, the laws of who imports whom, and the shipped configuration
 	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/lint-imports --no-logo --no-cache >.import-laws 2>&1 || { cat .import-laws; exit 1; }; rm -f .import-laws
 	@$(BIN)/python -m serve_app.check serve_config.yaml
 
 types: dev ## mypy, strict

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from typing_extensions import TypedDict
+
+from organs.fields import Time, closed, describe, describe_time
 
 OrganType = Literal["Cognitive", "Actuator", "Utility"]
 
@@ -37,18 +40,19 @@ class TaskMessage(TypedDict):
     timeout_s: float
 
 
+@closed
 class TaskResult(TypedDict):
-    """What an agent answers. ``quality``, ``capability_score`` and ``mem_util`` are fractions from 0 to 1."""
+    """What an agent answers."""
 
-    agent_id: str
-    task_processed: bool
-    success: bool
-    quality: float
-    capability_score: float
-    mem_util: float
-    skill: str
-    output: Any
-    duration_s: float
+    agent_id: Annotated[str, describe("Who did it.", "utility_organ_1_agent_0")]
+    task_processed: Annotated[bool, describe("Always true, for old clients.", True)]
+    success: Annotated[bool, describe("Always true; a failure is an error.", True)]
+    quality: Annotated[float, describe("How well it was done, by completeness and time.", 0.9, unit="ratio, 0 to 1")]
+    capability_score: Annotated[float, describe("The agent's moving average of success.", 0.62, unit="ratio, 0 to 1")]
+    mem_util: Annotated[float, describe("How full the agent's memory of tasks is.", 0.01, unit="ratio, 0 to 1")]
+    skill: Annotated[str, describe("What did it.", "memory.put")]
+    output: Annotated[JsonValue, describe("What the skill delivered: JSON of its own form.", {"stored": True})]
+    duration_s: Annotated[float, describe("How long it took.", 0.004, unit="s")]
 
 
 class TaskProblem(TypedDict):
@@ -68,28 +72,32 @@ class TaskReply(TypedDict):
     problem: NotRequired[TaskProblem]
 
 
+@closed
 class AgentStatus(TypedDict):
     """One live replica's account of itself, as collected by broadcast."""
 
-    agent_id: str
-    organ_id: str
-    organ_type: str
-    rank: int
-    replica_id: str
-    node_id: str
-    pid: int
-    epoch: int
-    restored: bool
-    fenced: bool
-    role_probabilities: Annotated[dict[str, float], Field(description=f"Its {ROLE_MIX}")]
-    capability_score: float
-    quality_score: float
-    mem_util: float
-    tasks_processed: int
-    tasks_succeeded: int
-    started_at: str
-    last_task_at: str | None
-    skills: list[str]
+    agent_id: Annotated[str, describe("The organ and the rank.", "utility_organ_1_agent_0")]
+    organ_id: Annotated[str, describe("Its organ.", "utility_organ_1")]
+    organ_type: Annotated[str, describe("Its type, which decides its skills.", "Utility")]
+    rank: Annotated[int, describe("Its number among the agents of the organ, from 0.", 0, unit="rank")]
+    replica_id: Annotated[str, describe("Serve's id of the replica.", "k3x9q1")]
+    node_id: Annotated[str, describe("Where it is.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f00112233445")]
+    pid: Annotated[int, describe("Its process.", 4713, unit="process id")]
+    epoch: Annotated[int, describe("Fences its state: only the newest owner may write.", 3, unit="epoch")]
+    restored: Annotated[bool, describe("Whether it went on from a state of before.", True)]
+    fenced: Annotated[bool, describe("Whether another replica took its place.", False)]
+    role_probabilities: Annotated[
+        dict[str, float], describe(f"Its {ROLE_MIX}", {"E": 0.2, "S": 0.6, "O": 0.2}, unit="ratio, 0 to 1")
+    ]
+    capability_score: Annotated[float, describe("Moving average of its success.", 0.62, unit="ratio, 0 to 1")]
+    quality_score: Annotated[float, describe("Moving average of its quality.", 0.8, unit="ratio, 0 to 1")]
+    mem_util: Annotated[float, describe("How full its memory of tasks is.", 0.01, unit="ratio, 0 to 1")]
+    tasks_processed: Annotated[int, describe("Tasks that it did.", 12, unit="tasks")]
+    tasks_succeeded: Annotated[int, describe("Of them those that succeeded.", 12, unit="tasks")]
+    started_at: Annotated[Time, describe_time("When the replica began.")]
+    last_task_at: Annotated[Time | None, describe_time("When its last task ended; null: none yet.")]
+    skills: Annotated[list[str], describe("What it can do.", ["memory.get", "memory.put"])]
+    code_version: Annotated[str, describe("The code that it runs.", "0.1.0+3f9c2a51b7d0")]
 
 
 class OrganSpec(BaseModel):

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import ray
@@ -14,10 +14,11 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec, TaskMessage, TaskReply
+from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
-from serve_app.api.deps import Deps, Json
+from serve_app.api.deps import Deps
 from serve_app.cluster.handles import call, collect, stream
 from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, Unavailable
@@ -27,6 +28,9 @@ from serve_app.metrics.responses import Delivery, ResponseMeter
 from serve_app.settings import AppArgs, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
+
+# What the handles answer; its types are those of the protocols in ``api.deps``.
+Json = Any
 
 # A plain word goes to a default skill, and those only look; a user's own skill is not repeated, whatever it says.
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
@@ -40,7 +44,7 @@ _DIAGNOSING_S = 35.0
 
 
 @serve.ingress()
-class Ingress:
+class Ingress(Versioned):
     """HTTP in, handle calls out. Serve calls ``__serve_build_asgi_app__`` once in every replica."""
 
     def __init__(
@@ -197,11 +201,11 @@ class HandleJobs(_Part):
     async def findings(self) -> Json:
         return await self._ask("findings")
 
-    async def take_events(self, events: list[Json]) -> Json:
+    async def take_events(self, events: Sequence[Json]) -> Json:
         return await self._ask("take_events", events)
 
-    async def ray_status(self) -> Json:
-        return await self._ask("ray_status")
+    async def ray_status(self, versions: bool = False) -> Json:
+        return await self._ask("ray_status", versions)
 
     async def cluster_resources(self) -> Json:
         return await self._ask("cluster_resources")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from organs.replica import Versioned
 from serve_app.alerts.delivery import Delivery, Post
 from serve_app.alerts.lifecycle import counts
 from serve_app.alerts.models import Event, rfc3339, view_of
@@ -25,6 +26,7 @@ from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import call
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
+from serve_app.schemas.alerts import AlertPage, AlertView
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -37,7 +39,7 @@ _PRUNE_PERIOD_S = 3600.0
 Json = dict[str, Any]
 
 
-class Alerts:
+class Alerts(Versioned):
     """One replica: active alerts, their history, and who is told of them."""
 
     def __init__(
@@ -88,14 +90,14 @@ class Alerts:
         if isinstance(self._poster, Poster):
             await self._poster.close()
 
-    async def alerts(self, query: Json) -> Json:
+    async def alerts(self, query: Mapping[str, Any]) -> AlertPage:
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
         asked = AlertQuery.parse(query, ACTIVE_STATES, since=False)
         looked_at = self._require_look()
         found, next_cursor = active_page(self._watch.active, asked)
         return self._page([alert.view() for alert in found], next_cursor, looked_at)
 
-    async def alert_history(self, query: Json) -> Json:
+    async def alert_history(self, query: Mapping[str, Any]) -> AlertPage:
         """A page of alerts that have fired, newest first; raises ``InvalidInput`` and what the store raises."""
         asked = AlertQuery.parse(query, PAST_STATES, since=True)
         rows = await self._store.alert_history(asked.for_store())
@@ -170,7 +172,7 @@ class Alerts:
             raise Unavailable("Alerts have not been looked at yet.", code="alerts_unavailable")
         return self._watch.looked_at
 
-    def _page(self, items: list[Json], next_cursor: str | None, as_of: datetime) -> Json:
+    def _page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
         return {"items": items, "next_cursor": next_cursor, "as_of": rfc3339(as_of), "degraded": self._degraded()}
 
     def _degraded(self) -> list[str]:

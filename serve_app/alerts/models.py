@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from serve_app.alerts.settings import Rule
+from serve_app.schemas.alerts import AlertView
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
@@ -16,7 +17,6 @@ State = Literal["pending", "firing", "resolved"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
-_HIDDEN = ("fingerprint", "clear_since", "notified")
 # What changes at every look and is worth no writing by itself.
 _FLEETING = {"sentence": "", "action": "", "value": None, "threshold": None}
 
@@ -77,7 +77,7 @@ class Alert:
         """What of it is worth writing when it changes."""
         return asdict(self) | _FLEETING
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> AlertView:
         """As ``GET /alerts`` answers it."""
         return view_of(self.to_json())
 
@@ -99,9 +99,24 @@ class Gap:
     subject: str | None = None
 
 
-def view_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def view_of(row: Mapping[str, Any]) -> AlertView:
     """What is shown of ``to_json``."""
-    return {**{name: row[name] for name in row if name not in _HIDDEN}, "silenced": row["silenced_by"] is not None}
+    return {
+        "id": row["id"],
+        "rule": row["rule"],
+        "subject": row["subject"],
+        "severity": row["severity"],
+        "state": row["state"],
+        "sentence": row["sentence"],
+        "action": row["action"],
+        "value": row["value"],
+        "threshold": row["threshold"],
+        "pending_since": row["pending_since"],
+        "firing_since": row["firing_since"],
+        "resolved_at": row["resolved_at"],
+        "silenced": row["silenced_by"] is not None,
+        "silenced_by": row["silenced_by"],
+    }
 
 
 def fingerprint_of(rule: Rule, subject: str) -> str:
@@ -124,6 +139,10 @@ def from_microseconds(number: int) -> datetime:
     return _EPOCH + number * _MICROSECOND
 
 
+@overload
+def rfc3339(time: datetime) -> str: ...
+@overload
+def rfc3339(time: None) -> None: ...
 def rfc3339(time: datetime | None) -> str | None:
     """A time as it leaves this part."""
     return None if time is None else time.astimezone(UTC).isoformat()

@@ -10,9 +10,9 @@ from serve_app.api.access import Tokens
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
 from serve_app.api.hot_path import Api, TaskEndpoint, hot_paths
+from serve_app.api.openapi import build_openapi, name_operation
 from serve_app.api.problems import install_error_handlers
 from serve_app.api.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
-from serve_app.api.schemas import openapi
 from serve_app.metrics.responses import ResponseMeter
 from serve_app.settings import AppArgs
 
@@ -36,8 +36,9 @@ def create_api(
         description=DESCRIPTION,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        generate_unique_id_function=name_operation,
     )
-    api.openapi = partial(openapi, api)  # type: ignore[method-assign]
+    api.openapi = partial(build_openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
     # Serve looks through the routes, in this order, for the name of each request (get_asgi_route_name): tasks first.
     for part in (organism, health, jobs, logs, stacks, management, cluster, alerts, report, events):

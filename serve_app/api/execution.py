@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from organs.models import TaskMessage
 from serve_app.api.body import parse
 from serve_app.api.deps import Deps
 from serve_app.api.tasks import reply_error, task_of
+from serve_app.schemas.organism import TaskAnswer
 
 
 def task_from(raw: bytes, deps: Deps) -> TaskMessage:
@@ -16,7 +16,7 @@ def task_from(raw: bytes, deps: Deps) -> TaskMessage:
     return task_of(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
 
 
-async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> dict[str, Any]:
+async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:
     """Have an organ that exists do a task; raises the ``AppError`` that its reply stands for."""
     reply = await deps.organs.execute(organ_id, task)
     error = reply_error(reply)

@@ -22,6 +22,7 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
+from serve_app.route_path import route_path
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.
@@ -203,15 +204,6 @@ def role_needed(method: str, path: str) -> Role | None:
     if method == "POST" and (path == "/organism/execute" or path.startswith("/organism/execute/")):
         return Role.EXECUTOR
     return Role.OPERATOR
-
-
-def route_path(scope: Scope) -> str:
-    """The path as the routes know it: without the ``route_prefix``, which Serve puts into ``root_path`` and leaves in
-    ``path`` (ray/serve/_private/replica.py). It must be what Starlette's router sees, or roles would be checked for
-    another path than the one that is served."""
-    path: str = scope["path"]
-    root = scope.get("root_path", "")
-    return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
 
 
 def _single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

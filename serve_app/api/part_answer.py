@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from serve_app.api.health import Part
 from serve_app.errors import AppError
+from serve_app.readiness import Part
 
 
-async def part_of(call: Awaitable[dict[str, Any]]) -> Part:
+async def part_of(call: Awaitable[Mapping[str, Any]]) -> Part:
     """What the part said, or why it said nothing; other exceptions are bugs and pass through."""
     try:
         return Part(await call)

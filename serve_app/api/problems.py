@@ -30,7 +30,7 @@ LONGEST_CHARS = 1000
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class Problem(Response):
+class ProblemResponse(Response):
     """A problem document; it names the request's id, which is in Serve's log lines too, when that is an id at all."""
 
     media_type = MEDIA_TYPE
@@ -113,7 +113,7 @@ def _document(
         "error": detail,
         **members,
     }
-    return Problem(content, status, headers)
+    return ProblemResponse(content, status, headers)
 
 
 def _bounded(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from pydantic_core import to_json
 
 from serve_app.errors import AppError
-
-Json = dict[str, Any]
+from serve_app.schemas.logs import LogItem
 
 MEDIA_TYPE = "text/event-stream"
 # A proxy that collects the answer before it passes it on would defeat it.
@@ -17,7 +15,7 @@ HEADERS = {"X-Accel-Buffering": "no"}
 _MOST_DIGITS = 15
 
 
-async def events(first: Json, items: AsyncGenerator[Json, None]) -> AsyncIterator[bytes]:
+async def events(first: LogItem, items: AsyncGenerator[LogItem, None]) -> AsyncIterator[bytes]:
     """``items`` as events, ``first`` before them. Headers are sent already, so an error is told as the last event."""
     try:
         yield rendered(first)
@@ -29,14 +27,13 @@ async def events(first: Json, items: AsyncGenerator[Json, None]) -> AsyncIterato
         await items.aclose()
 
 
-def rendered(item: Json) -> bytes:
+def rendered(item: LogItem) -> bytes:
     """The events of one item; a comment for one without any, so that both ends see that the other is there."""
-    parts = [f"id: {after}\ndata: {_one_line(text)}\n\n" for text, after in item.get("lines", ())]
-    for name in ("skipped_bytes", "end"):
-        if name in item:
-            event = {"skipped_bytes": "skipped", "end": "end"}[name]
-            value = item[name] if name == "end" else {"bytes": item[name]}
-            parts.append(f"event: {event}\ndata: {to_json(value).decode()}\n\n")
+    parts = [f"id: {after}\ndata: {_one_line(str(text))}\n\n" for text, after in item.get("lines", ())]
+    if "skipped_bytes" in item:
+        parts.append(_event("skipped", {"bytes": item["skipped_bytes"]}))
+    if "end" in item:
+        parts.append(_event("end", item["end"]))
     return "".join(parts or [": alive\n\n"]).encode()
 
 
@@ -44,6 +41,10 @@ def byte_of(last_event_id: str | None, otherwise: int | None) -> int | None:
     """Where a reader that comes back goes on; what is no id of ours is as none."""
     text = last_event_id or ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else otherwise
+
+
+def _event(name: str, value: Mapping[str, object]) -> str:
+    return f"event: {name}\ndata: {to_json(value).decode()}\n\n"
 
 
 def _one_line(text: str) -> str:

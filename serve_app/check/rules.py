@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
+from organs.version import read_own_version
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
 from serve_app.jobs.settings import InspectorConfig
@@ -82,9 +83,13 @@ def _application(app: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
     if not isinstance(args, dict):
         return  # Ray's rules have said so
     try:
-        AppArgs.model_validate(args)
+        wanted = AppArgs.model_validate(args)
     except ValidationError as error:
         yield from _of_pydantic(error, (*path, "args"), AppArgs)
+    else:
+        if wanted.code_version not in (None, read_own_version()):
+            expected = f"{read_own_version()}, which this code is, or no such key"
+            yield Mistake((*path, "args", "code_version"), shown(wanted.code_version), expected)
     given = [organ for organ in _list(args.get("organs")) if isinstance(organ, dict)]
     organs = {organ["id"]: organ.get("type") for organ in given if isinstance(organ.get("id"), str)}
     yield from _deployments(app, path, organs)

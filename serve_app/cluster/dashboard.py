@@ -1,37 +1,32 @@
-"""Ray's HTTP API, as far as this application asks it: one session, a deadline on each question, a bound on each answer.
+"""Ray's HTTP API, as far as this application asks it: every question to the dashboard and its state API.
 
-What comes back are Ray's own rows; ``jobs.ray_source`` translates them. Raises ``Unavailable`` (code
-``ray_unavailable``) when nobody answers in time, ``NotFound`` for 404, ``UpstreamFailed`` for any other refusal.
+What comes back are Ray's own rows; ``jobs.reading.rows`` and ``jobs.progress.rows`` translate them. Raises as
+``DashboardTransport`` does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from yarl import URL
 
-from serve_app.cluster.private import UnknownRay, dashboard_address, dashboard_headers
+from serve_app.cluster.rows import read_object
 from serve_app.cluster.state_api import MAX_ROWS, filters, left_out
+from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
 
-MAX_BYTES = 64 * 1024 * 1024
 SUBMIT_TIMEOUT_S = 20.0
-_CHUNK_BYTES = 65_536
 _DETAIL_CHARS = 500
 _CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d{1,18})-\d{1,18}|\*)/(?P<size>\d{1,18})")
 
 Row = dict[str, Any]
-Place = tuple[str | None, dict[str, str]]
-# A value that is a list is sent as the same parameter several times.
-Params = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,52 +47,8 @@ class Piece:
     written_at: str | None = None
 
 
-class DashboardClient:
-    """A client of one Ray dashboard. The session opens with the first question, in the loop that asks it."""
-
-    def __init__(
-        self,
-        address: str | None,
-        timeout_s: float,
-        headers: Mapping[str, str] | None = None,
-        *,
-        locate: Callable[[], Place] | None = None,
-        connector: Callable[[], aiohttp.BaseConnector] | None = None,
-    ) -> None:
-        """``locate`` is asked, in a thread, while the address is not known and again after nobody answered there.
-
-        ``connector`` makes the way to the dashboard, when it is not plain TCP.
-        """
-        self.timeout_s = timeout_s
-        self._place: Place | None = None if address is None else (address.rstrip("/"), dict(headers or {}))
-        self._locate = locate
-        self._connector = connector
-        self._locating: asyncio.Task[Place] | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    @classmethod
-    def for_this_cluster(cls, timeout_s: float) -> Self:
-        """A client of the cluster in which the calling replica runs."""
-        return cls(None, timeout_s, locate=_this_cluster)
-
-    async def close(self) -> None:
-        """Close the session; a later question opens a new one."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def get_json(self, path: str, params: Params | None = None) -> Any:
-        """JSON of a GET."""
-        return await self._ask("GET", path, params=params)
-
-    async def get_text(self, path: str, params: Mapping[str, str]) -> tuple[int, str]:
-        """Status and text of a GET whose refusals say something, and are no JSON."""
-        status, text = await self._fetch("GET", path, params=params)
-        return status, text.decode(errors="replace")
-
-    async def post_json(self, path: str, body: Any, timeout_s: float | None = None) -> Any:
-        """JSON of the answer to a POST."""
-        return await self._ask("POST", path, body=body, timeout_s=timeout_s)
+class DashboardClient(DashboardTransport):
+    """Asks one Ray dashboard."""
 
     async def jobs(self) -> list[Any]:
         """Submissions and drivers, all of them: Ray has no pages here (ray/dashboard/modules/job/job_head.py)."""
@@ -199,6 +150,41 @@ class DashboardClient:
         """``ray_version`` and session name."""
         return _object(await self.get_json("/api/version"), "version")
 
+    async def list_matching(
+        self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
+    ) -> tuple[list[Any], int]:
+        """At most so many rows with all details, and how many match; each filter is name, ``=`` or ``!=``, value."""
+        asked: list[tuple[str, str]] = [("detail", "1"), ("limit", str(most_rows))]
+        for name, predicate, value in filters:
+            asked += [("filter_keys", name), ("filter_predicates", predicate), ("filter_values", value)]
+        # Several filters go as repeated parameters, in their order (ray/dashboard/state_api_utils.py).
+        answer = read_object(await self.get_json(f"/api/v0/{table}?{urlencode(asked)}"))
+        result = read_object(_reply(answer, f"its list of {table}"))
+        rows = result.get("result")
+        if not isinstance(rows, list):
+            raise UpstreamFailed(f"Ray's list of {table} has no rows.")
+        matching = result.get("num_filtered")
+        return rows, matching if isinstance(matching, int) else len(rows)
+
+    async def profiling_enabled(self) -> bool:
+        """Whether stacks can be had (``/api/profiling_enabled`` of reporter_head.py)."""
+        answer = await self.get_json("/api/profiling_enabled")
+        data = answer.get("data") if isinstance(answer, dict) else None
+        return isinstance(data, dict) and data.get("profilingEnabled") is True
+
+    async def worker_stack(self, node_id: str, pid: int) -> tuple[int, str]:
+        """HTTP status and text of py-spy's look at one process: a refusal says why, and is no JSON."""
+        return await self.get_text("/worker/traceback", {"pid": str(pid), "node_id": node_id})
+
+    async def node_detail(self, node_id: str) -> Any:
+        """What a node's agent measured last of its worker processes; None when Ray has nothing of that node.
+
+        From its cache the dashboard answers what it answered last, however long ago (``aiohttp_cache``).
+        """
+        answer = await self.get_json(f"/nodes/{quote(node_id, safe='')}?nocache=1")
+        data = answer.get("data") if isinstance(answer, dict) else None
+        return data.get("detail") if isinstance(data, dict) else None
+
     async def _list(self, table: str, params: Params, **equals: str) -> Listing:
         asked = {"limit": str(MAX_ROWS), **params, **filters(**equals)}
         answer = _object(await self._state(f"/api/v0/{table}", asked), f"list of {table}")
@@ -210,93 +196,7 @@ class DashboardClient:
     async def _state(self, path: str, params: Params) -> Any:
         """The state API wraps its answers (ray/dashboard/state_api_utils.py, ``do_reply``)."""
         answer = _object(await self.get_json(path, params), "answer")
-        if answer.get("result") is not True:
-            raise UpstreamFailed(f"Ray refused {path}: {redact(str(answer.get('msg')))[:_DETAIL_CHARS]}")
-        return (answer.get("data") or {}).get("result")
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        body: Any = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        status, text = await self._fetch(method, path, params=params, body=body, timeout_s=timeout_s)
-        if status != 200:
-            _refused(status, path, text)
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise UpstreamFailed(f"Ray's answer to {path} is not JSON.") from None
-
-    async def _fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        body: Any = None,
-        timeout_s: float | None = None,
-    ) -> tuple[int, bytes]:
-        timeout_s = timeout_s or self.timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                address, headers = await self._where()
-                request = self._opened().request(
-                    method, address + path, params=params, json=body, headers=headers, allow_redirects=False
-                )
-                async with request as answer:
-                    text = await _bounded(answer, path)
-        except TimeoutError:
-            self._forget()
-            self._unavailable(f"Ray's dashboard did not answer {path} within {timeout_s:g} s.")
-        except aiohttp.ClientError as error:
-            self._forget()
-            self._unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
-        return answer.status, text
-
-    async def _where(self) -> tuple[str, dict[str, str]]:
-        if self._place is None and self._locate is not None:
-            if self._locating is None or self._locating.done():
-                self._locating = asyncio.create_task(asyncio.to_thread(self._locate))
-            # Shielded: the thread cannot be cancelled, so the next question joins it instead of starting another.
-            try:
-                self._place = await asyncio.shield(self._locating)
-            except UnknownRay as error:
-                self._unavailable(str(error))
-        address, headers = self._place or (None, {})
-        if address is None:
-            self._place = None
-            self._unavailable("Ray does not say where its dashboard is; is the head's dashboard running?")
-        return address, headers
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(connector=None if self._connector is None else self._connector())
-        return self._session
-
-    def _forget(self) -> None:
-        if self._locate is not None:
-            self._place = None
-
-    def _unavailable(self, sentence: str) -> NoReturn:
-        raise Unavailable(sentence, code="ray_unavailable") from None
-
-
-def _this_cluster() -> Place:
-    address = dashboard_address()
-    return address, ({} if address is None else dashboard_headers())
-
-
-async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
-    read = bytearray()
-    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-        read += chunk
-        if len(read) > MAX_BYTES:
-            raise UpstreamFailed(f"Ray's answer to {path} is longer than {MAX_BYTES} bytes.")
-    return bytes(read)
+        return _reply(answer, path)
 
 
 async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
@@ -312,27 +212,21 @@ async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
     if answer.status != 206 or found is None or found["start"] is None:
         raise UpstreamFailed(f"The node that has the log answered with HTTP {answer.status}.")
     read = bytearray()
-    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
         read += chunk
         if len(read) > most_bytes:
             raise UpstreamFailed("The node that has the log answered with more than was asked for.")
     return Piece(bytes(read), int(found["start"]), int(found["size"]), answer.headers.get("Last-Modified"))
 
 
-def _refused(status: int, path: str, text: bytes) -> NoReturn:
-    # A traceback says the most in its last line.
-    lines = [line for line in redact(text[-4000:].decode(errors="replace")).splitlines() if line.strip()]
-    said = lines[-1].strip()[:_DETAIL_CHARS] if lines else "no reason"
-    if status == 404:
-        raise NotFound(f"Ray does not know it: {said}")
-    if status in (401, 403):
-        raise UpstreamFailed("Ray's dashboard refused our token (RAY_AUTH_TOKEN).", code="ray_refused_token")
-    if status in (429, 503):
-        raise Unavailable(f"Ray is too busy for {path}: {said}", code="ray_unavailable")
-    raise UpstreamFailed(f"Ray answered {path} with HTTP {status}: {said}")
-
-
 def _object(answer: Any, what: str) -> Row:
     if not isinstance(answer, dict):
         raise UpstreamFailed(f"Ray's {what} is not an object.")
     return answer
+
+
+def _reply(answer: Mapping[str, Any], what: str) -> Any:
+    """The content of an answer of the state API, which wraps it (ray/dashboard/state_api_utils.py, ``do_reply``)."""
+    if answer.get("result") is not True:
+        raise UpstreamFailed(f"Ray refused {what}: {redact(str(answer.get('msg')))[:_DETAIL_CHARS]}")
+    return read_object(answer.get("data")).get("result")

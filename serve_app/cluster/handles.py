@@ -8,14 +8,21 @@ from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, Protocol
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    RequestCancelledError,
+)
 
-from serve_app.cluster.private import answers_to
-from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable
+from serve_app.cluster.private import answers_to, was_taken
+from serve_app.errors import AppError, DeadlineExceeded, TooBusy, Unavailable, rebuilt_as
 
 log = logging.getLogger("ray.serve.seedcore")
 
 _NO_MORE = object()
+# What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
+_NO_SUCH_METHOD = "Tried to call a method"
 
 
 class RemoteMethod(Protocol):
@@ -31,15 +38,18 @@ async def call(part: str, method: RemoteMethod, *args: Any, timeout_s: float, re
     reached: give some only to calls that may happen twice. Raises ``TooBusy``, ``Unavailable``, ``DeadlineExceeded``,
     or the ``AppError`` that the other side raised.
     """
+    asked: list[Any] = []
     try:
         async with asyncio.timeout(timeout_s):
             for _ in range(retries):
                 try:
-                    return await _once(part, method, args)
+                    return await _once(part, method, args, asked)
                 except ReplicaLost:
                     continue
-            return await _once(part, method, args)
+            return await _once(part, method, args, asked)
     except TimeoutError:
+        if not was_taken(asked[-1]):
+            raise Unavailable(f"No replica of {part} took the request within {timeout_s:g} s.") from None
         raise DeadlineExceeded(f"{part} did not answer within {timeout_s:g} s.") from None
 
 
@@ -71,6 +81,8 @@ async def stream(part: str, method: RemoteMethod, *args: Any, item_timeout_s: fl
                 return
             yield item
     except TimeoutError:
+        if not was_taken(response):
+            raise Unavailable(f"No replica of {part} took the request within {item_timeout_s:g} s.") from None
         raise DeadlineExceeded(f"{part} said nothing for {item_timeout_s:g} s.") from None
     except Exception as error:  # all but AppError and lost replicas are logged and raised as PartFailed
         raise _ours(part, error) from error
@@ -84,15 +96,24 @@ class PartFailed(AppError):
 
     code, title = "part_failed", "A part failed"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other replicas, also of versions that do not know this class."""
+        return rebuilt_as(AppError, self)
+
 
 class ReplicaLost(Unavailable):
     """The replica died or could not be reached while it had the call."""
 
     code = "replica_lost"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For whoever asked us, it is we who cannot answer now: our own replica is not lost."""
+        return rebuilt_as(Unavailable, self)
 
-async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...]) -> Any:
+
+async def _once(part: str, method: RemoteMethod, args: tuple[Any, ...], asked: list[Any]) -> Any:
     response = method.remote(*args)
+    asked.append(response)
     try:
         return await _awaited(response)
     except asyncio.CancelledError:
@@ -118,6 +139,8 @@ def _ours(part: str, error: Exception) -> AppError:
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, AppError):
         return cause
+    if isinstance(cause, RayServeException) and _NO_SUCH_METHOD in str(cause):
+        return Unavailable(f"A replica of {part} runs another version, which does not know this; it is being replaced.")
     log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
     return PartFailed(f"{part} failed; its log has the reason.")
 

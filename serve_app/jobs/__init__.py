@@ -1,1 +1,13 @@
+"""Jobs, from top to bottom; each may import only what stands below it (`make lint` holds this).
+
+inspector               the deployment: the parts put together, and what is asked of them
+answers · progress      what a GET answers · whether a job moves
+logs · watch            logs of submissions · look, judge, record, tell who subscribed
+history · settings      what outlives the cluster · ``user_config`` of the inspector
+actions · diagnosis     submit, stop, retry, delete · why a job failed
+backlog                 work that is done once for each job
+reading                 Ray's answers into a ``Snapshot``
+views · judging · models  rows as JSON · what each job is, and what to think of it · the facts
+"""
+
 from __future__ import annotations

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from organs.replica import Versioned
+from organs.version import read_own_version
+from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.env import Env
 from serve_app.errors import NotFound, Unavailable
@@ -24,13 +26,18 @@ from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
+from serve_app.jobs.answers.versions import Versions
+from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.gather import Gathering
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
+from serve_app.jobs.history.archive import Archive
+from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.history.store_client import HistoryHandle
 from serve_app.jobs.logs.excerpts import Excerpts
 from serve_app.jobs.logs.logs import Logs
@@ -42,10 +49,25 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
 from serve_app.metrics.sampler import Measuring
+from serve_app.schemas.alerts import AlertInputs
+from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.cluster import (
+    ActorPage,
+    DeploymentView,
+    EventsAnswer,
+    LeftoverPage,
+    NodePage,
+    RayStatusAnswer,
+    ResourcesAnswer,
+)
+from serve_app.schemas.diagnosis import BriefsAnswer, DiagnosisAnswer, DiagnosisView
+from serve_app.schemas.findings import FindingsAnswer
+from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
+from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
+from serve_app.schemas.logs import LogAnswer, LogItem, StacksAnswer
+from serve_app.schemas.summary import JobsSummaryAnswer
 
 log = logging.getLogger("ray.serve.seedcore")
-
-Json = dict[str, Any]
 
 # Most diagnoses that one question asks for.
 MAX_BRIEFS = 100
@@ -53,7 +75,7 @@ MAX_BRIEFS = 100
 PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
 
-class JobInspector:
+class JobInspector(Versioned):
     """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts."""
 
     def __init__(
@@ -65,51 +87,66 @@ class JobInspector:
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
         words: ModelWords | None = None,
+        code_version: str | None = None,
     ) -> None:
-        """Serve gives the store and the rules of management; tests give the others."""
-        self._client = client or DashboardClient.for_this_cluster(InspectorConfig().source_timeout_s)
+        """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
+        self._config = InspectorConfig()
+        self._catalogue = catalogue_with(())
+        self._client = client or DashboardClient.for_this_cluster(self._config.source_timeout_s)
         here = here or InReplica()
+        self._session = here.session
         history = HistoryHandle(store) if store is not None else None
-        self._watch = Watch(self._client, here, history, now, clock)
-        gathering = Gathering(self._client, here.agent_address, self._watch.archive.kept_log, clock=clock)
-        self._diagnoses = Diagnoses(
-            self._watch, self._watch.archive, gathering, diagnose, history, now=now, clock=clock
-        )
-        self._words = words or ModelWords(ModelSettings.of(Env.read()))
-        self._deployments = Deployments(self._client, here.agent_address, diagnose, here.application, clock)
-        self._watch.automatic = Automatic(self._diagnoses, now)
-        self._jobs = JobAnswers(self._watch, self._client, here, PARTS, self._diagnoses)
-        self._cluster = ClusterAnswers(self._watch, here, now)
-        observe = JobMetrics(self._watch).observed
-        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
+        recorder = Recorder(history, here.session, now) if history is not None else None
+        self._archive = Archive(history, None if recorder is None else recorder.let_go)
+        self._watch = Watch(self._client, here, recorder, now, clock)
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
-        self._logs = Logs(self._client, self._watch.require, lambda: self._watch.config, now=now)
+        self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.grown)
         self._stillnesses = Stillnesses(self._watch, questions, now)
-        self._diagnoses.stillnesses = self._stillnesses
         self._stacks = StackAnswers(self._watch, questions, now)
+        self._diagnoses = Diagnoses(
+            self._watch,
+            self._archive,
+            Gathering(self._client, here.agent_address, self._archive.kept_log, clock=clock),
+            self._diagnose,
+            history,
+            self._stillnesses,
+            now=now,
+            clock=clock,
+        )
+        self._words = words or ModelWords(ModelSettings.of(Env.read()))
+        self._deployments = Deployments(self._client, here.agent_address, self._diagnose, here.application, clock)
+        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, PARTS, self._diagnoses)
+        expected = code_version or read_own_version()
+        versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
+        self._cluster = ClusterAnswers(self._watch, here, versions, now)
+        observe = JobMetrics(self._watch, self._archive).observed
+        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
+        backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]
         if history is not None:
-            self._watch.excerpts = Excerpts(self._logs, history)
+            backlogs.append(Excerpts(self._logs, history))
+        for backlog in backlogs:
+            self._watch.subscribe(backlog.offer)
+        # Closed in the opposite order: the looks end before those who are told of them.
+        self._workers = Workers(*backlogs, self._watch, self._measuring)
 
-    async def reconfigure(self, user_config: Json) -> None:
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
         config = InspectorConfig.model_validate(user_config)
+        catalogue = catalogue_with(config.signatures)
+        self._config, self._catalogue = config, catalogue
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
-        engine = partial(diagnose, catalogue=catalogue_with(config.signatures))
-        self._diagnoses.engine = self._deployments.engine = engine
-        self._measuring.start()
+        self._workers.start()
 
     async def check_health(self) -> None:
-        """Fail only when the watch has died: that Ray does not answer is no reason to replace this replica."""
-        self._watch.require_alive()
-        self._measuring.require_alive()
+        """Fail only when a worker has ended: that Ray does not answer is no reason to replace this replica."""
+        self._workers.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
         await self._stillnesses.close()
-        await self._measuring.close()
-        await self._watch.close()
+        await self._workers.close()
         await self._diagnoses.close()
         await self._words.close()
         await self._client.close()
@@ -117,88 +154,88 @@ class JobInspector:
     def __del__(self) -> Coroutine[Any, Any, None] | None:
         """Serve awaits what this returns when it stops the replica; Python calls it again when that is done."""
         watch: Watch | None = getattr(self, "_watch", None)
-        return self.close() if watch is not None and watch.latest.is_running else None
+        return self.close() if watch is not None and watch.is_running else None
 
-    async def list_jobs(self, query: Json) -> Json:
+    async def list_jobs(self, query: Mapping[str, Any]) -> JobPage:
         """See ``JobAnswers``."""
         return await self._jobs.list_jobs(query)
 
-    async def get_job(self, job_or_submission_id: str) -> Json:
+    async def get_job(self, job_or_submission_id: str) -> JobAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.get_job(job_or_submission_id)
 
-    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Json:
+    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
         answer = await self._diagnoses.of(job_or_submission_id)
         found = answer["diagnosis"]
         words = None if found is None else await self._words.explanation(found, by_model=by_model)
         return {**answer, "explanation": words}
 
-    async def diagnoses(self, keys: list[str]) -> Json:
+    async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
         return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
 
-    async def deployment_diagnosis(self, name: str, failed: bool) -> Json:
+    async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
         return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
-    async def current(self) -> Json:
+    async def current(self) -> CurrentJobAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.current()
 
-    async def summary(self, query: Json) -> Json:
+    async def summary(self, query: Mapping[str, Any]) -> JobsSummaryAnswer:
         """The guide's five figures over a window."""
         told = await self._jobs.figures(query)
         return {**told, **self._measuring.summary(told["window"])}
 
-    async def hierarchy(self, query: Json) -> Json:
+    async def hierarchy(self, query: Mapping[str, Any]) -> HierarchyAnswer | HierarchyTextAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.hierarchy(query)
 
-    async def lifecycle(self) -> Json:
+    async def lifecycle(self) -> LifecycleAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.lifecycle()
 
-    async def alert_inputs(self) -> Json:
+    async def alert_inputs(self) -> AlertInputs:
         """See ``JobAnswers``."""
         return {**await self._jobs.alert_inputs(), **self._measuring.alert_inputs()}
 
-    async def record_responses(self, delta: Json) -> Json:
+    async def record_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """What an ingress replica has answered since it last said so."""
         return self._measuring.take_responses(delta)
 
-    async def findings(self) -> Json:
+    async def findings(self) -> FindingsAnswer:
         """See ``JobAnswers``."""
         return await self._jobs.findings()
 
-    async def take_events(self, events: list[Any]) -> Json:
+    async def take_events(self, events: Sequence[Any]) -> EventsAnswer:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
 
-    async def submit_job(self, body: Json) -> Json:
+    async def submit_job(self, body: Mapping[str, Any]) -> SubmitAnswer:
         """See ``Actions``."""
         return await self._actions.submit(body)
 
-    async def stop_job(self, id: str, wait_s: float) -> Json:
+    async def stop_job(self, id: str, wait_s: float) -> StopAnswer:
         """See ``Actions``."""
         return await self._actions.stop(id, wait_s)
 
-    async def retry_job(self, id: str, force: bool) -> Json:
+    async def retry_job(self, id: str, force: bool) -> RetryAnswer:
         """See ``Actions``."""
         return await self._actions.retry(id, force)
 
-    async def delete_job(self, id: str) -> Json:
+    async def delete_job(self, id: str) -> DeleteAnswer:
         """From Ray and from the history; a job that only the history knows from there."""
         if await self._watch.find(id) is None:
-            return await self._actions.delete_past(id, self._watch.archive, self._watch.session)
+            return await self._actions.delete_past(id, self._archive, self._session)
         key = (await self._watch.require(id))[0].key
         deleted = await self._actions.delete(id)
-        await self._watch.archive.forget(key)
+        await self._archive.forget(key)
         self._diagnoses.forget(key)
-        self._watch.latest.nudge()
+        self._watch.nudge()
         return deleted
 
-    async def job_log(self, id: str, lines: int) -> Json:
+    async def job_log(self, id: str, lines: int) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
         if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
             return kept
@@ -210,36 +247,40 @@ class JobInspector:
                 raise
             return kept
 
-    async def job_stacks(self, id: str) -> Json:
+    async def job_stacks(self, id: str) -> StacksAnswer:
         """See ``StackAnswers``."""
         return await self._stacks.of(id)
 
-    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[Json]:
+    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[LogItem]:
         """See ``Logs``."""
         async with aclosing(self._logs.follow(id, lines, after)) as items:
             async for item in items:
                 yield item
 
-    async def ray_status(self) -> Json:
+    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
         """See ``ClusterAnswers``."""
-        return await self._cluster.ray_status()
+        return await self._cluster.ray_status(versions)
 
-    async def cluster_resources(self) -> Json:
+    async def cluster_resources(self) -> ResourcesAnswer:
         """See ``ClusterAnswers``."""
         return await self._cluster.resources()
 
-    async def cluster_nodes(self) -> Json:
+    async def cluster_nodes(self) -> NodePage:
         """See ``ClusterAnswers``; each node with what it really uses."""
         return self._measuring.with_use(await self._cluster.nodes())
 
-    async def cluster_actors(self, query: Json) -> Json:
+    async def cluster_actors(self, query: Mapping[str, Any]) -> ActorPage:
         """See ``ClusterAnswers``."""
         return await self._cluster.actors(query)
 
-    async def cluster_leftovers(self) -> Json:
+    async def cluster_leftovers(self) -> LeftoverPage:
         """See ``ClusterAnswers``."""
         return await self._cluster.leftovers()
 
-    async def serve_details(self) -> Json:
+    async def serve_details(self) -> dict[str, DeploymentView]:
         """See ``ClusterAnswers``."""
         return await self._cluster.serve_details()
+
+    def _diagnose(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+        """The engine, with the signatures that are configured now; blocks."""
+        return diagnose(fields, sources, catalogue=self._catalogue)

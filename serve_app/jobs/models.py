@@ -244,6 +244,15 @@ class Snapshot:
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
 
+    def find_job(self, id: str) -> JobFacts | None:
+        """What Ray lists of a job; None for one that it hides."""
+        jobs = self.jobs.value if isinstance(self.jobs, Known) else ()
+        return next((job for job in jobs if job.id == id), None)
+
+    def find_exit(self, job_id: str | None) -> DriverExit | None:
+        """The worker table's row of the driver of a Ray job."""
+        return self.driver_exits.value.get(job_id or "") if isinstance(self.driver_exits, Known) else None
+
     @property
     def degraded(self) -> list[str]:
         """What is missing in this snapshot, one sentence for each section."""

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.models import ActorFacts, DriverExit, Finding, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.schemas.cluster import ActorView, DeploymentView, NodeView
+    from serve_app.schemas.findings import FindingView
+    from serve_app.schemas.jobs import (
+        ActorsOfJob,
+        DriverView,
+        EvidenceView,
+        ExpectationView,
+        JobView,
+        TasksOfJob,
+        TimelineEvent,
+    )
+    from serve_app.schemas.summary import JobCounts
 
 MAX_ACTORS_OF_A_JOB = 100
 MAX_TASK_NAMES = 50
 
 
-def row_view(row: JobRow) -> Json:
+def row_view(row: JobRow) -> JobView:
     """A job row, as in lists."""
     return {
         "id": row.id,
@@ -48,26 +61,20 @@ def row_view(row: JobRow) -> Json:
     }
 
 
-def evidence_view(row: JobRow) -> list[Json]:
+def evidence_view(row: JobRow) -> list[EvidenceView]:
     """What the row's kind, outcome and verdict rest on, in that order."""
-    facts = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
+    facts: list[EvidenceView] = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
     judged = f"{row.kind}, {row.outcome.value}: {row.verdict.value}"
     return [*facts, {"rule": row.rule, "source": "expectation", "fact": judged}]
 
 
-def expectation_view(row: JobRow, expected: Expectation) -> Json:
+def expectation_view(row: JobView, expected: Expectation) -> ExpectationView:
     """What was expected of this kind of job, what the outcome means for it, and what to do."""
-    meaning = expected.meanings.get(row.outcome)
+    meaning = next((each for outcome, each in expected.meanings.items() if outcome == row["outcome"]), None)
     return {
-        **declared_view(expected),
-        "meaning": row.reason if meaning is None else meaning.sentence,
-        "action": row.action or NOTHING,
-    }
-
-
-def declared_view(expected: Expectation) -> Json:
-    """What is expected of a kind, whatever became of one job."""
-    return {
+        "meaning": row["reason"] if meaning is None else meaning.sentence,
+        # A row that an older version kept has no action.
+        "action": row.get("action") or NOTHING,
         "purpose": expected.purpose,
         "must_end": expected.must_end,
         "usual_duration_s": None if expected.usual_duration_s is None else list(expected.usual_duration_s),
@@ -79,7 +86,7 @@ def declared_view(expected: Expectation) -> Json:
     }
 
 
-def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, frames: str | None) -> Json:
+def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, frames: str | None) -> DriverView:
     """The driver process, as far as Ray tells; ``frames``: where its uncaught exception was."""
     pid = job.pid if job is not None and job.pid else driver.pid if driver is not None else None
     return {
@@ -95,11 +102,11 @@ def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, fr
 
 
 def timeline_view(
-    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Json] = ()
-) -> list[Json]:
+    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Mapping[str, str]] = ()
+) -> list[TimelineEvent]:
     """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew."""
     source = "node table" if row.type is JobType.NODE else "job list"
-    events = [
+    events: list[tuple[datetime | None, str, str]] = [
         (row.started_at, "submitted" if row.submission_id else "started", source),
         (row.ended_at, row.outcome.value, source),
     ]
@@ -111,13 +118,13 @@ def timeline_view(
     for each in transitions:
         judged = f"judged {each['outcome']}: {each['verdict']} ({each['rule']})"
         events.append((datetime.fromisoformat(each["at"]), judged, "history"))
-    known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0] or as_of)
+    known = sorted(((at, event, source) for at, event, source in events if at is not None), key=lambda each: each[0])
     return [{"at": time_view(at), "event": event, "source": source} for at, event, source in known]
 
 
-def past_timeline(row: Json, transitions: Iterable[Json]) -> list[Json]:
+def past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> list[TimelineEvent]:
     """What the history knows to have happened to a job of an earlier session."""
-    events = [
+    events: list[tuple[str | None, str, str]] = [
         (row["started_at"], "submitted" if row["submission_id"] else "started", "job list"),
         (row["ended_at"], row["outcome"], "job list"),
         *(
@@ -125,11 +132,11 @@ def past_timeline(row: Json, transitions: Iterable[Json]) -> list[Json]:
             for each in transitions
         ),
     ]
-    known = sorted((event for event in events if event[0] is not None), key=lambda event: event[0])
+    known = sorted(((at, event, source) for at, event, source in events if at is not None), key=lambda each: each[0])
     return [{"at": at, "event": event, "source": source} for at, event, source in known]
 
 
-def actor_view(actor: ActorFacts) -> Json:
+def actor_view(actor: ActorFacts) -> ActorView:
     """An actor, as in lists."""
     return {
         "actor_id": actor.actor_id,
@@ -143,7 +150,7 @@ def actor_view(actor: ActorFacts) -> Json:
     }
 
 
-def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> Json:
+def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> ActorsOfJob:
     """The actors of a job, the living first, cut."""
     mine = [actor for actor in actors if job_id and actor.job_id == job_id]
     mine.sort(key=lambda actor: (actor.state == "DEAD", actor.actor_id))
@@ -151,7 +158,7 @@ def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> Json:
     return {"items": [actor_view(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
 
 
-def tasks_view(answer: Json) -> Json:
+def tasks_view(answer: Mapping[str, Any]) -> TasksOfJob:
     """Tasks by name and state, the most frequent names (``TaskSummaries`` of ray/util/state/common.py)."""
     by_name: Any = answer
     for key in ("result", "node_id_to_summary", "cluster", "summary"):
@@ -172,13 +179,13 @@ def tasks_view(answer: Json) -> Json:
     }
 
 
-def _counts(entry: Json) -> dict[str, int]:
+def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
     states = entry.get("state_counts")
     pairs = states.items() if isinstance(states, dict) else ()
     return {str(name): count for name, count in pairs if type(count) is int}
 
 
-def node_view(node: NodeFacts) -> Json:
+def node_view(node: NodeFacts) -> NodeView:
     """A node, as in lists."""
     return {
         "node_id": node.node_id,
@@ -193,7 +200,7 @@ def node_view(node: NodeFacts) -> Json:
     }
 
 
-def serve_view(serve: ServeFacts, application: str) -> Json:
+def serve_view(serve: ServeFacts, application: str) -> dict[str, DeploymentView]:
     """The deployments of one application by name; what the organism is compared with."""
     return {
         deployment.name: {
@@ -212,7 +219,7 @@ def serve_view(serve: ServeFacts, application: str) -> Json:
     }
 
 
-def finding_view(finding: Finding) -> Json:
+def finding_view(finding: Finding) -> FindingView:
     """A finding."""
     return {
         "rule": finding.rule,
@@ -223,7 +230,7 @@ def finding_view(finding: Finding) -> Json:
     }
 
 
-def counts_view(rows: Iterable[JobRow]) -> Json:
+def counts_view(rows: Iterable[JobRow]) -> JobCounts:
     """Rows counted by kind, outcome and verdict."""
     every = list(rows)
     return {
@@ -234,6 +241,10 @@ def counts_view(rows: Iterable[JobRow]) -> Json:
     }
 
 
+@overload
+def time_view(time: datetime) -> str: ...
+@overload
+def time_view(time: None) -> None: ...
 def time_view(time: datetime | None) -> str | None:
     """RFC 3339, UTC, to the millisecond."""
     return None if time is None else time.isoformat(timespec="milliseconds")

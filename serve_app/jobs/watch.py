@@ -1,23 +1,21 @@
-"""The cluster under watch: looks, judges, and has the history kept. What the inspector's answers are made from."""
+"""The cluster under watch: looks, judges, has the history kept, and tells subscribers. It knows none of them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
-from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.recorder import Recorder
-from serve_app.jobs.history.store_client import HistoryHandle
-from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
+from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, contracts_with
 from serve_app.jobs.judging.findings import findings_of, unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.logs.excerpts import Excerpts
-from serve_app.jobs.models import DriverExit, Finding, JobFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown
+from serve_app.jobs.models import Finding, JobRow, Outcome, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.look import Looker
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Latest, Seen
@@ -26,72 +24,80 @@ from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
+from serve_app.schemas.cluster import PushedEvents
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
 
+# Takes the rows of each look, and when it was taken; must be quick and raise nothing.
+Subscriber = Callable[[Sequence[JobRow], datetime], None]
+
 
 class Watch:
-    """One poll, one memory, one writer. ``history`` None: nothing is kept beyond memory."""
+    """One poll, one memory, one writer. ``recorder`` None: nothing is kept beyond memory."""
 
     def __init__(
         self,
         client: DashboardClient,
         here: Here,
-        history: HistoryHandle | None,
+        recorder: Recorder | None,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config = InspectorConfig()
-        self.contracts: Contracts = BUILT_IN
-        self.resources = Blocking(here.resources)
-        self.excerpts: Excerpts | None = None
-        self.automatic: Automatic | None = None
+        self._config = InspectorConfig()
+        self._contracts: Contracts = BUILT_IN
+        self._resources = Blocking(here.resources)
         self._now = now
         self._memo = Memo()
-        self._looker = Looker(client, here, self.resources, now)
-        self.session = here.session
-        self._recorder = Recorder(history, here.session, now) if history is not None else None
-        self.archive = Archive(history, None if self._recorder is None else self._recorder.let_go)
-        self.latest = Latest(self._looker.look, self.config, judge=self._judge, seen=self._saw, clock=clock)
+        self._looker = Looker(client, here, self._resources, now, self._config)
+        self._recorder = recorder
+        self._latest = Latest(self._looker.look, self._config, judge=self._judge, seen=self._saw, clock=clock)
+        # In the opposite order at the end: no more looks, then what they left is written.
+        self._workers = Workers(*(() if recorder is None else (recorder,)), self._latest)
+        self._subscribers: list[Subscriber] = []
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Tell it of the rows of each look from now on."""
+        self._subscribers.append(subscriber)
 
     def configure(self, config: InspectorConfig) -> None:
-        """Take a new configuration, and begin to watch with the first."""
-        self.config = self.latest.config = self._looker.config = config
-        self.contracts = contracts_with(config.kinds)
+        """Take a new configuration; it counts from the next look."""
+        self._config = self._latest.config = self._looker.config = config
+        self._contracts = contracts_with(config.kinds)
         if self._recorder is not None:
             self._recorder.kept_days, self._recorder.kept_jobs = config.kept_days, config.kept_jobs
-            self._recorder.start()
-        if self.excerpts is not None:
-            self.excerpts.start()
-        if self.automatic is not None:
-            self.automatic.start()
-        self.latest.start()
+
+    def start(self) -> None:
+        """Begin to look and to write; does nothing when begun."""
+        self._workers.start()
 
     def require_alive(self) -> None:
-        """Raise when a loop has ended, which none ever should."""
-        self.latest.require_alive()
-        if self._recorder is not None:
-            self._recorder.require_alive()
-        if self.excerpts is not None:
-            self.excerpts.require_alive()
-        if self.automatic is not None:
-            self.automatic.require_alive()
+        """Raise when looking or writing has ended, which neither ever should."""
+        self._workers.require_alive()
 
     async def close(self) -> None:
         """Stop looking, write what is left."""
-        await self.latest.close()
-        if self.excerpts is not None:
-            await self.excerpts.close()
-        if self.automatic is not None:
-            await self.automatic.close()
-        if self._recorder is not None:
-            await self._recorder.close()
+        await self._workers.close()
 
-    async def recorder_turn(self) -> None:
-        """Write what waits now, instead of when the writer gets to it; for benchmarks and tests."""
-        if self._recorder is not None:
-            await self._recorder.write_once()
+    @property
+    def is_running(self) -> bool:
+        """Whether looks go on."""
+        return self._latest.is_running
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since Ray last answered."""
+        return self._latest.age_s
+
+    @property
+    def cost_s(self) -> float:
+        """How long the last look took, in seconds."""
+        return self._latest.cost_s
+
+    @property
+    def source_timeout_s(self) -> float:
+        """Deadline of one question to Ray, in seconds."""
+        return self._config.source_timeout_s
 
     @property
     def unwritten(self) -> dict[str, JobRow]:
@@ -108,11 +114,27 @@ class Watch:
         """How many jobs wait for the history no longer, because too many did."""
         return 0 if self._recorder is None else self._recorder.given_up
 
+    async def get(self, *, fresh_for_s: float | None = None) -> Seen:
+        """The latest look, renewed when it is older than ``fresh_for_s``; raises ``Unavailable`` when there is none."""
+        return await self._latest.get(fresh_for_s=fresh_for_s)
+
+    async def get_resources(self) -> Section[Any]:
+        """Total and available resources of the cluster by name, or why they are not known."""
+        return await self._resources.get(self._config.source_timeout_s)
+
+    def nudge(self) -> None:
+        """Something has happened: look now instead of at the end of the period."""
+        self._latest.nudge()
+
+    def expect(self, kind: str) -> Expectation:
+        """What is expected of jobs of a kind."""
+        return self._contracts.of(kind)
+
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
         wanted = printable(wanted)
         for fresh_for_s in (None, _FRESH_FOR_A_MISS_S):
-            seen = await self.latest.get(fresh_for_s=fresh_for_s)
+            seen = await self._latest.get(fresh_for_s=fresh_for_s)
             if isinstance(seen.snapshot.jobs, Unknown):
                 raise Unavailable(seen.snapshot.jobs.reason, code="ray_unavailable")
             for row in seen.rows:
@@ -120,23 +142,23 @@ class Watch:
                     return seen, row
         return None
 
-    async def require(self, wanted: str) -> tuple[JobRow, JobFacts | None, DriverExit | None]:
+    async def require(self, wanted: str) -> Found:
         """A job of this session with Ray's facts; raises ``NotFound`` and ``Unavailable``."""
         found = await self.find(wanted)
         if found is None:
             raise not_found(wanted)
         seen, row = found
-        return row, facts_of(seen.snapshot, row), exit_of(seen.snapshot, row)
+        return row, seen.snapshot.find_job(row.id), seen.snapshot.find_exit(row.job_id)
 
-    def take_events(self, events: list[Any]) -> int:
+    def take_events(self, events: Sequence[Any]) -> int:
         """Take what Ray pushed; how many events told something."""
         told = self._looker.pushed.take(events, self._now())
         if told:
-            self.latest.nudge()
+            self._latest.nudge()
         return told
 
     @property
-    def events(self) -> dict[str, Any]:
+    def events(self) -> PushedEvents:
         """When Ray last pushed events, and how many were not understood."""
         pushed = self._looker.pushed
         return {"last_at": time_view(pushed.latest_at), "not_understood": pushed.not_understood}
@@ -148,7 +170,7 @@ class Watch:
     def findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job."""
         past = {} if self._recorder is None else self._recorder.past
-        return findings_of(seen.snapshot, seen.rows, self.contracts, past, self._now())
+        return findings_of(seen.snapshot, seen.rows, self._contracts, past, self._now())
 
     def unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
         """Rules of which ``found`` may lack something."""
@@ -158,29 +180,15 @@ class Watch:
 
     def _judge(self, snapshot: Snapshot) -> list[JobRow]:
         past = None if self._recorder is None else self._recorder.past
-        return judge(snapshot, snapshot.taken_at, self.contracts, past, self._memo)
+        return judge(snapshot, snapshot.taken_at, self._contracts, past, self._memo)
 
     def _saw(self, snapshot: Snapshot, rows: list[JobRow]) -> bool:
-        if self.automatic is not None:
-            self.automatic.offer(rows, snapshot.taken_at)
+        for subscriber in self._subscribers:
+            subscriber(rows, snapshot.taken_at)
         if self._recorder is None:
             return False
-        if self.excerpts is not None:
-            self.excerpts.offer(rows, snapshot.taken_at)
         running = [row.series for row in rows if row.outcome is Outcome.RUNNING and not row.derived]
-        due = [kind for kind, expectation in self.contracts.expectations.items() if expectation.every_s is not None]
+        due = [kind for kind, expectation in self._contracts.expectations.items() if expectation.every_s is not None]
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
         )
-
-
-def facts_of(snapshot: Snapshot, row: JobRow) -> JobFacts | None:
-    """What Ray lists of a job; None for one that it hides."""
-    jobs = snapshot.jobs.value if isinstance(snapshot.jobs, Known) else ()
-    return next((job for job in jobs if job.id == row.id), None)
-
-
-def exit_of(snapshot: Snapshot, row: JobRow) -> DriverExit | None:
-    """The worker table's row of a job's driver."""
-    exits = snapshot.driver_exits
-    return exits.value.get(row.job_id or "") if isinstance(exits, Known) else None

@@ -15,6 +15,8 @@ from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, label_of
 from serve_app.metrics.series import KEPT_FOR_S, NOW_S, WINDOWS, Key, SeriesStore
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
+from serve_app.schemas.alerts import NodeRatios
+from serve_app.schemas.summary import NodeUtilisation, ResponseQuantiles, ResponsesView, UtilisationView
 
 MOST_NODES = 200
 MOST_REPLICAS = 200
@@ -25,7 +27,7 @@ _CLUSTER_GAUGES = ("cpu_ratio", "memory_ratio")
 # The cluster's and the responses' series have labels, too: an empty one could not be stored.
 _ALL = "all"
 _RESPONSE_LABELS = frozenset(label_of(group, status) for group in GROUPS for status in range(2, 2 + len(CLASSES)))
-_QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+_QUANTILES = (0.5, 0.95, 0.99)
 _DIGITS = 6
 # For 200 nodes the windows of an answer take a good part of a second, in which this process does nothing else.
 _TOLD_FOR_S = 5.0
@@ -45,7 +47,7 @@ class Meters:
         self._left_out = 0
         self._numbers: dict[str, int] = {}
         self._totals: dict[str, int] = {}
-        self._told: dict[str, tuple[datetime, Json]] = {}
+        self._told: dict[str, tuple[datetime, UtilisationView]] = {}
         self._restored = False
         self._offered: dict[Key, int] = {}
 
@@ -93,19 +95,18 @@ class Meters:
         self._series.roll(now.timestamp())
         return True
 
-    def utilisation(self, window: str, now: datetime) -> Json:
+    def utilisation(self, window: str, now: datetime) -> UtilisationView:
         """How used the cluster and each of its living nodes are; raises ``InvalidInput`` for an unknown window.
 
         Until something is measured, the same answer is told for 5 s; who gets it must not change it.
         """
         length_s = _length_of(window)
-        told_at, told = self._told.get(window, (None, {}))
-        if told_at is None or not 0 <= (now - told_at).total_seconds() < _TOLD_FOR_S:
-            told = self._utilisation(length_s, now)
-            self._told[window] = (now, told)
-        return told
+        told = self._told.get(window)
+        if told is None or not 0 <= (now - told[0]).total_seconds() < _TOLD_FOR_S:
+            told = self._told[window] = (now, self._utilisation(length_s, now))
+        return told[1]
 
-    def responses(self, window: str, now: datetime) -> Json:
+    def responses(self, window: str, now: datetime) -> ResponsesView:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
         length_s = _length_of(window)
         errors = self._responses((label for label in _RESPONSE_LABELS if label.endswith(ERRORS)), length_s, now)
@@ -125,14 +126,15 @@ class Meters:
         """Answers by label since this process began; they only grow."""
         return dict(self._totals)
 
-    def node_ratios(self, now: datetime) -> list[Json]:
+    def node_ratios(self, now: datetime) -> list[NodeRatios]:
         """CPU and memory of each node at present: None when it is not known, or no longer."""
         current = self._nodes_at is not None and (now - self._nodes_at).total_seconds() <= NOW_S
         return [
             {
                 "node_id": node.node_id,
                 "ip": node.ip,
-                **{name: _rounded(node.values[name]) if current else None for name in _CLUSTER_GAUGES},
+                "cpu_ratio": _rounded(node.values["cpu_ratio"]) if current else None,
+                "memory_ratio": _rounded(node.values["memory_ratio"]) if current else None,
             }
             for node in self._nodes[:MOST_NODES]
         ]
@@ -174,26 +176,31 @@ class Meters:
         self._series.unmark(self._offered)
         self._offered = {}
 
-    def _utilisation(self, length_s: int, now: datetime) -> Json:
+    def _utilisation(self, length_s: int, now: datetime) -> UtilisationView:
         now_s = now.timestamp()
         cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
         return {
             "as_of": _rfc3339(self._nodes_at),
             "reason": self._reason(now),
-            **{name: cluster[name] for name in _CLUSTER_GAUGES},
+            "cpu_ratio": cluster["cpu_ratio"],
+            "memory_ratio": cluster["memory_ratio"],
             "nodes": [self._node(node, length_s, now_s) for node in self._nodes[:MOST_NODES]],
         }
 
-    def _node(self, node: NodeUse, length_s: float, now_s: float) -> Json:
+    def _node(self, node: NodeUse, length_s: float, now_s: float) -> NodeUtilisation:
         told = self._series.gauges(_NODE, node.node_id, length_s, now_s)
         # A node without a GPU has no such figures, which is another thing than figures that are missing.
-        gpu = told.pop("gpu_ratio")
+        gpu = told["gpu_ratio"]
         return {
             "node_id": node.node_id,
             "ip": node.ip,
             "is_head": node.is_head,
-            **told,
+            "cpu_ratio": told["cpu_ratio"],
+            "memory_ratio": told["memory_ratio"],
+            "disk_ratio": told["disk_ratio"],
             "gpu_ratio": None if gpu["max"] is None else gpu,
+            "network_receive_bytes_per_s": told["network_receive_bytes_per_s"],
+            "network_send_bytes_per_s": told["network_send_bytes_per_s"],
         }
 
     def _reason(self, now: datetime) -> str | None:
@@ -240,8 +247,9 @@ def _rfc3339(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _quantiles(histogram: Histogram) -> Json:
-    return {name: _rounded(histogram.quantile(share)) for name, share in _QUANTILES.items()}
+def _quantiles(histogram: Histogram) -> ResponseQuantiles:
+    p50_s, p95_s, p99_s = (_rounded(histogram.quantile(share)) for share in _QUANTILES)
+    return {"p50_s": p50_s, "p95_s": p95_s, "p99_s": p99_s}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -17,10 +17,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.guard import route_path
 from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.histogram import Histogram
+from serve_app.route_path import route_path
 
 log = logging.getLogger("ray.serve.seedcore")
 

@@ -14,6 +14,9 @@ from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.persistence import Keeper
+from serve_app.schemas.alerts import MeasuredAlertInputs, ResponseTimes
+from serve_app.schemas.cluster import MeasuredNodeView, NodePage, NodeUseNow, PlainNodePage
+from serve_app.schemas.summary import MeasuredView, NodeUtilisation
 
 # Ray's agents measure as often.
 PERIOD_S = 5.0
@@ -92,26 +95,28 @@ class Measuring:
             }
         )
 
-    def take_responses(self, delta: Mapping[str, Any]) -> Json:
+    def take_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """An ingress replica's delta; see ``Meters.record_responses``."""
         return {"counted": self.meters.record_responses(delta, self._now())}
 
-    def summary(self, window: str) -> Json:
+    def summary(self, window: str) -> MeasuredView:
         """``utilisation`` and ``responses`` of the summary; raises ``InvalidInput``."""
         now = self._now()
         return {"utilisation": self.meters.utilisation(window, now), "responses": self.meters.responses(window, now)}
 
-    def with_use(self, nodes: Json) -> Json:
+    def with_use(self, nodes: PlainNodePage) -> NodePage:
         """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
         shown = {node["node_id"]: node for node in self.meters.utilisation(_SHOWN_WINDOW, self._now())["nodes"]}
-        items = [{**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]]
+        items: list[MeasuredNodeView] = [
+            {**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]
+        ]
         return {**nodes, "items": items}
 
-    def alert_inputs(self) -> Json:
+    def alert_inputs(self) -> MeasuredAlertInputs:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
         responses = self.meters.responses(_SHOWN_WINDOW, now)
-        told = {name: responses[name] for name in ("count", "p95_s")}
+        told: ResponseTimes = {"count": responses["count"], "p95_s": responses["p95_s"]}
         return {"nodes": self.meters.node_ratios(now), "responses": {_SHOWN_WINDOW: told}}
 
     async def _run(self) -> None:
@@ -120,7 +125,16 @@ class Measuring:
             await self._pause(PERIOD_S)
 
 
-def _now_of(node: Json | None) -> Json | None:
+def _now_of(node: NodeUtilisation | None) -> NodeUseNow | None:
     if node is None:
         return None
-    return {name: spread["now"] for name, spread in node.items() if isinstance(spread, dict)}
+    present: NodeUseNow = {
+        "cpu_ratio": node["cpu_ratio"]["now"],
+        "memory_ratio": node["memory_ratio"]["now"],
+        "disk_ratio": node["disk_ratio"]["now"],
+        "network_receive_bytes_per_s": node["network_receive_bytes_per_s"]["now"],
+        "network_send_bytes_per_s": node["network_send_bytes_per_s"]["now"],
+    }
+    if node["gpu_ratio"] is not None:
+        present["gpu_ratio"] = node["gpu_ratio"]["now"]
+    return present

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from serve_app.metrics.histogram import Histogram
+from serve_app.schemas.summary import GaugeSpread
 
 Json = dict[str, Any]
 
@@ -145,7 +146,7 @@ class SeriesStore:
         self._lines.pop((name, label), None)
         self._changed = {key: at for key, at in self._changed.items() if key[:2] != (name, label)}
 
-    def gauges(self, name: str, label: str, window_s: float, now_s: float) -> Json:
+    def gauges(self, name: str, label: str, window_s: float, now_s: float) -> dict[str, GaugeSpread]:
         """Of each gauge ``{"now", "mean", "max"}`` over a window: rounded up to whole buckets, None without a value."""
         whole, present = Gauges(self._gauges[name]), Gauges(self._gauges[name])
         for start, bucket in sorted(self._within(name, label, window_s, now_s), key=lambda pair: pair[0]):
@@ -256,7 +257,7 @@ def _start(at_s: float, width_s: int) -> int:
     return int(at_s // width_s) * width_s
 
 
-def _told(read: tuple[float, ...] | None, present: tuple[float, ...] | None) -> Json:
+def _told(read: tuple[float, ...] | None, present: tuple[float, ...] | None) -> GaugeSpread:
     if read is None:
         return {"now": None, "mean": None, "max": None}
     total, count, highest, _ = read

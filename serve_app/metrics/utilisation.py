@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serve_app.cluster.rows import read_amount, read_list, read_object
 from serve_app.redaction import printable
 
 GAUGES = (
@@ -101,20 +102,20 @@ class Freshness:
 def _node(row: object) -> NodeUse | None:
     if not isinstance(row, dict):
         return None
-    raylet = _mapping(row.get("raylet"))
+    raylet = read_object(row.get("raylet"))
     node_id = raylet.get("nodeId")
     if not isinstance(node_id, str) or not node_id or raylet.get("state") != "ALIVE":
         return None
     ip = row.get("ip") or raylet.get("nodeManagerAddress")
-    memory = _list(row.get("mem"))
+    memory = read_list(row.get("mem"))
     values, missing = _figures(row, memory)
     return NodeUse(
         node_id=printable(node_id)[:_MAX_CHARS],
         ip=printable(ip)[:_MAX_CHARS] if isinstance(ip, str) else "",
         is_head=raylet.get("isHeadNode") is True,
-        measured_at=_number(row.get("now")),
-        cpus=_number(_at(_list(row.get("cpus")), 0)),
-        memory_bytes=_number(_at(memory, 0)),
+        measured_at=read_amount(row.get("now")),
+        cpus=read_amount(_at(read_list(row.get("cpus")), 0)),
+        memory_bytes=read_amount(_at(memory, 0)),
         values=values,
         missing=missing,
     )
@@ -122,12 +123,12 @@ def _node(row: object) -> NodeUse | None:
 
 def _figures(row: Mapping[str, Any], memory: list[Any]) -> tuple[dict[str, float | None], dict[str, str]]:
     sent, received = (_speed(row, at) for at in (0, 1))
-    gpus = _list(row.get("gpus"))
+    gpus = read_list(row.get("gpus"))
     values = {
         "cpu_ratio": _percent(row.get("cpu")),
-        "memory_ratio": _share(_number(_at(memory, 3)), _number(_at(memory, 0))),
-        "disk_ratio": _fullest(_mapping(row.get("disk"))),
-        "gpu_ratio": _mean([_percent(_mapping(gpu).get("utilizationGpu")) for gpu in gpus]),
+        "memory_ratio": _share(read_amount(_at(memory, 3)), read_amount(_at(memory, 0))),
+        "disk_ratio": _fullest(read_object(row.get("disk"))),
+        "gpu_ratio": _mean([_percent(read_object(gpu).get("utilizationGpu")) for gpu in gpus]),
         "network_receive_bytes_per_s": received,
         "network_send_bytes_per_s": sent,
     }
@@ -143,7 +144,7 @@ def _figures(row: Mapping[str, Any], memory: list[Any]) -> tuple[dict[str, float
 def _fullest(disks: Mapping[str, Any]) -> float | None:
     shares = []
     for disk in disks.values():
-        total, used, free = (_number(_mapping(disk).get(key)) for key in ("total", "used", "free"))
+        total, used, free = (read_amount(read_object(disk).get(key)) for key in ("total", "used", "free"))
         if total is not None and total > _DUMMY_DISK_BYTES and used is not None and free is not None:
             # As `df` says it: what is reserved for root is no one's to use.
             shares.append(_share(used, used + free))
@@ -162,7 +163,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _percent(value: object) -> float | None:
-    return _share(_number(value), 100.0)
+    return _share(read_amount(value), 100.0)
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
@@ -175,8 +176,12 @@ def _speed(row: Mapping[str, Any], at: int) -> float | None:
     """Bytes per second. For its first seven reports the agent divides all bytes since the start of the machine by all
     seconds since 1970 (its history begins with a zero at time zero); that is no speed."""
     speed, total, now = (
-        _number(value)
-        for value in (_at(_list(row.get("networkSpeed")), at), _at(_list(row.get("network")), at), row.get("now"))
+        read_amount(value)
+        for value in (
+            _at(read_list(row.get("networkSpeed")), at),
+            _at(read_list(row.get("network")), at),
+            row.get("now"),
+        )
     )
     # Counters of an interface that came back begin at zero, which looks like a negative speed.
     if speed is None or speed < 0:
@@ -184,23 +189,5 @@ def _speed(row: Mapping[str, Any], at: int) -> float | None:
     return None if total and now and math.isclose(speed * now, total, rel_tol=1e-6) else speed
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _at(values: list[Any], index: int) -> object:
     return values[index] if index < len(values) else None
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

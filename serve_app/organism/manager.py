@@ -17,6 +17,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
+from organs.replica import Versioned
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import call
@@ -25,6 +26,7 @@ from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
+from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -37,7 +39,7 @@ _DASHBOARD_TIMEOUT_S = 5.0
 _WAIT_FOR_ORGANS_S = 30.0
 
 
-class OrganismManager:
+class OrganismManager(Versioned):
     """One replica on the head node: status of the organism, and its initialization."""
 
     def __init__(
@@ -74,7 +76,7 @@ class OrganismManager:
         """Fail when the loop has died, so that Serve starts a manager that reconciles."""
         self._loop.require_alive()
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> OrganismStatus:
         """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""
         seen = await self._seen()
         return {
@@ -83,7 +85,7 @@ class OrganismManager:
             "as_of": seen.taken_at.isoformat(),
         }
 
-    async def initialize(self, force: bool) -> dict[str, Any]:
+    async def initialize(self, force: bool) -> InitializeDone:
         """Submit the initialization job unless one runs or nothing is due; the same id while one runs."""
         async with self._submitting:
             now = await self._initialization_now()
@@ -187,7 +189,7 @@ class OrganismManager:
         return submission_id
 
 
-def _public(now: Initialization) -> dict[str, Any]:
+def _public(now: Initialization) -> InitializationView:
     return {
         "state": now.state,
         "submission_id": now.submission_id,

@@ -7,21 +7,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from organs.models import OrganSpec
+from organs.models import AgentStatus, OrganSpec
 from serve_app.cluster.handles import call, collect
 from serve_app.errors import AppError
 from serve_app.organism.reconcile import organ_view
+from serve_app.schemas.cluster import DeploymentView
+from serve_app.schemas.diagnosis import DiagnosisView
+from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
 
 
 @dataclass(frozen=True)
 class Observation:
     """The organs as last seen."""
 
-    organs: tuple[dict[str, Any], ...]
+    organs: tuple[DiagnosedOrganView, ...]
     taken_at: datetime
     taken_monotonic: float
 
@@ -33,8 +35,9 @@ async def observe(
     timeout_s: float,
 ) -> Observation:
     """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
-    serve, *seen = await asyncio.gather(
-        _serve_details(inspector, timeout_s), *(_organ(spec, handles[spec.id], timeout_s) for spec in specs)
+    serve, seen = await asyncio.gather(
+        _serve_details(inspector, timeout_s),
+        asyncio.gather(*(_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
     )
     organs = [
         organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
@@ -43,13 +46,13 @@ async def observe(
     # An inspector that has just not answered is not waited for once more.
     asked = timeout_s if serve is not None else None
     reasons = await asyncio.gather(*(_diagnosis(organ, inspector, asked) for organ in organs))
-    whole = tuple({**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True))
-    return Observation(whole, datetime.now(UTC), time.monotonic())
+    whole: list[DiagnosedOrganView] = [
+        {**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True)
+    ]
+    return Observation(tuple(whole), datetime.now(UTC), time.monotonic())
 
 
-async def _diagnosis(
-    organ: dict[str, Any], inspector: DeploymentHandle, timeout_s: float | None
-) -> dict[str, Any] | None:
+async def _diagnosis(organ: OrganView, inspector: DeploymentHandle, timeout_s: float | None) -> DiagnosisView | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
     if organ["status"] == "ready" or timeout_s is None:
         return None
@@ -60,28 +63,26 @@ async def _diagnosis(
         )
     except AppError:
         return None
-    found: dict[str, Any] | None = told["diagnosis"]
+    found: DiagnosisView | None = told["diagnosis"]
     return found
 
 
-async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, Any] | None:
+async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, DeploymentView] | None:
     try:
-        details: dict[str, Any] = await call("JobInspector", inspector.serve_details, timeout_s=timeout_s)
+        details: dict[str, DeploymentView] = await call("JobInspector", inspector.serve_details, timeout_s=timeout_s)
     except AppError:
         return None
     return details
 
 
-async def _organ(
-    spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> tuple[list[AgentStatus], ProbeView]:
     agents, probe = await asyncio.gather(
         collect(spec.id, (handle, "status"), timeout_s=timeout_s), _probe(spec, handle, timeout_s)
     )
     return agents, probe
 
 
-async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> dict[str, Any]:
+async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> ProbeView:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
     at, began = datetime.now(UTC).isoformat(), time.monotonic()
     try:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from organs.models import OrganSpec
+from organs.models import AgentStatus, OrganSpec
+from serve_app.schemas.cluster import DeploymentView
+from serve_app.schemas.organism import OrganView, ProbeView
 
 KIND = "coa-initialization"
 ACTIVE = ("PENDING", "RUNNING")
@@ -98,10 +100,10 @@ def _decide(
 
 def organ_view(
     spec: OrganSpec,
-    agents: Sequence[dict[str, Any]],
-    serve: dict[str, Any] | None,
-    probe: dict[str, Any] | None,
-) -> dict[str, Any]:
+    agents: Sequence[AgentStatus],
+    serve: DeploymentView | None,
+    probe: ProbeView | None,
+) -> OrganView:
     """One organ of ``GET /organism/status``: what Serve wants, which agents answered, and what the probe saw.
 
     ``serve`` is None when Serve could not be asked; then the wanted number is unknown, not zero.
@@ -123,7 +125,7 @@ def organ_view(
     }
 
 
-def missing(spec: OrganSpec, agents: Sequence[dict[str, Any]], desired: int | None) -> str | None:
+def missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None) -> str | None:
     """What the initialization job misses in an organ, as a sentence; None when its agents are as configured."""
     if desired is None:
         return f"{spec.id}: Serve does not say how many agents are wanted"
@@ -166,7 +168,7 @@ def _failures_in_a_row(newest_first: Sequence[Submission]) -> int:
 
 
 def _organ_status(
-    count: int, desired: int | None, serve: dict[str, Any] | None, probe: dict[str, Any] | None
+    count: int, desired: int | None, serve: DeploymentView | None, probe: ProbeView | None
 ) -> tuple[str, str]:
     said = f" Serve says: {serve['message']}" if serve and serve.get("message") else ""
     if probe is not None and not probe["ok"] and count > 0:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
+from serve_app.cluster.rows import read_time_ms
 from serve_app.organism.reconcile import KIND, Submission
 
 # What makes the job's code and packages the application's own; environment variables stay behind, since Ray shows them.
@@ -56,17 +56,9 @@ def submissions_of(rows: Iterable[dict[str, Any]], generation: str) -> list[Subm
             submission_id=str(row["submission_id"]),
             status=str(row.get("status") or "UNKNOWN"),
             message=str(row.get("message") or ""),
-            started_at=_time(row.get("start_time")),
-            ended_at=_time(row.get("end_time")),
+            started_at=read_time_ms(row.get("start_time")),
+            ended_at=read_time_ms(row.get("end_time")),
         )
         for row in rows
         if row.get("submission_id") and (row.get("metadata") or {}).get("seedcore.generation") == generation
     ]
-
-
-def _time(milliseconds: Any) -> datetime | None:
-    return (
-        datetime.fromtimestamp(milliseconds / 1000, UTC)
-        if isinstance(milliseconds, int | float) and milliseconds
-        else None
-    )

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from organs.replica import Versioned
 from serve_app.env import Env
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.engine import database_url, hide_url
@@ -77,7 +78,7 @@ class Opening:
             self._attempt = None
 
 
-class StoreDeployment:
+class StoreDeployment(Versioned):
     """One replica that holds the database's connections; its methods are those of ``Store``."""
 
     def __init__(self) -> None:

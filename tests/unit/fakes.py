@@ -156,8 +156,8 @@ class FakePart:
     async def take_events(self, events: Any) -> Any:
         return self._say("take_events", events)
 
-    async def ray_status(self) -> Any:
-        return self._say("ray_status")
+    async def ray_status(self, versions: bool = False) -> Any:
+        return self._say("ray_status", versions)
 
     async def cluster_resources(self) -> Any:
         return self._say("cluster_resources")

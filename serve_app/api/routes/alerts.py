@@ -10,6 +10,7 @@ from pydantic import Field
 from serve_app.alerts.settings import Rule
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 from serve_app.api.routes.jobs import Time
+from serve_app.schemas.alerts import AlertPage
 from serve_app.strict import StrictModel
 
 router = APIRouter(prefix="/alerts", tags=["alerts"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
@@ -37,17 +38,17 @@ class HistoryQuery(_Filters):
     since: Time | None = Field(default=None, description="Fired at or after (RFC 3339).")
 
 
-@router.get("", summary="What is wrong now, newest first")
-async def alerts(query: Annotated[AlertsQuery, Query()], deps: FromDeps) -> Response:
+@router.get("", response_model=AlertPage, summary="What is wrong now, newest first")
+async def list_alerts(query: Annotated[AlertsQuery, Query()], deps: FromDeps) -> Response:
     """Pending and firing alerts with what to do; silenced ones are marked. `degraded` says what is not known now."""
     return json_answer(await deps.alerts.alerts(_plain(query)))
 
 
-@router.get("/history", summary="Alerts that have fired, newest first")
-async def history(query: Annotated[HistoryQuery, Query()], deps: FromDeps) -> Response:
+@router.get("/history", response_model=AlertPage, summary="Alerts that have fired, newest first")
+async def list_alert_history(query: Annotated[HistoryQuery, Query()], deps: FromDeps) -> Response:
     """Resolved ones and those that still fire."""
     return json_answer(await deps.alerts.alert_history(_plain(query)))
 
 
-def _plain(query: _Filters) -> dict[str, object]:
+def _plain(query: _Filters) -> dict[str, str | int]:
     return query.model_dump(mode="json", exclude_none=True)

@@ -1,4 +1,4 @@
-"""How routes get their dependencies and give their answers."""
+"""How routes get their dependencies, give their answers, and say in OpenAPI what those are."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def problems(descriptions: Mapping[int, str]) -> Responses:
-    """Problem documents that a route may answer, for the OpenAPI document (``schemas`` tells what they look like)."""
+    """Problem documents that a route may answer, for the OpenAPI document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": text, "content": content} for status, text in descriptions.items()}
+
+
+def also_text(*media_types: str) -> Responses:
+    """In what other form than JSON a route answers with 200, each a text."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
 
 
 REFUSED = problems({400: "not understood", 403: "role, Host or Origin"})
@@ -31,6 +36,6 @@ def deps_of(request: Request) -> Deps:
 FromDeps = Annotated[Deps, Depends(deps_of)]
 
 
-def json_answer(content: Any, status: int = 200) -> Response:
+def json_answer(content: object, status: int = 200) -> Response:
     """JSON as it is: what comes from handles is plain data already, so no model is built of it again."""
     return Response(to_json(content), status, media_type="application/json")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.schemas.cluster import ActorPage, LeftoverPage, NodePage, RayStatusAnswer, ResourcesAnswer
 from serve_app.strict import StrictModel
 
 router = APIRouter(tags=["cluster"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
@@ -23,31 +24,31 @@ class ActorsQuery(StrictModel):
     cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
 
-@router.get("/ray/status", summary="Is Ray there, with what?")
-async def ray_status(deps: FromDeps) -> Response:
-    """Availability, version, nodes and resources."""
-    return json_answer(await deps.jobs.ray_status())
+@router.get("/ray/status", response_model=RayStatusAnswer, summary="Is Ray there, with what?")
+async def get_ray_status(deps: FromDeps) -> Response:
+    """Availability, version, nodes and resources; and which code each replica of this application runs."""
+    return json_answer(await deps.jobs.ray_status(versions=True))
 
 
-@router.get("/cluster/resources", summary="Logical resources, in all and free")
-async def resources(deps: FromDeps) -> Response:
+@router.get("/cluster/resources", response_model=ResourcesAnswer, summary="Logical resources, in all and free")
+async def get_resources(deps: FromDeps) -> Response:
     """As Ray counts them."""
     return json_answer(await deps.jobs.cluster_resources())
 
 
-@router.get("/cluster/nodes", summary="Nodes, dead ones too")
-async def nodes(deps: FromDeps) -> Response:
+@router.get("/cluster/nodes", response_model=NodePage, summary="Nodes, dead ones too")
+async def list_nodes(deps: FromDeps) -> Response:
     """Each with its state and resources."""
     return json_answer(await deps.jobs.cluster_nodes())
 
 
-@router.get("/cluster/actors", summary="Actors")
-async def actors(query: Annotated[ActorsQuery, Query()], deps: FromDeps) -> Response:
+@router.get("/cluster/actors", response_model=ActorPage, summary="Actors")
+async def list_actors(query: Annotated[ActorsQuery, Query()], deps: FromDeps) -> Response:
     """A page of actors, filtered."""
     return json_answer(await deps.jobs.cluster_actors(query.model_dump(exclude_none=True)))
 
 
-@router.get("/cluster/leftovers", summary="Actors that outlived their job")
-async def leftovers(deps: FromDeps) -> Response:
+@router.get("/cluster/leftovers", response_model=LeftoverPage, summary="Actors that outlived their job")
+async def list_leftovers(deps: FromDeps) -> Response:
     """One entry for each job that left some."""
     return json_answer(await deps.jobs.cluster_leftovers())

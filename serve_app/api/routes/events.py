@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
+from pydantic import JsonValue
 
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer, problems
 from serve_app.env import variable_of
 from serve_app.errors import Forbidden, NotFound
+from serve_app.schemas.cluster import EventsAnswer
 
 _REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
-Event = dict[str, Any]
+Event = dict[str, JsonValue]
 
 
-@router.post("/{key}", summary="Events of Ray")
+@router.post("/{key}", response_model=EventsAnswer, summary="Events of Ray")
 async def take_events(key: str, events: Annotated[list[Event], Body(max_length=2_000)], deps: FromDeps) -> Response:
     """Ray cannot send a token, so the last part of the path is the secret that its address was given."""
     if deps.events_key is None:

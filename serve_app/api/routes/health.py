@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import asdict
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from serve_app.api.health import Part, readiness
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.errors import Unavailable
+from serve_app.readiness import Part, readiness
+from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
 router = APIRouter(tags=["health"], responses=REFUSED)
 
 
-@router.get("/health", summary="Is this process alive?")
-async def health() -> Response:
+@router.get("/health", response_model=AliveAnswer, summary="Is this process alive?")
+async def get_health() -> Response:
     """200 while the process can answer; touches nothing else."""
-    return json_answer({"status": "alive"})
+    answer: AliveAnswer = {"status": "alive"}
+    return json_answer(answer)
 
 
-@router.get("/ready", summary="Can this application do its work?", responses={503: {"description": "not ready"}})
-async def ready(deps: FromDeps) -> Response:
+@router.get(
+    "/ready",
+    response_model=ReadyAnswer,
+    summary="Can this application do its work?",
+    responses={503: {"description": "not ready", "model": ReadyAnswer}},
+)
+async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
     now = readiness(*parts)
-    return json_answer(asdict(now), now.http_status)
+    body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
+    answer = json_answer(body, now.http_status)
+    if now.status == "not_ready":
+        answer.headers["Retry-After"] = str(Unavailable.retry_after_s)
+    return answer
 
 
-async def _gather(*calls: Awaitable[dict[str, Any]]) -> list[Part]:
+async def _gather(*calls: Awaitable[Mapping[str, Any]]) -> list[Part]:
     return list(await asyncio.gather(*(part_of(call) for call in calls)))

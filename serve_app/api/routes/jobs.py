@@ -9,8 +9,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
-from serve_app.api.schemas import reference
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.schemas.diagnosis import DiagnosisAnswer
+from serve_app.schemas.findings import FindingsAnswer
+from serve_app.schemas.hierarchy import HierarchyAnswer, LifecycleAnswer
+from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
+from serve_app.schemas.summary import JobsSummaryAnswer
 from serve_app.strict import StrictModel
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
@@ -59,68 +63,68 @@ class HierarchyQuery(StrictModel):
     format: Literal["json", "text", "mermaid"] = Field(default="json", description="json, an indented text, Mermaid.")
 
 
-@router.get("", summary="All jobs, newest first")
+@router.get("", response_model=JobPage, summary="All jobs, newest first")
 async def list_jobs(query: Annotated[JobsQuery, Query()], deps: FromDeps) -> Response:
     """Each job with kind, outcome, verdict and the reason for it."""
     return json_answer(await deps.jobs.list_jobs(_plain(query)))
 
 
-@router.get("/current", summary="The job that this application runs in")
-async def current(deps: FromDeps) -> Response:
+@router.get("/current", response_model=CurrentJobAnswer, summary="The job that this application runs in")
+async def get_current_job(deps: FromDeps) -> Response:
     """Ray's own lists hide it."""
     return json_answer(await deps.jobs.current())
 
 
-@router.get("/summary", summary="The five figures over a window")
-async def summary(query: Annotated[SummaryQuery, Query()], deps: FromDeps) -> Response:
+@router.get("/summary", response_model=JobsSummaryAnswer, summary="The five figures over a window")
+async def summarize_jobs(query: Annotated[SummaryQuery, Query()], deps: FromDeps) -> Response:
     """Success rate, durations, error rate by cause, real utilisation, response times of this API."""
     return json_answer(await deps.jobs.summary(query.model_dump()))
 
 
-@router.get("/hierarchy", summary="Who schedules and manages what")
-async def hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDeps) -> Response:
+@router.get(
+    "/hierarchy",
+    response_model=HierarchyAnswer,
+    summary="Who schedules and manages what",
+    responses=also_text("text/plain"),
+)
+async def get_hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDeps) -> Response:
     """Orchestrator, service, job, driver, actors, organ, agents; every line with what proves its place."""
     answer = await deps.jobs.hierarchy(query.model_dump())
-    if query.format == "json":
-        return json_answer(answer)
-    return Response(answer["text"], media_type="text/plain; charset=utf-8")
+    if "text" in answer:
+        return Response(answer["text"], media_type="text/plain; charset=utf-8")
+    return json_answer(answer)
 
 
-@router.get("/lifecycle", summary="How this cluster came up")
-async def lifecycle(deps: FromDeps) -> Response:
+@router.get("/lifecycle", response_model=LifecycleAnswer, summary="How this cluster came up")
+async def get_lifecycle(deps: FromDeps) -> Response:
     """Head, Serve, application, initialization, ready, with times from records."""
     return json_answer(await deps.jobs.lifecycle())
 
 
-@router.get("/findings", summary="What is wrong beyond single verdicts")
-async def findings(deps: FromDeps) -> Response:
+@router.get("/findings", response_model=FindingsAnswer, summary="What is wrong beyond single verdicts")
+async def list_findings(deps: FromDeps) -> Response:
     """Stuck, missing and overdue jobs, and actors that outlived their job."""
     return json_answer(await deps.jobs.findings())
 
 
 @router.get(
     "/{id}/diagnosis",
+    response_model=DiagnosisAnswer,
     summary="Why it failed, or whether it makes progress",
-    responses={
-        200: {
-            "description": "what is known",
-            "content": {"application/json": {"schema": reference("DiagnosisAnswer")}},
-        },
-        **problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
-    },
+    responses=problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
 )
-async def diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
+async def get_diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
     """Code, certainty, evidence with file and line, and advice; from Ray's tables and the logs, which are read once."""
     return json_answer(await deps.jobs.diagnosis(id, words == "model"))
 
 
-@router.get("/{id}", summary="One job", responses=problems({404: "no such job"}))
+@router.get("/{id}", response_model=JobAnswer, summary="One job", responses=problems({404: "no such job"}))
 async def get_job(id: str, deps: FromDeps) -> Response:
     """By job id or submission id, with expectation, evidence, driver, timeline, actors and tasks."""
     return json_answer(await deps.jobs.get_job(id))
 
 
-def _plain(query: JobsQuery) -> dict[str, object]:
+def _plain(query: JobsQuery) -> dict[str, str | int]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in query if value is not None
     }

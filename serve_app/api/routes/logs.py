@@ -7,25 +7,25 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
 from serve_app.api.sse import HEADERS, MEDIA_TYPE, byte_of, events
 from serve_app.jobs.actions.bodies import LogQuery
+from serve_app.schemas.logs import LogAnswer
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
 
 @router.get(
     "/{id}/logs",
+    response_model=LogAnswer,
+    response_description="the last lines; or server-sent events: lines, `skipped`, and at last `end` (a `LogEnd`)",
     summary="The log of a submitted job",
     responses={
-        200: {
-            "description": "the last lines, or server-sent events",
-            "content": {"application/json": {}, "text/plain": {}, MEDIA_TYPE: {}},
-        },
+        **also_text("text/plain", MEDIA_TYPE),
         **problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
     },
 )
-async def logs(
+async def get_log(
     id: str,
     query: Annotated[LogQuery, Query()],
     deps: FromDeps,

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from serve_app.api.body import parse
+from serve_app.api.openapi import reference
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
-from serve_app.api.schemas import reference
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
 from serve_app.jobs.actions.rules import require_on
+from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 
 def switched_on(deps: FromDeps) -> None:
@@ -36,18 +37,22 @@ router = APIRouter(
 )
 
 
-def _body(model: str, *, required: bool) -> dict[str, Any]:
+def _body(model: type, *, required: bool) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference(model)}}}}
 
 
 @router.post(
     "",
+    response_model=SubmitAnswer,
     summary="Submit a job",
     status_code=201,
-    responses={200: {"description": "the same job was submitted before"}, **problems({504: "`submission_unknown`"})},
-    openapi_extra=_body("SubmitBody", required=True),
+    responses={
+        200: {"description": "the same job was submitted before", "model": SubmitAnswer},
+        **problems({504: "`submission_unknown`"}),
+    },
+    openapi_extra=_body(SubmitBody, required=True),
 )
-async def submit(request: Request, deps: FromDeps) -> Response:
+async def submit_job(request: Request, deps: FromDeps) -> Response:
     """201 with its id; 200 when the same id and body were submitted before; 409 when the id has another body."""
     done = await deps.jobs.submit_job(read(SubmitBody, parse(await request.body())).model_dump())
     return json_answer(done, 201 if done["created"] else 200)
@@ -55,11 +60,12 @@ async def submit(request: Request, deps: FromDeps) -> Response:
 
 @router.post(
     "/{id}/stop",
+    response_model=StopAnswer,
     summary="Stop a job",
-    responses={202: {"description": "not over yet; `sentence` says how far it got"}},
-    openapi_extra=_body("StopBody", required=False),
+    responses={202: {"description": "not over yet; `sentence` says how far it got", "model": StopAnswer}},
+    openapi_extra=_body(StopBody, required=False),
 )
-async def stop(id: str, request: Request, deps: FromDeps) -> Response:
+async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
     raw = await request.body()
     wanted = read(StopBody, parse(raw)) if raw.strip() else StopBody()
@@ -69,12 +75,16 @@ async def stop(id: str, request: Request, deps: FromDeps) -> Response:
 
 @router.post(
     "/{id}/retry",
+    response_model=RetryAnswer,
     summary="Submit a job that ended once more",
     status_code=201,
-    responses={200: {"description": "that retry exists already"}, **problems({504: "`submission_unknown`"})},
-    openapi_extra=_body("RetryBody", required=False),
+    responses={
+        200: {"description": "that retry exists already", "model": RetryAnswer},
+        **problems({504: "`submission_unknown`"}),
+    },
+    openapi_extra=_body(RetryBody, required=False),
 )
-async def retry(id: str, request: Request, deps: FromDeps) -> Response:
+async def retry_job(id: str, request: Request, deps: FromDeps) -> Response:
     """A new submission, linked by metadata. 409 for what is on its way, succeeded, or would fail again."""
     raw = await request.body()
     wanted = read(RetryBody, parse(raw)) if raw.strip() else RetryBody()
@@ -82,7 +92,7 @@ async def retry(id: str, request: Request, deps: FromDeps) -> Response:
     return json_answer(done, 201 if done["created"] else 200)
 
 
-@router.delete("/{id}", summary="Have Ray forget a job that is over")
-async def delete(id: str, deps: FromDeps) -> Response:
+@router.delete("/{id}", response_model=DeleteAnswer, summary="Have Ray forget a job that is over")
+async def delete_job(id: str, deps: FromDeps) -> Response:
     """Submissions only; Ray keeps drivers until it ends."""
     return json_answer(await deps.jobs.delete_job(id))

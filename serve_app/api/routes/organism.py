@@ -9,12 +9,21 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
+from organs.models import Task
+from serve_app.api.bodies import InitializeBody, OldTask
 from serve_app.api.body import parse
 from serve_app.api.execution import execute_task, task_from
+from serve_app.api.openapi import reference
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, deps_of, json_answer, problems
-from serve_app.api.schemas import InitializeBody, reference
 from serve_app.api.tasks import organs_for
 from serve_app.errors import InvalidInput, NotFound
+from serve_app.schemas.organism import (
+    InitializeAnswer,
+    OrganismCounts,
+    OrganismStatusAnswer,
+    OrganismSummaryAnswer,
+    TaskAnswer,
+)
 
 router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
 
@@ -24,7 +33,7 @@ _TASK_BODY: dict[str, Any] = {
         "description": "A task, or the old form; read as JSON whatever the Content-Type says.",
         "content": {
             "application/json": {
-                "schema": {"anyOf": [reference("Task"), reference("OldTask")]},
+                "schema": {"anyOf": [reference(Task), reference(OldTask)]},
                 "examples": {
                     "skill": {"value": {"type": "memory.put", "parameters": {"key": "greeting", "value": "hello"}}},
                     "plain word": {"value": {"type": "test_task", "description": "look around"}},
@@ -35,10 +44,7 @@ _TASK_BODY: dict[str, Any] = {
     },
 }
 _TASK_ANSWERS: Responses = {
-    200: {
-        "description": "what the agent answered; the skill's own result is in `result.output`",
-        "content": {"application/json": {"schema": reference("TaskAnswer")}},
-    },
+    200: {"description": "what the agent answered; the skill's own result is in `result.output`"},
     **problems(
         {
             400: "not JSON",
@@ -56,53 +62,68 @@ _TASK_ANSWERS: Responses = {
 _INITIALIZE = TypeAdapter(InitializeBody)
 
 
-@router.get("/status", summary="Organs, agents, probes, initialization")
-async def status(deps: FromDeps) -> Response:
+@router.get("/status", response_model=OrganismStatusAnswer, summary="Organs, agents, probes, initialization")
+async def get_organism_status(deps: FromDeps) -> Response:
     """Each organ with its agents and its last end-to-end probe."""
     now = await deps.organism.status()
-    return json_answer(
-        {"success": True, "data": now["organs"], "initialization": now["initialization"], "as_of": now["as_of"]}
-    )
+    answer: OrganismStatusAnswer = {
+        "success": True,
+        "data": now["organs"],
+        "initialization": now["initialization"],
+        "as_of": now["as_of"],
+    }
+    return json_answer(answer)
 
 
-@router.get("/summary", summary="The organism in numbers")
-async def summary(deps: FromDeps) -> Response:
+@router.get("/summary", response_model=OrganismSummaryAnswer, summary="The organism in numbers")
+async def summarize_organism(deps: FromDeps) -> Response:
     """Numbers of organs and agents, and whether the organism is initialized."""
     now = await deps.organism.status()
     organs = now["organs"]
-    content = {
+    content: OrganismCounts = {
         "initialized": now["initialization"]["state"] == "succeeded",
         "organ_count": len(organs),
         "total_agent_count": sum(organ["agent_count"] for organ in organs),
         "organs": {
             organ["organ_id"]: {
-                key: organ[key] for key in ("organ_type", "status", "agent_count", "desired_agent_count")
+                "organ_type": organ["organ_type"],
+                "status": organ["status"],
+                "agent_count": organ["agent_count"],
+                "desired_agent_count": organ["desired_agent_count"],
             }
             for organ in organs
         },
     }
-    return json_answer({"success": True, "summary": content, "as_of": now["as_of"]})
+    answer: OrganismSummaryAnswer = {"success": True, "summary": content, "as_of": now["as_of"]}
+    return json_answer(answer)
 
 
 @router.post(
     "/initialize",
+    response_model=InitializeAnswer,
     summary="Run the initialization job if it is due",
     status_code=202,
-    responses=problems({413: "body too large", 422: "not such a body"}) | {200: {"description": "nothing is due"}},
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": reference("InitializeBody")}}}},
+    responses=problems({413: "body too large", 422: "not such a body"})
+    | {200: {"description": "nothing is due", "model": InitializeAnswer}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": reference(InitializeBody)}}}},
 )
-async def initialize(request: Request, deps: FromDeps) -> Response:
+async def initialize_organism(request: Request, deps: FromDeps) -> Response:
     """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""
     raw = await request.body()
     wanted = _validated(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
     done = await deps.organism.initialize(wanted.force)
-    return json_answer({"success": True, **done}, 200 if done["state"] == "initialized" else 202)
+    answer: InitializeAnswer = {"success": True, **done}
+    return json_answer(answer, 200 if done["state"] == "initialized" else 202)
 
 
 @router.post(
-    "/execute", summary="A task for the organ that has the skill", responses=_TASK_ANSWERS, openapi_extra=_TASK_BODY
+    "/execute",
+    response_model=TaskAnswer,
+    summary="A task for the organ that has the skill",
+    responses=_TASK_ANSWERS,
+    openapi_extra=_TASK_BODY,
 )
-async def execute(request: Request) -> Response:
+async def execute_by_skill(request: Request) -> Response:
     """The task's type names a skill; an organ that has it is chosen."""
     deps = deps_of(request)
     task = task_from(await request.body(), deps)
@@ -110,8 +131,14 @@ async def execute(request: Request) -> Response:
     return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
-@router.post("/execute/random", summary="A task for any organ", responses=_TASK_ANSWERS, openapi_extra=_TASK_BODY)
-async def execute_random(request: Request) -> Response:
+@router.post(
+    "/execute/random",
+    response_model=TaskAnswer,
+    summary="A task for any organ",
+    responses=_TASK_ANSWERS,
+    openapi_extra=_TASK_BODY,
+)
+async def execute_anywhere(request: Request) -> Response:
     """Any organ for a plain word; any organ that has the skill for a dotted type."""
     deps = deps_of(request)
     task = task_from(await request.body(), deps)
@@ -119,9 +146,16 @@ async def execute_random(request: Request) -> Response:
     return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
-@router.post("/execute/{organ_id}", summary="A task for this organ", responses=_TASK_ANSWERS, openapi_extra={
-    **_TASK_BODY, "parameters": [{"name": "organ_id", "in": "path", "required": True, "schema": {"type": "string"}}],
-})  # fmt: skip
+@router.post(
+    "/execute/{organ_id}",
+    response_model=TaskAnswer,
+    summary="A task for this organ",
+    responses=_TASK_ANSWERS,
+    openapi_extra={
+        **_TASK_BODY,
+        "parameters": [{"name": "organ_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+    },
+)
 async def execute_on(request: Request) -> Response:
     """Serve's router chooses the agent. Organs that exist are answered by ``hot_path`` before this is reached."""
     deps = deps_of(request)

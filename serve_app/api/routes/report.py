@@ -10,13 +10,14 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from serve_app.api.deps import Deps
-from serve_app.api.health import Part
 from serve_app.api.part_answer import part_of
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.readiness import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
 from serve_app.report.findings import key_of
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
+from serve_app.schemas.report import ReportAnswer
 from serve_app.strict import StrictModel
 
 router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
@@ -31,8 +32,13 @@ class ReportQuery(StrictModel):
     window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="How far back its metrics go.")
 
 
-@router.get("/report", summary="What to know of this cluster, and what to do first")
-async def report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Response:
+@router.get(
+    "/report",
+    response_model=ReportAnswer,
+    summary="What to know of this cluster, and what to do first",
+    responses=also_text("text/markdown", "text/plain", "text/html"),
+)
+async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Response:
     """Cluster, organs with a live probe, start-up, jobs with verdicts, metrics, alerts; findings in order of action."""
     organism, jobs, nodes, resources, summary, lifecycle, findings, alerts = await asyncio.gather(
         part_of(deps.organism.status()),

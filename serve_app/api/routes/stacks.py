@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.schemas.logs import StacksAnswer
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
 
 @router.get(
     "/{id}/stacks",
+    response_model=StacksAnswer,
     summary="Where a running job is",
     responses=problems(
         {
@@ -22,7 +24,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
         }
     ),
 )
-async def stacks(id: str, deps: FromDeps) -> Response:
+async def get_stacks(id: str, deps: FromDeps) -> Response:
     """Python stacks of its driver, its workers and its actors, redacted and cut. Needs Ray's profiling endpoint and
     py-spy on the nodes; without them the answer says what is missing."""
     return json_answer(await deps.jobs.job_stacks(id))

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
-    ENDED,
     RETRY_OF_KEY,
     next_attempt,
     require_over,
@@ -26,12 +25,12 @@ from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
+from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.rows import ENDED
+from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 Json = dict[str, Any]
-Found = tuple[JobRow, JobFacts | None, DriverExit | None]
-Find = Callable[[str], Awaitable[Found]]
-
 
 _LATER_LOOKS = 10
 _LOOK_AGAIN_S = 0.5
@@ -75,7 +74,7 @@ class Actions:
         self._pause = pause
         self._make_id = make_id
 
-    async def submit(self, body: Json) -> Json:
+    async def submit(self, body: Mapping[str, Any]) -> SubmitAnswer:
         """Submit a job; with the id and body of a job that exists, that job is the answer (``created`` false).
 
         Raises ``InvalidInput``, ``Forbidden``, ``Conflict`` (the id has another body), ``DeadlineExceeded`` when Ray
@@ -90,7 +89,7 @@ class Actions:
             return _same(made_before, submission_id, HASH_KEY, hash_of(wanted))
         return await self._create(payload, HASH_KEY, hash_of(wanted))
 
-    async def stop(self, id: str, wait_s: float) -> Json:
+    async def stop(self, id: str, wait_s: float) -> StopAnswer:
         """Stop a submission and watch for at most ``wait_s`` seconds; raises ``Conflict`` for what Ray cannot stop."""
         require_on(self._rules)
         row, facts, driver = await self._find(id)
@@ -104,7 +103,7 @@ class Actions:
             raise _not_stoppable(row, facts, driver)
         return await stop.look_only()
 
-    async def retry(self, id: str, force: bool) -> Json:
+    async def retry(self, id: str, force: bool) -> RetryAnswer:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)
         row, raw = await self._concluded(id)
@@ -131,7 +130,7 @@ class Actions:
             "reason": judged.reason,
         }
 
-    async def delete(self, id: str) -> Json:
+    async def delete(self, id: str) -> DeleteAnswer:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
         require_on(self._rules)
         row, raw = await self._concluded(id)
@@ -146,7 +145,7 @@ class Actions:
             "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
         }
 
-    async def delete_past(self, id: str, past: Past, session: str) -> Json:
+    async def delete_past(self, id: str, past: Past, session: str) -> DeleteAnswer:
         """Forget a job that only the history knows; ``session`` is the present one. Raises ``NotFound``."""
         require_on(self._rules)
         stored = await past.find(id)
@@ -173,7 +172,7 @@ class Actions:
             await self._pause(_LOOK_AGAIN_S)
         raise Unavailable("What became of the job is not concluded yet; try again.", code="not_concluded")
 
-    async def _create(self, payload: Json, key: str, value: str) -> Json:
+    async def _create(self, payload: Json, key: str, value: str) -> SubmitAnswer:
         """Submit, or find that another did so in the meantime; ``key`` of the metadata says whether it is the same."""
         submission_id = str(payload["submission_id"])
         try:
@@ -203,7 +202,7 @@ class Actions:
         return found
 
 
-def _same(raw: Json, submission_id: str, key: str, value: str) -> Json:
+def _same(raw: Json, submission_id: str, key: str, value: str) -> SubmitAnswer:
     metadata = raw.get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get(key) != value:
         raise Conflict(

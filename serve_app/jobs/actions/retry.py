@@ -19,12 +19,12 @@ from serve_app.jobs.actions.rules import (
     resources_of,
 )
 from serve_app.jobs.models import JobRow, JobType, Outcome
+from serve_app.jobs.reading.rows import ENDED
 
 Json = dict[str, Any]
 
 RETRY_OF_KEY = "seedcore.retry_of"
 ATTEMPT_KEY = "seedcore.attempt"
-ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 # Metadata that belong to one attempt: Ray sets the first two for each submission, we the others.
 _OF_ONE_ATTEMPT = ("job_submission_id", "job_name", RETRY_OF_KEY, ATTEMPT_KEY, HASH_KEY)
 _OWN_JOBS = "OrganismManager"

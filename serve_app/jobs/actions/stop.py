@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.actions.retry import ENDED
-from serve_app.jobs.reading.rows import driver_exits
+from serve_app.jobs.reading.rows import ENDED, driver_exits
 from serve_app.jobs.views import time_view
+from serve_app.schemas.changes import StopAnswer, StopStep
 
 Json = dict[str, Any]
 
@@ -43,12 +43,12 @@ class Stop:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
-    steps: list[Json] = field(default_factory=list)
+    steps: list[StopStep] = field(default_factory=list)
     _status: str = ""
     _driver_gone: bool | None = None
     _connected: bool = True
 
-    async def run(self, wait_s: float) -> Json:
+    async def run(self, wait_s: float) -> StopAnswer:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
         deadline = self.clock() + wait_s
         asked = await self.client.stop_job(self.submission_id)
@@ -63,12 +63,12 @@ class Stop:
             await self._look()
         return self.answer(already=False)
 
-    async def look_only(self) -> Json:
+    async def look_only(self) -> StopAnswer:
         """The same answer for a job that is over already."""
         await self._look()
         return self.answer(already=True)
 
-    def answer(self, *, already: bool) -> Json:
+    def answer(self, *, already: bool) -> StopAnswer:
         """How far it got."""
         return {
             "id": self.submission_id,

@@ -1,0 +1,3 @@
+"""What a GET about jobs and the cluster answers."""
+
+from __future__ import annotations

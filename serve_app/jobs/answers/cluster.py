@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs import views
+from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
-
-Json = dict[str, Any]
+from serve_app.schemas.cluster import (
+    ActorPage,
+    DeploymentView,
+    LeftoverPage,
+    PlainNodePage,
+    RayStatusAnswer,
+    ResourcesAnswer,
+)
 
 _MAX_NODES = 500
 _ACTOR_FILTERS = ("state", "job_id", "class_name")
@@ -24,23 +31,35 @@ _ACTOR_FILTERS = ("state", "job_id", "class_name")
 class ClusterAnswers:
     """Everything that is no job."""
 
-    def __init__(self, watch: Watch, here: Here, now: Callable[[], datetime]) -> None:
+    def __init__(self, watch: Watch, here: Here, versions: Versions, now: Callable[[], datetime]) -> None:
         self._watch = watch
         self._here = here
+        self._versions = versions
         self._now = now
 
-    async def ray_status(self) -> Json:
-        """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
+    async def ray_status(self, versions: bool) -> RayStatusAnswer:
+        """Whether Ray answers, with resources. That it does not is an answer here, not an error.
+
+        With ``versions``, also which code each replica of this application runs: for that all of them are asked.
+        """
         try:
-            seen = await self._watch.latest.get()
+            seen = await self._watch.get()
         except Unavailable as error:
-            nothing: Json = {"cluster_info": {}, "as_of": None, "degraded": [error.detail]}
-            return {"ray_configured": True, "ray_available": False, **nothing}
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+            nothing: RayStatusAnswer = {
+                "ray_configured": True,
+                "ray_available": False,
+                "cluster_info": {},
+                "as_of": None,
+                "degraded": [error.detail],
+            }
+            if versions:
+                nothing["versions"] = await self._versions.tell(None)
+            return nothing
+        resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
-        return {
+        answer: RayStatusAnswer = {
             "ray_configured": True,
             "ray_available": seen.answered,
             "cluster_info": {
@@ -55,17 +74,21 @@ class ClusterAnswers:
             "as_of": views.time_view(seen.snapshot.taken_at),
             "degraded": degraded,
         }
+        if versions:
+            serve = seen.snapshot.serve.value if isinstance(seen.snapshot.serve, Known) else None
+            answer["versions"] = await self._versions.tell(serve)
+        return answer
 
-    async def resources(self) -> Json:
+    async def resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
-        resources = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
         return {"total": total, "available": available, "used": used, "as_of": views.time_view(self._now())}
 
-    async def nodes(self) -> Json:
+    async def nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         known = require(seen.snapshot.nodes)
         nodes = sorted(known, key=lambda node: (not node.alive, not node.is_head, node.node_id))
         answer = told(seen)
@@ -73,14 +96,14 @@ class ClusterAnswers:
             answer["degraded"].append(f"{_MAX_NODES} of {len(nodes)} nodes are shown.")
         return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
 
-    async def actors(self, query: Json) -> Json:
+    async def actors(self, query: Mapping[str, Any]) -> ActorPage:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
         unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
         if unknown:
             raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
         limit, after = limit_of(query), cursor_of(query)
         wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         actors = [
             actor
             for actor in require(seen.snapshot.actors)
@@ -90,16 +113,16 @@ class ClusterAnswers:
         taken, next_cursor = page(actors, _actor_key, limit, after)
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
-    async def leftovers(self) -> Json:
+    async def leftovers(self) -> LeftoverPage:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.actors)
         found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
 
-    async def serve_details(self) -> Json:
+    async def serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         return views.serve_view(require(seen.snapshot.serve), self._here.application)
 
 

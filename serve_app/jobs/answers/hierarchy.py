@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
@@ -18,6 +17,7 @@ from serve_app.jobs.judging.kinds import (
     WORKER_NODE,
 )
 from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Outcome, Snapshot
+from serve_app.schemas.hierarchy import BranchView
 
 MAX_JOBS = 60
 MAX_ACTORS_OF_A_JOB = 10
@@ -50,7 +50,7 @@ class Branch:
         for child in self.children:
             yield from child.walk(depth + 1)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> BranchView:
         """As ``GET /jobs/hierarchy`` answers it."""
         return {
             "id": self.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from serve_app.jobs.answers.hierarchy import hierarchy_of
 from serve_app.jobs.answers.lifecycle import lifecycle_of
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.history import figures
+from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.reading.observed import not_found, require, told
@@ -21,10 +23,14 @@ from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.jobs.watch import Watch
 from serve_app.redaction import redact
-
-Json = dict[str, Any]
+from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
+from serve_app.schemas.findings import FindingsAnswer
+from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
+from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, TasksOfJob
+from serve_app.schemas.logs import LogAnswer
+from serve_app.schemas.summary import JobFiguresAnswer
 
 ALERT_WINDOWS = ("5m", "1h")
 FORMATS = ("json", "text", "mermaid")
@@ -36,10 +42,17 @@ class JobAnswers:
     """Lists, single jobs, figures, hierarchy and lifecycle."""
 
     def __init__(
-        self, watch: Watch, client: DashboardClient, here: Here, parts: frozenset[str], diagnoses: Diagnoses
+        self,
+        watch: Watch,
+        archive: Archive,
+        client: DashboardClient,
+        here: Here,
+        parts: frozenset[str],
+        diagnoses: Diagnoses,
     ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
+        self._archive = archive
         self._diagnoses = diagnoses
         self._client = client
         self._here = here
@@ -48,38 +61,38 @@ class JobAnswers:
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
         self._controller: tuple[ActorFacts, datetime | None] | None = None
 
-    async def list_jobs(self, query: Json) -> Json:
+    async def list_jobs(self, query: Mapping[str, Any]) -> JobPage:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
         asked = JobQuery.parse(query)
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.jobs)
-        items, cursor, missing = await self._watch.archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
+        items, cursor, missing = await self._archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
         answer = told(seen)
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
 
-    async def get_job(self, wanted: str) -> Json:
+    async def get_job(self, wanted: str) -> JobAnswer:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
         found = await self._watch.find(wanted)
         if found is not None:
             return await self._present(*found)
-        stored = await self._watch.archive.find(wanted)
+        stored = await self._archive.find(wanted)
         if stored is None:
             raise not_found(wanted)
         return self._past(stored)
 
-    async def current(self) -> Json:
+    async def current(self) -> CurrentJobAnswer:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
         if row is None:
             raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
         return {**views.row_view(row), **told(seen)}
 
-    async def figures(self, query: Json) -> Json:
+    async def figures(self, query: Mapping[str, Any]) -> JobFiguresAnswer:
         """The jobs' part of the summary over a window, and the counts of what is there now."""
         window = figures.window_of(query)
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         require(seen.snapshot.jobs)
         ended, missing = await self._ended(seen, window)
         answer = told(seen)
@@ -92,32 +105,32 @@ class JobAnswers:
             **answer,
         }
 
-    async def hierarchy(self, query: Json) -> Json:
+    async def hierarchy(self, query: Mapping[str, Any]) -> HierarchyAnswer | HierarchyTextAnswer:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
         form = query.get("format", "json")
         if form not in FORMATS:
             raise InvalidInput(f"format must be one of {', '.join(FORMATS)}.")
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
         if form == "json":
             return {"root": root.to_json(), **told(seen)}
         return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
 
-    async def lifecycle(self) -> Json:
+    async def lifecycle(self) -> LifecycleAnswer:
         """How this cluster came up, step by step."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         started_at = await self._started_at(_controller(seen.snapshot.actors))
         steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
         return {"steps": steps, **told(seen)}
 
-    async def findings(self) -> Json:
+    async def findings(self) -> FindingsAnswer:
         """What is wrong beyond the verdict on one job."""
-        seen = await self._watch.latest.get()
+        seen = await self._watch.get()
         return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
 
-    async def kept_log(self, wanted: str, lines: int) -> Json | None:
+    async def kept_log(self, wanted: str, lines: int) -> LogAnswer | None:
         """What was kept of the log of a job of an earlier session; None when there is no such job."""
-        stored = await self._watch.archive.find(wanted)
+        stored = await self._archive.find(wanted)
         if stored is None:
             return None
         kept = (stored["log_excerpt"] or "").splitlines()
@@ -134,13 +147,14 @@ class JobAnswers:
             "as_of": stored["updated_at"],
         }
 
-    async def alert_inputs(self) -> Json:
+    async def alert_inputs(self) -> JobAlertInputs:
         """What alerts are judged by. ``windows`` lack what cannot be known.
 
         ``unknown_findings`` are the rules of which ``findings`` may lack something.
         """
-        seen = await self._watch.latest.get()
-        windows, missing = {}, []
+        seen = await self._watch.get()
+        windows: dict[str, EndedInWindow] = {}
+        missing: list[str] = []
         for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
             ended, reasons = await self._ended(seen, window, counts_only=True)
             jobs = figures.figures_of(ended)["jobs"]
@@ -157,28 +171,29 @@ class JobAnswers:
             **answer,
         }
 
-    async def _present(self, seen: Seen, row: JobRow) -> Json:
+    async def _present(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
-        driver, facts = exit_of(snapshot, row), facts_of(snapshot, row)
+        driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._tasks(row),
             self._frames_of(row),
-            self._watch.archive.transitions(row.key),
+            self._archive.transitions(row.key),
             self._diagnoses.known(row),
         )
         actors, actors_reason = _actors_of(row, snapshot.actors)
-        answer = told(seen)
+        answer, view = told(seen), views.row_view(row)
         answer["degraded"] += missing
         return {
-            **views.row_view(row),
+            **view,
             "code": None if diagnosis is None else diagnosis["code"],
             "diagnosis": diagnosis,
-            "expectation": views.expectation_view(row, self._watch.contracts.of(row.kind)),
+            "expectation": views.expectation_view(view, self._watch.expect(row.kind)),
             "evidence": views.evidence_view(row),
             "driver": views.driver_view(facts, row, driver, frames),
             "message": None if facts is None else facts.message,
             "error_type": None if facts is None else facts.error_type,
             "exit_code": None if facts is None else facts.exit_code,
+            "log_excerpt": None,
             "timeline": views.timeline_view(row, driver, snapshot.taken_at, transitions),
             "actors": actors,
             "actors_reason": actors_reason,
@@ -187,16 +202,16 @@ class JobAnswers:
             **answer,
         }
 
-    def _past(self, stored: Json) -> Json:
+    def _past(self, stored: Mapping[str, Any]) -> JobAnswer:
         """A job that only the history knows: there is no driver, actor or task left to ask about."""
-        row = stored["row"]
-        expectation = self._watch.contracts.of(row["kind"])
+        row: JobView = stored["row"]
+        expectation = self._watch.expect(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
         kept = stored["diagnosis"]
         return {
             **row,
             "diagnosis": None if kept is None else kept["diagnosis"],
-            "expectation": views.declared_view(expectation),
+            "expectation": views.expectation_view(row, expectation),
             "evidence": stored["evidence"],
             "driver": None,
             "message": None,
@@ -212,12 +227,14 @@ class JobAnswers:
             "degraded": [],
         }
 
-    async def _ended(self, seen: Seen, window: str, *, counts_only: bool = False) -> tuple[Json, list[str]]:
+    async def _ended(
+        self, seen: Seen, window: str, *, counts_only: bool = False
+    ) -> tuple[Mapping[str, Any], list[str]]:
         since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
             return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
-        return await self._watch.archive.ended_since(
+        return await self._archive.ended_since(
             since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
         )
 
@@ -226,11 +243,11 @@ class JobAnswers:
         why = [] if failure is None or missing else [f"history is not being written: {failure}"]
         return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
-    async def _tasks(self, row: JobRow) -> tuple[Json | None, str | None]:
+    async def _tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
-            async with asyncio.timeout(self._watch.config.source_timeout_s), self._details:
+            async with asyncio.timeout(self._watch.source_timeout_s), self._details:
                 return views.tasks_view(await self._client.tasks_summary(row.job_id)), None
         except TimeoutError:
             return None, "Ray did not answer in time."
@@ -240,7 +257,7 @@ class JobAnswers:
     async def _frames_of(self, row: JobRow) -> str | None:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
-        frames = await self._frames.get(self._watch.config.source_timeout_s)
+        frames = await self._frames.get(self._watch.source_timeout_s)
         text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 
@@ -262,7 +279,7 @@ def _controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
     return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
-def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[Json | None, str | None]:
+def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
     if isinstance(actors, Unknown):
         return None, actors.reason
     return views.actors_of(row.job_id, actors.value), None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
 from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
 from serve_app.jobs.views import time_view
+from serve_app.schemas.hierarchy import LifecycleStep
 
-Json = dict[str, Any]
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"
 # One that is ill now was deployed all the same; of any other status it is not there.
 _OF_STATUS = {"RUNNING": _DONE, "UNHEALTHY": _DONE, "DEPLOYING": _RUNNING}
@@ -27,7 +27,7 @@ class _Step(NamedTuple):
 
 def lifecycle_of(
     snapshot: Snapshot, rows: list[JobRow], application: str, controller_at: datetime | None
-) -> list[Json]:
+) -> list[LifecycleStep]:
     """The steps in their order; a time that no record tells is None. ``controller_at``: start of Serve's controller."""
     head = _head(snapshot.nodes)
     steps = [
@@ -118,7 +118,7 @@ def _runs(rows: Iterable[JobRow], head: NodeFacts | None) -> list[JobRow]:
     ]
 
 
-def _view(step: _Step, began: datetime | None) -> Json:
+def _view(step: _Step, began: datetime | None) -> LifecycleStep:
     took = (step.ended_at - step.at).total_seconds() if step.at and step.ended_at else None
     after = (step.at - began).total_seconds() if step.at and began else None
     return {

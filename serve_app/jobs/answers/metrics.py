@@ -10,6 +10,7 @@ from typing import Any
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.history import figures
+from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.models import JobRow, Known, Outcome
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import Watch
@@ -25,20 +26,20 @@ Json = dict[str, Any]
 class JobMetrics:
     """Gives ``jobs``, ``ended``, ``ratios``, ``look_duration_s``, ``look_age_s`` and ``degraded`` to ``Exposition``."""
 
-    def __init__(self, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, watch: Watch, archive: Archive, clock: Callable[[], float] = time.monotonic) -> None:
         self._watch = watch
+        self._archive = archive
         self._clock = clock
         self._endings = Endings()
         self._ratios_at = float("-inf")
 
     async def observed(self) -> Json:
         """All that is known; before the first look only that there is none."""
-        latest = self._watch.latest
         try:
-            seen = await latest.get(fresh_for_s=math.inf)
+            seen = await self._watch.get(fresh_for_s=math.inf)
         except Unavailable as error:
             return {"degraded": [error.detail]}
-        told: Json = {"look_duration_s": latest.cost_s, "look_age_s": latest.age_s, "degraded": seen.degraded}
+        told: Json = {"look_duration_s": self._watch.cost_s, "look_age_s": self._watch.age_s, "degraded": seen.degraded}
         if isinstance(seen.snapshot.jobs, Known):
             told["jobs"] = [(row.kind, row.outcome.value, row.verdict.value) for row in seen.rows]
             told["ended"] = self._endings.new(seen.rows)
@@ -49,7 +50,7 @@ class JobMetrics:
 
     async def _ratios(self, seen: Seen, window: str) -> Json:
         since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
-        ended, _ = await self._watch.archive.ended_since(since, seen.rows, counts_only=True)
+        ended, _ = await self._archive.ended_since(since, seen.rows, counts_only=True)
         jobs = figures.figures_of(ended)["jobs"]
         return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
 

@@ -15,6 +15,7 @@ from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
 Engine = Callable[[Fields, Sequence[Source]], Diagnosis]
@@ -58,10 +59,10 @@ class Deployments:
         self._agent_of = agent_of
         self._application = application
         self._clock = clock
-        self._made: OrderedDict[tuple[str, bool], tuple[float, Json | None]] = OrderedDict()
+        self._made: OrderedDict[tuple[str, bool], tuple[float, DiagnosisView | None]] = OrderedDict()
         self._one = asyncio.Lock()
 
-    async def of(self, name: str, *, failed: bool) -> Json | None:
+    async def of(self, name: str, *, failed: bool) -> DiagnosisView | None:
         """The diagnosis of a deployment; None when nothing tells of a failure, or Serve has no such deployment.
 
         ``failed``: it is known not to do its work, so that ``unknown`` is an answer. Raises what Serve's account of
@@ -77,7 +78,7 @@ class Deployments:
                     self._made.popitem(last=False)
             return made[1]
 
-    async def _make(self, name: str, failed: bool) -> Json | None:
+    async def _make(self, name: str, failed: bool) -> DiagnosisView | None:
         told = await self._client.serve_applications()
         application = _inner(_inner(told, "applications"), self._application)
         deployment = _inner(_inner(application, "deployments"), name)

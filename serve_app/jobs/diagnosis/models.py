@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.schemas.diagnosis import DiagnosisView
 
 UNKNOWN = "unknown"
 
@@ -107,11 +111,11 @@ class Diagnosis:
     docs: str | None = None
     unavailable: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> DiagnosisView:
         """The diagnosis as the API and the command show it; ``code_class`` is called ``class`` there."""
-        plain: dict[str, Any] = _plain(self)
+        plain = _plain(self)
         plain["class"] = plain.pop("code_class")
-        return plain
+        return cast("DiagnosisView", plain)
 
 
 def _plain(value: Any) -> Any:

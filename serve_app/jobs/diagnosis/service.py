@@ -23,7 +23,8 @@ from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import exit_of, facts_of
+from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
+from serve_app.schemas.jobs import JobView
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -53,15 +54,15 @@ class Past(Protocol):
 class Shelf(Protocol):
     """Where diagnoses are kept, of jobs that it knows."""
 
-    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool: ...
+    async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool: ...
 
-    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]: ...
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]: ...
 
 
 class Stillness(Protocol):
     """Whether one job makes progress."""
 
-    def as_json(self) -> Json: ...
+    def as_json(self) -> StillnessView: ...
 
 
 class Stillnesses(Protocol):
@@ -75,7 +76,7 @@ class _Made:
     """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one."""
 
     outcome: str
-    answer: Json
+    answer: MadeDiagnosis
     until: float | None = None
     saved: bool = False
 
@@ -90,13 +91,14 @@ class Diagnoses:
         gathering: Gathering,
         engine: Engine,
         shelf: Shelf | None,
+        stillnesses: Stillnesses | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
         self.engine = engine
-        self.stillnesses: Stillnesses | None = None
+        self._stillnesses = stillnesses
         self._jobs = jobs
         self._past = past
         self._gathering = gathering
@@ -114,7 +116,7 @@ class Diagnoses:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def of(self, wanted: str) -> Json:
+    async def of(self, wanted: str) -> MadeDiagnosis:
         """``id, outcome, diagnosis, stillness, as_of, degraded`` of one job, of this session or an earlier one.
 
         Raises ``NotFound``, ``TooBusy`` when too many are being made, ``DeadlineExceeded`` when it takes too long: it
@@ -151,15 +153,14 @@ class Diagnoses:
             return False
         return await self._save(row.key, made)
 
-    async def known(self, row: JobRow) -> Json | None:
+    async def known(self, row: JobRow) -> DiagnosisView | None:
         """The diagnosis of a job as far as it has been made; nothing is made for this."""
         if row.outcome in _ON_ITS_WAY:
             return None
         made = await self._remembered(row)
-        diagnosis: Json | None = None if made is None else made.answer["diagnosis"]
-        return diagnosis
+        return None if made is None else made.answer["diagnosis"]
 
-    async def briefs(self, keys: Sequence[str]) -> dict[str, Json]:
+    async def briefs(self, keys: Sequence[str]) -> dict[str, BriefView]:
         """By key of a job: code, title, one line of evidence and the first advice, of diagnoses that were made."""
         here = {key: self._made[key].answer for key in keys if key in self._made}
         missing = [key for key in keys if key not in here]
@@ -173,7 +174,7 @@ class Diagnoses:
         self._made.pop(key, None)
         self._codes.pop(key, None)
 
-    def with_codes(self, rows: Iterable[Json]) -> list[Json]:
+    def with_codes(self, rows: Iterable[JobView]) -> list[JobView]:
         """Rows as the API shows them, each with the code of its diagnosis where one was made."""
         return [{**row, "code": row.get("code") or self._codes.get(f"{row['session']}/{row['id']}")} for row in rows]
 
@@ -246,25 +247,26 @@ class Diagnoses:
     def _remember(self, key: str, made: _Made) -> _Made:
         self._made[key] = made
         self._made.move_to_end(key)
-        self._codes[key] = made.answer["diagnosis"]["code"]
+        diagnosis = made.answer["diagnosis"]
+        self._codes[key] = None if diagnosis is None else diagnosis["code"]
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
         while len(self._codes) > _CODES:
             self._codes.popitem(last=False)
         return made
 
-    async def _of_unended(self, row: JobRow) -> Json:
+    async def _of_unended(self, row: JobRow) -> MadeDiagnosis:
         """What has not ended has not failed: what can be told is whether it makes progress."""
-        told = None if self.stillnesses is None else (await self.stillnesses.of(row)).as_json()
+        told = None if self._stillnesses is None else (await self._stillnesses.of(row)).as_json()
         return answers.of_unended(row.id, row.outcome, told, self._now())
 
-    async def _of_past(self, wanted: str) -> Json:
+    async def _of_past(self, wanted: str) -> MadeDiagnosis:
         """A job that only the history knows: its diagnosis, or what the end of its log tells."""
         stored = await self._past.find(wanted)
         if stored is None:
             raise not_found(wanted)
         if stored["diagnosis"] is not None:
-            kept: Json = stored["diagnosis"]
+            kept: MadeDiagnosis = stored["diagnosis"]
             return kept
         fields, sources, unavailable = answers.evidence_of_past(stored)
         found = await asyncio.to_thread(self.engine, fields, sources)
@@ -275,4 +277,4 @@ class Diagnoses:
 def subject_of(snapshot: Snapshot, row: JobRow) -> Subject:
     """A job with what a look at the cluster saw of it."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return Subject(row, facts_of(snapshot, row), exit_of(snapshot, row), nodes)
+    return Subject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)

@@ -15,10 +15,12 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.query import JobQuery, Key, cursor_after, is_storable, select
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.models import JobRow
-from serve_app.store.bounds import MAX_NAME_CHARS
+from serve_app.schemas.jobs import JobView
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
+# As the store has it (`store.bounds`): nothing longer can be in it.
+MAX_NAME_CHARS = 256
 
 
 class PastJobs(Protocol):
@@ -47,7 +49,7 @@ class Archive:
 
     async def page(
         self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
-    ) -> tuple[list[Json], str | None, list[str]]:
+    ) -> tuple[list[JobView], str | None, list[str]]:
         """A page of rows as JSON, the cursor of the next, and what is missing in it."""
         if self._store is None:
             return *_from_memory(rows, asked), []
@@ -127,7 +129,7 @@ def _may_be_a_name(text: str) -> bool:
     return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
 
 
-def _from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[Json], str | None]:
+def _from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[JobView], str | None]:
     taken, cursor = select(rows, asked)
     return [views.row_view(row) for row in taken], cursor
 
@@ -148,7 +150,7 @@ def _wanted(asked: JobQuery) -> Json:
 
 def _newest_word(
     stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
-) -> list[tuple[Key, Json]]:
+) -> list[tuple[Key, JobView]]:
     """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
 
     What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.

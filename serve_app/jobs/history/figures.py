@@ -17,6 +17,7 @@ from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
 
 WINDOWS_S = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
 DEFAULT_WINDOW = "1h"
@@ -59,7 +60,7 @@ def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     }
 
 
-def figures_of(told: Mapping[str, Any]) -> Json:
+def figures_of(told: Mapping[str, Any]) -> FiguresView:
     """``jobs``, ``duration_s``, ``by_kind`` and ``failures_by_cause`` of the summary."""
     counts = [each for each in told["counts"] if each[0] not in NOT_COUNTED]
     durations = [each for each in told["durations"] if each[0] not in NOT_COUNTED]
@@ -97,7 +98,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _counted(counts: Iterable[Sequence[Any]]) -> Json:
+def _counted(counts: Iterable[Sequence[Any]]) -> EndedJobs:
     by_outcome: Counter[str] = Counter()
     for _, outcome, verdict, number in counts:
         by_outcome[_counts_as(outcome, verdict)] += number
@@ -106,7 +107,11 @@ def _counted(counts: Iterable[Sequence[Any]]) -> Json:
     proven = succeeded + failed
     return {
         "ended": sum(by_outcome.values()),
-        **{name.value: by_outcome[name] for name in _ENDS},
+        "succeeded": succeeded,
+        "failed": by_outcome[Outcome.FAILED],
+        "lost": by_outcome[Outcome.LOST],
+        "stopped": by_outcome[Outcome.STOPPED],
+        "ended_unknown": by_outcome[Outcome.ENDED_UNKNOWN],
         "repaired": by_outcome["repaired"],
         "success_ratio": round(succeeded / proven, 6) if proven else None,
         "error_ratio": round(failed / proven, 6) if proven else None,
@@ -120,18 +125,22 @@ def _counts_as(outcome: str, verdict: str) -> str:
     return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
 
 
-_ENDS = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.LOST, Outcome.STOPPED, Outcome.ENDED_UNKNOWN)
-
-
-def _of_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Sequence[Any]]) -> Json:
+def _of_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Sequence[Any]]) -> KindFigures:
     counted = _counted(each for each in counts if each[0] == kind)
     spread = _spread([duration for each, duration in durations if each == kind])
-    names = ("ended", "succeeded", "failed", "success_ratio")
-    return {**{name: counted[name] for name in names}, **{f"{name}_s": value for name, value in spread.items()}}
+    return {
+        "ended": counted["ended"],
+        "succeeded": counted["succeeded"],
+        "failed": counted["failed"],
+        "success_ratio": counted["success_ratio"],
+        "p50_s": spread["p50"],
+        "p95_s": spread["p95"],
+        "p99_s": spread["p99"],
+    }
 
 
-def _spread(seconds: Sequence[float]) -> dict[str, float | None]:
-    return {name: quantile(seconds, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+def _spread(seconds: Sequence[float]) -> DurationQuantiles:
+    return {"p50": quantile(seconds, 0.5), "p95": quantile(seconds, 0.95), "p99": quantile(seconds, 0.99)}
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.cluster.handles import call
+from serve_app.schemas.diagnosis import MadeDiagnosis
 
 Json = dict[str, Any]
 
@@ -55,10 +56,10 @@ class HistoryHandle:
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         return bool(await self._ask("save_log_excerpt", key, text))
 
-    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+    async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool:
         return bool(await self._ask("save_diagnosis", key, diagnosis))
 
-    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
         return dict(await self._ask("diagnoses", list(keys)))
 
     async def delete_job(self, key: str) -> bool:

@@ -20,12 +20,13 @@ from urllib.parse import quote
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
-from serve_app.jobs.actions.actions import Find
-from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.reading.find import Find
+from serve_app.jobs.reading.rows import ENDED
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
+from serve_app.schemas.logs import LogAnswer, LogItem
 
 Json = dict[str, Any]
 
@@ -85,11 +86,11 @@ class Logs:
         self._tails = asyncio.Semaphore(_TAILS_AT_ONCE)
         self.followers = 0
 
-    async def tail(self, id: str, lines: int) -> Json:
+    async def tail(self, id: str, lines: int) -> LogAnswer:
         """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist."""
         row, submission_id = await self._submission(id)
         place = await self._place(submission_id)
-        answer: Json = {
+        answer: LogAnswer = {
             "id": row.id,
             "submission_id": submission_id,
             "status": place.status,
@@ -119,7 +120,7 @@ class Logs:
             return None
         return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
 
-    async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+    async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
         """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``
         when the reader fell behind, and at last ``{"end": {"reason", "status", "outcome", "sentence"}}``.
 
@@ -175,7 +176,7 @@ class _Follow:
         self._over = False
         self._answered_at = self._said_at = logs._clock()
 
-    async def items(self, lines: int, after: int | None) -> AsyncGenerator[Json, None]:
+    async def items(self, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
         """Everything that the follower is told, in order."""
         yield {"lines": []}
         while self._logs._clock() < self._deadline:
@@ -201,7 +202,7 @@ class _Follow:
             await self._logs._pause(pause_s)
         yield self._end("time_limit", None, "A log is followed only for so long; go on with the last event's id.")
 
-    async def _step(self, lines: int, after: int | None) -> tuple[Json | None, float]:
+    async def _step(self, lines: int, after: int | None) -> tuple[LogItem | None, float]:
         """One look at the file, and at the job when the file has nothing new."""
         place = await self._logs._place(self._submission_id) if self._cutter is None else None
         if place is not None:
@@ -244,12 +245,12 @@ class _Follow:
         whole = len(before) == after - start and before.endswith(b"\n")
         return LineCutter(after, headless=not whole, key_lines=key_lines_after(before))
 
-    async def _drained(self, cutter: LineCutter) -> Json:
+    async def _drained(self, cutter: LineCutter) -> LogItem:
         rest = cutter.flush()
         item = await self._ended()
         return {"lines": [[line.text, line.after] for line in rest], **item}
 
-    async def _ended(self) -> Json:
+    async def _ended(self) -> LogItem:
         """The outcome, which the next look at the cluster concludes a moment after Ray's word."""
         outcome = None
         for _ in range(_LATER_LOOKS):
@@ -264,7 +265,7 @@ class _Follow:
         self._status = place.status
         self._over = place.status in ENDED
 
-    def _end(self, reason: str, outcome: str | None, sentence: str) -> Json:
+    def _end(self, reason: str, outcome: str | None, sentence: str) -> LogItem:
         return {
             "end": {
                 "id": self._id,

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
+from serve_app.jobs.views import time_view
+from serve_app.schemas.diagnosis import SignalView, StillnessView
 
 Says = Literal["moving", "still", "unknown"]
 _NOT_ASKED = Unknown("not asked")
@@ -172,14 +174,14 @@ class Signal:
     says: Says
     detail: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> SignalView:
         """As the API shows it."""
         return {
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "at": _time(self.at),
-            "since": _time(self.since),
+            "at": time_view(self.at),
+            "since": time_view(self.since),
             "says": self.says,
             "detail": self.detail,
         }
@@ -199,7 +201,7 @@ class Stillness:
     settle: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StillnessView:
         """As the API shows it."""
         return {
             "state": self.state.value,
@@ -209,7 +211,3 @@ class Stillness:
             "settle": list(self.settle),
             "advice": list(self.advice),
         }
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="milliseconds")

@@ -22,7 +22,7 @@ from serve_app.jobs.progress.processes import UNCONNECTED, driver_of, pids_by_no
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.verdict import stillness_of
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import Watch, exit_of, facts_of
+from serve_app.jobs.watch import Watch
 
 # Between two looks; Ray's own figures of processes are some seconds apart, its tables are not.
 SPAN_S = 3.0
@@ -79,8 +79,8 @@ class Stillnesses:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _observe(self, row: JobRow) -> Stillness:
-        expectation = self._watch.contracts.of(row.kind)
-        seen = await self._watch.latest.get()
+        expectation = self._watch.expect(row.kind)
+        seen = await self._watch.get()
         row = seen.by_key.get(row.key, row)
         if row.outcome is Outcome.PENDING:
             waiting = _why_waiting(seen, row)
@@ -119,12 +119,12 @@ class Stillnesses:
     async def _look(self, row: JobRow, log_before: LogFacts | None) -> Look:
         """The tables first; who works, whose processes those are, and who waits for whom follows from them."""
         at, job_id, ask = self._now(), row.job_id, self._questions
-        seen, free = await asyncio.gather(self._watch.latest.get(fresh_for_s=_FRESH_FOR_S), self._free())
+        seen, free = await asyncio.gather(self._watch.get(fresh_for_s=_FRESH_FOR_S), self._free())
         snapshot = seen.snapshot
         if not seen.answered:
             # What was known before proves nothing of now.
             return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
-        driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
+        driver = driver_of(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)
             log, stacks = await ask.log(row.submission_id, log_before), await ask.stacks([])
@@ -151,7 +151,7 @@ class Stillnesses:
         return Known(())
 
     async def _free(self) -> Section[Mapping[str, float]]:
-        answer = await self._watch.resources.get(self._watch.config.source_timeout_s)
+        answer = await self._watch.get_resources()
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
     def _forget(self, key: str, done: asyncio.Task[Stillness]) -> None:
@@ -177,5 +177,5 @@ def _log_of(looks: Sequence[Look]) -> LogFacts | None:
 
 
 def _why_waiting(seen: Seen, row: JobRow) -> Waiting | None:
-    facts, snapshot = facts_of(seen.snapshot, row), seen.snapshot
+    facts, snapshot = seen.snapshot.find_job(row.id), seen.snapshot
     return None if facts is None else why_waiting(facts, snapshot.waiting, snapshot.nodes, snapshot.free)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from serve_app.errors import Conflict, TooBusy
 from serve_app.jobs.models import JobRow, Known, Outcome, Section
@@ -15,9 +14,8 @@ from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.views import time_view
-from serve_app.jobs.watch import Watch, exit_of, facts_of
-
-Json = dict[str, Any]
+from serve_app.jobs.watch import Watch
+from serve_app.schemas.logs import StacksAnswer, StackView
 
 MOST_STACKS = 8
 # py-spy stops a process for the moment of its look, and costs the node a process of its own.
@@ -35,7 +33,7 @@ class StackAnswers:
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._callers = 0
 
-    async def of(self, wanted: str) -> Json:
+    async def of(self, wanted: str) -> StacksAnswer:
         """The stacks of a job by job or submission id.
 
         Raises ``NotFound``, ``Unavailable``, ``TooBusy``, and ``Conflict`` when they cannot be had, with the reason.
@@ -48,13 +46,13 @@ class StackAnswers:
         finally:
             self._callers -= 1
 
-    async def _of(self, wanted: str) -> Json:
+    async def _of(self, wanted: str) -> StacksAnswer:
         found = await self._watch.find(wanted)
         if found is None:
             raise not_found(wanted)
         seen, row = found
         snapshot = seen.snapshot
-        driver = driver_of(row, facts_of(snapshot, row), exit_of(snapshot, row), snapshot.nodes)
+        driver = driver_of(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
         _require_processes(row, driver.node_alive, driver.pid)
         if not await self._questions.profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")
@@ -94,7 +92,7 @@ def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) ->
         raise Conflict(f"The node of the driver of {row.id} is not alive.", code="driver_node_gone")
 
 
-def _item(process: Process, stack: Section[Stack]) -> Json:
+def _item(process: Process, stack: Section[Stack]) -> StackView:
     role, node_id, pid = process
     text = stack.value.text if isinstance(stack, Known) else None
     return {

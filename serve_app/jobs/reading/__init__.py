@@ -1,0 +1,3 @@
+"""Ray's answers, read into one ``Snapshot``, and kept fresh."""
+
+from __future__ import annotations

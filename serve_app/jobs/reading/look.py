@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError
@@ -16,7 +16,6 @@ from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import task_counts
 from serve_app.jobs.reading.snapshot import collect
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.jobs.settings import InspectorConfig
 
 # Ray forgets tasks; of a job that ended long ago it has nothing to tell.
 _TASKS_ASKED_WITHIN = timedelta(minutes=10)
@@ -28,11 +27,31 @@ _ACTORS_LISTED_EVERY = timedelta(seconds=60)
 _NOT_TOLD = TaskCounts(0, 0, 0, 0, 0)
 
 
+class LookLimits(Protocol):
+    """How much is asked and kept: ``user_config`` of the inspector has these."""
+
+    @property
+    def source_timeout_s(self) -> float: ...
+
+    @property
+    def retained_jobs(self) -> int: ...
+
+    @property
+    def list_actors_up_to(self) -> int: ...
+
+
 class Looker:
     """Looks at the cluster in which this replica runs. It makes no job, and raises nothing that Ray may cause."""
 
-    def __init__(self, client: DashboardClient, here: Here, resources: Blocking, now: Callable[[], datetime]) -> None:
-        self.config = InspectorConfig()
+    def __init__(
+        self,
+        client: DashboardClient,
+        here: Here,
+        resources: Blocking,
+        now: Callable[[], datetime],
+        config: LookLimits,
+    ) -> None:
+        self.config = config
         self._client = client
         self._here = here
         self._resources = resources

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.models import Section, Unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable, redact
+from serve_app.schemas.common import ObservedAnswer
 
 T = TypeVar("T")
 
@@ -25,6 +26,6 @@ def not_found(wanted: str) -> NotFound:
     return NotFound(f"There is no job {redact(printable(wanted)[:80])!r}.", code="job_not_found")
 
 
-def told(seen: Seen) -> dict[str, Any]:
+def told(seen: Seen) -> ObservedAnswer:
     """When it was seen, and what is missing or old in it."""
     return {"as_of": time_view(seen.snapshot.taken_at), "degraded": list(seen.degraded)}

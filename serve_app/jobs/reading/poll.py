@@ -11,11 +11,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import Unavailable
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot, Unknown
-from serve_app.jobs.settings import InspectorConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -29,6 +29,22 @@ _BUSY_FOR_S = 30.0
 _RUNNING_SHARE = 2.0
 _GATHER_S = 0.2
 _ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
+
+
+class Pace(Protocol):
+    """How often to look, and how long Ray may take: ``user_config`` of the inspector has these."""
+
+    @property
+    def poll_period_s(self) -> float: ...
+
+    @property
+    def busy_poll_period_s(self) -> float: ...
+
+    @property
+    def fresh_for_s(self) -> float: ...
+
+    @property
+    def source_timeout_s(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class Latest:
     def __init__(
         self,
         look: Callable[[Snapshot | None], Awaitable[Snapshot]],
-        config: InspectorConfig,
+        config: Pace,
         *,
         judge: Callable[[Snapshot], list[JobRow]],
         seen: Callable[[Snapshot, list[JobRow]], bool] = lambda snapshot, rows: False,

@@ -1,4 +1,4 @@
-"""Ray's rows into facts: the only place that knows Ray's field names and their quirks.
+"""Ray's rows of jobs, nodes, actors and Serve into facts, by the names of Ray's fields and with their quirks.
 
 Each converter names the Ray file it mirrors. None raises on a row of Ray's: what is missing or not understood leaves
 the field empty, and for jobs a mark that says so, because a row that is dropped is a job that nobody sees.
@@ -7,13 +7,20 @@ the field empty, and for jobs a mark that says so, because a row that is dropped
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from serve_app.cluster.rows import (
+    count_task_states,
+    read_amounts,
+    read_items,
+    read_number,
+    read_text,
+    read_time_ms,
+    read_time_s,
+)
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
@@ -37,7 +44,6 @@ _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
 _JOB_ID_CHARS = 8
-_LATEST_S = 1e11
 
 
 def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
@@ -46,36 +52,36 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
     A job that had ended when ``known`` was made is taken from there: redacting is most of the cost of a look.
     """
     fields = row if isinstance(row, dict) else {}
-    ended_at = _time(fields.get("end_time"))
+    ended_at = read_time_ms(fields.get("end_time"))
     before = known.get(_id_of(fields))
     if (
         before is not None
         and (before.status, before.ended_at, before.job_id)
-        == (fields.get("status"), ended_at, _text(fields.get("job_id")))
+        == (fields.get("status"), ended_at, read_text(fields.get("job_id")))
         and before.status in ENDED
     ):
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}
-    submission_id, status = _text(fields.get("submission_id")), _text(fields.get("status")) or ""
-    message = _text(fields.get("message"))
+    submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
+    message = read_text(fields.get("message"))
     return JobFacts(
         id=_id_of(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
         type=JobType.SUBMISSION if submission_id else JobType.DRIVER,
         status=status[:_ID_CHARS],
-        job_id=_text(fields.get("job_id")),
+        job_id=read_text(fields.get("job_id")),
         submission_id=submission_id,
-        entrypoint=redact(_text(fields.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
+        entrypoint=redact(read_text(fields.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
         # Its end, because the log that Ray appends ends with what happened last.
         message=None if message is None else redact(message)[-_MESSAGE_CHARS:],
-        error_type=_text(fields.get("error_type")),
-        started_at=_time(fields.get("start_time")),
+        error_type=read_text(fields.get("error_type")),
+        started_at=read_time_ms(fields.get("start_time")),
         ended_at=ended_at,
         metadata=_metadata(fields.get("metadata")),
-        node_id=_text(fields.get("driver_node_id")),
-        node_ip=_text(driver.get("node_ip_address")),
-        pid=_number(driver.get("pid")),
-        exit_code=_number(fields.get("driver_exit_code")),
+        node_id=read_text(fields.get("driver_node_id")),
+        node_ip=read_text(driver.get("node_ip_address")),
+        pid=read_number(driver.get("pid")),
+        exit_code=read_number(fields.get("driver_exit_code")),
         runtime_env_keys=_names(fields.get("runtime_env")),
         marks=tuple(_marks(row, fields, status)),
     )
@@ -89,7 +95,7 @@ def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = N
     found: dict[str, DriverExit] = {}
     known = known or {}
     for row in rows:
-        worker_id = _text(row.get("worker_id")) if isinstance(row, dict) else None
+        worker_id = read_text(row.get("worker_id")) if isinstance(row, dict) else None
         if worker_id is None or row.get("worker_type", "DRIVER") != "DRIVER":
             continue
         job_id = worker_id[:_JOB_ID_CHARS]
@@ -97,16 +103,16 @@ def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = N
         if before is not None and not before.is_alive and _says(row, before):
             found[job_id] = before
             continue
-        detail = _text(row.get("exit_detail"))
+        detail = read_text(row.get("exit_detail"))
         exit_row = DriverExit(
             job_id=job_id,
             is_alive=row.get("is_alive") is not False,
-            exit_type=_text(row.get("exit_type")),
+            exit_type=read_text(row.get("exit_type")),
             exit_detail=None if detail is None else _exit_detail(detail),
-            pid=_number(row.get("pid")) or 0,
-            started_at=_time(row.get("start_time_ms")),
-            ended_at=_time(row.get("end_time_ms")),
-            node_id=_text(row.get("node_id")),
+            pid=read_number(row.get("pid")) or 0,
+            started_at=read_time_ms(row.get("start_time_ms")),
+            ended_at=read_time_ms(row.get("end_time_ms")),
+            node_id=read_text(row.get("node_id")),
         )
         found[job_id] = before if before == exit_row else exit_row
     return found
@@ -123,17 +129,17 @@ def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
     return tuple(
         NodeFacts(
             node_id=node_id,
-            ip=_text(row.get("node_ip")) or "",
+            ip=read_text(row.get("node_ip")) or "",
             is_head=row.get("is_head_node") is True,
-            state=_text(row.get("state")) or "",
+            state=read_text(row.get("state")) or "",
             message=None if not row.get("state_message") else redact(str(row["state_message"]))[:_DETAIL_CHARS],
-            started_at=_time(row.get("start_time_ms")),
-            ended_at=_time(row.get("end_time_ms")),
-            resources={str(name): amount for name, amount in _items(row.get("resources_total")) if _is_amount(amount)},
-            labels={str(name): str(value) for name, value in _items(row.get("labels"))},
+            started_at=read_time_ms(row.get("start_time_ms")),
+            ended_at=read_time_ms(row.get("end_time_ms")),
+            resources=read_amounts(row.get("resources_total")),
+            labels={str(name): str(value) for name, value in read_items(row.get("labels"))},
         )
         for row in rows
-        if isinstance(row, dict) and (node_id := _text(row.get("node_id")))
+        if isinstance(row, dict) and (node_id := read_text(row.get("node_id")))
     )
 
 
@@ -142,16 +148,16 @@ def actor_facts(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
     return tuple(
         ActorFacts(
             actor_id=actor_id,
-            class_name=_text(row.get("class_name")) or "",
-            name=_text(row.get("name")),
-            state=_text(row.get("state")) or "",
-            job_id=_text(row.get("job_id")) or "",
-            namespace=_text(row.get("ray_namespace")) or "",
-            node_id=_text(row.get("node_id")),
-            pid=_number(row.get("pid")) or None,
+            class_name=read_text(row.get("class_name")) or "",
+            name=read_text(row.get("name")),
+            state=read_text(row.get("state")) or "",
+            job_id=read_text(row.get("job_id")) or "",
+            namespace=read_text(row.get("ray_namespace")) or "",
+            node_id=read_text(row.get("node_id")),
+            pid=read_number(row.get("pid")) or None,
         )
         for row in rows
-        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id")))
+        if isinstance(row, dict) and (actor_id := read_text(row.get("actor_id")))
     )
 
 
@@ -160,34 +166,26 @@ def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
     return tuple(
         WaitingActor(
             actor_id=actor_id,
-            name=_text(row.get("name")),
-            class_name=_text(row.get("class_name")) or "",
-            job_id=_text(row.get("job_id")) or "",
-            state=_text(row.get("state")) or "",
-            required={
-                str(name): amount for name, amount in _items(row.get("required_resources")) if _is_amount(amount)
-            },
+            name=read_text(row.get("name")),
+            class_name=read_text(row.get("class_name")) or "",
+            job_id=read_text(row.get("job_id")) or "",
+            state=read_text(row.get("state")) or "",
+            required=read_amounts(row.get("required_resources")),
         )
         for row in rows
-        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id")))
+        if isinstance(row, dict) and (actor_id := read_text(row.get("actor_id")))
     )
 
 
 def started_at_of(node_id: str | None, rows: Iterable[Any]) -> datetime | None:
     """When the worker process on this node began, from rows of the worker table."""
     same = (row for row in rows if isinstance(row, dict) and row.get("node_id") == node_id)
-    return next((_time(row.get("start_time_ms")) for row in same), None)
+    return next((read_time_ms(row.get("start_time_ms")) for row in same), None)
 
 
 def task_counts(answer: Any) -> TaskCounts:
     """``TaskSummaries`` of ray/util/state/common.py for one job; states are those of ``TaskStatus`` in common.proto."""
-    by_name: Any = answer
-    for key in ("result", "node_id_to_summary", "cluster", "summary"):
-        by_name = by_name.get(key) if isinstance(by_name, dict) else None
-    states: Counter[str] = Counter()
-    for _, entry in _items(by_name):
-        for state, count in _items(entry.get("state_counts") if isinstance(entry, dict) else None):
-            states[str(state)] += _number(count) or 0
+    states = count_task_states(answer)
     total, failed, finished = sum(states.values()), states["FAILED"], states["FINISHED"]
     running = sum(count for state, count in states.items() if state.startswith("RUNNING"))
     return TaskCounts(total, failed, finished, total - failed - finished - running, running)
@@ -197,20 +195,20 @@ def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
     """``ServeInstanceDetails`` of ray/serve/schema.py."""
     controller = details.get("controller_info")
     return ServeFacts(
-        controller_actor_id=_text(controller.get("actor_id")) if isinstance(controller, dict) else None,
+        controller_actor_id=read_text(controller.get("actor_id")) if isinstance(controller, dict) else None,
         applications=tuple(
             ApplicationFacts(
                 name=str(name),
-                status=_text(app.get("status")) or "",
-                message=redact(_text(app.get("message")) or "")[:_MESSAGE_CHARS],
+                status=read_text(app.get("status")) or "",
+                message=redact(read_text(app.get("message")) or "")[:_MESSAGE_CHARS],
                 deployments=tuple(
                     _deployment(str(deployment_name), deployment)
-                    for deployment_name, deployment in _items(app.get("deployments"))
+                    for deployment_name, deployment in read_items(app.get("deployments"))
                     if isinstance(deployment, dict)
                 ),
-                deployed_at=_seconds(app.get("last_deployed_time_s")),
+                deployed_at=read_time_s(app.get("last_deployed_time_s")),
             )
-            for name, app in _items(details.get("applications"))
+            for name, app in read_items(details.get("applications"))
             if isinstance(app, dict)
         ),
     )
@@ -220,15 +218,15 @@ def _deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
     replicas = deployment.get("replicas")
     return DeploymentFacts(
         name=name,
-        status=_text(deployment.get("status")) or "",
-        message=redact(_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
-        target_num_replicas=_number(deployment.get("target_num_replicas")) or 0,
+        status=read_text(deployment.get("status")) or "",
+        message=redact(read_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
+        target_num_replicas=read_number(deployment.get("target_num_replicas")) or 0,
         replicas=tuple(
             ReplicaFacts(
-                replica_id=_text(replica.get("replica_id")) or "",
-                state=_text(replica.get("state")) or "",
-                node_id=_text(replica.get("node_id")),
-                pid=_number(replica.get("pid")),
+                replica_id=read_text(replica.get("replica_id")) or "",
+                state=read_text(replica.get("state")) or "",
+                node_id=read_text(replica.get("node_id")),
+                pid=read_number(replica.get("pid")),
             )
             for replica in (replicas if isinstance(replicas, list) else [])
             if isinstance(replica, dict)
@@ -238,7 +236,7 @@ def _deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
 
 def _id_of(fields: Mapping[str, Any]) -> str:
     """A submission has no job id before it connects, so its own id is the one that stays."""
-    return _text(fields.get("submission_id")) or _text(fields.get("job_id")) or ""
+    return read_text(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
 
 
 def _marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
@@ -248,63 +246,24 @@ def _marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
         yield "the row has neither a job id nor a submission id"
     if status not in STATUSES:
         yield f"status {redact(status)[:_ID_CHARS] or '(missing)'} is not known"
-    if _text(fields.get("type")) not in ("SUBMISSION", "DRIVER"):
+    if read_text(fields.get("type")) not in ("SUBMISSION", "DRIVER"):
         yield f"type {redact(str(fields.get('type')))[:_ID_CHARS]} is not known"
     for name in ("start_time", "end_time"):
-        if fields.get(name) and _time(fields[name]) is None:
+        if fields.get(name) and read_time_ms(fields[name]) is None:
             yield f"{name} is not a time"
 
 
 def _metadata(value: Any) -> dict[str, str]:
-    pairs = list(_items(value))[:_METADATA_ENTRIES]
+    pairs = list(read_items(value))[:_METADATA_ENTRIES]
     return {
         name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
         for name, text in redact_mapping({str(name): str(text) for name, text in pairs}).items()
     }
 
 
-def _items(value: Any) -> Iterable[tuple[Any, Any]]:
-    return value.items() if isinstance(value, dict) else ()
-
-
-def _text(value: Any) -> str | None:
-    """Text without control characters: names and ids are whatever users made them, and end in people's terminals."""
-    if not isinstance(value, str):
-        return None
-    return (value if value.isprintable() else printable(value)) or None
-
-
-def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(value: Any) -> int | None:
-    """Ray writes 64-bit integers as text (protobuf to JSON)."""
-    if isinstance(value, float) and math.isfinite(value):
-        return int(value)
-    try:
-        return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    except ValueError:
-        return None
-
-
-def _time(value: Any) -> datetime | None:
-    milliseconds = _number(value)
-    if milliseconds is None or milliseconds <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _seconds(value: Any) -> datetime | None:
-    return _time(value * 1000) if _is_amount(value) and value < _LATEST_S else None
-
-
 def _names(value: Any) -> tuple[str, ...]:
     """Keys without their values: a runtime environment is where people put secrets."""
-    return tuple(sorted(printable(str(name))[:_ID_CHARS] for name, _ in list(_items(value))[:_METADATA_ENTRIES]))
+    return tuple(sorted(printable(str(name))[:_ID_CHARS] for name, _ in list(read_items(value))[:_METADATA_ENTRIES]))
 
 
 @lru_cache(maxsize=512)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from serve_app.cluster.dashboard import Listing
+from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.reading.replica import Resources
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
@@ -120,11 +121,12 @@ def cost_of_a_look() -> Cost:
 
 async def _cost_of_a_look() -> Cost:
     cluster, now = Cluster(), [datetime.fromtimestamp(BEGAN_S + 2 * JOBS, UTC)]
-    watch = Watch(cluster, Here(), Shelf(), lambda: now[0])  # type: ignore[arg-type]
+    recorder = Recorder(Shelf(), SESSION, lambda: now[0])  # type: ignore[arg-type]
+    watch = Watch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
     jobs, workers = [ray_job(number) for number in range(JOBS)], [ray_worker(number) for number in range(JOBS)]
     cluster.set(jobs, workers)
     first = await _cpu_ms(watch)
-    await watch.recorder_turn()
+    await recorder.write_once()
     unchanged, changed = [], []
     for number in range(LOOKS):
         now[0] += timedelta(seconds=1)
@@ -132,14 +134,14 @@ async def _cost_of_a_look() -> Cost:
         jobs[number] = ray_job(number, "FAILED")
         cluster.set(jobs, workers)
         changed.append(await _cpu_ms(watch))
-        await watch.recorder_turn()
+        await recorder.write_once()
     await watch.close()
     return Cost(round(statistics.median(unchanged), 1), round(statistics.median(changed), 1), round(first, 1))
 
 
 async def _cpu_ms(watch: Watch) -> float:
     began = time.process_time()
-    await watch.latest.get(fresh_for_s=-1)
+    await watch.get(fresh_for_s=-1)
     return (time.process_time() - began) * 1000
 
 
@@ -150,9 +152,9 @@ def memory_over_an_hour() -> list[float]:
 
 async def _memory_over_an_hour() -> list[float]:
     cluster, now = Cluster(), [datetime.fromtimestamp(BEGAN_S, UTC)]
-    watch = Watch(cluster, Here(), Shelf(), lambda: now[0])  # type: ignore[arg-type]
-    config = InspectorConfig(retained_jobs=2_000)
-    watch.config = watch.latest.config = watch._looker.config = config
+    recorder = Recorder(Shelf(), SESSION, lambda: now[0])  # type: ignore[arg-type]
+    watch = Watch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
+    watch.configure(InspectorConfig(retained_jobs=2_000))
     memory: list[float] = []
     # Half of the changes are starts, half are ends: each job begins, runs for ten seconds, and is forgotten by Ray.
     starts_per_look = CHANGES_PER_S * LOOK_EVERY_S // 2
@@ -166,8 +168,8 @@ async def _memory_over_an_hour() -> list[float]:
             [ray_job(number, "RUNNING" if number >= going else "SUCCEEDED") for number in shown],
             [ray_worker(number, number >= going) for number in shown],
         )
-        await watch.latest.get(fresh_for_s=-1)
-        await watch.recorder_turn()
+        await watch.get(fresh_for_s=-1)
+        await recorder.write_once()
         if look % (looks // 12) == looks // 12 - 1:
             memory.append(_resident_mb())
     await watch.close()

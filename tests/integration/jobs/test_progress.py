@@ -14,6 +14,7 @@ from serve_app.cluster.private import dashboard_headers
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from tests.integration.cluster import Cluster, wait_for
 
@@ -98,7 +99,7 @@ def told(cluster: Cluster, *ids: str, after_s: float = 0.0) -> dict[str, dict[st
         now = lambda: datetime.now(UTC)  # noqa: E731
         client = DashboardClient(cluster.dashboard_url, 4.0, headers=dashboard_headers())
         watch = Watch(client, HereByApi(cluster), None, now)
-        logs = Logs(client, watch.require, lambda: watch.config)
+        logs = Logs(client, watch.require, InspectorConfig)
         stillnesses = Stillnesses(watch, JobQuestions(client, logs.grown), now)
         answers = {}
         try:

@@ -9,8 +9,9 @@ import pytest
 from starlette._utils import get_route_path
 
 from serve_app.api.access import Tokens
-from serve_app.api.guard import Guard, route_path
+from serve_app.api.guard import Guard
 from serve_app.report.html import CONTENT_SECURITY_POLICY
+from serve_app.route_path import route_path
 from tests.unit.fakes import ALL_TOKENS, EXECUTOR, GONE, OPERATOR, READER, Served, asgi, piece, served
 
 AS_OPERATOR = [(b"authorization", f"Bearer {OPERATOR}".encode())]

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from serve_app.cluster import dashboard
+from serve_app.cluster import transport
 from serve_app.cluster.dashboard import DashboardClient, Listing, Piece
 from serve_app.cluster.private import UnknownRay
 from serve_app.cluster.state_api import filters
@@ -271,7 +271,7 @@ async def test_the_deadline_holds_for_headers_and_for_the_body(ray: Ray) -> None
 
 
 async def test_an_endless_answer_is_cut_off(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(transport, "MAX_BYTES", 100_000)
     ray.answers(text="[" + "1," * 100_000)
     client = ray.client()
     with pytest.raises(UpstreamFailed, match="longer than 100000 bytes"):

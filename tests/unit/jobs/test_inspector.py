@@ -404,7 +404,7 @@ async def test_one_source_gone_is_said_and_the_rest_answers(inspector: JobInspec
 async def test_a_new_configuration_counts_from_the_next_look(
     inspector: JobInspector, ray: Replay, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspector._watch.latest, "start", lambda: None)
+    monkeypatch.setattr(inspector._watch._latest, "start", lambda: None)
     await inspector.reconfigure({"retained_jobs": 100, "source_timeout_s": 0.5, "fresh_for_s": 1})
     assert ray.timeout_s == 0.5
     ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": f"s{number}"} for number in range(150)]
@@ -450,10 +450,17 @@ async def test_without_the_store_everything_is_answered_from_memory_and_says_so(
         await without_store.get_job("of-an-earlier-session")
 
 
+async def written(inspector: JobInspector) -> None:
+    """Have what waits written now, instead of when the writer gets to it."""
+    recorder = inspector._watch._recorder
+    assert recorder is not None
+    await recorder.write_once()
+
+
 async def test_a_history_that_is_not_written_is_told(without_store: JobInspector) -> None:
     await without_store.list_jobs({})
-    await without_store._watch.recorder_turn()
-    without_store._watch.archive._store = None
+    await written(without_store)
+    without_store._archive._store = None
     assert (await without_store.list_jobs({}))["degraded"] == [
         "history is not being written: The store is unavailable: the disk of the database is full."
     ]
@@ -465,14 +472,14 @@ async def test_a_job_that_is_deleted_waits_for_the_history_no_longer(without_sto
     watch = without_store._watch
     key = next(iter(watch.unwritten))
     with pytest.raises(Unavailable, match="disk of the database is full"):
-        await watch.archive.forget(key)
+        await without_store._archive.forget(key)
     assert key not in watch.unwritten
     assert len(watch.unwritten) == len(EVERY_VERDICT) - 1
 
 
 async def test_events_are_taken_and_bring_a_look(inspector: JobInspector, monkeypatch: pytest.MonkeyPatch) -> None:
     nudged: list[bool] = []
-    monkeypatch.setattr(inspector._watch.latest, "nudge", lambda: nudged.append(True))
+    monkeypatch.setattr(inspector._watch._latest, "nudge", lambda: nudged.append(True))
     assert await inspector.take_events([{"eventType": "TASK_LIFECYCLE_EVENT"}]) == {"told": 0}
     assert nudged == []
     assert await inspector.take_events([driver_defined()]) == {"told": 1}

@@ -110,7 +110,7 @@ def test_what_describes_the_mix_of_roles_says_that_it_decides_nothing() -> None:
     of_setting = OrganConfig.model_fields["role_probabilities"]
     said = [each.description.partition("mix of the roles")[2] for each in (of_setting, of_status)]
     mix = " E, S and O, for whoever reads its status; it decides nothing here."
-    assert said == [f"{mix} Sums to 1; none means the organ type's.", mix]
+    assert said == [f"{mix} Sums to 1; none means the organ type's.", f"{mix} Unit: ratio, 0 to 1."]
 
 
 async def test_a_users_skill_is_taken_up_without_a_restart() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serve_app.api.health import Part
 from serve_app.errors import Unavailable
+from serve_app.readiness import Part
 from serve_app.report import Report, report_of
 from serve_app.report.causes import Cause, cause_of
 from serve_app.report.html import render_html

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.api.health import Part
+from serve_app.readiness import Part
 from serve_app.report import Finding, Parts, build_report
 from serve_app.report.content import (
     MAX_CAUSES,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.api.health import Part
+from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, report_of
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text

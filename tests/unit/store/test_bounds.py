@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import checked_name, encoded, readable
+from serve_app.jobs.history import archive
+from serve_app.store.bounds import MAX_NAME_CHARS, checked_name, encoded, readable
 from serve_app.store.memories import checked_tags, folded, searchable_text
 
 DEEP: list[Any] = []
@@ -85,3 +86,7 @@ def test_any_sentence_can_be_recorded(text: str) -> None:
     assert "\0" not in said
     assert len(said) <= 20
     said.encode()
+
+
+def test_the_archive_asks_for_no_longer_name_than_the_store_can_have() -> None:
+    assert archive.MAX_NAME_CHARS == MAX_NAME_CHARS

@@ -1,0 +1,3 @@
+"""From sources to one cause: scan, clues, rank. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What Ray tells and keeps of a job that ended: logs, tables, events."""
+
+from __future__ import annotations

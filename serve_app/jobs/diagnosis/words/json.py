@@ -6,46 +6,52 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
 from serve_app.jobs.views import time_view
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    # It brings pydantic, which the report command can do without.
+    from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
 
 # As many as the history takes of one.
 MAX_CHARS = 60_000
 # What may go, in this order, when a diagnosis is longer than is kept.
-_FIRST_TO_GO = ("candidates", "chain", "unavailable", "evidence", "advice")
+_FIRST_TO_GO: Final = ("candidates", "chain", "unavailable", "evidence", "advice")
 _EXIT_CODE = re.compile(r"exit code (-?\d{1,5})")
 _ERROR_TYPE = re.compile(r"FAILED, ([A-Z][A-Z_]{3,80})")
 _STATUSES = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
 
 
-def of_diagnosis(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> Json:
+def of_diagnosis(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> MadeDiagnosis:
     """What ``GET /jobs/{id}/diagnosis`` answers of a job that has ended."""
-    answer = _answer(id, outcome, diagnosis.as_json(), None, as_of)
+    view = diagnosis.as_json()
+    answer = _answer(id, outcome, view, None, as_of)
     for name in _FIRST_TO_GO:
         if len(json.dumps(answer)) <= MAX_CHARS:
             break
-        answer["diagnosis"][name] = answer["diagnosis"][name][:1] if name == "evidence" else []
+        view[name] = view[name][:1] if name == "evidence" else []
     return answer
 
 
-def of_unended(id: str, outcome: str, stillness: Json | None, as_of: datetime) -> Json:
+def of_unended(id: str, outcome: str, stillness: StillnessView | None, as_of: datetime) -> MadeDiagnosis:
     """The same of a job that waits or runs."""
     degraded = [] if stillness is not None else ["Whether it makes progress is not looked at."]
     return {**_answer(id, outcome, None, stillness, as_of), "degraded": degraded}
 
 
-def brief(answer: Mapping[str, Any]) -> Json | None:
+def brief(answer: Mapping[str, Any]) -> BriefView | None:
     """The diagnosis in a line or three: code, title, certainty, one line of evidence, the first advice."""
     diagnosis = answer.get("diagnosis") or {}
     if diagnosis.get("code") is None:
         return None
     evidence, advice = diagnosis.get("evidence") or [None], diagnosis.get("advice") or [None]
     return {
-        **{name: diagnosis.get(name) for name in ("code", "title", "certainty", "class")},
+        "code": diagnosis["code"],
+        "title": diagnosis.get("title"),
+        "certainty": diagnosis.get("certainty"),
+        "class": diagnosis.get("class"),
         "evidence": evidence[0],
         "advice": advice[0],
     }
@@ -70,7 +76,9 @@ def evidence_of_past(stored: Mapping[str, Any]) -> tuple[Fields, list[Source], t
     return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
 
 
-def _answer(id: str, outcome: str, diagnosis: Json | None, stillness: Json | None, as_of: datetime) -> Json:
+def _answer(
+    id: str, outcome: str, diagnosis: DiagnosisView | None, stillness: StillnessView | None, as_of: datetime
+) -> MadeDiagnosis:
     return {
         "id": id,
         "outcome": str(outcome),

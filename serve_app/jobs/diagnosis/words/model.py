@@ -17,6 +17,7 @@ import aiohttp
 
 from serve_app.env import Env
 from serve_app.jobs.diagnosis.words.prose import built_in_words, question, readable_answer
+from serve_app.schemas.diagnosis import DiagnosisView, ExplanationView
 
 DEFAULT_MODEL = "default"
 MOST_TOKENS = 400
@@ -63,7 +64,7 @@ class ModelWords:
             await self._session.close()
             self._session = None
 
-    async def explanation(self, diagnosis: Json, *, by_model: bool) -> Json:
+    async def explanation(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView:
         """``{"text", "written_by": "built-in"|"model", "model", "reason"}``; ``reason``: why it is not the model's."""
         if not by_model or diagnosis["code"] is None:
             return _built_in(diagnosis, None)
@@ -90,7 +91,7 @@ class ModelWords:
         left_s = self._not_before - self._clock()
         return f"the model failed a short while ago; it is asked again in {left_s:.0f} s" if left_s > 0 else None
 
-    def _failed(self, diagnosis: Json, reason: str) -> Json:
+    def _failed(self, diagnosis: DiagnosisView, reason: str) -> ExplanationView:
         self._not_before = self._clock() + PAUSE_AFTER_FAILURE_S
         return _built_in(diagnosis, reason)
 
@@ -135,5 +136,5 @@ def _sentence(error: Exception) -> str:
     return readable_answer(str(error))[:200] or type(error).__name__
 
 
-def _built_in(diagnosis: Json, reason: str | None) -> Json:
+def _built_in(diagnosis: DiagnosisView, reason: str | None) -> ExplanationView:
     return {"text": built_in_words(diagnosis), "written_by": "built-in", "model": None, "reason": reason}

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from serve_app.redaction import redact
+from serve_app.schemas.diagnosis import DiagnosisView
 
 MOST_ANSWER_CHARS = 2_000
 _MOST_QUESTION_CHARS = 8_000
@@ -24,7 +25,7 @@ _TASK = (
 Json = dict[str, Any]
 
 
-def built_in_words(diagnosis: Json) -> str:
+def built_in_words(diagnosis: DiagnosisView) -> str:
     """The diagnosis, in the form of ``Diagnosis.as_json``, in sentences of our own."""
     if diagnosis["code"] is None:
         return str(diagnosis["sentence"])
@@ -32,17 +33,17 @@ def built_in_words(diagnosis: Json) -> str:
     if diagnosis["evidence"]:
         first = diagnosis["evidence"][0]
         place = f"line {first['line']} of {first['source']}" if first["line"] else str(first["source"])
-        parts.append(
-            f"{_SURE.get(diagnosis['certainty'], 'The lines that tell most begin with')} {place}: {first['quote']}"
-        )
+        sure = _SURE.get(diagnosis["certainty"] or "", "The lines that tell most begin with")
+        parts.append(f"{sure} {place}: {first['quote']}")
     if diagnosis["advice"]:
         parts.append(f"First: {diagnosis['advice'][0]}")
     return "\n".join(parts)
 
 
-def question(diagnosis: Json) -> list[Json]:
+def question(diagnosis: DiagnosisView) -> list[Json]:
     """The messages for a model, at most ``_MOST_QUESTION_CHARS`` characters of the diagnosis."""
-    shown = {name: diagnosis[name] for name in ("code", "title", "sentence", "certainty", "class", "advice")}
+    kept = ("code", "title", "sentence", "certainty", "class", "advice")
+    shown: Json = {name: value for name, value in diagnosis.items() if name in kept}
     shown["evidence"] = [{**each, "quote": redact(each["quote"])} for each in diagnosis["evidence"]]
     shown["chain"] = [step["code"] for step in diagnosis["chain"]]
     text = json.dumps(shown, ensure_ascii=False)[:_MOST_QUESTION_CHARS]

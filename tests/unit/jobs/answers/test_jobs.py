@@ -35,8 +35,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
         return Seen(seen, rows, {row.key: row for row in rows}, [], True)
 
     watch = SimpleNamespace(
-        latest=SimpleNamespace(get=get),
-        archive=Archive(),
+        get=get,
         history_failure=failure,
         jobs_given_up=given_up,
         findings=lambda seen: [],
@@ -44,7 +43,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
     )
     here = SimpleNamespace(exception_frames=dict)
     diagnoses = SimpleNamespace(code_of=lambda key: None)
-    return JobAnswers(watch, None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
+    return JobAnswers(watch, Archive(), None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from serve_app.jobs.answers.metrics import RATIOS_PERIOD_S, Endings, JobMetrics
+from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.watch import Watch
 from tests.unit.jobs.judging.test_judge import snapshot, submission
@@ -38,10 +39,10 @@ def test_rows_that_are_no_jobs_do_not_end() -> None:
 async def test_observed() -> None:
     ray, clock = Replay(), Clock()
     watch = Watch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
-    metrics = JobMetrics(watch, clock)
+    metrics = JobMetrics(watch, Archive(None), clock)
     assert await metrics.observed() == {"degraded": ["Ray has not answered yet."]}
     assert ray.asked == []
-    await watch.latest.get()
+    await watch.get()
     asked = len(ray.asked)
     clock.now += 3
     told = await metrics.observed()
@@ -60,8 +61,8 @@ async def test_a_list_that_is_not_known_says_nothing_of_jobs() -> None:
     ray, clock = Replay(), Clock()
     ray.fail["jobs"] = "Ray is too busy."
     watch = Watch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
-    await watch.latest.get()
-    told = await JobMetrics(watch, clock).observed()
+    await watch.get()
+    told = await JobMetrics(watch, Archive(None), clock).observed()
     assert set(told) == {"look_duration_s", "look_age_s", "degraded"}
     assert "Ray is too busy." in " ".join(told["degraded"])
     await watch.close()

@@ -169,7 +169,7 @@ async def test_a_job_that_has_not_ended() -> None:
     said = await diagnoses.of("j")
     assert (said["diagnosis"], said["stillness"]) == (None, None)
     assert said["degraded"] == ["Whether it makes progress is not looked at."]
-    diagnoses.stillnesses = Still()
+    diagnoses._stillnesses = Still()
     said = await diagnoses.of("k")
     assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"state": "moves"}, [])
     assert await diagnoses.known(world.rows["k"]) is None

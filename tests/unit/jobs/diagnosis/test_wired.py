@@ -13,6 +13,7 @@ from serve_app.errors import NotFound
 from serve_app.jobs.diagnosis.models import Candidate, Certainty, Diagnosis, Evidence, Step
 from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.inspector import JobInspector
+from serve_app.jobs.progress.models import State, Stillness
 from tests.unit.api.test_openapi import validate
 from tests.unit.jobs.recordings import Replay, answer, taken_at
 from tests.unit.jobs.test_inspector import Clock, Here
@@ -59,7 +60,7 @@ def ray() -> WithLogs:
 async def inspector(ray: WithLogs) -> AsyncIterator[JobInspector]:
     made = JobInspector(None, ray, Here(), taken_at, Clock())  # type: ignore[arg-type]
     # Looking whether a job moves takes time and other questions, which have tests of their own.
-    made._diagnoses.stillnesses = None
+    made._diagnoses._stillnesses = None
     yield made
     await made.close()
 
@@ -118,7 +119,7 @@ def test_everything_that_a_diagnosis_may_hold_is_in_the_document() -> None:
     )  # fmt: skip
     words = {"explanation": {"text": "t", "written_by": "built-in", "model": None, "reason": None}}
     validate({**answers.of_diagnosis("j", "failed", whole, taken_at()), **words}, "DiagnosisAnswer")
-    unended = answers.of_unended("j", "running", {"verdict": "moves", "signals": []}, taken_at())
+    unended = answers.of_unended("j", "running", Stillness(State.MOVING, None, "It moves.").as_json(), taken_at())
     validate({**unended, "explanation": None}, "DiagnosisAnswer")
 
 

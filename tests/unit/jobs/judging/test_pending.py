@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, why_waiting
+from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, covers, starved, told_most, why_waiting
 from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
 from tests.unit.jobs.judging.test_judge import submission
 from tests.unit.jobs.judging.test_outcome import node
@@ -103,3 +103,96 @@ def test_a_node_that_is_not_there_is_told_without_the_names_that_ray_gives_nodes
     found = why_waiting(submission("a", "PENDING"), Known((wanted,)), Known((has(CPU=1),)), Unknown("down"))
     fact = "it needs a place on one certain node; no node that is alive is the one"
     assert found.evidence == (Evidence("pending-infeasible", "actor table", fact),)
+
+
+def starving(*, job_id: str = "01000000", name: str | None = None, **required: float) -> WaitingActor:
+    return WaitingActor("x", name, "Trainer", job_id, "PENDING_CREATION", required)
+
+
+def starve(fact: str, count: int = 1, wanted: str = "2 GPU") -> Waiting:
+    sentence = f"It runs, but {count} of its actors cannot start: {wanted} is more than any node has."
+    return Waiting("actors-infeasible", sentence, (Evidence("actors-infeasible", "actor table", fact),))
+
+
+GPU = starving(GPU=2)
+NO_GPU = Known((has(CPU=4),))
+
+
+@pytest.mark.parametrize(
+    ("actors", "nodes", "wanted"),
+    [
+        (Known((GPU,)), NO_GPU, starve("actor Trainer needs 2 GPU; the most that one node has: 0 GPU")),
+        (
+            Known((starving(name="main", GPU=2, CPU=1), GPU)),
+            Known((has(CPU=4, GPU=1), has("DEAD", GPU=8))),
+            starve("actor main needs 1 CPU, 2 GPU; the most that one node has: 4 CPU, 1 GPU", 2, "1 CPU, 2 GPU"),
+        ),
+        # Where nothing lives, nothing can start.
+        (Known((GPU,)), Known(()), starve("actor Trainer needs 2 GPU; the most that one node has: 0 GPU")),
+        (Known((starving(),)), Known((has("DEAD", CPU=1),)), starve(
+            "actor Trainer needs a place on one certain node; no node that is alive is the one",
+            wanted="a place on one certain node",
+        )),
+        # What some node has comes in time; what others want, and Ray's supervisors, are not its own.
+        (Known((GPU,)), Known((has(GPU=2),)), None),
+        (Known((starving(job_id="02000000", GPU=2),)), NO_GPU, None),
+        (Known((starving(name="_ray_internal_job_actor_b", GPU=2),)), NO_GPU, None),
+        (Known(()), NO_GPU, None),
+        (DOWN, NO_GPU, None),
+        (Known((GPU,)), DOWN, None),
+    ],
+)  # fmt: skip
+def test_what_a_running_job_cannot_get(
+    actors: Section[tuple[WaitingActor, ...]], nodes: Section[tuple[NodeFacts, ...]], wanted: Waiting | None
+) -> None:
+    job = submission("a", "RUNNING", job_id="01000000")
+    assert starved(job, actors, nodes) == wanted
+    assert starved(submission("a", "RUNNING"), actors, nodes) is None
+
+
+def test_actors_of_nobody_are_nobodys() -> None:
+    """A submission that has no driver yet has no actors, and a row without a job is not of it."""
+    assert starved(submission("a", "RUNNING"), Known((starving(job_id="", GPU=2),)), NO_GPU) is None
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        (("env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"), None),
+        (("uv", "config", "conda"), "conda, uv"),
+        (("my_plugin",), "my_plugin"),
+    ],
+)
+def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...], named: str | None) -> None:
+    found = why_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
+    evidence = Evidence("pending-building", "job list", f"runtime_env has {named}")
+    built = Waiting("pending-building", f"Its environment is being built ({named}).", (evidence,))
+    assert found == (NO_WORD if named is None else built)
+
+
+@pytest.mark.parametrize(
+    ("has_", "needs", "enough"),
+    [
+        ({}, {}, True),
+        ({}, {"CPU": 0.0}, True),
+        ({"CPU": 1.0}, {"CPU": 1.0}, True),
+        ({"CPU": 0.9}, {"CPU": 1.0}, False),
+        ({"CPU": 1.0}, {"CPU": 1.0, "GPU": 0.1}, False),
+        ({"CPU": 1.0, "GPU": 1.0}, {"GPU": 1.0}, True),
+    ],
+)
+def test_whether_it_is_enough(has_: dict[str, float], needs: dict[str, float], enough: bool) -> None:
+    assert covers(has_, needs) is enough
+
+
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        ({"GPU": 2.0, "node:10.0.0.9": 1.0}, "the most that one node has: 3 GPU"),
+        ({"TPU": 2.0}, "the most that one node has: 0 TPU"),
+        ({"bundle_group_0_x": 1.0}, "no node that is alive is the one"),
+        ({"CPU": 9.0, "GPU": 9.0}, "the most that one node has: 4 CPU, 3 GPU"),
+    ],
+)
+def test_the_most_that_one_node_has(needs: dict[str, float], told: str) -> None:
+    assert told_most([{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 3.0}], needs) == told

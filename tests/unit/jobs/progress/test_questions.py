@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from serve_app.cluster.dashboard import Piece
+from serve_app.cluster.dashboard import DashboardClient, Piece
 from serve_app.errors import AppError, NotFound, Unavailable
 from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.progress.models import LogFacts, Stack
@@ -24,8 +24,8 @@ def listed(*rows: Any, matching: int | None = None) -> dict[str, Any]:
 
 
 @dataclass
-class FakeDashboard:
-    """Answers by path; errors are raised."""
+class FakeDashboard(DashboardClient):
+    """The real client, whose answers come by path; errors are raised."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)

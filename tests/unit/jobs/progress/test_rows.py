@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serve_app.cluster.rows import count_task_states
 from serve_app.jobs.progress.models import GroupFacts, HeldReference, ProcessorFacts, TaskFacts, UnplacedActor
 from serve_app.jobs.progress.rows import (
     group_facts,
     processor_facts,
     references_of,
-    state_counts,
     task_facts,
     unplaced_actors,
     written_at,
@@ -53,8 +53,8 @@ def test_counts() -> None:
     summary = {
         "result": {"node_id_to_summary": {"cluster": {"summary": {"f": one, "g": {"state_counts": {"RUNNING": 2}}}}}}
     }
-    assert state_counts(summary) == {"RUNNING": 3, "FINISHED": 30}
-    assert state_counts({}) == {}
+    assert count_task_states(summary) == {"RUNNING": 3, "FINISHED": 30}
+    assert count_task_states({}) == {}
 
 
 def test_actors() -> None:
@@ -153,5 +153,5 @@ def test_no_row_raises(rows: list[Any]) -> None:
     references_of(rows, "03000000")
     processor_facts({"n": {"now": 1.0, "workers": rows}}, {"n": [1]})
     for row in rows:
-        state_counts(row)
+        count_task_states(row)
         processor_facts({"n": row}, {"n": [1]})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from serve_app.errors import AppError, TooBusy
-from serve_app.jobs.judging.expectations import BUILT_IN
+from serve_app.jobs.judging.expectations import BUILT_IN, Expectation
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -62,18 +61,13 @@ class FakeWatch:
     seconds_a_look: float = 0.0
     answered: bool = True
     contracts: Any = BUILT_IN
-    config: Any = field(default_factory=lambda: SimpleNamespace(source_timeout_s=4.0))
 
-    @property
-    def latest(self) -> Any:
-        return self
+    def expect(self, kind: str) -> Expectation:
+        expectation: Expectation = self.contracts.of(kind)
+        return expectation
 
-    @property
-    def resources(self) -> Any:
-        async def get(timeout_s: float) -> Any:
-            return Known(({"CPU": 4.0}, {"CPU": 1.0}))
-
-        return SimpleNamespace(get=get)
+    async def get_resources(self) -> Any:
+        return Known(({"CPU": 4.0}, {"CPU": 1.0}))
 
     async def get(self, *, fresh_for_s: float | None = None) -> Seen:
         await asyncio.sleep(0)

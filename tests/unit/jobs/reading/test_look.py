@@ -35,9 +35,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def looker(ray: Replay, clock: Clock) -> Looker:
-    made = Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock)  # type: ignore[arg-type]
-    made.config = InspectorConfig(list_actors_up_to=0)
-    return made
+    config = InspectorConfig(list_actors_up_to=0)
+    return Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
 
 
 async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker: Looker, ray: Replay) -> None:

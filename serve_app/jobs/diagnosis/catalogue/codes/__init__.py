@@ -1,0 +1,3 @@
+"""The causes, one file for a group of them."""
+
+from __future__ import annotations

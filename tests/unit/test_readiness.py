@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.api.health import Part, Readiness, readiness
+from serve_app.readiness import Part, Readiness, readiness
 from tests.unit.fakes import initialization, organ
 
 STORE, JOBS = Part({"backend": "sqlite"}), Part({"degraded": []})

@@ -1,0 +1,60 @@
+"""The OpenAPI document: FastAPI's own, completed by what its routes read and answer by hand, and by who may call what.
+
+Answers stand in it as ``response_model`` of their routes, which answer by themselves: nothing is validated or copied
+when a request is answered. The document is made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+
+from organs.models import Task
+from serve_app.api.bodies import InitializeBody, OldTask
+from serve_app.api.guard import role_needed
+from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
+from serve_app.schemas.logs import LogEnd
+from serve_app.schemas.problems import Problem
+
+_REFERENCE = "#/components/schemas/{model}"
+# What no route names as its `response_model`: bodies that are read by hand, errors, and the last event of a stream.
+_BY_HAND: tuple[Any, ...] = (Task, OldTask, InitializeBody, SubmitBody, StopBody, RetryBody, Problem, LogEnd)
+
+
+def reference(model: type) -> dict[str, str]:
+    """A schema of the document by its type: one of ``_BY_HAND``, or one that is somewhere a ``response_model``."""
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def name_operation(route: APIRoute) -> str:
+    """The name of an operation in generated clients: that of its function."""
+    return route.name
+
+
+def build_openapi(api: FastAPI) -> dict[str, Any]:
+    """The document, made once."""
+    if api.openapi_schema is None:
+        document = FastAPI.openapi(api)
+        mode: Literal["validation"] = "validation"
+        by_hand = [(model.__name__, mode, TypeAdapter(model)) for model in _BY_HAND]
+        shapes = TypeAdapter.json_schemas(by_hand, ref_template=_REFERENCE)[1]["$defs"]
+        components = document.setdefault("components", {})
+        components["schemas"] = components.get("schemas", {}) | shapes
+        components["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer", "description": "Needed when any token is configured."}
+        }
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                _say_who(operation, method.upper(), path)
+    return api.openapi_schema or {}
+
+
+def _say_who(operation: dict[str, Any], method: str, path: str) -> None:
+    """The same table that the guard asks, so that it cannot say something else."""
+    role = role_needed(method, path)
+    operation["x-role"] = "none" if role is None else role.name.lower()
+    operation["security"] = [] if role is None else [{"token": []}]
+    operation["description"] = f"{operation.get('description', '')}\n\nRole: {operation['x-role']}.".strip()

@@ -1,0 +1,86 @@
+"""`/alerts` and `/alerts/history`: what is wrong now, and what was."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from organs.fields import Time, allow_words, closed, describe, describe_time
+from serve_app.schemas.common import ObservedAnswer, PagedAnswer
+from serve_app.schemas.findings import FindingView
+
+SeverityWord = Annotated[str, allow_words("warning", "critical")]
+AlertStateWord = Annotated[str, allow_words("pending", "firing", "resolved")]
+
+
+@closed
+class AlertView(TypedDict):
+    """A condition that has held: pending, firing or resolved."""
+
+    id: Annotated[str, describe("This occurrence; another when it happens again.", "3f1c9a0b7d2e4856-63a1f0c2b4e80")]
+    rule: Annotated[str, describe("What it is about; the history may hold rules of other versions.", "stuck-job")]
+    subject: Annotated[str, describe("What is wrong: a job, an organ, a node …", "job nightly-report-1")]
+    severity: Annotated[SeverityWord, describe("How bad it is.", "warning")]
+    state: Annotated[AlertStateWord, describe("How far it is.", "firing")]
+    sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]
+    action: Annotated[str, describe("What to do.", "See GET /jobs/nightly-report-1; stop it, or declare more time.")]
+    value: Annotated[float | None, describe("What was measured; null: nothing is.", 0.93, unit="that of the rule")]
+    threshold: Annotated[float | None, describe("Above which it is an alert.", 0.8, unit="that of the rule")]
+    pending_since: Annotated[Time, describe_time("When it was first seen.")]
+    firing_since: Annotated[Time | None, describe_time("When it had held long enough; null: not yet.")]
+    resolved_at: Annotated[Time | None, describe_time("When it was over; null: it is not.")]
+    silenced: Annotated[bool, describe("Whether nobody is told of it.", False)]
+    silenced_by: Annotated[str | None, describe("The reason of the silence.", "maintenance until Monday")]
+
+
+@closed
+class AlertPage(PagedAnswer):
+    """Alerts, the newest first."""
+
+    items: Annotated[list[AlertView], describe("The alerts of this page.")]
+
+
+# What alerts are judged by, on its way from the inspector: not published.
+
+
+class EndedInWindow(TypedDict):
+    """Proven ends of jobs in a window."""
+
+    ended: int
+    failed: int
+
+
+class JobAlertInputs(ObservedAnswer):
+    """The jobs' part. A window that cannot be known is not there; of ``unknown_findings`` there may be more."""
+
+    windows: dict[str, EndedInWindow]
+    findings: list[FindingView]
+    unknown_findings: list[str]
+
+
+class NodeRatios(TypedDict):
+    """How used a node is now; None: not known."""
+
+    node_id: str
+    ip: str
+    cpu_ratio: float | None
+    memory_ratio: float | None
+
+
+class ResponseTimes(TypedDict):
+    """How this API answered in a window."""
+
+    count: int
+    p95_s: float | None
+
+
+class MeasuredAlertInputs(TypedDict):
+    """What is measured beside the jobs; ``responses`` by window."""
+
+    nodes: list[NodeRatios]
+    responses: dict[str, ResponseTimes]
+
+
+class AlertInputs(JobAlertInputs, MeasuredAlertInputs):
+    """All of it."""

@@ -1,0 +1,28 @@
+"""`/jobs/findings`: what is wrong beyond the verdict on one job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from organs.fields import closed, describe
+from serve_app.schemas.common import ObservedAnswer, VerdictWord
+
+
+@closed
+class FindingView(TypedDict):
+    """Something that is wrong and is no single job's verdict, or that somebody should be told of."""
+
+    rule: Annotated[str, describe("The rule that found it.", "stuck-job")]
+    subject: Annotated[str, describe("What it is about: a job or a kind.", "job nightly-report-1")]
+    verdict: Annotated[VerdictWord, describe("How bad it is.", "WARN")]
+    sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]
+    action: Annotated[str, describe("What to do.", "See GET /jobs/nightly-report-1; stop it, or declare more time.")]
+
+
+@closed
+class FindingsAnswer(ObservedAnswer):
+    """Stuck, missing and overdue jobs, and actors that outlived their job."""
+
+    items: Annotated[list[FindingView], describe("The worst first, at most 200.")]

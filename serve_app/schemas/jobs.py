@@ -1,0 +1,161 @@
+"""`/jobs`, `/jobs/current`, `/jobs/{id}`: a job in lists, and one with all that is known of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from organs.fields import Time, allow_words, closed, describe, describe_time
+from serve_app.schemas.cluster import ActorView
+from serve_app.schemas.common import ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
+from serve_app.schemas.diagnosis import DiagnosisView
+
+JobTypeWord = Annotated[str, allow_words("SUBMISSION", "DRIVER", "NODE")]
+
+
+@closed
+class JobView(TypedDict):
+    """A job, as in lists."""
+
+    id: Annotated[str, describe("The submission id, or the job id of a driver.", "nightly-report-1")]
+    job_id: Annotated[str | None, describe("Ray's job id; null before its driver has connected.", "01000000")]
+    submission_id: Annotated[str | None, describe("Ray's submission id; null: not submitted.", "nightly-report-1")]
+    type: Annotated[JobTypeWord, describe("Submitted, a driver alone, or made from the node table.", "SUBMISSION")]
+    kind: Annotated[str, describe("What the job is for; says what is normal for it.", "user")]
+    entrypoint: Annotated[str, describe("Its command, redacted.", "python -m reports.nightly")]
+    status: Annotated[str, describe("Ray's word for it.", "SUCCEEDED")]
+    outcome: Annotated[OutcomeWord, describe("What really happened, as far as it is proven.", "succeeded")]
+    verdict: Annotated[VerdictWord, describe("Whether that is what was expected.", "OK")]
+    reason: Annotated[str, describe("The verdict in a sentence.", "It succeeded.")]
+    rule: Annotated[str, describe("The rule that gave the verdict.", "succeeded")]
+    scheduled_by: Annotated[str, describe("Who starts such jobs.", "a user")]
+    managed_by: Annotated[str, describe("What keeps it going or ends it.", "Ray Jobs API")]
+    started_at: Annotated[Time | None, describe_time("When it began; null: not known.")]
+    ended_at: Annotated[Time | None, describe_time("When it ended; null: it has not, or that is not known.")]
+    duration_s: Annotated[float | None, describe("From its begin to its end, or to now.", 12.5, unit="s")]
+    node_id: Annotated[
+        str | None, describe("The node of its driver.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f00112233445")
+    ]
+    metadata: Annotated[dict[str, str], describe("Texts kept with the job, redacted.", {"team": "reports"})]
+    derived: Annotated[bool, describe("Made from another table than Ray's list of jobs.", False)]
+    hidden: Annotated[bool, describe("Ray's own lists hide it.", False)]
+    session: Annotated[str, describe("The life of the cluster that it belongs to.", "session_2026-01-31_11-58-02_1_7")]
+    owner: Annotated[str | None, describe("Who answers for it, if anybody was named.", "data-team")]
+    action: Annotated[str, describe("What to do about it.", "Nothing to do.")]
+    code: Annotated[str | None, describe("Why it failed, as its diagnosis says; null: none yet.", "app.import-error")]
+
+
+@closed
+class JobPage(PagedAnswer):
+    """Jobs, the newest first."""
+
+    items: Annotated[list[JobView], describe("The jobs of this page.")]
+
+
+@closed
+class CurrentJobAnswer(JobView, ObservedAnswer):
+    """The job that this application runs in."""
+
+
+@closed
+class EvidenceView(TypedDict):
+    """One fact that kind, outcome or verdict rests on."""
+
+    rule: Annotated[str, describe("The rule that used the fact.", "submission-succeeded")]
+    source: Annotated[str, describe("The table or list that told it.", "job list")]
+    fact: Annotated[str, describe("What it told.", "status SUCCEEDED")]
+
+
+@closed
+class ExpectationView(TypedDict):
+    """What is expected of a kind of job, and what that means for this one."""
+
+    purpose: Annotated[str, describe("What such jobs are for.", "Work that a user wants done.")]
+    must_end: Annotated[bool | None, describe("Whether it has to end by itself; null: not known.", True)]
+    usual_duration_s: Annotated[
+        list[float] | None, describe("From and to: how long such jobs take.", [5.0, 30.0], unit="s")
+    ]
+    limit_s: Annotated[float | None, describe("Longer is late.", 60.0, unit="s")]
+    deadline_s: Annotated[float | None, describe("Longer is wrong.", 3600.0, unit="s")]
+    every_s: Annotated[float | None, describe("A success is due at least this often.", 86400.0, unit="s")]
+    allowed_failures: Annotated[int, describe("So many in a row are no reason to act.", 0, unit="failures")]
+    owner: Annotated[str | None, describe("Who answers for such jobs.", "data-team")]
+    meaning: Annotated[str, describe("What the outcome means for such a job.", "The work was done.")]
+    action: Annotated[str, describe("What to do about it.", "Nothing to do.")]
+
+
+@closed
+class DriverView(TypedDict):
+    """The driver process, as far as Ray tells."""
+
+    job_id: Annotated[str | None, describe("Its job id.", "01000000")]
+    pid: Annotated[int | None, describe("Its process.", 4711, unit="process id")]
+    node_ip: Annotated[str | None, describe("The address of its node.", "192.0.2.1")]
+    node_id: Annotated[str | None, describe("Its node.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f00112233445")]
+    alive: Annotated[bool | None, describe("Whether it lives, by Ray's worker table.", False)]
+    exit_type: Annotated[str | None, describe("How it ended, in Ray's words.", "INTENDED_USER_EXIT")]
+    exit_detail: Annotated[str | None, describe("Ray's sentence about its end, redacted.", "Owner's worker exited.")]
+    exception_frames: Annotated[
+        str | None, describe("Where its uncaught exception was, redacted.", '  File "report.py", line 7, in main')
+    ]
+
+
+@closed
+class TimelineEvent(TypedDict):
+    """Something that is known to have happened to a job."""
+
+    at: Annotated[Time, describe_time("When.")]
+    event: Annotated[str, describe("What.", "submitted")]
+    source: Annotated[str, describe("Who told it.", "job list")]
+
+
+@closed
+class ActorsOfJob(TypedDict):
+    """The actors of a job, the living first, at most 100."""
+
+    items: Annotated[list[ActorView], describe("The actors.")]
+    total: Annotated[int, describe("How many there are.", 3, unit="actors")]
+    truncated: Annotated[bool, describe("Whether not all are here.", False)]
+
+
+@closed
+class TasksByName(TypedDict):
+    """Tasks of one function or method."""
+
+    name: Annotated[str, describe("The function, or class and method.", "clean")]
+    type: Annotated[str | None, describe("Ray's word for what it is.", "NORMAL_TASK")]
+    states: Annotated[dict[str, int], describe("How many by Ray's state.", {"FINISHED": 40}, unit="tasks")]
+
+
+@closed
+class TasksOfJob(TypedDict):
+    """The tasks of a job, as far as Ray remembers; names by frequency, at most 50."""
+
+    total: Annotated[int, describe("How many there are.", 42, unit="tasks")]
+    by_state: Annotated[dict[str, int], describe("How many by Ray's state.", {"FINISHED": 42}, unit="tasks")]
+    by_name: Annotated[list[TasksByName], describe("By function or method.")]
+    truncated: Annotated[bool, describe("Whether not all names are here.", False)]
+
+
+@closed
+class JobAnswer(JobView, ObservedAnswer):
+    """One job with all that is known of it, of this session or an earlier one."""
+
+    diagnosis: Annotated[DiagnosisView | None, describe("Why it failed, if a diagnosis was made.")]
+    expectation: Annotated[ExpectationView, describe("What was expected of it.")]
+    evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]
+    driver: Annotated[DriverView | None, describe("Its driver; null of an earlier session.")]
+    message: Annotated[str | None, describe("Ray's sentence about it, redacted.", "Job finished successfully.")]
+    error_type: Annotated[str | None, describe("Ray's word for how it failed.", "JOB_ENTRYPOINT_COMMAND_ERROR")]
+    exit_code: Annotated[int | None, describe("Of its command; negative: the signal.", 1, unit="exit code")]
+    timeline: Annotated[list[TimelineEvent], describe("What is known to have happened, oldest first.")]
+    actors: Annotated[ActorsOfJob | None, describe("Its actors; null: `actors_reason` says why.")]
+    actors_reason: Annotated[str | None, describe("Why its actors are not here.", "Ray did not answer in time.")]
+    tasks: Annotated[TasksOfJob | None, describe("Its tasks; null: `tasks_reason` says why.")]
+    tasks_reason: Annotated[
+        str | None, describe("Why its tasks are not here.", "It never connected to Ray, so it has no tasks.")
+    ]
+    log_excerpt: Annotated[
+        str | None, describe("What was kept of the end of its log; null of a job of this session.", "done\n")
+    ]
