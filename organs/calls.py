@@ -178,9 +178,7 @@ _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Failure], 
 class _Client:
     """What the clients of all Protocols have in common."""
 
-    def __init__(
-        self, caller: Caller, handle: Any, timeout_s: float | Callable[[], float], retries: int
-    ) -> None:
+    def __init__(self, caller: Caller, handle: Any, timeout_s: float | Callable[[], float], retries: int) -> None:
         self._caller = caller
         self._handle = handle
         self._part: str = handle.deployment_name
