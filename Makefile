@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SOURCES := serve_app organs tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help up down report test check unit integration cluster bench accuracy lint types check-config lock venv dev
+.PHONY: help up down report test check unit integration cluster upgrade bench accuracy lint types check-config lock venv dev
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, cluster
-	@deploy/local/timed.sh lint types unit integration cluster
+test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -43,6 +43,9 @@ integration: dev ## integration tests: one real local cluster, a real PostgreSQL
 
 cluster: dev ## tests on several Ray nodes, which are killed
 	@$(BIN)/python -m pytest -q tests/cluster
+
+upgrade: dev ## this version deployed over one that runs, under load; over a commit: make upgrade FROM=<commit>
+	@UPGRADE_FROM=$(FROM) $(BIN)/python -m pytest -q tests/upgrade
 
 bench: dev ## the benchmarks, with what they are compared to
 	@$(BIN)/python -m tests.bench

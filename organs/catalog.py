@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -45,7 +45,14 @@ ORGAN_TYPES: dict[OrganType, OrganKind] = {
 
 
 class CatalogError(ValueError):
-    """The configured skills are not acceptable; the sentence names the entry and what was expected."""
+    """The configured skills are not acceptable; the sentence names the entry and what was expected.
+
+    ``key`` is the setting that is wrong.
+    """
+
+    def __init__(self, detail: str, key: Literal["skills", "default_skill"] = "skills") -> None:
+        super().__init__(detail)
+        self.key: Literal["skills", "default_skill"] = key
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Catalog:
         default = config.default_skill or ORGAN_TYPES[organ_type].default_skill
         if default not in skills:
             raise CatalogError(
-                f"default_skill: {default!r} is not a skill of this organ; it has {', '.join(sorted(skills))}"
+                f"default_skill: {default!r} is not a skill of this organ; it has {', '.join(sorted(skills))}",
+                "default_skill",
             )
         return cls(organ_type, skills, skills[default], (*BUILT_IN, *own))
 

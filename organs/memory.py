@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from organs.agent import AgentState, TaskRecord
 from organs.models import OrganConfig
@@ -22,12 +22,15 @@ FIRST_CLAIM_TIMEOUT_S = 2.0
 _LONGEST_PAUSE_S = 10.0
 
 
+SaveOutcome = Literal["saved", "fenced", "missing"]
+
+
 class AgentStore(Protocol):
     """What is needed of the store; every method raises ``SkillError`` when it cannot answer."""
 
     async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]: ...
 
-    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> str: ...
+    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> SaveOutcome: ...
 
 
 class AgentMemory:

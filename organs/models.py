@@ -97,6 +97,7 @@ class AgentStatus(TypedDict):
     started_at: Annotated[Time, describe_time("When the replica began.")]
     last_task_at: Annotated[Time | None, describe_time("When its last task ended; null: none yet.")]
     skills: Annotated[list[str], describe("What it can do.", ["memory.get", "memory.put"])]
+    code_version: Annotated[str, describe("The code that it runs.", "0.1.0+3f9c2a51b7d0")]
 
 
 class OrganSpec(BaseModel):

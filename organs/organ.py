@@ -20,10 +20,12 @@ from organs.agent import TaskRecord, quality_of
 from organs.catalog import ORGAN_TYPES, Catalog
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
-from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
+from organs.ports import Ports
+from organs.replica import Versioned
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
 from organs.times import format_time
 from organs.tracing import skill_span
+from organs.version import read_own_version
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -34,16 +36,14 @@ _SELF_TEST_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 1.0
 
 
-class Organ:
+class Organ(Versioned):
     """Bound once for each entry of ``args.organs``; the type decides the skills."""
 
     def __init__(
         self, spec: OrganSpec, peers: tuple[OrganSpec, ...], store: DeploymentHandle, jobs: DeploymentHandle
     ) -> None:
         context = serve.get_replica_context()
-        self._setup(
-            spec, peers, Ports(StorePort(store), JobsPort(jobs), OrgansPort(), ClusterPort()), context.replica_tag
-        )
+        self._setup(spec, peers, Ports.open(store, jobs), context.replica_tag)
         self._node_id = ray.get_runtime_context().get_node_id()
 
     def _setup(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:
@@ -132,6 +132,7 @@ class Organ:
             "mem_util": state.mem_util(self._config.history_limit),
             "tasks_processed": state.tasks_processed,
             "tasks_succeeded": state.tasks_succeeded,
+            "code_version": read_own_version(),
             "started_at": self._started_at,
             "last_task_at": self._last_task_at,
             "skills": sorted(self._catalog.skills),

@@ -14,6 +14,8 @@ from ray import serve
 from ray.serve import Application
 
 from organs.organ import Organ
+from organs.version import read_own_version
+from serve_app import parts
 from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.api.access import Tokens, require_safe_address
@@ -37,22 +39,29 @@ _HEALTH = {"health_check_period_s": 3, "health_check_timeout_s": 5}
 def build(args: dict[str, Any]) -> Application:
     """Build the application from ``args`` of ``serve_config.yaml``.
 
-    Raises ``ValueError`` naming each bad key before anything is deployed, and ``ExposedWithoutTokens`` when Serve
+    Raises ``ValueError`` naming each bad key before anything is deployed, or when the code is not the version that the
+    configuration wants, and ``ExposedWithoutTokens`` when Serve
     listens beyond loopback, or where it listens cannot be learned, and no token is configured.
     """
     wanted = parse_args(args)
+    running = read_own_version()
+    if wanted.code_version not in (None, running):
+        raise ValueError(
+            f"args.code_version is {wanted.code_version}, and the code of this cluster is {running}. Bring the new "
+            "code to every node, or deploy what `python -m serve_app.check --stamp serve_config.yaml` prints there."
+        )
     tokens = Tokens.load(Env.read())
     # Without Ray nothing is deployed, only described (`serve build`, tests).
     if ray.is_initialized():
         require_safe_address(http_host(), tokens)
 
     store = (
-        serve.deployment(StoreDeployment, name="Store")
+        serve.deployment(StoreDeployment, name=parts.STORE)
         .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH)
         .bind()
     )
     inspector = (
-        serve.deployment(JobInspector, name="JobInspector")
+        serve.deployment(JobInspector, name=parts.INSPECTOR)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -60,7 +69,7 @@ def build(args: dict[str, Any]) -> Application:
             user_config=InspectorConfig().model_dump(),
             **_HEALTH,
         )
-        .bind(store, management=wanted.job_management)
+        .bind(store, management=wanted.job_management, code_version=running)
     )
     organs = {
         spec.id: serve.deployment(Organ, name=spec.id)
@@ -76,7 +85,7 @@ def build(args: dict[str, Any]) -> Application:
         for spec in wanted.organs
     }
     manager = (
-        serve.deployment(OrganismManager, name="OrganismManager")
+        serve.deployment(OrganismManager, name=parts.MANAGER)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -87,7 +96,7 @@ def build(args: dict[str, Any]) -> Application:
         .bind(wanted.organs, organs, store, inspector)
     )
     alerts = (
-        serve.deployment(Alerts, name="Alerts")
+        serve.deployment(Alerts, name=parts.ALERTS)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -98,11 +107,14 @@ def build(args: dict[str, Any]) -> Application:
         .bind(manager, inspector, store)
     )
     return (
-        serve.deployment(Ingress, name="Ingress")
+        serve.deployment(Ingress, name=parts.INGRESS)
         .options(
             ray_actor_options=_SMALL,
             max_ongoing_requests=256,
             max_queued_requests=1024,
+            # The old one answers until the new one runs: ingress replicas know nothing of each other. All others are
+            # one of their kind: two would write over each other, or claim the same agent.
+            max_surge_percent=100,
             user_config=IngressConfig().model_dump(),
             **_HEALTH,
         )

@@ -28,6 +28,12 @@ class AppArgs(StrictModel):
         default=JobManagement(), description="Submitting, stopping, retrying and deleting jobs; see below."
     )
 
+    code_version: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z.+-]{1,64}$",
+        description="Version of the code that shall run; `make up` fills it in, and another code is then refused.",
+    )
+
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         seen: set[str] = set()

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from organs.times import format_exactly
 from serve_app.alerts.models import Alert
 from serve_app.alerts.notifications import body_of, next_attempt, repeated
 from serve_app.alerts.settings import AlertsConfig, Webhook
 from serve_app.alerts.webhook import WebhookFailed
 from serve_app.errors import AppError
-from serve_app.times import format_exactly
 
 log = logging.getLogger("ray.serve.seedcore")
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from organs.times import format_exactly, format_time
 from serve_app.alerts.settings import Rule
 from serve_app.schemas.alerts import AlertView
-from serve_app.times import format_exactly, format_time
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
@@ -118,9 +118,9 @@ def view_of(row: Mapping[str, Any]) -> AlertView:
         "id": row["id"],
         "rule": row["rule"],
         "subject": row["subject"],
-        "subject_type": row["subject_type"],
-        "subject_id": row["subject_id"],
-        "session": row["session"],
+        "subject_type": row.get("subject_type"),
+        "subject_id": row.get("subject_id"),
+        "session": row.get("session"),
         "severity": row["severity"],
         "state": row["state"],
         "sentence": row["sentence"],

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from organs.times import format_exactly, format_time
 from serve_app.alerts.models import Alert, Event
 from serve_app.alerts.settings import AlertsConfig, Webhook
-from serve_app.times import format_exactly, format_time
 
 Json = dict[str, Any]
 

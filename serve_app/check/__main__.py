@@ -1,6 +1,7 @@
-"""``python -m serve_app.check FILE…``: is a configuration acceptable?
+"""``python -m serve_app.check [--stamp] FILE…``: is a configuration acceptable?
 
-Exit code 0 when every file is, 1 when one is not, 2 when called wrongly.
+Exit code 0 when every file is, 1 when one is not, 2 when called wrongly. With ``--stamp`` and one file, the file is
+printed as it should be deployed: with the version of this code, so that Serve replaces every replica of another.
 """
 
 from __future__ import annotations
@@ -10,18 +11,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from serve_app.check.configuration import check_config
+import yaml
 
-USAGE = "usage: python -m serve_app.check FILE…"
+from organs.version import read_own_version
+from serve_app.check.configuration import check_config
+from serve_app.check.stamp import stamp
+
+USAGE = "usage: python -m serve_app.check FILE… | --stamp FILE"
+STAMP = "--stamp"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Check files and print what is wrong with them."""
-    if not arguments or any(argument.startswith("-") for argument in arguments):
+    stamping = arguments[:1] == [STAMP]
+    names = arguments[1:] if stamping else arguments
+    if not names or (stamping and len(names) > 1) or any(name.startswith("-") for name in names):
         print(USAGE, file=sys.stderr)
         return 2
     bad = False
-    for name in arguments:
+    for name in names:
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -30,10 +38,15 @@ def main(arguments: Sequence[str]) -> int:
         problems = check_config(text, name, os.environ)
         bad = bad or bool(problems)
         for problem in problems:
-            print(problem.text())
+            print(problem.text(), file=sys.stderr if stamping else sys.stdout)
         if not problems:
-            print(f"{name}: fine")
+            print(_stamped(text) if stamping else f"{name}: fine")
     return 1 if bad else 0
+
+
+def _stamped(text: str) -> str:
+    stamped = stamp(yaml.safe_load(text), read_own_version())
+    return yaml.safe_dump(stamped, sort_keys=False, allow_unicode=True).rstrip()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
+from organs.version import read_own_version
+from serve_app import parts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
 from serve_app.jobs.settings import InspectorConfig
@@ -22,14 +24,14 @@ from serve_app.settings import AppArgs, IngressConfig
 
 IMPORT_PATH = "serve_app.main:build"
 USER_CONFIGS: dict[str, type[BaseModel] | None] = {
-    "Ingress": IngressConfig,
-    "OrganismManager": ManagerConfig,
-    "JobInspector": InspectorConfig,
-    "Alerts": AlertsConfig,
-    "Store": None,
+    parts.INGRESS: IngressConfig,
+    parts.MANAGER: ManagerConfig,
+    parts.INSPECTOR: InspectorConfig,
+    parts.ALERTS: AlertsConfig,
+    parts.STORE: None,
 }
 # Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
-SINGLE = ("OrganismManager", "JobInspector", "Alerts", "Store")
+SINGLE = (parts.MANAGER, parts.INSPECTOR, parts.ALERTS, parts.STORE)
 _SHOWN = 60
 _LISTED = 12
 
@@ -82,9 +84,13 @@ def _application(app: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
     if not isinstance(args, dict):
         return  # Ray's rules have said so
     try:
-        AppArgs.model_validate(args)
+        wanted = AppArgs.model_validate(args)
     except ValidationError as error:
         yield from _of_pydantic(error, (*path, "args"), AppArgs)
+    else:
+        if wanted.code_version not in (None, read_own_version()):
+            expected = f"{read_own_version()}, which this code is, or no such key"
+            yield Mistake((*path, "args", "code_version"), shown(wanted.code_version), expected)
     given = [organ for organ in _list(args.get("organs")) if isinstance(organ, dict)]
     organs = {organ["id"]: organ.get("type") for organ in given if isinstance(organ.get("id"), str)}
     yield from _deployments(app, path, organs)
@@ -142,8 +148,7 @@ def _skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[Mistak
     try:
         Catalog.load(organ_type, config)
     except CatalogError as error:
-        key = "default_skill" if str(error).startswith("default_skill") else "skills"
-        yield Mistake((*path, key), shown(getattr(config, key)), f"another value: {error}")
+        yield Mistake((*path, error.key), shown(getattr(config, error.key)), f"another value: {error}")
 
 
 def _unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:
@@ -190,7 +195,7 @@ def _of_pydantic(error: ValidationError, prefix: Path, model: type[BaseModel]) -
             choices = [choice.strip("' ") for choice in each["ctx"]["expected"].replace(" or ", ", ").split(",")]
             yield Mistake(path, shown(each["input"]), near(str(each["input"]), choices))
         elif each["type"] == "value_error":
-            yield Mistake(path, _got(each["input"]), f"another value: {each['msg'].removeprefix('Value error, ')}")
+            yield Mistake(path, _got(each["input"]), f"another value: {each['ctx']['error']}")
         else:
             yield Mistake(path, _got(each["input"]), each["msg"].removeprefix("Input should be "))
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from organs.times import format_time
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
 from serve_app.redaction import redact
-from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from organs.times import format_time
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
@@ -24,7 +25,6 @@ from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.redaction import printable
 from serve_app.schemas.cluster import PushedEvents
-from serve_app.times import format_time
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5

@@ -9,6 +9,7 @@ from enum import StrEnum
 from serve_app.local.failure import Failure
 from serve_app.local.memory import NEEDED_BYTES
 from serve_app.local.ray_http import RayFound
+from serve_app.local.rendering import CODE
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
 
@@ -110,6 +111,9 @@ def _on_found_head(wanted: Wanted, ray: RayFound, observed: Observed) -> Plan:
 
 def _deployed_before(state: UpState, observed: Observed) -> Plan:
     stale = [name for name, print_ in observed.prints.items() if state.prints.get(name) != print_]
+    code_changed = CODE in stale and state.config_sha256 != observed.config_sha256
+    if code_changed:
+        stale.remove(CODE)  # what is deployed carries its version, so that every replica is replaced
     says = []
     if stale:
         says.append(
@@ -118,7 +122,8 @@ def _deployed_before(state: UpState, observed: Observed) -> Plan:
     if not state.config_sha256:
         return Plan((Action.DEPLOY, Action.WAIT), ("the last run ended before it had deployed: deploying now", *says))
     if state.config_sha256 != observed.config_sha256:
-        return Plan((Action.DEPLOY, Action.WAIT), ("the configuration changed: deploying it", *says))
+        what = "code changed: replacing every replica" if code_changed else "configuration changed: deploying it"
+        return Plan((Action.DEPLOY, Action.WAIT), (f"the {what}", *says))
     if observed.app_status == "RUNNING":
         return Plan((Action.WAIT,), ("already running, nothing changed", *says))
     if observed.app_status in ("DEPLOYING", "UNHEALTHY"):

@@ -9,7 +9,12 @@ from typing import Any
 
 import yaml
 
+from organs.version import read_version
+
 RENDERED = "serve_config.yaml"
+CODE = "the code"
+# The most that `call_timeout_s` may be (``IngressConfig``).
+LONGEST_CALL_S = 60.0
 # Read by `make up` itself at each run, so the head has nothing to take over.
 _OF_UP = {"SEEDCORE_CONFIG", "SEEDCORE_UP_TIMEOUT_S"}
 
@@ -18,6 +23,20 @@ def render(text: str, http_port: int) -> dict[str, Any]:
     """The configuration with ``http_options.port`` replaced; ``text`` has passed ``serve_app.check``."""
     config: dict[str, Any] = yaml.safe_load(text)
     return {**config, "http_options": {**(config.get("http_options") or {}), "port": http_port}}
+
+
+def patient(details: Mapping[str, Any], app: str) -> dict[str, Any] | None:
+    """What is deployed, but for how long our ingress waits for a part: as long as one may be away that is replaced.
+
+    None unless the application runs and was declared. Callers then wait some seconds, where they would be told that a
+    part did not answer in time. Serve takes this up without a restart (``IngressConfig.call_timeout_s``).
+    """
+    found = details.get("applications", {}).get(app) or {}
+    if found.get("status") != "RUNNING" or not found.get("deployed_app_config"):
+        return None
+    config = remaining(details, without=())
+    applications = [_patient(each) if each["name"] == app else each for each in config["applications"]]
+    return {**config, "applications": applications}
 
 
 def with_others(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,14 +78,20 @@ def write(home: Path, config: Mapping[str, Any]) -> Path:
 
 
 def prints(checkout: Path, flags_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Fingerprints of what a running head cannot take over: code, Serve's flags, and settings of the environment."""
-    code = hashlib.sha256()
-    for package in ("serve_app", "organs"):
-        for path in sorted((checkout / package).rglob("*.py")):
-            code.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes() + b"\0")
+    """Fingerprints of the code, and of what a running head cannot take over: Serve's flags and the environment."""
     settings = sorted((name, environ[name]) for name in environ if name.startswith("SEEDCORE_") and name not in _OF_UP)
     return {
-        "the code": code.hexdigest(),
+        CODE: read_version(checkout),
         "deploy/serve.env": hashlib.sha256(flags_file.read_bytes()).hexdigest(),
         "a SEEDCORE_ variable": hashlib.sha256(repr(settings).encode()).hexdigest(),
     }
+
+
+def _patient(app: Mapping[str, Any]) -> dict[str, Any]:
+    deployments = [dict(each) for each in app.get("deployments") or []]
+    ingress = next((each for each in deployments if each["name"] == "Ingress"), None)
+    if ingress is None:
+        ingress = {"name": "Ingress"}
+        deployments.append(ingress)
+    ingress["user_config"] = {**(ingress.get("user_config") or {}), "call_timeout_s": LONGEST_CALL_S}
+    return {**app, "deployments": deployments}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve_app.local.failure import Failure
 from serve_app.strict import StrictModel
@@ -18,15 +18,20 @@ class ProcessMark(StrictModel):
     name: str
 
 
-class UpState(StrictModel):
-    """One start. ``temp_dir`` is set when the Ray head is ours; ``others`` when Serve ran before we came."""
+class UpState(BaseModel):
+    """One start. ``temp_dir`` is set when the Ray head is ours; ``serve_ran_before`` when Serve ran before we came.
+
+    Another version may have written it, or may read it later: what is not known is passed over, and nothing that is
+    known here may become required.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     started_at: str
     http_port: int
     dashboard_port: int
     ray_port: int
     temp_dir: str | None
-    chosen_ports: dict[str, int] = Field(default_factory=dict)
     processes: tuple[ProcessMark, ...] = ()
     serve_ran_before: bool = False
     config_sha256: str = ""

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+from organs.times import format_time
+from organs.version import read_own_version
 from serve_app.check.configuration import check_config
+from serve_app.check.stamp import stamp
 from serve_app.env import variable_of
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, last_lines
@@ -23,11 +25,11 @@ from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
 from serve_app.local.progress import Progress, reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
-from serve_app.times import format_time
 
 FIRST_STEP = 3
 DEPLOY_TIMEOUT_S = 90.0
 REPORT_TIMEOUT_S = 60.0
+PATIENT_TIMEOUT_S = 15.0
 _POLL_S = 0.5
 _KEY_BYTES = 24
 
@@ -97,7 +99,7 @@ class _Up:
                 "Correct the file; `make check-config` checks it without deploying.",
                 listed,
             )
-        return rendering.render(text, self.wanted.http_port)
+        return stamp(rendering.render(text, self.wanted.http_port), read_own_version())
 
     def _observe(self) -> Observed:
         wanted = self.wanted
@@ -143,7 +145,7 @@ class _Up:
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
         wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.new_temp_dir()
-        begun = self._new_state(observed, str(temp_dir)).model_copy(update={"chosen_ports": asdict(chosen)})
+        begun = self._new_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(variable_of("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
         environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)
@@ -173,6 +175,9 @@ class _Up:
             if Action.DEPLOY not in decided.actions:
                 step.outcome = "nothing to deploy"
                 return
+            if observed.app_status == "RUNNING":
+                step.say("callers may wait longer meanwhile")
+                self._let_callers_wait(lambda: step.say("callers may wait longer meanwhile"))
             step.say("sending the configuration")
             now = self.before or self._new_state(observed, None)
             # Remembered as deployed only when it is: an interrupted run deploys again.
@@ -180,9 +185,29 @@ class _Up:
             state.save(self.wanted.home, self.before)
             rendered = rendering.write(self.wanted.home, self.config)
             _serve_deploy(self.wanted.dashboard_url, rendered, self.environ)
-            self.before = now.model_copy(update={"config_sha256": observed.config_sha256})
+            prints = {**now.prints, rendering.CODE: observed.prints[rendering.CODE]}
+            self.before = now.model_copy(update={"config_sha256": observed.config_sha256, "prints": prints})
             state.save(self.wanted.home, self.before)
             step.outcome = f"{self.wanted.config.name} handed to Serve"
+
+    def _let_callers_wait(self, tick: Callable[[], None]) -> None:
+        """Give those who ask for a part, while it is replaced, the time until it is back; a wish, not a condition."""
+        try:
+            config = rendering.patient(ray_http.serve_details(self.wanted.dashboard_url), APP)
+            if config is None:
+                return
+            ray_http.put_config(self.wanted.dashboard_url, config)
+            deadline = time.monotonic() + PATIENT_TIMEOUT_S
+            while time.monotonic() < deadline:
+                app = ray_http.serve_details(self.wanted.dashboard_url).get("applications", {}).get(APP) or {}
+                newer = float(app.get("last_deployed_time_s") or 0.0)
+                if newer > self.deployed_before_s and app.get("status") == "RUNNING":
+                    self.deployed_before_s = newer
+                    return
+                tick()
+                time.sleep(_POLL_S)
+        except ray_http.NoAnswer as error:
+            self.progress.note(f"      callers may be refused for some seconds: {error}")
 
     def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s

@@ -26,7 +26,8 @@ log = logging.getLogger("ray.serve.seedcore")
 
 GROUPS = ("tasks", "jobs", "cluster", "organism", "report", "other")
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
-ERRORS = "5xx"
+# The class of what went wrong here.
+ERRORS = 5
 PERIOD_S = 5.0
 _LAST_TIMEOUT_S = 1.0
 

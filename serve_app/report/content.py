@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from organs.times import format_time
 from serve_app.readiness import Part
 from serve_app.report.causes import cause_from
 from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
 from serve_app.report.words import number
-from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -29,7 +29,6 @@ MAX_STEPS = 20
 MAX_KINDS = 20
 MAX_CAUSES = 10
 MAX_REASONS = 20
-WINDOWS = ("5m", "1h", "24h", "7d")
 _NOT_ASKED = Part(None, "It was not asked.")
 # Diagnoses are asked for only of jobs that have one.
 _NONE_FAILED = Part({"items": {}})

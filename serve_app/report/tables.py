@@ -197,4 +197,4 @@ def _node(node: Mapping[str, Any], used: Mapping[str, Any]) -> tuple[str, ...]:
 def _three(ratio: Mapping[str, Any] | None) -> str:
     if not ratio or number(ratio.get("now")) is None:
         return NOTHING
-    return " / ".join(percent(ratio.get(name)).removesuffix(" %") for name in ("now", "mean", "max")) + " %"
+    return percent(*(ratio.get(name) for name in ("now", "mean", "max")))

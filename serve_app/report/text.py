@@ -33,19 +33,21 @@ _MOST_JOBS = 30
 
 def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
     """Tables of at most ``width`` columns; what to do first is last, where a terminal shows it."""
-    lines = [f"Verdict: {report.verdict}   as of {plain(report.as_of)}", f"Cluster: {cluster_line(report)}"]
+    verdict = _painted(report.verdict, colour=colour)
+    lines = [f"Verdict: {verdict}   as of {plain(report.as_of)}", f"Cluster: {cluster_line(report)}"]
     for table in _tables(report):
-        lines += ["", table.title, *_table(table, width)]
+        lines += ["", table.title, *_table(table, width, colour=colour)]
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
     for place, finding in enumerate(report.findings, 1):
-        lines += _wrapped(f"{place:3}. {finding.verdict}: {plain(finding.subject)}: {plain(finding.sentence)}", width)
+        begin, says = f"{place:3}. {finding.verdict}", f": {plain(finding.subject)}: {plain(finding.sentence)}"
+        first, *others = _wrapped(begin + says, width)
+        lines += [f"{place:3}. {_painted(finding.verdict, colour=colour)}{first[len(begin) :]}", *others]
         if finding.examples:
             lines += _wrapped(f"     {_examples(finding)}", width)
         lines += [line for text in _because(finding) for line in _wrapped(f"     {text}", width)]
         lines += _wrapped(f"     -> {plain(finding.action)}", width)
     lines += [f"     {more}" for more in [more_line(report, "findings")] if more]
-    text = "\n".join(lines) + "\n"
-    return _painted(text) if colour else text
+    return "\n".join(lines) + "\n"
 
 
 def render_markdown(report: Report) -> str:
@@ -97,8 +99,11 @@ def _because(finding: Finding) -> list[str]:
     return [f"Cause: {plain(cause_line(cause))}", *([f"Evidence: {plain(cause.evidence)}"] if cause.evidence else [])]
 
 
-def _table(table: Table, width: int) -> list[str]:
-    """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left."""
+def _table(table: Table, width: int, *, colour: bool) -> list[str]:
+    """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left.
+
+    A column of verdicts is the first, and shows them in their colours.
+    """
     if not table.rows:
         return _wrapped(f"  {table.note or '(none)'}", width)
     widths = [max(len(column), *(len(row[at]) for row in table.rows)) for at, column in enumerate(table.columns)]
@@ -107,6 +112,8 @@ def _table(table: Table, width: int) -> list[str]:
     lines: list[str] = []
     for row in (tuple(column.upper() for column in table.columns), *table.rows):
         cells = [_cut(cell, size).ljust(size) for cell, size in zip(row[:-1], widths, strict=True)]
+        if table.columns[0] == "verdict" and row[0] in _COLOURS:
+            cells[0] = _painted(row[0], colour=colour) + cells[0][len(row[0]) :]
         sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
         lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
         lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
@@ -143,9 +150,5 @@ def _escaped(value: Any) -> str:
     return text
 
 
-def _painted(text: str) -> str:
-    lines = []
-    for line in text.split("\n"):
-        word = next((word for word in line.replace(":", " ").split()[:3] if word in _COLOURS), None)
-        lines.append(line.replace(word, f"\x1b[{_COLOURS[word]}m{word}\x1b[0m", 1) if word else line)
-    return "\n".join(lines)
+def _painted(verdict: str, *, colour: bool) -> str:
+    return f"\x1b[{_COLOURS[verdict]}m{verdict}\x1b[0m" if colour and verdict in _COLOURS else verdict

@@ -49,10 +49,11 @@ def latency(seconds: Any) -> str:
     return f"{known * 1000:.0f} ms" if known is not None and known < 1 else duration(seconds)
 
 
-def percent(ratio: Any) -> str:
-    """A ratio of 0 to 1; one decimal, so that 5.1 % is not taken for the 5 % of a threshold."""
-    known = number(ratio)
-    return NOTHING if known is None else f"{known * 100:.1f} %"
+def percent(*ratios: Any) -> str:
+    """Ratios of 0 to 1, the unit once; one decimal, so that 5.1 % is not taken for the 5 % of a threshold."""
+    known = [number(ratio) for ratio in ratios]
+    texts = [NOTHING if each is None else f"{each * 100:.1f}" for each in known]
+    return NOTHING if known == [None] else f"{' / '.join(texts)} %"
 
 
 def byte_rate(bytes_per_s: Any) -> str:

@@ -21,13 +21,15 @@ class AlertView(TypedDict):
 
     id: Annotated[str, describe("This occurrence; another when it happens again.", "3f1c9a0b7d2e4856-63a1f0c2b4e80")]
     rule: Annotated[str, describe("What it is about; the history may hold rules of other versions.", "stuck-job")]
-    subject: Annotated[str, describe("What is wrong: a job, an organ, a node.", "job nightly-report-1")]
+    subject: Annotated[str, describe("What is wrong: a job, an organ, a node …", "job nightly-report-1")]
     subject_type: Annotated[
-        AlertSubjectWord | None, describe("The kind of subject; null in alerts of earlier versions.", "job")
+        AlertSubjectWord | None, describe("The same as a fact; null: of before it was kept, and not known.", "job")
     ]
-    subject_id: Annotated[str | None, describe("Its id; the cluster and the API have none.", "nightly-report-1")]
+    subject_id: Annotated[
+        str | None, describe("Its `id` or name; null: the cluster and the API have none.", "nightly-report-1")
+    ]
     session: Annotated[
-        str | None, describe("The life of the cluster that the job belongs to.", "session_2026-01-31_11-58-02_1_7")
+        str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]
     severity: Annotated[SeverityWord, describe("How bad it is.", "warning")]
     state: Annotated[AlertStateWord, describe("How far it is.", "firing")]

@@ -34,6 +34,28 @@ class PushedEvents(TypedDict):
 
 
 @closed
+class ReplicaCode(TypedDict):
+    """Which code one replica runs."""
+
+    deployment: Annotated[str, describe("Its deployment.", "Ingress")]
+    replica_id: Annotated[str, describe("Serve's id of it.", "k3x9q1")]
+    state: Annotated[str, describe("Serve's word for its state.", "RUNNING")]
+    code_version: Annotated[
+        str | None,
+        describe("What it says; null: it does not answer, or is of a version that cannot tell.", "0.1.0+3f9c"),
+    ]
+
+
+@closed
+class CodeVersions(TypedDict):
+    """Whether what runs is what was deployed."""
+
+    expected: Annotated[str, describe("The code that was deployed.", "0.1.0+3f9c")]
+    mixed: Annotated[bool | None, describe("Whether some replica runs other code; null: not all could tell.", False)]
+    replicas: Annotated[list[ReplicaCode], describe("Every replica of this application.")]
+
+
+@closed
 class RayStatusAnswer(TypedDict):
     """Whether Ray is there, with what. That it is not is an answer here, no error."""
 
@@ -41,6 +63,7 @@ class RayStatusAnswer(TypedDict):
     ray_available: Annotated[bool, describe("Whether Ray answered the latest look.", True)]
     cluster_info: Annotated[ClusterInfo, describe("What it consists of.")]
     events: NotRequired[Annotated[PushedEvents, describe("What Ray pushed; not said before its first answer.")]]
+    versions: NotRequired[Annotated[CodeVersions, describe("Which code each replica of this application runs.")]]
     as_of: Annotated[Time | None, describe_time("When this was seen; null: Ray has not answered yet.")]
     degraded: Annotated[list[str], describe("What is missing or old, a sentence each.", ["Serve: no answer"])]
 

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from organs.fields import allow_words, closed, describe
 from serve_app.schemas.common import ObservedAnswer, VerdictWord
 
-SubjectWord = Annotated[str, allow_words("job", "kind")]
+FindingSubjectWord = Annotated[str, allow_words("job", "kind")]
 
 
 @closed
@@ -17,11 +17,11 @@ class FindingView(TypedDict):
     """Something that is wrong and is no single job's verdict, or that somebody should be told of."""
 
     rule: Annotated[str, describe("The rule that found it.", "stuck-job")]
-    subject: Annotated[str, describe("What it is about: a job or a kind.", "job nightly-report-1")]
-    subject_type: Annotated[SubjectWord, describe("The kind of subject.", "job")]
-    subject_id: Annotated[str, describe("The id of the job, or the name of the kind.", "nightly-report-1")]
+    subject: Annotated[str, describe("What it is about, in words.", "job nightly-report-1")]
+    subject_type: Annotated[FindingSubjectWord, describe("Whether it is about a job or a kind.", "job")]
+    subject_id: Annotated[str, describe("The `id` of the job, or the kind.", "nightly-report-1")]
     session: Annotated[
-        str | None, describe("The life of the cluster that the job belongs to.", "session_2026-01-31_11-58-02_1_7")
+        str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]
     verdict: Annotated[VerdictWord, describe("How bad it is.", "WARN")]
     sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]

@@ -26,10 +26,11 @@ class JobView(TypedDict):
     entrypoint: Annotated[str, describe("Its command, redacted.", "python -m reports.nightly")]
     status: Annotated[str, describe("Ray's word for it.", "SUCCEEDED")]
     error_type: Annotated[
-        str | None, describe("Ray's word for how a submission failed.", "JOB_ENTRYPOINT_COMMAND_ERROR")
+        str | None, describe("Ray's word for how it failed; null: it has none.", "JOB_ENTRYPOINT_COMMAND_ERROR")
     ]
     exit_code: Annotated[
-        int | None, describe("That of a submission's command; negative: the signal.", 1, unit="exit code")
+        int | None,
+        describe("Of its command; negative: the signal; null: Ray does not tell, as of a driver.", 1, unit="exit code"),
     ]
     outcome: Annotated[OutcomeWord, describe("What really happened, as far as it is proven.", "succeeded")]
     verdict: Annotated[VerdictWord, describe("Whether that is what was expected.", "OK")]

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import MAX_NAME_CHARS, checked_limit, checked_name, encoded, readable
 from serve_app.store.dialect import insert
 from serve_app.store.tables import alerts, notifications
-from serve_app.times import format_exactly
 
 MAX_ALERTS = 500
 MAX_NOTIFICATIONS = 20_000

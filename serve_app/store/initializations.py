@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.errors import Conflict, NotFound
 from serve_app.store.bounds import checked_name, encoded, readable
 from serve_app.store.dialect import insert
 from serve_app.store.tables import initialization_steps as steps
 from serve_app.store.tables import initializations as runs
-from serve_app.times import format_time
 
 MAX_STEP_BYTES = 65_536
 MAX_SENTENCE_CHARS = 4_000
@@ -121,15 +121,6 @@ async def latest(connection: AsyncConnection, config_hash: str | None) -> dict[s
         "ended_at": format_time(run["ended_at"]),
         "steps": await _steps(connection, run["config_hash"]),
     }
-
-
-async def count_failed(connection: AsyncConnection, config_hash: str) -> int:
-    """How many runs of a configuration failed since the last that succeeded."""
-    same = runs.c.config_hash == config_hash
-    succeeded = select(func.max(runs.c.number)).where(same, runs.c.state == "succeeded").scalar_subquery()
-    later = runs.c.number > func.coalesce(succeeded, 0)
-    count = await connection.scalar(select(func.count()).select_from(runs).where(same, later, runs.c.state == "failed"))
-    return int(count or 0)
 
 
 def _again(own: RowMapping, config_hash: str) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import checked_limit, checked_name, checked_text, encoded
 from serve_app.store.dialect import contains, insert
 from serve_app.store.tables import memories
-from serve_app.times import format_time
 
 MAX_VALUE_BYTES = 262_144
 MAX_QUERY_CHARS = 1_000

@@ -147,13 +147,13 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(home: Path, extra_env: dict[str, str]) -> Iterator[Cluster]:
+def running(home: Path, extra_env: dict[str, str], checkout: Path = ROOT) -> Iterator[Cluster]:
     """`up`, then `down`; the output of both is printed, so that a failure can be read."""
     http, dashboard, ray = free_ports(3)
     clean = clean_environment()
     env = {
         **clean,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), clean.get("PYTHONPATH", "")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(checkout), clean.get("PYTHONPATH", "")])),
         "SEEDCORE_HTTP_PORT": str(http),
         "SEEDCORE_DASHBOARD_PORT": str(dashboard),
         "SEEDCORE_RAY_PORT": str(ray),
@@ -166,9 +166,9 @@ def running(home: Path, extra_env: dict[str, str]) -> Iterator[Cluster]:
     try:
         began = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "serve_app.local.up"], env=env, cwd=ROOT, check=True, timeout=UP_TIMEOUT_S
+            [sys.executable, "-m", "serve_app.local.up"], env=env, cwd=checkout, check=True, timeout=UP_TIMEOUT_S
         )
         print(f"up: {time.monotonic() - began:.1f} s")
         yield cluster
     finally:
-        subprocess.run([sys.executable, "-m", "serve_app.local.down"], env=env, cwd=ROOT, check=True, timeout=120)
+        subprocess.run([sys.executable, "-m", "serve_app.local.down"], env=env, cwd=checkout, check=True, timeout=120)

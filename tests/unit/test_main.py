@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from organs.version import read_own_version
 from serve_app import main
 from serve_app.api.access import ExposedWithoutTokens
 
@@ -56,4 +57,38 @@ def test_the_graph() -> None:
     assert {name: each._bound_deployment.name for name, each in organs.items()} == {
         "cognitive_organ_1": "cognitive_organ_1",
         "utility_organ_9": "utility_organ_9",
+    }
+
+
+def test_other_code_than_the_configuration_wants_is_refused() -> None:
+    wanted = {"organs": [ORGAN], "code_version": "9.9.9+000000000000"}
+    with pytest.raises(ValueError, match=r"args\.code_version is 9\.9\.9") as refused:
+        main.build(wanted)
+    assert read_own_version() in str(refused.value)
+
+
+def test_the_version_that_is_deployed_is_the_one_that_replicas_are_compared_with() -> None:
+    for args in ({"organs": [ORGAN]}, {"organs": [ORGAN], "code_version": read_own_version()}):
+        inspector = main.build(args)._bound_deployment.init_args[3]._bound_deployment
+        assert inspector.init_kwargs["code_version"] == read_own_version()
+
+
+def test_only_the_ingress_lives_beside_its_successor() -> None:
+    application = main.build({"organs": [ORGAN]})
+    ingress = application._bound_deployment
+    _, organs, manager, inspector, store, alerts = ingress.init_args
+    surges = {
+        each.name: each._deployment_config.max_surge_percent
+        for each in (
+            ingress,
+            *(part._bound_deployment for part in (*organs.values(), manager, inspector, store, alerts)),
+        )
+    }
+    assert surges == {
+        "Ingress": 100,
+        "cognitive_organ_1": 0,
+        "OrganismManager": 0,
+        "JobInspector": 0,
+        "Store": 0,
+        "Alerts": 0,
     }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from organs import times as times_of_organs
-from serve_app.times import format_exactly, format_time
+from organs.times import format_exactly, format_time
 
 EAST = timezone(timedelta(hours=2))
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.errors import Unavailable
 from serve_app.readiness import Part, readiness
 from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
@@ -33,8 +34,11 @@ async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
     now = readiness(*parts)
-    answer: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
-    return json_answer(answer, now.http_status)
+    body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
+    answer = json_answer(body, now.http_status)
+    if now.status == "not_ready":
+        answer.headers["Retry-After"] = str(Unavailable.retry_after_s)
+    return answer
 
 
 async def _gather(*calls: Awaitable[Mapping[str, Any]]) -> list[Part]:

@@ -19,6 +19,7 @@ from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
 from serve_app.schemas.report import ReportAnswer
 from serve_app.strict import StrictModel
+from serve_app.windows import DEFAULT_WINDOW, Window
 
 router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
 
@@ -29,7 +30,7 @@ class ReportQuery(StrictModel):
     format: Literal["json", "markdown", "text", "html"] = Field(
         default="json", description="json, markdown, text, or html: one page for a browser or a printer."
     )
-    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="How far back its metrics go.")
+    window: Window = Field(default=DEFAULT_WINDOW, description="How far back its metrics go.")
 
 
 @router.get(

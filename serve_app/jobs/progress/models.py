@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from organs.times import format_time
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.models import NodeFacts, PastRuns, Section, Unknown
 from serve_app.schemas.diagnosis import SignalView, StillnessView
-from serve_app.times import format_time
 
 Says = Literal["moving", "still", "unknown"]
 _NOT_ASKED = Unknown("not asked")

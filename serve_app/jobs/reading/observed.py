@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from organs.times import format_time
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.models import Section, Unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.redaction import printable, redact
 from serve_app.schemas.common import ObservedAnswer
-from serve_app.times import format_time
 
 T = TypeVar("T")
 

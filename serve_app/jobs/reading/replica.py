@@ -7,7 +7,12 @@ from typing import Protocol
 import ray
 from ray import serve
 
+from organs.replica import Versioned
+from organs.version import ReplicaVersion
+from serve_app.cluster.handles import collect
 from serve_app.cluster.private import agent_address, driver_exception_frames
+
+_VERSIONS_TIMEOUT_S = 1.0
 
 Resources = tuple[dict[str, float], dict[str, float]]
 
@@ -32,6 +37,10 @@ class Here(Protocol):
         """URL of a node's agent, None when it has none; blocks, and raises ``UnknownRay``."""
         ...
 
+    async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
+        """The code that the live replicas of a deployment of this application run, as far as they can tell."""
+        ...
+
 
 class InReplica:
     """The replica's own runtime context."""
@@ -53,3 +62,8 @@ class InReplica:
     def agent_address(self, node_id: str) -> str | None:
         """From the key-value store of the GCS."""
         return agent_address(node_id)
+
+    async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
+        """From the replicas themselves."""
+        handle = serve.get_deployment_handle(deployment, self.application)
+        return await collect(deployment, handle, Versioned.tell_version, timeout_s=_VERSIONS_TIMEOUT_S)

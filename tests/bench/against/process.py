@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.bench.against.comparison import Row
 from tests.bench.diagnosis import MEGABYTE, chunks
 from tests.bench.head import BenchError
+from tests.nodes import clean_environment
 
 PROGRAMS = Path(__file__).with_name("programs")
 LOG_MB = 50
@@ -62,8 +63,7 @@ def write_log(path: Path) -> None:
 
 def make_environment(root: Path) -> dict[str, str]:
     """What a program of a side sees: the product in its checkout, and no settings of whoever runs the benchmark."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEEDCORE_", "RAY_"))}
-    return {**clean, "PYTHONPATH": str(root)}
+    return {**clean_environment(), "PYTHONPATH": str(root)}
 
 
 def run_in(root: Path, command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = _TIMEOUT_S) -> str:

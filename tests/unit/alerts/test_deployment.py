@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.alerts import state as watch
 from serve_app.alerts.deployment import Alerts
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.store.errors import StoreUnavailable
-from serve_app.times import format_time
 from tests.unit.alerts.fakes import Clock, Handle, Listener, MemoryStore, Part
 from tests.unit.alerts.parts import alert, at, finding, inputs, organism
 
@@ -118,14 +118,11 @@ async def test_an_answer_is_as_agreed(world: World) -> None:
         "as_of": format_time(at(0)),
         "degraded": [],
     }
-    assert (await world.replica.active_counts())["stuck-job"] == {"pending": 0, "firing": 1}
 
 
 async def test_before_the_first_look_nothing_is_said(world: World) -> None:
     with pytest.raises(Unavailable, match="not been looked at"):
         await world.replica.alerts({})
-    with pytest.raises(Unavailable, match="not been looked at"):
-        await world.replica.active_counts()
 
 
 async def test_only_what_changes_is_written(world: World) -> None:

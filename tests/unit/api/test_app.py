@@ -287,6 +287,15 @@ async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons:
         answer = await client.get("/ready")
     assert (answer.status_code, answer.json()["reasons"]) == (status, reasons)
     assert answer.json()["status"] == ("not_ready" if status == 503 else "degraded")
+    assert answer.headers.get("Retry-After") == ("2" if status == 503 else None)
+
+
+async def test_ray_status_asks_for_the_versions_and_readiness_does_not() -> None:
+    api = served()
+    async with api.client() as client:
+        await client.get("/ray/status")
+        await client.get("/ready")
+    assert [argument for name, argument in api.part.asked if name == "ray_status"] == [True, False]
 
 
 @pytest.mark.parametrize(

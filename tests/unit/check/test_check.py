@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from organs.version import read_own_version
 from serve_app.check.__main__ import USAGE, main
 from serve_app.check.configuration import Problem, check_config, key_of
 
@@ -347,3 +349,77 @@ def test_command(
     assert main(arguments) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == (out, err)
+
+
+OWN = read_own_version()
+
+
+@pytest.mark.parametrize(
+    ("code_version", "expected"),
+    [
+        ("null", []),
+        (OWN, []),
+        (
+            "0.0.9+aaaaaaaaaaaa",
+            [
+                f"c.yaml:6: {APP}.args.code_version: got '0.0.9+aaaaaaaaaaaa'; expected {OWN}, which this code is, "
+                "or no such key"
+            ],
+        ),
+        ("'no such thing'", [f"c.yaml:6: {APP}.args.code_version: got 'no such thing'; expected String should match"]),
+    ],
+)
+def test_a_version_in_the_file_is_that_of_the_code(code_version: str, expected: list[str]) -> None:
+    text = HEAD + ARGS.replace("    args:\n", f"    args:\n      code_version: {code_version}\n")
+    found = lines_of(text)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["serve_config.yaml", "settings.yaml"])
+def test_a_configuration_of_an_old_version_is_fine(name: str) -> None:
+    """The one that commit 9652b36 shipped, and one with every setting that it knew."""
+    recorded = Path(__file__).parents[2] / "upgrade" / "recorded" / "9652b36" / name
+    assert lines_of(recorded.read_text()) == []
+
+
+def test_stamped_is_the_same_but_for_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {
+        **yaml.safe_load(SHIPPED.read_text()),
+        "applications": [
+            *yaml.safe_load(SHIPPED.read_text())["applications"],
+            {"name": "theirs", "import_path": "their.app:build", "route_prefix": "/theirs", "args": {"a": 1}},
+        ],
+    }
+    Path("c.yaml").write_text(yaml.safe_dump(config))
+    assert main(["--stamp", "c.yaml"]) == 0
+    stamped = yaml.safe_load(capsys.readouterr().out)
+    assert stamped["applications"][0]["args"].pop("code_version") == OWN
+    assert stamped == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "err"),
+    [
+        (["--stamp"], 2, USAGE),
+        (["--stamp", "c.yaml", "d.yaml"], 2, USAGE),
+        (["c.yaml", "--stamp"], 2, USAGE),
+        (["--stamp", "bad.yaml"], 1, "bad.yaml:1: got nothing; expected a mapping with `applications`"),
+    ],
+)
+def test_nothing_is_stamped_that_is_not_fine(
+    arguments: list[str],
+    code: int,
+    err: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text("")
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", err + "\n")

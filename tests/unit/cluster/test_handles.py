@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from ray.serve._private.common import DeploymentID
-from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
-from serve_app.cluster.handles import collect, stream
+from serve_app.cluster.handles import call, collect, stream
 from serve_app.errors import AppError, TooBusy
+from serve_app.organism.questions import OrganReplica
 
 
 class Remote:
@@ -81,7 +83,7 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     hanging = Replica(None)
     cancelled = Replica(asyncio.CancelledError())
     handle = Broadcasting(Replica("a"), hanging, Replica(ValueError("no")), cancelled, Replica("d"))
-    assert await collect("Part", (handle, "status"), timeout_s=0.01) == ["a", "d"]
+    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == ["a", "d"]
     await asyncio.sleep(0)
     assert hanging.cancelled
 
@@ -95,7 +97,7 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     ],
 )
 async def test_nobody_answers(handle: Broadcasting) -> None:
-    assert await collect("Part", (handle, "status"), timeout_s=0.01) == []
+    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == []
 
 
 async def test_all_items() -> None:
@@ -146,3 +148,55 @@ async def test_each_item_has_a_deadline() -> None:
     with pytest.raises(AppError) as raised:
         await anext(items)
     assert (raised.value.status, remote.cancelled) == (504, 1)
+
+
+class Waiting:
+    """A call that is not answered; ``_replica_result`` is None until a replica takes it (``private.was_taken``)."""
+
+    def __init__(self, taken: bool) -> None:
+        self._replica_result = object() if taken else None
+        self.cancelled = 0
+
+    def remote(self, *args: Any) -> Waiting:
+        return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.Event().wait().__await__()
+
+    async def __anext__(self) -> Any:
+        await asyncio.Event().wait()
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+NOT_TAKEN = (503, 2, "No replica of Part took the request within 0 s.")
+
+
+@pytest.mark.parametrize(
+    ("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part did not answer within 0 s."))]
+)
+async def test_a_call_that_no_replica_took_can_be_made_again(taken: bool, answer: tuple[Any, ...]) -> None:
+    """So it is while a part is replaced: nothing was done, and soon somebody will be there."""
+    method = Waiting(taken)
+    with pytest.raises(AppError) as raised:
+        await call("Part", method, timeout_s=0, retries=1)
+    assert (raised.value.status, raised.value.retry_after_s, raised.value.detail) == answer
+    assert method.cancelled == 1
+
+
+@pytest.mark.parametrize(("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part said nothing for 0 s."))])
+async def test_a_stream_that_no_replica_took_can_be_asked_for_again(taken: bool, answer: tuple[Any, ...]) -> None:
+    method = Waiting(taken)
+    with pytest.raises(AppError) as raised:
+        await anext(stream("Part", method, item_timeout_s=0))
+    assert (raised.value.status, raised.value.retry_after_s, raised.value.detail) == answer
+    assert method.cancelled == 1
+
+
+async def test_a_replica_of_another_version_does_not_know_the_question() -> None:
+    error = RayServeException("Tried to call a method 'new' that does not exist. Available methods: [].")
+    with pytest.raises(AppError) as raised:
+        await anext(stream("Part", Remote(error), item_timeout_s=1))
+    assert (raised.value.status, raised.value.retry_after_s) == (503, 2)
+    assert "runs another version" in raised.value.detail

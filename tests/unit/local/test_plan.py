@@ -78,7 +78,19 @@ USING = "using the Ray head that runs at http://127.0.0.1:8265; `make down` will
                     "changed since the head was started: the code; `make down` and `make up` bring that into effect",
                 ),
             ),
-            id="ours, changed code",
+            id="ours, changed code of a configuration that carries no version",
+        ),
+        pytest.param(
+            replace(OUR_HEAD, config_sha256="other", prints={"the code": "2", "deploy/serve.env": "2"}),
+            Plan(
+                ROLL_OUT,
+                (
+                    "the code changed: replacing every replica",
+                    "changed since the head was started: deploy/serve.env; `make down` and `make up` bring that into "
+                    "effect",
+                ),
+            ),
+            id="ours, changed code, whose version is in what is deployed",
         ),
         pytest.param(
             replace(OUR_HEAD, app_status="DEPLOYING"),

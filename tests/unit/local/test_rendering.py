@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from organs.version import read_version
 from serve_app.local import rendering
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE
+from serve_app.settings import IngressConfig
 
 OURS = {"http_options": {"port": 8000}, "applications": [{"name": "seedcore"}]}
 OTHER = {"name": "other", "import_path": "o:app"}
@@ -65,3 +67,47 @@ def test_prints_change_with_what_they_are_of() -> None:
     )
     changed = rendering.prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/other"})
     assert [name for name in before if before[name] != changed[name]] == ["a SEEDCORE_ variable"]
+
+
+def test_the_code_has_its_version_among_the_prints() -> None:
+    assert rendering.prints(CHECKOUT, FLAGS_FILE, {})[rendering.CODE] == read_version(CHECKOUT)
+
+
+def application(status: str = "RUNNING", **more: Any) -> dict[str, Any]:
+    return {
+        "seedcore": {"status": status, "source": "declarative", "deployed_app_config": {"name": "seedcore", **more}}
+    }
+
+
+LONG = {"call_timeout_s": 60.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "deployments"),
+    [
+        ({}, [{"name": "Ingress", "user_config": LONG}]),
+        ({"deployments": [{"name": "Store"}]}, [{"name": "Store"}, {"name": "Ingress", "user_config": LONG}]),
+        (
+            {"deployments": [{"name": "Ingress", "num_replicas": 2, "user_config": {"task_timeout_s": 9}}]},
+            [{"name": "Ingress", "num_replicas": 2, "user_config": {"task_timeout_s": 9, **LONG}}],
+        ),
+    ],
+)
+def test_callers_are_given_time_and_nothing_else_is_changed(
+    given: dict[str, Any], deployments: list[dict[str, Any]]
+) -> None:
+    others = {"other": DETAILS["applications"]["other"]}
+    details = {**DETAILS, "applications": {**application(args={"organs": []}, **given), **others}}
+    assert rendering.patient(details, "seedcore") == {
+        "proxy_location": "HeadOnly",
+        "http_options": {"host": "127.0.0.1", "port": 9000},
+        "applications": [{"name": "seedcore", "args": {"organs": []}, "deployments": deployments}, OTHER],
+    }
+    IngressConfig.model_validate(LONG)
+
+
+@pytest.mark.parametrize(
+    "applications", [{}, application("DEPLOYING"), {"seedcore": {"status": "RUNNING", "deployed_app_config": None}}]
+)
+def test_callers_of_what_does_not_run_need_no_time(applications: dict[str, Any]) -> None:
+    assert rendering.patient({**DETAILS, "applications": applications}, "seedcore") is None

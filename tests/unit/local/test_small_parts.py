@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from pathlib import Path
 
@@ -19,7 +20,6 @@ STATE = UpState(
     dashboard_port=8265,
     ray_port=6379,
     temp_dir="/t/sc-1",
-    chosen_ports={"ray_client": 20001},
     processes=(ProcessMark(pid=7, started_at_s=1.5, name="raylet"),),
     config_sha256="abc",
     prints={"the code": "1"},
@@ -62,6 +62,13 @@ def test_state_file_round_trip(tmp_path: Path) -> None:
     state.forget(tmp_path)
     state.forget(tmp_path)
     assert state.load(tmp_path) is None
+
+
+def test_the_state_that_another_version_left_is_read(tmp_path: Path) -> None:
+    state.save(tmp_path, STATE)
+    left = json.loads(state.state_file(tmp_path).read_text())
+    state.state_file(tmp_path).write_text(json.dumps({**left, "chosen_ports": {"ray_client": 20001}}))
+    assert state.load(tmp_path) == STATE
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
@@ -138,3 +145,12 @@ def test_memory_counts_the_container(tmp_path: Path) -> None:
 def test_failure_text() -> None:
     failure = Failure("It broke.", "Mend it.", last_lines("one\n\n two \n" * 2, limit=3))
     assert failure.text() == "error: It broke.\n  |  two\n  | one\n  |  two\nnext:  Mend it."
+
+
+def test_the_state_of_another_version_is_read(tmp_path: Path) -> None:
+    """Of the one before, and of one after, which remembers more."""
+    old = json.loads((Path(__file__).parents[2] / "upgrade" / "recorded" / "9652b36" / "up.json").read_text())
+    state.state_file(tmp_path).write_text(json.dumps({**old, "something_new": {"a": 1}}))
+    found = state.load(tmp_path)
+    assert found is not None
+    assert (found.temp_dir, found.processes[0].pid, found.prints["the code"]) == ("/t/sc-1", 7, "of the old")

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.errors import Unavailable
 from serve_app.organism import manager
 from serve_app.organism.manager import OrganismManager
 from serve_app.organism.observation import Observation
 from serve_app.organism.reconcile import Initialization
 from serve_app.organism.settings import ManagerConfig
-from serve_app.times import format_time
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

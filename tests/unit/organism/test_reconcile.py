@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from organs.models import OrganSpec
+from organs.times import format_time
 from serve_app.organism.reconcile import Initialization, Submission, decide, generation_of, missing, organ_view
-from serve_app.times import format_time
 
 COGNITIVE = OrganSpec(id="cognitive_organ_1", type="Cognitive", description="Plans.")
 UTILITY = OrganSpec(id="utility_organ_1", type="Utility")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from organs.models import OrganConfig
-from organs.ports import StorePort, ask
+from organs.ports import CALL_TIMEOUT_S, StorePort, connect
+from organs.questions import asked
 from organs.skills.contract import SkillError
 from serve_app.errors import InvalidInput, NotFound, TooBusy, Unavailable
 from tests.unit.organs.fakes import FakeOrgan, FakeStore, FakeWays, task
@@ -44,6 +45,17 @@ def method(response: Response) -> Any:
 
 def wrapped(cause: Exception) -> RayTaskError:
     return RayTaskError("get_job", "Traceback: /a/path", cause)
+
+
+class Other(Protocol):
+    """Whoever is asked."""
+
+    @asked(deadline="timeout_s")
+    async def answer(self, timeout_s: float) -> Any: ...
+
+
+async def ask(part: str, method: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    return await connect(Other, SimpleNamespace(deployment_name=part, answer=method)).answer(timeout_s)
 
 
 async def test_an_answer() -> None:
@@ -93,7 +105,8 @@ async def test_the_other_side_hears_of_it_when_the_caller_is_cancelled() -> None
 
 
 async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
-    broken = StorePort(SimpleNamespace(claim_agent=method(Response(error=ValueError("a bug in the store")))))
+    claim = method(Response(error=ValueError("a bug in the store")))
+    broken = connect(StorePort, SimpleNamespace(deployment_name="Store", claim_agent=claim))
     made = FakeOrgan("Utility", FakeStore(), FakeWays())
     made._ports.store = broken
     await made.reconfigure(OrganConfig().model_dump(), SimpleNamespace(rank=0))

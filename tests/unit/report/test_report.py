@@ -293,3 +293,18 @@ def test_the_command_starts_without_what_it_does_not_need() -> None:
         [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_colours_are_of_verdicts_and_of_nothing_that_is_called_like_one() -> None:
+    made = report(job("BAD", verdict="OK", kind="WARN"), failed_job := job("02", verdict="BAD", reason="It is BAD."))
+    text = render_text(made, colour=True)
+    assert failed_job["verdict"] == "BAD"
+    assert text.count("\x1b[31mBAD\x1b[0m") == 3  # the verdict on all, that of its row, and what to do first
+    assert text.count("\x1b[32mOK\x1b[0m") == 1
+    assert text.count("\x1b[") == 2 * 4
+    lines = text.splitlines()
+    assert lines[0].startswith("Verdict: \x1b[31mBAD\x1b[0m   as of")
+    assert any(line.startswith("  \x1b[32mOK\x1b[0m") and "WARN" in line for line in lines)
+    assert any(line.startswith("  1. \x1b[31mBAD\x1b[0m: job 02: It is BAD.") for line in lines)
+    plain = text.replace("\x1b[31m", "").replace("\x1b[32m", "").replace("\x1b[0m", "")
+    assert plain == render_text(made)

@@ -127,14 +127,16 @@ _SPECS: TypeAdapter[tuple[SignatureSpec, ...]] = TypeAdapter(
 
 
 def _sentences(error: ValidationError, rows: object) -> Iterable[str]:
-    for each in error.errors(include_url=False, include_context=False, include_input=False)[:5]:
+    for each in error.errors(include_url=False, include_input=False)[:5]:
+        if each["type"] == "value_error":
+            # A problem that we found, and whose sentence names its entry.
+            yield str(each["ctx"]["error"])
+            continue
         place = each["loc"]
         row = rows[place[0]] if isinstance(rows, list) and place and isinstance(place[0], int) else None
         name = row.get("name") if isinstance(row, dict) else None
         where = ".".join(str(part) for part in place[1:])
-        # A problem that we found names its entry already.
-        known = each["msg"].removeprefix("Value error, ")
-        yield known if known.startswith("signature ") else f"signature {name or place[:1]!r}: {where}: {known}"
+        yield f"signature {name or place[:1]!r}: {where}: {each['msg']}"
 
 
 def _codes_of(specs: Iterable[SignatureSpec]) -> Mapping[str, Code]:

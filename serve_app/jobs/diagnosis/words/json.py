@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from organs.times import format_time
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.times import format_time
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.

@@ -15,7 +15,16 @@ from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_w
 from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, findings_of, unknown_rules
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
-from serve_app.jobs.models import JobFacts, Known, PastRuns, Snapshot, Unknown, Verdict, WaitingActor
+from serve_app.jobs.models import (
+    ActorFacts,
+    JobFacts,
+    Known,
+    PastRuns,
+    Snapshot,
+    Unknown,
+    Verdict,
+    WaitingActor,
+)
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -266,3 +275,217 @@ def test_a_window_is_one_of_four() -> None:
 def test_causes_can_be_counted(job: JobFacts, cause: str | None) -> None:
     (row,) = judge(snapshot(job), NOW)
     assert cause_of(row) == cause
+
+
+Told = tuple[str, str, str, str, str]
+
+
+def tell(seen: Snapshot, contracts: Contracts = BUILT_IN, past: dict[str, PastRuns] | None = None) -> list[Told]:
+    rows = judge(seen, NOW, contracts, past)
+    each = findings_of(seen, rows, contracts, past or {}, NOW)
+    return [(one.rule, one.subject, one.verdict.value, one.sentence, one.action) for one in each]
+
+
+ASK_LESS = "See GET /jobs/a/diagnosis; ask for less, add a node that has it, or stop it."
+MORE_TIME = "See GET /jobs/a; stop it, or declare more time."
+OWNED = {"seedcore.owner": "ann"}
+ONE_GPU = Known((node("ALIVE", resources={"GPU": 2}),))
+NO_GPU = {"waiting": Known((NEEDS,)), "nodes": Known((node("ALIVE", resources={"CPU": 1}),))}
+
+
+@pytest.mark.parametrize("owner", [None, "ann"])
+@pytest.mark.parametrize(
+    ("status", "began", "metadata", "look", "wanted"),
+    [
+        (
+            "PENDING", 70, {}, NO_GPU,
+            ("stuck-job", "BAD", "It needs 2 GPU, which no node of this cluster has; so far for 70 s.", ASK_LESS),
+        ),
+        (
+            "PENDING", 70, {}, {},
+            ("stuck-job", "WARN", "It has waited to start for 70 s; usual are 60 s.", ASK_LESS),
+        ),
+        (
+            "RUNNING", 70, {"seedcore.expected_duration_s": "60"}, {},
+            ("stuck-job", "WARN", "It has been running for 70 s; expected are 60 s.", MORE_TIME),
+        ),
+        (
+            "RUNNING", 70, {"seedcore.deadline_s": "60"}, {},
+            ("past-deadline", "BAD", "It has been running for 70 s; its deadline is 60 s.", MORE_TIME),
+        ),
+        (
+            "RUNNING", 70, {"seedcore.kind": "coa-initialization"}, {},
+            ("past-deadline", "BAD", "It has been running for 70 s; expected are 60 s.", MORE_TIME),
+        ),
+        # What waits for others, or is being built, has its turn to come.
+        ("PENDING", 70, {}, {**NO_GPU, "nodes": ONE_GPU, "free": Known({})}, None),
+        ("PENDING", 50, {}, NO_GPU, None),
+        ("RUNNING", 70, {}, {}, None),
+    ],
+)  # fmt: skip
+def test_a_job_that_does_not_come_to_its_end(
+    status: str, began: float, metadata: dict[str, str], look: dict[str, Any], wanted: Any, owner: str | None
+) -> None:
+    said = {**metadata, **({"seedcore.owner": owner} if owner else {})}
+    job = submission("a", status, began=began, metadata=said)
+    told = tell(replace(snapshot(job), **look))
+    if wanted is None:
+        assert told == []
+        return
+    rule, verdict, sentence, action = wanted
+    assert told == [(rule, "job a", verdict, sentence, f"{action} Tell ann." if owner else action)]
+
+
+def test_what_runs_unusually_long_is_stuck() -> None:
+    job = submission("a", "RUNNING", began=70, metadata={"job_name": "train"})
+    sentence = "It has run for 70 s; of 20 earlier runs like it, 99 in 100 took at most 60 s."
+    told = tell(snapshot(job), past={"user:train": PastRuns(20, p99_s=60)})
+    assert told == [("stuck-job", "job a", "WARN", sentence, MORE_TIME)]
+
+
+HOURLY = contracts_with(
+    [
+        KindSpec(name="hourly", match=Match(entrypoint="*hour.py"), every_h=1),
+        KindSpec(name="nightly", match=Match(entrypoint="*night.py"), every_h=24, owner="ops", scheduled_by="cron"),
+    ]
+)
+HOUR = {"entrypoint": "python hour.py"}
+
+
+def miss(what: str, every: str = "1 h", kind: str = "hourly", who: str = "whoever started it", owner: str = "") -> Told:
+    sentence = f"No job of this kind has succeeded {what}; one is expected every {every}."
+    action = f"See why its scheduler ({who}) does not start it, or why it fails.{owner}"
+    return ("missing-job", f"kind {kind}", "BAD", sentence, action)
+
+
+HOURS = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "past", "wanted"),
+    [
+        # The last success, of the list or of the history, whichever is later, by its end.
+        ([submission("a", "SUCCEEDED", began=9_000, took=5_400, **HOUR)], {}, []),
+        ([submission("a", "SUCCEEDED", began=9_000, took=5_399, **HOUR)], {}, [miss("for 1.0 h")]),
+        (
+            [
+                submission("a", "SUCCEEDED", began=9_000, took=1, **HOUR),
+                submission("b", "SUCCEEDED", began=7_201, took=1, **HOUR),
+            ],
+            {}, [miss("for 2.0 h")],
+        ),
+        ([submission("a", "SUCCEEDED", began=7_201, took=1, **HOUR)], {"last_succeeded_at": NOW - HOURS / 2}, []),
+        (
+            [submission("a", "SUCCEEDED", began=7_201, took=1, **HOUR)], {"last_succeeded_at": NOW - 9 * HOURS},
+            [miss("for 2.0 h")],
+        ),
+        ([], {"last_succeeded_at": NOW - 3 * HOURS, "last_started_at": NOW - HOURS / 2}, [miss("for 3.0 h")]),
+        # Without any, since the first was seen: in the list, or else in the history.
+        (
+            [submission("a", "FAILED", began=7_200, **HOUR), submission("b", "FAILED", began=9, **HOUR)],
+            {}, [miss("since the first was seen 2.0 h ago")],
+        ),
+        ([submission("a", "FAILED", began=9, **HOUR)], {"last_started_at": NOW - 2 * HOURS}, []),
+        ([], {"last_started_at": NOW - 2 * HOURS}, [miss("since the first was seen 2.0 h ago")]),
+        ([submission("a", "FAILED", started_at=None, **HOUR)], {"last_started_at": NOW - 2 * HOURS},
+         [miss("since the first was seen 2.0 h ago")]),
+        # A success that has no end, and one of another kind, tell nothing.
+        (
+            [submission("a", "SUCCEEDED", began=7_200, ended_at=None, **HOUR)],
+            {}, [miss("since the first was seen 2.0 h ago")],
+        ),
+        (
+            [submission("a", "FAILED", began=7_200, **HOUR), submission("b", "SUCCEEDED", began=9, took=1)],
+            {}, [miss("since the first was seen 2.0 h ago")],
+        ),
+        ([], {}, []),
+    ],
+)  # fmt: skip
+def test_a_success_that_is_due(jobs: list[JobFacts], past: dict[str, Any], wanted: list[Told]) -> None:
+    assert tell(snapshot(*jobs), HOURLY, {"hourly": PastRuns(**past)} if past else {}) == wanted
+
+
+def test_every_kind_that_is_due_is_told_of_with_who_answers_for_it() -> None:
+    jobs = [
+        submission("a", "FAILED", began=7_200, **HOUR),
+        submission("b", "FAILED", began=2 * DAY_S, entrypoint="python night.py"),
+    ]
+    night = miss("since the first was seen 48.0 h ago", "24 h", "nightly", "cron", " Tell ops.")
+    assert tell(snapshot(*jobs), HOURLY) == [miss("since the first was seen 2.0 h ago"), night]
+
+
+LEFT = "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given."
+
+
+def leave(*names: str, count: int | None = None, more: str = "") -> list[Told]:
+    sentence = f"It is over, and {count or len(names)} of its actors live on: {', '.join(names)}{more}."
+    return [("leftover-actors", "job a", "WARN", sentence, LEFT)]
+
+
+def make_actor(number: int, job_id: str = "a") -> ActorFacts:
+    return replace(actor(job_id), actor_id=f"{number}", name=f"n{number}")
+
+
+@pytest.mark.parametrize(
+    ("actors", "wanted"),
+    [
+        ([make_actor(2), make_actor(1)], leave("n1", "n2")),
+        ([replace(make_actor(1), name=None)], leave("Worker")),
+        ([make_actor(each) for each in range(5)], leave("n0", "n1", "n2", "n3", "n4")),
+        ([make_actor(each) for each in range(7)], leave("n0", "n1", "n2", "n3", "n4", count=7, more=" and 2 more")),
+        ([make_actor(1), replace(make_actor(2), state="DEAD"), make_actor(3, "b")], leave("n1")),
+        ([replace(make_actor(1), state="PENDING_CREATION")], leave("n1")),
+        ([make_actor(1, "")], []),
+    ],
+)
+def test_what_is_left_of_a_job(actors: list[ActorFacts], wanted: list[Told]) -> None:
+    assert tell(ended(actors=actors)) == wanted
+
+
+@pytest.mark.parametrize(("ago_s", "is_left"), [(60, False), (60.1, True)])
+def test_a_minute_is_given(ago_s: float, is_left: bool) -> None:
+    job = replace(driver("a", "SUCCEEDED"), started_at=NOW - HOURS, ended_at=NOW - timedelta(seconds=ago_s))
+    seen = snapshot(job, exits=[exit_of("a", "INTENDED_USER_EXIT")], actors=[make_actor(1)])
+    assert bool(tell(seen)) is is_left
+
+
+def test_what_has_no_known_end_may_be_going_on() -> None:
+    job = driver("a", "SUCCEEDED", began=1_000, ended_at=None)
+    assert tell(snapshot(job, exits=[exit_of("a", "INTENDED_USER_EXIT")], actors=[make_actor(1)])) == []
+
+
+def test_a_supervisor_belongs_to_its_submission_and_not_to_the_job_it_runs_in() -> None:
+    """Supervisors are actors of Ray's own job, which may be over too."""
+    supervisor = replace(actor("b"), name="_ray_internal_job_actor_a")
+    jobs = [submission("a", "FAILED", began=100, job_id="c"), driver("b", "SUCCEEDED", began=100)]
+    seen = snapshot(*jobs, exits=[exit_of("b", "INTENDED_USER_EXIT")], actors=[supervisor])
+    assert [(each[0], each[1]) for each in tell(seen)] == [("leftover-actors", "job a")]
+    # Serve's are made to stay, whatever they are called.
+    assert tell(replace(seen, actors=Known((replace(supervisor, namespace="serve"),)))) == []
+
+
+def test_findings_stand_in_the_order_of_their_weight_then_their_names() -> None:
+    late = {"metadata": {"seedcore.expected_duration_s": "1"}}
+    overdue = {"metadata": {"seedcore.deadline_s": "1"}}
+    over = [driver(id, "SUCCEEDED", began=100) for id in ("e", "d")]
+    jobs = [submission(id, "RUNNING", **said) for id, said in (("c", late), ("b", late), ("z", overdue))]
+    seen = snapshot(
+        *over, *jobs, submission("h", "FAILED", began=7_200, **HOUR),
+        exits=[exit_of(id, "INTENDED_USER_EXIT") for id in ("d", "e")], actors=[actor("d"), actor("e")],
+    )  # fmt: skip
+    assert [(each[0], each[1], each[2]) for each in tell(seen, HOURLY)] == [
+        ("missing-job", "kind hourly", "BAD"),
+        ("past-deadline", "job z", "BAD"),
+        ("leftover-actors", "job d", "WARN"),
+        ("leftover-actors", "job e", "WARN"),
+        ("stuck-job", "job b", "WARN"),
+        ("stuck-job", "job c", "WARN"),
+    ]
+
+
+def test_without_the_list_of_jobs_nothing_is_missing() -> None:
+    """That a kind has no job is seen in the list alone, whatever the history remembers."""
+    rows: list[Any] = []
+    past = {"hourly": PastRuns(last_started_at=NOW - 9 * HOURS)}
+    assert findings_of(replace(snapshot(), jobs=DOWN), rows, HOURLY, past, NOW) == []
+    assert len(findings_of(snapshot(), rows, HOURLY, past, NOW)) == 1

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from serve_app.jobs.judging.expectations import EXPECTATIONS
-from serve_app.jobs.judging.judge import Memo, judge
+from serve_app.jobs.judging.judge import Memo, judge, sort_key
 from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, verdict_of
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
     DriverExit,
+    Evidence,
     JobFacts,
     JobRow,
     JobType,
     Known,
     NodeFacts,
     Outcome,
+    PastRuns,
     ServeFacts,
     Snapshot,
     Unknown,
+    Verdict,
 )
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -467,3 +471,120 @@ def test_what_was_proven_stays_proven_when_a_table_is_silent(silent: dict[str, A
     assert {row.id: row.outcome for row in before if not row.derived} == {"01000000": "failed", "02000000": "lost"}
     after = judge(replace(whole, **silent), NOW + timedelta(seconds=5), memo=memo)
     assert [row for row in after if not row.derived] == [row for row in before if not row.derived]
+
+
+@pytest.mark.parametrize(
+    ("id", "session", "name"),
+    [
+        ("raysubmit_A9z", "", "raysubmit_A9z"),
+        ("a.b:c-d_e", "s", "a.b:c-d_e@s"),
+        ("x" * 200, "s", f"{'x' * 200}@s"),
+        # What is long or odd stands as its hash.
+        ("x" * 201, "s", f"~{sha256(b'x' * 201).hexdigest()}@s"),
+        ("a b", "", f"~{sha256(b'a b').hexdigest()}"),
+        ("a\n", "", f"~{sha256(b'a' + bytes([10])).hexdigest()}"),
+        ("", "s", f"~{sha256(b'').hexdigest()}@s"),
+        ("é", "", f"~{sha256('é'.encode()).hexdigest()}"),
+        # Half of a pair, which is no text.
+        ("\ud800", "", f"~{sha256(b'?').hexdigest()}"),
+    ],
+)
+def test_the_place_of_a_row(id: str, session: str, name: str) -> None:
+    row = replace(one(submission("a", "SUCCEEDED")), id=id, session=session)
+    assert sort_key(replace(row, started_at=None)) == (-1, name)
+    began = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    assert sort_key(replace(row, started_at=began)) == (1_767_268_800_123_456, name)
+
+
+def test_rows_stand_by_their_start_the_newest_first_and_those_without_one_last() -> None:
+    jobs = [
+        submission("b", "SUCCEEDED", began=9), submission("n", "PENDING", started_at=None),
+        submission("a", "SUCCEEDED", began=9), submission("z", "SUCCEEDED", began=99),
+    ]  # fmt: skip
+    assert [row.id for row in judge(snapshot(*jobs), NOW)] == ["b", "a", "z", "n"]
+
+
+WHOLE = submission(
+    "a", "FAILED", job_id="02000000", entrypoint="python x", node_id="n", hidden=True, marks=("no end", "no start"),
+    error_type="JOB_ENTRYPOINT_COMMAND_ERROR", exit_code=1,
+    metadata={"job_name": "train", "seedcore.owner": "ann"},
+)  # fmt: skip
+
+
+def test_a_row_with_all_that_it_tells() -> None:
+    """Every field of a row, of a job that has something in each."""
+    seen = replace(snapshot(WHOLE), session="s1")
+    (row,) = judge(seen, NOW)
+    wanted = {
+        "id": "a", "job_id": "02000000", "submission_id": "a", "type": JobType.SUBMISSION, "kind": "user",
+        "entrypoint": "python x", "status": "FAILED", "outcome": Outcome.FAILED, "verdict": Verdict.BAD,
+        "reason": "It failed with exit code 1.", "rule": "failed", "scheduled_by": "Ray Jobs API",
+        "managed_by": "Ray job supervisor", "started_at": ago(10), "ended_at": ago(5), "duration_s": 5.0,
+        "node_id": "n", "metadata": WHOLE.metadata, "derived": False, "hidden": True,
+        "evidence": (
+            Evidence("kind-by-default", "job list", "nothing marks it as anything else"),
+            Evidence("submission-failed", "job list", "status FAILED, JOB_ENTRYPOINT_COMMAND_ERROR, exit code 1"),
+            Evidence("row-marked", "job list", "no end"),
+            Evidence("row-marked", "job list", "no start"),
+        ),
+        "session": "s1", "series": "user:train", "owner": "ann",
+        "action": "Read its log, mend the cause, run it again.",
+    }  # fmt: skip
+    assert {name: getattr(row, name) for name in wanted} == wanted
+    assert row.key == "s1/a"
+
+
+@pytest.mark.parametrize(
+    ("job", "ended", "action", "derived"),
+    [
+        # An end that is not believed is none; what is fine needs no doing.
+        (submission("a", "HELD", ended_at=ago(5), exit_code=None), ago(5), None, False),
+        (submission("a", "RUNNING", ended_at=ago(5)), None, "Nothing to do.", False),
+        (submission("a", "STOPPED"), ago(5), "Nothing to do.", False),
+        (submission("a", "FAILED", metadata={"seedcore.kind": "observer"}), ago(5), "Nothing to do.", False),
+        (submission("a", "SUCCEEDED", exit_code=None), ago(5), None, False),
+    ],
+)
+def test_what_is_to_be_done(job: JobFacts, ended: datetime | None, action: str | None, derived: bool) -> None:
+    row = one(job)
+    assert (row.ended_at, row.derived) == (ended, derived)
+    assert row.action == (action or EXPECTATIONS["user"].meanings[row.outcome].action)
+
+
+def test_an_outcome_that_means_nothing_asks_for_nothing() -> None:
+    """Of an observer nobody has said what it means that it was stopped."""
+    job = submission("a", "PENDING", began=99, metadata={"seedcore.kind": "observer"})
+    row = one(job)
+    assert (row.verdict, row.rule, row.action) == ("WARN", "pending-long", "Nothing to do.")
+
+
+def test_a_node_is_derived_and_of_no_session_of_its_own() -> None:
+    seen = replace(snapshot(submission("a", "RUNNING"), nodes=[node("ALIVE")]), session="s1")
+    rows = judge(seen, NOW)
+    assert {row.id: (row.type, row.derived, row.session) for row in rows} == {
+        "a": ("SUBMISSION", False, "s1"),
+        "node:n": ("NODE", True, "s1"),
+    }
+
+
+def test_a_look_of_another_session_makes_its_own_rows() -> None:
+    memo, seen = Memo(), snapshot(submission("a", "FAILED"))
+    found = [judge(replace(seen, session=session), NOW, memo=memo)[0] for session in ("s1", "s1", "s2")]
+    assert [row.session for row in found] == ["s1", "s1", "s2"]
+    assert found[0] is found[1]
+
+
+def test_memory_holds_the_jobs_of_the_last_look_alone() -> None:
+    memo = Memo()
+    judge(snapshot(submission("a", "FAILED"), nodes=[node("ALIVE")]), NOW, memo=memo)
+    assert (sorted(memo.cases), sorted(memo.rows)) == (["a", "node:n"], ["a", "node:n"])
+    judge(snapshot(submission("b", "FAILED")), NOW, memo=memo)
+    assert (sorted(memo.cases), sorted(memo.rows)) == (["b"], ["b"])
+
+
+def test_what_is_passed_in_is_what_is_judged_by() -> None:
+    job = submission("a", "RUNNING", began=70, metadata={"job_name": "train"})
+    (row,) = judge(snapshot(job), NOW, past={"user:train": PastRuns(20, p99_s=60)})
+    assert (row.rule, row.duration_s) == ("unusually-long", 70.0)
+    (row,) = judge(snapshot(job), NOW + timedelta(seconds=5))
+    assert (row.rule, row.duration_s) == ("running", 75.0)

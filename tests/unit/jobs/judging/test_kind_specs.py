@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from serve_app.jobs.judging.expectations import EXPECTATIONS, contracts_with
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.judging.kind_specs import KindSpec
+from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.patterns import matches
 from serve_app.jobs.models import ActorFacts, JobFacts, JobRow, Outcome
 from serve_app.jobs.settings import InspectorConfig
@@ -323,3 +323,97 @@ def test_serve_in_the_hands_of_a_declared_kind_is_still_serve() -> None:
     sections = {"actors": [controller("a")], "exits": [exit_of("a", None)]}
     row = judged([{"name": "gateway", "match": {"namespace": "serve"}}], driver("a", "RUNNING"), **sections)["a"]
     assert (row.kind, row.rule) == ("application-server", "server-runs")
+
+
+YEAR_S, YEAR_H = 31_622_400, 8_784
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("name", ["r", "r2-d2", "r" * 63], ["", "r" * 64, "2r", "-r", "Report", "re port", "report\n"]),
+        ("purpose", [None, "", "x" * 300], ["x" * 301, 7]),
+        ("owner", [None, "x" * 200], ["x" * 201]),
+        ("scheduled_by", [None, "x" * 200], ["x" * 201]),
+        ("managed_by", [None, "x" * 200], ["x" * 201]),
+        ("must_end", [None, True, False], ["perhaps"]),
+        ("expected_duration_s", [None, 0.001, YEAR_S], [0, -1, YEAR_S + 1]),
+        ("deadline_s", [None, 0.001, YEAR_S], [0, -1, YEAR_S + 1]),
+        ("every_h", [None, 0.001, YEAR_H], [0, -1, YEAR_H + 1]),
+        ("allowed_failures", [0, 1, 100], [-1, 101, None, 1.5]),
+        ("match", [None, {"entrypoint": "x"}], [{}, "x"]),
+        ("schedule", [], [None, "x"]),
+    ],
+)
+def test_what_each_field_takes(name: str, accepted: list[Any], refused: list[Any]) -> None:
+    for value in accepted:
+        made = KindSpec.model_validate({"name": "report", name: value})
+        assert made.model_dump(mode="json", exclude_defaults=name == "match").get(name) == (
+            value if name != "match" or value is None else {"entrypoint": "x"}
+        )
+    for value in refused:
+        with pytest.raises(ValidationError):
+            KindSpec.model_validate({"name": "report", name: value})
+
+
+LONG, TOO_LONG = "x" * 300, "x" * 301
+
+
+@pytest.mark.parametrize(
+    ("match", "accepted"),
+    [
+        *(({name: LONG}, True) for name in ("entrypoint", "submission_id", "namespace")),
+        *(({name: TOO_LONG}, False) for name in ("entrypoint", "submission_id", "namespace")),
+        *(({name: ""}, False) for name in ("entrypoint", "submission_id", "namespace")),
+        ({"metadata": {LONG: LONG}}, True),
+        ({"metadata": {TOO_LONG: "x"}}, False),
+        ({"metadata": {"x": TOO_LONG}}, False),
+        ({"metadata": {str(each): "x" for each in range(20)}}, True),
+        ({"metadata": {str(each): "x" for each in range(21)}}, False),
+        ({"metadata": {}}, False),
+        ({}, False),
+        ({"entrypoint": "", "namespace": "x"}, True),
+    ],
+)
+def test_what_can_be_matched(match: Json, accepted: bool) -> None:
+    if accepted:
+        given = {"entrypoint": None, "submission_id": None, "namespace": None, "metadata": {}, **match}
+        assert Match.model_validate(match).model_dump() == given
+        return
+    with pytest.raises(ValidationError):
+        Match.model_validate(match)
+
+
+def test_what_is_refused_says_what_is_needed() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Match()
+    sentence = "Value error, match needs at least one of entrypoint, submission_id, namespace, metadata"
+    assert [each["msg"] for each in refused.value.errors()] == [sentence]
+
+
+def test_what_is_not_said_is_nothing() -> None:
+    assert KindSpec(name="report").model_dump() == {
+        "name": "report", "match": None, "purpose": None, "owner": None, "scheduled_by": None, "managed_by": None,
+        "must_end": None, "expected_duration_s": None, "deadline_s": None, "every_h": None, "allowed_failures": 0,
+    }  # fmt: skip
+
+
+def test_a_declaration_cannot_be_changed() -> None:
+    spec = KindSpec(name="report", match=Match(entrypoint="x"))
+    for model, field in ((spec, "owner"), (spec.match, "entrypoint")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(model, field, "y")
+
+
+def test_what_the_fields_say_of_themselves() -> None:
+    said = {name: field.description for name, field in KindSpec.model_fields.items() if field.description}
+    assert said == {
+        "name": "The kind.",
+        "owner": "Who answers for it; named in findings.",
+        "must_end": "True: a job. False: a service; then ending is wrong.",
+        "expected_duration_s": "Longer is WARN.",
+        "deadline_s": "Longer is BAD.",
+        "every_h": "A success is due at least this often.",
+        "allowed_failures": "Failures in a row that are only WARN.",
+    }
+    assert Match.model_fields["namespace"].description == "Of its actors."

@@ -10,11 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serve_app.jobs.judging.case import CaseMaker
 from serve_app.jobs.judging.expectations import contracts_with
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec
+from serve_app.jobs.judging.successors import with_successors
 from serve_app.jobs.models import JobFacts, Known, TaskCounts, Unknown
-from tests.unit.jobs.judging.test_judge import INIT, NOW, SERVER, controller, driver, exit_of, snapshot, submission
+from tests.unit.jobs.judging.test_judge import (
+    INIT,
+    NOW,
+    SERVER,
+    ago,
+    controller,
+    driver,
+    exit_of,
+    snapshot,
+    submission,
+)
+from tests.unit.jobs.judging.test_outcome import node
 
 
 def retry(id: str, of: str, status: str, *, began: float = 5, **changes: Any) -> JobFacts:
@@ -230,3 +243,132 @@ def test_tasks_that_are_counted_later_are_judged_anew() -> None:
     for tasks in ({}, {"a": TaskCounts(2, 1, 1, 0, 0)}):
         found.append(judge(replace(seen, tasks=tasks), NOW, memo=memo)[0].rule)
     assert found == ["ended-unknown", "ended-with-failed-tasks"]
+
+
+def follow(*jobs: JobFacts, id: str = "a", **sections: Any) -> tuple[str | None, str | None, int]:
+    """Which made it good, which tries it again, and how many failed in a row, by the case that the rules meet."""
+    seen = snapshot(*jobs, **sections)
+    kinds = [KindSpec.model_validate({"name": each, "allowed_failures": 9}) for each in ("user",)]
+    maker = CaseMaker.of(seen, NOW, contracts_with(kinds), {}, {})
+    cases = [maker.case(job)[:2] for job in jobs]
+    found = next(case for case, _ in with_successors(cases) if case.job.id == id)
+    return found.repaired_by, found.retried_by, found.failures_in_a_row
+
+
+def initialize(id: str, status: str, began: float, **changes: Any) -> JobFacts:
+    return submission(id, status, began=began, took=1, metadata=INIT, **changes)
+
+
+def serve(id: str, status: str, began: float, entrypoint: str = "serve it", **changes: Any) -> JobFacts:
+    metadata = {**SERVER, **changes.pop("metadata", {})}
+    return submission(id, status, began=began, took=1, metadata=metadata, entrypoint=entrypoint, **changes)
+
+
+BROKEN = initialize("a", "FAILED", 100)
+FELL = serve("a", "FAILED", 100)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "wanted"),
+    [
+        # Of an initialization: the latest that succeeded, and the latest on its way, when they began later.
+        ([BROKEN], (None, None, 0)),
+        ([BROKEN, initialize("b", "SUCCEEDED", 50), initialize("c", "SUCCEEDED", 70)], ("b", None, 0)),
+        ([BROKEN, initialize("c", "SUCCEEDED", 70), initialize("b", "SUCCEEDED", 50)], ("b", None, 0)),
+        ([BROKEN, initialize("b", "RUNNING", 50), initialize("c", "PENDING", 40)], (None, "c", 0)),
+        ([BROKEN, initialize("b", "SUCCEEDED", 70), initialize("c", "RUNNING", 50)], ("b", "c", 0)),
+        ([BROKEN, initialize("b", "SUCCEEDED", 100)], (None, None, 0)),
+        ([BROKEN, initialize("b", "SUCCEEDED", 101)], (None, None, 0)),
+        ([BROKEN, initialize("b", "STOPPED", 50), initialize("c", "FAILED", 40)], (None, None, 0)),
+        # Of unknown beginnings, that which is on its way is the newest, and one that ended the oldest.
+        ([BROKEN, initialize("b", "RUNNING", 50), initialize("c", "PENDING", 1, started_at=None)], (None, "c", 0)),
+        ([BROKEN, initialize("b", "SUCCEEDED", 1, started_at=None)], (None, None, 0)),
+        (
+            [initialize("a", "FAILED", 1, started_at=None), initialize("b", "SUCCEEDED", 1e6)], ("b", None, 0),
+        ),
+        # Of a server: one of the same name that runs, or of the same entrypoint where there is no name.
+        ([FELL, serve("b", "RUNNING", 50)], ("b", None, 0)),
+        ([FELL, serve("b", "PENDING", 50)], (None, "b", 0)),
+        ([FELL, serve("b", "SUCCEEDED", 50)], (None, None, 0)),
+        ([FELL, serve("b", "RUNNING", 50, "serve else")], (None, None, 0)),
+        (
+            [
+                serve("a", "FAILED", 100, "x", metadata={"job_name": "shop"}),
+                serve("b", "RUNNING", 50, "y", metadata={"job_name": "shop"}),
+            ],
+            ("b", None, 0),
+        ),
+        (
+            [serve("a", "FAILED", 100, "x", metadata={"job_name": "shop"}), serve("b", "RUNNING", 50, "x")],
+            (None, None, 0),
+        ),
+        # What has a purpose is made good by its purpose alone, whoever claims to be its retry.
+        ([BROKEN, retry("b", "a", "SUCCEEDED")], (None, None, 0)),
+        # Anybody's own work: a retry that says so.
+        ([FAILED, submission("b", "SUCCEEDED", began=50)], (None, None, 1)),
+        ([FAILED, retry("b", "a", "SUCCEEDED")], ("b", None, 1)),
+        ([FAILED, retry("b", "a", "RUNNING")], (None, "b", 1)),
+        ([FAILED, retry("b", "a", "FAILED"), retry("c", "b", "SUCCEEDED")], ("c", None, 1)),
+        ([FAILED, retry("b", "a", "SUCCEEDED", began=5), retry("c", "a", "SUCCEEDED", began=4)], ("c", None, 1)),
+        ([FAILED, retry("c", "a", "SUCCEEDED", began=4), retry("b", "a", "SUCCEEDED", began=5)], ("c", None, 1)),
+        ([FAILED, retry("b", "a", "RUNNING", began=5), retry("c", "a", "PENDING", began=4)], (None, "c", 1)),
+        ([FAILED, retry("b", "a", "FAILED", began=4), retry("c", "a", "FAILED", began=5), retry("d", "b", "SUCCEEDED")],
+         ("d", None, 1)),
+        ([submission("a", "SUCCEEDED", began=100), retry("b", "a", "SUCCEEDED")], ("b", None, 0)),
+    ],
+)  # fmt: skip
+def test_who_comes_after(jobs: list[JobFacts], wanted: tuple[str | None, str | None, int]) -> None:
+    assert follow(*jobs) == wanted
+
+
+def test_an_initialization_and_a_head_are_for_one_thing_each() -> None:
+    heads = [node("DEAD", node_id="a", is_head=True, started_at=ago(9)), node("ALIVE", node_id="b", is_head=True)]
+    rows = judge(snapshot(BROKEN, nodes=[heads[0], replace(heads[1], started_at=ago(5))]), NOW)
+    assert {row.id: row.rule for row in rows} == {
+        "a": "initialization-failed",
+        "node:a": "head-replaced",
+        "node:b": "head-started",
+    }
+
+
+def test_all_of_serve_is_one_purpose_whatever_it_was_started_by() -> None:
+    jobs = [
+        driver("a", "SUCCEEDED", began=100, entrypoint="python one.py"),
+        driver("b", "RUNNING", began=50, entrypoint="python two.py"),
+    ]
+    sections = {"actors": [controller("a", "DEAD"), controller("b")], "exits": [exit_of("a", "SYSTEM_ERROR")]}
+    assert follow(*jobs, **sections) == ("b", None, 0)
+    # A server that is none of Serve's takes nobody's place in it.
+    assert follow(jobs[0], serve("c", "RUNNING", 50, "python one.py"), **sections) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "counts"),
+    [
+        ("FFF", [1, 2, 3]),
+        ("FSF", [1, 0, 1]),
+        ("FXF", [1, 0, 1]),
+        ("FRF", [1, 0, 2]),
+        ("FPF", [1, 0, 2]),
+        ("SSS", [0, 0, 0]),
+    ],
+)
+def test_failures_are_counted_in_the_order_of_their_beginnings(statuses: str, counts: list[int]) -> None:
+    words = {"F": "FAILED", "S": "SUCCEEDED", "R": "RUNNING", "P": "PENDING", "X": "STOPPED"}
+    jobs = [submission(f"j{at}", words[each], began=100 - at, took=1) for at, each in enumerate(statuses)]
+    assert [follow(*reversed(jobs), id=job.id)[2] for job in jobs] == counts
+
+
+def test_a_lost_job_is_one_that_failed() -> None:
+    jobs = [driver("a", "RUNNING", began=9, node_id="n"), submission("b", "FAILED", began=5)]
+    assert follow(*jobs, nodes=[node("DEAD")]) == (None, None, 1)
+    assert follow(*jobs, id="b", nodes=[node("DEAD")]) == (None, None, 2)
+
+
+def test_what_changes_nothing_stays_the_same_object() -> None:
+    seen = snapshot(FAILED, retry("b", "a", "SUCCEEDED"), submission("c", "SUCCEEDED"))
+    maker = CaseMaker.of(seen, NOW, contracts_with([]), {}, {})
+    cases = [maker.case(job)[:2] for job in (FAILED, *seen.jobs.value[1:])]  # type: ignore[union-attr]
+    after = list(with_successors(cases))
+    assert [before[0] is case for before, (case, _) in zip(cases, after, strict=True)] == [False, True, True]
+    assert [evidence for _, evidence in after] == [evidence for _, evidence in cases]

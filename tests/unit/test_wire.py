@@ -1,0 +1,158 @@
+"""While a version is replaced by the next, replicas of both talk with each other: what the one before asks and knows.
+
+The tables are those of commit 9652b36. What is dropped from them must not be asked by any version that is still in use.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import pickletools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from organs.organ import Organ
+from serve_app.alerts.deployment import Alerts
+from serve_app.errors import AppError
+from serve_app.ingress import Ingress
+from serve_app.jobs.inspector import JobInspector
+from serve_app.organism.manager import OrganismManager
+from serve_app.store.deployment import StoreDeployment
+
+# Of each deployment: the methods that others call, with the number of arguments that they give by position.
+ASKED: dict[type, dict[str, int]] = {
+    Organ: {"execute": 1, "ping": 0, "status": 0, "self_test": 0},
+    OrganismManager: {"status": 0, "initialize": 1, "wanted": 0},
+    Alerts: {"alerts": 1, "alert_history": 1},
+    JobInspector: {
+        "list_jobs": 1,
+        "get_job": 1,
+        "diagnosis": 2,
+        "diagnoses": 1,
+        "deployment_diagnosis": 2,
+        "current": 0,
+        "summary": 1,
+        "hierarchy": 1,
+        "lifecycle": 0,
+        "findings": 0,
+        "alert_inputs": 0,
+        "take_events": 1,
+        "record_responses": 1,
+        "ray_status": 0,
+        "serve_details": 0,
+        "cluster_resources": 0,
+        "cluster_nodes": 0,
+        "cluster_actors": 1,
+        "cluster_leftovers": 0,
+        "submit_job": 1,
+        "stop_job": 2,
+        "retry_job": 2,
+        "delete_job": 1,
+        "job_log": 2,
+        "job_stacks": 1,
+        "follow_log": 3,
+    },
+    StoreDeployment: {
+        "ping": 0,
+        "claim_agent": 3,
+        "save_agent": 3,
+        "put_memory": 4,
+        "get_memory": 1,
+        "search_memory": 3,
+        "begin_initialization": 3,
+        "record_initialization_step": 5,
+        "finish_initialization": 3,
+        "latest_initialization": 1,
+        "save_jobs": 2,
+        "list_jobs": 1,
+        "find_job": 2,
+        "job_transitions": 1,
+        "save_log_excerpt": 2,
+        "save_diagnosis": 2,
+        "diagnoses": 1,
+        "open_jobs": 1,
+        "close_unseen_jobs": 2,
+        "close_sessions": 1,
+        "forget_jobs": 3,
+        "delete_job": 1,
+        "jobs_ended_since": 2,
+        "past_runs": 1,
+        "active_alerts": 0,
+        "apply_alerts": 3,
+        "due_notifications": 2,
+        "notification_delivered": 1,
+        "notification_failed": 3,
+        "alert_history": 1,
+        "prune_alerts": 3,
+        "save_samples": 1,
+        "load_samples": 2,
+    },
+}
+# Asked with fewer as well: an organ asks for a diagnosis without saying in whose words.
+ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
+
+# Classes of errors by the module in which that version finds them, when it unpickles what another replica raised.
+KNOWN_ERRORS = {
+    "serve_app.errors": {
+        "AppError",
+        "BadRequest",
+        "MalformedBody",
+        "RequestTimeout",
+        "BodyTooLarge",
+        "InvalidInput",
+        "NotAuthenticated",
+        "Forbidden",
+        "NotFound",
+        "Conflict",
+        "TooBusy",
+        "UpstreamFailed",
+        "Unavailable",
+        "DeadlineExceeded",
+        "_rebuild",
+    },
+    "serve_app.store.errors": {"StoreUnavailable", "StoreMisconfigured", "StoreTooNew"},
+    "serve_app.alerts.webhook": {"WebhookFailed"},
+}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "method", "count"),
+    [*((part, name, count) for part, asked in ASKED.items() for name, count in asked.items()), *ALSO_ASKED],
+)
+def test_what_the_version_before_asks_is_answered(deployment: type, method: str, count: int) -> None:
+    # By position, because that is how Serve sends them; `object()` stands for the replica.
+    inspect.signature(getattr(deployment, method)).bind(object(), *range(count))
+
+
+@pytest.mark.parametrize("deployment", [*ASKED, Ingress])
+def test_every_replica_tells_its_version(deployment: type) -> None:
+    inspect.signature(deployment.tell_version).bind(object())  # type: ignore[attr-defined]
+
+
+def classes_of(base: type) -> Iterator[Any]:
+    yield base
+    for each in base.__subclasses__():
+        yield from classes_of(each)
+
+
+@pytest.mark.parametrize("kind", list(dict.fromkeys(classes_of(AppError))), ids=lambda kind: kind.__name__)
+def test_an_error_arrives_as_one_that_the_version_before_knows(kind: type[AppError]) -> None:
+    pickled = pickle.dumps(kind("Said so.", code="a_code", hint="member"), protocol=0)
+    assert {
+        f"{module}.{name}" for module, name in globals_of(pickled) if name not in KNOWN_ERRORS.get(module, ())
+    } == set()
+    error = pickle.loads(pickled)
+    assert (error.detail, error.code, error.status, error.retry_after_s, error.members) == (
+        "Said so.",
+        "a_code",
+        kind.status,
+        kind.retry_after_s,
+        {"hint": "member"},
+    )
+
+
+def globals_of(pickled: bytes) -> list[list[str]]:
+    """Module and name of everything that is imported to unpickle it (protocol 0 has them in one word)."""
+    return [str(argument).split() for opcode, argument, _ in pickletools.genops(pickled) if opcode.name == "GLOBAL"]

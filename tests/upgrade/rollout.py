@@ -1,0 +1,202 @@
+"""One version running, with a history, alerts and agents that remember; another deployed over it, while callers ask.
+
+make upgrade                   over a variation of these sources, as CI does
+make upgrade FROM=9652b36      over a commit of this repository
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.integration.cluster import TOKENS, UP_TIMEOUT_S, Cluster, wait_for
+from tests.upgrade.checkout import edit, place_commit, place_tree
+from tests.upgrade.load import Load
+
+FROM = os.environ.get("UPGRADE_FROM") or None
+RECORDED = Path(__file__).parent / "recorded" / "9652b36"
+SEEN: list[str] = []
+"""What the run was and what it found; printed at its end."""
+ORGANS = ("cognitive_organ_1", "actuator_organ_1", "utility_organ_1")
+READ = ("/jobs", "/health", "/ready", "/alerts", "/alerts/history", "/organism/status", "/ray/status", "/report")
+APPLICATION = "seedcore"
+DATABASE_JOB = "submission-exit-3"
+_PAUSE_S = 0.3
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The application at one moment, as its API and Serve tell it."""
+
+    replicas: dict[str, set[str]]
+    """Ids of the running replicas by deployment, as Serve has them."""
+    agents: dict[str, dict[str, Any]]
+    jobs: dict[str, dict[str, Any]]
+    """Jobs that had ended, by session and id."""
+    alerts: dict[str, dict[str, Any]]
+    past_alerts: set[str]
+    versions: dict[str, Any] | None
+
+
+@dataclass
+class Rollout:
+    """What happened."""
+
+    before: Moment
+    after: Moment
+    load: Load
+    said: str
+    """What the second `make up` printed."""
+    took_s: float
+    submitted: dict[str, str] = field(default_factory=dict)
+    """Jobs given to Ray while the version was replaced: what became of them."""
+
+
+def place_old(checkout: Path) -> None:
+    """The version that runs first."""
+    if FROM is not None:
+        place_commit(checkout, FROM)
+        return
+    place_tree(checkout)
+    edit(checkout, "serve_app/__init__.py", '__version__ = "', '__version__ = "0.0.9.')
+
+
+def write_configuration(home: Path, checkout: Path) -> Path:
+    """The one that the old version ships, with an alert that fires at once and on, and a history that is kept."""
+    config = yaml.safe_load((checkout / "serve_config.yaml").read_text())
+    application = config["applications"][0]
+    application["args"]["job_management"] = {"enabled": True}
+    held = [{"rule": "memory-high", "hold_s": 0, "resolve_hold_s": 86_400}]
+    application["deployments"] += [
+        {"name": "Alerts", "user_config": {"period_s": 0.5, "memory_ratio": 0.001, "holds": held}},
+        {"name": "JobInspector", "user_config": {"kept_days": 3660}},
+    ]
+    path = home / "asked.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+def unpack_database(home: Path) -> None:
+    """Jobs of an earlier cluster, alerts, memories: as commit 9652b36 left them."""
+    home.mkdir(exist_ok=True)
+    (home / "seedcore.db").write_bytes(gzip.decompress((RECORDED / "seedcore.db.gz").read_bytes()))
+
+
+def roll_out(cluster: Cluster, checkout: Path) -> Rollout:
+    """Put the new version into the checkout and run `make up` again, under load; everything is looked at around it."""
+    _live_a_little(cluster)
+    before = look(cluster)
+    load = _begin_load(cluster)
+    try:
+        time.sleep(2)
+        place_tree(checkout)
+        # Ray's own list has them; that our history has them too is for the new version to see to.
+        submitted = {"ends-meanwhile": _submit(cluster, "ends-meanwhile", "sleep 4; exit 5")}
+        submitted["runs-on"] = _submit(cluster, "runs-on", "sleep 600")
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "serve_app.local.up"],
+            env=cluster.env, cwd=checkout, timeout=UP_TIMEOUT_S, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        took_s = time.monotonic() - began
+        assert done.returncode == 0, done.stdout + done.stderr
+        time.sleep(2)
+    finally:
+        load.stop()
+    outcomes = {id: _outcome_of(cluster, id) for id in submitted}
+    wait_for("the agents' last checkpoint", lambda: _is_written(cluster, load, before), timeout_s=30)
+    return Rollout(before, look(cluster), load, done.stdout, took_s, outcomes)
+
+
+def look(cluster: Cluster) -> Moment:
+    """See ``Moment``."""
+    details = httpx.get(f"{cluster.dashboard_url}/api/serve/applications/", timeout=10).json()
+    deployments = details["applications"][APPLICATION]["deployments"]
+    organs = cluster.get("/organism/status")["data"]
+    jobs = cluster.get("/jobs", limit=500)["items"]
+    return Moment(
+        replicas={
+            name: {replica["replica_id"] for replica in each["replicas"] if replica["state"] == "RUNNING"}
+            for name, each in deployments.items()
+        },
+        agents={agent["agent_id"]: agent for organ in organs for agent in organ["agents"]},
+        jobs={f"{row['session']}/{row['id']}": row for row in jobs if row["ended_at"] is not None},
+        alerts={row["id"]: row for row in cluster.get("/alerts", limit=500)["items"]},
+        past_alerts={row["id"] for row in cluster.get("/alerts/history", limit=500)["items"]},
+        versions=cluster.get("/ray/status").get("versions"),
+    )
+
+
+def count_done(load: Load, organ_id: str) -> int:
+    """Tasks of an organ whose callers were told that they are done."""
+    return sum(200 <= each.status < 300 for each in load.answers if each.what.split()[0] == organ_id)
+
+
+def _live_a_little(cluster: Cluster) -> None:
+    """A job that succeeds, one that fails, an alert, and tasks for every organ."""
+    for id, entrypoint in (("succeeds", "exit 0"), ("fails", "exit 3")):
+        _submit(cluster, id, entrypoint)
+    for organ_id in ORGANS:
+        for _ in range(3):
+            assert cluster.execute(organ_id, {"type": "test_task"}).status_code == 200
+    wait_for("an alert", lambda: [row for row in cluster.get("/alerts")["items"] if row["subject"] != "node-1"])
+    for id, outcome in (("succeeds", "succeeded"), ("fails", "failed"), (DATABASE_JOB, "failed")):
+        wait_for(f"{id} in the history", lambda id=id, outcome=outcome: _outcome_of(cluster, id) == outcome)
+
+
+def _submit(cluster: Cluster, id: str, entrypoint: str) -> str:
+    body = {"submission_id": id, "entrypoint": entrypoint}
+    httpx.post(f"{cluster.dashboard_url}/api/jobs/", json=body, timeout=60).raise_for_status()
+    return id
+
+
+def _outcome_of(cluster: Cluster, id: str) -> str:
+    return str(cluster.get(f"/jobs/{id}")["outcome"])
+
+
+def _begin_load(cluster: Cluster) -> Load:
+    load = Load(cluster.http_url, {"Authorization": f"Bearer {TOKENS['operator']}"})
+    for path in READ:
+        load.ask(path, _get(path), _PAUSE_S)
+    for organ_id in ORGANS:
+        load.ask(organ_id, _execute(organ_id, {"type": "test_task"}), _PAUSE_S)
+    load.ask("utility_organ_1 put", _put, _PAUSE_S)
+    load.ask("submit", _submit_job, 5.0)
+    return load
+
+
+def _get(path: str) -> Callable[[httpx.Client, int], httpx.Response]:
+    return lambda client, number: client.get(path)
+
+
+def _execute(organ_id: str, task: dict[str, Any]) -> Callable[[httpx.Client, int], httpx.Response]:
+    return lambda client, number: client.post(f"/organism/execute/{organ_id}", json=task)
+
+
+def _put(client: httpx.Client, number: int) -> httpx.Response:
+    task = {"type": "memory.put", "parameters": {"key": f"load-{number}", "value": number}}
+    return client.post("/organism/execute/utility_organ_1", json=task)
+
+
+def _submit_job(client: httpx.Client, number: int) -> httpx.Response:
+    return client.post("/jobs", json={"submission_id": f"load-{number}", "entrypoint": ["true"]})
+
+
+def _is_written(cluster: Cluster, load: Load, before: Moment) -> bool:
+    """Whether each agent knows of all the tasks that were done."""
+    agents = look(cluster).agents
+    return all(
+        agents[f"{organ_id}_agent_0"]["tasks_processed"]
+        >= before.agents[f"{organ_id}_agent_0"]["tasks_processed"] + count_done(load, organ_id)
+        for organ_id in ORGANS
+    )
