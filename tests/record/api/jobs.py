@@ -40,6 +40,7 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
     "no-module-2": {"code": "import no_such_module_of_ours"},
     "no-file": {"code": "open('/no/such/file')"},
     "task-fails": {"code": TASK_FAILS},
+    "no-function": {"code": BEGIN + "ray.get(ray.remote(num_cpus=0)(abs).remote(1))"},
     "declared": {"code": "print('done')", "metadata": {"seedcore.kind": "nightly"}},
     "killed": {"code": BEGIN + "os.kill(os.getpid(), 9)"},
     "attempt-1": {"code": "sys.exit(1)", "metadata": {"job_name": "report", "attempt": "1"}},

@@ -80,7 +80,7 @@ def _change_jobs(cluster: Cluster, asked: Asked) -> None:
     asked.ask("POST", "/jobs/killed/retry")
     asked.ask("POST", "/jobs/killed/retry")
     asked.ask("POST", "/jobs/no-module/retry")
-    driver = next(row for row in cluster.get("/jobs?kind=user")["items"] if row["type"] == "DRIVER")
+    driver = next(row for row in cluster.get("/jobs", kind="user", limit=500)["items"] if row["type"] == "DRIVER")
     asked.ask("POST", f"/jobs/{driver['id']}/stop")
     asked.ask("DELETE", "/jobs/busy")
     wait_for("its end", lambda: jobs.outcome(cluster, "submitted") == "succeeded", 60)
@@ -88,8 +88,20 @@ def _change_jobs(cluster: Cluster, asked: Asked) -> None:
 
 
 def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
-    ids = ("ok", "exit-3", "no-module", "task-fails", "declared", "busy", "hangs", "waits", "stopped", "no-file")
-    for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file"):
+    ids = (
+        "ok",
+        "exit-3",
+        "no-module",
+        "task-fails",
+        "declared",
+        "busy",
+        "hangs",
+        "waits",
+        "stopped",
+        "no-file",
+        "no-function",
+    )
+    for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file", "no-function"):
         wait_for(f"the diagnosis of {id}", lambda id=id: cluster.get(f"/jobs/{id}")["code"], 90)
     for id in ids:
         asked.get(f"/jobs/{id}")
@@ -103,10 +115,12 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
     asked.get("/jobs/ok/logs?format=text")
     asked.get("/jobs/ok/logs?follow=true")
     asked.get("/jobs/busy/stacks")
-    exception = next(row for row in cluster.get("/jobs?outcome=failed")["items"] if row["type"] == "DRIVER")
+    exception = next(
+        row for row in cluster.get("/jobs", outcome="failed", limit=500)["items"] if row["type"] == "DRIVER"
+    )
     asked.get(f"/jobs/{exception['id']}")
     # Of this kind it is known how long it usually takes.
-    asked.get(f"/jobs/{cluster.get('/jobs?kind=cluster-initialization')['items'][0]['id']}")
+    asked.get(f"/jobs/{cluster.get('/jobs', kind='cluster-initialization')['items'][0]['id']}")
     wait_for("its log in the history", lambda: _is_kept(cluster, "no-module-2"), 90)
     jobs.delete_from_ray(cluster, "no-module-2")
     wait_for("that Ray has forgotten it", lambda: cluster.get("/jobs/no-module-2")["driver"] is None, 60)
@@ -131,7 +145,7 @@ def _silence_an_organ(cluster: Cluster, asked: Asked) -> None:
     process = psutil.Process(cluster.organ(jobs.ORGAN)["agents"][0]["pid"])
     process.suspend()
     try:
-        firing = lambda: cluster.get("/alerts?rule=organ-not-responding&state=firing")["items"]  # noqa: E731
+        firing = lambda: cluster.get("/alerts", rule="organ-not-responding", state="firing")["items"]  # noqa: E731
         wait_for("the alert", firing, 90)
         wait_for("why", lambda: cluster.organ(jobs.ORGAN)["diagnosis"], 60)
         asked.get("/organism/status")
@@ -139,7 +153,7 @@ def _silence_an_organ(cluster: Cluster, asked: Asked) -> None:
         asked.get("/alerts")
     finally:
         process.resume()
-    resolved = lambda: cluster.get("/alerts/history?state=resolved")["items"]  # noqa: E731
+    resolved = lambda: cluster.get("/alerts/history", state="resolved")["items"]  # noqa: E731
     wait_for("its end", resolved, 90)
     asked.get("/alerts?limit=1")
     asked.get("/alerts/history?limit=2")
@@ -199,7 +213,7 @@ def _stop_the_dashboard(cluster: Cluster, asked: Asked) -> None:
     for process in found:
         process.suspend()
     try:
-        wait_for("that it is noticed", lambda: cluster.get("/jobs?limit=1")["degraded"], 60)
+        wait_for("that it is noticed", lambda: cluster.get("/jobs", limit=1)["degraded"], 60)
         for path in ("/jobs?limit=2", "/jobs/ok", "/ray/status", "/ready", "/cluster/nodes", "/alerts?limit=1"):
             asked.get(path)
         asked.get("/jobs/ok/logs?lines=5")
