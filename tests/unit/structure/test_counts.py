@@ -11,8 +11,8 @@ from tests.structure.verbs import is_verb
 FILES = {
     "serve_app/__init__.py": "",
     "serve_app/main.py": "def build(): ...\n",
-    "serve_app/jobs/reading/observed.py": "class Line: ...\nclass _Hidden: ...\n\n\ndef kind_of(job): ...\n",
-    "serve_app/jobs/rows.py": """\
+    "serve_app/rides/told.py": "class Line: ...\nclass _Hidden: ...\n\n\ndef kind_of(job): ...\n",
+    "serve_app/rides/rows.py": """\
 class Line:
     class Inner: ...
 
@@ -33,12 +33,12 @@ class Line:
     def view(self):
         def kept(): ...
 """,
-    "serve_app/jobs/signatures/one.py": "",
-    "serve_app/jobs/signatures/two.py": "",
+    "serve_app/rides/signatures/one.py": "",
+    "serve_app/rides/signatures/two.py": "",
     "organs/waiting_room.py": "class Inner: ...\n\n\ndef is_open(): ...\n\n\ndef age_of(): ...\n",
     "tests/unit/test_told.py": "class Line: ...\n\n\ndef whatever(): ...\n",
     "tests/unit/fakes.py": "",
-    "tests/corpus/programs/program/carriers.py": "",
+    "tests/corpus/programs/shapes.py": "",
     "deploy/local/bootstrap.py": "",
 }
 
@@ -47,7 +47,7 @@ COUNTS = Counts(
     folders={
         "organs": 1,
         "serve_app": 1,
-        "serve_app/jobs": 2,
+        "serve_app/rides": 2,
         "tests/unit": 2,
         "tests/corpus/programs": 1,
         "deploy/local": 1,
@@ -55,14 +55,14 @@ COUNTS = Counts(
     files={
         "organs/waiting_room.py": 7,
         "serve_app/__init__.py": 0,
-        "serve_app/jobs/rows.py": 19,
-        "serve_app/jobs/signatures/one.py": 0,
-        "serve_app/jobs/signatures/two.py": 0,
-        "serve_app/jobs/reading/observed.py": 5,
+        "serve_app/rides/rows.py": 19,
+        "serve_app/rides/signatures/one.py": 0,
+        "serve_app/rides/signatures/two.py": 0,
+        "serve_app/rides/told.py": 5,
         "serve_app/main.py": 1,
     },
-    forbidden=("serve_app/jobs/reading/observed.py", "tests/unit/test_told.py"),
-    doubles={"Line": ("serve_app/jobs/rows.py", "serve_app/jobs/reading/observed.py")},
+    forbidden=("serve_app/rides/told.py", "tests/unit/test_told.py"),
+    doubles={"Line": ("serve_app/rides/rows.py", "serve_app/rides/told.py")},
     gerunds=("organs/waiting_room.py",),
     functions=7,
     verbs=3,
@@ -94,9 +94,9 @@ def test_each_limit_is_told_with_its_place(tmp_path: Path) -> None:
     write_tree(tmp_path, {"organs/names.py": "\n".join(f"def name{number}_of(): ..." for number in range(18))})
     assert list_breaches(count_structure(tmp_path)) == [
         "tests/unit has 16 modules; at most 15 are allowed",
-        "serve_app/jobs/reading/observed.py bears a name that no stranger would guess",
+        "serve_app/rides/told.py bears a name that no stranger would guess",
         "tests/unit/test_told.py bears a name that no stranger would guess",
-        "the class name Line has 2 meanings: serve_app/jobs/rows.py, serve_app/jobs/reading/observed.py",
+        "the class name Line has 2 meanings: serve_app/rides/rows.py, serve_app/rides/told.py",
         "12.0% of the functions begin with a verb; at least 60% must",
         "20 names of functions end in _of; at most 19 are allowed",
     ]
@@ -113,7 +113,7 @@ def test_the_table_sets_the_old_beside_the_new() -> None:
     lines = render_table({"old": COUNTS, "new": COUNTS}).splitlines()
     assert lines[0].split() == ["old", "new"]
     assert f"{'functions that begin with a verb':38}{'3 = 42.9%':>18}{'3 = 42.9%':>18}" in lines
-    assert "  Line: serve_app/jobs/rows.py, serve_app/jobs/reading/observed.py" in lines
+    assert "  Line: serve_app/rides/rows.py, serve_app/rides/told.py" in lines
 
 
 @pytest.mark.parametrize(
