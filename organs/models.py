@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 OrganType = Literal["Cognitive", "Actuator", "Utility"]
 
 MAX_TIMEOUT_S = 300.0
+ROLE_MIX = "mix of the roles E, S and O, for whoever reads its status; it decides nothing here."
 
 
 class Task(BaseModel):
@@ -80,7 +81,7 @@ class AgentStatus(TypedDict):
     epoch: int
     restored: bool
     fenced: bool
-    role_probabilities: dict[str, float]
+    role_probabilities: Annotated[dict[str, float], Field(description=f"Its {ROLE_MIX}")]
     capability_score: float
     quality_score: float
     mem_util: float
@@ -113,7 +114,7 @@ class OrganConfig(BaseModel):
         default=(), max_length=50, description="Import paths (`package.module:Name`) of skills of your own."
     )
     role_probabilities: dict[Literal["E", "S", "O"], float] | None = Field(
-        default=None, description="Agent's role mix; none means the organ type's. Sums to 1."
+        default=None, description=f"Agent's {ROLE_MIX} Sums to 1; none means the organ type's."
     )
     smoothing: float = Field(
         default=0.2, gt=0, le=1, description="Weight of the newest task in capability and quality averages."

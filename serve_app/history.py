@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from serve_app.env import Env
 from serve_app.errors import InvalidInput
 from serve_app.redaction import printable
-from serve_app.settings import Env
 from serve_app.store.engine import database_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.jobs.lines import MAX_LINE_CHARS, PAGE

@@ -19,11 +19,12 @@ from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import Deps, Json
 from serve_app.cluster.handles import call, collect, stream
+from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, Unavailable
 from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
 from serve_app.jobs.logs.logs import HEARTBEAT_S
 from serve_app.metrics.responses import Delivery, ResponseMeter
-from serve_app.settings import AppArgs, Env, IngressConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 

@@ -18,10 +18,13 @@ from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.cluster.exposure import http_host
+from serve_app.env import Env
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.manager import OrganismManager
-from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, ManagerConfig
+from serve_app.organism.settings import ManagerConfig
+from serve_app.settings import AppArgs, IngressConfig
 from serve_app.store.deployment import StoreDeployment
 
 # Organs and singletons mostly wait; a whole CPU each would fill a small cluster before any job runs.

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from serve_app.alerts.delivery import Delivery, Post
@@ -20,6 +21,7 @@ from serve_app.alerts.query import ACTIVE_STATES, PAST_STATES, AlertQuery, activ
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import Watch
 from serve_app.alerts.webhook import Poster
+from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import call
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
@@ -64,26 +66,24 @@ class Alerts:
         self._store_away: str | None = None
         self._loaded = False
         self._pruned_at = float("-inf")
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops = Workers(
+            Loop("the loop that judges alerts", partial(self._for_ever, self.look)),
+            Loop("the loop that tells of alerts", partial(self._for_ever, self.tell)),
+        )
         self._publish = publisher()
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins both loops."""
         self._config = AlertsConfig.model_validate(user_config)
-        if not self._loops:
-            self._loops = [asyncio.create_task(self._for_ever(work)) for work in (self.look, self.tell)]
+        self._loops.start()
 
     async def check_health(self) -> None:
         """Fail when a loop has died, so that Serve starts a replica that judges and tells."""
-        for loop in self._loops:
-            if loop.done():
-                raise RuntimeError("a loop of the alerts has ended")
+        self._loops.require_alive()
 
     async def close(self) -> None:
         """Stop both loops and close connections."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._loops.close()
         await self._delivery.close()
         if isinstance(self._poster, Poster):
             await self._poster.close()

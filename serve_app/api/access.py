@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import yaml
 
-from serve_app.settings import Env, variable_of
+from serve_app.env import Env, variable_of
 
 SHORTEST_TOKEN = 16
 # What a header can carry as it is: others would be read, and then never match.

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from organs.models import TaskMessage, TaskReply
-from serve_app.settings import IngressConfig, JobManagement
+from serve_app.jobs.actions.settings import JobManagement
+from serve_app.settings import IngressConfig
 
 Json = dict[str, Any]
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.access import Role, Tokens, is_loopback
 from serve_app.api.problems import problem, unexpected
+from serve_app.env import variable_of
 from serve_app.errors import (
     AppError,
     BadRequest,
@@ -21,7 +22,6 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
-from serve_app.settings import variable_of
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.

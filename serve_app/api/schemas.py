@@ -12,6 +12,7 @@ from organs.models import Task, TaskResult
 from serve_app.api.guard import role_needed
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
 from serve_app.jobs.diagnosis.words.schema import DiagnosisAnswer
+from serve_app.strict import StrictModel
 
 _REFERENCE = "#/components/schemas/{model}"
 _FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(TaskResult).items()}
@@ -33,10 +34,8 @@ class TaskAnswer(BaseModel):
     result: _RESULT
 
 
-class InitializeBody(BaseModel):
+class InitializeBody(StrictModel):
     """May be absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     force: bool = Field(default=False, description="Run the job even when nothing is due.")
 

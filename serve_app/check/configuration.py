@@ -12,8 +12,8 @@ from typing import Any
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
 from serve_app.check.rules import Mistake, our_rules, rays_rules, shown
+from serve_app.env import Env
 from serve_app.errors import AppError
-from serve_app.settings import Env
 
 # What Serve listens on when a deployed file leaves `http_options.host` out (HTTPOptionsSchema, ray/serve/schema.py).
 EVERYWHERE = "0.0.0.0"  # noqa: S104

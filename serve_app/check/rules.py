@@ -15,8 +15,10 @@ from pydantic import BaseModel, ValidationError
 from organs.models import OrganConfig
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
+from serve_app.jobs.settings import InspectorConfig
+from serve_app.organism.settings import ManagerConfig
 from serve_app.redaction import redact
-from serve_app.settings import AppArgs, IngressConfig, InspectorConfig, ManagerConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 IMPORT_PATH = "serve_app.main:build"
 USER_CONFIGS: dict[str, type[BaseModel] | None] = {

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from serve_app.settings import variable_of
+from serve_app.env import variable_of
 
 KNOWN_VERSION = "2.60."
 _RPC_TIMEOUT_S = 4.0

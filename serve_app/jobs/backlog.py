@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
+from serve_app.background import Loop
 from serve_app.jobs.models import JobRow
 
 MOST_WAITING = 200
@@ -17,28 +18,23 @@ class Backlog:
     def __init__(
         self, name: str, takes: Callable[[JobRow, datetime], bool], do: Callable[[JobRow], Awaitable[None]]
     ) -> None:
-        self._name = name
         self._takes = takes
         self._do = do
         self._waiting: asyncio.Queue[JobRow] = asyncio.Queue(MOST_WAITING)
         self._seen: set[str] = set()
-        self._worker: asyncio.Task[None] | None = None
+        self._worker = Loop(name, self._work)
 
     def start(self) -> None:
         """Begin to work; does nothing when begun."""
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+        self._worker.start()
 
     def require_alive(self) -> None:
         """Raise when the work has ended, which it never should."""
-        if self._worker is not None and self._worker.done():
-            raise RuntimeError(f"{self._name} has ended")
+        self._worker.require_alive()
 
     async def close(self) -> None:
         """Stop; what waits is not done."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        await self._worker.close()
 
     def offer(self, rows: Iterable[JobRow], now: datetime) -> None:
         """Take the rows of one look, each once. Of a crowd that is larger than the queue, some are not taken."""

@@ -17,8 +17,10 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.cluster.dashboard import DashboardClient
+from serve_app.env import Env
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.actions.actions import Actions
+from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
@@ -36,10 +38,10 @@ from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
 from serve_app.jobs.reading.replica import Here, InReplica
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
 from serve_app.metrics.sampler import Measuring
-from serve_app.settings import Env, InspectorConfig, JobManagement
 
 log = logging.getLogger("ray.serve.seedcore")
 

@@ -23,9 +23,9 @@ from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Latest, Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
 from serve_app.redaction import printable
-from serve_app.settings import InspectorConfig
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5

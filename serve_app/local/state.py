@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from serve_app.local.failure import Failure
+from serve_app.strict import StrictModel
 
 
-class ProcessMark(BaseModel):
+class ProcessMark(StrictModel):
     """One process, told apart from a later one with the same pid by when it started (seconds since the epoch)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: int
     started_at_s: float
     name: str
 
 
-class UpState(BaseModel):
+class UpState(StrictModel):
     """One start. ``temp_dir`` is set when the Ray head is ours; ``others`` when Serve ran before we came."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     started_at: str
     http_port: int

@@ -16,13 +16,13 @@ from random import SystemRandom
 from typing import Any
 
 from serve_app.check.configuration import check_config
+from serve_app.env import variable_of
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, last_lines
 from serve_app.local.leftovers import alone, clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
 from serve_app.local.progress import Progress, reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
-from serve_app.settings import variable_of
 
 FIRST_STEP = 3
 DEPLOY_TIMEOUT_S = 90.0

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
+from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.series import KEPT_FOR_S
@@ -46,23 +47,20 @@ class Keeper:
         self._now = now
         self._pause = pause
         self._restored = False
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("keeping figures over time", self._run)
 
     def start(self) -> None:
         """Begin; does nothing when begun."""
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._run())
+        self._loop.start()
 
     def require_alive(self) -> None:
         """Raise when keeping has ended, which it never should."""
-        if self._loop is not None and self._loop.done():
-            raise RuntimeError("keeping figures over time has ended")
+        self._loop.require_alive()
 
     async def close(self) -> None:
         """Stop, and try once more to save; at most the last minute is lost."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._loop.is_begun:
+            await self._loop.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_TIMEOUT_S):
                     await self.keep()

@@ -18,6 +18,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.guard import route_path
+from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.histogram import Histogram
 
@@ -102,23 +103,21 @@ class Delivery:
         self._pause = pause
         self._number = 0
         self._undelivered: Json | None = None
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("delivering response times", self._run)
 
     def start(self) -> None:
         """Begin to deliver every ``PERIOD_S``; does nothing while that goes on."""
-        if self._loop is not None and self._loop.done():
-            log.error(
-                "delivering response times ended", extra={"action": "delivery_ended"}, exc_info=self._loop.exception()
-            )
-            self._loop = None
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._run())
+        try:
+            self._loop.require_alive()
+        except RuntimeError as error:
+            log.error("delivering response times ended", extra={"action": "delivery_ended"}, exc_info=error)
+            self._loop = Loop("delivering response times", self._run)
+        self._loop.start()
 
     async def close(self) -> None:
         """End, and try once more to hand over what is left; no replica waits long for that."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._loop.is_begun:
+            await self._loop.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_TIMEOUT_S):
                     await self.deliver()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.persistence import Keeper
@@ -52,27 +53,23 @@ class Measuring:
         self._keeper = None
         if samples is not None:
             self._keeper = Keeper(self.meters, samples.load_samples, samples.save_samples, now, pause=pause)
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("measuring", self._run)
 
     def start(self) -> None:
         """Begin; does nothing when begun."""
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._run())
-            if self._keeper is not None:
-                self._keeper.start()
+        self._loop.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     def require_alive(self) -> None:
         """Raise when a loop has ended, which none ever should."""
-        if self._loop is not None and self._loop.done():
-            raise RuntimeError("measuring has ended")
+        self._loop.require_alive()
         if self._keeper is not None:
             self._keeper.require_alive()
 
     async def close(self) -> None:
         """Stop, and save what is left."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.close()
         if self._keeper is not None:
             await self._keeper.close()
 

@@ -17,13 +17,14 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
+from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import call
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
+from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
-from serve_app.settings import ManagerConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -61,19 +62,17 @@ class OrganismManager:
         self._looking = asyncio.Lock()
         self._submitting = asyncio.Lock()
         self._asked_look: asyncio.Task[Observation] | None = None
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("the reconcile loop", self._reconcile_for_ever)
         self._trouble: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
         self._config = ManagerConfig.model_validate(user_config)
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._reconcile_for_ever())
+        self._loop.start()
 
     async def check_health(self) -> None:
         """Fail when the loop has died, so that Serve starts a manager that reconciles."""
-        if self._loop is not None and self._loop.done():
-            raise RuntimeError("the reconcile loop has ended")
+        self._loop.require_alive()
 
     async def status(self) -> dict[str, Any]:
         """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""

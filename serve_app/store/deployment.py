@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from serve_app.settings import Env
+from serve_app.env import Env
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.engine import database_url, hide_url
 from serve_app.store.errors import StoreUnavailable

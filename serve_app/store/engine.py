@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from serve_app.settings import Env, variable_of
+from serve_app.env import Env, variable_of
 from serve_app.store.errors import StoreMisconfigured, translated
 
 CONNECTIONS = {"sqlite": 4, "postgresql": 8}

@@ -14,8 +14,9 @@ from organs.models import TaskMessage, TaskReply
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import Deps
+from serve_app.env import Env
 from serve_app.errors import AppError, NotFound
-from serve_app.settings import AppArgs, Env, IngressConfig
+from serve_app.settings import AppArgs, IngressConfig
 
 AS_OF = "2026-01-01T12:00:00+00:00"
 READER, EXECUTOR, OPERATOR = "reader-token-0123456789", "executor-token-012345", "operator-token-012345"

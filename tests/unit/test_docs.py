@@ -15,7 +15,11 @@ from organs.catalog import ORGAN_TYPES
 from organs.models import OrganConfig
 from organs.skills.table import BUILT_IN
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.settings import AppArgs, Env, IngressConfig, InspectorConfig, JobManagement, ManagerConfig, variable_of
+from serve_app.env import Env, variable_of
+from serve_app.jobs.actions.settings import JobManagement
+from serve_app.jobs.settings import InspectorConfig
+from serve_app.organism.settings import ManagerConfig
+from serve_app.settings import AppArgs, IngressConfig
 from tests.unit.fakes import fake_api
 
 ROOT = Path(__file__).resolve().parents[2]

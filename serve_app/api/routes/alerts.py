@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serve_app.alerts.settings import Rule
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 from serve_app.api.routes.jobs import Time
+from serve_app.strict import StrictModel
 
 router = APIRouter(prefix="/alerts", tags=["alerts"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
 
-class _Filters(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Filters(StrictModel):
     rule: Rule | None = Field(default=None, description="For example `stuck-job`.")
     severity: Literal["warning", "critical"] | None = Field(default=None, description="How bad it is.")
     limit: int = Field(default=100, ge=1, le=500, description="Most alerts in the answer.")

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.strict import StrictModel
 
 router = APIRouter(tags=["cluster"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
 
-class ActorsQuery(BaseModel):
+class ActorsQuery(StrictModel):
     """Filters of the list of actors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: str | None = Field(default=None, max_length=64, description="For example `ALIVE` or `DEAD`.")
     job_id: str | None = Field(default=None, max_length=64)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 
 from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer, problems
+from serve_app.env import variable_of
 from serve_app.errors import Forbidden, NotFound
-from serve_app.settings import variable_of
 
 _REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)

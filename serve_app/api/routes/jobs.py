@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
 from serve_app.api.schemas import reference
+from serve_app.strict import StrictModel
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
@@ -26,10 +27,8 @@ Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
 
 
-class JobsQuery(BaseModel):
+class JobsQuery(StrictModel):
     """Filters of the list; one that does not exist is an error, since a misspelt filter would filter nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str | None = Field(default=None, max_length=64, description="For example `user`.")
     status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"] | None = Field(
@@ -48,18 +47,14 @@ class JobsQuery(BaseModel):
     cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
 
-class SummaryQuery(BaseModel):
+class SummaryQuery(StrictModel):
     """Over what time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="Back from now.")
 
 
-class HierarchyQuery(BaseModel):
+class HierarchyQuery(StrictModel):
     """How the tree shall look."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["json", "text", "mermaid"] = Field(default="json", description="json, an indented text, Mermaid.")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serve_app.api.deps import Deps
 from serve_app.api.health import Part
@@ -17,14 +17,13 @@ from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
 from serve_app.report.findings import key_of
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
+from serve_app.strict import StrictModel
 
 router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
 
 
-class ReportQuery(BaseModel):
+class ReportQuery(StrictModel):
     """How the report shall look, and over what time its numbers shall be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["json", "markdown", "text", "html"] = Field(
         default="json", description="json, markdown, text, or html: one page for a browser or a printer."

@@ -23,10 +23,10 @@ from serve_app.jobs.actions.retry import (
     require_worth_it,
 )
 from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_on
+from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
 from serve_app.jobs.reading.observed import not_found
-from serve_app.settings import JobManagement
 
 Json = dict[str, Any]
 Found = tuple[JobRow, JobFacts | None, DriverExit | None]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from serve_app.errors import InvalidInput
+from serve_app.strict import StrictModel
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 # Ray looks for a job id first (ray/dashboard/modules/job/utils.py), so such a submission would hide behind a driver.
@@ -76,10 +77,8 @@ class RetryBody(_Body):
     force: bool = Field(default=False, description="Also what failed for good, and beyond the number of attempts.")
 
 
-class LogQuery(BaseModel):
+class LogQuery(StrictModel):
     """What of a log is wanted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lines: int = Field(default=200, ge=1, le=10_000, description="Last lines, at most about 1 MiB of them.")
     follow: bool = Field(default=False, description="Server-sent events from these lines on, until the job has ended.")

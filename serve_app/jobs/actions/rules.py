@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from serve_app.errors import Forbidden, InvalidInput
 from serve_app.jobs.actions.bodies import SubmitBody
+from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
@@ -23,7 +24,6 @@ from serve_app.jobs.judging.kinds import (
     INTERNAL,
     OBSERVER,
 )
-from serve_app.settings import JobManagement
 
 Json = dict[str, Any]
 

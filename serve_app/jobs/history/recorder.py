@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
+from serve_app.background import Loop
 from serve_app.errors import AppError, InvalidInput
 from serve_app.jobs.history.figures import past_runs_of
 from serve_app.jobs.history.records import record_of
@@ -92,7 +93,7 @@ class Recorder:
         self._complete = False
         self._upkeep_at: datetime | None = None
         self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Loop("the writer of the history", self._write_for_ever)
 
     @property
     def unwritten(self) -> dict[str, JobRow]:
@@ -101,19 +102,15 @@ class Recorder:
 
     def start(self) -> None:
         """Begin to write; does nothing when begun."""
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_for_ever())
+        self._writer.start()
 
     def require_alive(self) -> None:
         """Raise when writing has ended, which it never should."""
-        if self._writer is not None and self._writer.done():
-            raise RuntimeError("the writer of the history has ended")
+        self._writer.require_alive()
 
     async def close(self) -> None:
         """Write what is left, once, and stop."""
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+        await self._writer.close()
         if self._waiting and self.failure is None:
             await self.write_once()
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from serve_app.strict import StrictModel
 
 _PATTERN_CHARS = 300
 _Pattern = Annotated[str, StringConstraints(max_length=_PATTERN_CHARS)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Match(_Strict):
+class Match(StrictModel):
     """Patterns with ``*``, ``?`` and ``[abc]``, as for file names; a job matches when all that are given do.
 
     What a job does not have fits no pattern, ``*`` included. They are no regular expressions, because a pattern must
@@ -34,7 +32,7 @@ class Match(_Strict):
         return self
 
 
-class KindSpec(_Strict):
+class KindSpec(StrictModel):
     """One kind of job and what is expected of it. Without ``match`` it changes what is expected of a built-in kind."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="The kind.")

@@ -24,8 +24,8 @@ from serve_app.jobs.actions.actions import Find
 from serve_app.jobs.actions.retry import ENDED
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.views import time_view
-from serve_app.settings import InspectorConfig
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import task_counts
 from serve_app.jobs.reading.snapshot import collect
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 
 # Ray forgets tasks; of a job that ended long ago it has nothing to tell.
 _TASKS_ASKED_WITHIN = timedelta(minutes=10)

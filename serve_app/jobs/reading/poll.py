@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from serve_app.background import Loop
 from serve_app.errors import Unavailable
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot, Unknown
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -74,29 +75,27 @@ class Latest:
         self._ended = float("-inf")
         self._failure: str | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = Loop("the poll loop", self._poll)
 
     def start(self) -> None:
         """Begin to look on a period; does nothing when begun."""
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._poll())
+        self._loop.start()
 
     @property
     def is_running(self) -> bool:
         """Whether the period goes on."""
-        return self._loop is not None and not self._loop.done()
+        return self._loop.is_running
 
     def require_alive(self) -> None:
         """Raise when the period has ended, which it never should."""
-        if self._loop is not None and self._loop.done():
-            raise RuntimeError("the poll loop has ended")
+        self._loop.require_alive()
 
     async def close(self) -> None:
         """Stop looking."""
-        tasks = [task for task in (self._loop, self._looking) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def get(self, *, fresh_for_s: float | None = None) -> Seen:
         """The latest look, renewed when it is older than ``fresh_for_s``; raises ``Unavailable`` when there is none."""

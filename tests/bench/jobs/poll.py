@@ -17,8 +17,8 @@ from typing import Any
 
 from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.reading.replica import Resources
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
-from serve_app.settings import InspectorConfig
 from tests.bench.jobs.rows import BEGAN_S, SESSION, ray_job, ray_worker
 
 JOBS = 10_000

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve_app.api.access import ExposedWithoutTokens, Role, Tokens, TokensInvalid, require_safe_address
-from serve_app.settings import AppArgs, Env
+from serve_app.env import Env
+from serve_app.settings import AppArgs
 from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, served
 
 NAMED = AppArgs.model_validate({**ARGS.model_dump(), "allowed_hosts": ["Ray.Example"]})

@@ -15,7 +15,7 @@ from serve_app.organism import manager
 from serve_app.organism.manager import OrganismManager
 from serve_app.organism.observation import Observation
 from serve_app.organism.reconcile import Initialization
-from serve_app.settings import ManagerConfig
+from serve_app.organism.settings import ManagerConfig
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from pydantic import ValidationError
 
 from organs.catalog import CatalogError
-from organs.models import OrganType
+from organs.models import AgentStatus, OrganConfig, OrganType
 from organs.organ import Organ
 from tests.unit.organs.fakes import FakeStore, FakeWays, organ, task
 
@@ -90,6 +90,27 @@ async def test_a_refusal_is_short_however_much_is_wrong() -> None:
     problem = (await made.execute(task("memory.get", **{f"{'k' * 400}{each}": 1 for each in range(3000)})))["problem"]
     assert problem["errors"][0] == {"loc": ["parameters", "key"], "msg": "Field required", "type": "missing"}
     assert [len(error["loc"][1]) for error in problem["errors"]] == [3] + [100] * 19
+
+
+async def test_the_mix_of_roles_is_shown_and_decides_nothing() -> None:
+    made = await organ("Cognitive")
+    sent = task("test_task", "search memory")
+    shown, results = [], []
+    for mix in (None, {"E": 1.0, "S": 0.0, "O": 0.0}, {"E": 0.0, "S": 0.0, "O": 1.0}):
+        await made.reconfigure({"role_probabilities": mix}, SimpleNamespace(rank=0))
+        shown.append((await made.status())["role_probabilities"])
+        result = (await made.execute(sent))["result"]
+        results.append((result["skill"], result["output"]))
+    assert shown == [{"E": 0.3, "S": 0.6, "O": 0.1}, {"E": 1.0, "S": 0.0, "O": 0.0}, {"E": 0.0, "S": 0.0, "O": 1.0}]
+    assert results == [results[0]] * 3
+
+
+def test_what_describes_the_mix_of_roles_says_that_it_decides_nothing() -> None:
+    (of_status,) = get_type_hints(AgentStatus, include_extras=True)["role_probabilities"].__metadata__
+    of_setting = OrganConfig.model_fields["role_probabilities"]
+    said = [each.description.partition("mix of the roles")[2] for each in (of_setting, of_status)]
+    mix = " E, S and O, for whoever reads its status; it decides nothing here."
+    assert said == [f"{mix} Sums to 1; none means the organ type's.", mix]
 
 
 async def test_a_users_skill_is_taken_up_without_a_restart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from typing import Any
 
 import pytest
@@ -61,6 +62,14 @@ async def test_what_is_left_out_of_a_plan_counts_as_not_delivered() -> None:
     made = await organ("Cognitive")
     reply = await made.execute(task("task.plan", goal="probe organs; probe organs", max_steps=1))
     assert 0.45 < reply["result"]["quality"] <= 0.5
+
+
+def test_a_goal_of_marks_is_read_once() -> None:
+    goal = "probe organs" + ".," * 4_990 + "x"
+    began = time.process_time()
+    assert plan(goal, BUILT_IN, 10)["unmatched"] == []
+    # Not a measure of speed: read from each mark anew, it held up the agent's event loop for a second.
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text(max_size=500))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.settings import Env
+from serve_app.env import Env
 from serve_app.store.engine import create_engine, database_url, hide_url
 from serve_app.store.errors import StoreMisconfigured, StoreUnavailable
 

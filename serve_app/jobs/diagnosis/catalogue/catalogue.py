@@ -6,17 +6,16 @@ looked at more closely, and a pattern is compiled when it is first needed.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from serve_app.jobs.diagnosis import signatures as package
 from serve_app.jobs.diagnosis.catalogue.code import Code
+from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Signature
+from serve_app.jobs.diagnosis.catalogue.signatures import FAMILIES
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.log.lines import parsed
 from serve_app.jobs.diagnosis.models import SourceKind
@@ -26,11 +25,20 @@ TRACEBACK = b"Traceback (most recent call last)"
 MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
 
 
+class SignatureListError(ValueError):
+    """The list of signatures is not one to diagnose with: nothing is in it, or a name is in it twice."""
+
+
 class Catalogue:
-    """Signatures and how to find them. Immutable; one is made once and used by many threads."""
+    """Signatures and how to find them. Immutable; one is made once and used by many threads.
+
+    Raises ``SignatureListError`` when there are none, since every failure would then be an exception that nobody knows,
+    and when two have one name, under which one of them would lose its hits.
+    """
 
     def __init__(self, signatures: Iterable[Signature], codes: Mapping[str, Code] = CODES) -> None:
         self.signatures: Sequence[Signature] = tuple(signatures)
+        _require_names_of_their_own(self.signatures)
         self.codes = codes
 
     @cached_property
@@ -74,19 +82,30 @@ def counts(signature: Signature, text: str, kind: SourceKind) -> bool:
     """Whether a line that holds one of the signature's fixed texts is one that it means."""
     if signature.kinds and kind not in signature.kinds and kind is not SourceKind.FILE:
         return False
-    if signature.pattern and _compiled(signature.pattern).search(text) is None:
+    if signature.pattern and not compile_pattern(signature.pattern).is_in(text):
         return False
-    return not signature.unless or _compiled(signature.unless).search(text) is None
+    return not signature.unless or not compile_pattern(signature.unless).is_in(text)
 
 
 @cache
 def built_in() -> Catalogue:
     """The signatures of this version."""
-    names = sorted(each.name for each in pkgutil.iter_modules(package.__path__))
-    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
-    return Catalogue(each for module in modules for each in module.SIGNATURES)
+    return Catalogue(join_families(FAMILIES))
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def join_families(families: Iterable[Sequence[Signature]]) -> Sequence[Signature]:
+    """The signatures of all files; raises ``SignatureListError`` for a file that has none."""
+    signatures: list[Signature] = []
+    for place, family in enumerate(families):
+        if not family:
+            raise SignatureListError(f"family {place} of the built-in signatures is empty")
+        signatures += family
+    return signatures
+
+
+def _require_names_of_their_own(signatures: Sequence[Signature]) -> None:
+    if not signatures:
+        raise SignatureListError("there are no signatures to diagnose with")
+    twice = [name for name, count in Counter(each.name for each in signatures).items() if count > 1]
+    if twice:
+        raise SignatureListError(f"signatures are listed twice: {', '.join(sorted(twice)[:5])}")

@@ -24,8 +24,7 @@ class Signature:
     searched for in the whole log, so the rarer the better). ``pattern``: a regular expression that is then searched in
     that line, its colours and ``(name pid=…)`` prefix removed; ``unless``: one that must not be found in it. ``kinds``:
     sources in which it counts; empty for all. ``advice`` and ``docs`` replace those of the code. ``matches``: at least
-    two lines that it must find; ``near_misses``: at least one that it must not. ``since`` and ``until``: Ray versions
-    that write it, as far as known.
+    two lines that it must find; ``near_misses``: at least one that it must not.
     """
 
     name: str
@@ -38,7 +37,5 @@ class Signature:
     kinds: tuple[SourceKind, ...] = ()
     advice: tuple[str, ...] = ()
     docs: str = ""
-    since: str = ""
-    until: str = ""
     matches: tuple[str, ...]
     near_misses: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Signatures of a team's own, from ``user_config`` or a file: checked when loaded, then used like the built-in ones.
 
-An entry that is not right is refused with its name: a name that is taken, a pattern that can take for ever or does not
-find its own examples, an example that is missing.
+An entry that is not right is refused with its name: a name that is taken, a pattern that RE2 cannot compile or that
+does not find its own examples, an example that is missing.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in, finds
 from serve_app.jobs.diagnosis.catalogue.code import Code
-from serve_app.jobs.diagnosis.catalogue.safe_pattern import MOST_CHARS, require_safe
+from serve_app.jobs.diagnosis.catalogue.pattern import MOST_CHARS, PatternError, compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
+from serve_app.strict import StrictModel
 
 MOST_SIGNATURES = 300
 _Text = Annotated[str, StringConstraints(min_length=5, max_length=200)]
@@ -25,10 +26,8 @@ _Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 _Advice = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
-class SignatureSpec(BaseModel):
+class SignatureSpec(StrictModel):
     """One signature: how one cause shows itself in one line of a log."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     code: str = Field(
@@ -36,7 +35,7 @@ class SignatureSpec(BaseModel):
         description="A code of the vocabulary, or one of your own; that needs `title` and `class`.",
     )
     contains: tuple[_Text, ...] = Field(min_length=1, max_length=20, description="One of these is in the line.")
-    pattern: str = Field(default="", max_length=MOST_CHARS, description="A regular expression found in the line.")
+    pattern: str = Field(default="", max_length=MOST_CHARS, description="A regular expression (RE2) found in the line.")
     unless: str = Field(default="", max_length=MOST_CHARS, description="One that is not found in it.")
     role: Literal["cause", "wrapper", "symptom", "warning", "benign"] = "cause"
     certainty: Literal["certain", "likely", "possible"] = "likely"
@@ -62,8 +61,8 @@ class SignatureSpec(BaseModel):
     def _problem(self) -> str:
         for pattern in (self.pattern, self.unless):
             try:
-                require_safe(pattern)
-            except ValueError as error:
+                compile_pattern(pattern)
+            except PatternError as error:
                 return str(error)
         if self.code not in CODES and not (self.title and self.code_class):
             return f"the code {self.code!r} is not in the vocabulary, so it needs a title and a class"

@@ -77,8 +77,6 @@ class Scan:
 
     name: str
     kind: SourceKind
-    line_count: int
-    size_bytes: int
     hits: tuple[Hit, ...]
     tracebacks: tuple[Traceback, ...]
     quotes: dict[int, str]
@@ -150,7 +148,6 @@ class _Reader:
         self._kind = kind
         self._catalogue = catalogue
         self._lines_before = 0
-        self._bytes_before = 0
         self._hits: dict[str, _Kept] = {}
         self._first: list[Traceback] = []
         self._last: deque[Traceback] = deque(maxlen=_MOST_TRACEBACKS)
@@ -174,18 +171,13 @@ class _Reader:
                 self._see(signature, block, at, number_of_line)
         if is_last:
             self._tail = _tail(block, self._lines_before + 1)
-            counts_as_line = len(block) > 0 and not block.endswith(b"\n")
-            self._lines_before += counts_as_line
         self._lines_before += block.count(b"\n", 0, until)
-        self._bytes_before += until
 
     def result(self, source: Source) -> Scan:
         hits = [hit for kept in self._hits.values() for hit in (*kept.first, *kept.last)]
         return Scan(
             source.name,
             source.kind,
-            self._lines_before,
-            self._bytes_before,
             tuple(sorted((hit for hit in hits if hit.line not in self._benign), key=lambda hit: hit.line)),
             (*self._first, *self._last),
             self._quotes,

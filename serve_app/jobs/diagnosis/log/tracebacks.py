@@ -66,10 +66,6 @@ class Traceback:
     raised: tuple[Raised, ...]
     indent: int = 0
 
-    @property
-    def is_cut(self) -> bool:
-        return not self.raised
-
 
 def traceback_of(lines: Iterable[tuple[int, Line]]) -> Traceback:
     """The traceback whose first line is the first of ``lines`` (number and line), which has ``HEAD`` in it."""

@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from serve_app.env import Env
 from serve_app.jobs.diagnosis.words.prose import built_in_words, question, readable_answer
-from serve_app.settings import Env
 
 DEFAULT_MODEL = "default"
 MOST_TOKENS = 400

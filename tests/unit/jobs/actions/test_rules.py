@@ -9,7 +9,7 @@ import pytest
 from serve_app.errors import AppError, Forbidden
 from serve_app.jobs.actions.bodies import SubmitBody, read
 from serve_app.jobs.actions.rules import hash_of, payload_of, require_on
-from serve_app.settings import JobManagement
+from serve_app.jobs.actions.settings import JobManagement
 
 RULES = JobManagement(
     enabled=True, allowed_runtime_env=("env_vars", "working_dir"), allowed_working_dirs=("/srv/jobs", "s3://")

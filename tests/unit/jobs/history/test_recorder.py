@@ -418,8 +418,7 @@ async def test_health_fails_when_writing_has_ended(history: FakeHistory, clock: 
     recorder.require_alive()
     history.failure = KeyError("a bug")
     recorder.start()
-    assert recorder._writer is not None
-    await asyncio.wait({recorder._writer})
+    await recorder._writer.wait_until_over()
     with pytest.raises(RuntimeError, match="writer of the history"):
         recorder.require_alive()
     await recorder.close()

@@ -14,7 +14,7 @@ from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec
 from serve_app.jobs.judging.patterns import matches
 from serve_app.jobs.models import ActorFacts, JobFacts, JobRow, Outcome
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 
 Json = dict[str, Any]

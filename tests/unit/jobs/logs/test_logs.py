@@ -12,7 +12,7 @@ from serve_app.jobs.logs import logs as module
 from serve_app.jobs.logs.lines import HEADLESS, MAX_LINE_BYTES, LineCutter, last_lines
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.models import JobType, Outcome
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.actions.fakes import AGENT, Clock, FakeRay, row
 
 

@@ -10,7 +10,7 @@ from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.models import Known, Snapshot, TaskCounts
 from serve_app.jobs.reading.look import Looker
 from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
 from tests.unit.jobs.recordings import Replay, rows, taken_at
 from tests.unit.jobs.test_inspector import Here, job_of

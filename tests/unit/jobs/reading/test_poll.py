@@ -13,7 +13,7 @@ from serve_app.errors import Unavailable
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import Snapshot, Unknown
 from serve_app.jobs.reading.poll import Latest
-from serve_app.settings import InspectorConfig
+from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.judging.test_judge import node, snapshot, submission
 
 CONFIG = InspectorConfig(poll_period_s=5, fresh_for_s=2, source_timeout_s=4)
@@ -217,7 +217,7 @@ async def test_health_fails_only_when_the_period_has_ended(made: Any) -> None:
     latest = made(Ray(GOOD), pause=pause)
     latest.require_alive()
     latest.start()
-    await asyncio.wait({latest._loop})
+    await latest._loop.wait_until_over()
     with pytest.raises(RuntimeError, match="poll loop"):
         latest.require_alive()
 

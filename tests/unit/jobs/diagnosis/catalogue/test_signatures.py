@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import built_in, finds
-from serve_app.jobs.diagnosis.catalogue.safe_pattern import require_safe
+from serve_app.jobs.diagnosis.catalogue import signatures as package
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, SignatureListError, built_in, finds, join_families
+from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 
@@ -16,7 +19,28 @@ SIGNATURES = built_in().signatures
 
 def test_there_are_signatures_and_their_names_are_their_own() -> None:
     assert len(SIGNATURES) >= 100
-    assert [name for name, count in Counter(each.name for each in SIGNATURES).items() if count > 1] == []
+    assert len({each.name for each in SIGNATURES}) == len(SIGNATURES)
+
+
+def test_every_file_of_signatures_is_listed_once() -> None:
+    files = sorted(path.stem for path in Path(package.__file__).parent.glob("*.py") if path.stem != "__init__")
+    assert list(package.FAMILIES) == [import_module(f"{package.__name__}.{name}").SIGNATURES for name in files]
+
+
+def test_without_signatures_there_is_no_catalogue() -> None:
+    with pytest.raises(SignatureListError, match="there are no signatures to diagnose with"):
+        Catalogue(join_families([]))
+
+
+def test_a_file_without_signatures_is_refused() -> None:
+    with pytest.raises(SignatureListError, match="family 1 of the built-in signatures is empty"):
+        join_families([SIGNATURES[:1], (), SIGNATURES[1:]])
+
+
+def test_signatures_of_one_name_are_refused() -> None:
+    first, second, third, *_ = SIGNATURES
+    with pytest.raises(SignatureListError, match=f"signatures are listed twice: {first.name}$"):
+        Catalogue([first, second, replace(third, name=first.name)])
 
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda each: each.name)
@@ -31,5 +55,5 @@ def test_a_signature_finds_its_examples_and_nothing_else(signature: Signature) -
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda each: each.name)
 def test_no_pattern_can_take_for_ever(signature: Signature) -> None:
-    require_safe(signature.pattern)
-    require_safe(signature.unless)
+    compile_pattern(signature.pattern)
+    compile_pattern(signature.unless)

@@ -46,8 +46,13 @@ def test_a_signature_of_ones_own_finds_its_cause() -> None:
     [
         ({"matches": LICENCE["matches"][:1]}, "signature 'licence-expired': matches: Tuple should have at least 2"),
         ({"near_misses": []}, "signature 'licence-expired': near_misses: Tuple should have at least 1 item"),
-        ({"pattern": r"(\d+)+x"}, "signature 'licence-expired': the pattern repeats a repetition"),
-        ({"unless": r"("}, "signature 'licence-expired': the pattern is no regular expression"),
+        (
+            {"pattern": r"expired (?!0)\d+"},
+            r"signature 'licence-expired': the pattern 'expired (?!0)\\d+' cannot be compiled: invalid perl operator: "
+            "(?!; RE2 does not look around: write what must not be in the line as `unless:`",
+        ),
+        ({"pattern": r"expired (\d+)+ days"}, None),
+        ({"unless": r"("}, "signature 'licence-expired': the pattern '(' cannot be compiled: missing ): ("),
         ({"pattern": "expired"}, None),
         ({"pattern": "expire"}, "it finds its near miss 'licence of the solver expires in 3 days'"),
         ({"contains": ["licence of a solver"]}, "it does not find its own example 'E: licence of the solver"),

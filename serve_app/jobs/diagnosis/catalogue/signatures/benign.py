@@ -166,7 +166,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "gcs_placement_group_manager.cc",
             "gcs_placement_group_scheduler.cc",
         ),
-        pattern=r"^(?!.*Address already in use).*",
+        unless="Address already in use",
         role=Role.BENIGN,
         matches=(
             "[W socket.cpp:9] [c10d] The server socket has failed to bind to [::]:29500 (errno: 97 - Address family not supported by protocol).",

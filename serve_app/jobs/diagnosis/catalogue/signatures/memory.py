@@ -81,14 +81,21 @@ SIGNATURES: tuple[Signature, ...] = (
             "SYSTEM_ERROR: Worker unexpectedly exits",
             "RpcError: RPC error: Socket closed",
         ),
-        unless=r"actor is dead.{0,200}with an exit code (?!None|137)-?\d",
+        # Any number but those that begin with 137.
+        unless=r"actor is dead.{0,200}with an exit code (?:-\d|[02-9]|1(?:[^3]|$)|13(?:[^7]|$))",
         role=Role.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file.",
             "ray.exceptions.WorkerCrashedError: The worker died unexpectedly while executing this task.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 137.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code None.",
         ),
-        near_misses=("Worker exit type: INTENDED_USER_EXIT",),
+        near_misses=(
+            "Worker exit type: INTENDED_USER_EXIT",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 1.",
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exits with an exit code 13",
+        ),
     ),
     Signature(
         name="killed-line",
@@ -136,6 +143,7 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the class MemoryErrorHandler was loaded",),
     ),
     Signature(
+        # Since Ray 2.5x.
         name="memory-outside-workers",
         code="memory.node-oom",
         contains=("Worker killer did not select any workers to kill even though memory usage is high",),
@@ -150,6 +158,5 @@ SIGNATURES: tuple[Signature, ...] = (
             "Worker killer did not select any workers to kill even though memory usage is high. Other Ray processes may use it",
         ),
         near_misses=("the worker killer selected worker 3",),
-        since="2.5x",
     ),
 )

@@ -125,7 +125,8 @@ SIGNATURES: tuple[Signature, ...] = (
         name="worker-exited",
         code="actor.died",
         contains=("Worker exits with an exit code ",),
-        pattern=r"actor is dead.{0,200}with an exit code (?!None|137|-9)-?\d",
+        # Any number but those that begin with 137 or -9, which a kill leaves.
+        pattern=r"actor is dead.{0,200}with an exit code (?:-[0-8]|[02-9]|1(?:[^3]|$)|13(?:[^7]|$))",
         role=Role.SYMPTOM,
         certainty=Certainty.LIKELY,
         advice=("Read the last lines of the worker's log: it ended itself, for example by `os._exit` or `sys.exit`.",),
@@ -133,7 +134,12 @@ SIGNATURES: tuple[Signature, ...] = (
             "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit detail: Worker exits unexpectedly. Worker exits with an exit code 1.",
             "The actor is dead because its worker process has died. Worker exit detail: Worker exits with an exit code 3. ",
         ),
-        near_misses=("Worker exits unexpectedly. Worker exits with an exit code None.",),
+        near_misses=(
+            "Worker exits unexpectedly. Worker exits with an exit code None.",
+            "The actor is dead because its worker process has died. Worker exits with an exit code None.",
+            "The actor is dead because its worker process has died. Worker exits with an exit code 137.",
+            "The actor is dead because its worker process has died. Worker exits with an exit code -9.",
+        ),
     ),
     Signature(
         name="actor-killed",

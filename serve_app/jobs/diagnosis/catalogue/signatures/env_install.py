@@ -65,7 +65,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "was not found in the package registry",
         ),
         pattern=(
-            r"different Python: |ERROR: |supported wheel|DO NOT MATCH|\u00d7 Failed to (?:download and )?build `|package registry"
+            "different Python: |ERROR: |supported wheel|DO NOT MATCH|\u00d7 Failed to (?:download and )?build `|package registry"
         ),
         certainty=Certainty.LIKELY,
         matches=(

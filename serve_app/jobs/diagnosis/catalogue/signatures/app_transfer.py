@@ -10,7 +10,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-name-taken-before",
         code="app.actor-name-conflict",
         contains=("is already taken. Please use a different name",),
-        until="2.48",
+        # Until Ray 2.48.
         matches=(
             "ValueError: The name counter is already taken. Please use a different name or get the existing "
             "actor using",
