@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SOURCES := serve_app organs tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy lint types check-config lock venv dev
+.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy structure lint types check-config lock venv dev
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ coverage: dev ## how much of the product the unit tests run: lines and branches
 
 accuracy: dev ## how often the diagnosis is right, over logs of known cause
 	@$(BIN)/python -m tests.accuracy $(ARGS)
+
+structure: python ## folders, files and names, counted; AGAINST=<commit> shows that one beside it
+	@$(PYTHON) -m tests.structure $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 check-config: venv ## is serve_config.yaml (or CONFIG=…) acceptable?
 	@$(BIN)/python -m serve_app.check $(or $(CONFIG),serve_config.yaml)
