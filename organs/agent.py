@@ -39,14 +39,14 @@ class AgentState:
         """The state after a task; ``smoothing`` is the weight of the newest in the averages."""
         measured = 1.0 if task.success else 0.0
         return AgentState(
-            capability_score=_average(self.capability_score, measured, smoothing),
-            quality_score=_average(self.quality_score, task.quality, smoothing),
+            capability_score=_compute_average(self.capability_score, measured, smoothing),
+            quality_score=_compute_average(self.quality_score, task.quality, smoothing),
             tasks_processed=self.tasks_processed + 1,
             tasks_succeeded=self.tasks_succeeded + int(task.success),
             history=(*self.history, task)[-history_limit:],
         )
 
-    def mem_util(self, history_limit: int) -> float:
+    def compute_mem_util(self, history_limit: int) -> float:
         """How much of its task history the agent uses, from 0 to 1."""
         return min(1.0, len(self.history) / history_limit)
 
@@ -80,7 +80,7 @@ class AgentState:
             raise ValueError(f"the stored state of the agent cannot be understood ({error!r})") from error
 
 
-def quality_of(success: bool, completeness: float, duration_s: float, allowed_s: float) -> float:
+def rate_quality(success: bool, completeness: float, duration_s: float, allowed_s: float) -> float:
     """How well a task was done: the delivered fraction, of which half is lost when the whole deadline was used."""
     if not success:
         return 0.0
@@ -88,7 +88,7 @@ def quality_of(success: bool, completeness: float, duration_s: float, allowed_s:
     return round(min(1.0, max(0.0, completeness)) * timeliness, 6)
 
 
-def _average(old: float, new: float, smoothing: float) -> float:
+def _compute_average(old: float, new: float, smoothing: float) -> float:
     return round((1.0 - smoothing) * old + smoothing * new, 6)
 
 

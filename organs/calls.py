@@ -40,7 +40,7 @@ class RemoteMethod(Protocol):
     def remote(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
-class Failure(Enum):
+class CallFailure(Enum):
     """Why a call has no answer."""
 
     QUEUE_FULL = auto()
@@ -67,7 +67,7 @@ class Caller:
     error of this branch of one that the other side raised; None when that is none which the other side may raise.
     """
 
-    failures: Mapping[Failure, tuple[Callable[[str], CodedError], str]]
+    failures: Mapping[CallFailure, tuple[Callable[[str], CodedError], str]]
     adopt: Callable[[CodedError], CodedError | None]
 
     async def call(self, part: str, method: RemoteMethod, *args: Any, timeout_s: float, retries: int = 0) -> Any:
@@ -87,7 +87,7 @@ class Caller:
                             raise
                 return await self._call_once(part, method, args, begun)
         except TimeoutError:
-            failure = Failure.NO_ANSWER if was_taken(begun[-1]) else Failure.NOT_TAKEN
+            failure = CallFailure.NO_ANSWER if was_taken(begun[-1]) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, timeout_s) from None
 
     async def stream(
@@ -107,7 +107,7 @@ class Caller:
                     return
                 yield item
         except TimeoutError:
-            failure = Failure.NO_ITEM if was_taken(response) else Failure.NOT_TAKEN
+            failure = CallFailure.NO_ITEM if was_taken(response) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
         except Exception as error:
             raise self._translate(part, error) from error
@@ -149,11 +149,11 @@ class Caller:
         if adopted is not None:
             return adopted
         if isinstance(cause, RayServeException) and _NO_SUCH_METHOD in str(cause):
-            return self._error_for(Failure.OTHER_VERSION, part)
+            return self._error_for(CallFailure.OTHER_VERSION, part)
         log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
-        return self._error_for(Failure.BROKEN, part)
+        return self._error_for(CallFailure.BROKEN, part)
 
-    def _error_for(self, failure: Failure, part: str, timeout_s: float = 0.0) -> CodedError:
+    def _error_for(self, failure: CallFailure, part: str, timeout_s: float = 0.0) -> CodedError:
         make, sentence = self.failures[failure]
         return make(sentence.format(part=part, timeout_s=timeout_s))
 
@@ -167,11 +167,11 @@ def was_taken(response: Any) -> bool:
     return getattr(response, "_replica_result", response) is not None
 
 
-_FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Failure], ...] = (
-    (BackPressureError, Failure.QUEUE_FULL),
-    (DeploymentUnavailableError, Failure.NO_REPLICA),
-    (RequestCancelledError, Failure.CANCELLED),
-    ((ActorDiedError, ActorUnavailableError, RayActorError), Failure.REPLICA_LOST),
+_FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], CallFailure], ...] = (
+    (BackPressureError, CallFailure.QUEUE_FULL),
+    (DeploymentUnavailableError, CallFailure.NO_REPLICA),
+    (RequestCancelledError, CallFailure.CANCELLED),
+    ((ActorDiedError, ActorUnavailableError, RayActorError), CallFailure.REPLICA_LOST),
 )
 
 

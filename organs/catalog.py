@@ -68,7 +68,7 @@ class Catalog:
     @classmethod
     def load(cls, organ_type: OrganType, config: OrganConfig) -> Catalog:
         """The built-in skills of the type and the configured ones; raises ``CatalogError``."""
-        own = tuple(_of_type(import_skill(path), organ_type) for path in config.skills)
+        own = tuple(_require_type(import_skill(path), organ_type) for path in config.skills)
         skills: dict[str, type[Skill[Any]]] = {}
         for skill in (*(each for each in BUILT_IN if each.organ_type == organ_type), *own):
             if skill.name in skills:
@@ -92,10 +92,10 @@ class Catalog:
             return skill
         if "." not in task_type:
             return self.default
-        raise unknown_skill(task_type, self.skills, self.table)
+        raise refuse_unknown_skill(task_type, self.skills, self.table)
 
 
-def unknown_skill(
+def refuse_unknown_skill(
     task_type: str, here: dict[str, type[Skill[Any]]], everywhere: tuple[type[Skill[Any]], ...]
 ) -> SkillError:
     """The refusal of a dotted name, with what comes nearest."""
@@ -122,10 +122,10 @@ def import_skill(path: str) -> type[Skill[Any]]:
         raise CatalogError(f"skills: {path!r} cannot be imported ({type(error).__name__}: {error})") from error
     if not (inspect.isclass(skill) and issubclass(skill, Skill)) or inspect.isabstract(skill):
         raise CatalogError(f"skills: {path!r} is not a skill; expected a subclass of organs.skills.contract.Skill")
-    return _well_made(path, skill)
+    return _require_well_made(path, skill)
 
 
-def _well_made(path: str, skill: type[Skill[Any]]) -> type[Skill[Any]]:
+def _require_well_made(path: str, skill: type[Skill[Any]]) -> type[Skill[Any]]:
     for attribute in ("name", "summary", "organ_type", "Input"):
         if not hasattr(skill, attribute):
             raise CatalogError(f"skills: {path!r} has no class attribute {attribute!r}")
@@ -143,7 +143,7 @@ def _well_made(path: str, skill: type[Skill[Any]]) -> type[Skill[Any]]:
     return skill
 
 
-def _of_type(skill: type[Skill[Any]], organ_type: OrganType) -> type[Skill[Any]]:
+def _require_type(skill: type[Skill[Any]], organ_type: OrganType) -> type[Skill[Any]]:
     if skill.organ_type != organ_type:
         raise CatalogError(f"skills: {skill.name!r} is for {skill.organ_type} organs; this one is {organ_type}")
     return skill

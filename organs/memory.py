@@ -101,7 +101,7 @@ class AgentMemory:
 
     def record(self, task: TaskRecord) -> None:
         """Take in the outcome of a task."""
-        self.state = self._next(self.state, task)
+        self.state = self._advance(self.state, task)
         self._dirty = True
         if not self.epoch:
             self._unclaimed = [*self._unclaimed, task][-self.config.history_limit :]
@@ -152,9 +152,9 @@ class AgentMemory:
             )
             return
         for task in self._unclaimed:
-            state = self._next(state, task)
+            state = self._advance(state, task)
         self.state = state
         self.restored = True
 
-    def _next(self, state: AgentState, task: TaskRecord) -> AgentState:
+    def _advance(self, state: AgentState, task: TaskRecord) -> AgentState:
         return state.record(task, smoothing=self.config.smoothing, history_limit=self.config.history_limit)

@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from organs.agent import TaskRecord, quality_of
+from organs.agent import TaskRecord, rate_quality
 from organs.catalog import ORGAN_TYPES, Catalog
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
@@ -24,7 +24,7 @@ from organs.ports import Ports
 from organs.replica import Versioned
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
 from organs.times import format_time
-from organs.tracing import skill_span
+from organs.tracing import start_skill_span
 from organs.version import read_own_version
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -43,10 +43,10 @@ class Organ(Versioned):
         self, spec: OrganSpec, peers: tuple[OrganSpec, ...], store: DeploymentHandle, jobs: DeploymentHandle
     ) -> None:
         context = serve.get_replica_context()
-        self._setup(spec, peers, Ports.open(store, jobs), context.replica_tag)
+        self._set_up(spec, peers, Ports.open(store, jobs), context.replica_tag)
         self._node_id = ray.get_runtime_context().get_node_id()
 
-    def _setup(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:
+    def _set_up(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:
         self._spec = spec
         self._peers = peers
         self._ports = ports
@@ -80,10 +80,10 @@ class Organ(Versioned):
             skill = self._catalog.resolve(task["type"])
             outcome, problem = await self._run(skill, task, began)
         except SkillError as error:
-            return {"agent_id": memory.agent_id, "problem": _problem(error)}
+            return {"agent_id": memory.agent_id, "problem": _describe_error(error)}
         duration_s = time.monotonic() - began
         success = outcome is not None
-        quality = quality_of(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
+        quality = rate_quality(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
         self._last_task_at = format_time(datetime.now(UTC))
         memory.record(TaskRecord(skill.name, success, quality, round(duration_s, 6), self._last_task_at))
         if outcome is None:
@@ -96,7 +96,7 @@ class Organ(Versioned):
                 "success": True,
                 "quality": quality,
                 "capability_score": memory.state.capability_score,
-                "mem_util": memory.state.mem_util(self._config.history_limit),
+                "mem_util": memory.state.compute_mem_util(self._config.history_limit),
                 "skill": skill.name,
                 "output": outcome.output,
                 "duration_s": round(duration_s, 6),
@@ -126,10 +126,10 @@ class Organ(Versioned):
             "epoch": memory.epoch,
             "restored": memory.restored,
             "fenced": memory.fenced,
-            "role_probabilities": self._role_probabilities(),
+            "role_probabilities": self._get_role_probabilities(),
             "capability_score": state.capability_score,
             "quality_score": state.quality_score,
-            "mem_util": state.mem_util(self._config.history_limit),
+            "mem_util": state.compute_mem_util(self._config.history_limit),
             "tasks_processed": state.tasks_processed,
             "tasks_succeeded": state.tasks_succeeded,
             "code_version": read_own_version(),
@@ -174,7 +174,7 @@ class Organ(Versioned):
         if getattr(self, "_keeper", None) is not None:
             await self._let_go()
 
-    def _role_probabilities(self) -> dict[str, float]:
+    def _get_role_probabilities(self) -> dict[str, float]:
         configured = self._config.role_probabilities
         if configured is None:
             return dict(ORGAN_TYPES[self._spec.type].role_probabilities)
@@ -231,14 +231,14 @@ class Organ(Versioned):
         )
         limit = asyncio.timeout(task["timeout_s"])
         try:
-            given = self._input(skill, task)
-            with skill_span(skill.name, context.agent_id):
+            given = self._parse_input(skill, task)
+            with start_skill_span(skill.name, context.agent_id):
                 async with limit:
                     outcome = await skill().run(given, context)
         except SkillError as error:
             if error.status < 500:
                 raise
-            return None, _problem(error)
+            return None, _describe_error(error)
         except (Exception, SystemExit) as error:  # foreign code runs here: its failure is the task's, told and counted
             if isinstance(error, TimeoutError) and limit.expired():
                 return None, {
@@ -254,9 +254,9 @@ class Organ(Versioned):
                 "status": 502,
                 "detail": f"{skill.name} failed; the agent's log has the reason.",
             }
-        return _bounded(skill, outcome)
+        return _check_outcome(skill, outcome)
 
-    def _input(self, skill: type[Skill[Any]], task: TaskMessage) -> Any:
+    def _parse_input(self, skill: type[Skill[Any]], task: TaskMessage) -> Any:
         """A dotted type is taken at its word; a plain word's parameters are only hints for the default skill."""
         try:
             if task["type"] == skill.name:
@@ -266,19 +266,19 @@ class Organ(Versioned):
                 return skill.Input.model_validate(known)
             return skill.Input.model_validate({})
         except ValidationError as error:
-            raise _invalid(error) from None
+            raise _describe_invalid(error) from None
 
 
-def _bounded(skill: type[Skill[Any]], outcome: Any) -> tuple[Outcome | None, TaskProblem | None]:
+def _check_outcome(skill: type[Skill[Any]], outcome: Any) -> tuple[Outcome | None, TaskProblem | None]:
     """An answer that is no outcome, not JSON, or too long, is the skill's failure."""
     if not isinstance(outcome, Outcome) or not isinstance(outcome.completeness, int | float):
-        return None, _unusable(skill, "returned something that is no Outcome")
+        return None, _describe_unusable(skill, "returned something that is no Outcome")
     try:
         encoded = to_json(outcome.output)
         if b"NaN" in encoded or b"Infinity" in encoded:  # as a word of a text, or as a number that JSON does not have
             from_json(encoded, allow_inf_nan=False)
     except (PydanticSerializationError, ValueError):
-        return None, _unusable(skill, "returned something that is not JSON")
+        return None, _describe_unusable(skill, "returned something that is not JSON")
     if len(encoded) > MAX_OUTPUT_BYTES:
         return None, {
             "code": "output_too_large",
@@ -288,18 +288,18 @@ def _bounded(skill: type[Skill[Any]], outcome: Any) -> tuple[Outcome | None, Tas
     return outcome, None
 
 
-def _unusable(skill: type[Skill[Any]], how: str) -> TaskProblem:
+def _describe_unusable(skill: type[Skill[Any]], how: str) -> TaskProblem:
     return {"code": "skill_failed", "status": 502, "detail": f"{skill.name} {how}."}
 
 
-def _problem(error: SkillError) -> TaskProblem:
+def _describe_error(error: SkillError) -> TaskProblem:
     problem: TaskProblem = {"code": error.code, "status": error.status, "detail": error.detail}
     if isinstance(error, SkillInputError) and error.errors:
         problem["errors"] = error.errors
     return problem
 
 
-def _invalid(error: ValidationError) -> SkillInputError:
+def _describe_invalid(error: ValidationError) -> SkillInputError:
     """Where the input is wrong, without what it was; the answer stays short however much is wrong."""
     errors = [
         {

@@ -15,7 +15,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 
-from organs.calls import Caller, Failure
+from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
 from organs.memory import AgentStore
 from organs.questions import asked
@@ -87,7 +87,9 @@ class ClusterPort:
 
     async def resources(self) -> dict[str, Any]:
         """Logical resources in all and free."""
-        total, available = await asyncio.gather(_threaded(ray.cluster_resources), _threaded(ray.available_resources))
+        total, available = await asyncio.gather(
+            _run_in_thread(ray.cluster_resources), _run_in_thread(ray.available_resources)
+        )
         return {"total": total, "available": available}
 
     async def nodes(self) -> list[dict[str, Any]]:
@@ -99,13 +101,13 @@ class ClusterPort:
                 "address": node["NodeManagerAddress"],
                 "resources": node.get("Resources", {}),
             }
-            for node in await _threaded(ray.nodes)
+            for node in await _run_in_thread(ray.nodes)
         ]
 
     async def count_predecessors(self) -> int:
         """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone."""
         try:
-            return int(await _threaded(_count_surplus_replicas))
+            return int(await _run_in_thread(_count_surplus_replicas))
         except RayError:
             raise SkillUnavailable("Ray does not say which replicas there are.") from None
 
@@ -139,15 +141,15 @@ _AWAY = (SkillUnavailable, "{part} has no replica that answers.")
 _LATE = (SkillDeadline, "{part} did not answer within {timeout_s:.1f} s.")
 _CALLER = Caller(
     {
-        Failure.QUEUE_FULL: (SkillUnavailable, "The queue of {part} is full."),
-        Failure.NO_REPLICA: _AWAY,
-        Failure.CANCELLED: _AWAY,
-        Failure.REPLICA_LOST: _AWAY,
-        Failure.NOT_TAKEN: _AWAY,
-        Failure.OTHER_VERSION: _AWAY,
-        Failure.NO_ANSWER: _LATE,
-        Failure.NO_ITEM: _LATE,
-        Failure.BROKEN: (SkillUpstreamFailed, "{part} failed; its log has the reason."),
+        CallFailure.QUEUE_FULL: (SkillUnavailable, "The queue of {part} is full."),
+        CallFailure.NO_REPLICA: _AWAY,
+        CallFailure.CANCELLED: _AWAY,
+        CallFailure.REPLICA_LOST: _AWAY,
+        CallFailure.NOT_TAKEN: _AWAY,
+        CallFailure.OTHER_VERSION: _AWAY,
+        CallFailure.NO_ANSWER: _LATE,
+        CallFailure.NO_ITEM: _LATE,
+        CallFailure.BROKEN: (SkillUpstreamFailed, "{part} failed; its log has the reason."),
     },
     _adopt,
 )
@@ -163,7 +165,7 @@ def _count_surplus_replicas() -> int:
     return max(0, alive - int(serve.get_replica_context().world_size))
 
 
-async def _threaded(function: Any) -> Any:
+async def _run_in_thread(function: Any) -> Any:
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             return await asyncio.to_thread(function)

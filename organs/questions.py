@@ -24,7 +24,7 @@ _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class QuestionRule:
     """How one question is asked; see ``asked``."""
 
     name: str | None = None
@@ -39,7 +39,7 @@ class Question:
 
     name: str
     signature: inspect.Signature
-    rule: Rule
+    rule: QuestionRule
     is_stream: bool
     _given: inspect.Signature
 
@@ -72,7 +72,7 @@ def asked(
     ``retries``: further attempts when the replica is lost, instead of the client's; 0 for what must not happen twice.
     ``deadline``: the argument that is the deadline itself, in seconds. It is not sent.
     """
-    rule = Rule(name, more_s, retries, deadline)
+    rule = QuestionRule(name, more_s, retries, deadline)
 
     def mark(method: Method) -> Method:
         setattr(method, _RULE, rule)
@@ -83,7 +83,7 @@ def asked(
 
 def read_wire_name(method: Any) -> str:
     """What the deployment calls a question, given as the method of its Protocol."""
-    rule: Rule = getattr(method, _RULE, Rule())
+    rule: QuestionRule = getattr(method, _RULE, QuestionRule())
     return rule.name or str(method.__name__)
 
 
@@ -111,7 +111,7 @@ def _read_question(where: str, member: Any) -> Question:
     parameters = list(given.parameters.values())[1:]
     if any(each.kind not in _PLAIN for each in parameters):
         raise TypeError(f"{where} may only have plain parameters: they are sent by their place")
-    rule: Rule = getattr(member, _RULE, Rule())
+    rule: QuestionRule = getattr(member, _RULE, QuestionRule())
     names = [each.name for each in parameters]
     if rule.deadline is not None and rule.deadline not in names:
         raise TypeError(f"{where} has no parameter {rule.deadline!r} that could be its deadline")

@@ -11,7 +11,7 @@ _tracer = trace.get_tracer("seedcore.organs")
 
 
 @contextmanager
-def skill_span(skill: str, agent_id: str) -> Iterator[None]:
+def start_skill_span(skill: str, agent_id: str) -> Iterator[None]:
     """A child of the current span; nothing at all when nobody records."""
     if not trace.get_current_span().is_recording():
         yield

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.engine.field_rules import from_pairs
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
-from serve_app.jobs.diagnosis.words.terminal import told
-from serve_app.redaction import printable
+from serve_app.jobs.diagnosis.engine.field_rules import parse_pairs
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
+from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
+from serve_app.redaction import strip_controls
 
 STANDARD_INPUT = "-"
 _PIECE_BYTES = 1_048_576
@@ -27,27 +27,27 @@ _PIECE_BYTES = 1_048_576
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a diagnosis of each file; the exit code."""
-    parser = _parser()
+    parser = _build_parser()
     _speak_any_language()
     options = parser.parse_args(arguments)
     try:
-        fields = from_pairs(dict(_pair(each) for each in options.field))
-        catalogue = _catalogue(options.signatures)
+        fields = parse_pairs(dict(_parse_pair(each) for each in options.field))
+        catalogue = _load_catalogue(options.signatures)
     except (ValueError, OSError) as error:
-        parser.error(printable(str(error)))
+        parser.error(strip_controls(str(error)))
     unread = 0
     for place, name in enumerate(options.logs):
         try:
-            diagnosis = _diagnosis_of(name, fields, catalogue)
+            diagnosis = _diagnose_file(name, fields, catalogue)
         except OSError as error:
-            print(f"error: {printable(name)}: {error.strerror}", file=sys.stderr)
+            print(f"error: {strip_controls(name)}: {error.strerror}", file=sys.stderr)
             unread += 1
             continue
         _print(diagnosis, name, as_json=options.json, is_first=place == 0)
     return 2 if unread else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m serve_app.diagnose", description="Why a Ray job failed, from its log. Needs no cluster."
     )
@@ -71,44 +71,46 @@ def _speak_any_language() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ValueError(f"--field is NAME=VALUE, not {text[:80]!r}")
     return name.strip(), value
 
 
-def _catalogue(own: str | None) -> Catalogue:
+def _load_catalogue(own: str | None) -> Catalogue:
     if own is None:
-        return built_in()
+        return load_built_in()
     # Only who has signatures of their own pays for YAML and validation.
-    from serve_app.jobs.diagnosis.catalogue.team import catalogue_with, signatures_of_yaml
+    from serve_app.jobs.diagnosis.catalogue.team import build_catalogue, parse_signatures
 
-    return catalogue_with(signatures_of_yaml(Path(own).read_text(encoding="utf-8")))
+    return build_catalogue(parse_signatures(Path(own).read_text(encoding="utf-8")))
 
 
-def _diagnosis_of(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis:
+def _diagnose_file(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis:
     if name == STANDARD_INPUT:
-        return diagnose(fields, [Source(_shown(name), SourceKind.FILE, _pieces(sys.stdin.buffer))], catalogue)
+        return diagnose(
+            fields, [TextSource(_render_name(name), SourceKind.FILE, _read_pieces(sys.stdin.buffer))], catalogue
+        )
     with Path(name).open("rb") as file:
-        return diagnose(fields, [Source(_shown(name), SourceKind.FILE, _pieces(file))], catalogue)
+        return diagnose(fields, [TextSource(_render_name(name), SourceKind.FILE, _read_pieces(file))], catalogue)
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(_PIECE_BYTES):
         yield piece
 
 
 def _print(diagnosis: Diagnosis, name: str, *, as_json: bool, is_first: bool) -> None:
     if as_json:
-        row: dict[str, Any] = {"source": _shown(name), **diagnosis.as_json()}
+        row: dict[str, Any] = {"source": _render_name(name), **diagnosis.render_json()}
         print(json.dumps(row))
         return
-    print(("" if is_first else "\n") + told(diagnosis, _shown(name)))
+    print(("" if is_first else "\n") + render_diagnosis(diagnosis, _render_name(name)))
 
 
-def _shown(name: str) -> str:
-    return printable(name)
+def _render_name(name: str) -> str:
+    return strip_controls(name)
 
 
 if __name__ == "__main__":

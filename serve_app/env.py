@@ -45,16 +45,16 @@ class Env(StrictModel):
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Env:
         """Read ``SEEDCORE_*`` variables; an empty one counts as unset."""
-        values = {name: environ.get(variable_of(name)) or None for name in cls.model_fields}
-        values["home"] = values["home"] or _default_home(environ)
+        values = {name: environ.get(get_variable(name)) or None for name in cls.model_fields}
+        values["home"] = values["home"] or _find_default_home(environ)
         return cls.model_validate(values)
 
 
-def variable_of(field: str) -> str:
+def get_variable(field: str) -> str:
     """Name of the environment variable of a field of ``Env``."""
     return f"SEEDCORE_{field.upper()}"
 
 
-def _default_home(environ: Mapping[str, str]) -> str:
+def _find_default_home(environ: Mapping[str, str]) -> str:
     state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return str(Path(state) / "seedcore")

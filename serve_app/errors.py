@@ -42,7 +42,7 @@ class AppError(CodedError):
         self.members: dict[str, Any] = members
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuilt_as(type(self), self)
+        return reduce_error(type(self), self)
 
 
 class BadRequest(AppError):
@@ -124,7 +124,7 @@ class ReplicaLost(Unavailable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For whoever asked us, it is we who cannot answer now: our own replica is not lost."""
-        return rebuilt_as(Unavailable, self)
+        return reduce_error(Unavailable, self)
 
 
 class PartFailed(AppError):
@@ -134,7 +134,7 @@ class PartFailed(AppError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For other replicas, also of versions that do not know this class."""
-        return rebuilt_as(AppError, self)
+        return reduce_error(AppError, self)
 
 
 class DeadlineExceeded(AppError):
@@ -143,7 +143,7 @@ class DeadlineExceeded(AppError):
     code, status, title = "deadline_exceeded", 504, "Deadline exceeded"
 
 
-def rebuilt_as(kind: type[AppError], error: AppError) -> tuple[Any, ...]:
+def reduce_error(kind: type[AppError], error: AppError) -> tuple[Any, ...]:
     """How an error is pickled, for ``__reduce__``: what arrives at another replica is a ``kind`` with the same words.
 
     That replica may run another version: while one is replaced by the next, both talk with each other. So it must be

@@ -16,8 +16,8 @@ from typing import IO
 
 from serve_app.env import Env
 from serve_app.errors import InvalidInput
-from serve_app.redaction import printable
-from serve_app.store.engine import database_url
+from serve_app.redaction import strip_controls
+from serve_app.store.engine import find_database_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.jobs.lines import MAX_LINE_CHARS, PAGE
 from serve_app.store.store import Store
@@ -33,14 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands.add_parser(name, help=what).add_argument("file", help="path, or - for the terminal")
     arguments = parser.parse_args(argv)
     try:
-        url = database_url(Env.read())
+        url = find_database_url(Env.read())
         work = _export if arguments.command == "export" else _import
         count = asyncio.run(work(url, arguments.file))
     except InvalidInput as error:
-        print(f"error: {printable(error.detail)}", file=sys.stderr)
+        print(f"error: {strip_controls(error.detail)}", file=sys.stderr)
         return 1
     except (StoreUnavailable, OSError) as error:
-        print(f"error: {printable(getattr(error, 'detail', None) or str(error))}", file=sys.stderr)
+        print(f"error: {strip_controls(getattr(error, 'detail', None) or str(error))}", file=sys.stderr)
         return 2
     print(f"{count} jobs {arguments.command}ed", file=sys.stderr)
     return 0
@@ -50,7 +50,7 @@ async def _export(url: str, path: str) -> int:
     store = await Store.open(url, timeout_s=TIMEOUT_S)
     count, after = 0, ""
     try:
-        with _opened(path, "w") as out:
+        with _open_file(path, "w") as out:
             while page := await store.export_jobs(after):
                 out.writelines(json.dumps(line, separators=(",", ":")) + "\n" for line in page)
                 count, after = count + len(page), page[-1]["key"]
@@ -63,8 +63,8 @@ async def _import(url: str, path: str) -> int:
     store = await Store.open(url, timeout_s=TIMEOUT_S)
     written, read = 0, 0
     try:
-        with _opened(path, "r") as source:
-            while lines := _some(source):
+        with _open_file(path, "r") as source:
+            while lines := _read_lines(source):
                 try:
                     written += await store.import_jobs([line for line in lines if line.strip()])
                 except InvalidInput as error:
@@ -76,7 +76,7 @@ async def _import(url: str, path: str) -> int:
     return written
 
 
-def _some(source: IO[str]) -> list[str]:
+def _read_lines(source: IO[str]) -> list[str]:
     """The next lines; a line without end is cut, and then it is no job."""
     lines: list[str] = []
     while len(lines) < PAGE and (line := source.readline(MAX_LINE_CHARS + 2)):
@@ -84,7 +84,7 @@ def _some(source: IO[str]) -> list[str]:
     return lines
 
 
-def _opened(path: str, mode: str) -> IO[str]:
+def _open_file(path: str, mode: str) -> IO[str]:
     if path == "-":
         return open(sys.stdout.fileno() if mode == "w" else sys.stdin.fileno(), mode, encoding="utf-8", closefd=False)
     return Path(path).open(mode, encoding="utf-8", errors="strict" if mode == "w" else "replace")

@@ -22,7 +22,7 @@ from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import call, collect, connect
 from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, Unavailable
-from serve_app.metrics.responses import Delivery, ResponseMeter
+from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
 
@@ -63,12 +63,12 @@ class Ingress(Versioned):
             management=args.job_management,
         )
         self._meter = ResponseMeter()
-        self._delivery = Delivery(self._meter, uuid.uuid4().hex, self._deps.jobs.record_responses)
+        self._delivery = ResponseDelivery(self._meter, uuid.uuid4().hex, self._deps.jobs.record_responses)
 
     def __serve_build_asgi_app__(self) -> Any:
         env = Env.read()
         self._deps.events_key = env.events_key
-        return create_api(self._deps, self._args, Tokens.load(env), _own_addresses(), self._meter)
+        return create_api(self._deps, self._args, Tokens.load(env), _list_own_addresses(), self._meter)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
@@ -85,7 +85,7 @@ class Ingress(Versioned):
 
     async def __del__(self) -> None:
         """Serve awaits this when it stops the replica: the last response times."""
-        delivery: Delivery | None = getattr(self, "_delivery", None)
+        delivery: ResponseDelivery | None = getattr(self, "_delivery", None)
         if delivery is not None:
             await delivery.close()
 
@@ -143,6 +143,6 @@ class HandleOrgans:
             raise Unavailable(f"{organ_id} has no agent that answers; Serve is replacing it.", code="organ_unavailable")
 
 
-def _own_addresses() -> frozenset[str]:
+def _list_own_addresses() -> frozenset[str]:
     """Addresses from which this node's own proxy reaches us: they count as loopback when no token is configured."""
     return frozenset({ray.util.get_node_ip_address()})

@@ -19,7 +19,7 @@ from serve_app import parts
 from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.api.access import Tokens, require_safe_address
-from serve_app.cluster.exposure import http_host
+from serve_app.cluster.exposure import find_http_host
 from serve_app.env import Env
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
@@ -53,7 +53,7 @@ def build(args: dict[str, Any]) -> Application:
     tokens = Tokens.load(Env.read())
     # Without Ray nothing is deployed, only described (`serve build`, tests).
     if ray.is_initialized():
-        require_safe_address(http_host(), tokens)
+        require_safe_address(find_http_host(), tokens)
 
     store = (
         serve.deployment(StoreDeployment, name=parts.STORE)

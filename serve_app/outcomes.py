@@ -11,7 +11,7 @@ OPEN_STATUSES: Final = frozenset({"PENDING", "RUNNING"})
 ENDED_STATUSES: Final = STATUSES - OPEN_STATUSES
 
 
-class Outcome(StrEnum):
+class JobOutcome(StrEnum):
     """What became of a job, as far as it is proven."""
 
     PENDING = "pending"
@@ -23,8 +23,8 @@ class Outcome(StrEnum):
     LOST = "lost"
 
 
-OPEN_OUTCOMES: Final = frozenset({Outcome.PENDING, Outcome.RUNNING})
-ENDED_OUTCOMES: Final = frozenset(Outcome) - OPEN_OUTCOMES
-BROKEN_OUTCOMES: Final = frozenset({Outcome.FAILED, Outcome.LOST})
+OPEN_OUTCOMES: Final = frozenset({JobOutcome.PENDING, JobOutcome.RUNNING})
+ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
+BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
-TIMED_OUTCOMES: Final = frozenset({Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN})
+TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})

@@ -31,7 +31,7 @@ class Readiness:
         return 503 if self.status == "not_ready" else 200
 
 
-def readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
+def judge_readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
     """Not ready: no store to write to, an organ without agents, never initialized. Degraded: anything less."""
     blocking: list[str] = []
     degrading: list[str] = []
@@ -43,8 +43,8 @@ def readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
         checks["organism_manager"] = organism.error or "no answer"
         degrading.append(f"organism manager: {checks['organism_manager']}")
     else:
-        _organs(organism.value["organs"], checks, blocking, degrading)
-        _initialization(organism.value["initialization"], checks, blocking, degrading)
+        _check_organs(organism.value["organs"], checks, blocking, degrading)
+        _check_initialization(organism.value["initialization"], checks, blocking, degrading)
     if jobs.value is None:
         checks["job_inspector"] = jobs.error or "no answer"
         degrading.append(f"job inspector: {checks['job_inspector']}")
@@ -55,7 +55,7 @@ def readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
     return Readiness(status, (*blocking, *degrading), checks)
 
 
-def _organs(
+def _check_organs(
     organs: Sequence[Mapping[str, Any]], checks: dict[str, str], blocking: list[str], degrading: list[str]
 ) -> None:
     for organ in organs:
@@ -66,7 +66,9 @@ def _organs(
             degrading.append(f"{organ['organ_id']}: {organ['message']}")
 
 
-def _initialization(now: Mapping[str, Any], checks: dict[str, str], blocking: list[str], degrading: list[str]) -> None:
+def _check_initialization(
+    now: Mapping[str, Any], checks: dict[str, str], blocking: list[str], degrading: list[str]
+) -> None:
     checks["initialization"] = now["state"]
     if now["state"] == "succeeded":
         return

@@ -71,9 +71,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 
 def redact(text: str) -> str:
     """The text without secrets and without control characters, at most ``MAX_CHARS`` characters of it."""
-    text = printable(text[: MAX_CHARS + _OVERLAP_CHARS])
+    text = strip_controls(text[: MAX_CHARS + _OVERLAP_CHARS])
     for _ in range(_MOST_PASSES):
-        before, text = text, _once(text)[:MAX_CHARS]
+        before, text = text, _redact_once(text)[:MAX_CHARS]
         if text == before:
             break
     return text
@@ -89,12 +89,12 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)
 
 
-def printable(text: str) -> str:
+def strip_controls(text: str) -> str:
     """The text without escape sequences and control characters; tabs and line ends stay."""
     return _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
 
 
-def _once(text: str) -> str:
+def _redact_once(text: str) -> str:
     text = _PRIVATE_KEY.sub(REDACTED, text)
     text = _HEADER.sub(rf"\1\2{REDACTED}", text)
     text = _BEARER.sub(rf"\1{REDACTED}", text)
@@ -102,10 +102,10 @@ def _once(text: str) -> str:
     text = _USERINFO.sub(rf"\1{REDACTED}@", text)
     text = _TOKEN_AS_USER.sub(rf"\1{REDACTED}@", text)
     text = _SHAPES.sub(REDACTED, text)
-    return _without_values(_without_values(text, _PAIR), _FLAG)
+    return _mask_values(_mask_values(text, _PAIR), _FLAG)
 
 
-def _without_values(text: str, named: re.Pattern[str]) -> str:
+def _mask_values(text: str, named: re.Pattern[str]) -> str:
     """Replace what follows a secret name. Other values are not skipped: `env: TOKEN=x` holds a pair within a pair."""
     parts, done = [], 0
     found = named.search(text)
@@ -113,13 +113,13 @@ def _without_values(text: str, named: re.Pattern[str]) -> str:
         look_from = found.end()
         value = _VALUE.match(text, look_from) if is_secret_name(found.group(1)) else None
         if value is not None:
-            parts += [text[done:look_from], _masked(value.group())]
+            parts += [text[done:look_from], _mask_value(value.group())]
             done = look_from = value.end()
         found = named.search(text, look_from)
     return "".join([*parts, text[done:]])
 
 
-def _masked(value: str) -> str:
+def _mask_value(value: str) -> str:
     quote = re.match(r"""\\?["']""", value)
     if quote is not None:
         return f"{quote.group()}{REDACTED}{quote.group()}"

@@ -35,7 +35,7 @@ class AppArgs(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Self:
+    def _require_unique_ids(self) -> Self:
         seen: set[str] = set()
         for organ in self.organs:
             if organ.id in seen:

@@ -43,7 +43,7 @@ class ExplainInput(BaseModel):
     job: dict[str, JsonValue] | None = Field(default=None, description="A row of GET /jobs, instead of an id.")
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> ExplainInput:
+    def _require_exactly_one(self) -> ExplainInput:
         if (self.job_id is None) == (self.job is None):
             raise ValueError("give either job_id or job")
         return self
@@ -73,23 +73,28 @@ def explain(row: dict[str, Any]) -> dict[str, Any]:
     """Words and the facts that they rest on; a fact that is missing is said to be missing, never guessed."""
     facts = {name: row[name] for name in _FACTS if row.get(name) not in (None, "")}
     missing = [name for name in _FACTS if name not in facts]
-    sentences = [_what(row), _who(row), _how_it_went(row), _VERDICTS.get(str(row.get("verdict")), "It has no verdict.")]
+    sentences = [
+        _describe_job(row),
+        _describe_owner(row),
+        _describe_course(row),
+        _VERDICTS.get(str(row.get("verdict")), "It has no verdict."),
+    ]
     if row.get("reason"):
         sentences.append(f"The reason: {str(row['reason']).rstrip('.')}.")
     evidence = row.get("evidence")
-    sentences += [_evidence(each) for each in (evidence if isinstance(evidence, list) else [])[:MAX_EVIDENCE]]
-    sentences.append(_expected(row.get("expectation")))
+    sentences += [_describe_evidence(each) for each in (evidence if isinstance(evidence, list) else [])[:MAX_EVIDENCE]]
+    sentences.append(_describe_expectation(row.get("expectation")))
     if missing:
         sentences.append(f"Not known: {', '.join(missing)}.")
     return {"job_id": row.get("id"), "text": " ".join(filter(None, sentences)), "facts": facts, "missing": missing}
 
 
-def _what(row: dict[str, Any]) -> str:
+def _describe_job(row: dict[str, Any]) -> str:
     kind = str(row.get("kind") or "user")
     return f"Job {row.get('id', 'without an id')} is {_KINDS.get(kind, 'a job of the kind ' + kind)} ({kind})."
 
 
-def _who(row: dict[str, Any]) -> str:
+def _describe_owner(row: dict[str, Any]) -> str:
     parts = [
         f"{verb} by {row[name]}"
         for name, verb in (("scheduled_by", "scheduled"), ("managed_by", "managed"))
@@ -98,7 +103,7 @@ def _who(row: dict[str, Any]) -> str:
     return f"It is {' and '.join(parts)}." if parts else ""
 
 
-def _how_it_went(row: dict[str, Any]) -> str:
+def _describe_course(row: dict[str, Any]) -> str:
     outcome = _OUTCOMES.get(str(row.get("outcome")), "has an outcome that is not known")
     duration_s = row.get("duration_s")
     # Rows come from callers too: no number here is longer than a float, and a truth value is no number.
@@ -110,7 +115,7 @@ def _how_it_went(row: dict[str, Any]) -> str:
     return f"It {outcome}{took}{said}."
 
 
-def _expected(expectation: Any) -> str:
+def _describe_expectation(expectation: Any) -> str:
     if not isinstance(expectation, dict):
         return ""
     ends = {True: "It is expected to end.", False: "It is expected to run on."}
@@ -120,7 +125,7 @@ def _expected(expectation: Any) -> str:
     return f"{said} {todo}".strip()
 
 
-def _evidence(each: Any) -> str:
+def _describe_evidence(each: Any) -> str:
     if isinstance(each, dict):
         text = each.get("text") or each.get("detail") or each.get("fact") or ""
         source = each.get("source")

@@ -65,8 +65,8 @@ class HttpGet(Skill[HttpGetInput]):
 async def fetch(target: Target, *, timeout_s: float, max_bytes: int) -> dict[str, Any]:
     """GET the target within ``timeout_s`` seconds and read at most ``max_bytes``; raises ``SkillError``."""
     began = time.monotonic()
-    url = url_of(target)
-    addresses = await _addresses(target, timeout_s)
+    url = build_url(target)
+    addresses = await _resolve_addresses(target, timeout_s)
     connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), use_dns_cache=False, limit=1, force_close=True)
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
     try:
@@ -74,12 +74,12 @@ async def fetch(target: Target, *, timeout_s: float, max_bytes: int) -> dict[str
             aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
             session.get(url, allow_redirects=False) as answer,
         ):
-            body, truncated = await _body(answer, max_bytes)
+            body, truncated = await _read_body(answer, max_bytes)
             return {
                 "status": answer.status,
                 "content_type": _clean(answer.content_type),
                 "location": _clean(answer.headers["Location"]) if "Location" in answer.headers else None,
-                "body": text_of(body, answer.charset),
+                "body": decode_text(body, answer.charset),
                 "size_bytes": len(body),
                 "truncated": truncated,
                 "duration_s": round(time.monotonic() - began, 6),
@@ -90,20 +90,20 @@ async def fetch(target: Target, *, timeout_s: float, max_bytes: int) -> dict[str
         raise SkillUpstreamFailed(f"{target.host} could not be asked ({type(error).__name__}).") from None
 
 
-def url_of(target: Target) -> URL:
+def build_url(target: Target) -> URL:
     """The URL as the HTTP client reads it; raises ``SkillError`` unless that is the host and port that were checked."""
     try:
         url = URL(target.url)
     except ValueError:
         raise SkillInputError("The URL cannot be parsed.") from None
     read = {(host or "").rstrip(".").lower() for host in (url.host, url.raw_host)}
-    same = any(_address(host) == target.literal for host in read) if target.literal else target.host in read
+    same = any(_parse_address(host) == target.literal for host in read) if target.literal else target.host in read
     if not same or url.port != target.port:
         raise SkillRefused("The URL can be read in more than one way, so it is not asked.")
     return url
 
 
-def text_of(body: bytes, charset: str | None) -> str:
+def decode_text(body: bytes, charset: str | None) -> str:
     """The text of a body, whatever its server says of it, and always one that JSON can hold."""
     try:
         name = codecs.lookup(charset or "utf-8").name
@@ -113,7 +113,7 @@ def text_of(body: bytes, charset: str | None) -> str:
     return _clean(text)
 
 
-async def _addresses(target: Target, timeout_s: float) -> list[Address]:
+async def _resolve_addresses(target: Target, timeout_s: float) -> list[Address]:
     """Resolve once; what is checked here is what is connected to."""
     if target.literal is not None:
         return check_addresses(target, [target.literal])
@@ -153,7 +153,7 @@ class _Pinned(AbstractResolver):
         """Nothing is held."""
 
 
-async def _body(answer: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, bool]:
+async def _read_body(answer: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, bool]:
     body = bytearray()
     async for chunk in answer.content.iter_chunked(16_384):
         body += chunk
@@ -167,7 +167,7 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _address(host: str) -> Address | None:
+def _parse_address(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:

@@ -60,48 +60,48 @@ def plan(goal: str, skills: Sequence[type[Skill[Any]]], max_steps: int) -> dict[
     for clause in (part.strip() for part in _CLAUSE.split(goal)):
         if not clause:
             continue
-        score, skill = best(clause, skills)
+        score, skill = find_best(clause, skills)
         if skill is None:
             unmatched.append(clause)
         elif len(steps) >= max_steps:
             left_out.append(clause)
         else:
-            steps.append(_step(len(steps) + 1, clause, skill, score))
+            steps.append(_build_step(len(steps) + 1, clause, skill, score))
     return {
         "goal": goal,
         "steps": steps,
         "unmatched": unmatched,
         "left_out": left_out,
-        "summary": _summary(steps, unmatched, left_out),
+        "summary": _summarize(steps, unmatched, left_out),
     }
 
 
-def best(clause: str, skills: Sequence[type[Skill[Any]]]) -> tuple[float, type[Skill[Any]] | None]:
+def find_best(clause: str, skills: Sequence[type[Skill[Any]]]) -> tuple[float, type[Skill[Any]] | None]:
     """The skill that shares most words with a clause; its name decides between equals."""
-    wanted = _stems(clause)
-    scored = [(len(wanted & _known(skill)) / len(wanted) if wanted else 0.0, skill) for skill in skills]
+    wanted = _list_stems(clause)
+    scored = [(len(wanted & _list_known_words(skill)) / len(wanted) if wanted else 0.0, skill) for skill in skills]
     scored = [each for each in scored if each[0] > 0]
     return min(scored, key=lambda each: (-each[0], each[1].name)) if scored else (0.0, None)
 
 
 @lru_cache(maxsize=1024)
-def _known(skill: type[Skill[Any]]) -> frozenset[str]:
-    return _stems(" ".join((skill.name.replace(".", " "), *skill.keywords)))
+def _list_known_words(skill: type[Skill[Any]]) -> frozenset[str]:
+    return _list_stems(" ".join((skill.name.replace(".", " "), *skill.keywords)))
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS)
+def _list_stems(text: str) -> frozenset[str]:
+    return frozenset(_find_stem(word) for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS)
 
 
-def _stem(word: str) -> str:
+def _find_stem(word: str) -> str:
     for ending in ("ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
 
 
-def _step(number: int, clause: str, skill: type[Skill[Any]], score: float) -> dict[str, Any]:
-    shared = sorted(_stems(clause) & _known(skill))
+def _build_step(number: int, clause: str, skill: type[Skill[Any]], score: float) -> dict[str, Any]:
+    shared = sorted(_list_stems(clause) & _list_known_words(skill))
     return {
         "step": number,
         "skill": skill.name,
@@ -113,7 +113,7 @@ def _step(number: int, clause: str, skill: type[Skill[Any]], score: float) -> di
     }
 
 
-def _summary(steps: Sequence[dict[str, Any]], unmatched: Sequence[str], left_out: Sequence[str]) -> str:
+def _summarize(steps: Sequence[dict[str, Any]], unmatched: Sequence[str], left_out: Sequence[str]) -> str:
     if not steps and not unmatched:
         return "There is no goal to plan for; say what you want in `description` or in the parameter `goal`."
     more = f" {len(left_out)} more were left out, since max_steps was reached." if left_out else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from organs.skills.contract import Outcome, Skill, SkillContext
-from organs.skills.plan import best
+from organs.skills.plan import find_best
 
 
 class PreviewInput(BaseModel):
@@ -27,7 +27,7 @@ class TaskPreview(Skill[PreviewInput]):
     async def run(self, input: PreviewInput, context: SkillContext) -> Outcome:
         own = [skill for skill in context.table if skill.organ_type == context.spec.type and skill is not type(self)]
         words = f"{context.task_type} {context.description} {' '.join(context.raw_parameters)}"
-        score, nearest = best(words, own)
+        score, nearest = find_best(words, own)
         return Outcome(
             {
                 "would_apply": [nearest.name] if nearest else [],

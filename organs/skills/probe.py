@@ -37,11 +37,11 @@ class OrganProbe(Skill[ProbeInput]):
         if not asked:
             known = ", ".join(peer.id for peer in context.peers)
             raise SkillNotFound(f"There is no organ {input.organ_id!r}; the organs are {known}.")
-        answers = await asyncio.gather(*(self._one(peer, context) for peer in asked))
+        answers = await asyncio.gather(*(self._probe_peer(peer, context) for peer in asked))
         answered = sum(answer["ok"] for answer in answers)
         return Outcome({"organs": list(answers), "asked": len(asked), "answered": answered}, answered / len(asked))
 
-    async def _one(self, peer: OrganSpec, context: SkillContext) -> dict[str, Any]:
+    async def _probe_peer(self, peer: OrganSpec, context: SkillContext) -> dict[str, Any]:
         began = time.monotonic()
         if peer.id == context.spec.id:
             return {"organ_id": peer.id, "ok": True, "agent_id": context.agent_id, "latency_s": 0.0, "detail": "itself"}

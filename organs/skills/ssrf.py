@@ -53,7 +53,7 @@ def check_url(url: str, allowlist: Iterable[str]) -> Target:
     parts = _split(url)
     host = (parts.hostname or "").rstrip(".").lower()
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    literal = _literal(host)
+    literal = _parse_literal(host)
     entry = next((entry for entry in allowlist if _matches(entry, parts.scheme, host, port)), None)
     if entry is None:
         raise SkillRefused(
@@ -67,11 +67,11 @@ def check_url(url: str, allowlist: Iterable[str]) -> Target:
 
 def check_addresses(target: Target, addresses: Iterable[Address]) -> list[Address]:
     """Return the addresses if every one may be connected to; raises ``SkillRefused``."""
-    plain = [_unmapped(address) for address in addresses]
+    plain = [_unmap(address) for address in addresses]
     if not plain:
         raise SkillRefused(f"{target.host} has no address.")
     for address in plain:
-        meant = {address, _embedded(address)}
+        meant = {address, _extract_embedded(address)}
         if meant & _METADATA:
             raise SkillRefused(f"{target.host} is a metadata service, which is never asked.")
         if not target.private_allowed and not all(map(_is_public, meant)):
@@ -102,7 +102,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _literal(host: str) -> Address | None:
+def _parse_literal(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:
@@ -133,11 +133,11 @@ def _matches(entry: str, scheme: str, host: str, port: int) -> bool:
     return host == name
 
 
-def _unmapped(address: Address) -> Address:
+def _unmap(address: Address) -> Address:
     return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 
-def _embedded(address: Address) -> Address:
+def _extract_embedded(address: Address) -> Address:
     """The IPv4 address that a gateway makes of an IPv6 one (6to4, NAT64), or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from serve_app.alerts.models import Condition, Gap, Severity
 from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
 from serve_app.queries.windows import SHORTEST_WINDOW
-from serve_app.redaction import printable, redact
+from serve_app.redaction import redact, strip_controls
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -77,22 +77,22 @@ _ORGANS = TypeAdapter(tuple[_Organ, ...])
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Assessment:
     """Conditions, at most one for each fingerprint, and gaps."""
 
     conditions: tuple[Condition, ...]
     unknown: frozenset[Gap]
 
 
-def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now: datetime) -> Judged:
+def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now: datetime) -> Assessment:
     """Judge what the inspector (``alert_inputs``) and the manager (``status``) said; None is no answer."""
-    inputs, organism = _fresh(inputs, config, now), _fresh(organism, config, now)
+    inputs, organism = _require_fresh(inputs, config, now), _require_fresh(organism, config, now)
     said: list[Condition | Gap] = [
-        *_failure_rate(inputs, config),
-        *_utilisation(inputs, config),
-        *_responses(inputs, config),
-        *_found(inputs),
-        *_organs(organism),
+        *_check_failure_rate(inputs, config),
+        *_check_utilisation(inputs, config),
+        *_check_responses(inputs, config),
+        *_check_findings(inputs),
+        *_check_organs(organism),
     ]
     said = [each for each in said if each.rule not in config.disabled]
     conditions: dict[str, Condition] = {}
@@ -101,19 +101,19 @@ def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now:
             known = conditions.setdefault(each.fingerprint, each)
             if each.severity == "critical" and known.severity == "warning":
                 conditions[each.fingerprint] = each
-    return Judged(tuple(conditions.values()), frozenset(each for each in said if isinstance(each, Gap)))
+    return Assessment(tuple(conditions.values()), frozenset(each for each in said if isinstance(each, Gap)))
 
 
-def _fresh(answer: Json | None, config: AlertsConfig, now: datetime) -> Json:
+def _require_fresh(answer: Json | None, config: AlertsConfig, now: datetime) -> Json:
     """An answer without age, or from long ago, says nothing about now."""
     if not isinstance(answer, Mapping):
         return {}
-    as_of = _section(_TIME, answer, "as_of")
+    as_of = _parse_section(_TIME, answer, "as_of")
     stale = as_of is None or now - as_of > timedelta(seconds=config.stale_after_s)
     return {} if stale else answer
 
 
-def _section(shape: TypeAdapter[T], answer: Json, name: str) -> T | None:
+def _parse_section(shape: TypeAdapter[T], answer: Json, name: str) -> T | None:
     """A section of an answer, None when it is missing or not as agreed."""
     if answer.get(name) is None:
         return None
@@ -123,8 +123,8 @@ def _section(shape: TypeAdapter[T], answer: Json, name: str) -> T | None:
         return None
 
 
-def _failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
-    window = (_section(_WINDOWS, inputs, "windows") or {}).get(config.job_failure_window)
+def _check_failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    window = (_parse_section(_WINDOWS, inputs, "windows") or {}).get(config.job_failure_window)
     if window is None:
         yield Gap(Rule.JOB_FAILURE_RATE)
         return
@@ -143,15 +143,15 @@ def _failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Ga
     )
 
 
-def _utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
-    nodes = _section(_NODES, inputs, "nodes")
+def _check_utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    nodes = _parse_section(_NODES, inputs, "nodes")
     # The head always exists: no node at all is no observation.
     if not nodes:
         yield from (Gap(Rule.CPU_HIGH), Gap(Rule.MEMORY_HIGH))
         return
     for node in nodes:
-        subject = _subject(node.node_id)
-        where = f"Node {subject}" + (f" ({_subject(node.ip)})" if node.ip else "")
+        subject = _shorten_subject(node.node_id)
+        where = f"Node {subject}" + (f" ({_shorten_subject(node.ip)})" if node.ip else "")
         for rule, what, ratio, threshold, action in (
             (
                 Rule.CPU_HIGH,
@@ -176,8 +176,8 @@ def _utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap
                 yield Condition(rule, subject, "warning", sentence, action, value, threshold, "node", subject)
 
 
-def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
-    responses = (_section(_RESPONSES, inputs, "responses") or {}).get(SHORTEST_WINDOW)
+def _check_responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
+    responses = (_parse_section(_RESPONSES, inputs, "responses") or {}).get(SHORTEST_WINDOW)
     if responses is None or (responses.p95_s is None and responses.count >= config.response_minimum):
         yield Gap(Rule.API_SLOW)
         return
@@ -197,41 +197,41 @@ def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
     )
 
 
-def _found(inputs: Json) -> Iterable[Condition | Gap]:
-    findings = _section(_FINDINGS, inputs, "findings")
+def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
+    findings = _parse_section(_FINDINGS, inputs, "findings")
     if findings is None:
         yield from (Gap(rule) for rule in FOUND_RULES)
         return
-    unknown = _section(_NAMES, inputs, "unknown_findings") or ()
+    unknown = _parse_section(_NAMES, inputs, "unknown_findings") or ()
     yield from (Gap(rule) for rule in FOUND_RULES if rule.value in unknown)
     for finding in findings:
         # Findings of other rules are for the report.
         if finding.rule in FOUND_RULES and finding.verdict in _SEVERITIES:
             yield Condition(
                 Rule(finding.rule),
-                _subject(finding.subject),
+                _shorten_subject(finding.subject),
                 _SEVERITIES[finding.verdict],
-                _text(finding.sentence),
-                _text(finding.action),
+                _clean_text(finding.sentence),
+                _clean_text(finding.action),
                 subject_type=finding.subject_type,
                 subject_id=finding.subject_id,
                 session=finding.session,
             )
 
 
-def _organs(organism: Json) -> Iterable[Condition | Gap]:
-    organs = _section(_ORGANS, organism, "organs")
+def _check_organs(organism: Json) -> Iterable[Condition | Gap]:
+    organs = _parse_section(_ORGANS, organism, "organs")
     if organs is None:
         yield Gap(Rule.ORGAN_NOT_RESPONDING)
         return
     for organ in organs:
-        subject = _subject(organ.organ_id)
+        subject = _shorten_subject(organ.organ_id)
         if organ.status == "not_responding":
             yield Condition(
                 Rule.ORGAN_NOT_RESPONDING,
                 subject,
                 "critical",
-                _text(f"{organ.organ_id} does not respond: {organ.message}"),
+                _clean_text(f"{organ.organ_id} does not respond: {organ.message}"),
                 f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
                 subject_type="organ",
                 subject_id=subject,
@@ -241,9 +241,9 @@ def _organs(organism: Json) -> Iterable[Condition | Gap]:
             yield Gap(Rule.ORGAN_NOT_RESPONDING, subject)
 
 
-def _subject(name: str) -> str:
-    return " ".join(printable(name).split())[:_MAX_SUBJECT_CHARS] or "unnamed"
+def _shorten_subject(name: str) -> str:
+    return " ".join(strip_controls(name).split())[:_MAX_SUBJECT_CHARS] or "unnamed"
 
 
-def _text(text: str) -> str:
+def _clean_text(text: str) -> str:
     return redact(text)[:_MAX_TEXT_CHARS]

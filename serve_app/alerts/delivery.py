@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from organs.times import format_exactly
 from serve_app.alerts.models import Alert
-from serve_app.alerts.notifications import body_of, next_attempt, repeated
+from serve_app.alerts.notifications import build_body, list_repeated, plan_attempt
 from serve_app.alerts.settings import AlertsConfig, Webhook
 from serve_app.alerts.webhook import WebhookFailed
 from serve_app.errors import AppError
@@ -79,7 +79,7 @@ class Delivery:
                 last.result()
         for webhook in config.webhooks:
             if webhook.name not in self._rounds:
-                self._rounds[webhook.name] = asyncio.create_task(self._round(webhook, config, active))
+                self._rounds[webhook.name] = asyncio.create_task(self._run_round(webhook, config, active))
 
     async def finish(self) -> None:
         """Wait until all rounds are over."""
@@ -91,7 +91,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._rounds.values(), return_exceptions=True)
 
-    async def _round(self, webhook: Webhook, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
+    async def _run_round(self, webhook: Webhook, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
         try:
             for row in await self._outbox.due_notifications(webhook.name, _AT_ONCE):
                 if not await self._deliver(webhook, row, config):
@@ -105,10 +105,10 @@ class Delivery:
         name = row["id"]
         if name not in self._unmarked:
             try:
-                await self._post(webhook, body_of(webhook, row["payload"], config, self._now()))
+                await self._post(webhook, build_body(webhook, row["payload"], config, self._now()))
             except WebhookFailed as error:
                 created_at = datetime.fromisoformat(row["created_at"])
-                again = next_attempt(row["attempts"] + 1, created_at, config, self._now(), self._jitter())
+                again = plan_attempt(row["attempts"] + 1, created_at, config, self._now(), self._jitter())
                 if again is None:
                     extra = {"action": "notification_given_up", "webhook": webhook.name, "notification": name}
                     log.error("notification given up: %s", error.detail, extra=extra)
@@ -125,7 +125,7 @@ class Delivery:
         if webhook.format != "alertmanager" or self._clock() - last < config.resend_s:
             return
         self._repeated_at[webhook.name] = self._clock()
-        body = repeated(active, config, self._now())
+        body = list_repeated(active, config, self._now())
         if body:
             try:
                 await self._post(webhook, body)

@@ -17,16 +17,16 @@ from typing import Any, Protocol, TypeVar
 from organs.replica import Versioned
 from organs.times import format_time
 from serve_app.alerts.delivery import Delivery, Outbox, Post
-from serve_app.alerts.lifecycle import counts
-from serve_app.alerts.models import Event, view_of
-from serve_app.alerts.query import AlertsQuery, HistoryQuery, active_page, past_page
+from serve_app.alerts.lifecycle import count_alerts
+from serve_app.alerts.models import Event, render_alert
+from serve_app.alerts.query import AlertsQuery, HistoryQuery, select_active_page, select_past_page
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.alerts.state import Watch
+from serve_app.alerts.state import AlertsState
 from serve_app.alerts.webhook import Poster
 from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
-from serve_app.metrics.prometheus import publisher
+from serve_app.metrics.prometheus import choose_publisher
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.alerts import AlertInputs, AlertPage, AlertView
 from serve_app.schemas.organism import OrganismStatus
@@ -94,17 +94,17 @@ class Alerts(Versioned):
         self._clock = clock
         self._pause = pause
         self._config = AlertsConfig()
-        self._watch = Watch()
+        self._watch = AlertsState()
         self._delivery = Delivery(self._store, self._poster, now, clock, jitter)
         self._missing: list[str] = []
         self._store_away: str | None = None
         self._loaded = False
         self._pruned_at = float("-inf")
         self._loops = Workers(
-            Loop("the loop that judges alerts", partial(self._for_ever, self.look)),
-            Loop("the loop that tells of alerts", partial(self._for_ever, self.tell)),
+            Loop("the loop that judges alerts", partial(self._run_for_ever, self.look)),
+            Loop("the loop that tells of alerts", partial(self._run_for_ever, self.tell)),
         )
-        self._publish = publisher()
+        self._publish = choose_publisher()
 
     async def reconfigure(self, user_config: Json) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins both loops."""
@@ -126,15 +126,15 @@ class Alerts(Versioned):
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
         asked = read_query(AlertsQuery, query)
         looked_at = self._require_look()
-        found, next_cursor = active_page(self._watch.active, asked)
-        return self._page([alert.view() for alert in found], next_cursor, looked_at)
+        found, next_cursor = select_active_page(self._watch.active, asked)
+        return self._render_page([alert.render() for alert in found], next_cursor, looked_at)
 
     async def alert_history(self, query: PlainQuery) -> AlertPage:
         """A page of alerts that have fired, newest first; raises ``InvalidInput`` and what the store raises."""
         asked = read_query(HistoryQuery, query)
         rows = await self._store.alert_history(asked.for_store())
-        found, next_cursor = past_page(rows, asked)
-        return self._page([view_of(row) for row in found], next_cursor, self._now())
+        found, next_cursor = select_past_page(rows, asked)
+        return self._render_page([render_alert(row) for row in found], next_cursor, self._now())
 
     async def look(self) -> None:
         """Ask, judge, and write what has changed."""
@@ -147,9 +147,9 @@ class Alerts(Versioned):
                 self._watch.load(await self._store.active_alerts(), self._now())
                 self._loaded = True
         except AppError as error:
-            self._store_says(error.detail)
-        _log_events(self._watch.look(inputs, organism, self._config, self._now()))
-        self._publish({"alerts": counts(self._watch.active)})
+            self._note_store(error.detail)
+        _report_events(self._watch.look(inputs, organism, self._config, self._now()))
+        self._publish({"alerts": count_alerts(self._watch.active)})
         # Before the store's alerts are known, ours would be written beside them.
         if self._loaded:
             await self._save()
@@ -168,7 +168,7 @@ class Alerts(Versioned):
         if any(done.values()):
             log.info("alerts pruned", extra={"action": "alerts_pruned", **done})
 
-    async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await work()
             await self._pause(self._config.period_s)
@@ -177,18 +177,18 @@ class Alerts(Versioned):
         """Write what waits; when the store is away, it waits on."""
         try:
             for _ in range(_BATCHES_AT_ONCE):
-                batch = self._watch.batch()
+                batch = self._watch.take_batch()
                 if not batch:
                     break
                 changed = [alert.to_json() for alert in batch.changed]
                 await self._store.apply_alerts(changed, list(batch.dropped), list(batch.outbox))
-                self._watch.saved(batch)
+                self._watch.confirm_saved(batch)
         except AppError as error:
-            self._store_says(error.detail)
+            self._note_store(error.detail)
         else:
-            self._store_says(None)
+            self._note_store(None)
 
-    def _store_says(self, reason: str | None) -> None:
+    def _note_store(self, reason: str | None) -> None:
         if (reason is None) != (self._store_away is None):
             action = "alerts_saved" if reason is None else "alerts_not_saved"
             log.warning("%s", reason or "Alerts are saved again.", extra={"action": action})
@@ -199,10 +199,15 @@ class Alerts(Versioned):
             raise Unavailable("Alerts have not been looked at yet.", code="alerts_unavailable")
         return self._watch.looked_at
 
-    def _page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
-        return {"items": items, "next_cursor": next_cursor, "as_of": format_time(as_of), "degraded": self._degraded()}
+    def _render_page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
+        return {
+            "items": items,
+            "next_cursor": next_cursor,
+            "as_of": format_time(as_of),
+            "degraded": self._list_degraded(),
+        }
 
-    def _degraded(self) -> list[str]:
+    def _list_degraded(self) -> list[str]:
         watch, reasons = self._watch, list(self._missing)
         if watch.unknown:
             reasons.append(f"Not known now: {', '.join(sorted(watch.unknown))}.")
@@ -223,7 +228,7 @@ async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
         return None, error.detail
 
 
-def _log_events(events: Sequence[Event]) -> None:
+def _report_events(events: Sequence[Event]) -> None:
     for event in events:
         alert = event.alert
         level = logging.WARNING if event.kind == "fired" else logging.INFO

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from serve_app.alerts.models import Alert, Condition, Event, Gap, alert_id
+from serve_app.alerts.models import Alert, Condition, Event, Gap, compute_alert_id
 from serve_app.alerts.settings import AlertsConfig, Rule
 
 MAX_ACTIVE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AlertsUpdate:
     """The active alerts, those that ended with this step, events in the order of the alerts, and what was left out."""
 
     active: tuple[Alert, ...]
@@ -28,13 +28,13 @@ class Step:
     note: str | None = None
 
 
-def step(
+def advance_alerts(
     alerts: Iterable[Alert],
     conditions: Sequence[Condition],
     unknown: frozenset[Gap],
     config: AlertsConfig,
     now: datetime,
-) -> Step:
+) -> AlertsUpdate:
     """Go on from the active alerts with what is wrong now. The same again, at the same time, changes nothing."""
     holding = {condition.fingerprint: condition for condition in conditions}
     active: list[Alert] = []
@@ -43,25 +43,25 @@ def step(
     events: list[Event] = []
     for before in alerts:
         condition = holding.pop(before.fingerprint, None)
-        alert = _gone_on(before, condition, unknown, config, now)
+        alert = _continue_alert(before, condition, unknown, config, now)
         if alert is None:
             dropped.append(before)
             continue
-        alert, event = _told(alert, condition, config, now)
+        alert, event = _decide_event(alert, condition, config, now)
         (resolved if alert.state == "resolved" else active).append(alert)
         events += [event] if event is not None else []
     fresh = sorted(holding.values(), key=lambda condition: condition.severity != "critical")
     room = max(0, MAX_ACTIVE - len(active))
     for condition in fresh[:room]:
-        alert, event = _told(_risen(_begun(condition, now), config, now), condition, config, now)
+        alert, event = _decide_event(_raise_alert(_begin_alert(condition, now), config, now), condition, config, now)
         active.append(alert)
         events += [event] if event is not None else []
     left_out = len(fresh) - room
     note = f"{left_out} conditions are not tracked: there are {MAX_ACTIVE} alerts already." if left_out > 0 else None
-    return Step(tuple(active), tuple(resolved), tuple(dropped), tuple(events), note)
+    return AlertsUpdate(tuple(active), tuple(resolved), tuple(dropped), tuple(events), note)
 
 
-def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> Step:
+def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> AlertsUpdate:
     """Go on from what the store holds, after a restart, or when the store is back.
 
     A stored alert takes the place of our own about the same thing: it is older, and people know its id. Of two stored
@@ -76,10 +76,10 @@ def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> Step:
             kept[alert.fingerprint] = alert
     replaced = tuple(alert for alert in own if alert.fingerprint in kept)
     active = (*kept.values(), *(alert for alert in own if alert.fingerprint not in kept))
-    return Step(active, tuple(ended), replaced)
+    return AlertsUpdate(active, tuple(ended), replaced)
 
 
-def counts(active: Iterable[Alert]) -> Mapping[str, Mapping[str, int]]:
+def count_alerts(active: Iterable[Alert]) -> Mapping[str, Mapping[str, int]]:
     """Active alerts by rule and state; rules without any are there with zeros."""
     counted = {rule.value: {"pending": 0, "firing": 0} for rule in Rule}
     for alert in active:
@@ -87,10 +87,10 @@ def counts(active: Iterable[Alert]) -> Mapping[str, Mapping[str, int]]:
     return counted
 
 
-def _begun(condition: Condition, now: datetime) -> Alert:
+def _begin_alert(condition: Condition, now: datetime) -> Alert:
     fingerprint = condition.fingerprint
     return Alert(
-        alert_id(fingerprint, now),
+        compute_alert_id(fingerprint, now),
         fingerprint,
         condition.rule,
         condition.subject,
@@ -107,7 +107,7 @@ def _begun(condition: Condition, now: datetime) -> Alert:
     )
 
 
-def _gone_on(
+def _continue_alert(
     alert: Alert, condition: Condition | None, unknown: frozenset[Gap], config: AlertsConfig, now: datetime
 ) -> Alert | None:
     """The alert after this look, before anyone is told; None when it is dropped."""
@@ -124,25 +124,27 @@ def _gone_on(
             session=condition.session,
             clear_since=None,
         )
-        return _risen(seen, config, now)
+        return _raise_alert(seen, config, now)
     if Gap(alert.rule) in unknown or Gap(alert.rule, alert.subject) in unknown:
         return alert
     if alert.state == "pending":
         return None
     clear_since = alert.clear_since or now
-    if now - clear_since < timedelta(seconds=config.resolve_hold_of(alert.rule)):
+    if now - clear_since < timedelta(seconds=config.get_resolve_hold(alert.rule)):
         return replace(alert, clear_since=clear_since)
     return replace(alert, state="resolved", resolved_at=now, clear_since=None)
 
 
-def _risen(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
+def _raise_alert(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
     """Firing when it has held long enough."""
-    if alert.state != "pending" or now - alert.pending_since < timedelta(seconds=config.hold_of(alert.rule)):
+    if alert.state != "pending" or now - alert.pending_since < timedelta(seconds=config.get_hold(alert.rule)):
         return alert
     return replace(alert, state="firing", firing_since=now)
 
 
-def _told(alert: Alert, condition: Condition | None, config: AlertsConfig, now: datetime) -> tuple[Alert, Event | None]:
+def _decide_event(
+    alert: Alert, condition: Condition | None, config: AlertsConfig, now: datetime
+) -> tuple[Alert, Event | None]:
     """The alert with its silence, and the event that is due, at most one.
 
     Who was told that it fires is told that it is over, silenced or not: a silence must not leave an incident open.

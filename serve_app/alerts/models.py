@@ -45,7 +45,7 @@ class Condition:
     @property
     def fingerprint(self) -> str:
         """The same for the same thing going wrong again."""
-        return fingerprint_of(self.rule, self.subject)
+        return compute_fingerprint(self.rule, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ class Alert:
         times = {name: _parse_time(row[name]) for name in _TIMES}
         return cls(**{**row, "rule": Rule(row["rule"]), **times})
 
-    def lasting(self) -> dict[str, Any]:
+    def select_lasting(self) -> dict[str, Any]:
         """What of it is worth writing when it changes."""
         return asdict(self) | _FLEETING
 
-    def view(self) -> AlertView:
+    def render(self) -> AlertView:
         """As ``GET /alerts`` answers it."""
-        return view_of(self.to_json())
+        return render_alert(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Gap:
     subject: str | None = None
 
 
-def view_of(row: Mapping[str, Any]) -> AlertView:
+def render_alert(row: Mapping[str, Any]) -> AlertView:
     """What is shown of ``to_json``."""
     return {
         "id": row["id"],
@@ -135,23 +135,23 @@ def view_of(row: Mapping[str, Any]) -> AlertView:
     }
 
 
-def fingerprint_of(rule: Rule, subject: str) -> str:
+def compute_fingerprint(rule: Rule, subject: str) -> str:
     """Sixteen hexadecimal digits that stand for a rule and a subject."""
     return hashlib.sha256(f"{rule.value}\n{subject}".encode()).hexdigest()[:16]
 
 
-def alert_id(fingerprint: str, pending_since: datetime) -> str:
+def compute_alert_id(fingerprint: str, pending_since: datetime) -> str:
     """Id of one occurrence: the same when it is worked out again, another when it happens again."""
-    return f"{fingerprint}-{microseconds(pending_since):x}"
+    return f"{fingerprint}-{count_microseconds(pending_since):x}"
 
 
-def microseconds(time: datetime) -> int:
+def count_microseconds(time: datetime) -> int:
     """Since 1970: a time as an exact number, by which pages go on."""
     return (time - _EPOCH) // _MICROSECOND
 
 
-def from_microseconds(number: int) -> datetime:
-    """The time that ``microseconds`` had; raises ``OverflowError`` when there is no such time."""
+def parse_microseconds(number: int) -> datetime:
+    """The time that ``count_microseconds`` had; raises ``OverflowError`` when there is no such time."""
     return _EPOCH + number * _MICROSECOND
 
 

@@ -25,14 +25,14 @@ _JITTER_SHARE = 0.2
 _PERIODS_VALID = 4
 
 
-def outbox(events: Iterable[Event], webhooks: Sequence[Webhook]) -> list[Json]:
+def build_outbox(events: Iterable[Event], webhooks: Sequence[Webhook]) -> list[Json]:
     """Rows of the outbox, for each webhook that wants the event. The same event always has the same id."""
     rows = []
     for event in events:
         for webhook in webhooks:
             if event.kind == "fired" or webhook.send_resolved:
                 name = f"{event.alert.id}-{event.kind}"
-                payload = {"event": event.kind, "id": name, "at": format_time(event.at), "alert": event.alert.view()}
+                payload = {"event": event.kind, "id": name, "at": format_time(event.at), "alert": event.alert.render()}
                 rows.append(
                     {
                         "id": f"{name}-{webhook.name}",
@@ -45,20 +45,20 @@ def outbox(events: Iterable[Event], webhooks: Sequence[Webhook]) -> list[Json]:
     return rows
 
 
-def body_of(webhook: Webhook, payload: Json, config: AlertsConfig, now: datetime) -> Json | list[Json]:
+def build_body(webhook: Webhook, payload: Json, config: AlertsConfig, now: datetime) -> Json | list[Json]:
     """The body of the request for one row of the outbox."""
     if webhook.format == "json":
         return {"source": _SOURCE, **payload}
-    return [_alertmanager(payload["event"], payload["alert"], config, now)]
+    return [_render_for_alertmanager(payload["event"], payload["alert"], config, now)]
 
 
-def repeated(alerts: Iterable[Alert], config: AlertsConfig, now: datetime) -> list[Json]:
+def list_repeated(alerts: Iterable[Alert], config: AlertsConfig, now: datetime) -> list[Json]:
     """What still fires and was told, once more, for an Alertmanager; it keeps nothing over its restarts."""
     firing = (alert for alert in alerts if alert.state == "firing" and alert.notified and alert.silenced_by is None)
-    return [_alertmanager("fired", alert.view(), config, now) for alert in firing]
+    return [_render_for_alertmanager("fired", alert.render(), config, now) for alert in firing]
 
 
-def next_attempt(
+def plan_attempt(
     attempts: int, created_at: datetime, config: AlertsConfig, now: datetime, jitter: float
 ) -> datetime | None:
     """When to try again after ``attempts`` failures: 5 s doubling to 15 min, less up to a fifth of it, by ``jitter``
@@ -69,7 +69,7 @@ def next_attempt(
     return None if again > created_at + timedelta(hours=config.give_up_after_h) else again
 
 
-def _alertmanager(
+def _render_for_alertmanager(
     kind: Literal["fired", "resolved"], alert: Mapping[str, Any], config: AlertsConfig, now: datetime
 ) -> Json:
     """One alert of Alertmanager's API v2, ``postableAlerts``; its labels say which one it is."""
@@ -86,8 +86,8 @@ def _alertmanager(
             for name, text in (
                 ("summary", alert["sentence"]),
                 ("description", alert["action"]),
-                ("value", _number(alert["value"])),
-                ("threshold", _number(alert["threshold"])),
+                ("value", _format_number(alert["value"])),
+                ("threshold", _format_number(alert["threshold"])),
             )
             if text
         },
@@ -96,5 +96,5 @@ def _alertmanager(
     }
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"

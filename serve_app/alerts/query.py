@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from organs.times import format_exactly
-from serve_app.alerts.models import Alert, from_microseconds, microseconds
+from serve_app.alerts.models import Alert, count_microseconds, parse_microseconds
 from serve_app.alerts.settings import Rule
 from serve_app.queries.paging import DEFAULT_LIMIT, Key, cut_page, read_cursor, refuse_filter
 from serve_app.queries.query import Cursor, Limit, Time
@@ -55,31 +55,31 @@ class HistoryQuery(AlertFilters):
         before, after = None, self.after
         if after is not None:
             try:
-                before = [format_exactly(from_microseconds(after[0])), after[1]]
+                before = [format_exactly(parse_microseconds(after[0])), after[1]]
             except OverflowError:
                 raise refuse_filter("cursor", "is not one that a page gave") from None
         since = format_exactly(self.since)
         return {**self.filters, "since": since, "before": before, "limit": self.limit}
 
 
-def active_page(alerts: Iterable[Alert], query: AlertsQuery) -> tuple[list[Alert], str | None]:
+def select_active_page(alerts: Iterable[Alert], query: AlertsQuery) -> tuple[list[Alert], str | None]:
     """A page of active alerts, the newest first, and the cursor of the next."""
     filters = query.filters.items()
     wanted = [alert for alert in alerts if all(getattr(alert, name) == value for name, value in filters)]
-    wanted.sort(key=_active_key, reverse=True)
-    return cut_page(wanted, _active_key, query.limit, query.after)
+    wanted.sort(key=_get_active_key, reverse=True)
+    return cut_page(wanted, _get_active_key, query.limit, query.after)
 
 
-def past_page(rows: Sequence[Json], query: HistoryQuery) -> tuple[list[Json], str | None]:
+def select_past_page(rows: Sequence[Json], query: HistoryQuery) -> tuple[list[Json], str | None]:
     """A page of what the store gave, which is one more than asked for when there are more. Rows stay as they are:
     alerts of a rule that this version does not have are history, too.
     """
-    return cut_page(rows, _past_key, query.limit, None)
+    return cut_page(rows, _get_past_key, query.limit, None)
 
 
-def _active_key(alert: Alert) -> Key:
-    return microseconds(alert.pending_since), alert.id
+def _get_active_key(alert: Alert) -> Key:
+    return count_microseconds(alert.pending_since), alert.id
 
 
-def _past_key(row: Json) -> Key:
-    return microseconds(datetime.fromisoformat(row["firing_since"])), row["id"]
+def _get_past_key(row: Json) -> Key:
+    return count_microseconds(datetime.fromisoformat(row["firing_since"])), row["id"]

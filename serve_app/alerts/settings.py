@@ -40,7 +40,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Hold(_Strict):
+class HoldTimes(_Strict):
     """Other hold times of one rule; what is not given stays as it is for all."""
 
     rule: Rule
@@ -75,7 +75,7 @@ class Webhook(_Strict):
 
     @field_validator("url")
     @classmethod
-    def _is_http_without_secrets(cls, url: str) -> str:
+    def _require_http_without_secrets(cls, url: str) -> str:
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
@@ -124,7 +124,7 @@ class AlertsConfig(_Strict):
     resolve_hold_s: float = Field(
         default=60.0, ge=0, le=86_400, description="How long a condition must be gone before its alert is resolved."
     )
-    holds: tuple[Hold, ...] = Field(
+    holds: tuple[HoldTimes, ...] = Field(
         default=(), max_length=len(Rule), description="Other times for a rule: `{rule, hold_s, resolve_hold_s}`."
     )
     disabled: tuple[Rule, ...] = Field(default=(), max_length=len(Rule), description="Rules that are not judged.")
@@ -154,7 +154,7 @@ class AlertsConfig(_Strict):
     kept_days: float = Field(default=90.0, gt=0, le=3650, description="How long a resolved alert is kept, in days.")
 
     @model_validator(mode="after")
-    def _named_once(self) -> Self:
+    def _require_unique_names(self) -> Self:
         for what, names in (
             ("webhooks", [webhook.name for webhook in self.webhooks]),
             ("holds", [hold.rule.value for hold in self.holds]),
@@ -164,19 +164,19 @@ class AlertsConfig(_Strict):
                     raise ValueError(f"{what}: {name!r} is given twice")
         return self
 
-    def hold_of(self, rule: Rule) -> float:
+    def get_hold(self, rule: Rule) -> float:
         """Seconds for which a condition must hold before its alert fires."""
-        given = self._given(rule)
+        given = self._find_override(rule)
         if given is not None and given.hold_s is not None:
             return given.hold_s
         if rule is Rule.ORGAN_NOT_RESPONDING:
             return _ORGAN_HOLD_S
         return 0.0 if rule in _AT_ONCE else self.hold_s
 
-    def resolve_hold_of(self, rule: Rule) -> float:
+    def get_resolve_hold(self, rule: Rule) -> float:
         """Seconds for which a condition must be gone before its alert is resolved."""
-        given = self._given(rule)
+        given = self._find_override(rule)
         return self.resolve_hold_s if given is None or given.resolve_hold_s is None else given.resolve_hold_s
 
-    def _given(self, rule: Rule) -> Hold | None:
+    def _find_override(self, rule: Rule) -> HoldTimes | None:
         return next((hold for hold in self.holds if hold.rule is rule), None)

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.alerts.conditions import judge
-from serve_app.alerts.lifecycle import adopt, step
+from serve_app.alerts.lifecycle import adopt, advance_alerts
 from serve_app.alerts.models import Alert, Event
-from serve_app.alerts.notifications import outbox
+from serve_app.alerts.notifications import build_outbox
 from serve_app.alerts.settings import AlertsConfig, Rule
 
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ class Batch:
         return bool(self.changed or self.dropped)
 
 
-class Watch:
+class AlertsState:
     """Active alerts, and changes that wait for the store."""
 
     def __init__(self) -> None:
@@ -70,29 +70,29 @@ class Watch:
     ) -> list[Event]:
         """Judge once, and note what has changed."""
         judged = judge(inputs, organism, config, now)
-        stepped = step(self.active, judged.conditions, judged.unknown, config, now)
-        before = {alert.id: alert.lasting() for alert in self.active}
+        stepped = advance_alerts(self.active, judged.conditions, judged.unknown, config, now)
+        before = {alert.id: alert.select_lasting() for alert in self.active}
         for alert in (*stepped.active, *stepped.resolved):
-            if before.get(alert.id) != alert.lasting():
+            if before.get(alert.id) != alert.select_lasting():
                 self._changed.pop(alert.id, None)
                 self._changed[alert.id] = alert
         for alert in stepped.dropped:
             self._forget(alert.id)
             self._dropped[alert.id] = None
-        for row in outbox(stepped.events, config.webhooks):
+        for row in build_outbox(stepped.events, config.webhooks):
             self._outbox.setdefault(row["alert_id"], []).append(row)
         self.active, self.note, self.looked_at = stepped.active, stepped.note, now
         self.unknown = frozenset(gap.rule.value for gap in judged.unknown)
-        self._bound()
+        self._drop_oldest()
         return list(stepped.events)
 
-    def batch(self) -> Batch:
+    def take_batch(self) -> Batch:
         """The oldest changes, as many as one transaction takes."""
         changed = tuple(self._changed.values())[:_BATCH]
         rows = tuple(row for alert in changed for row in self._outbox.get(alert.id, ()))
         return Batch(changed, tuple(self._dropped)[:_BATCH], rows)
 
-    def saved(self, batch: Batch) -> None:
+    def confirm_saved(self, batch: Batch) -> None:
         """What is in the store needs no waiting any more."""
         for alert in batch.changed:
             if self._changed.get(alert.id) is alert:
@@ -104,7 +104,7 @@ class Watch:
         self._changed.pop(alert_id, None)
         self._outbox.pop(alert_id, None)
 
-    def _bound(self) -> None:
+    def _drop_oldest(self) -> None:
         """With the store away for very long, the oldest of what is over goes first; active alerts stay."""
         while len(self._dropped) > MAX_UNSAVED:
             self._dropped.pop(next(iter(self._dropped)))

@@ -39,7 +39,7 @@ class Poster:
                 what = "is no token" if token else "is not set"
                 raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code="webhook_token_missing")
             headers["Authorization"] = f"Bearer {token}"
-        status, answer = await self._sent(webhook, body, headers)
+        status, answer = await self._send(webhook, body, headers)
         if 200 <= status < 300:
             return
         if 300 <= status < 400:
@@ -56,7 +56,7 @@ class Poster:
         if session is not None:
             await session.close()
 
-    async def _sent(self, webhook: Webhook, body: Any, headers: dict[str, str]) -> tuple[int, str]:
+    async def _send(self, webhook: Webhook, body: Any, headers: dict[str, str]) -> tuple[int, str]:
         if self._session is None:
             # No cookies and no proxy of the environment: only what is configured counts.
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)

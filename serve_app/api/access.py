@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import yaml
 
-from serve_app.env import Env, variable_of
+from serve_app.env import Env, get_variable
 
 SHORTEST_TOKEN = 16
 # What a header can carry as it is: others would be read, and then never match.
@@ -44,12 +44,12 @@ class Tokens:
     def load(cls, env: Env) -> Tokens:
         """Read tokens from the environment and from the tokens file; raises ``TokensInvalid``."""
         found: dict[bytes, Role] = {}
-        for source, role, token in (*_from_environment(env), *_from_file(env)):
+        for source, role, token in (*_read_environment(env), *_read_file(env)):
             if len(token) < SHORTEST_TOKEN:
                 raise TokensInvalid(f"{source}: a token has fewer than {SHORTEST_TOKEN} characters.")
             if not _SENDABLE.fullmatch(token):
                 raise TokensInvalid(f"{source}: a token has a space, a line end or a character that is not ASCII.")
-            digest = _digest(token)
+            digest = _compute_digest(token)
             if found.setdefault(digest, role) is not role:
                 raise TokensInvalid(f"{source}: the same token is given to two roles.")
         return cls(tuple(found.items()))
@@ -59,11 +59,11 @@ class Tokens:
         """Whether there is any token."""
         return bool(self.entries)
 
-    def role_of(self, token: str | None) -> Role | None:
+    def find_role(self, token: str | None) -> Role | None:
         """Role of a bearer token; every entry is compared, in constant time."""
         if token is None:
             return None
-        digest, role = _digest(token), None
+        digest, role = _compute_digest(token), None
         for known, its_role in self.entries:
             if hmac.compare_digest(known, digest):
                 role = its_role
@@ -82,8 +82,8 @@ def require_safe_address(host: str | None, tokens: Tokens) -> None:
     where = "an address that could not be learned" if host is None else f"{host}, which other machines can reach"
     raise ExposedWithoutTokens(
         f"Serve listens on {where}, and no token is configured. Set "
-        f"{variable_of('operator_token')} (and {variable_of('reader_token')}, {variable_of('executor_token')} or "
-        f"{variable_of('tokens_file')}) in the environment of the Ray nodes, or http_options.host to 127.0.0.1."
+        f"{get_variable('operator_token')} (and {get_variable('reader_token')}, {get_variable('executor_token')} or "
+        f"{get_variable('tokens_file')}) in the environment of the Ray nodes, or http_options.host to 127.0.0.1."
     )
 
 
@@ -99,15 +99,15 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _from_environment(env: Env) -> list[tuple[str, Role, str]]:
+def _read_environment(env: Env) -> list[tuple[str, Role, str]]:
     given = {Role.READER: env.reader_token, Role.EXECUTOR: env.executor_token, Role.OPERATOR: env.operator_token}
-    return [(variable_of(f"{role.name.lower()}_token"), role, token) for role, token in given.items() if token]
+    return [(get_variable(f"{role.name.lower()}_token"), role, token) for role, token in given.items() if token]
 
 
-def _from_file(env: Env) -> list[tuple[str, Role, str]]:
+def _read_file(env: Env) -> list[tuple[str, Role, str]]:
     if env.tokens_file is None:
         return []
-    source = variable_of("tokens_file")
+    source = get_variable("tokens_file")
     try:
         content = yaml.safe_load(env.tokens_file.read_text())
     except (OSError, UnicodeDecodeError):
@@ -125,5 +125,5 @@ def _from_file(env: Env) -> list[tuple[str, Role, str]]:
     return rows
 
 
-def _digest(token: str) -> bytes:
+def _compute_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

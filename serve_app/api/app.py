@@ -9,8 +9,8 @@ from serve_app import __version__
 from serve_app.api.access import Tokens
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
-from serve_app.api.hot_path import Api, TaskEndpoint, hot_paths
-from serve_app.api.openapi import build_openapi, name_operation
+from serve_app.api.hot_path import Api, TaskEndpoint, list_hot_paths
+from serve_app.api.openapi import build_openapi, get_operation_name
 from serve_app.api.problems import install_error_handlers
 from serve_app.api.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
 from serve_app.metrics.responses import ResponseMeter
@@ -36,7 +36,7 @@ def create_api(
         description=DESCRIPTION,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        generate_unique_id_function=name_operation,
+        generate_unique_id_function=get_operation_name,
     )
     api.openapi = partial(build_openapi, api)  # type: ignore[method-assign]
     api.state.deps = deps
@@ -53,5 +53,5 @@ def create_api(
     api.add_middleware(Guard, **guard)
     api.hot = Guard(TaskEndpoint(deps), **guard)
     api.meter = meter
-    api.hot_paths = hot_paths(deps.organs.ids)
+    api.hot_paths = list_hot_paths(deps.organs.ids)
     return api

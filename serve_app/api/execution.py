@@ -7,13 +7,13 @@ import uuid
 from organs.models import TaskMessage
 from serve_app.api.body import parse
 from serve_app.api.deps import Deps
-from serve_app.api.tasks import reply_error, task_of
+from serve_app.api.tasks import build_task, reply_error
 from serve_app.schemas.organism import TaskAnswer
 
 
-def task_from(raw: bytes, deps: Deps) -> TaskMessage:
+def parse_task(raw: bytes, deps: Deps) -> TaskMessage:
     """The task of a request body; raises ``MalformedBody`` or ``InvalidInput``."""
-    return task_of(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
+    return build_task(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
 
 
 async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:

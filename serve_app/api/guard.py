@@ -12,8 +12,8 @@ import re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.access import Role, Tokens, is_loopback
-from serve_app.api.problems import problem, unexpected
-from serve_app.env import variable_of
+from serve_app.api.problems import answer_problem, answer_unexpected
+from serve_app.env import get_variable
 from serve_app.errors import (
     AppError,
     BadRequest,
@@ -22,7 +22,7 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
-from serve_app.route_path import route_path
+from serve_app.route_path import strip_route_prefix
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.
@@ -78,12 +78,12 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
-            await self._other(scope, receive, send)
+            await self._forward_other(scope, receive, send)
             return
-        method, path = scope["method"], route_path(scope)
+        method, path = scope["method"], strip_route_prefix(scope)
         answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
         try:
-            receive = await self._admitted(scope, path, receive)
+            receive = await self._admit(scope, path, receive)
             if method == "HEAD":
                 # The same as GET without the body (RFC 9110), so that no route has to think of it.
                 scope = {**scope, "method": "GET"}
@@ -91,21 +91,21 @@ class Guard:
         except AppError as error:
             if answer.begun:
                 raise
-            await problem(error)(scope, receive, answer)
+            await answer_problem(error)(scope, receive, answer)
         except Exception as error:  # the last resort, here so that its answer too has the headers of all others
             if answer.begun:
                 raise
-            await unexpected(method, path, error)(scope, receive, answer)
+            await answer_unexpected(method, path, error)(scope, receive, answer)
 
-    async def _admitted(self, scope: Scope, path: str, receive: Receive) -> Receive:
+    async def _admit(self, scope: Scope, path: str, receive: Receive) -> Receive:
         """Raise for what must not pass; otherwise what gives the application the body."""
-        headers = _single(scope["headers"])
+        headers = _select_single(scope["headers"])
         host = self._check_host(headers.get(b"host"))
         _check_origin(headers, host)
         self._check_role(scope, path, headers)
-        return receive if scope["method"] in _SAFE else await self._bounded(headers, receive)
+        return receive if scope["method"] in _SAFE else await self._read_bounded(headers, receive)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _forward_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         else:
@@ -136,14 +136,14 @@ class Guard:
         return host
 
     def _check_role(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
-        needed = role_needed(scope["method"], path)
+        needed = find_role_needed(scope["method"], path)
         if needed is None:
             return
         if not self._tokens.configured:
             self._check_without_tokens(scope, headers, needed)
             return
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        role = self._tokens.role_of(token.strip() if scheme.lower() == "bearer" else None)
+        role = self._tokens.find_role(token.strip() if scheme.lower() == "bearer" else None)
         if role is None:
             raise NotAuthenticated("A valid bearer token is needed.")
         if role < needed:
@@ -151,32 +151,32 @@ class Guard:
 
     def _check_without_tokens(self, scope: Scope, headers: dict[bytes, bytes], needed: Role) -> None:
         client = scope.get("client")
-        addresses = [client[0] if client else "", *_forwarded(headers)]
+        addresses = [client[0] if client else "", *_list_forwarded(headers)]
         if not all(is_loopback(address) or address in self._local_addresses for address in addresses):
             raise Forbidden(
-                f"Without tokens only this machine is answered; set {variable_of('reader_token')} and others.",
+                f"Without tokens only this machine is answered; set {get_variable('reader_token')} and others.",
                 code="tokens_needed",
             )
         if needed is Role.OPERATOR:
             raise Forbidden(
-                f"Operator routes are off until {variable_of('operator_token')} is set in the environment of the Ray "
+                f"Operator routes are off until {get_variable('operator_token')} is set in the environment of the Ray "
                 "nodes (before `make up` or `ray start`); then send it as a bearer token.",
                 code="operator_off",
             )
 
-    async def _bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    async def _read_bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
         """Read the whole body here, so that size and time are bounded whatever the route does with it."""
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_body_bytes):
-            raise self._too_large()
+            raise self._refuse_too_large()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                body = await self._whole_body(receive)
+                body = await self._read_whole_body(receive)
         except TimeoutError:
             raise RequestTimeout(f"The body did not arrive within {self._body_timeout_s:g} s.") from None
         return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
 
-    async def _whole_body(self, receive: Receive) -> bytes:
+    async def _read_whole_body(self, receive: Receive) -> bytes:
         """Half a request is none: what it asks for must not be done when its caller has gone."""
         pieces, size, more = [], 0, True
         while more:
@@ -186,16 +186,16 @@ class Guard:
             piece = message.get("body", b"")
             size += len(piece)
             if size > self._max_body_bytes:
-                raise self._too_large()
+                raise self._refuse_too_large()
             pieces.append(piece)
             more = message.get("more_body", False)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _too_large(self) -> BodyTooLarge:
+    def _refuse_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
 
 
-def role_needed(method: str, path: str) -> Role | None:
+def find_role_needed(method: str, path: str) -> Role | None:
     """The role for a request, None when everyone may; what is unknown and changes something needs the highest."""
     if path in _OPEN or (method == "POST" and path.startswith(_WITH_KEY)):
         return None
@@ -206,7 +206,7 @@ def role_needed(method: str, path: str) -> Role | None:
     return Role.OPERATOR
 
 
-def _single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _select_single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by lower-case name; a Host given twice counts as none, and lists of addresses are put together: that of
     a proxy before us must not stand behind one that the caller made up.
     """
@@ -236,7 +236,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _forwarded(headers: dict[bytes, bytes]) -> list[str]:
+def _list_forwarded(headers: dict[bytes, bytes]) -> list[str]:
     """Addresses for which a proxy says it speaks: behind one on this machine, every caller would look local."""
     if b"forwarded" in headers:
         return [""]  # not read, and so not taken for local
@@ -247,10 +247,10 @@ def _forwarded(headers: dict[bytes, bytes]) -> list[str]:
 def _replay(first: Message, receive: Receive) -> Receive:
     pending = [first]
 
-    async def again() -> Message:
+    async def replay() -> Message:
         return pending.pop() if pending else await receive()
 
-    return again
+    return replay
 
 
 class _Answer:

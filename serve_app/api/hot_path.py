@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.deps import Deps
-from serve_app.api.execution import execute_task, task_from
-from serve_app.api.problems import problem, unexpected
-from serve_app.api.routes.answers import json_answer
+from serve_app.api.execution import execute_task, parse_task
+from serve_app.api.problems import answer_problem, answer_unexpected
+from serve_app.api.routes.answers import answer_json
 from serve_app.errors import AppError
 from serve_app.metrics.responses import ResponseMeter
 
@@ -49,15 +49,15 @@ class TaskEndpoint:
         """One task for one of the organs in ``Api.hot_paths``."""
         organ_id = scope["path"].removeprefix(PREFIX)
         try:
-            task = task_from((await receive()).get("body", b""), self._deps)
-            answer = json_answer(await execute_task(self._deps, organ_id, task))
+            task = parse_task((await receive()).get("body", b""), self._deps)
+            answer = answer_json(await execute_task(self._deps, organ_id, task))
         except AppError as error:
-            answer = problem(error)
+            answer = answer_problem(error)
         except Exception as error:  # noqa: BLE001  # as FastAPI's last handler on other routes: logged, then a 500
-            answer = unexpected(scope["method"], scope["path"], error)
+            answer = answer_unexpected(scope["method"], scope["path"], error)
         await answer(scope, receive, send)
 
 
-def hot_paths(organ_ids: tuple[str, ...]) -> frozenset[str]:
+def list_hot_paths(organ_ids: tuple[str, ...]) -> frozenset[str]:
     """The paths that ``TaskEndpoint`` answers."""
     return frozenset(PREFIX + organ_id for organ_id in organ_ids)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from organs.models import Task
 from serve_app.api.bodies import InitializeBody, OldTask
-from serve_app.api.guard import role_needed
+from serve_app.api.guard import find_role_needed
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
 from serve_app.schemas.logs import LogEnd
 from serve_app.schemas.problems import Problem
@@ -24,12 +24,12 @@ _REFERENCE = "#/components/schemas/{model}"
 _BY_HAND: tuple[Any, ...] = (Task, OldTask, InitializeBody, SubmitBody, StopBody, RetryBody, Problem, LogEnd)
 
 
-def reference(model: type) -> dict[str, str]:
+def refer_to(model: type) -> dict[str, str]:
     """A schema of the document by its type: one of ``_BY_HAND``, or one that is somewhere a ``response_model``."""
     return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
-def name_operation(route: APIRoute) -> str:
+def get_operation_name(route: APIRoute) -> str:
     """The name of an operation in generated clients: that of its function."""
     return route.name
 
@@ -54,7 +54,7 @@ def build_openapi(api: FastAPI) -> dict[str, Any]:
 
 def _say_who(operation: dict[str, Any], method: str, path: str) -> None:
     """The same table that the guard asks, so that it cannot say something else."""
-    role = role_needed(method, path)
+    role = find_role_needed(method, path)
     operation["x-role"] = "none" if role is None else role.name.lower()
     operation["security"] = [] if role is None else [{"token": []}]
     operation["description"] = f"{operation.get('description', '')}\n\nRole: {operation['x-role']}.".strip()

@@ -9,7 +9,7 @@ from serve_app.errors import AppError
 from serve_app.readiness import Part
 
 
-async def part_of(call: Awaitable[Mapping[str, Any]]) -> Part:
+async def ask_part(call: Awaitable[Mapping[str, Any]]) -> Part:
     """What the part said, or why it said nothing; other exceptions are bugs and pass through."""
     try:
         return Part(await call)

@@ -50,56 +50,56 @@ class ProblemResponse(Response):
 
 def install_error_handlers(api: FastAPI) -> None:
     """Translate every exception that leaves a route."""
-    api.add_exception_handler(AppError, _app_error)
-    api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(HTTPException, _http)
-    api.add_exception_handler(Exception, _unexpected)
+    api.add_exception_handler(AppError, _handle_app_error)
+    api.add_exception_handler(RequestValidationError, _handle_invalid)
+    api.add_exception_handler(HTTPException, _handle_http)
+    api.add_exception_handler(Exception, _handle_unexpected)
 
 
-def problem(error: AppError, headers: Mapping[str, str] | None = None) -> Response:
+def answer_problem(error: AppError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for an error."""
     extra = dict(headers or {})
     if error.retry_after_s is not None:
         extra["Retry-After"] = str(error.retry_after_s)
     if error.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
-    return _document(error.status, error.code, error.title, error.detail, extra, _bounded(error.members))
+    return _build_document(error.status, error.code, error.title, error.detail, extra, _cut_members(error.members))
 
 
-def unexpected(method: str, path: str, error: Exception) -> Response:
+def answer_unexpected(method: str, path: str, error: Exception) -> Response:
     """The answer for a bug: it tells nothing, and the log everything."""
     log.error("unexpected error", exc_info=error, extra={"action": "unexpected_error", "method": method, "path": path})
     detail = "Something went wrong here; the log has the reason."
-    return _document(500, "internal_error", "Internal error", detail, {}, {})
+    return _build_document(500, "internal_error", "Internal error", detail, {}, {})
 
 
-async def _app_error(_: Request, error: Exception) -> Response:
+async def _handle_app_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - registered for this class alone
-    return problem(error)
+    return answer_problem(error)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _handle_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     errors = [{"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()]
     where = ".".join(str(part) for part in errors[0]["loc"])
-    return problem(InvalidInput(f"{where}: {errors[0]['msg']}.", errors=errors))
+    return answer_problem(InvalidInput(f"{where}: {errors[0]['msg']}.", errors=errors))
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     detail = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} is not possible here."}
-    return _document(
+    return _build_document(
         error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), dict(error.headers or {}), {}
     )
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    return unexpected(request.method, request.url.path, error)
+async def _handle_unexpected(request: Request, error: Exception) -> Response:
+    return answer_unexpected(request.method, request.url.path, error)
 
 
-def _document(
+def _build_document(
     status: int, code: str, title: str, detail: str, headers: dict[str, str], members: Mapping[str, Any]
 ) -> Response:
     detail = _cut(detail)
@@ -116,7 +116,7 @@ def _document(
     return ProblemResponse(content, status, headers)
 
 
-def _bounded(members: Mapping[str, Any]) -> dict[str, Any]:
+def _cut_members(members: Mapping[str, Any]) -> dict[str, Any]:
     errors = members.get("errors")
     if not isinstance(errors, list):
         return dict(members)

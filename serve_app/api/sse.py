@@ -15,38 +15,38 @@ HEADERS = {"X-Accel-Buffering": "no"}
 _MOST_DIGITS = 15
 
 
-async def events(first: LogItem, items: AsyncGenerator[LogItem, None]) -> AsyncIterator[bytes]:
+async def stream_events(first: LogItem, items: AsyncGenerator[LogItem, None]) -> AsyncIterator[bytes]:
     """``items`` as events, ``first`` before them. Headers are sent already, so an error is told as the last event."""
     try:
-        yield rendered(first)
+        yield render_events(first)
         async for item in items:
-            yield rendered(item)
+            yield render_events(item)
     except AppError as error:
-        yield rendered({"end": {"reason": error.code, "status": None, "outcome": None, "sentence": error.detail}})
+        yield render_events({"end": {"reason": error.code, "status": None, "outcome": None, "sentence": error.detail}})
     finally:
         await items.aclose()
 
 
-def rendered(item: LogItem) -> bytes:
+def render_events(item: LogItem) -> bytes:
     """The events of one item; a comment for one without any, so that both ends see that the other is there."""
-    parts = [f"id: {after}\ndata: {_one_line(str(text))}\n\n" for text, after in item.get("lines", ())]
+    parts = [f"id: {after}\ndata: {_join_lines(str(text))}\n\n" for text, after in item.get("lines", ())]
     if "skipped_bytes" in item:
-        parts.append(_event("skipped", {"bytes": item["skipped_bytes"]}))
+        parts.append(_render_event("skipped", {"bytes": item["skipped_bytes"]}))
     if "end" in item:
-        parts.append(_event("end", item["end"]))
+        parts.append(_render_event("end", item["end"]))
     return "".join(parts or [": alive\n\n"]).encode()
 
 
-def byte_of(last_event_id: str | None, otherwise: int | None) -> int | None:
+def parse_event_id(last_event_id: str | None, otherwise: int | None) -> int | None:
     """Where a reader that comes back goes on; what is no id of ours is as none."""
     text = last_event_id or ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else otherwise
 
 
-def _event(name: str, value: Mapping[str, object]) -> str:
+def _render_event(name: str, value: Mapping[str, object]) -> str:
     return f"event: {name}\ndata: {to_json(value).decode()}\n\n"
 
 
-def _one_line(text: str) -> str:
+def _join_lines(text: str) -> str:
     """A line end within would begin another field."""
     return text.replace("\r", " ").replace("\n", " ")

@@ -33,7 +33,7 @@ _ERRORS: dict[int, type[AppError]] = {
 }
 
 
-def task_of(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
+def build_task(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
     """The message for an organ; raises ``InvalidInput``.
 
     The old form, ``{"task_data": {…}}``, may hold keys that mean nothing here; in the new form such a key is an error.
@@ -49,7 +49,7 @@ def task_of(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
     try:
         task = Task.model_validate(given)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise _describe_invalid(error) from None
     return {
         "type": task.type,
         "description": task.description,
@@ -59,7 +59,7 @@ def task_of(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
     }
 
 
-def organs_for(task_type: str, skills: Mapping[str, list[str]], *, any_for_plain_words: bool) -> list[str]:
+def select_organs(task_type: str, skills: Mapping[str, list[str]], *, any_for_plain_words: bool) -> list[str]:
     """Organs that can take a task; raises ``InvalidInput`` naming the nearest skills when there is none."""
     having = [organ_id for organ_id, names in skills.items() if task_type in names]
     if having:
@@ -85,7 +85,7 @@ def reply_error(reply: TaskReply) -> AppError | None:
     return kind(problem["detail"], code=problem["code"], **members)
 
 
-def _invalid(error: ValidationError) -> InvalidInput:
+def _describe_invalid(error: ValidationError) -> InvalidInput:
     errors = [
         {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
         for each in error.errors(include_url=False, include_context=False, include_input=False)

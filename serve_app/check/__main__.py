@@ -38,13 +38,13 @@ def main(arguments: Sequence[str]) -> int:
         problems = check_config(text, name, os.environ)
         bad = bad or bool(problems)
         for problem in problems:
-            print(problem.text(), file=sys.stderr if stamping else sys.stdout)
+            print(problem.render(), file=sys.stderr if stamping else sys.stdout)
         if not problems:
-            print(_stamped(text) if stamping else f"{name}: fine")
+            print(_stamp_text(text) if stamping else f"{name}: fine")
     return 1 if bad else 0
 
 
-def _stamped(text: str) -> str:
+def _stamp_text(text: str) -> str:
     stamped = stamp(yaml.safe_load(text), read_own_version())
     return yaml.safe_dump(stamped, sort_keys=False, allow_unicode=True).rstrip()
 

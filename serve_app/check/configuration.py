@@ -11,7 +11,7 @@ from typing import Any
 
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
-from serve_app.check.rules import Mistake, our_rules, rays_rules, shown
+from serve_app.check.rules import Mistake, check_by_ray, check_by_us, quote_value
 from serve_app.env import Env
 from serve_app.errors import AppError
 
@@ -20,7 +20,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConfigProblem:
     """One mistake in one file. ``key`` is its path in words: ``applications[0].args``."""
 
     file: str
@@ -29,13 +29,13 @@ class Problem:
     got: str
     expected: str
 
-    def text(self) -> str:
+    def render(self) -> str:
         """The line that is printed."""
         where = f"{self.key}: " if self.key else ""
         return f"{self.file}:{self.line}: {where}got {self.got}; expected {self.expected}"
 
 
-def check_config(text: str, path: str, env: Mapping[str, str]) -> list[Problem]:
+def check_config(text: str, path: str, env: Mapping[str, str]) -> list[ConfigProblem]:
     """All mistakes of one configuration, in the order of its lines.
 
     ``path`` is only named in the answers; ``env`` says which tokens there are. Nothing is deployed or connected to, but
@@ -44,41 +44,45 @@ def check_config(text: str, path: str, env: Mapping[str, str]) -> list[Problem]:
     try:
         tree = config_tree.load(text)
     except config_tree.NotYaml as error:
-        return [Problem(path, error.line, "", error.what, "YAML")]
+        return [ConfigProblem(path, error.line, "", error.what, "YAML")]
     problems = [
-        Problem(
-            path, each.line, key_of(each.path), "a key for the second time", f"it once; it is on line {each.first_line}"
+        ConfigProblem(
+            path,
+            each.line,
+            format_path(each.path),
+            "a key for the second time",
+            f"it once; it is on line {each.first_line}",
         )
         for each in tree.duplicates
     ]
-    for mistake in _mistakes(tree.value, env):
-        line = tree.line_of(mistake.path)
-        problem = Problem(path, line, key_of(mistake.path), mistake.got, mistake.expected)
+    for mistake in _find_mistakes(tree.value, env):
+        line = tree.find_line(mistake.path)
+        problem = ConfigProblem(path, line, format_path(mistake.path), mistake.got, mistake.expected)
         if problem not in problems:
             problems.append(problem)
     return sorted(problems, key=lambda problem: problem.line)
 
 
-def key_of(path: config_tree.Path) -> str:
+def format_path(path: config_tree.Path) -> str:
     """``("applications", 0, "args")`` as ``applications[0].args``."""
     words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(words).removeprefix(".")
 
 
-def _mistakes(document: Any, env: Mapping[str, str]) -> Iterator[Mistake]:
+def _find_mistakes(document: Any, env: Mapping[str, str]) -> Iterator[Mistake]:
     if not isinstance(document, dict):
-        yield Mistake((), "nothing" if document is None else shown(document), "a mapping with `applications`")
+        yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
         return
-    yield from rays_rules(document)
-    yield from our_rules(document)
-    yield from _exposure(document, env)
+    yield from check_by_ray(document)
+    yield from check_by_us(document)
+    yield from _check_exposure(document, env)
 
 
-def _exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Mistake]:
+def _check_exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Mistake]:
     options = document.get("http_options")
     given = options.get("host") if isinstance(options, dict) else None
     try:
         require_safe_address(given if isinstance(given, str) else EVERYWHERE, Tokens.load(Env.read(env)))
     except (AppError, ValueError) as error:
-        got = shown(given) if given is not None else f"no host, so Serve would listen on {EVERYWHERE}"
+        got = quote_value(given) if given is not None else f"no host, so Serve would listen on {EVERYWHERE}"
         yield Mistake(("http_options", "host"), got, f"127.0.0.1: {error}")

@@ -27,7 +27,7 @@ class Tree:
     lines: dict[Path, int] = field(default_factory=dict)
     duplicates: tuple[Duplicate, ...] = ()
 
-    def line_of(self, path: Path) -> int:
+    def find_line(self, path: Path) -> int:
         """Line of that key, or of the nearest thing around it that is in the file."""
         while path and path not in self.lines:
             path = path[:-1]

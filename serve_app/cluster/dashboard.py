@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from serve_app.cluster.rows import read_object
-from serve_app.cluster.state_api import MAX_ROWS, filters, left_out
+from serve_app.cluster.state_api import MAX_ROWS, build_filters, describe_left_out
 from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
@@ -50,35 +50,37 @@ class Piece:
 class DashboardClient(DashboardTransport):
     """Asks one Ray dashboard."""
 
-    async def jobs(self) -> list[Any]:
+    async def list_jobs(self) -> list[Any]:
         """Submissions and drivers, all of them: Ray has no pages here (ray/dashboard/modules/job/job_head.py)."""
         rows = await self.get_json("/api/jobs/")
         if not isinstance(rows, list):
             raise UpstreamFailed("Ray's job list is not a list.")
         return rows
 
-    async def job(self, submission_id: str) -> Row:
+    async def get_job(self, submission_id: str) -> Row:
         """One job by submission or job id; raises ``NotFound``."""
-        return _object(await self.get_json(f"/api/jobs/{quote(submission_id, safe='')}"), "job")
+        return _require_object(await self.get_json(f"/api/jobs/{quote(submission_id, safe='')}"), "job")
 
     async def submit_job(self, payload: Row) -> str:
         """Submit a job and return its submission id. A given id that is taken already is refused by Ray."""
         # The first submission starts Ray's job manager, which takes seconds (ray/dashboard/modules/job/job_agent.py).
-        answer = _object(await self.post_json("/api/jobs/", payload, SUBMIT_TIMEOUT_S), "answer to a submission")
+        answer = _require_object(
+            await self.post_json("/api/jobs/", payload, SUBMIT_TIMEOUT_S), "answer to a submission"
+        )
         return str(answer.get("submission_id") or answer.get("job_id") or "")
 
     async def stop_job(self, submission_id: str) -> bool:
         """Ask Ray to stop a submission; False when it had ended already."""
         path = f"/api/jobs/{quote(submission_id, safe='')}/stop"
-        answer = _object(await self.post_json(path, {}), "answer to a stop")
+        answer = _require_object(await self.post_json(path, {}), "answer to a stop")
         return answer.get("stopped") is True
 
     async def delete_job(self, submission_id: str) -> bool:
         """Have Ray forget a submission that is over; its log stays."""
         path = f"/api/jobs/{quote(submission_id, safe='')}"
-        return _object(await self._ask("DELETE", path), "answer to a deletion").get("deleted") is True
+        return _require_object(await self._ask("DELETE", path), "answer to a deletion").get("deleted") is True
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
         """Part of a file that a node's agent serves, from byte ``start``, or its last bytes when that is negative.
 
         Raises ``NotFound`` when the agent has no such file, and ``Unavailable`` (``log_unavailable``) when it cannot
@@ -87,68 +89,70 @@ class DashboardClient(DashboardTransport):
         wanted = f"bytes={start}" if start < 0 else f"bytes={start}-{start + most_bytes - 1}"
         try:
             async with asyncio.timeout(self.timeout_s):
-                _, headers = await self._where()
-                asked = self._opened().get(
+                _, headers = await self._find_place()
+                asked = self._open_session().get(
                     URL(url, encoded=True), headers={**headers, "Range": wanted}, allow_redirects=False
                 )
                 async with asked as answer:
-                    return await _piece(answer, most_bytes)
+                    return await _read_answered_piece(answer, most_bytes)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise Unavailable(
                 f"The node that has the log cannot be asked ({type(error).__name__}).", code="log_unavailable"
             ) from None
 
-    async def drivers_of_workers(self) -> Listing:
+    async def list_drivers(self) -> Listing:
         """Rows of the worker table that are drivers, hidden ones too."""
         return await self._list("workers", {"detail": "True"}, worker_type="DRIVER")
 
-    async def actors(self, **equals: str) -> Listing:
+    async def list_actors(self, **equals: str) -> Listing:
         """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
         return await self._list("actors", {}, **equals)
 
-    async def workers_of(self, pid: int) -> Listing:
+    async def list_workers(self, pid: int) -> Listing:
         """Worker processes with this number, of all nodes; they know when they began, which actors do not."""
         return await self._list("workers", {"detail": "True"}, pid=str(pid))
 
-    async def waiting_actors(self) -> Listing:
+    async def list_waiting_actors(self) -> Listing:
         """Actors that are not placed yet, with what they need."""
         return await self._list("actors", {"detail": "True"}, state="PENDING_CREATION")
 
-    async def nodes(self) -> Listing:
+    async def list_nodes(self) -> Listing:
         """Nodes, dead ones too."""
         return await self._list("nodes", {"detail": "True"})
 
-    async def node_use(self) -> list[Any]:
+    async def list_node_use(self) -> list[Any]:
         """What the agent of each node measured last, dead nodes too: physical figures (``metrics.utilisation``)."""
-        answer = _object(await self.get_json("/nodes", {"view": "summary"}), "summary of nodes")
+        answer = _require_object(await self.get_json("/nodes", {"view": "summary"}), "summary of nodes")
         data = answer.get("data")
         rows = data.get("summary") if answer.get("result") is True and isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise UpstreamFailed("Ray's summary of nodes has no nodes.")
         return rows
 
-    async def serve_applications(self) -> Row:
+    async def get_serve_applications(self) -> Row:
         """Serve's account of itself; ``controller_info`` is empty while it does not run."""
-        return _object(await self.get_json("/api/serve/applications/"), "account of Serve")
+        return _require_object(await self.get_json("/api/serve/applications/"), "account of Serve")
 
-    async def tasks_summary(self, job_id: str) -> Row:
+    async def summarize_tasks(self, job_id: str) -> Row:
         """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""
-        params: Params = {**filters(job_id=job_id), "summary_by": "func_name"}
-        return _object(await self._state("/api/v0/tasks/summarize", params), "summary of tasks")
+        params: Params = {**build_filters(job_id=job_id), "summary_by": "func_name"}
+        return _require_object(await self._ask_state_api("/api/v0/tasks/summarize", params), "summary of tasks")
 
-    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
+    async def list_rows(self, table: str, most_rows: int, **equals: str) -> Listing:
         """At most so many rows with all details of ``actors``, ``tasks`` or ``workers`` that have all these values."""
         return await self._list(table, {"detail": "True", "limit": str(most_rows)}, **equals)
 
-    async def log_files(self, node_id: str, pattern: str) -> list[str]:
+    async def list_log_files(self, node_id: str, pattern: str) -> list[str]:
         """Names of files in the log directory of a node that match; raises when the node does not answer."""
-        answer = _object(await self._state("/api/v0/logs", {"node_id": node_id, "glob": pattern}), "list of logs")
+        answer = _require_object(
+            await self._ask_state_api("/api/v0/logs", {"node_id": node_id, "glob": pattern}), "list of logs"
+        )
         groups = [group for group in answer.values() if isinstance(group, list)]
         return sorted(str(name) for group in groups for name in group)
 
-    async def version(self) -> Row:
+    async def get_version(self) -> Row:
         """``ray_version`` and session name."""
-        return _object(await self.get_json("/api/version"), "version")
+        return _require_object(await self.get_json("/api/version"), "version")
 
     async def list_matching(
         self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
@@ -166,17 +170,17 @@ class DashboardClient(DashboardTransport):
         matching = result.get("num_filtered")
         return rows, matching if isinstance(matching, int) else len(rows)
 
-    async def profiling_enabled(self) -> bool:
+    async def is_profiling_enabled(self) -> bool:
         """Whether stacks can be had (``/api/profiling_enabled`` of reporter_head.py)."""
         answer = await self.get_json("/api/profiling_enabled")
         data = answer.get("data") if isinstance(answer, dict) else None
         return isinstance(data, dict) and data.get("profilingEnabled") is True
 
-    async def worker_stack(self, node_id: str, pid: int) -> tuple[int, str]:
+    async def get_worker_stack(self, node_id: str, pid: int) -> tuple[int, str]:
         """HTTP status and text of py-spy's look at one process: a refusal says why, and is no JSON."""
         return await self.get_text("/worker/traceback", {"pid": str(pid), "node_id": node_id})
 
-    async def node_detail(self, node_id: str) -> Any:
+    async def get_node_detail(self, node_id: str) -> Any:
         """What a node's agent measured last of its worker processes; None when Ray has nothing of that node.
 
         From its cache the dashboard answers what it answered last, however long ago (``aiohttp_cache``).
@@ -186,20 +190,20 @@ class DashboardClient(DashboardTransport):
         return data.get("detail") if isinstance(data, dict) else None
 
     async def _list(self, table: str, params: Params, **equals: str) -> Listing:
-        asked = {"limit": str(MAX_ROWS), **params, **filters(**equals)}
-        answer = _object(await self._state(f"/api/v0/{table}", asked), f"list of {table}")
+        asked = {"limit": str(MAX_ROWS), **params, **build_filters(**equals)}
+        answer = _require_object(await self._ask_state_api(f"/api/v0/{table}", asked), f"list of {table}")
         rows = answer.get("result")
         if not isinstance(rows, list):
             raise UpstreamFailed(f"Ray's list of {table} has no rows.")
-        return Listing(rows, left_out(answer))
+        return Listing(rows, describe_left_out(answer))
 
-    async def _state(self, path: str, params: Params) -> Any:
+    async def _ask_state_api(self, path: str, params: Params) -> Any:
         """The state API wraps its answers (ray/dashboard/state_api_utils.py, ``do_reply``)."""
-        answer = _object(await self.get_json(path, params), "answer")
+        answer = _require_object(await self.get_json(path, params), "answer")
         return _reply(answer, path)
 
 
-async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
+async def _read_answered_piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
     """What aiohttp's file server answers to a range: 206, 416 beyond the end, 200 for an empty file."""
     if answer.status == 404:
         raise NotFound("There is no such log.")
@@ -219,7 +223,7 @@ async def _piece(answer: aiohttp.ClientResponse, most_bytes: int) -> Piece:
     return Piece(bytes(read), int(found["start"]), int(found["size"]), answer.headers.get("Last-Modified"))
 
 
-def _object(answer: Any, what: str) -> Row:
+def _require_object(answer: Any, what: str) -> Row:
     if not isinstance(answer, dict):
         raise UpstreamFailed(f"Ray's {what} is not an object.")
     return answer

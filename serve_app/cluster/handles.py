@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.serve.exceptions import DeploymentUnavailableError
 
-from organs.calls import Caller, Failure
+from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
 from organs.questions import read_wire_name
-from serve_app.cluster.private import answers_to
+from serve_app.cluster.private import gather_answers
 from serve_app.errors import AppError, DeadlineExceeded, PartFailed, ReplicaLost, TooBusy, Unavailable
 
 Answer = TypeVar("Answer")
@@ -28,21 +28,21 @@ def _adopt(error: CodedError) -> AppError | None:
 
 _CALLER = Caller(
     {
-        Failure.QUEUE_FULL: (TooBusy, "The queue of {part} is full; the request was not taken."),
-        Failure.NO_REPLICA: (Unavailable, "{part} has no running replica."),
-        Failure.CANCELLED: (Unavailable, "{part} cancelled the request."),
-        Failure.REPLICA_LOST: (
+        CallFailure.QUEUE_FULL: (TooBusy, "The queue of {part} is full; the request was not taken."),
+        CallFailure.NO_REPLICA: (Unavailable, "{part} has no running replica."),
+        CallFailure.CANCELLED: (Unavailable, "{part} cancelled the request."),
+        CallFailure.REPLICA_LOST: (
             ReplicaLost,
             "The replica of {part} that had the request died; Serve is replacing it.",
         ),
-        Failure.NOT_TAKEN: (Unavailable, "No replica of {part} took the request within {timeout_s:g} s."),
-        Failure.OTHER_VERSION: (
+        CallFailure.NOT_TAKEN: (Unavailable, "No replica of {part} took the request within {timeout_s:g} s."),
+        CallFailure.OTHER_VERSION: (
             Unavailable,
             "A replica of {part} runs another version, which does not know this; it is being replaced.",
         ),
-        Failure.NO_ANSWER: (DeadlineExceeded, "{part} did not answer within {timeout_s:g} s."),
-        Failure.NO_ITEM: (DeadlineExceeded, "{part} said nothing for {timeout_s:g} s."),
-        Failure.BROKEN: (PartFailed, "{part} failed; its log has the reason."),
+        CallFailure.NO_ANSWER: (DeadlineExceeded, "{part} did not answer within {timeout_s:g} s."),
+        CallFailure.NO_ITEM: (DeadlineExceeded, "{part} said nothing for {timeout_s:g} s."),
+        CallFailure.BROKEN: (PartFailed, "{part} failed; its log has the reason."),
     },
     _adopt,
 )
@@ -58,6 +58,6 @@ async def collect(
     replicas out without a word (`tried.md`), so the caller compares with what it expects.
     """
     try:
-        return await answers_to(handle.broadcast(read_wire_name(question)), timeout_s)
+        return await gather_answers(handle.broadcast(read_wire_name(question)), timeout_s)
     except (TimeoutError, DeploymentUnavailableError, RayActorError, ActorUnavailableError):
         return []

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from serve_app.env import variable_of
+from serve_app.env import get_variable
 
 KNOWN_VERSION = "2.60."
 _RPC_TIMEOUT_S = 4.0
@@ -25,13 +25,13 @@ class UnknownRay(RuntimeError):
     """The installed Ray is not the one whose private names are known here."""
 
 
-def dashboard_address() -> str | None:
+def find_dashboard_address() -> str | None:
     """URL of this cluster's dashboard, without a slash at the end; None when Ray cannot say now.
 
     ``SEEDCORE_DASHBOARD_URL`` wins. Otherwise the head's entry in the GCS key-value store (ray/dashboard/utils.py,
     ``ray_address_to_api_server_url``, which would try for 20 s). Raises ``UnknownRay``.
     """
-    configured = os.environ.get(variable_of("dashboard_url"))
+    configured = os.environ.get(get_variable("dashboard_url"))
     if configured:
         return configured.rstrip("/")
     if not ray.is_initialized():
@@ -49,7 +49,7 @@ def dashboard_address() -> str | None:
     return f"http://{address.decode()}" if address else None
 
 
-def dashboard_headers() -> dict[str, str]:
+def build_dashboard_headers() -> dict[str, str]:
     """The header that the dashboard asks for in token mode (``RAY_AUTH_MODE=token``); empty otherwise."""
     require_known_ray()
     from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
@@ -57,7 +57,7 @@ def dashboard_headers() -> dict[str, str]:
     return {str(name): str(value) for name, value in get_auth_headers_if_auth_enabled({}).items()}
 
 
-def agent_address(node_id: str) -> str | None:
+def find_agent_address(node_id: str) -> str | None:
     """URL of the agent of a node, without a slash at the end; None when the GCS has none (ray/dashboard/agent.py).
 
     The state API tells no agent's address, and a job's row only that of its driver's node. Raises ``UnknownRay``.
@@ -80,7 +80,7 @@ def agent_address(node_id: str) -> str | None:
     return None if port < 0 else f"http://[{ip}]:{port}" if ":" in str(ip) else f"http://{ip}:{port}"
 
 
-def driver_exception_frames() -> dict[str, str]:
+def list_exception_frames() -> dict[str, str]:
     """By job id, the stack frames that a driver's exception hook left in the worker table (ray/_private/worker.py).
 
     The frames say where, not what: neither the exception's type nor its text is there. The state API drops them.
@@ -102,7 +102,7 @@ def driver_exception_frames() -> dict[str, str]:
     return frames
 
 
-async def answers_to(broadcast: Any, timeout_s: float) -> list[Any]:
+async def gather_answers(broadcast: Any, timeout_s: float) -> list[Any]:
     """What each replica answered to ``handle.broadcast`` in time; what failed or came late is left out.
 
     The public ``results_async`` waits for all and, when one replica hangs, gives nothing of the others

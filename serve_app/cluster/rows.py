@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 
 _LATEST_S = 1e11
 _NAME_CHARS = 256
@@ -33,7 +33,7 @@ def read_text(value: Any) -> str | None:
     """Text without control characters: names and ids are whatever users made them, and end in people's terminals."""
     if not isinstance(value, str):
         return None
-    return (value if value.isprintable() else printable(value)) or None
+    return (value if value.isprintable() else strip_controls(value)) or None
 
 
 def read_amount(value: Any) -> float | None:

@@ -12,7 +12,7 @@ MAX_ROWS = 10_000
 _DETAIL_CHARS = 500
 
 
-def filters(**equals: str) -> dict[str, str | list[str]]:
+def build_filters(**equals: str) -> dict[str, str | list[str]]:
     """Server-side filters, all of which must hold."""
     if not equals:
         return {}
@@ -20,7 +20,7 @@ def filters(**equals: str) -> dict[str, str | list[str]]:
     return {"filter_keys": names, "filter_predicates": ["="] * len(names), "filter_values": values}
 
 
-def left_out(answer: Mapping[str, Any]) -> str | None:
+def describe_left_out(answer: Mapping[str, Any]) -> str | None:
     """``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py)."""
     total, kept, matching = (answer.get(key) for key in ("total", "num_after_truncation", "num_filtered"))
     if isinstance(total, int) and isinstance(kept, int) and total > kept:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 import aiohttp
 
-from serve_app.cluster.private import UnknownRay, dashboard_address, dashboard_headers
+from serve_app.cluster.private import UnknownRay, build_dashboard_headers, find_dashboard_address
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
 
@@ -50,9 +50,9 @@ class DashboardTransport:
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    def for_this_cluster(cls, timeout_s: float) -> Self:
+    def build_for_this_cluster(cls, timeout_s: float) -> Self:
         """A client of the cluster in which the calling replica runs."""
-        return cls(None, timeout_s, locate=_this_cluster)
+        return cls(None, timeout_s, locate=_find_cluster)
 
     async def close(self) -> None:
         """Close the session; a later question opens a new one."""
@@ -84,7 +84,7 @@ class DashboardTransport:
     ) -> Any:
         status, text = await self._fetch(method, path, params=params, body=body, timeout_s=timeout_s)
         if status != 200:
-            _refused(status, path, text)
+            _raise_refused(status, path, text)
         try:
             return json.loads(text)
         except ValueError:
@@ -102,21 +102,21 @@ class DashboardTransport:
         timeout_s = timeout_s or self.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                address, headers = await self._where()
-                request = self._opened().request(
+                address, headers = await self._find_place()
+                request = self._open_session().request(
                     method, address + path, params=params, json=body, headers=headers, allow_redirects=False
                 )
                 async with request as answer:
-                    text = await _bounded(answer, path)
+                    text = await _read_bounded(answer, path)
         except TimeoutError:
             self._forget()
-            self._unavailable(f"Ray's dashboard did not answer {path} within {timeout_s:g} s.")
+            self._raise_unavailable(f"Ray's dashboard did not answer {path} within {timeout_s:g} s.")
         except aiohttp.ClientError as error:
             self._forget()
-            self._unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
+            self._raise_unavailable(f"Ray's dashboard cannot be reached ({type(error).__name__}).")
         return answer.status, text
 
-    async def _where(self) -> tuple[str, dict[str, str]]:
+    async def _find_place(self) -> tuple[str, dict[str, str]]:
         if self._place is None and self._locate is not None:
             if self._locating is None or self._locating.done():
                 self._locating = asyncio.create_task(asyncio.to_thread(self._locate))
@@ -124,14 +124,14 @@ class DashboardTransport:
             try:
                 self._place = await asyncio.shield(self._locating)
             except UnknownRay as error:
-                self._unavailable(str(error))
+                self._raise_unavailable(str(error))
         address, headers = self._place or (None, {})
         if address is None:
             self._place = None
-            self._unavailable("Ray does not say where its dashboard is; is the head's dashboard running?")
+            self._raise_unavailable("Ray does not say where its dashboard is; is the head's dashboard running?")
         return address, headers
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(connector=None if self._connector is None else self._connector())
         return self._session
@@ -140,16 +140,16 @@ class DashboardTransport:
         if self._locate is not None:
             self._place = None
 
-    def _unavailable(self, sentence: str) -> NoReturn:
+    def _raise_unavailable(self, sentence: str) -> NoReturn:
         raise Unavailable(sentence, code="ray_unavailable") from None
 
 
-def _this_cluster() -> Place:
-    address = dashboard_address()
-    return address, ({} if address is None else dashboard_headers())
+def _find_cluster() -> Place:
+    address = find_dashboard_address()
+    return address, ({} if address is None else build_dashboard_headers())
 
 
-async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
+async def _read_bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
     read = bytearray()
     async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
         read += chunk
@@ -158,7 +158,7 @@ async def _bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
     return bytes(read)
 
 
-def _refused(status: int, path: str, text: bytes) -> NoReturn:
+def _raise_refused(status: int, path: str, text: bytes) -> NoReturn:
     # A traceback says the most in its last line.
     lines = [line for line in redact(text[-4000:].decode(errors="replace")).splitlines() if line.strip()]
     said = lines[-1].strip()[:_DETAIL_CHARS] if lines else "no reason"

@@ -22,7 +22,7 @@ class Backlog:
         self._do = do
         self._waiting: asyncio.Queue[JobRow] = asyncio.Queue(MOST_WAITING)
         self._seen: set[str] = set()
-        self._worker = Loop(name, self._work)
+        self._worker = Loop(name, self._run)
 
     def start(self) -> None:
         """Begin to work; does nothing when begun."""
@@ -46,6 +46,6 @@ class Backlog:
         # A job that is no longer shown, or no longer wanted, needs no memory.
         self._seen.intersection_update(wanted)
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._do(await self._waiting.get())

@@ -1,7 +1,7 @@
 """The job inspector: it looks at the cluster from inside, and answers what it saw.
 
 One replica on the head node. It is a Ray worker already, so looking makes no job, and nobody else has to look.
-``Watch`` looks and judges, ``JobAnswers`` and ``ClusterAnswers`` make the answers.
+``JobWatch`` looks and judges, ``JobAnswers`` and ``ClusterAnswers`` make the answers.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from serve_app.jobs.answers.metrics import JobMetrics
 from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.diagnosis.catalogue.team import catalogue_with
+from serve_app.jobs.diagnosis.catalogue.team import build_catalogue
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.evidence.gather import Gathering
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
+from serve_app.jobs.diagnosis.evidence.gather import EvidenceGatherer
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses, DiagnosisStore
 from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
 from serve_app.jobs.history.archive import Archive, PastJobs
@@ -47,11 +47,11 @@ from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
 from serve_app.jobs.reading.events import RayEvent
-from serve_app.jobs.reading.replica import Here, InReplica
+from serve_app.jobs.reading.replica import RayReplica, Replica
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.watch import Watch
-from serve_app.metrics.prometheus import publisher
-from serve_app.metrics.sampler import Measuring, Samples
+from serve_app.jobs.watch import JobWatch
+from serve_app.metrics.prometheus import choose_publisher
+from serve_app.metrics.sampler import Sampler, Samples
 from serve_app.queries.query import PlainQuery
 from serve_app.schemas.alerts import AlertInputs
 from serve_app.schemas.changes import DeleteAnswer
@@ -90,7 +90,7 @@ class JobInspector(Versioned):
         self,
         store: DeploymentHandle | None = None,
         client: DashboardClient | None = None,
-        here: Here | None = None,
+        here: Replica | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
@@ -99,37 +99,37 @@ class JobInspector(Versioned):
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
         self._config = InspectorConfig()
-        self._catalogue = catalogue_with(())
-        self._client = client or DashboardClient.for_this_cluster(self._config.source_timeout_s)
-        here = here or InReplica()
+        self._catalogue = build_catalogue(())
+        self._client = client or DashboardClient.build_for_this_cluster(self._config.source_timeout_s)
+        here = here or RayReplica()
         self._session = here.session
         history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
         recorder = Recorder(history, here.session, now) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
-        self._watch = Watch(self._client, here, recorder, now, clock)
+        self._watch = JobWatch(self._client, here, recorder, now, clock)
         self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
-        questions = JobQuestions(self._client, self._logs.grown)
+        questions = JobQuestions(self._client, self._logs.read_growth)
         self._stillnesses = Stillnesses(self._watch, questions, now)
         self._stacks = StackAnswers(self._watch, questions, now)
         self._diagnoses = Diagnoses(
             self._watch,
             self._archive,
-            Gathering(self._client, here.agent_address, self._archive.kept_log, clock=clock),
+            EvidenceGatherer(self._client, here.find_agent_address, self._archive.read_kept_log, clock=clock),
             self._diagnose,
             history,
             self._stillnesses,
             now=now,
             clock=clock,
         )
-        self._words = words or ModelWords(ModelSettings.of(Env.read()))
-        self._deployments = Deployments(self._client, here.agent_address, self._diagnose, here.application, clock)
+        self._words = words or ModelWords(ModelSettings.read(Env.read()))
+        self._deployments = Deployments(self._client, here.find_agent_address, self._diagnose, here.application, clock)
         self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses)
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
         self._cluster = ClusterAnswers(self._watch, here, versions, now)
-        observe = JobMetrics(self._watch, self._archive).observed
-        self._measuring = Measuring(self._client.node_use, observe, history, now, publish=publisher())
+        observe = JobMetrics(self._watch, self._archive).read_observed
+        self._measuring = Sampler(self._client.list_node_use, observe, history, now, publish=choose_publisher())
         backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]
         if history is not None:
             backlogs.append(Excerpts(self._logs, history))
@@ -141,7 +141,7 @@ class JobInspector(Versioned):
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
         config = InspectorConfig.model_validate(user_config)
-        catalogue = catalogue_with(config.signatures)
+        catalogue = build_catalogue(config.signatures)
         self._config, self._catalogue = config, catalogue
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
@@ -161,32 +161,32 @@ class JobInspector(Versioned):
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
         """Serve awaits what this returns when it stops the replica; Python calls it again when that is done."""
-        watch: Watch | None = getattr(self, "_watch", None)
+        watch: JobWatch | None = getattr(self, "_watch", None)
         return self.close() if watch is not None and watch.is_running else None
 
     async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
-        answer = await self._diagnoses.of(job_or_submission_id)
+        answer = await self._diagnoses.diagnose(job_or_submission_id)
         found = answer["diagnosis"]
-        words = None if found is None else await self._words.explanation(found, by_model=by_model)
+        words = None if found is None else await self._words.explain(found, by_model=by_model)
         return {**answer, "explanation": words}
 
     async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
         """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
-        return {"items": await self._diagnoses.briefs(keys[:MAX_BRIEFS])}
+        return {"items": await self._diagnoses.list_briefs(keys[:MAX_BRIEFS])}
 
     async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
-        return {"diagnosis": await self._deployments.of(name, failed=failed)}
+        return {"diagnosis": await self._deployments.diagnose(name, failed=failed)}
 
     async def summary(self, query: PlainQuery) -> JobsSummaryAnswer:
         """The guide's five figures over a window."""
-        told = await self._jobs.figures(query)
-        return {**told, **self._measuring.summary(told["window"])}
+        told = await self._jobs.answer_figures(query)
+        return {**told, **self._measuring.summarize(told["window"])}
 
     async def alert_inputs(self) -> AlertInputs:
         """See ``JobAnswers``."""
-        return {**await self._jobs.alert_inputs(), **self._measuring.alert_inputs()}
+        return {**await self._jobs.answer_alert_inputs(), **self._measuring.collect_alert_inputs()}
 
     async def record_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """What an ingress replica has answered since it last said so."""
@@ -209,20 +209,20 @@ class JobInspector(Versioned):
 
     async def job_log(self, id: str, lines: int) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
-        if await self._watch.find(id) is None and (kept := await self._jobs.kept_log(id, lines)) is not None:
+        if await self._watch.find(id) is None and (kept := await self._jobs.answer_kept_log(id, lines)) is not None:
             return kept
         try:
-            return await self._logs.tail(id, lines)
+            return await self._logs.read_tail(id, lines)
         except (NotFound, Unavailable):
-            kept = await self._jobs.kept_log(id, lines)
+            kept = await self._jobs.answer_kept_log(id, lines)
             if kept is None or not kept["lines"]:
                 raise
             return kept
 
     async def cluster_nodes(self) -> NodePage:
         """See ``ClusterAnswers``; each node with what it really uses."""
-        return self._measuring.with_use(await self._cluster.nodes())
+        return self._measuring.add_use(await self._cluster.answer_nodes())
 
-    def _diagnose(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+    def _diagnose(self, fields: Fields, sources: Sequence[TextSource]) -> Diagnosis:
         """The engine, with the signatures that are configured now; blocks."""
         return diagnose(fields, sources, catalogue=self._catalogue)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from serve_app.outcomes import Outcome as Outcome
+from serve_app.outcomes import JobOutcome as JobOutcome
 
 T = TypeVar("T")
 
@@ -278,7 +278,7 @@ class JobRow:
     kind: str
     entrypoint: str
     status: str
-    outcome: Outcome
+    outcome: JobOutcome
     verdict: Verdict
     reason: str
     rule: str

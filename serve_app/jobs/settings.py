@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, SignatureSpec, require_different
-from serve_app.jobs.judging.expectations import EXPECTATIONS, ineffective
+from serve_app.jobs.judging.expectations import EXPECTATIONS, list_ineffective
 from serve_app.jobs.judging.kind_specs import KindSpec
 from serve_app.strict import StrictModel
 
@@ -48,12 +48,12 @@ class InspectorConfig(StrictModel):
     kept_jobs: int = Field(default=100_000, ge=100, le=10_000_000, description="Most jobs kept in the history.")
 
     @model_validator(mode="after")
-    def _signatures_are_different(self) -> Self:
+    def _require_different_signatures(self) -> Self:
         require_different(self.signatures)
         return self
 
     @model_validator(mode="after")
-    def _kinds_are_known(self) -> Self:
+    def _require_known_kinds(self) -> Self:
         names: set[str] = set()
         for kind in self.kinds:
             if kind.name in names:
@@ -61,7 +61,7 @@ class InspectorConfig(StrictModel):
             if (kind.match is None) != (kind.name in EXPECTATIONS):
                 why = "is built in, so it takes no match" if kind.match else "is not built in, so it needs a match"
                 raise ValueError(f"kind {kind.name!r} {why}")
-            if without_effect := ineffective(kind):
+            if without_effect := list_ineffective(kind):
                 what = ", ".join(without_effect)
                 why = "is built in" if kind.name in EXPECTATIONS else "is a service, which shall not end"
                 raise ValueError(f"kind {kind.name!r} {why}; {what} would have no effect on it")

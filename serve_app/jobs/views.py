@@ -32,7 +32,7 @@ MAX_ACTORS_OF_A_JOB = 100
 MAX_TASK_NAMES = 50
 
 
-def row_view(row: JobRow) -> JobView:
+def render_row(row: JobRow) -> JobView:
     """A job row, as in lists."""
     return {
         "id": row.id,
@@ -65,14 +65,14 @@ def row_view(row: JobRow) -> JobView:
     }
 
 
-def evidence_view(row: JobRow) -> list[EvidenceView]:
+def render_evidence(row: JobRow) -> list[EvidenceView]:
     """What the row's kind, outcome and verdict rest on, in that order."""
     facts: list[EvidenceView] = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
     judged = f"{row.kind}, {row.outcome.value}: {row.verdict.value}"
     return [*facts, {"rule": row.rule, "source": "expectation", "fact": judged}]
 
 
-def expectation_view(row: JobView, expected: Expectation) -> ExpectationView:
+def render_expectation(row: JobView, expected: Expectation) -> ExpectationView:
     """What was expected of this kind of job, what the outcome means for it, and what to do."""
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row["outcome"]), None)
     return {
@@ -90,7 +90,7 @@ def expectation_view(row: JobView, expected: Expectation) -> ExpectationView:
     }
 
 
-def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, frames: str | None) -> DriverView:
+def render_driver(job: JobFacts | None, row: JobRow, driver: DriverExit | None, frames: str | None) -> DriverView:
     """The driver process, as far as Ray tells; ``frames``: where its uncaught exception was."""
     pid = job.pid if job is not None and job.pid else driver.pid if driver is not None else None
     return {
@@ -105,7 +105,7 @@ def driver_view(job: JobFacts | None, row: JobRow, driver: DriverExit | None, fr
     }
 
 
-def timeline_view(
+def render_timeline(
     row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Mapping[str, str]] = ()
 ) -> list[TimelineEvent]:
     """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew."""
@@ -126,7 +126,7 @@ def timeline_view(
     return [{"at": format_time(at), "event": event, "source": source} for at, event, source in known]
 
 
-def past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> list[TimelineEvent]:
+def render_past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> list[TimelineEvent]:
     """What the history knows to have happened to a job of an earlier session."""
     events: list[tuple[str | None, str, str]] = [
         (row["started_at"], "submitted" if row["submission_id"] else "started", "job list"),
@@ -140,7 +140,7 @@ def past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> lis
     return [{"at": at, "event": event, "source": source} for at, event, source in known]
 
 
-def actor_view(actor: ActorFacts) -> ActorView:
+def render_actor(actor: ActorFacts) -> ActorView:
     """An actor, as in lists."""
     return {
         "actor_id": actor.actor_id,
@@ -154,15 +154,15 @@ def actor_view(actor: ActorFacts) -> ActorView:
     }
 
 
-def actors_of(job_id: str | None, actors: Iterable[ActorFacts]) -> ActorsOfJob:
+def render_actors(job_id: str | None, actors: Iterable[ActorFacts]) -> ActorsOfJob:
     """The actors of a job, the living first, cut."""
     mine = [actor for actor in actors if job_id and actor.job_id == job_id]
     mine.sort(key=lambda actor: (actor.state == "DEAD", actor.actor_id))
     shown = mine[:MAX_ACTORS_OF_A_JOB]
-    return {"items": [actor_view(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
+    return {"items": [render_actor(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
 
 
-def tasks_view(answer: Mapping[str, Any]) -> TasksOfJob:
+def render_tasks(answer: Mapping[str, Any]) -> TasksOfJob:
     """Tasks by name and state, the most frequent names (``TaskSummaries`` of ray/util/state/common.py)."""
     by_name: Any = answer
     for key in ("result", "node_id_to_summary", "cluster", "summary"):
@@ -170,26 +170,30 @@ def tasks_view(answer: Mapping[str, Any]) -> TasksOfJob:
     names = [entry for entry in by_name.values() if isinstance(entry, dict)] if isinstance(by_name, dict) else []
     states: Counter[str] = Counter()
     for entry in names:
-        states.update(_counts(entry))
-    names.sort(key=lambda entry: -sum(_counts(entry).values()))
+        states.update(_count_states(entry))
+    names.sort(key=lambda entry: -sum(_count_states(entry).values()))
     return {
         "total": sum(states.values()),
         "by_state": dict(states),
         "by_name": [
-            {"name": redact(str(entry.get("func_or_class_name"))), "type": entry.get("type"), "states": _counts(entry)}
+            {
+                "name": redact(str(entry.get("func_or_class_name"))),
+                "type": entry.get("type"),
+                "states": _count_states(entry),
+            }
             for entry in names[:MAX_TASK_NAMES]
         ],
         "truncated": len(names) > MAX_TASK_NAMES,
     }
 
 
-def _counts(entry: Mapping[str, Any]) -> dict[str, int]:
+def _count_states(entry: Mapping[str, Any]) -> dict[str, int]:
     states = entry.get("state_counts")
     pairs = states.items() if isinstance(states, dict) else ()
     return {str(name): count for name, count in pairs if type(count) is int}
 
 
-def node_view(node: NodeFacts) -> NodeView:
+def render_node(node: NodeFacts) -> NodeView:
     """A node, as in lists."""
     return {
         "node_id": node.node_id,
@@ -204,7 +208,7 @@ def node_view(node: NodeFacts) -> NodeView:
     }
 
 
-def serve_view(serve: ServeFacts, application: str) -> dict[str, DeploymentView]:
+def render_serve(serve: ServeFacts, application: str) -> dict[str, DeploymentView]:
     """The deployments of one application by name; what the organism is compared with."""
     return {
         deployment.name: {
@@ -223,7 +227,7 @@ def serve_view(serve: ServeFacts, application: str) -> dict[str, DeploymentView]
     }
 
 
-def finding_view(finding: Finding) -> FindingView:
+def render_finding(finding: Finding) -> FindingView:
     """A finding."""
     return {
         "rule": finding.rule,
@@ -237,7 +241,7 @@ def finding_view(finding: Finding) -> FindingView:
     }
 
 
-def counts_view(rows: Iterable[JobRow]) -> JobCounts:
+def render_counts(rows: Iterable[JobRow]) -> JobCounts:
     """Rows counted by kind, outcome and verdict."""
     every = list(rows)
     return {

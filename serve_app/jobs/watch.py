@@ -12,18 +12,18 @@ from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
 from serve_app.jobs.history.recorder import Recorder
-from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, contracts_with
-from serve_app.jobs.judging.findings import Finding, findings_of, unknown_rules
+from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
+from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import JobRow, Outcome, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobOutcome, JobRow, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.look import Looker
-from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Latest, Seen
-from serve_app.jobs.reading.replica import Here
-from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.reading.replica import Replica
+from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import PushedEvents
 
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
@@ -33,20 +33,20 @@ _FRESH_FOR_A_MISS_S = 0.5
 Subscriber = Callable[[Sequence[JobRow], datetime], None]
 
 
-class Watch:
+class JobWatch:
     """One poll, one memory, one writer. ``recorder`` None: nothing is kept beyond memory."""
 
     def __init__(
         self,
         client: DashboardClient,
-        here: Here,
+        here: Replica,
         recorder: Recorder | None,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = InspectorConfig()
         self._contracts: Contracts = BUILT_IN
-        self._resources = Blocking(here.resources)
+        self._resources = ThreadCall(here.read_resources)
         self._now = now
         self._memo = Memo()
         self._looker = Looker(client, here, self._resources, now, self._config)
@@ -63,7 +63,7 @@ class Watch:
     def configure(self, config: InspectorConfig) -> None:
         """Take a new configuration; it counts from the next look."""
         self._config = self._latest.config = self._looker.config = config
-        self._contracts = contracts_with(config.kinds)
+        self._contracts = build_contracts(config.kinds)
         if self._recorder is not None:
             self._recorder.kept_days, self._recorder.kept_jobs = config.kept_days, config.kept_jobs
 
@@ -128,11 +128,11 @@ class Watch:
 
     def expect(self, kind: str) -> Expectation:
         """What is expected of jobs of a kind."""
-        return self._contracts.of(kind)
+        return self._contracts.get_expectation(kind)
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
-        wanted = printable(wanted)
+        wanted = strip_controls(wanted)
         for fresh_for_s in (None, _FRESH_FOR_A_MISS_S):
             seen = await self._latest.get(fresh_for_s=fresh_for_s)
             if isinstance(seen.snapshot.jobs, Unknown):
@@ -146,7 +146,7 @@ class Watch:
         """A job of this session with Ray's facts; raises ``NotFound`` and ``Unavailable``."""
         found = await self.find(wanted)
         if found is None:
-            raise not_found(wanted)
+            raise refuse_unknown(wanted)
         seen, row = found
         return row, seen.snapshot.find_job(row.id), seen.snapshot.find_exit(row.job_id)
 
@@ -163,20 +163,20 @@ class Watch:
         pushed = self._looker.pushed
         return {"last_at": format_time(pushed.latest_at), "not_understood": pushed.not_understood}
 
-    def past_of(self, series: str) -> PastRuns | None:
+    def find_past(self, series: str) -> PastRuns | None:
         """What is known of earlier runs of a series; None without a history."""
         return None if self._recorder is None else self._recorder.past.get(series)
 
-    def findings(self, seen: Seen) -> list[Finding]:
+    def find_findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job."""
         past = {} if self._recorder is None else self._recorder.past
-        return findings_of(seen.snapshot, seen.rows, self._contracts, past, self._now())
+        return find_all(seen.snapshot, seen.rows, self._contracts, past, self._now())
 
-    def unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
+    def list_unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
         """Rules of which ``found`` may lack something."""
         # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
         past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
-        return unknown_rules(seen.snapshot, found, past_known=past_known)
+        return list_unknown_rules(seen.snapshot, found, past_known=past_known)
 
     def _judge(self, snapshot: Snapshot) -> list[JobRow]:
         past = None if self._recorder is None else self._recorder.past
@@ -187,7 +187,7 @@ class Watch:
             subscriber(rows, snapshot.taken_at)
         if self._recorder is None:
             return False
-        running = [row.series for row in rows if row.outcome is Outcome.RUNNING and not row.derived]
+        running = [row.series for row in rows if row.outcome is JobOutcome.RUNNING and not row.derived]
         due = [kind for kind, expectation in self._contracts.expectations.items() if expectation.every_s is not None]
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at

@@ -8,9 +8,9 @@ import time
 
 from serve_app.local import processes, ray_http, rendering, state
 from serve_app.local.failure import Failure
-from serve_app.local.leftovers import alone, clear_away
+from serve_app.local.leftovers import clear_away, lock_home
 from serve_app.local.plan import APP
-from serve_app.local.progress import Progress, Step, reader_left
+from serve_app.local.progress import Progress, ProgressStep, handle_reader_left
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
 
@@ -28,17 +28,17 @@ def main() -> int:
         if found is None:
             print(f"nothing to stop: `make up` started nothing that is still remembered in {wanted.home}")
             return 0
-        with alone(wanted.home):
+        with lock_home(wanted.home):
             if found.head_is_ours:
                 _end_our_head(found, progress)
             else:
                 _remove_from(found, progress)
             state.forget(wanted.home)
     except Failure as failure:
-        print(f"\n{failure.text()}", file=sys.stderr)
+        print(f"\n{failure.render()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        return reader_left()
+        return handle_reader_left()
     except KeyboardInterrupt:
         print("\ninterrupted; run `make down` again to finish", file=sys.stderr)
         return 130
@@ -47,27 +47,27 @@ def main() -> int:
 
 
 def _end_our_head(found: UpState, progress: Progress) -> None:
-    with progress.step("application") as step:
+    with progress.run_step("application") as step:
         step.say("draining")
         step.outcome = _shut_serve_down(found)
-    with progress.step("Ray head") as step:
+    with progress.run_step("Ray head") as step:
         step.say("ending its processes")
         step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
 
 
 def _shut_serve_down(found: UpState) -> str:
-    if not processes.head_alive(found.processes):
+    if not processes.is_head_alive(found.processes):
         return "the head was gone already"
     try:
-        ray_http.shut_serve_down(_dashboard_url(found), SERVE_SHUTDOWN_TIMEOUT_S)
+        ray_http.shut_serve_down(_find_dashboard_url(found), SERVE_SHUTDOWN_TIMEOUT_S)
     except ray_http.NoAnswer as error:
         return f"did not end by itself ({error})"
     return "shut down"
 
 
 def _remove_from(found: UpState, progress: Progress) -> None:
-    url = _dashboard_url(found)
-    with progress.step("application") as step:
+    url = _find_dashboard_url(found)
+    with progress.run_step("application") as step:
         if ray_http.find_ray(url) is None:
             step.outcome = f"no Ray answers at {url} any more"
             return
@@ -81,23 +81,23 @@ def _remove_from(found: UpState, progress: Progress) -> None:
     progress.note(f"left: the Ray head at {url}, which `make up` did not start")
 
 
-def _delete(found: UpState, url: str, step: Step) -> None:
-    details = ray_http.serve_details(url)
+def _delete(found: UpState, url: str, step: ProgressStep) -> None:
+    details = ray_http.fetch_serve_details(url)
     if APP not in details.get("applications", {}):
         return
     if not found.serve_ran_before and set(details["applications"]) == {APP}:
         ray_http.shut_serve_down(url, DELETE_TIMEOUT_S)
     else:
-        ray_http.put_config(url, rendering.remaining(details, without=[APP]))
+        ray_http.put_config(url, rendering.list_remaining(details, without=[APP]))
     deadline = time.monotonic() + DELETE_TIMEOUT_S
-    while APP in ray_http.serve_details(url).get("applications", {}):
+    while APP in ray_http.fetch_serve_details(url).get("applications", {}):
         if time.monotonic() > deadline:
             raise ray_http.NoAnswer(f"it was still there after {DELETE_TIMEOUT_S:.0f} s")
         step.say("waiting for replicas to end")
         time.sleep(0.5)
 
 
-def _dashboard_url(found: UpState) -> str:
+def _find_dashboard_url(found: UpState) -> str:
     return f"http://127.0.0.1:{found.dashboard_port}"
 
 

@@ -13,12 +13,12 @@ class Failure(Exception):
         self.next_step = next_step
         self.details = details
 
-    def text(self) -> str:
+    def render(self) -> str:
         """The whole message, as printed."""
         middle = [f"  | {line}" for line in self.details.splitlines()]
         return "\n".join([f"error: {self.cause}", *middle, f"next:  {self.next_step}"])
 
 
-def last_lines(text: str, limit: int = 12) -> str:
+def read_last_lines(text: str, limit: int = 12) -> str:
     """The end of a command's output, without empty lines: what usually holds the cause."""
     return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-limit:])

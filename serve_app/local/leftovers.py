@@ -28,7 +28,7 @@ def clear_away(found: UpState) -> int:
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
+def lock_home(home: Path) -> Iterator[None]:
     """Hold the lock of this home; raises ``Failure`` when another run has it."""
     with (home / "up.lock").open("w") as lock:
         try:

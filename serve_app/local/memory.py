@@ -12,7 +12,7 @@ NEEDED_BYTES = int(2.5 * 2**30)
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def available_bytes(cgroup: Path = _CGROUP) -> int:
+def measure_available_bytes(cgroup: Path = _CGROUP) -> int:
     """Free memory of the machine, or what its cgroup (v2) still allows, whichever is less."""
     machine: int = psutil.virtual_memory().available
     try:

@@ -60,13 +60,13 @@ def plan(wanted: Wanted, observed: Observed) -> Plan:
     """Decide; raises ``Failure`` when a person has to decide first."""
     state = observed.state
     if state is not None and state.head_is_ours:
-        return _on_our_head(wanted, state, observed) if observed.head_alive else CLEARING
+        return _plan_on_our_head(wanted, state, observed) if observed.head_alive else CLEARING
     if observed.ray is not None:
-        return _on_found_head(wanted, observed.ray, observed)
-    return _fresh(wanted, observed)
+        return _plan_on_found_head(wanted, observed.ray, observed)
+    return _plan_fresh(wanted, observed)
 
 
-def _on_our_head(wanted: Wanted, state: UpState, observed: Observed) -> Plan:
+def _plan_on_our_head(wanted: Wanted, state: UpState, observed: Observed) -> Plan:
     runs_at = {
         "SEEDCORE_HTTP_PORT": state.http_port,
         "SEEDCORE_DASHBOARD_PORT": state.dashboard_port,
@@ -83,10 +83,10 @@ def _on_our_head(wanted: Wanted, state: UpState, observed: Observed) -> Plan:
             f"The Ray head runs, but its dashboard at {wanted.dashboard_url} does not answer.",
             "Wait some seconds and try again, or run `make down` and `make up`.",
         )
-    return _deployed_before(state, observed)
+    return _plan_like_before(state, observed)
 
 
-def _on_found_head(wanted: Wanted, ray: RayFound, observed: Observed) -> Plan:
+def _plan_on_found_head(wanted: Wanted, ray: RayFound, observed: Observed) -> Plan:
     if ray.version != observed.own_ray_version:
         raise Failure(
             f"The Ray head at {wanted.dashboard_url} is a Ray {ray.version}; this project has Ray "
@@ -95,7 +95,7 @@ def _on_found_head(wanted: Wanted, ray: RayFound, observed: Observed) -> Plan:
         )
     state = observed.state
     if state is not None and observed.app_status is not None:
-        return _deployed_before(state, observed)
+        return _plan_like_before(state, observed)
     if observed.app_status is not None:
         raise Failure(
             f"The Ray head at {wanted.dashboard_url} runs an application {APP!r} that was not deployed from here.",
@@ -109,7 +109,7 @@ def _on_found_head(wanted: Wanted, ray: RayFound, observed: Observed) -> Plan:
     return Plan((Action.DEPLOY, Action.WAIT), tuple(says))
 
 
-def _deployed_before(state: UpState, observed: Observed) -> Plan:
+def _plan_like_before(state: UpState, observed: Observed) -> Plan:
     stale = [name for name, print_ in observed.prints.items() if state.prints.get(name) != print_]
     code_changed = CODE in stale and state.config_sha256 != observed.config_sha256
     if code_changed:
@@ -133,7 +133,7 @@ def _deployed_before(state: UpState, observed: Observed) -> Plan:
     )
 
 
-def _fresh(wanted: Wanted, observed: Observed) -> Plan:
+def _plan_fresh(wanted: Wanted, observed: Observed) -> Plan:
     _require_free(wanted, observed, list(wanted.ports))
     if observed.available_bytes < NEEDED_BYTES:
         raise Failure(

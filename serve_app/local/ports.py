@@ -63,7 +63,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def owner_of(port: int) -> str:
+def describe_owner(port: int) -> str:
     """Who listens on a taken port, for people: ``nginx (pid 812)``. The system may keep it from us."""
     try:
         connections = psutil.net_connections(kind="tcp")

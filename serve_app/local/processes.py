@@ -23,9 +23,9 @@ _ESSENTIAL = ("gcs_server", "raylet")
 _STAGES = {"raylet": 0, "gcs_server": 2}
 
 
-def of_head(temp_dir: str, marks: Iterable[ProcessMark] = ()) -> list[psutil.Process]:
+def list_head_processes(temp_dir: str, marks: Iterable[ProcessMark] = ()) -> list[psutil.Process]:
     """Every live process of the head that keeps its files in ``temp_dir``, never this one or its ancestors."""
-    roots = {process.pid: process for process in psutil.process_iter() if _marker(process) == temp_dir}
+    roots = {process.pid: process for process in psutil.process_iter() if _read_marker(process) == temp_dir}
     for mark in marks:
         if is_alive(mark):
             roots[mark.pid] = psutil.Process(mark.pid)
@@ -37,10 +37,10 @@ def of_head(temp_dir: str, marks: Iterable[ProcessMark] = ()) -> list[psutil.Pro
             continue
     for own in [os.getpid(), *(parent.pid for parent in psutil.Process().parents())]:
         found.pop(own, None)
-    return [process for process in found.values() if _runs(process)]
+    return [process for process in found.values() if _is_running(process)]
 
 
-def marks_of(processes: Iterable[psutil.Process]) -> tuple[ProcessMark, ...]:
+def remember_processes(processes: Iterable[psutil.Process]) -> tuple[ProcessMark, ...]:
     """What to remember of processes that were just started."""
     marks = []
     for process in processes:
@@ -55,12 +55,12 @@ def is_alive(mark: ProcessMark) -> bool:
     """Whether exactly that process still runs: same pid and same start."""
     try:
         process = psutil.Process(mark.pid)
-        return abs(process.create_time() - mark.started_at_s) < 1.0 and _runs(process)
+        return abs(process.create_time() - mark.started_at_s) < 1.0 and _is_running(process)
     except psutil.NoSuchProcess:
         return False
 
 
-def head_alive(marks: Iterable[ProcessMark]) -> bool:
+def is_head_alive(marks: Iterable[ProcessMark]) -> bool:
     """Whether the two processes without which there is no head, GCS and raylet, both run."""
     alive = {mark.name for mark in marks if mark.name in _ESSENTIAL and is_alive(mark)}
     return alive == set(_ESSENTIAL)
@@ -71,23 +71,23 @@ def end_head(temp_dir: str, marks: Iterable[ProcessMark] = ()) -> tuple[int, lis
     marks = tuple(marks)
     ended: set[int] = set()
     for _ in range(_ROUNDS):
-        processes = of_head(temp_dir, marks)
+        processes = list_head_processes(temp_dir, marks)
         if not processes:
             break
-        for stage in stages(processes):
-            _end([process for process in stage if _runs(process)])
+        for stage in sort_stages(processes):
+            _end([process for process in stage if _is_running(process)])
         ended.update(process.pid for process in processes)
-    return len(ended), of_head(temp_dir, marks)
+    return len(ended), list_head_processes(temp_dir, marks)
 
 
-def stages(processes: Iterable[psutil.Process]) -> list[list[psutil.Process]]:
+def sort_stages(processes: Iterable[psutil.Process]) -> list[list[psutil.Process]]:
     """The order of ending: the raylet, which takes its workers along; then the rest; the GCS, which all ask, last.
 
     All at once takes twelve seconds instead of five, because each then waits in vain for another.
     """
     by_stage: list[list[psutil.Process]] = [[], [], []]
     for process in processes:
-        by_stage[_STAGES.get(_name(process), 1)].append(process)
+        by_stage[_STAGES.get(_read_name(process), 1)].append(process)
     return [stage for stage in by_stage if stage]
 
 
@@ -106,7 +106,7 @@ def _end(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(alive, timeout=KILL_TIMEOUT_S)
 
 
-def _marker(process: psutil.Process) -> str | None:
+def _read_marker(process: psutil.Process) -> str | None:
     try:
         found = process.environ().get(MARKER)
     except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
@@ -114,14 +114,14 @@ def _marker(process: psutil.Process) -> str | None:
     return str(found) if found else None
 
 
-def _name(process: psutil.Process) -> str:
+def _read_name(process: psutil.Process) -> str:
     try:
         return str(process.name())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return ""
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

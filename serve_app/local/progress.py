@@ -13,7 +13,7 @@ from typing import TextIO
 STEPS = 6
 
 
-class Step:
+class ProgressStep:
     """One running step; ``say`` replaces what its line tells."""
 
     def __init__(self, head: str, stream: TextIO, clock: Callable[[], float]) -> None:
@@ -59,9 +59,9 @@ class Progress:
         self._clock = clock
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def run_step(self, title: str) -> Iterator[ProgressStep]:
         """Run one step; its ``outcome`` is printed with the time it took, "failed" when it raises."""
-        step = Step(f"[{self._next}/{self._total}] {title}", self._stream, self._clock)
+        step = ProgressStep(f"[{self._next}/{self._total}] {title}", self._stream, self._clock)
         self._next += 1
         try:
             yield step
@@ -76,7 +76,7 @@ class Progress:
         self._stream.flush()
 
 
-def reader_left() -> int:
+def handle_reader_left() -> int:
     """For ``BrokenPipeError``, as in `make up | head`: say nothing more, and return the exit code that shells use."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from serve_app.local.failure import Failure, last_lines
+from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.ports import REPLICA_PORTS, ChosenPorts
 from serve_app.local.processes import MARKER
 from serve_app.local.wanted import FLAGS_FILE, Wanted
@@ -34,13 +34,13 @@ LOCAL = {**LOOPBACK, **NO_TOKEN}
 DRAINING_S = 2
 
 
-def new_temp_dir() -> Path:
+def make_temp_dir() -> Path:
     """A fresh directory for Ray's session. Short, because socket paths below it may have 107 bytes at most."""
     root = Path(tempfile.gettempdir())
     return Path(tempfile.mkdtemp(prefix="sc-", dir=root if len(str(root)) <= 30 else "/tmp"))  # noqa: S108
 
 
-def command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
+def build_command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
     """`ray start`. Ports given as 0 are picked by the process that binds them, which cannot collide."""
     return [
         str(BIN / "ray"), "start", "--head",
@@ -59,7 +59,7 @@ def command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def environment(
+def build_environment(
     base: Mapping[str, str],
     flags: Mapping[str, str],
     wanted: Wanted,
@@ -104,7 +104,7 @@ def environment(
     return {**LOCAL, **flags, **inherited, **ours}
 
 
-def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
+def render_driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
     """What a driver needs to join this head by a plain ``ray.init()``: for the hook of this environment's Python
     (deploy/local/driver_hook.py), and for the shells of others.
     """
@@ -115,7 +115,7 @@ def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
     return "\n".join(["# set -a; . THIS_FILE; set +a; then run the driver.", *lines, ""])
 
 
-def client_environment(base: Mapping[str, str]) -> dict[str, str]:
+def build_client_environment(base: Mapping[str, str]) -> dict[str, str]:
     """For the command line tools: no other cluster's address, and no proxy between us and this machine."""
     left_out = {"RAY_ADDRESS", "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS"}
     direct = ",".join(filter(None, [base.get("NO_PROXY") or base.get("no_proxy"), "127.0.0.1,localhost"]))
@@ -152,4 +152,6 @@ def start(command: list[str], environ: Mapping[str, str], log: Path, tick: Calla
         cause = f"`ray start` failed with exit code {process.returncode}."
     else:
         return
-    raise Failure(cause, f"Everything it printed is in {log}; try again after mending it.", last_lines(log.read_text()))
+    raise Failure(
+        cause, f"Everything it printed is in {log}; try again after mending it.", read_last_lines(log.read_text())
+    )

@@ -33,7 +33,7 @@ class RayFound:
 def find_ray(dashboard_url: str, timeout_s: float = 3.0) -> RayFound | None:
     """What Ray, if any, has its dashboard there (``/api/version``, ray/dashboard/http_server_head.py)."""
     try:
-        answer = _json(_ask(dashboard_url + "/api/version", timeout_s))
+        answer = _parse_json(_ask(dashboard_url + "/api/version", timeout_s))
     except NoAnswer:
         return None
     if not isinstance(answer, dict) or "ray_version" not in answer:
@@ -41,9 +41,9 @@ def find_ray(dashboard_url: str, timeout_s: float = 3.0) -> RayFound | None:
     return RayFound(str(answer["ray_version"]), str(answer.get("session_name", "")))
 
 
-def serve_details(dashboard_url: str, timeout_s: float = 10.0) -> dict[str, Any]:
+def fetch_serve_details(dashboard_url: str, timeout_s: float = 10.0) -> dict[str, Any]:
     """Serve's account of everything deployed; ``controller_info`` is empty while Serve does not run."""
-    answer = _json(_ask(dashboard_url + _APPLICATIONS, timeout_s))
+    answer = _parse_json(_ask(dashboard_url + _APPLICATIONS, timeout_s))
     if not isinstance(answer, dict):
         raise NoAnswer("the dashboard answered something else than an object")
     return answer
@@ -59,12 +59,12 @@ def shut_serve_down(dashboard_url: str, timeout_s: float) -> None:
     _ask(dashboard_url + _APPLICATIONS, timeout_s, "DELETE")
 
 
-def ready_status(http_url: str, timeout_s: float = 5.0) -> tuple[int, dict[str, Any]]:
+def fetch_ready_status(http_url: str, timeout_s: float = 5.0) -> tuple[int, dict[str, Any]]:
     """Status and body of the API's ``/ready``; status 0 while nobody answers."""
     try:
-        return 200, _object(_ask(f"{http_url}/ready", timeout_s))
+        return 200, _parse_object(_ask(f"{http_url}/ready", timeout_s))
     except _Refused as refused:
-        return refused.status, _object(refused.body)
+        return refused.status, _parse_object(refused.body)
     except NoAnswer:
         return 0, {}
 
@@ -86,27 +86,27 @@ def _ask(url: str, timeout_s: float, method: str = "GET", body: bytes | None = N
             return read
     except urllib.error.HTTPError as error:
         with error:
-            raise _Refused(error.code, _body_of(error)) from None
+            raise _Refused(error.code, _read_error_body(error)) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         # A server of another kind at this port gives no HTTP at all.
         raise NoAnswer(str(error) or type(error).__name__) from None
 
 
-def _body_of(error: urllib.error.HTTPError) -> bytes:
+def _read_error_body(error: urllib.error.HTTPError) -> bytes:
     try:
         return error.read(_MAX_BYTES)
     except (OSError, http.client.HTTPException):
         return b""
 
 
-def _json(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
         raise NoAnswer("the answer is not JSON") from None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except ValueError:

@@ -25,7 +25,7 @@ def render(text: str, http_port: int) -> dict[str, Any]:
     return {**config, "http_options": {**(config.get("http_options") or {}), "port": http_port}}
 
 
-def patient(details: Mapping[str, Any], app: str) -> dict[str, Any] | None:
+def build_patient_config(details: Mapping[str, Any], app: str) -> dict[str, Any] | None:
     """What is deployed, but for how long our ingress waits for a part: as long as one may be away that is replaced.
 
     None unless the application runs and was declared. Callers then wait some seconds, where they would be told that a
@@ -34,19 +34,19 @@ def patient(details: Mapping[str, Any], app: str) -> dict[str, Any] | None:
     found = details.get("applications", {}).get(app) or {}
     if found.get("status") != "RUNNING" or not found.get("deployed_app_config"):
         return None
-    config = remaining(details, without=())
-    applications = [_patient(each) if each["name"] == app else each for each in config["applications"]]
+    config = list_remaining(details, without=())
+    applications = [_make_patient(each) if each["name"] == app else each for each in config["applications"]]
     return {**config, "applications": applications}
 
 
-def with_others(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+def add_others(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
     """Add the applications that others declared on this cluster: Serve deletes declared ones that a PUT leaves out
     (``ServeController.apply_config``, ray/serve/_private/controller.py)."""
     ours = {app.get("name") for app in config["applications"]}
-    return {**config, "applications": [*config["applications"], *declared(details, without=ours)]}
+    return {**config, "applications": [*config["applications"], *list_declared(details, without=ours)]}
 
 
-def declared(details: Mapping[str, Any], without: Iterable[str | None]) -> list[dict[str, Any]]:
+def list_declared(details: Mapping[str, Any], without: Iterable[str | None]) -> list[dict[str, Any]]:
     """Configurations of the applications that came by REST or `serve deploy`, except the named ones."""
     left_out = set(without)
     return [
@@ -56,13 +56,13 @@ def declared(details: Mapping[str, Any], without: Iterable[str | None]) -> list[
     ]
 
 
-def remaining(details: Mapping[str, Any], without: Iterable[str]) -> dict[str, Any]:
+def list_remaining(details: Mapping[str, Any], without: Iterable[str]) -> dict[str, Any]:
     """The configuration that keeps Serve and everyone's declared applications as they are, except the named ones."""
     kept = {key: details[key] for key in ("proxy_location", "http_options", "grpc_options") if details.get(key)}
-    return {**kept, "applications": declared(details, without)}
+    return {**kept, "applications": list_declared(details, without)}
 
 
-def sha256_of(config: Mapping[str, Any]) -> str:
+def compute_sha256(config: Mapping[str, Any]) -> str:
     """Fingerprint of a configuration's content: order of keys and comments do not count."""
     return hashlib.sha256(yaml.safe_dump(dict(config), sort_keys=True).encode()).hexdigest()
 
@@ -77,7 +77,7 @@ def write(home: Path, config: Mapping[str, Any]) -> Path:
     return path
 
 
-def prints(checkout: Path, flags_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def compute_prints(checkout: Path, flags_file: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Fingerprints of the code, and of what a running head cannot take over: Serve's flags and the environment."""
     settings = sorted((name, environ[name]) for name in environ if name.startswith("SEEDCORE_") and name not in _OF_UP)
     return {
@@ -87,7 +87,7 @@ def prints(checkout: Path, flags_file: Path, environ: Mapping[str, str]) -> dict
     }
 
 
-def _patient(app: Mapping[str, Any]) -> dict[str, Any]:
+def _make_patient(app: Mapping[str, Any]) -> dict[str, Any]:
     deployments = [dict(each) for each in app.get("deployments") or []]
     ingress = next((each for each in deployments if each["name"] == "Ingress"), None)
     if ingress is None:

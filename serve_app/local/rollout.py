@@ -16,7 +16,7 @@ _TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
-class Reading:
+class RolloutStatus:
     """One look at our application. ``text`` is for the progress line, ``message`` is Serve's own."""
 
     verdict: Verdict
@@ -25,7 +25,7 @@ class Reading:
     message: str
 
 
-def read(details: Mapping[str, Any], app: str, deployed_after_s: float, unhealthy_s: float = 0.0) -> Reading:
+def read(details: Mapping[str, Any], app: str, deployed_after_s: float, unhealthy_s: float = 0.0) -> RolloutStatus:
     """Judge Serve's account (``GET /api/serve/applications/``).
 
     ``deployed_after_s`` is when the last deployment before ours was made: until Serve names a later one, what it says
@@ -33,25 +33,27 @@ def read(details: Mapping[str, Any], app: str, deployed_after_s: float, unhealth
     """
     found = details.get("applications", {}).get(app)
     if found is None:
-        return Reading("waiting", "NOT_STARTED", "waiting for Serve to take the configuration", "")
+        return RolloutStatus("waiting", "NOT_STARTED", "waiting for Serve to take the configuration", "")
     status, message = str(found.get("status")), str(found.get("message") or "")
     deployments = found.get("deployments") or {}
     if found.get("last_deployed_time_s", 0.0) <= deployed_after_s:
-        return Reading("waiting", status, "waiting for Serve to take the configuration", message)
-    text = progress_of(deployments)
-    complaint = "\n".join(filter(None, [message, *complaints(deployments)]))
+        return RolloutStatus("waiting", status, "waiting for Serve to take the configuration", message)
+    text = describe_progress(deployments)
+    complaint = "\n".join(filter(None, [message, *list_complaints(deployments)]))
     if status == "RUNNING":
-        return Reading("running", status, text, message)
+        return RolloutStatus("running", status, text, message)
     if status == "DEPLOY_FAILED" or (status == "UNHEALTHY" and unhealthy_s >= UNHEALTHY_FOR_S):
-        return Reading("failed", status, text, condensed(complaint))
-    return Reading("waiting", status, text, condensed(complaint))
+        return RolloutStatus("failed", status, text, condense(complaint))
+    return RolloutStatus("waiting", status, text, condense(complaint))
 
 
-def progress_of(deployments: Mapping[str, Any]) -> str:
+def describe_progress(deployments: Mapping[str, Any]) -> str:
     """Replicas that run of those wanted, and what is still missing."""
     if not deployments:
         return "building the application"
-    counts = {name: (_running(each), int(each.get("target_num_replicas", 0))) for name, each in deployments.items()}
+    counts = {
+        name: (_count_running(each), int(each.get("target_num_replicas", 0))) for name, each in deployments.items()
+    }
     running, wanted = (sum(column) for column in zip(*counts.values(), strict=True))
     missing = [f"{name} {have} of {want}" for name, (have, want) in sorted(counts.items()) if have < want]
     text = f"replicas {min(running, wanted)} of {wanted}"
@@ -61,7 +63,7 @@ def progress_of(deployments: Mapping[str, Any]) -> str:
     return f"{text}; starting {shown}"
 
 
-def complaints(deployments: Mapping[str, Any]) -> list[str]:
+def list_complaints(deployments: Mapping[str, Any]) -> list[str]:
     """What Serve says about each deployment that is not well."""
     return [
         f"{name}: {each['status']}: {each.get('message') or 'no message'}"
@@ -71,13 +73,13 @@ def complaints(deployments: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def condensed(message: str) -> str:
+def condense(message: str) -> str:
     """Serve's message without colours and stack frames: what failed, and the exception in its own words."""
     lines = [line.rstrip() for line in _COLOUR.sub("", message).splitlines()]
     return "\n".join(line for line in lines if line and not line.startswith((" ", "ray::")) and _TRACEBACK not in line)
 
 
-def ready_text(status: int, body: Mapping[str, Any]) -> str:
+def describe_ready(status: int, body: Mapping[str, Any]) -> str:
     """What the API's ``/ready`` says, in one line."""
     if status == 0:
         return "waiting for the API to answer"
@@ -85,5 +87,5 @@ def ready_text(status: int, body: Mapping[str, Any]) -> str:
     return f"{body.get('status', f'HTTP {status}')}" + (f": {'; '.join(reasons[:2])}" if reasons else "")
 
 
-def _running(deployment: Mapping[str, Any]) -> int:
+def _count_running(deployment: Mapping[str, Any]) -> int:
     return sum(replica.get("state") == "RUNNING" for replica in deployment.get("replicas") or [])

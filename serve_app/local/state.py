@@ -43,19 +43,19 @@ class UpState(BaseModel):
         return self.temp_dir is not None
 
 
-def state_file(home: Path) -> Path:
+def find_state_file(home: Path) -> Path:
     """Where the state of this home is kept."""
     return home / "up.json"
 
 
-def driver_file(home: Path) -> Path:
+def find_driver_file(home: Path) -> Path:
     """Where a script of this home finds what it needs to join its Ray head."""
     return home / "ray.env"
 
 
 def load(home: Path) -> UpState | None:
     """The remembered start, or None. Raises ``Failure`` when the file is there and cannot be understood."""
-    path = state_file(home)
+    path = find_state_file(home)
     try:
         return UpState.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -69,18 +69,18 @@ def load(home: Path) -> UpState | None:
 
 def save(home: Path, state: UpState) -> None:
     """Replace the remembered start in one step; readable by this user only."""
-    _write(state_file(home), state.model_dump_json(indent=2) + "\n")
+    _write(find_state_file(home), state.model_dump_json(indent=2) + "\n")
 
 
 def save_driver_file(home: Path, text: str) -> None:
     """Write what drivers need; readable by this user only, because it decides where they connect."""
-    _write(driver_file(home), text)
+    _write(find_driver_file(home), text)
 
 
 def forget(home: Path) -> None:
     """Nothing of ours runs any more."""
-    state_file(home).unlink(missing_ok=True)
-    driver_file(home).unlink(missing_ok=True)
+    find_state_file(home).unlink(missing_ok=True)
+    find_driver_file(home).unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,12 +18,12 @@ from organs.times import format_time
 from organs.version import read_own_version
 from serve_app.check.configuration import check_config
 from serve_app.check.stamp import stamp
-from serve_app.env import variable_of
+from serve_app.env import get_variable
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
-from serve_app.local.failure import Failure, last_lines
-from serve_app.local.leftovers import alone, clear_away
+from serve_app.local.failure import Failure, read_last_lines
+from serve_app.local.leftovers import clear_away, lock_home
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
-from serve_app.local.progress import Progress, reader_left
+from serve_app.local.progress import Progress, handle_reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
 
 FIRST_STEP = 3
@@ -40,14 +40,14 @@ def main() -> int:
     try:
         wanted = Wanted.read(os.environ)
         wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with alone(wanted.home):
+        with lock_home(wanted.home):
             up = _Up(wanted, progress, dict(os.environ))
             up.run()
     except Failure as failure:
-        print(f"\n{failure.text()}", file=sys.stderr)
+        print(f"\n{failure.render()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        return reader_left()
+        return handle_reader_left()
     except KeyboardInterrupt:
         print("\ninterrupted; `make up` goes on, `make down` ends what is still running", file=sys.stderr)
         return 130
@@ -66,8 +66,8 @@ class _Up:
         self.deployed_before_s = 0.0
 
     def run(self) -> None:
-        with self.progress.step("checks") as step:
-            self.config = self._checked_config()
+        with self.progress.run_step("checks") as step:
+            self.config = self._check_config()
             observed = self._observe()
             decided = plan(self.wanted, observed)
             if Action.CLEAN_UP in decided.actions and self.before:
@@ -79,13 +79,13 @@ class _Up:
             step.outcome = "configuration, ports and memory are fine"
         for text in decided.says:
             self.progress.note(f"      {text}")
-        self._head(decided, observed)
+        self._provide_head(decided, observed)
         self._deploy(decided, observed)
-        with self.progress.step("ready") as step:
+        with self.progress.run_step("ready") as step:
             step.outcome = self._wait(step.say, redeployed=Action.DEPLOY in decided.actions)
         self._report()
 
-    def _checked_config(self) -> dict[str, Any]:
+    def _check_config(self) -> dict[str, Any]:
         path = self.wanted.config
         try:
             text = path.read_text()
@@ -93,7 +93,7 @@ class _Up:
             raise Failure(f"{path} cannot be read: {error.strerror}.", "Set SEEDCORE_CONFIG to a file.") from None
         problems = check_config(text, path.name, self.environ)
         if problems:
-            listed = "\n".join(problem.text() for problem in problems)
+            listed = "\n".join(problem.render() for problem in problems)
             raise Failure(
                 f"{path} has {len(problems)} mistakes." if len(problems) > 1 else f"{path} has a mistake.",
                 "Correct the file; `make check-config` checks it without deploying.",
@@ -105,13 +105,13 @@ class _Up:
         wanted = self.wanted
         self.before = state.load(wanted.home)
         ours = self.before is not None and self.before.head_is_ours
-        alive = processes.head_alive(self.before.processes) if self.before else False
+        alive = processes.is_head_alive(self.before.processes) if self.before else False
         # A dashboard may outlive its head; what it says then is of no use.
         found = ray_http.find_ray(wanted.dashboard_url) if alive or not ours else None
         details: dict[str, Any] = {}
         if found is not None:
             try:
-                details = ray_http.serve_details(wanted.dashboard_url)
+                details = ray_http.fetch_serve_details(wanted.dashboard_url)
             except ray_http.NoAnswer as error:
                 raise Failure(
                     f"The Ray dashboard at {wanted.dashboard_url} does not tell what is deployed: {error}.",
@@ -119,24 +119,24 @@ class _Up:
                 ) from None
         app = details.get("applications", {}).get(APP) or {}
         self.deployed_before_s = float(app.get("last_deployed_time_s") or 0.0)
-        config_sha256 = rendering.sha256_of(self.config)
+        config_sha256 = rendering.compute_sha256(self.config)
         if found is not None and not ours:
-            self.config = rendering.with_others(self.config, details)
+            self.config = rendering.add_others(self.config, details)
         return Observed(
             state=self.before,
             head_alive=alive,
             ray=found,
             serve_port=(details.get("http_options") or {}).get("port"),
             app_status=app.get("status"),
-            taken={port: ports.owner_of(port) for port in wanted.ports.values() if not ports.is_free(port)},
+            taken={port: ports.describe_owner(port) for port in wanted.ports.values() if not ports.is_free(port)},
             config_sha256=config_sha256,
-            prints=rendering.prints(CHECKOUT, FLAGS_FILE, self.environ),
-            available_bytes=memory.available_bytes(),
+            prints=rendering.compute_prints(CHECKOUT, FLAGS_FILE, self.environ),
+            available_bytes=memory.measure_available_bytes(),
             own_ray_version=version("ray"),
         )
 
-    def _head(self, decided: Plan, observed: Observed) -> None:
-        with self.progress.step("Ray head") as step:
+    def _provide_head(self, decided: Plan, observed: Observed) -> None:
+        with self.progress.run_step("Ray head") as step:
             if Action.START_HEAD in decided.actions:
                 self._start_head(observed, lambda: step.say("starting"))
                 step.outcome = "started"
@@ -144,23 +144,25 @@ class _Up:
                 step.outcome = "runs already"
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
-        wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.new_temp_dir()
-        begun = self._new_state(observed, str(temp_dir))
+        wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.make_temp_dir()
+        begun = self._build_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
-        events_key = self.environ.get(variable_of("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
-        environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)
+        events_key = self.environ.get(get_variable("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
+        environ = ray_head.build_environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)
         try:
-            ray_head.start(ray_head.command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick)
+            ray_head.start(
+                ray_head.build_command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick
+            )
         except (Failure, KeyboardInterrupt):
             clear_away(begun)
             state.forget(wanted.home)
             raise
-        marks = processes.marks_of(processes.of_head(str(temp_dir)))
+        marks = processes.remember_processes(processes.list_head_processes(str(temp_dir)))
         self.before = begun.model_copy(update={"processes": marks})
         state.save(wanted.home, self.before)
-        state.save_driver_file(wanted.home, ray_head.driver_environment(environ, wanted))
+        state.save_driver_file(wanted.home, ray_head.render_driver_environment(environ, wanted))
 
-    def _new_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
+    def _build_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
         wanted = self.wanted
         return state.UpState(
             started_at=format_time(datetime.now(UTC)),
@@ -171,7 +173,7 @@ class _Up:
         )  # fmt: skip
 
     def _deploy(self, decided: Plan, observed: Observed) -> None:
-        with self.progress.step("deploy") as step:
+        with self.progress.run_step("deploy") as step:
             if Action.DEPLOY not in decided.actions:
                 step.outcome = "nothing to deploy"
                 return
@@ -179,12 +181,12 @@ class _Up:
                 step.say("callers may wait longer meanwhile")
                 self._let_callers_wait(lambda: step.say("callers may wait longer meanwhile"))
             step.say("sending the configuration")
-            now = self.before or self._new_state(observed, None)
+            now = self.before or self._build_state(observed, None)
             # Remembered as deployed only when it is: an interrupted run deploys again.
             self.before = now.model_copy(update={"config_sha256": ""})
             state.save(self.wanted.home, self.before)
             rendered = rendering.write(self.wanted.home, self.config)
-            _serve_deploy(self.wanted.dashboard_url, rendered, self.environ)
+            _deploy_serve(self.wanted.dashboard_url, rendered, self.environ)
             prints = {**now.prints, rendering.CODE: observed.prints[rendering.CODE]}
             self.before = now.model_copy(update={"config_sha256": observed.config_sha256, "prints": prints})
             state.save(self.wanted.home, self.before)
@@ -193,13 +195,13 @@ class _Up:
     def _let_callers_wait(self, tick: Callable[[], None]) -> None:
         """Give those who ask for a part, while it is replaced, the time until it is back; a wish, not a condition."""
         try:
-            config = rendering.patient(ray_http.serve_details(self.wanted.dashboard_url), APP)
+            config = rendering.build_patient_config(ray_http.fetch_serve_details(self.wanted.dashboard_url), APP)
             if config is None:
                 return
             ray_http.put_config(self.wanted.dashboard_url, config)
             deadline = time.monotonic() + PATIENT_TIMEOUT_S
             while time.monotonic() < deadline:
-                app = ray_http.serve_details(self.wanted.dashboard_url).get("applications", {}).get(APP) or {}
+                app = ray_http.fetch_serve_details(self.wanted.dashboard_url).get("applications", {}).get(APP) or {}
                 newer = float(app.get("last_deployed_time_s") or 0.0)
                 if newer > self.deployed_before_s and app.get("status") == "RUNNING":
                     self.deployed_before_s = newer
@@ -212,10 +214,10 @@ class _Up:
     def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s
         unhealthy_since: float | None = None
-        reading, ready = rollout.Reading("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
+        reading, ready = rollout.RolloutStatus("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
         while time.monotonic() < deadline:
             try:
-                details = ray_http.serve_details(self.wanted.dashboard_url)
+                details = ray_http.fetch_serve_details(self.wanted.dashboard_url)
             except ray_http.NoAnswer:
                 details = {}
             now = time.monotonic()
@@ -224,24 +226,26 @@ class _Up:
             unhealthy_since = (unhealthy_since or now) if reading.status == "UNHEALTHY" else None
             if reading.verdict == "failed":
                 raise Failure(
-                    f"Serve could not run the application: {reading.status}.", self._after_failure(), reading.message
+                    f"Serve could not run the application: {reading.status}.", self._explain_failure(), reading.message
                 )
             if reading.verdict == "running":
-                ready = ray_http.ready_status(self._http_url)
+                ready = ray_http.fetch_ready_status(self._http_url)
                 if ready[0] == 200:
-                    return f"{reading.text}, {rollout.ready_text(*ready)}"
-                say(rollout.ready_text(*ready))
+                    return f"{reading.text}, {rollout.describe_ready(*ready)}"
+                say(rollout.describe_ready(*ready))
             else:
                 say(reading.text)
             time.sleep(_POLL_S)
-        last = f"{reading.text}\n{reading.message}\n/ready: {rollout.ready_text(*ready)}"
-        raise Failure(f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._after_failure(), last_lines(last))
+        last = f"{reading.text}\n{reading.message}\n/ready: {rollout.describe_ready(*ready)}"
+        raise Failure(
+            f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._explain_failure(), read_last_lines(last)
+        )
 
     @property
     def _http_url(self) -> str:
         return f"http://127.0.0.1:{self.before.http_port if self.before else self.wanted.http_port}"
 
-    def _after_failure(self) -> str:
+    def _explain_failure(self) -> str:
         logs = (
             f"; logs are in {self.before.temp_dir}/session_latest/logs/serve"
             if self.before and self.before.temp_dir
@@ -252,7 +256,7 @@ class _Up:
     def _report(self) -> None:
         url = self._http_url
         sys.stdout.flush()
-        environ = ray_head.client_environment(self.environ)
+        environ = ray_head.build_client_environment(self.environ)
         try:
             subprocess.run(
                 [sys.executable, "-m", "serve_app.report", "--url", url],
@@ -262,14 +266,15 @@ class _Up:
             )
         except subprocess.TimeoutExpired:
             print(f"the report took more than {REPORT_TIMEOUT_S:.0f} s; `make report` prints it later", file=sys.stderr)
-        print(_closing(url, self.wanted, ours=bool(self.before and self.before.head_is_ours)))
+        print(_describe_closing(url, self.wanted, ours=bool(self.before and self.before.head_is_ours)))
 
 
-def _serve_deploy(dashboard_url: str, rendered: Path, environ: Mapping[str, str]) -> None:
+def _deploy_serve(dashboard_url: str, rendered: Path, environ: Mapping[str, str]) -> None:
     command = [str(ray_head.BIN / "serve"), "deploy", "-a", dashboard_url, str(rendered)]
     try:
         done = subprocess.run(
-            command, env=ray_head.client_environment(environ), capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S,
+            command, env=ray_head.build_client_environment(environ), capture_output=True, text=True,
+            timeout=DEPLOY_TIMEOUT_S,
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -280,11 +285,11 @@ def _serve_deploy(dashboard_url: str, rendered: Path, environ: Mapping[str, str]
         raise Failure(
             "Serve refused the configuration.",
             "Correct it and run `make up` again; `make down` ends the head.",
-            last_lines(done.stdout + done.stderr),
+            read_last_lines(done.stdout + done.stderr),
         )
 
 
-def _closing(url: str, wanted: Wanted, ours: bool) -> str:
+def _describe_closing(url: str, wanted: Wanted, ours: bool) -> str:
     here = "" if wanted.home == CHECKOUT / ".seedcore" else f"SEEDCORE_HOME={wanted.home} "
     job = f"{here}.venv/bin/ray job submit" if ours else f".venv/bin/ray job submit --address {wanted.dashboard_url}"
     rows = [

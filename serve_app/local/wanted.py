@@ -41,12 +41,12 @@ class Wanted:
     def read(cls, environ: Mapping[str, str], checkout: Path = CHECKOUT) -> Wanted:
         """Read ``SEEDCORE_*``; raises ``Failure`` naming the variable that cannot be used."""
         wanted = cls(
-            http_port=_port(environ, "SEEDCORE_HTTP_PORT", 8000),
-            dashboard_port=_port(environ, "SEEDCORE_DASHBOARD_PORT", 8265),
-            ray_port=_port(environ, "SEEDCORE_RAY_PORT", 6379),
-            home=_path(environ, "SEEDCORE_HOME", checkout, ".seedcore"),
-            config=_path(environ, "SEEDCORE_CONFIG", checkout, "serve_config.yaml"),
-            up_timeout_s=_seconds(environ, "SEEDCORE_UP_TIMEOUT_S", 180.0),
+            http_port=_parse_port(environ, "SEEDCORE_HTTP_PORT", 8000),
+            dashboard_port=_parse_port(environ, "SEEDCORE_DASHBOARD_PORT", 8265),
+            ray_port=_parse_port(environ, "SEEDCORE_RAY_PORT", 6379),
+            home=_parse_path(environ, "SEEDCORE_HOME", checkout, ".seedcore"),
+            config=_parse_path(environ, "SEEDCORE_CONFIG", checkout, "serve_config.yaml"),
+            up_timeout_s=_parse_seconds(environ, "SEEDCORE_UP_TIMEOUT_S", 180.0),
         )
         if len(set(wanted.ports.values())) < len(wanted.ports):
             given = ", ".join(f"{name}={port}" for name, port in wanted.ports.items())
@@ -54,7 +54,7 @@ class Wanted:
         return wanted
 
 
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+def _parse_port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name) or str(default)
     if text.isascii() and text.isdigit() and 1024 <= int(text) <= 65535:
         return int(text)
@@ -63,7 +63,7 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     )
 
 
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+def _parse_seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     text = environ.get(name) or str(default)
     try:
         seconds = float(text)
@@ -74,5 +74,5 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     raise Failure(f"{name} is {text!r}, which is not a number of seconds from 1 to 3600.", f"Set {name}, or unset it.")
 
 
-def _path(environ: Mapping[str, str], name: str, checkout: Path, default: str) -> Path:
+def _parse_path(environ: Mapping[str, str], name: str, checkout: Path, default: str) -> Path:
     return (checkout / Path(environ.get(name) or default).expanduser()).resolve()

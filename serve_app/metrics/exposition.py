@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve_app.metrics.responses import GROUPS
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 
 MOST_KINDS = 20
 MOST_RULES = 50
@@ -69,7 +69,7 @@ METRICS: dict[str, Metric] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricReading:
     """A value of a gauge, an increment of a counter, or an observation of a histogram."""
 
     name: str
@@ -86,79 +86,79 @@ class Exposition:
         self._shown: dict[str, set[Labels]] = {}
         self._totals: dict[str, int] = {}
 
-    def readings(self, observed: Mapping[str, Any]) -> list[Reading]:
+    def list_readings(self, observed: Mapping[str, Any]) -> list[MetricReading]:
         """All there is to tell. A part that is absent or None is left as it was told before.
 
         - ``jobs``: (kind, outcome, verdict) of every job listed;
         - ``ended``: (kind, outcome, seconds or None) of each job whose end is new;
         - ``ratios``: by window, ``success_ratio`` and ``error_ratio``;
-        - ``nodes``: ``Meters.node_ratios``; ``responses``: ``Meters.responses_by_group``;
-          ``response_totals``: ``Meters.response_totals``;
+        - ``nodes``: ``MetricFigures.compute_node_ratios``; ``responses``: ``MetricFigures.compute_responses_by_group``;
+          ``response_totals``: ``MetricFigures.count_responses``;
         - ``alerts``: by rule, how many are in each state;
         - ``look_duration_s``, ``look_age_s``; ``degraded``: the sentences.
         """
-        told: list[Reading] = []
+        told: list[MetricReading] = []
         gauges: dict[str, dict[Labels, float]] = {}
         if (jobs := observed.get("jobs")) is not None:
-            gauges["seedcore_jobs"] = self._jobs(jobs)
+            gauges["seedcore_jobs"] = self._count_jobs(jobs)
         if (ratios := observed.get("ratios")) is not None:
-            gauges |= _ratios(ratios)
+            gauges |= _read_ratios(ratios)
         if (nodes := observed.get("nodes")) is not None:
-            gauges |= self._node_gauges(nodes)
+            gauges |= self._read_node_gauges(nodes)
         if (responses := observed.get("responses")) is not None:
-            gauges["seedcore_api_response_s"] = _response_times(responses)
+            gauges["seedcore_api_response_s"] = _read_response_times(responses)
         if (alerts := observed.get("alerts")) is not None:
-            gauges["seedcore_alerts"] = _alerts(alerts)
+            gauges["seedcore_alerts"] = _count_alerts(alerts)
         for name in ("look_duration_s", "look_age_s"):
             if (value := observed.get(name)) is not None:
                 gauges[f"seedcore_{name}"] = {(): float(value)}
         if (degraded := observed.get("degraded")) is not None:
             gauges["seedcore_degraded"] = {(): float(len(degraded))}
         for name, values in gauges.items():
-            told.extend(self._gauge(name, values))
-        told.extend(self._ended(observed.get("ended") or ()))
-        told.extend(self._answered(observed.get("response_totals") or {}))
+            told.extend(self._read_gauge(name, values))
+        told.extend(self._read_ended(observed.get("ended") or ()))
+        told.extend(self._read_answered(observed.get("response_totals") or {}))
         return told
 
-    def _gauge(self, name: str, values: Mapping[Labels, float]) -> Iterator[Reading]:
-        yield from (Reading(name, labels, value) for labels, value in sorted(values.items()))
+    def _read_gauge(self, name: str, values: Mapping[Labels, float]) -> Iterator[MetricReading]:
+        yield from (MetricReading(name, labels, value) for labels, value in sorted(values.items()))
         gone = self._shown.get(name, set()) - values.keys()
-        yield from (Reading(name, labels, METRICS[name].gone) for labels in sorted(gone))
+        yield from (MetricReading(name, labels, METRICS[name].gone) for labels in sorted(gone))
         self._shown[name] = set(values)
 
-    def _jobs(self, jobs: Iterable[tuple[str, str, str]]) -> dict[Labels, float]:
+    def _count_jobs(self, jobs: Iterable[tuple[str, str, str]]) -> dict[Labels, float]:
         counts = Counter(jobs)
         # When all places are free, those that occur most have them.
         for (kind, _, _), _ in counts.most_common():
-            self._kind(kind)
+            self._clamp_kind(kind)
         made: dict[Labels, float] = {}
         for (kind, outcome, verdict), count in counts.items():
-            labels = (self._kind(kind), _text(outcome), _text(verdict))
+            labels = (self._clamp_kind(kind), _clean_text(outcome), _clean_text(verdict))
             made[labels] = made.get(labels, 0.0) + count
         return made
 
-    def _ended(self, ended: Iterable[tuple[str, str, float | None]]) -> Iterator[Reading]:
+    def _read_ended(self, ended: Iterable[tuple[str, str, float | None]]) -> Iterator[MetricReading]:
         increments: dict[Labels, float] = {}
         for kind, outcome, duration_s in ended:
-            labels: Labels = (self._kind(kind), _text(outcome))
+            labels: Labels = (self._clamp_kind(kind), _clean_text(outcome))
             increments[labels] = increments.get(labels, 0.0) + 1
             if duration_s is not None and 0 <= duration_s < math.inf:
-                yield Reading("seedcore_job_duration_s", (labels[0],), float(duration_s))
+                yield MetricReading("seedcore_job_duration_s", (labels[0],), float(duration_s))
         for labels, count in sorted(increments.items()):
-            yield Reading("seedcore_jobs_ended_total", labels, count)
+            yield MetricReading("seedcore_jobs_ended_total", labels, count)
 
-    def _answered(self, totals: Mapping[str, int]) -> Iterator[Reading]:
+    def _read_answered(self, totals: Mapping[str, int]) -> Iterator[MetricReading]:
         for label, total in sorted(totals.items()):
             new = total - self._totals.get(label, 0)
             if new > 0:
                 self._totals[label] = total
                 route, _, status = label.partition(" ")
-                yield Reading("seedcore_api_responses_total", (_route(route), status), float(new))
+                yield MetricReading("seedcore_api_responses_total", (_clean_route(route), status), float(new))
 
-    def _node_gauges(self, nodes: Iterable[Mapping[str, Any]]) -> dict[str, dict[Labels, float]]:
+    def _read_node_gauges(self, nodes: Iterable[Mapping[str, Any]]) -> dict[str, dict[Labels, float]]:
         made: dict[str, dict[Labels, float]] = {"seedcore_node_cpu_ratio": {}, "seedcore_node_memory_ratio": {}}
         for node in list(nodes)[:MOST_NODES]:
-            label = _text(str(node.get("ip") or node.get("node_id") or ""))
+            label = _clean_text(str(node.get("ip") or node.get("node_id") or ""))
             if label not in self._nodes and len(self._nodes) >= MOST_NODES_EVER:
                 continue
             self._nodes.add(label)
@@ -168,15 +168,15 @@ class Exposition:
                     made[gauge][label,] = max(float(value), made[gauge].get((label,), 0.0))
         return made
 
-    def _kind(self, kind: str) -> str:
-        kind = _text(kind)
+    def _clamp_kind(self, kind: str) -> str:
+        kind = _clean_text(kind)
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             return OTHER
         self._kinds.add(kind)
         return kind
 
 
-def _ratios(ratios: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[Labels, float]]:
+def _read_ratios(ratios: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[Labels, float]]:
     made: dict[str, dict[Labels, float]] = {}
     for ratio in ("success_ratio", "error_ratio"):
         known = {(window,): each[ratio] for window, each in ratios.items()}
@@ -184,28 +184,28 @@ def _ratios(ratios: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[
     return made
 
 
-def _response_times(responses: Mapping[str, Mapping[str, float | None]]) -> dict[Labels, float]:
+def _read_response_times(responses: Mapping[str, Mapping[str, float | None]]) -> dict[Labels, float]:
     return {
-        (_route(route), quantile): value
+        (_clean_route(route), quantile): value
         for route, each in responses.items()
         for name, quantile in _QUANTILES.items()
         if (value := each.get(name)) is not None
     }
 
 
-def _alerts(alerts: Mapping[str, Mapping[str, int]]) -> dict[Labels, float]:
+def _count_alerts(alerts: Mapping[str, Mapping[str, int]]) -> dict[Labels, float]:
     made: dict[Labels, float] = {}
     for place, (rule, states) in enumerate(sorted(alerts.items())):
         for state, count in states.items():
-            labels = (_text(rule) if place < MOST_RULES else OTHER, _text(state))
+            labels = (_clean_text(rule) if place < MOST_RULES else OTHER, _clean_text(state))
             made[labels] = made.get(labels, 0.0) + count
     return made
 
 
-def _route(route: str) -> str:
+def _clean_route(route: str) -> str:
     return route if route in GROUPS else OTHER
 
 
-def _text(value: str) -> str:
+def _clean_text(value: str) -> str:
     # An empty label is no label to Prometheus.
-    return printable(value)[:_MAX_CHARS] or "unknown"
+    return strip_controls(value)[:_MAX_CHARS] or "unknown"

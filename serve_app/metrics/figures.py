@@ -13,9 +13,9 @@ from typing import Any
 from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.metrics.histogram import Histogram
-from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, label_of
+from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, build_label
 from serve_app.metrics.series import KEPT_FOR_S, NOW_S, Key, SeriesStore
-from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
+from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, combine_nodes, parse_nodes
 from serve_app.queries.windows import WINDOWS_S, require_window
 from serve_app.schemas.alerts import NodeRatios
 from serve_app.schemas.summary import NodeUtilisation, ResponseQuantiles, ResponsesView, UtilisationView
@@ -28,7 +28,7 @@ _NODE, _CLUSTER, _RESPONSES = "node", "cluster", "responses"
 _CLUSTER_GAUGES = ("cpu_ratio", "memory_ratio")
 # The cluster's and the responses' series have labels, too: an empty one could not be stored.
 _ALL = "all"
-_RESPONSE_LABELS = frozenset(label_of(group, status) for group in GROUPS for status in range(2, 2 + len(CLASSES)))
+_RESPONSE_LABELS = frozenset(build_label(group, status) for group in GROUPS for status in range(2, 2 + len(CLASSES)))
 _QUANTILES = (0.5, 0.95, 0.99)
 _DIGITS = 6
 # For 200 nodes the windows of an answer take a good part of a second, in which this process does nothing else.
@@ -37,7 +37,7 @@ _TOLD_FOR_S = 5.0
 Json = dict[str, Any]
 
 
-class Meters:
+class MetricFigures:
     """Takes in what was measured and tells it by window. ``now`` is always handed in."""
 
     def __init__(self) -> None:
@@ -54,12 +54,12 @@ class Meters:
         self._offered: dict[Key, int] = {}
 
     def observe_nodes(self, rows: object, now: datetime) -> None:
-        """Take in an answer of ``DashboardClient.node_use``."""
+        """Take in an answer of ``DashboardClient.list_node_use``."""
         now_s = now.timestamp()
-        nodes = self._freshness.checked(nodes_of(rows), now_s)
+        nodes = self._freshness.check(parse_nodes(rows), now_s)
         self._nodes, self._nodes_at, self._failure = nodes, now, None
         self._told.clear()
-        self._series.observe_gauges(_CLUSTER, _ALL, cluster_of(nodes), now_s)
+        self._series.observe_gauges(_CLUSTER, _ALL, combine_nodes(nodes), now_s)
         kept = nodes[:MOST_NODES]
         self._left_out = len(nodes) - len(kept)
         self._make_room({node.node_id for node in kept})
@@ -67,7 +67,7 @@ class Meters:
             self._series.observe_gauges(_NODE, node.node_id, node.values, now_s)
         self._series.roll(now_s)
 
-    def nodes_failed(self, reason: str) -> None:
+    def note_nodes_failed(self, reason: str) -> None:
         """Ray did not say it this time; ``reason`` is a sentence."""
         self._failure = reason
         self._told.clear()
@@ -97,7 +97,7 @@ class Meters:
         self._series.roll(now.timestamp())
         return True
 
-    def utilisation(self, window: str, now: datetime) -> UtilisationView:
+    def compute_utilisation(self, window: str, now: datetime) -> UtilisationView:
         """How used the cluster and each of its living nodes are; raises ``InvalidInput`` for an unknown window.
 
         Until something is measured, the same answer is told for 5 s; who gets it must not change it.
@@ -105,38 +105,40 @@ class Meters:
         length_s = WINDOWS_S[require_window(window)]
         told = self._told.get(window)
         if told is None or not 0 <= (now - told[0]).total_seconds() < _TOLD_FOR_S:
-            told = self._told[window] = (now, self._utilisation(length_s, now))
+            told = self._told[window] = (now, self._compute_cluster_use(length_s, now))
         return told[1]
 
-    def responses(self, window: str, now: datetime) -> ResponsesView:
+    def compute_responses(self, window: str, now: datetime) -> ResponsesView:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
         length_s = WINDOWS_S[require_window(window)]
-        errors = self._responses((label_of(group, ERRORS) for group in GROUPS), length_s, now)
-        every = self._responses(_RESPONSE_LABELS, length_s, now)
-        return {"count": every.count, "errors": errors.count, **_quantiles(every), "max_s": _rounded(every.max_s)}
+        errors = self._merge_responses((build_label(group, ERRORS) for group in GROUPS), length_s, now)
+        every = self._merge_responses(_RESPONSE_LABELS, length_s, now)
+        return {"count": every.count, "errors": errors.count, **_compute_quantiles(every),
+        "max_s": _cut_digits(every.max_s)}
 
-    def responses_by_group(self, window: str, now: datetime) -> dict[str, Json]:
+    def compute_responses_by_group(self, window: str, now: datetime) -> dict[str, Json]:
         """For each group of routes that answered: ``count`` and quantiles."""
         length_s = WINDOWS_S[require_window(window)]
         merged = {
-            group: self._responses((label_of(group, status) for status in range(2, 6)), length_s, now)
+            group: self._merge_responses((build_label(group, status) for status in range(2, 6)), length_s, now)
             for group in GROUPS
         }
-        return {group: {"count": each.count, **_quantiles(each)} for group, each in merged.items() if each.count}
+        return {group: {"count": each.count, **_compute_quantiles(each)} for group,
+        each in merged.items() if each.count}
 
-    def response_totals(self) -> dict[str, int]:
+    def count_responses(self) -> dict[str, int]:
         """Answers by label since this process began; they only grow."""
         return dict(self._totals)
 
-    def node_ratios(self, now: datetime) -> list[NodeRatios]:
+    def compute_node_ratios(self, now: datetime) -> list[NodeRatios]:
         """CPU and memory of each node at present: None when it is not known, or no longer."""
         current = self._nodes_at is not None and (now - self._nodes_at).total_seconds() <= NOW_S
         return [
             {
                 "node_id": node.node_id,
                 "ip": node.ip,
-                "cpu_ratio": _rounded(node.values["cpu_ratio"]) if current else None,
-                "memory_ratio": _rounded(node.values["memory_ratio"]) if current else None,
+                "cpu_ratio": _cut_digits(node.values["cpu_ratio"]) if current else None,
+                "memory_ratio": _cut_digits(node.values["memory_ratio"]) if current else None,
             }
             for node in self._nodes[:MOST_NODES]
         ]
@@ -155,15 +157,17 @@ class Meters:
                 strange += 1
         return strange
 
-    def restored(self) -> None:
-        """All that there is has been restored: from here on ``dirty`` tells what to save."""
+    def finish_restoring(self) -> None:
+        """All that there is has been restored: from here on ``list_unsaved`` tells what to save."""
         self._told.clear()
         self._series.settle()
         self._restored = True
 
-    def dirty(self) -> list[Json]:
-        """Rows for ``Store.save_samples``, at most 1000; none before ``restored``, lest they replace older ones."""
-        self._offered = self._series.changed(SAVED_AT_ONCE) if self._restored else {}
+    def list_unsaved(self) -> list[Json]:
+        """Rows for ``Store.save_samples``, at most 1000; none before ``finish_restoring``, lest they replace older
+        ones.
+        """
+        self._offered = self._series.list_changed(SAVED_AT_ONCE) if self._restored else {}
         rows = []
         for key in self._offered:
             name, label, width_s, starts_at = key
@@ -173,24 +177,24 @@ class Meters:
                 rows.append({**row, "payload": payload})
         return rows
 
-    def saved(self) -> None:
-        """The rows that ``dirty`` told last are saved."""
+    def confirm_saved(self) -> None:
+        """The rows that ``list_unsaved`` told last are saved."""
         self._series.unmark(self._offered)
         self._offered = {}
 
-    def _utilisation(self, length_s: int, now: datetime) -> UtilisationView:
+    def _compute_cluster_use(self, length_s: int, now: datetime) -> UtilisationView:
         now_s = now.timestamp()
-        cluster = self._series.gauges(_CLUSTER, _ALL, length_s, now_s)
+        cluster = self._series.read_gauges(_CLUSTER, _ALL, length_s, now_s)
         return {
             "as_of": format_time(self._nodes_at),
-            "reason": self._reason(now),
+            "reason": self._explain_gap(now),
             "cpu_ratio": cluster["cpu_ratio"],
             "memory_ratio": cluster["memory_ratio"],
-            "nodes": [self._node(node, length_s, now_s) for node in self._nodes[:MOST_NODES]],
+            "nodes": [self._compute_node_use(node, length_s, now_s) for node in self._nodes[:MOST_NODES]],
         }
 
-    def _node(self, node: NodeUse, length_s: float, now_s: float) -> NodeUtilisation:
-        told = self._series.gauges(_NODE, node.node_id, length_s, now_s)
+    def _compute_node_use(self, node: NodeUse, length_s: float, now_s: float) -> NodeUtilisation:
+        told = self._series.read_gauges(_NODE, node.node_id, length_s, now_s)
         # A node without a GPU has no such figures, which is another thing than figures that are missing.
         gpu = told["gpu_ratio"]
         return {
@@ -205,7 +209,7 @@ class Meters:
             "network_send_bytes_per_s": told["network_send_bytes_per_s"],
         }
 
-    def _reason(self, now: datetime) -> str | None:
+    def _explain_gap(self, now: datetime) -> str | None:
         if self._failure is not None:
             return self._failure
         silent = sorted({why for node in self._nodes if (why := node.missing.get("cpu_ratio")) is not None})
@@ -217,22 +221,22 @@ class Meters:
             told.append(f"The nodes were last measured {late_s:.0f} s ago.")
         return " ".join(told) or None
 
-    def _responses(self, labels: Iterable[str], length_s: float, now: datetime) -> Histogram:
+    def _merge_responses(self, labels: Iterable[str], length_s: float, now: datetime) -> Histogram:
         merged = Histogram()
         for label in labels:
-            merged.merge(self._series.histogram(_RESPONSES, label, length_s, now.timestamp()))
+            merged.merge(self._series.read_histogram(_RESPONSES, label, length_s, now.timestamp()))
         return merged
 
     def _make_room(self, present: set[str]) -> None:
         """Series of nodes that are gone are kept while there is room."""
-        known = self._series.labels(_NODE)
+        known = self._series.list_labels(_NODE)
         new = len(present - set(known))
         gone = [label for label in known if label not in present]
         for label in gone[: max(0, len(known) + new - MOST_NODES)]:
             self._series.forget(_NODE, label)
 
     def _check_label(self, name: str, label: str) -> None:
-        known = self._series.labels(name) if name == _NODE else []
+        known = self._series.list_labels(name) if name == _NODE else []
         strange = name == _RESPONSES and label not in _RESPONSE_LABELS
         if strange or (len(known) >= MOST_NODES and label not in known):
             raise ValueError("no such label")
@@ -240,10 +244,10 @@ class Meters:
 
 
 
-def _quantiles(histogram: Histogram) -> ResponseQuantiles:
-    p50_s, p95_s, p99_s = (_rounded(histogram.quantile(share)) for share in _QUANTILES)
+def _compute_quantiles(histogram: Histogram) -> ResponseQuantiles:
+    p50_s, p95_s, p99_s = (_cut_digits(histogram.find_quantile(share)) for share in _QUANTILES)
     return {"p50_s": p50_s, "p95_s": p95_s, "p99_s": p99_s}
 
 
-def _rounded(value: float | None) -> float | None:
+def _cut_digits(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)

@@ -59,7 +59,7 @@ class Histogram:
         if other.max_s is not None:
             self.max_s = other.max_s if self.max_s is None else max(self.max_s, other.max_s)
 
-    def quantile(self, share: float) -> float | None:
+    def find_quantile(self, share: float) -> float | None:
         """The duration that ``share`` (0 to 1) of all do not exceed, in seconds; None when there is none."""
         if self.max_s is None:
             return None
@@ -70,7 +70,7 @@ class Histogram:
         for index in sorted(self.counts):
             seen += self.counts[index]
             if seen >= rank:
-                return min(_middle(index), self.max_s)
+                return min(_compute_middle(index), self.max_s)
         return self.max_s
 
     def to_json(self) -> dict[str, Any]:
@@ -83,8 +83,8 @@ class Histogram:
         """Raises ``ValueError`` for what ``to_json`` does not give."""
         made = cls()
         try:
-            made.counts = {int(index): _whole(count, 1) for index, count in value["counts"].items()}
-            made.total_ns = _whole(value["total_ns"], 0)
+            made.counts = {int(index): _require_whole(count, 1) for index, count in value["counts"].items()}
+            made.total_ns = _require_whole(value["total_ns"], 0)
             made.max_s = None if value["max_s"] is None else float(value["max_s"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a histogram ({type(error).__name__})") from None
@@ -96,14 +96,14 @@ class Histogram:
         return made
 
 
-def _middle(index: int) -> float:
+def _compute_middle(index: int) -> float:
     """The geometric middle of a bucket: equally far, as a ratio, from both of its ends."""
     if index == 0:
         return SHORTEST_S
     return math.inf if index >= len(BOUNDS) else math.sqrt(BOUNDS[index - 1] * BOUNDS[index])
 
 
-def _whole(value: Any, least: int) -> int:
+def _require_whole(value: Any, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"not a count: {value!r:.40}")
     return value

@@ -11,7 +11,7 @@ from typing import Any
 
 from serve_app.background import Loop
 from serve_app.errors import AppError
-from serve_app.metrics.figures import Meters
+from serve_app.metrics.figures import MetricFigures
 from serve_app.metrics.series import KEPT_FOR_S
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -34,7 +34,7 @@ class Keeper:
 
     def __init__(
         self,
-        meters: Meters,
+        meters: MetricFigures,
         load: Load,
         save: Save,
         now: Callable[[], datetime],
@@ -71,11 +71,11 @@ class Keeper:
             if not self._restored:
                 await self._restore()
             for _ in range(MOST_BATCHES):
-                rows = self._meters.dirty()
+                rows = self._meters.list_unsaved()
                 if not rows:
                     break
                 await self._save(rows)
-                self._meters.saved()
+                self._meters.confirm_saved()
         except AppError as error:
             log.info("figures over time wait: %s", error.detail, extra={"action": "samples_wait"})
 
@@ -91,7 +91,7 @@ class Keeper:
             if after is None:
                 break
         strange = self._meters.restore(rows, now)
-        self._meters.restored()
+        self._meters.finish_restoring()
         self._restored = True
         log.info(
             "figures over time restored",

@@ -24,27 +24,27 @@ class RayMetrics:
         self._made: dict[str, Any] = {}
 
     def publish(self, observed: Mapping[str, Any]) -> None:
-        """Tell Ray's agent what ``Exposition.readings`` makes of it; does not block and asks nobody."""
-        for reading in self._exposition.readings(observed):
+        """Tell Ray's agent what ``Exposition.list_readings`` makes of it; does not block and asks nobody."""
+        for reading in self._exposition.list_readings(observed):
             metric = METRICS[reading.name]
-            tell = self._metric(reading.name, metric)
+            tell = self._get_metric(reading.name, metric)
             tell(reading.value, dict(zip(metric.labels, reading.labels, strict=True)))
 
-    def _metric(self, name: str, metric: Metric) -> Any:
+    def _get_metric(self, name: str, metric: Metric) -> Any:
         if name not in self._made:
-            self._made[name] = _made(name, metric)
+            self._made[name] = _create_metric(name, metric)
         return self._made[name]
 
 
-def publisher() -> Callable[[Mapping[str, Any]], None]:
+def choose_publisher() -> Callable[[Mapping[str, Any]], None]:
     """``RayMetrics.publish`` in a process of a Ray cluster; elsewhere nobody is told."""
-    return RayMetrics().publish if ray.is_initialized() else _nobody
+    return RayMetrics().publish if ray.is_initialized() else _publish_nothing
 
 
-def _nobody(observed: Mapping[str, Any]) -> None: ...
+def _publish_nothing(observed: Mapping[str, Any]) -> None: ...
 
 
-def _made(name: str, metric: Metric) -> Any:
+def _create_metric(name: str, metric: Metric) -> Any:
     if metric.type == "gauge":
         return metrics.Gauge(name, metric.description, metric.labels).set
     if metric.type == "counter":

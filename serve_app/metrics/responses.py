@@ -1,6 +1,7 @@
 """How fast and how well this API answers: measured where each request comes in and leaves, around every other layer.
 
-Each ingress replica counts for itself and hands what is new to the inspector every few seconds (``Delivery``). Labels
+Each ingress replica counts for itself and hands what is new to the inspector every few seconds (``ResponseDelivery``).
+Labels
 are bounded: a group of routes, and the class of the status. ``/health`` and ``/ready`` are asked by machines without
 pause and would drown the rest; an answer that is streamed has no end to be measured by; a caller who leaves before any
 answer got none.
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.histogram import Histogram
-from serve_app.route_path import route_path
+from serve_app.route_path import strip_route_prefix
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -68,16 +69,16 @@ class ResponseMeter:
             if answer.status and not answer.streamed:
                 self._count(scope, answer.status, self._clock() - began)
 
-    def taken(self) -> Json:
+    def take(self) -> Json:
         """All that was counted, as JSON, and begin anew; empty when there was nothing."""
         seen, self._seen = self._seen, {}
         by_label: dict[str, Histogram] = {}
         for (group, status), histogram in seen.items():
-            by_label.setdefault(label_of(group, status), Histogram()).merge(histogram)
+            by_label.setdefault(build_label(group, status), Histogram()).merge(histogram)
         return {label: histogram.to_json() for label, histogram in by_label.items()}
 
     def _count(self, scope: Scope, status: int, duration_s: float) -> None:
-        group = group_of(route_path(scope))
+        group = classify_path(strip_route_prefix(scope))
         if group is not None:
             key = (group, status // 100)
             histogram = self._seen.get(key)
@@ -86,7 +87,7 @@ class ResponseMeter:
             histogram.observe(max(duration_s, 0.0))
 
 
-class Delivery:
+class ResponseDelivery:
     """Hands deltas to the inspector. What was not taken for certain is sent again as it was, under the same number, so
     that it is neither lost nor counted twice; what is new waits meanwhile, and is bounded by its labels."""
 
@@ -126,7 +127,7 @@ class Delivery:
     async def deliver(self) -> None:
         """Send what is due; a failure is no reason to stop."""
         if self._undelivered is None:
-            taken = self._meter.taken()
+            taken = self._meter.take()
             if not taken:
                 return
             self._number += 1
@@ -144,7 +145,7 @@ class Delivery:
             await self.deliver()
 
 
-def group_of(path: str) -> str | None:
+def classify_path(path: str) -> str | None:
     """The group of a path; None when its answers are not counted."""
     if path.startswith(_TASKS):
         return "tasks"
@@ -153,7 +154,7 @@ def group_of(path: str) -> str | None:
     return _FIRST_SEGMENTS.get(path.split("/", 2)[1] if path.startswith("/") else "", "other")
 
 
-def label_of(group: str, status_class: int) -> str:
+def build_label(group: str, status_class: int) -> str:
     """The label of a series: ``tasks 2xx``."""
     return f"{group} {min(max(status_class, 2), 5)}xx"
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import AppError
-from serve_app.metrics.figures import Meters
+from serve_app.metrics.figures import MetricFigures
 from serve_app.metrics.persistence import Keeper
 from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.schemas.alerts import MeasuredAlertInputs, ResponseTimes
@@ -33,8 +33,8 @@ class Samples(Protocol):
     async def save_samples(self, rows: Sequence[Json]) -> None: ...
 
 
-class Measuring:
-    """Owns the ``Meters``. ``samples`` None: a restart begins with empty windows."""
+class Sampler:
+    """Owns the ``MetricFigures``. ``samples`` None: a restart begins with empty windows."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Measuring:
         publish: Callable[[Mapping[str, Any]], None],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``observe`` gives what ``Exposition.readings`` knows of jobs and looks."""
-        self.meters = Meters()
+        """``observe`` gives what ``Exposition.list_readings`` knows of jobs and looks."""
+        self.meters = MetricFigures()
         self._node_use = node_use
         self._observe = observe
         self._now = now
@@ -82,42 +82,47 @@ class Measuring:
         try:
             rows = await self._node_use()
         except AppError as error:
-            self.meters.nodes_failed(error.detail)
+            self.meters.note_nodes_failed(error.detail)
         else:
             self.meters.observe_nodes(rows, self._now())
         now = self._now()
         self._publish(
             {
                 **observed,
-                "nodes": self.meters.node_ratios(now),
-                "responses": self.meters.responses_by_group(SHORTEST_WINDOW, now),
-                "response_totals": self.meters.response_totals(),
+                "nodes": self.meters.compute_node_ratios(now),
+                "responses": self.meters.compute_responses_by_group(SHORTEST_WINDOW, now),
+                "response_totals": self.meters.count_responses(),
             }
         )
 
     def take_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
-        """An ingress replica's delta; see ``Meters.record_responses``."""
+        """An ingress replica's delta; see ``MetricFigures.record_responses``."""
         return {"counted": self.meters.record_responses(delta, self._now())}
 
-    def summary(self, window: str) -> MeasuredView:
+    def summarize(self, window: str) -> MeasuredView:
         """``utilisation`` and ``responses`` of the summary; raises ``InvalidInput``."""
         now = self._now()
-        return {"utilisation": self.meters.utilisation(window, now), "responses": self.meters.responses(window, now)}
+        return {
+            "utilisation": self.meters.compute_utilisation(window, now),
+            "responses": self.meters.compute_responses(window, now),
+        }
 
-    def with_use(self, nodes: PlainNodePage) -> NodePage:
+    def add_use(self, nodes: PlainNodePage) -> NodePage:
         """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
-        shown = {node["node_id"]: node for node in self.meters.utilisation(SHORTEST_WINDOW, self._now())["nodes"]}
+        shown = {
+            node["node_id"]: node for node in self.meters.compute_utilisation(SHORTEST_WINDOW, self._now())["nodes"]
+        }
         items: list[MeasuredNodeView] = [
-            {**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]
+            {**node, "utilisation": _read_present(shown.get(node["node_id"]))} for node in nodes["items"]
         ]
         return {**nodes, "items": items}
 
-    def alert_inputs(self) -> MeasuredAlertInputs:
+    def collect_alert_inputs(self) -> MeasuredAlertInputs:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
-        responses = self.meters.responses(SHORTEST_WINDOW, now)
+        responses = self.meters.compute_responses(SHORTEST_WINDOW, now)
         told: ResponseTimes = {"count": responses["count"], "p95_s": responses["p95_s"]}
-        return {"nodes": self.meters.node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
+        return {"nodes": self.meters.compute_node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
 
     async def _run(self) -> None:
         while True:
@@ -125,7 +130,7 @@ class Measuring:
             await self._pause(PERIOD_S)
 
 
-def _now_of(node: NodeUtilisation | None) -> NodeUseNow | None:
+def _read_present(node: NodeUtilisation | None) -> NodeUseNow | None:
     if node is None:
         return None
     present: NodeUseNow = {

@@ -105,7 +105,7 @@ class _Line:
     minutes: dict[int, Any] = field(default_factory=dict)
     half_hours: dict[int, Any] = field(default_factory=dict)
 
-    def of(self, width_s: int) -> dict[int, Any]:
+    def get_buckets(self, width_s: int) -> dict[int, Any]:
         return self.minutes if width_s == MINUTE_S else self.half_hours
 
 
@@ -124,20 +124,20 @@ class SeriesStore:
     def observe_gauges(self, name: str, label: str, values: Mapping[str, float | None], now_s: float) -> None:
         """Take in one row of values, in the minute of ``now_s``."""
         start = _start(now_s, MINUTE_S)
-        line = self._line(name, label)
+        line = self._get_line(name, label)
         bucket = line.minutes.get(start)
         if bucket is None:
             bucket = line.minutes[start] = Gauges(self._gauges[name])
         bucket.observe(values)
-        self._mark((name, label, MINUTE_S, start))
+        self._note_change((name, label, MINUTE_S, start))
 
     def observe_histogram(self, name: str, label: str, histogram: Histogram, now_s: float) -> None:
         """Merge durations into the minute of ``now_s``."""
         start = _start(now_s, MINUTE_S)
-        self._line(name, label).minutes.setdefault(start, Histogram()).merge(histogram)
-        self._mark((name, label, MINUTE_S, start))
+        self._get_line(name, label).minutes.setdefault(start, Histogram()).merge(histogram)
+        self._note_change((name, label, MINUTE_S, start))
 
-    def labels(self, name: str) -> list[str]:
+    def list_labels(self, name: str) -> list[str]:
         """Labels of a name, sorted."""
         return sorted(label for known, label in self._lines if known == name)
 
@@ -146,19 +146,19 @@ class SeriesStore:
         self._lines.pop((name, label), None)
         self._changed = {key: at for key, at in self._changed.items() if key[:2] != (name, label)}
 
-    def gauges(self, name: str, label: str, window_s: float, now_s: float) -> dict[str, GaugeSpread]:
+    def read_gauges(self, name: str, label: str, window_s: float, now_s: float) -> dict[str, GaugeSpread]:
         """Of each gauge ``{"now", "mean", "max"}`` over a window: rounded up to whole buckets, None without a value."""
         whole, present = Gauges(self._gauges[name]), Gauges(self._gauges[name])
-        for start, bucket in sorted(self._within(name, label, window_s, now_s), key=lambda pair: pair[0]):
+        for start, bucket in sorted(self._iterate_window(name, label, window_s, now_s), key=lambda pair: pair[0]):
             whole.merge(bucket)
             if now_s - start <= NOW_S:
                 present.merge(bucket)
-        return {gauge: _told(whole.read(gauge), present.read(gauge)) for gauge in self._gauges[name]}
+        return {gauge: _render_gauge(whole.read(gauge), present.read(gauge)) for gauge in self._gauges[name]}
 
-    def histogram(self, name: str, label: str, window_s: float, now_s: float) -> Histogram:
+    def read_histogram(self, name: str, label: str, window_s: float, now_s: float) -> Histogram:
         """All durations of a window, rounded up to whole buckets."""
         merged = Histogram()
-        for _, bucket in self._within(name, label, window_s, now_s):
+        for _, bucket in self._iterate_window(name, label, window_s, now_s):
             merged.merge(bucket)
         return merged
 
@@ -173,19 +173,19 @@ class SeriesStore:
                 self._coarsen(name, label, line, start)
             # A clock that was set back must not leave figures that never grow old.
             for width_s in (MINUTE_S, HALF_HOUR_S):
-                kept = line.of(width_s)
+                kept = line.get_buckets(width_s)
                 for start in [at for at in kept if at + width_s <= now_s - KEPT_FOR_S or at > now_s + HALF_HOUR_S]:
                     del kept[start]
                     self._changed.pop((name, label, width_s, start), None)
             if not line.minutes and not line.half_hours:
                 del self._lines[name, label]
 
-    def changed(self, limit: int) -> dict[Key, int]:
+    def list_changed(self, limit: int) -> dict[Key, int]:
         """Buckets that ``unmark`` has not seen in their present state, those that changed first first."""
         return dict(list(self._changed.items())[:limit])
 
     def unmark(self, saved: Mapping[Key, int]) -> None:
-        """What ``changed`` gave is saved; what has changed since is still to be saved."""
+        """What ``list_changed`` gave is saved; what has changed since is still to be saved."""
         for key, change in saved.items():
             if self._changed.get(key) == change:
                 del self._changed[key]
@@ -194,7 +194,7 @@ class SeriesStore:
         """A bucket as JSON."""
         name, label, width_s, start = key
         line = self._lines.get((name, label))
-        bucket = None if line is None else line.of(width_s).get(start)
+        bucket = None if line is None else line.get_buckets(width_s).get(start)
         return None if bucket is None else bucket.to_json()
 
     def restore(self, key: Key, value: Mapping[str, Any]) -> None:
@@ -209,10 +209,10 @@ class SeriesStore:
             bucket = Histogram.from_json(value)
         else:
             raise ValueError("no such series")
-        kept = self._line(name, label).of(width_s)
+        kept = self._get_line(name, label).get_buckets(width_s)
         if start in kept:
             bucket.merge(kept[start])
-            self._mark(key)
+            self._note_change(key)
         kept[start] = bucket
 
     def settle(self) -> None:
@@ -222,7 +222,7 @@ class SeriesStore:
                 del line.minutes[start]
                 self._changed.pop((name, label, MINUTE_S, start), None)
 
-    def _line(self, name: str, label: str) -> _Line:
+    def _get_line(self, name: str, label: str) -> _Line:
         line = self._lines.get((name, label))
         if line is None:
             if name not in self._gauges and name not in self._histograms:
@@ -230,7 +230,7 @@ class SeriesStore:
             line = self._lines[name, label] = _Line()
         return line
 
-    def _mark(self, key: Key) -> None:
+    def _note_change(self, key: Key) -> None:
         self._changes += 1
         self._changed[key] = self._changes
 
@@ -242,13 +242,13 @@ class SeriesStore:
             line.half_hours[wide].merge(minute)
         else:
             line.half_hours[wide] = minute
-        self._mark((name, label, HALF_HOUR_S, wide))
+        self._note_change((name, label, HALF_HOUR_S, wide))
 
-    def _within(self, name: str, label: str, window_s: float, now_s: float) -> Iterator[tuple[int, Any]]:
+    def _iterate_window(self, name: str, label: str, window_s: float, now_s: float) -> Iterator[tuple[int, Any]]:
         line = self._lines.get((name, label))
         if line is not None:
             for width_s in (HALF_HOUR_S, MINUTE_S):
-                for start, bucket in line.of(width_s).items():
+                for start, bucket in line.get_buckets(width_s).items():
                     if now_s - window_s < start + width_s and start <= now_s:
                         yield start, bucket
 
@@ -257,7 +257,7 @@ def _start(at_s: float, width_s: int) -> int:
     return int(at_s // width_s) * width_s
 
 
-def _told(read: tuple[float, ...] | None, present: tuple[float, ...] | None) -> GaugeSpread:
+def _render_gauge(read: tuple[float, ...] | None, present: tuple[float, ...] | None) -> GaugeSpread:
     if read is None:
         return {"now": None, "mean": None, "max": None}
     total, count, highest, _ = read

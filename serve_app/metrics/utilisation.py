@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.cluster.rows import read_amount, read_list, read_object
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 
 GAUGES = (
     "cpu_ratio",
@@ -49,7 +49,7 @@ class NodeUse:
     values: Mapping[str, float | None]
     missing: Mapping[str, str]
 
-    def without(self, reason: str) -> NodeUse:
+    def drop_figures(self, reason: str) -> NodeUse:
         """The same node with nothing known, for one reason."""
         nothing = dict.fromkeys(GAUGES)
         return NodeUse(
@@ -64,17 +64,17 @@ class NodeUse:
         )
 
 
-def nodes_of(rows: object) -> list[NodeUse]:
+def parse_nodes(rows: object) -> list[NodeUse]:
     """The living nodes of Ray's summary, the head first, then by id. Rows that are none are left out."""
-    found = [node for row in rows if (node := _node(row)) is not None] if isinstance(rows, list) else []
+    found = [node for row in rows if (node := _parse_node(row)) is not None] if isinstance(rows, list) else []
     return sorted(found, key=lambda node: (not node.is_head, node.node_id))
 
 
-def cluster_of(nodes: list[NodeUse]) -> dict[str, float | None]:
+def combine_nodes(nodes: list[NodeUse]) -> dict[str, float | None]:
     """The cluster as one machine: CPU weighed by processors, memory by its size; the rest is for single nodes."""
     return {
-        "cpu_ratio": _weighed([(node.values["cpu_ratio"], node.cpus) for node in nodes]),
-        "memory_ratio": _weighed([(node.values["memory_ratio"], node.memory_bytes) for node in nodes]),
+        "cpu_ratio": _compute_weighted_mean([(node.values["cpu_ratio"], node.cpus) for node in nodes]),
+        "memory_ratio": _compute_weighted_mean([(node.values["memory_ratio"], node.memory_bytes) for node in nodes]),
     }
 
 
@@ -84,7 +84,7 @@ class Freshness:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[float | None, float]] = {}
 
-    def checked(self, nodes: list[NodeUse], now_s: float) -> list[NodeUse]:
+    def check(self, nodes: list[NodeUse], now_s: float) -> list[NodeUse]:
         """The nodes, without the figures of those that have said nothing new for ``STALE_AFTER_S``."""
         before, self._seen = self._seen, {}
         checked = []
@@ -95,11 +95,11 @@ class Freshness:
             self._seen[node.node_id] = (node.measured_at, since_s)
             late_s = now_s - since_s
             said = node.measured_at is not None and late_s > STALE_AFTER_S
-            checked.append(node.without(f"This node has not reported for {late_s:.0f} s.") if said else node)
+            checked.append(node.drop_figures(f"This node has not reported for {late_s:.0f} s.") if said else node)
         return checked
 
 
-def _node(row: object) -> NodeUse | None:
+def _parse_node(row: object) -> NodeUse | None:
     if not isinstance(row, dict):
         return None
     raylet = read_object(row.get("raylet"))
@@ -108,27 +108,27 @@ def _node(row: object) -> NodeUse | None:
         return None
     ip = row.get("ip") or raylet.get("nodeManagerAddress")
     memory = read_list(row.get("mem"))
-    values, missing = _figures(row, memory)
+    values, missing = _parse_figures(row, memory)
     return NodeUse(
-        node_id=printable(node_id)[:_MAX_CHARS],
-        ip=printable(ip)[:_MAX_CHARS] if isinstance(ip, str) else "",
+        node_id=strip_controls(node_id)[:_MAX_CHARS],
+        ip=strip_controls(ip)[:_MAX_CHARS] if isinstance(ip, str) else "",
         is_head=raylet.get("isHeadNode") is True,
         measured_at=read_amount(row.get("now")),
-        cpus=read_amount(_at(read_list(row.get("cpus")), 0)),
-        memory_bytes=read_amount(_at(memory, 0)),
+        cpus=read_amount(_get_item(read_list(row.get("cpus")), 0)),
+        memory_bytes=read_amount(_get_item(memory, 0)),
         values=values,
         missing=missing,
     )
 
 
-def _figures(row: Mapping[str, Any], memory: list[Any]) -> tuple[dict[str, float | None], dict[str, str]]:
-    sent, received = (_speed(row, at) for at in (0, 1))
+def _parse_figures(row: Mapping[str, Any], memory: list[Any]) -> tuple[dict[str, float | None], dict[str, str]]:
+    sent, received = (_parse_speed(row, at) for at in (0, 1))
     gpus = read_list(row.get("gpus"))
     values = {
-        "cpu_ratio": _percent(row.get("cpu")),
-        "memory_ratio": _share(read_amount(_at(memory, 3)), read_amount(_at(memory, 0))),
-        "disk_ratio": _fullest(read_object(row.get("disk"))),
-        "gpu_ratio": _mean([_percent(read_object(gpu).get("utilizationGpu")) for gpu in gpus]),
+        "cpu_ratio": _parse_percent(row.get("cpu")),
+        "memory_ratio": _compute_share(read_amount(_get_item(memory, 3)), read_amount(_get_item(memory, 0))),
+        "disk_ratio": _find_fullest(read_object(row.get("disk"))),
+        "gpu_ratio": _compute_mean([_parse_percent(read_object(gpu).get("utilizationGpu")) for gpu in gpus]),
         "network_receive_bytes_per_s": received,
         "network_send_bytes_per_s": sent,
     }
@@ -141,45 +141,45 @@ def _figures(row: Mapping[str, Any], memory: list[Any]) -> tuple[dict[str, float
     return values, {name: reasons[name] for name, value in values.items() if value is None}
 
 
-def _fullest(disks: Mapping[str, Any]) -> float | None:
+def _find_fullest(disks: Mapping[str, Any]) -> float | None:
     shares = []
     for disk in disks.values():
         total, used, free = (read_amount(read_object(disk).get(key)) for key in ("total", "used", "free"))
         if total is not None and total > _DUMMY_DISK_BYTES and used is not None and free is not None:
             # As `df` says it: what is reserved for root is no one's to use.
-            shares.append(_share(used, used + free))
+            shares.append(_compute_share(used, used + free))
     return max((share for share in shares if share is not None), default=None)
 
 
-def _weighed(pairs: list[tuple[float | None, float | None]]) -> float | None:
+def _compute_weighted_mean(pairs: list[tuple[float | None, float | None]]) -> float | None:
     known = [(value, weight) for value, weight in pairs if value is not None and weight is not None and weight > 0]
     total = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / total if known else None
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _compute_mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
-def _percent(value: object) -> float | None:
-    return _share(read_amount(value), 100.0)
+def _parse_percent(value: object) -> float | None:
+    return _compute_share(read_amount(value), 100.0)
 
 
-def _share(part: float | None, whole: float | None) -> float | None:
+def _compute_share(part: float | None, whole: float | None) -> float | None:
     if part is None or whole is None or whole <= 0 or part < 0:
         return None
     return min(part / whole, 1.0)
 
 
-def _speed(row: Mapping[str, Any], at: int) -> float | None:
+def _parse_speed(row: Mapping[str, Any], at: int) -> float | None:
     """Bytes per second. For its first seven reports the agent divides all bytes since the start of the machine by all
     seconds since 1970 (its history begins with a zero at time zero); that is no speed."""
     speed, total, now = (
         read_amount(value)
         for value in (
-            _at(read_list(row.get("networkSpeed")), at),
-            _at(read_list(row.get("network")), at),
+            _get_item(read_list(row.get("networkSpeed")), at),
+            _get_item(read_list(row.get("network")), at),
             row.get("now"),
         )
     )
@@ -189,5 +189,5 @@ def _speed(row: Mapping[str, Any], at: int) -> float | None:
     return None if total and now and math.isclose(speed * now, total, rel_tol=1e-6) else speed
 
 
-def _at(values: list[Any], index: int) -> object:
+def _get_item(values: list[Any], index: int) -> object:
     return values[index] if index < len(values) else None

@@ -23,7 +23,7 @@ from organs.models import OrganSpec
 from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, RunRecord, SelfTester, ServeObserver, Wishes
-from serve_app.organism.reconcile import missing
+from serve_app.organism.reconcile import describe_missing
 from serve_app.parts import INSPECTOR, MANAGER, STORE
 
 P = TypeVar("P")
@@ -73,7 +73,7 @@ async def initialize(application: str, submission_id: str, *, force: bool) -> No
     succeeded = False
     try:
         run = _Run(application, submission_id, generation, record, wanted["probe_timeout_s"], deadline)
-        problems = [problem for spec in specs if (problem := await run.organ(spec, begun["steps"].get(spec.id)))]
+        problems = [problem for spec in specs if (problem := await run.run_organ(spec, begun["steps"].get(spec.id)))]
         if problems:
             sentence = "; ".join(problems) + "."
             raise NotInitialized(sentence)
@@ -113,7 +113,7 @@ class _Run:
         self._probe_timeout_s = probe_timeout_s
         self._deadline = deadline
 
-    async def organ(self, spec: OrganSpec, done: dict[str, Any] | None) -> str | None:
+    async def run_organ(self, spec: OrganSpec, done: dict[str, Any] | None) -> str | None:
         """Check one organ, test it unless that is done, record it; returns what is missing as a sentence, or None."""
         handle = serve.get_deployment_handle(spec.id, self._application)
         problem, agent_ids = await self._wait_for_agents(spec, handle)
@@ -145,14 +145,15 @@ class _Run:
         """Look until all agents are there or the time of the job is up."""
         while True:
             agents, desired = await asyncio.gather(
-                collect(spec.id, handle, OrganReplica.status, timeout_s=self._probe_timeout_s), self._desired(spec.id)
+                collect(spec.id, handle, OrganReplica.status, timeout_s=self._probe_timeout_s),
+                self._count_desired(spec.id)
             )
-            problem = missing(spec, agents, desired)
+            problem = describe_missing(spec, agents, desired)
             if problem is None or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
                 return problem, sorted(agent["agent_id"] for agent in agents)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _desired(self, organ_id: str) -> int | None:
+    async def _count_desired(self, organ_id: str) -> int | None:
         try:
             details = await self._observer.serve_details()
         except AppError:

@@ -25,9 +25,9 @@ from serve_app.cluster.handles import connect
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
-from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
+from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide
 from serve_app.organism.settings import ManagerConfig
-from serve_app.organism.submission import initialization_payload, submissions_of
+from serve_app.organism.submission import build_payload, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -56,10 +56,10 @@ class OrganismManager(Versioned):
         self._runs = connect(RunHistory, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
         self._inspector = inspector
         self._config = ManagerConfig()
-        self._dashboard = DashboardClient.for_this_cluster(_DASHBOARD_TIMEOUT_S)
+        self._dashboard = DashboardClient.build_for_this_cluster(_DASHBOARD_TIMEOUT_S)
         self._application = serve.get_replica_context().app_name
         # A new head has new agents and an empty job list, so what was initialized before it says nothing about it.
-        self._generation = generation_of(specs, ray.get_runtime_context().get_node_id())
+        self._generation = compute_generation(specs, ray.get_runtime_context().get_node_id())
         self._started = time.monotonic()
         self._observation: Observation | None = None
         self._initialization = Initialization("due", "Initialization has not been looked at yet.")
@@ -80,17 +80,17 @@ class OrganismManager(Versioned):
 
     async def status(self) -> OrganismStatus:
         """The organs as seen at most a second ago, or last if a look takes long, and where initialization stands."""
-        seen = await self._seen()
+        seen = await self._get_observation()
         return {
             "organs": list(seen.organs),
-            "initialization": _public(self._initialization),
+            "initialization": _render_public(self._initialization),
             "as_of": format_time(seen.taken_at),
         }
 
     async def initialize(self, force: bool) -> InitializeDone:
         """Submit the initialization job unless one runs or nothing is due; the same id while one runs."""
         async with self._submitting:
-            now = await self._initialization_now()
+            now = await self._get_initialization()
             if now.state == "running":
                 return {"submission_id": now.submission_id, "state": "running", "message": "Initialization is running."}
             if now.state == "succeeded" and not force:
@@ -132,16 +132,16 @@ class OrganismManager(Versioned):
     async def _reconcile(self) -> None:
         seen = await self._look()
         async with self._submitting:
-            self._initialization = await self._initialization_now()
-            if self._initialization.submit and self._organs_are_up(seen):
+            self._initialization = await self._get_initialization()
+            if self._initialization.submit and self._are_organs_up(seen):
                 await self._submit(force=False)
 
-    def _organs_are_up(self, seen: Observation) -> bool:
+    def _are_organs_up(self, seen: Observation) -> bool:
         if all(organ["agent_count"] for organ in seen.organs):
             return True
         return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
 
-    async def _seen(self) -> Observation:
+    async def _get_observation(self) -> Observation:
         """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""
         # All who ask wait for the same one: there are never more than that and the loop's own.
         looking = self._asked_look
@@ -160,20 +160,20 @@ class OrganismManager(Versioned):
                 )
             return self._observation
 
-    async def _initialization_now(self) -> Initialization:
+    async def _get_initialization(self) -> Initialization:
         recorded, rows = await asyncio.gather(
-            self._runs.latest_initialization(self._generation), self._dashboard.jobs()
+            self._runs.latest_initialization(self._generation), self._dashboard.list_jobs()
         )
         return decide(
             recorded,
-            submissions_of(rows, self._generation),
+            parse_submissions(rows, self._generation),
             attempts_allowed=self._config.initialization_attempts,
             enabled=self._config.initialize_on_start,
         )
 
     async def _submit(self, *, force: bool) -> str:
         submission_id = f"{KIND}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        payload = initialization_payload(
+        payload = build_payload(
             submission_id,
             application=self._application,
             generation=self._generation,
@@ -190,7 +190,7 @@ class OrganismManager(Versioned):
         return submission_id
 
 
-def _public(now: Initialization) -> InitializationView:
+def _render_public(now: Initialization) -> InitializationView:
     return {
         "state": now.state,
         "submission_id": now.submission_id,

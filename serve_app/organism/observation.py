@@ -15,7 +15,7 @@ from organs.times import format_time
 from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, ServeObserver
-from serve_app.organism.reconcile import organ_view
+from serve_app.organism.reconcile import render_organ
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
@@ -39,23 +39,23 @@ async def observe(
     """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
     observer = connect(ServeObserver, inspector, timeout_s=timeout_s)
     serve, seen = await asyncio.gather(
-        _serve_details(observer),
-        asyncio.gather(*(_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
+        _ask_serve_details(observer),
+        asyncio.gather(*(_observe_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
     )
     organs = [
-        organ_view(spec, agents, None if serve is None else serve.get(spec.id), probe)
+        render_organ(spec, agents, None if serve is None else serve.get(spec.id), probe)
         for spec, (agents, probe) in zip(specs, seen, strict=True)
     ]
     # An inspector that has just not answered is not waited for once more.
     asked = observer if serve is not None else None
-    reasons = await asyncio.gather(*(_diagnosis(organ, asked) for organ in organs))
+    reasons = await asyncio.gather(*(_ask_diagnosis(organ, asked) for organ in organs))
     whole: list[DiagnosedOrganView] = [
         {**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True)
     ]
     return Observation(tuple(whole), datetime.now(UTC), time.monotonic())
 
 
-async def _diagnosis(organ: OrganView, observer: ServeObserver | None) -> DiagnosisView | None:
+async def _ask_diagnosis(organ: OrganView, observer: ServeObserver | None) -> DiagnosisView | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
     if organ["status"] == "ready" or observer is None:
         return None
@@ -68,14 +68,16 @@ async def _diagnosis(organ: OrganView, observer: ServeObserver | None) -> Diagno
     return found
 
 
-async def _serve_details(observer: ServeObserver) -> dict[str, DeploymentView] | None:
+async def _ask_serve_details(observer: ServeObserver) -> dict[str, DeploymentView] | None:
     try:
         return await observer.serve_details()
     except AppError:
         return None
 
 
-async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> tuple[list[AgentStatus], ProbeView]:
+async def _observe_organ(
+    spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
+) -> tuple[list[AgentStatus], ProbeView]:
     agents, probe = await asyncio.gather(
         collect(spec.id, handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
     )

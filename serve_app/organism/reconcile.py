@@ -49,7 +49,7 @@ class Initialization:
     """A run of this generation has succeeded, so that the organs are fit for work whatever the newest run says."""
 
 
-def generation_of(specs: Sequence[OrganSpec], head_node_id: str) -> str:
+def compute_generation(specs: Sequence[OrganSpec], head_node_id: str) -> str:
     """Name of what has to be initialized: these organs on this head. A new head is a new generation."""
     parts = [head_node_id, *sorted(f"{spec.id}:{spec.type}" for spec in specs)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
@@ -76,7 +76,9 @@ def _decide(
     active = next((each for each in newest_first if each.status in OPEN_STATUSES), None)
     attempts = len(submissions)
     if active is not None:
-        return Initialization("running", "The initialization job is running.", **_of(active), attempts=attempts)
+        return Initialization(
+            "running", "The initialization job is running.", **_render_submission(active), attempts=attempts
+        )
     if recorded is not None and recorded["state"] == "succeeded":
         return Initialization(
             "succeeded",
@@ -91,15 +93,15 @@ def _decide(
     newest = newest_first[0]
     if newest.status == "STOPPED":
         sentence = "The initialization job was stopped on request; POST /organism/initialize runs it again."
-        return Initialization("waiting_for_person", sentence, **_of(newest), attempts=attempts)
-    reason = _reason(recorded, newest)
-    if _failures_in_a_row(newest_first) >= attempts_allowed:
+        return Initialization("waiting_for_person", sentence, **_render_submission(newest), attempts=attempts)
+    reason = _explain_phase(recorded, newest)
+    if _count_failures_in_a_row(newest_first) >= attempts_allowed:
         sentence = f"{reason} It failed {attempts_allowed} times; mend the cause, then POST /organism/initialize."
-        return Initialization("waiting_for_person", sentence, **_of(newest), attempts=attempts)
-    return Initialization("failed", reason, **_of(newest), attempts=attempts, submit=enabled)
+        return Initialization("waiting_for_person", sentence, **_render_submission(newest), attempts=attempts)
+    return Initialization("failed", reason, **_render_submission(newest), attempts=attempts, submit=enabled)
 
 
-def organ_view(
+def render_organ(
     spec: OrganSpec,
     agents: Sequence[AgentStatus],
     serve: DeploymentView | None,
@@ -111,7 +113,7 @@ def organ_view(
     """
     desired = serve["target_num_replicas"] if serve else None
     ordered = sorted(agents, key=lambda agent: agent["rank"])
-    status, message = _organ_status(len(agents), desired, serve, probe)
+    status, message = _decide_organ_status(len(agents), desired, serve, probe)
     return {
         "organ_id": spec.id,
         "organ_type": spec.type,
@@ -126,7 +128,7 @@ def organ_view(
     }
 
 
-def missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None) -> str | None:
+def describe_missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None) -> str | None:
     """What the initialization job misses in an organ, as a sentence; None when its agents are as configured."""
     if desired is None:
         return f"{spec.id}: Serve does not say how many agents are wanted"
@@ -145,7 +147,7 @@ def missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None)
     return None
 
 
-def _of(submission: Submission) -> dict[str, Any]:
+def _render_submission(submission: Submission) -> dict[str, Any]:
     return {
         "submission_id": submission.submission_id,
         "started_at": format_time(submission.started_at),
@@ -153,13 +155,13 @@ def _of(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _reason(recorded: dict[str, Any] | None, newest: Submission) -> str:
+def _explain_phase(recorded: dict[str, Any] | None, newest: Submission) -> str:
     if recorded is not None and recorded["submission_id"] == newest.submission_id and recorded["state"] == "failed":
         return str(recorded["sentence"])
     return f"The initialization job {newest.submission_id} ended with status {newest.status} before it was done."
 
 
-def _failures_in_a_row(newest_first: Sequence[Submission]) -> int:
+def _count_failures_in_a_row(newest_first: Sequence[Submission]) -> int:
     count = 0
     for each in newest_first:
         if each.status != "FAILED":
@@ -168,7 +170,7 @@ def _failures_in_a_row(newest_first: Sequence[Submission]) -> int:
     return count
 
 
-def _organ_status(
+def _decide_organ_status(
     count: int, desired: int | None, serve: DeploymentView | None, probe: ProbeView | None
 ) -> tuple[str, str]:
     said = f" Serve says: {serve['message']}" if serve and serve.get("message") else ""

@@ -14,7 +14,7 @@ from serve_app.parts import MANAGER
 _CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
 
 
-def initialization_payload(
+def build_payload(
     submission_id: str,
     *,
     application: str,
@@ -50,7 +50,7 @@ def initialization_payload(
     }
 
 
-def submissions_of(rows: Iterable[dict[str, Any]], generation: str) -> list[Submission]:
+def parse_submissions(rows: Iterable[dict[str, Any]], generation: str) -> list[Submission]:
     """The submissions of this generation among Ray's job rows (``JobDetails``, times in milliseconds)."""
     return [
         Submission(

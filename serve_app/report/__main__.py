@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from serve_app.queries.windows import DEFAULT_WINDOW, WINDOWS_S
-from serve_app.redaction import printable
-from serve_app.report.content import report_of
+from serve_app.redaction import strip_controls
+from serve_app.report.content import parse_report
 from serve_app.report.text import render_markdown, render_text
 
 EXIT_CODES = {"OK": 0, "WARN": 1, "UNKNOWN": 1, "BAD": 2}
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
     arguments = parser.parse_args(argv)
     try:
-        content = fetch(arguments.url, _token(arguments.token_env), arguments.timeout_s, arguments.window)
-        text = _rendered(content, arguments.format)
+        content = fetch(arguments.url, _read_token(arguments.token_env), arguments.timeout_s, arguments.window)
+        text = _render(content, arguments.format)
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
         return NOT_REACHED
@@ -72,9 +72,9 @@ def fetch(url: str, token: str | None, timeout_s: float, window: str = "1h") -> 
             request.add_header("Authorization", f"Bearer {token}")
         content = json.loads(_answer(request, timeout_s))
     except urllib.error.HTTPError as error:
-        raise NotReached(f"{url} answered {error.code}: {_detail(error)}") from None
+        raise NotReached(f"{url} answered {error.code}: {_read_detail(error)}") from None
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-        reason = printable(str(getattr(error, "reason", error))) or type(error).__name__
+        reason = strip_controls(str(getattr(error, "reason", error))) or type(error).__name__
         raise NotReached(f"{url} cannot be asked ({reason}).") from None
     if not isinstance(content, dict) or content.get("verdict") not in EXIT_CODES:
         raise NotReached(f"{url} answered something that is not a report.")
@@ -105,7 +105,7 @@ def _answer(request: urllib.request.Request, timeout_s: float) -> bytes:
     return bytes(body)
 
 
-def _token(variable: str) -> str | None:
+def _read_token(variable: str) -> str | None:
     """Spaces and line ends around a token come from files that end in one; anything else is told without the token."""
     name = next((name for name in (variable, *_OTHER_TOKENS) if os.environ.get(name)), None)
     token = os.environ[name].strip() if name is not None else ""
@@ -114,18 +114,18 @@ def _token(variable: str) -> str | None:
     return token or None
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def _read_detail(error: urllib.error.HTTPError) -> str:
     try:
-        return printable(str(json.loads(error.read(65_536))["detail"]))
+        return strip_controls(str(json.loads(error.read(65_536))["detail"]))
     except (ValueError, KeyError, TypeError):
-        return f"{printable(str(error.reason))}."
+        return f"{strip_controls(str(error.reason))}."
 
 
-def _rendered(content: dict[str, Any], form: str) -> str:
+def _render(content: dict[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(content, indent=2) + "\n"
     try:
-        report = report_of(content)
+        report = parse_report(content)
         if form == "markdown":
             return render_markdown(report)
         if form == "html":

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from organs.times import format_time
 from serve_app.readiness import Part
-from serve_app.report.causes import cause_from
-from serve_app.report.findings import ORDER, Finding, findings_of, older_jobs
-from serve_app.report.words import number
+from serve_app.report.causes import parse_cause
+from serve_app.report.findings import ORDER, ReportFinding, build_findings, count_older_jobs
+from serve_app.report.words import parse_number
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -61,7 +61,7 @@ class Report:
     verdict: str
     as_of: str
     window: str
-    findings: tuple[Finding, ...]
+    findings: tuple[ReportFinding, ...]
     cluster: Mapping[str, Any]
     nodes: Sequence[Mapping[str, Any]]
     organs: Sequence[Mapping[str, Any]]
@@ -83,48 +83,48 @@ class Report:
 def build_report(parts: Parts, window: str, now: datetime) -> Report:
     """Put together what is known; a part that said nothing is named in ``degraded`` and makes the verdict UNKNOWN."""
     said = {each.name: getattr(parts, each.name).value or {} for each in fields(Parts)}
-    degraded = _degraded(parts)
-    rows, nodes, alerts = _items(said["jobs"]), _items(said["nodes"]), _items(said["alerts"])
+    degraded = _list_degraded(parts)
+    rows, nodes, alerts = _list_items(said["jobs"]), _list_items(said["nodes"]), _list_items(said["alerts"])
     organs = said["organism"].get("organs") or []
     initialization = said["organism"].get("initialization") or {}
     more_jobs = bool(said["jobs"].get("next_cursor"))
     recent = [row for row in rows if _is_recent(row, now)]
     counts = said["summary"].get("counts") or {}
-    found = findings_of(
+    found = build_findings(
         alerts=alerts,
         organs=organs,
         initialization=initialization,
         nodes=nodes,
-        judged=_items(said["findings"]),
+        judged=_list_items(said["findings"]),
         jobs=recent,
         diagnoses=said["diagnoses"].get("items") or {},
-        older=older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
+        older=count_older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
     )
     more: dict[str, int] = {}
-    if more_jobs and (total := number(counts.get("total"))) is not None and total > len(rows):
+    if more_jobs and (total := parse_number(counts.get("total"))) is not None and total > len(rows):
         more["jobs"] = int(total) - len(rows)
     return Report(
         verdict=found[0].verdict if found else "OK",
         as_of=format_time(now),
         window=window,
-        findings=tuple(_first(found, MAX_FINDINGS, "findings", more)),
+        findings=tuple(_take_first(found, MAX_FINDINGS, "findings", more)),
         cluster=said["resources"],
-        nodes=_first(nodes, MAX_NODES, "nodes", more),
-        organs=_first(organs, MAX_ORGANS, "organs", more),
+        nodes=_take_first(nodes, MAX_NODES, "nodes", more),
+        organs=_take_first(organs, MAX_ORGANS, "organs", more),
         initialization=initialization,
-        lifecycle=_first(said["lifecycle"].get("steps") or [], MAX_STEPS, "lifecycle", more),
+        lifecycle=_take_first(said["lifecycle"].get("steps") or [], MAX_STEPS, "lifecycle", more),
         jobs=rows,
         more_jobs=more_jobs,
-        metrics=_metrics(said["summary"], more),
-        alerts=_first(sorted(alerts, key=_alert_order), MAX_ALERTS, "alerts", more),
+        metrics=_select_metrics(said["summary"], more),
+        alerts=_take_first(sorted(alerts, key=_rank_alert), MAX_ALERTS, "alerts", more),
         more_alerts=bool(said["alerts"].get("next_cursor")),
         more=more,
-        degraded=tuple(_first(degraded, MAX_REASONS, "degraded", more)),
+        degraded=tuple(_take_first(degraded, MAX_REASONS, "degraded", more)),
     )
 
 
-def report_of(content: Mapping[str, Any]) -> Report:
+def parse_report(content: Mapping[str, Any]) -> Report:
     """A report from its JSON, for the command line; what a newer application adds is left out.
 
     Raises ``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError`` for what no application of ours answers.
@@ -133,8 +133,8 @@ def report_of(content: Mapping[str, Any]) -> Report:
     made = Report(
         **{
             **known,
-            "findings": tuple(_finding_of(row) for row in content["findings"]),
-            "more": {str(name): int(number(count) or 0) for name, count in content["more"].items()},
+            "findings": tuple(_parse_finding(row) for row in content["findings"]),
+            "more": {str(name): int(parse_number(count) or 0) for name, count in content["more"].items()},
             "degraded": tuple(content["degraded"]),
         }
     )
@@ -143,10 +143,10 @@ def report_of(content: Mapping[str, Any]) -> Report:
     return made
 
 
-def _finding_of(row: Mapping[str, Any]) -> Finding:
-    known: dict[str, Any] = {each.name: row[each.name] for each in fields(Finding) if each.name != "cause"}
-    counted = {"count": int(number(row["count"]) or 0), "examples": tuple(row["examples"])}
-    return Finding(**{**known, **counted, "cause": cause_from(row.get("cause"))})
+def _parse_finding(row: Mapping[str, Any]) -> ReportFinding:
+    known: dict[str, Any] = {each.name: row[each.name] for each in fields(ReportFinding) if each.name != "cause"}
+    counted = {"count": int(parse_number(row["count"]) or 0), "examples": tuple(row["examples"])}
+    return ReportFinding(**{**known, **counted, "cause": parse_cause(row.get("cause"))})
 
 
 def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:
@@ -157,7 +157,7 @@ def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:
         return True
 
 
-def _degraded(parts: Parts) -> list[str]:
+def _list_degraded(parts: Parts) -> list[str]:
     """Each reason once: what is asked of the inspector comes from one look, which fails once."""
     told: dict[str, None] = {}
     for each in fields(Parts):
@@ -170,29 +170,29 @@ def _degraded(parts: Parts) -> list[str]:
     return list(told)
 
 
-def _items(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list_items(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(said.get("items") or ())
 
 
-def _first(items: Sequence[T], most: int, name: str, more: dict[str, int]) -> list[T]:
+def _take_first(items: Sequence[T], most: int, name: str, more: dict[str, int]) -> list[T]:
     if len(items) > most:
         more[name] = len(items) - most
     return list(items[:most])
 
 
-def _metrics(summary: Mapping[str, Any], more: dict[str, int]) -> dict[str, Any]:
+def _select_metrics(summary: Mapping[str, Any], more: dict[str, int]) -> dict[str, Any]:
     """The summary without what the report has elsewhere, its lists cut."""
     metrics = {name: summary[name] for name in _MEASURED if summary.get(name) is not None}
     if "by_kind" in metrics:
-        metrics["by_kind"] = dict(_first(list(metrics["by_kind"].items()), MAX_KINDS, "kinds", more))
+        metrics["by_kind"] = dict(_take_first(list(metrics["by_kind"].items()), MAX_KINDS, "kinds", more))
     if "failures_by_cause" in metrics:
-        metrics["failures_by_cause"] = _first(metrics["failures_by_cause"], MAX_CAUSES, "causes", more)
+        metrics["failures_by_cause"] = _take_first(metrics["failures_by_cause"], MAX_CAUSES, "causes", more)
     if "utilisation" in metrics:
-        nodes = _first(metrics["utilisation"].get("nodes") or [], MAX_NODES, "utilisation", more)
+        nodes = _take_first(metrics["utilisation"].get("nodes") or [], MAX_NODES, "utilisation", more)
         metrics["utilisation"] = {**metrics["utilisation"], "nodes": nodes}
     return metrics
 
 
-def _alert_order(alert: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+def _rank_alert(alert: Mapping[str, Any]) -> tuple[bool, bool, bool]:
     """Firing before pending, heard before silenced, critical before warning."""
     return alert.get("state") != "firing", bool(alert.get("silenced")), alert.get("severity") != "critical"

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from serve_app.jobs.diagnosis.words.json import brief
-from serve_app.jobs.judging.expectations import NOTHING, expectation_of
-from serve_app.report.causes import Cause, cause_of
-from serve_app.report.words import number, time_of
+from serve_app.jobs.diagnosis.words.json import render_brief
+from serve_app.jobs.judging.expectations import NOTHING, get_expectation
+from serve_app.report.causes import Cause, build_cause
+from serve_app.report.words import parse_number, parse_time
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
 MAX_EXAMPLES = 5
@@ -36,7 +36,7 @@ _PARTICULAR = re.compile(r"\b(?=\w{0,80}\d)(?=\w{0,80}[A-Za-z_])\w+|\b\d{4,}\b|\
 
 
 @dataclass(frozen=True)
-class Finding:
+class ReportFinding:
     """Something a person should look at: how bad, what, why, and what to do.
 
     ``at``: when the newest of it began or ended, RFC 3339. ``count`` above 1: so many alike, ``examples`` name some.
@@ -53,7 +53,7 @@ class Finding:
     cause: Cause | None = None
 
 
-def findings_of(
+def build_findings(
     *,
     alerts: Sequence[Mapping[str, Any]],
     organs: Sequence[Mapping[str, Any]],
@@ -64,24 +64,28 @@ def findings_of(
     diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
-) -> list[Finding]:
+) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
-    ``diagnoses`` in brief, by ``key_of`` a row of a job.
+    ``diagnoses`` in brief, by ``get_row_key`` a row of a job.
     """
-    firing = [_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
-    told = [*firing, *_not_said_by(firing, [_judged(each) for each in judged])]
+    firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
+    told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
     troubles = [
-        *_with_rows(
-            told, [*(_organ(each) for each in organs), *(_job(row, diagnoses.get(key_of(row))) for row in jobs)]
+        *_add_rows(
+            told,
+            [
+                *(_describe_organ(each) for each in organs),
+                *(_describe_job(row, diagnoses.get(get_row_key(row))) for row in jobs),
+            ],
         ),
-        *([_initialization(initialization)] if initialization else []),
-        *(_node(node) for node in nodes if node.get("state") != "ALIVE"),
-        *(_older(verdict, count) for verdict, count in older.items()),
-        *(_not_seen(reason) for reason in degraded),
+        *([_describe_initialization(initialization)] if initialization else []),
+        *(_describe_node(node) for node in nodes if node.get("state") != "ALIVE"),
+        *(_describe_older(verdict, count) for verdict, count in older.items()),
+        *(_describe_gap(reason) for reason in degraded),
     ]
-    worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=_newest_first)
-    return [each.finding for each in sorted(_together(worth), key=_what_first)]
+    worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=_get_newest_s)
+    return [each.finding for each in sorted(_merge_alike(worth), key=_rank_trouble)]
 
 
 # What a trouble is about: a type, of a job its session, and a name; the same whoever tells of it.
@@ -93,30 +97,30 @@ _NOTHING: _About = ("", "", "")
 class _Trouble:
     """A finding before it is told. ``noun`` is for several alike, None if it stays alone."""
 
-    finding: Finding
+    finding: ReportFinding
     group: int
     about: _About = _NOTHING
     noun: str | None = None
     rule: str = ""
 
 
-def _alert(alert: Mapping[str, Any]) -> _Trouble:
+def _describe_alert(alert: Mapping[str, Any]) -> _Trouble:
     severity, rule = str(alert.get("severity")), str(alert.get("rule"))
-    finding = Finding(
+    finding = ReportFinding(
         _ALERT_VERDICTS.get(severity, "UNKNOWN"),
         str(alert.get("subject")),
         str(alert.get("sentence")),
         str(alert.get("action")),
-        _text(alert.get("firing_since")),
+        _parse_text(alert.get("firing_since")),
     )
     group = _FIRING if severity == "critical" else _JOBS if rule in _OF_THE_ROW else _CLUSTER
     return _Trouble(finding, group, _about(alert), f"alerts {rule}", rule)
 
 
-def _judged(judged: Mapping[str, Any]) -> _Trouble:
+def _describe_judged(judged: Mapping[str, Any]) -> _Trouble:
     rule = str(judged.get("rule"))
-    finding = Finding(
-        _verdict(judged.get("verdict")),
+    finding = ReportFinding(
+        _parse_verdict(judged.get("verdict")),
         str(judged.get("subject")),
         str(judged.get("sentence")),
         str(judged.get("action")),
@@ -125,48 +129,50 @@ def _judged(judged: Mapping[str, Any]) -> _Trouble:
     return _Trouble(finding, group, _about(judged), f"findings {rule}", rule)
 
 
-def _organ(organ: Mapping[str, Any]) -> _Trouble:
+def _describe_organ(organ: Mapping[str, Any]) -> _Trouble:
     verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
     name = str(organ.get("organ_id"))
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
-    cause = cause_of(brief({"diagnosis": organ.get("diagnosis")}))
-    finding = Finding(verdict, name, str(organ.get("message")), _advised(cause, action), cause=cause)
+    cause = build_cause(render_brief({"diagnosis": organ.get("diagnosis")}))
+    finding = ReportFinding(verdict, name, str(organ.get("message")), _combine_advice(cause, action), cause=cause)
     return _Trouble(finding, _CLUSTER, ("organ", "", name))
 
 
-def _initialization(now: Mapping[str, Any]) -> _Trouble:
+def _describe_initialization(now: Mapping[str, Any]) -> _Trouble:
     verdict = _INITIALIZATION_VERDICTS.get(str(now.get("state")), "UNKNOWN")
     action = "Mend the cause, then POST /organism/initialize."
-    at = _text(now.get("ended_at") or now.get("started_at"))
-    return _Trouble(Finding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER)
+    at = _parse_text(now.get("ended_at") or now.get("started_at"))
+    return _Trouble(ReportFinding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER)
 
 
-def _node(node: Mapping[str, Any]) -> _Trouble:
+def _describe_node(node: Mapping[str, Any]) -> _Trouble:
     name = str(node.get("node_id"))
     action = "If it should be there, start it again."
-    finding = Finding("WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _text(node.get("ended_at")))
+    finding = ReportFinding(
+        "WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _parse_text(node.get("ended_at"))
+    )
     return _Trouble(finding, _CLUSTER, ("node", "", name), "nodes")
 
 
-def key_of(row: Mapping[str, Any]) -> str:
+def get_row_key(row: Mapping[str, Any]) -> str:
     """What a job is called among those of all sessions."""
     return f"{row.get('session') or ''}/{row.get('id')}"
 
 
-def _job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
-    expected = expectation_of(str(row.get("kind")))
+def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
+    expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
     advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
     action = "" if advice == NOTHING else f"{advice} "
-    name, cause = str(row.get("id")), cause_of(diagnosis)
+    name, cause = str(row.get("id")), build_cause(diagnosis)
     more = "" if cause is None else "/diagnosis"
-    finding = Finding(
-        _verdict(row.get("verdict")),
+    finding = ReportFinding(
+        _parse_verdict(row.get("verdict")),
         f"job {name}",
         str(row.get("reason") or ""),
-        _advised(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
-        _text(row.get("ended_at") or row.get("started_at")),
+        _combine_advice(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
+        _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
@@ -174,28 +180,28 @@ def _job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
 
 
-def _advised(cause: Cause | None, action: str) -> str:
+def _combine_advice(cause: Cause | None, action: str) -> str:
     """What mends the cause comes before what is done about any such failure."""
     return action if cause is None or not cause.advice else f"{cause.advice.rstrip('.')}. {action}"
 
 
-def _older(verdict: str, count: int) -> _Trouble:
+def _describe_older(verdict: str, count: int) -> _Trouble:
     sentence = f"{count} with the verdict {verdict} are older than those in this report."
-    return _Trouble(Finding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS)
+    return _Trouble(ReportFinding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS)
 
 
-def _not_seen(reason: str) -> _Trouble:
+def _describe_gap(reason: str) -> _Trouble:
     action = "Look at the Ray dashboard; ask again in a minute."
-    return _Trouble(Finding("UNKNOWN", "observation", reason, action), _NOT_SEEN)
+    return _Trouble(ReportFinding("UNKNOWN", "observation", reason, action), _NOT_SEEN)
 
 
-def _not_said_by(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
+def _select_unsaid(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
     """What the judge found and no alert says."""
     said = {(each.rule, each.about) for each in firing}
     return [each for each in judged if (each.rule, each.about) not in said]
 
 
-def _with_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
+def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
@@ -209,7 +215,7 @@ def _with_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trou
     return whole
 
 
-def _together(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
+def _merge_alike(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
     """Many that have the same cause are one with a count; the newest speaks for all."""
     alike: dict[tuple[Any, ...], list[_Trouble]] = {}
     for place, each in enumerate(newest_first):
@@ -217,10 +223,10 @@ def _together(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
         code = None if each.finding.cause is None else each.finding.cause.code
         key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
         alike.setdefault(key, []).append(each)
-    return [many[0] if len(many) == 1 else _one_for(many) for many in alike.values()]
+    return [many[0] if len(many) == 1 else _merge(many) for many in alike.values()]
 
 
-def _one_for(many: Sequence[_Trouble]) -> _Trouble:
+def _merge(many: Sequence[_Trouble]) -> _Trouble:
     first = many[0]
     finding = replace(
         first.finding,
@@ -231,24 +237,24 @@ def _one_for(many: Sequence[_Trouble]) -> _Trouble:
     return replace(first, finding=finding)
 
 
-def _newest_first(trouble: _Trouble) -> float:
-    time = time_of(trouble.finding.at)
+def _get_newest_s(trouble: _Trouble) -> float:
+    time = parse_time(trouble.finding.at)
     return 0.0 if time is None else -time.timestamp()
 
 
-def _what_first(trouble: _Trouble) -> tuple[int, int, float]:
-    return ORDER.index(trouble.finding.verdict), trouble.group, _newest_first(trouble)
+def _rank_trouble(trouble: _Trouble) -> tuple[int, int, float]:
+    return ORDER.index(trouble.finding.verdict), trouble.group, _get_newest_s(trouble)
 
 
-def older_jobs(counts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def count_older_jobs(counts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """How many jobs of each verdict that is not OK are known and not among the rows."""
     here = Counter(str(row.get("verdict")) for row in rows)
     by_verdict = counts.get("by_verdict") or {}
-    more = {verdict: int(number(by_verdict.get(verdict)) or 0) - here[verdict] for verdict in ORDER[:-1]}
+    more = {verdict: int(parse_number(by_verdict.get(verdict)) or 0) - here[verdict] for verdict in ORDER[:-1]}
     return {verdict: count for verdict, count in more.items() if count > 0}
 
 
-def _verdict(word: Any) -> str:
+def _parse_verdict(word: Any) -> str:
     return str(word) if word in ORDER else "UNKNOWN"
 
 
@@ -259,5 +265,5 @@ def _about(told: Mapping[str, Any]) -> _About:
     return str(subject_type or ""), str(session or ""), str(name)
 
 
-def _text(value: Any) -> str | None:
+def _parse_text(value: Any) -> str | None:
     return None if value is None else str(value)

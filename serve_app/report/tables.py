@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.report.content import MAX_JOBS, Report
-from serve_app.report.words import NOTHING, byte_rate, clock, duration, latency, number, percent, plain, whole
+from serve_app.report.words import (
+    NOTHING,
+    clean_line,
+    format_byte_rate,
+    format_clock,
+    format_count,
+    format_duration,
+    format_latency,
+    format_percent,
+    parse_number,
+)
 
 _CELL_CHARS = 300
 
@@ -22,62 +32,63 @@ class Table:
     note: str = ""
 
 
-def cluster_line(report: Report) -> str:
+def describe_cluster(report: Report) -> str:
     """Nodes alive and CPUs free, in a line."""
     hidden = report.more.get("nodes", 0)
     alive = sum(1 for node in report.nodes if node.get("state") == "ALIVE")
     of_all = f"{alive} of {len(report.nodes)} nodes alive" + (f" (and {hidden} more nodes)" if hidden else "")
     total, free = report.cluster.get("total") or {}, report.cluster.get("available") or {}
-    cpus = number(total.get("CPU"))
-    logical = "resources not known" if cpus is None else f"{number(free.get('CPU')) or 0:g} of {cpus:g} CPUs free"
-    use = number(((report.metrics.get("utilisation") or {}).get("cpu_ratio") or {}).get("now"))
-    return f"{of_all}, {logical}" + ("" if use is None else f", {percent(use)} of CPU in use")
+    cpus = parse_number(total.get("CPU"))
+    logical = "resources not known" if cpus is None else f"{parse_number(free.get('CPU')) or 0:g} of {cpus:g} CPUs free"
+    use = parse_number(((report.metrics.get("utilisation") or {}).get("cpu_ratio") or {}).get("now"))
+    return f"{of_all}, {logical}" + ("" if use is None else f", {format_percent(use)} of CPU in use")
 
 
-def organs_table(report: Report) -> Table:
+def build_organs_table(report: Report) -> Table:
     """Organs with the live probe of each, and where initialization stands."""
     rows = tuple(
-        _cells(
-            organ.get("status"), organ.get("organ_id"), organ.get("organ_type"), _agents(organ),
-            _probe(organ.get("last_probe") or {}), organ.get("message"),
+        _render_cells(
+            organ.get("status"), organ.get("organ_id"), organ.get("organ_type"), _describe_agents(organ),
+            _describe_probe(organ.get("last_probe") or {}), organ.get("message"),
         )
         for organ in report.organs
     )  # fmt: skip
     columns = ("status", "organ", "type", "agents", "probe", "message")
-    note = f"{more_line(report, 'organs')} {_initialization(report)}".strip()
+    note = f"{describe_rest(report, 'organs')} {_describe_initialization(report)}".strip()
     return Table("Organs, each with a live probe", columns, rows, note)
 
 
-def lifecycle_table(report: Report) -> Table:
+def build_lifecycle_table(report: Report) -> Table:
     """The steps of the start-up, with when they came after the head was up."""
     rows = tuple(
-        _cells(
-            step.get("state"), step.get("title"), clock(step.get("at")), _after(step.get("after_s")),
-            duration(step.get("duration_s")), step.get("source"),
+        _render_cells(
+            step.get("state"), step.get("title"), format_clock(step.get("at")), _describe_after(step.get("after_s")),
+            format_duration(step.get("duration_s")), step.get("source"),
         )
         for step in report.lifecycle
     )  # fmt: skip
     columns = ("state", "step", "at (UTC)", "after head", "took", "known from")
-    return Table("Steps of the start-up", columns, rows, more_line(report, "lifecycle"))
+    return Table("Steps of the start-up", columns, rows, describe_rest(report, "lifecycle"))
 
 
-def nodes_table(report: Report) -> Table:
+def build_nodes_table(report: Report) -> Table:
     """Nodes, with what they really use: now, on average and at most in the window."""
     utilisation = report.metrics.get("utilisation") or {}
     used = {str(node.get("node_id")): node for node in utilisation.get("nodes") or ()}
-    rows = tuple(_node(node, used.get(str(node.get("node_id"))) or {}) for node in report.nodes)
+    rows = tuple(_build_node_cells(node, used.get(str(node.get("node_id"))) or {}) for node in report.nodes)
     columns = ("state", "node", "address", "CPU", "memory", "disk", "GPU", "in", "out")
     reason = utilisation.get("reason")
-    note = f"What the nodes really use is not known: {plain(reason)}" if reason else ""
-    return Table("Nodes (used now / mean / most)", columns, rows, f"{more_line(report, 'nodes')} {note}".strip())
+    note = f"What the nodes really use is not known: {clean_line(reason)}" if reason else ""
+    return Table("Nodes (used now / mean / most)", columns, rows, f"{describe_rest(report, 'nodes')} {note}".strip())
 
 
-def jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
+def build_jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
     """Jobs with their verdicts, newest first; a terminal shows fewer than there are."""
     rows = tuple(
-        _cells(
-            row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"), duration(row.get("duration_s")),
-            _reason(row),
+        _render_cells(
+            row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"),
+            format_duration(row.get("duration_s")),
+            _explain_verdict(row),
         )
         for row in report.jobs[:most]
     )  # fmt: skip
@@ -87,114 +98,129 @@ def jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
     return Table("Jobs (newest first)", ("verdict", "kind", "id", "outcome", "duration", "reason"), rows, note)
 
 
-def metrics_table(report: Report) -> Table:
+def build_metrics_table(report: Report) -> Table:
     """Success rate, durations, error rate and response times of the window; nothing measured, no rows."""
-    title, columns = f"Metrics of the last {plain(report.window)}", ("measure", "value", "p50", "p95", "p99", "most")
+    title, columns = (
+        f"Metrics of the last {clean_line(report.window)}",
+        ("measure", "value", "p50", "p95", "p99", "most"),
+    )
     metrics = report.metrics
     if not metrics:
         return Table(title, columns, (), "They are not known.")
     jobs, took, answers = (metrics.get(name) or {} for name in ("jobs", "duration_s", "responses"))
-    ended = whole(jobs.get("ended"))
+    ended = format_count(jobs.get("ended"))
     none = (NOTHING,) * 4
     return Table(
         title,
         columns,
         (
-            ("job success rate", f"{percent(jobs.get('success_ratio'))} of {ended} ended", *none),
-            ("job error rate", f"{percent(jobs.get('error_ratio'))} of {ended} ended", *none),
+            ("job success rate", f"{format_percent(jobs.get('success_ratio'))} of {ended} ended", *none),
+            ("job error rate", f"{format_percent(jobs.get('error_ratio'))} of {ended} ended", *none),
             (
-                "job duration", f"{whole(took.get('count'))} measured",
-                *(duration(took.get(name)) for name in ("p50", "p95", "p99", "max")),
+                "job duration", f"{format_count(took.get('count'))} measured",
+                *(format_duration(took.get(name)) for name in ("p50", "p95", "p99", "max")),
             ),
             (
-                "API response time", f"{whole(answers.get('count'))} answers, {whole(answers.get('errors'))} errors",
-                *(latency(answers.get(name)) for name in ("p50_s", "p95_s", "p99_s", "max_s")),
+                "API response time",
+                f"{format_count(answers.get('count'))} answers, {format_count(answers.get('errors'))} errors",
+                *(format_latency(answers.get(name)) for name in ("p50_s", "p95_s", "p99_s", "max_s")),
             ),
         ),
     )  # fmt: skip
 
 
-def kinds_table(report: Report) -> Table:
+def build_kinds_table(report: Report) -> Table:
     """The same for each kind of job that ended in the window."""
     kinds: Mapping[str, Mapping[str, Any]] = report.metrics.get("by_kind") or {}
     rows = tuple(
-        _cells(
-            kind, whole(each.get("ended")), whole(each.get("failed")), percent(each.get("success_ratio")),
-            *(duration(each.get(name)) for name in ("p50_s", "p95_s", "p99_s")),
+        _render_cells(
+            kind, format_count(each.get("ended")), format_count(each.get("failed")),
+            format_percent(each.get("success_ratio")),
+            *(format_duration(each.get(name)) for name in ("p50_s", "p95_s", "p99_s")),
         )
         for kind, each in kinds.items()
     )  # fmt: skip
     columns = ("kind", "ended", "failed", "success", "p50", "p95", "p99")
     return Table(
-        f"Kinds of jobs that ended in the last {plain(report.window)}", columns, rows, more_line(report, "kinds")
+        f"Kinds of jobs that ended in the last {clean_line(report.window)}",
+        columns,
+        rows,
+        describe_rest(report, "kinds"),
     )
 
 
-def failures_table(report: Report) -> Table:
+def build_failures_table(report: Report) -> Table:
     """Failures of the window by cause, the most frequent first."""
     causes: Sequence[Mapping[str, Any]] = report.metrics.get("failures_by_cause") or ()
-    rows = tuple(_cells(whole(each.get("count")), each.get("example"), each.get("cause")) for each in causes)
-    title = f"Failures of the last {plain(report.window)} by cause"
-    return Table(title, ("count", "example", "cause"), rows, more_line(report, "causes"))
+    rows = tuple(
+        _render_cells(format_count(each.get("count")), each.get("example"), each.get("cause")) for each in causes
+    )
+    title = f"Failures of the last {clean_line(report.window)} by cause"
+    return Table(title, ("count", "example", "cause"), rows, describe_rest(report, "causes"))
 
 
-def alerts_table(report: Report) -> Table:
+def build_alerts_table(report: Report) -> Table:
     """Alerts, those that fire first."""
     rows = tuple(
-        _cells(
+        _render_cells(
             f"{alert.get('state')}{', silenced' if alert.get('silenced') else ''}", alert.get("severity"),
-            alert.get("rule"), alert.get("subject"), clock(alert.get("firing_since") or alert.get("pending_since")),
+            alert.get("rule"), alert.get("subject"),
+            format_clock(alert.get("firing_since") or alert.get("pending_since")),
             alert.get("sentence"),
         )
         for alert in report.alerts
     )  # fmt: skip
     columns = ("state", "severity", "rule", "subject", "since (UTC)", "what")
-    note = more_line(report, "alerts") or ("There are more: GET /alerts." if report.more_alerts else "")
+    note = describe_rest(report, "alerts") or ("There are more: GET /alerts." if report.more_alerts else "")
     return Table("Alerts", columns, rows, note)
 
 
-def more_line(report: Report, name: str) -> str:
+def describe_rest(report: Report, name: str) -> str:
     """What a list leaves out, as ``and 3 more.``, or nothing."""
     hidden = report.more.get(name, 0)
     return f"and {hidden} more." if hidden else ""
 
 
-def _cells(*values: Any) -> tuple[str, ...]:
-    return tuple(plain(value, _CELL_CHARS) for value in values)
+def _render_cells(*values: Any) -> tuple[str, ...]:
+    return tuple(clean_line(value, _CELL_CHARS) for value in values)
 
 
-def _reason(row: Mapping[str, Any]) -> str:
+def _explain_verdict(row: Mapping[str, Any]) -> str:
     """Why it has its verdict, after the code of its diagnosis."""
-    return f"{row['code']}: {row.get('reason')}" if row.get("code") else plain(row.get("reason"))
+    return f"{row['code']}: {row.get('reason')}" if row.get("code") else clean_line(row.get("reason"))
 
 
-def _initialization(report: Report) -> str:
+def _describe_initialization(report: Report) -> str:
     now = report.initialization
-    return f"Initialization: {plain(now.get('state', 'not known'))}. {plain(now.get('sentence', ''))}".rstrip()
+    return (
+        f"Initialization: {clean_line(now.get('state', 'not known'))}. {clean_line(now.get('sentence', ''))}".rstrip()
+    )
 
 
-def _agents(organ: Mapping[str, Any]) -> str:
+def _describe_agents(organ: Mapping[str, Any]) -> str:
     desired = organ.get("desired_agent_count")
     return f"{organ.get('agent_count')} of {'?' if desired is None else desired}"
 
 
-def _probe(probe: Mapping[str, Any]) -> str:
-    return latency(probe.get("latency_s")) if probe.get("ok") else "no answer" if probe else NOTHING
+def _describe_probe(probe: Mapping[str, Any]) -> str:
+    return format_latency(probe.get("latency_s")) if probe.get("ok") else "no answer" if probe else NOTHING
 
 
-def _after(seconds: Any) -> str:
-    text = duration(seconds)
+def _describe_after(seconds: Any) -> str:
+    text = format_duration(seconds)
     return text if text == NOTHING or text.startswith("-") else f"+{text}"
 
 
-def _node(node: Mapping[str, Any], used: Mapping[str, Any]) -> tuple[str, ...]:
-    ratios = (_three(used.get(f"{name}_ratio")) for name in ("cpu", "memory", "disk", "gpu"))
-    rates = (byte_rate((used.get(f"network_{way}_bytes_per_s") or {}).get("now")) for way in ("receive", "send"))
+def _build_node_cells(node: Mapping[str, Any], used: Mapping[str, Any]) -> tuple[str, ...]:
+    ratios = (_render_three(used.get(f"{name}_ratio")) for name in ("cpu", "memory", "disk", "gpu"))
+    rates = (format_byte_rate((used.get(f"network_{way}_bytes_per_s") or {}).get("now")) for way in ("receive", "send"))
     head = " (head)" if node.get("is_head") else ""
-    return _cells(node.get("state"), f"{plain(node.get('node_id'), 12)}{head}", node.get("ip"), *ratios, *rates)
+    return _render_cells(
+        node.get("state"), f"{clean_line(node.get('node_id'), 12)}{head}", node.get("ip"), *ratios, *rates
+    )
 
 
-def _three(ratio: Mapping[str, Any] | None) -> str:
-    if not ratio or number(ratio.get("now")) is None:
+def _render_three(ratio: Mapping[str, Any] | None) -> str:
+    if not ratio or parse_number(ratio.get("now")) is None:
         return NOTHING
-    return percent(*(ratio.get(name) for name in ("now", "mean", "max")))
+    return format_percent(*(ratio.get(name) for name in ("now", "mean", "max")))

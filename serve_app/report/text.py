@@ -5,23 +5,23 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from serve_app.report.causes import cause_line
+from serve_app.report.causes import render_cause
 from serve_app.report.content import Report
-from serve_app.report.findings import Finding
+from serve_app.report.findings import ReportFinding
 from serve_app.report.tables import (
     Table,
-    alerts_table,
-    cluster_line,
-    failures_table,
-    jobs_table,
-    kinds_table,
-    lifecycle_table,
-    metrics_table,
-    more_line,
-    nodes_table,
-    organs_table,
+    build_alerts_table,
+    build_failures_table,
+    build_jobs_table,
+    build_kinds_table,
+    build_lifecycle_table,
+    build_metrics_table,
+    build_nodes_table,
+    build_organs_table,
+    describe_cluster,
+    describe_rest,
 )
-from serve_app.report.words import plain
+from serve_app.report.words import clean_line
 
 _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
 _WIDEST = 46
@@ -33,79 +33,94 @@ _MOST_JOBS = 30
 
 def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
     """Tables of at most ``width`` columns; what to do first is last, where a terminal shows it."""
-    verdict = _painted(report.verdict, colour=colour)
-    lines = [f"Verdict: {verdict}   as of {plain(report.as_of)}", f"Cluster: {cluster_line(report)}"]
-    for table in _tables(report):
-        lines += ["", table.title, *_table(table, width, colour=colour)]
+    verdict = _paint(report.verdict, colour=colour)
+    lines = [f"Verdict: {verdict}   as of {clean_line(report.as_of)}", f"Cluster: {describe_cluster(report)}"]
+    for table in _choose_tables(report):
+        lines += ["", table.title, *_render_rows(table, width, colour=colour)]
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
     for place, finding in enumerate(report.findings, 1):
-        begin, says = f"{place:3}. {finding.verdict}", f": {plain(finding.subject)}: {plain(finding.sentence)}"
-        first, *others = _wrapped(begin + says, width)
-        lines += [f"{place:3}. {_painted(finding.verdict, colour=colour)}{first[len(begin) :]}", *others]
+        begin, says = (
+            f"{place:3}. {finding.verdict}",
+            f": {clean_line(finding.subject)}: {clean_line(finding.sentence)}",
+        )
+        first, *others = _wrap_text(begin + says, width)
+        lines += [f"{place:3}. {_paint(finding.verdict, colour=colour)}{first[len(begin) :]}", *others]
         if finding.examples:
-            lines += _wrapped(f"     {_examples(finding)}", width)
-        lines += [line for text in _because(finding) for line in _wrapped(f"     {text}", width)]
-        lines += _wrapped(f"     -> {plain(finding.action)}", width)
-    lines += [f"     {more}" for more in [more_line(report, "findings")] if more]
+            lines += _wrap_text(f"     {_render_examples(finding)}", width)
+        lines += [line for text in _render_cause_lines(finding) for line in _wrap_text(f"     {text}", width)]
+        lines += _wrap_text(f"     -> {clean_line(finding.action)}", width)
+    lines += [f"     {more}" for more in [describe_rest(report, "findings")] if more]
     return "\n".join(lines) + "\n"
 
 
 def render_markdown(report: Report) -> str:
     """The same as Markdown."""
-    as_of = f"As of {_escaped(report.as_of)}. Cluster: {_escaped(cluster_line(report))}."
+    as_of = f"As of {_escape(report.as_of)}. Cluster: {_escape(describe_cluster(report))}."
     lines = [f"# {report.verdict}", "", as_of, "", "## What to do first", ""]
     lines += [
         f"{place}. **{finding.verdict}** "
-        + _escaped(
-            " ".join(filter(None, (f"{finding.subject}: {finding.sentence}", _examples(finding), *_because(finding))))
+        + _escape(
+            " ".join(
+                filter(
+                    None,
+                    (
+                        f"{finding.subject}: {finding.sentence}",
+                        _render_examples(finding),
+                        *_render_cause_lines(finding),
+                    ),
+                )
+            )
         )
-        + f" {_escaped(finding.action)}"
+        + f" {_escape(finding.action)}"
         for place, finding in enumerate(report.findings, 1)
     ] or ["Nothing."]
-    lines += ["", more] if (more := more_line(report, "findings")) else []
-    for table in _tables(report):
-        lines += ["", f"## {_escaped(table.title)}", "", *_markdown_table(table)]
+    lines += ["", more] if (more := describe_rest(report, "findings")) else []
+    for table in _choose_tables(report):
+        lines += ["", f"## {_escape(table.title)}", "", *_render_markdown_table(table)]
     return "\n".join(lines) + "\n"
 
 
-def _tables(report: Report) -> list[Table]:
+def _choose_tables(report: Report) -> list[Table]:
     """Those that always say something, and of the others those that have rows."""
-    optional = [table for table in (kinds_table(report), failures_table(report)) if table.rows]
-    lifecycle = [table for table in [lifecycle_table(report)] if table.rows]
-    measured = [metrics_table(report), *optional]
+    optional = [table for table in (build_kinds_table(report), build_failures_table(report)) if table.rows]
+    lifecycle = [table for table in [build_lifecycle_table(report)] if table.rows]
+    measured = [build_metrics_table(report), *optional]
     return [
-        nodes_table(report),
-        organs_table(report),
+        build_nodes_table(report),
+        build_organs_table(report),
         *lifecycle,
-        jobs_table(report, _MOST_JOBS),
+        build_jobs_table(report, _MOST_JOBS),
         *measured,
-        alerts_table(report),
+        build_alerts_table(report),
     ]
 
 
-def _examples(finding: Finding) -> str:
+def _render_examples(finding: ReportFinding) -> str:
     if not finding.examples:
         return ""
     hidden = finding.count - len(finding.examples)
-    names = ", ".join(plain(each, _WIDEST) for each in finding.examples)
+    names = ", ".join(clean_line(each, _WIDEST) for each in finding.examples)
     return f"({names}{f' and {hidden} more' if hidden > 0 else ''})"
 
 
-def _because(finding: Finding) -> list[str]:
+def _render_cause_lines(finding: ReportFinding) -> list[str]:
     """The cause, and the line that proves it."""
     cause = finding.cause
     if cause is None:
         return []
-    return [f"Cause: {plain(cause_line(cause))}", *([f"Evidence: {plain(cause.evidence)}"] if cause.evidence else [])]
+    return [
+        f"Cause: {clean_line(render_cause(cause))}",
+        *([f"Evidence: {clean_line(cause.evidence)}"] if cause.evidence else []),
+    ]
 
 
-def _table(table: Table, width: int, *, colour: bool) -> list[str]:
+def _render_rows(table: Table, width: int, *, colour: bool) -> list[str]:
     """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left.
 
     A column of verdicts is the first, and shows them in their colours.
     """
     if not table.rows:
-        return _wrapped(f"  {table.note or '(none)'}", width)
+        return _wrap_text(f"  {table.note or '(none)'}", width)
     widths = [max(len(column), *(len(row[at]) for row in table.rows)) for at, column in enumerate(table.columns)]
     widths = [min(each, _WIDEST) for each in widths[:-1]]
     left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(table.columns))
@@ -113,22 +128,22 @@ def _table(table: Table, width: int, *, colour: bool) -> list[str]:
     for row in (tuple(column.upper() for column in table.columns), *table.rows):
         cells = [_cut(cell, size).ljust(size) for cell, size in zip(row[:-1], widths, strict=True)]
         if table.columns[0] == "verdict" and row[0] in _COLOURS:
-            cells[0] = _painted(row[0], colour=colour) + cells[0][len(row[0]) :]
+            cells[0] = _paint(row[0], colour=colour) + cells[0][len(row[0]) :]
         sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
         lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
         lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
-    return lines + (_wrapped(f"  {table.note}", width) if table.note else [])
+    return lines + (_wrap_text(f"  {table.note}", width) if table.note else [])
 
 
-def _markdown_table(table: Table) -> list[str]:
+def _render_markdown_table(table: Table) -> list[str]:
     if not table.rows:
-        return [_escaped(table.note or "None.")]
+        return [_escape(table.note or "None.")]
     lines = [f"| {' | '.join(table.columns)} |", f"|{'---|' * len(table.columns)}"]
-    lines += [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in table.rows]
-    return [*lines, "", _escaped(table.note)] if table.note else lines
+    lines += [f"| {' | '.join(_escape(cell) for cell in row)} |" for row in table.rows]
+    return [*lines, "", _escape(table.note)] if table.note else lines
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrap_text(text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text,
         max(width, _NARROWEST_SENTENCE),
@@ -143,12 +158,12 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(1, width - 1)] + "…"
 
 
-def _escaped(value: Any) -> str:
-    text = plain(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+def _escape(value: Any) -> str:
+    text = clean_line(value).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     for character in "|*_`[]":
         text = text.replace(character, f"\\{character}")
     return text
 
 
-def _painted(verdict: str, *, colour: bool) -> str:
+def _paint(verdict: str, *, colour: bool) -> str:
     return f"\x1b[{_COLOURS[verdict]}m{verdict}\x1b[0m" if colour and verdict in _COLOURS else verdict

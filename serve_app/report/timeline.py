@@ -75,31 +75,31 @@ class Picture:
 def draw(spans: Sequence[Span], now_s: float) -> Picture:
     """The newest ``MAX_BARS`` of the spans, from the start of the oldest of them to now."""
     order = sorted(range(len(spans)), key=lambda index: -spans[index].start_s)[:MAX_BARS]
-    begin_s, end_s = _extent([spans[index] for index in order], now_s)
-    seen = [index for index in order if _end(spans[index], now_s) >= begin_s]
-    bars = tuple(_bar(index, spans[index], row, begin_s, end_s) for row, index in enumerate(seen))
+    begin_s, end_s = _find_extent([spans[index] for index in order], now_s)
+    seen = [index for index in order if _find_end(spans[index], now_s) >= begin_s]
+    bars = tuple(_build_bar(index, spans[index], row, begin_s, end_s) for row, index in enumerate(seen))
     height = _TOP + _ROW * len(seen) + _BOTTOM
-    return Picture(WIDTH, height, begin_s, end_s, bars, _ticks(begin_s, end_s), len(spans) - len(seen))
+    return Picture(WIDTH, height, begin_s, end_s, bars, _build_ticks(begin_s, end_s), len(spans) - len(seen))
 
 
-def _extent(spans: Sequence[Span], now_s: float) -> tuple[float, float]:
+def _find_extent(spans: Sequence[Span], now_s: float) -> tuple[float, float]:
     """From when to when; never empty, and a clock that is ahead of ours makes it longer."""
     starts = sorted((span.start_s for span in spans), reverse=True)
     oldest = math.ceil(_SHOWN_SHARE * len(starts)) if len(starts) >= _MANY else len(starts)
     begin_s = starts[oldest - 1] if starts else now_s - 60
-    end_s = max([now_s, *(_end(span, now_s) for span in spans)])
+    end_s = max([now_s, *(_find_end(span, now_s) for span in spans)])
     return (begin_s, end_s) if end_s - begin_s >= 1 else (begin_s, begin_s + 1)
 
 
-def _end(span: Span, now_s: float) -> float:
+def _find_end(span: Span, now_s: float) -> float:
     return max(span.start_s, now_s if span.end_s is None else span.end_s)
 
 
-def _bar(index: int, span: Span, row: int, begin_s: float, end_s: float) -> Bar:
+def _build_bar(index: int, span: Span, row: int, begin_s: float, end_s: float) -> Bar:
     right = WIDTH - _RIGHT
     running = span.end_s is None
-    x = _x(max(span.start_s, begin_s), begin_s, end_s)
-    to = right if running else _x(_end(span, end_s), begin_s, end_s)
+    x = _compute_x(max(span.start_s, begin_s), begin_s, end_s)
+    to = right if running else _compute_x(_find_end(span, end_s), begin_s, end_s)
     x = min(x, right - _THINNEST)
     y = _TOP + row * _ROW + (_ROW - _BAR) / 2
     arrow = f"{right:g},{y:g} {right + _ARROW:g},{y + _BAR / 2:g} {right:g},{y + _BAR:g}" if running else ""
@@ -107,30 +107,30 @@ def _bar(index: int, span: Span, row: int, begin_s: float, end_s: float) -> Bar:
     return Bar(index, x, y, width, _BAR, span.start_s < begin_s, arrow)
 
 
-def _x(time_s: float, begin_s: float, end_s: float) -> float:
+def _compute_x(time_s: float, begin_s: float, end_s: float) -> float:
     share = (time_s - begin_s) / (end_s - begin_s)
     return round(LEFT + share * (WIDTH - _RIGHT - LEFT), 2)
 
 
-def _ticks(begin_s: float, end_s: float) -> tuple[Tick, ...]:
+def _build_ticks(begin_s: float, end_s: float) -> tuple[Tick, ...]:
     length_s = end_s - begin_s
     step_s = next((step for step in _STEPS_S if length_s / step <= _MOST_TICKS), None)
     if step_s is None:
         step_s = math.ceil(length_s / _MOST_TICKS)
     first = math.ceil(begin_s / step_s)
     last = math.floor(end_s / step_s)
-    dated = _day(begin_s) != _day(end_s)
+    dated = _format_day(begin_s) != _format_day(end_s)
     return tuple(
-        Tick(_x(place * step_s, begin_s, end_s), _label(place * step_s, step_s, dated))
+        Tick(_compute_x(place * step_s, begin_s, end_s), _format_label(place * step_s, step_s, dated))
         for place in range(first, last + 1)
     )
 
 
-def _day(time_s: float) -> str:
+def _format_day(time_s: float) -> str:
     return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d}"
 
 
-def _label(time_s: float, step_s: float, dated: bool) -> str:
+def _format_label(time_s: float, step_s: float, dated: bool) -> str:
     time = datetime.fromtimestamp(time_s, UTC)
     if step_s >= 86_400:
         return f"{time:%Y-%m-%d}"

@@ -6,34 +6,34 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 
 LONGEST_CHARS = 600
 NOTHING = "-"
 
 
-def plain(value: Any, longest: int = LONGEST_CHARS) -> str:
+def clean_line(value: Any, longest: int = LONGEST_CHARS) -> str:
     """One line of at most ``longest`` characters, without control characters."""
-    text = " ".join(printable(NOTHING if value is None else str(value)).split())
+    text = " ".join(strip_controls(NOTHING if value is None else str(value)).split())
     return text if len(text) <= longest else f"{text[: max(1, longest - 1)]}…"
 
 
-def number(value: Any) -> float | None:
+def parse_number(value: Any) -> float | None:
     """A finite number, or None: whatever else stands in an answer is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def whole(value: Any) -> str:
+def format_count(value: Any) -> str:
     """A count."""
-    known = number(value)
+    known = parse_number(value)
     return NOTHING if known is None else f"{known:.0f}"
 
 
-def duration(seconds: Any) -> str:
+def format_duration(seconds: Any) -> str:
     """How long something took: seconds, minutes, hours or days."""
-    known = number(seconds)
+    known = parse_number(seconds)
     if known is None:
         return NOTHING
     if known < 120:
@@ -43,22 +43,22 @@ def duration(seconds: Any) -> str:
     return f"{known / 3600:.1f} h" if known < 172_800 else f"{known / 86_400:.1f} d"
 
 
-def latency(seconds: Any) -> str:
+def format_latency(seconds: Any) -> str:
     """How long an answer took: milliseconds below a second."""
-    known = number(seconds)
-    return f"{known * 1000:.0f} ms" if known is not None and known < 1 else duration(seconds)
+    known = parse_number(seconds)
+    return f"{known * 1000:.0f} ms" if known is not None and known < 1 else format_duration(seconds)
 
 
-def percent(*ratios: Any) -> str:
+def format_percent(*ratios: Any) -> str:
     """Ratios of 0 to 1, the unit once; one decimal, so that 5.1 % is not taken for the 5 % of a threshold."""
-    known = [number(ratio) for ratio in ratios]
+    known = [parse_number(ratio) for ratio in ratios]
     texts = [NOTHING if each is None else f"{each * 100:.1f}" for each in known]
     return NOTHING if known == [None] else f"{' / '.join(texts)} %"
 
 
-def byte_rate(bytes_per_s: Any) -> str:
+def format_byte_rate(bytes_per_s: Any) -> str:
     """Bytes in a second, in decimal units."""
-    known = number(bytes_per_s)
+    known = parse_number(bytes_per_s)
     if known is None:
         return NOTHING
     for unit in ("B/s", "kB/s", "MB/s"):
@@ -68,7 +68,7 @@ def byte_rate(bytes_per_s: Any) -> str:
     return f"{known:.1f} GB/s"
 
 
-def time_of(text: Any) -> datetime | None:
+def parse_time(text: Any) -> datetime | None:
     """An RFC 3339 time in UTC, or None when it is none."""
     try:
         time = datetime.fromisoformat(str(text))
@@ -77,7 +77,7 @@ def time_of(text: Any) -> datetime | None:
         return None
 
 
-def clock(text: Any) -> str:
+def format_clock(text: Any) -> str:
     """An RFC 3339 time as ``2026-01-31 12:00:00`` in UTC."""
-    time = time_of(text)
+    time = parse_time(text)
     return NOTHING if time is None else f"{time:%Y-%m-%d %H:%M:%S}"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.store.bounds import checked_name, encoded
+from serve_app.store.bounds import encode, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import agents
 
@@ -20,10 +20,10 @@ SaveOutcome = Literal["saved", "fenced", "missing"]
 
 async def claim(connection: AsyncConnection, now: datetime, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]:
     """Raise the epoch and name the owner in one statement; the database orders those who claim at once."""
-    values = {"organ_id": checked_name("organ_id", organ_id), "owner": checked_name("owner", owner), "updated_at": now}
+    values = {"organ_id": require_name("organ_id", organ_id), "owner": require_name("owner", owner), "updated_at": now}
     statement = (
         insert(connection, agents)
-        .values(agent_id=checked_name("agent_id", agent_id), epoch=1, state=None, **values)
+        .values(agent_id=require_name("agent_id", agent_id), epoch=1, state=None, **values)
         .on_conflict_do_update(index_elements=["agent_id"], set_={"epoch": agents.c.epoch + 1, **values})
         .returning(agents.c.epoch, agents.c.state)
     )
@@ -36,8 +36,8 @@ async def save(
 ) -> SaveOutcome:
     """Write the state if the epoch is still the newest."""
     # ASCII, so that nothing a task may have brought along can keep an agent from being saved.
-    text = encoded("state", state, max_bytes=MAX_STATE_BYTES, ascii_only=True)
-    mine = (agents.c.agent_id == checked_name("agent_id", agent_id)) & (agents.c.epoch == epoch)
+    text = encode("state", state, max_bytes=MAX_STATE_BYTES, ascii_only=True)
+    mine = (agents.c.agent_id == require_name("agent_id", agent_id)) & (agents.c.epoch == epoch)
     written = await connection.execute(update(agents).where(mine).values(state=text, updated_at=now))
     if written.rowcount == 1:
         return "saved"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import MAX_NAME_CHARS, checked_limit, checked_name, encoded, readable
+from serve_app.store.bounds import MAX_NAME_CHARS, encode, make_storable, require_limit, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import alerts, notifications
 
@@ -31,10 +31,10 @@ _PLAIN = ("value", "threshold", "notified")
 _FACTS = ("subject_type", "subject_id", "session")
 
 
-async def active(connection: AsyncConnection) -> list[dict[str, Any]]:
+async def list_active(connection: AsyncConnection) -> list[dict[str, Any]]:
     """Alerts that are not resolved, the oldest first, at most 1000."""
     waiting = select(alerts).where(alerts.c.state != "resolved").order_by(alerts.c.pending_since, alerts.c.id)
-    return [_alert(row) for row in (await connection.execute(waiting.limit(2 * MAX_ALERTS))).mappings()]
+    return [_read_alert(row) for row in (await connection.execute(waiting.limit(2 * MAX_ALERTS))).mappings()]
 
 
 async def apply(
@@ -52,16 +52,16 @@ async def apply(
         names = (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN, *_FACTS)
         values = {name: statement.excluded[name] for name in names if name != "id"}
         upsert = statement.on_conflict_do_update(index_elements=["id"], set_=values)
-        await connection.execute(upsert, [_alert_values(alert) for alert in _in_order(changed)])
+        await connection.execute(upsert, [_build_alert_values(alert) for alert in _sort_by_id(changed)])
     if dropped:
         unfired = alerts.c.id.in_(list(dropped)) & alerts.c.firing_since.is_(None)
         await connection.execute(delete(alerts).where(unfired))
     if outbox:
         new = insert(connection, notifications).on_conflict_do_nothing(index_elements=["id"])
-        await connection.execute(new, [_notification_values(row, now) for row in _in_order(outbox)])
+        await connection.execute(new, [_build_notification_values(row, now) for row in _sort_by_id(outbox)])
 
 
-async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
+async def list_due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
     """What a webhook shall be told now, the oldest first. That an alert is over waits until that it fires was told."""
     earlier = notifications.alias()
     first = exists().where(
@@ -72,9 +72,9 @@ async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: i
     )
     statement = (
         select(notifications)
-        .where(notifications.c.webhook == checked_name("webhook", webhook), notifications.c.next_at <= now, ~first)
+        .where(notifications.c.webhook == require_name("webhook", webhook), notifications.c.next_at <= now, ~first)
         .order_by(notifications.c.created_at, notifications.c.id)
-        .limit(checked_limit(limit))
+        .limit(require_limit(limit))
     )
     return [
         {
@@ -88,26 +88,26 @@ async def due(connection: AsyncConnection, now: datetime, webhook: str, limit: i
     ]
 
 
-async def delivered(connection: AsyncConnection, now: datetime, notification_id: str) -> None:
+async def record_delivered(connection: AsyncConnection, now: datetime, notification_id: str) -> None:
     """Record that a notification arrived."""
     values = {"attempts": notifications.c.attempts + 1, "delivered_at": now, "next_at": None, "last_error": None}
-    await connection.execute(update(notifications).where(_waiting(notification_id)).values(values))
+    await connection.execute(update(notifications).where(_match_waiting(notification_id)).values(values))
 
 
-async def failed(
+async def record_failed(
     connection: AsyncConnection, now: datetime, notification_id: str, error: str, next_at: str | None
 ) -> None:
     """Record a failed attempt, and when the next is due; None gives it up."""
     values = {
         "attempts": notifications.c.attempts + 1,
-        "last_error": readable(error, MAX_SENTENCE_CHARS),
-        "next_at": _time(next_at),
+        "last_error": make_storable(error, MAX_SENTENCE_CHARS),
+        "next_at": _parse_time(next_at),
         "given_up_at": now if next_at is None else None,
     }
-    await connection.execute(update(notifications).where(_waiting(notification_id)).values(values))
+    await connection.execute(update(notifications).where(_match_waiting(notification_id)).values(values))
 
 
-async def history(connection: AsyncConnection, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def list_history(connection: AsyncConnection, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Alerts that fired, the newest first: ``rule, state, severity, since`` (fired at or after), ``before`` (a time and
     an id, after which the page begins), ``limit``. One row more than ``limit`` tells that there are more.
     """
@@ -116,11 +116,11 @@ async def history(connection: AsyncConnection, query: Mapping[str, Any]) -> list
     if query.get("since"):
         wanted.append(alerts.c.firing_since >= datetime.fromisoformat(query["since"]))
     if query.get("before"):
-        at, name = datetime.fromisoformat(query["before"][0]), checked_name("cursor", query["before"][1])
+        at, name = datetime.fromisoformat(query["before"][0]), require_name("cursor", query["before"][1])
         wanted.append(or_(alerts.c.firing_since < at, and_(alerts.c.firing_since == at, alerts.c.id < name)))
     newest = select(alerts).where(*wanted).order_by(alerts.c.firing_since.desc(), alerts.c.id.desc())
-    rows = await connection.execute(newest.limit(checked_limit(query["limit"]) + 1))
-    return [_alert(row) for row in rows.mappings()]
+    rows = await connection.execute(newest.limit(require_limit(query["limit"]) + 1))
+    return [_read_alert(row) for row in rows.mappings()]
 
 
 async def prune(
@@ -146,40 +146,40 @@ async def prune(
     return {"given_up": given_up.rowcount, "forgotten": len(ids)}
 
 
-def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _sort_by_id(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """By id, so that two who write at once do not wait for each other."""
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
-def _waiting(notification_id: str) -> ColumnElement[bool]:
-    return and_(notifications.c.id == checked_name("id", notification_id), notifications.c.next_at.is_not(None))
+def _match_waiting(notification_id: str) -> ColumnElement[bool]:
+    return and_(notifications.c.id == require_name("id", notification_id), notifications.c.next_at.is_not(None))
 
 
-def _alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
+def _build_alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{name: checked_name(name, alert[name]) for name in _NAMES},
-        **{name: None if alert[name] is None else readable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
-        **{name: _time(alert[name]) for name in _TIMES},
+        **{name: require_name(name, alert[name]) for name in _NAMES},
+        **{name: None if alert[name] is None else make_storable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
+        **{name: _parse_time(alert[name]) for name in _TIMES},
         **{name: alert[name] for name in _PLAIN},
-        **{name: None if alert.get(name) is None else readable(alert[name], MAX_NAME_CHARS) for name in _FACTS},
+        **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_NAME_CHARS) for name in _FACTS},
     }
 
 
-def _notification_values(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _build_notification_values(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return {
-        "id": checked_name("id", row["id"]),
-        "alert_id": checked_name("alert_id", row["alert_id"]),
-        "webhook": checked_name("webhook", row["webhook"]),
-        "payload": encoded("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
-        "created_at": _time(row["created_at"]),
+        "id": require_name("id", row["id"]),
+        "alert_id": require_name("alert_id", row["alert_id"]),
+        "webhook": require_name("webhook", row["webhook"]),
+        "payload": encode("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
+        "created_at": _parse_time(row["created_at"]),
         "attempts": 0,
         "next_at": now,
     }
 
 
-def _alert(row: RowMapping) -> dict[str, Any]:
+def _read_alert(row: RowMapping) -> dict[str, Any]:
     return {**row, **{name: format_exactly(row[name]) for name in _TIMES}}
 
 
-def _time(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)

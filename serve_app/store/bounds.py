@@ -13,14 +13,14 @@ MAX_LIST = 500
 _NUL = "\0"
 
 
-def checked_name(field: str, value: str) -> str:
+def require_name(field: str, value: str) -> str:
     """An id, key or owner: 1 to 256 characters that both databases hold."""
     if not 1 <= len(value) <= MAX_NAME_CHARS:
         raise InvalidInput(f"{field} must have 1 to {MAX_NAME_CHARS} characters, it has {len(value)}.")
-    return checked_text(field, value)
+    return require_text(field, value)
 
 
-def checked_text(field: str, value: str) -> str:
+def require_text(field: str, value: str) -> str:
     """Text without NUL, which PostgreSQL does not hold, and without lone surrogates, which UTF-8 does not."""
     if _NUL in value:
         raise InvalidInput(f"{field} contains a NUL character.")
@@ -31,14 +31,14 @@ def checked_text(field: str, value: str) -> str:
     return value
 
 
-def checked_limit(limit: int) -> int:
+def require_limit(limit: int) -> int:
     """The length of a list: 1 to 500."""
     if not 1 <= limit <= MAX_LIST:
         raise InvalidInput(f"limit must be 1 to {MAX_LIST}, it is {limit}.")
     return limit
 
 
-def encoded(field: str, value: Any, *, max_bytes: int, ascii_only: bool = False) -> str:
+def encode(field: str, value: Any, *, max_bytes: int, ascii_only: bool = False) -> str:
     """JSON of a value, at most ``max_bytes`` bytes long. With ``ascii_only`` every string whatever can be stored."""
     try:
         text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
@@ -54,6 +54,6 @@ def encoded(field: str, value: Any, *, max_bytes: int, ascii_only: bool = False)
     return text
 
 
-def readable(text: str, max_chars: int) -> str:
+def make_storable(text: str, max_chars: int) -> str:
     """A sentence for the record, made storable and cut: recording an outcome must not fail for its words."""
     return text.replace(_NUL, "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:max_chars]

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from serve_app.store.engine import CONNECTIONS, writing
-from serve_app.store.errors import translated
+from serve_app.store.engine import CONNECTIONS, get_writing_engine
+from serve_app.store.errors import translate_errors
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self.backend = engine.dialect.name
         self._engine = engine
-        self._writer = writing(engine)
+        self._writer = get_writing_engine(engine)
         self._timeout_s = timeout_s
         # Waiting in line here is fair and can be given up; waiting on SQLite's file lock is polling.
         self._readers = asyncio.Semaphore(CONNECTIONS[self.backend] - (self.backend == "sqlite"))
@@ -51,22 +51,22 @@ class Database:
     async def _run(
         self, engine: AsyncEngine, places: asyncio.Semaphore, work: Callable[[AsyncConnection], Awaitable[T]]
     ) -> T:
-        with translated():
+        with translate_errors():
             async with asyncio.timeout(self._timeout_s):
                 await places.acquire()
-                task = asyncio.create_task(self._transaction(engine, work))
+                task = asyncio.create_task(self._run_transaction(engine, work))
                 self._running.add(task)
-                task.add_done_callback(lambda done: self._ended(done, places))
+                task.add_done_callback(lambda done: self._end_task(done, places))
                 return await asyncio.shield(task)
 
-    async def _transaction(self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _run_transaction(self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if engine is self._writer:
             async with engine.begin() as connection:
                 return await work(connection)
         async with engine.connect() as connection:
             return await work(connection)
 
-    def _ended(self, task: asyncio.Task[T], places: asyncio.Semaphore) -> None:
+    def _end_task(self, task: asyncio.Task[T], places: asyncio.Semaphore) -> None:
         places.release()
         self._running.discard(task)
         if not task.cancelled():

@@ -12,7 +12,7 @@ from typing import Any
 from organs.replica import Versioned
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
-from serve_app.store.engine import database_url, hide_url
+from serve_app.store.engine import find_database_url, hide_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.store import Store
 
@@ -44,7 +44,7 @@ class Opening:
         """Whether there is something to close."""
         return self._store is not None
 
-    async def store(self) -> Store:
+    async def get_store(self) -> Store:
         """The open store; raises ``StoreUnavailable``. All who wait share one attempt, which goes on without them."""
         if self._store is not None:
             return self._store
@@ -78,7 +78,7 @@ class Opening:
             self._attempt = None
 
 
-@forward(Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.store())
+@forward(Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.get_store())
 class StoreDeployment(Versioned):
     """One replica that holds the database's connections; its methods are those of ``Store``."""
 
@@ -102,7 +102,7 @@ class StoreDeployment(Versioned):
 
 
 async def _open(env: Env) -> Store:
-    url = database_url(env)
+    url = find_database_url(env)
     store = await Store.open(url)
     log.info("store opened", extra={"action": "store_opened", "database": hide_url(url)})
     return store

@@ -18,8 +18,8 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from serve_app.env import Env, variable_of
-from serve_app.store.errors import StoreMisconfigured, translated
+from serve_app.env import Env, get_variable
+from serve_app.store.errors import StoreMisconfigured, translate_errors
 
 CONNECTIONS = {"sqlite": 4, "postgresql": 8}
 
@@ -45,21 +45,21 @@ def create_engine(url: str, *, statement_timeout_s: float = 5.0) -> AsyncEngine:
     """
     parsed = _parse(url)
     if parsed.drivername in _SQLITE_DRIVERS:
-        return _sqlite(parsed, statement_timeout_s)
-    return _postgresql(parsed, statement_timeout_s)
+        return _create_sqlite(parsed, statement_timeout_s)
+    return _create_postgresql(parsed, statement_timeout_s)
 
 
-def writing(engine: AsyncEngine) -> AsyncEngine:
+def get_writing_engine(engine: AsyncEngine) -> AsyncEngine:
     """The same engine for transactions that write: SQLite takes its lock at the start, where waiting is safe."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
-def outside_transactions(engine: AsyncEngine) -> AsyncEngine:
+def get_plain_engine(engine: AsyncEngine) -> AsyncEngine:
     """The same engine for SQLite's pragmas that work in no transaction."""
     return engine.execution_options(**{_BEGIN: None})
 
 
-def database_url(env: Env) -> str:
+def find_database_url(env: Env) -> str:
     """The configured database, or the SQLite file in the home, whose directory is made for the owner alone.
 
     Raises ``StoreUnavailable`` when the directory cannot be made.
@@ -67,7 +67,7 @@ def database_url(env: Env) -> str:
     if env.database_url is not None:
         return env.database_url
     home = env.home.expanduser().absolute()
-    with translated():
+    with translate_errors():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return URL.create("sqlite+aiosqlite", database=str(home / "seedcore.db")).render_as_string()
 
@@ -82,7 +82,7 @@ def hide_url(url: str) -> str:
 
 
 def _parse(url: str) -> URL:
-    variable = variable_of("database_url")
+    variable = get_variable("database_url")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -94,7 +94,7 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
+def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreMisconfigured(f"Python's SQLite is {sqlite3.sqlite_version}; 3.35 or newer is needed.")
     if not _has_fts5():
@@ -140,7 +140,7 @@ def _sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
             connection.exec_driver_sql(statement)
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def _before(connection: Connection, *_: Any) -> None:
+    def _begin_statement(connection: Connection, *_: Any) -> None:
         connection.info["deadline"] = time.monotonic() + statement_timeout_s
 
     return engine
@@ -152,7 +152,7 @@ def _has_fts5() -> bool:
         return bool(connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0])
 
 
-def _postgresql(url: URL, statement_timeout_s: float) -> AsyncEngine:
+def _create_postgresql(url: URL, statement_timeout_s: float) -> AsyncEngine:
     unknown = sorted(set(url.query) - _POSTGRESQL_OPTIONS)
     if unknown:
         known = ", ".join(sorted(_POSTGRESQL_OPTIONS))

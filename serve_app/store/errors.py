@@ -82,28 +82,28 @@ class StoreTooNew(StoreUnavailable):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raise ``StoreUnavailable`` for every fault of the database in the block; other errors pass."""
     try:
         yield
     except (exc.DBAPIError, exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        reason = reason_of(error)
-        origin = _origin(error)
+        reason = describe_error(error)
+        origin = _find_origin(error)
         log.warning(
             "store failed: %s",
             reason,
-            extra={"action": "store_failed", "error": type(origin).__name__, "error_code": _code(origin)},
+            extra={"action": "store_failed", "error": type(origin).__name__, "error_code": _get_code(origin)},
         )
         # Without its cause: what the database said is not for whoever prints a traceback.
         raise StoreUnavailable(f"The store is unavailable: {reason}.") from None
 
 
-def reason_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What is wrong with the database, in words of our own."""
-    origin = _origin(error)
+    origin = _find_origin(error)
     if isinstance(origin, TimeoutError | exc.TimeoutError):
         return _SLOW
-    code = _code(origin)
+    code = _get_code(origin)
     if code.startswith("SQLITE_"):
         return _SQLITE.get("_".join(code.split("_")[:2]), f"the database reported {code}")
     if code:
@@ -113,7 +113,7 @@ def reason_of(error: BaseException) -> str:
     return _IO if isinstance(origin, OSError) and origin.filename is not None else _UNREACHABLE
 
 
-def _origin(error: BaseException) -> BaseException:
+def _find_origin(error: BaseException) -> BaseException:
     """The driver's own error: SQLAlchemy and its asyncpg adapter each wrap it once."""
     if isinstance(error, exc.DBAPIError) and error.orig is not None:
         error = error.orig
@@ -121,5 +121,5 @@ def _origin(error: BaseException) -> BaseException:
     return wrapped if isinstance(wrapped, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) else error
 
 
-def _code(origin: BaseException) -> str:
+def _get_code(origin: BaseException) -> str:
     return str(getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None) or "")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.errors import Conflict, NotFound
-from serve_app.store.bounds import checked_name, encoded, readable
+from serve_app.store.bounds import encode, make_storable, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import initialization_steps as steps
 from serve_app.store.tables import initializations as runs
@@ -33,15 +33,15 @@ async def begin(
     ``resumed``: organs in ``steps`` are done. Another run of the same configuration that is still open is over: two
     jobs must not do the same work. Raises ``Conflict`` when this submission itself has ended or was superseded.
     """
-    checked_name("submission_id", submission_id)
-    checked_name("config_hash", config_hash)
-    await _one_at_a_time(connection)
+    require_name("submission_id", submission_id)
+    require_name("config_hash", config_hash)
+    await _lock_runs(connection)
     own = await _run(connection, runs.c.submission_id == submission_id)
     if own is not None:
-        return {"state": _again(own, config_hash), "steps": await _steps(connection, config_hash)}
+        return {"state": _refuse_again(own, config_hash), "steps": await _list_steps(connection, config_hash)}
     latest = await _run(connection, runs.c.config_hash == config_hash)
     if latest is not None and latest["state"] == "succeeded" and not force:
-        return {"state": "already_succeeded", "steps": await _steps(connection, config_hash)}
+        return {"state": "already_succeeded", "steps": await _list_steps(connection, config_hash)}
 
     superseded = (runs.c.config_hash == config_hash) & (runs.c.state == "running")
     sentence = f"superseded by {submission_id}"
@@ -54,7 +54,7 @@ async def begin(
             submission_id=submission_id, number=number, config_hash=config_hash, state="running", started_at=now
         )
     )
-    done = await _steps(connection, config_hash)
+    done = await _list_steps(connection, config_hash)
     return {"state": "resumed" if done else "fresh", "steps": done}
 
 
@@ -68,19 +68,19 @@ async def record_step(
     self_test: dict[str, Any],
 ) -> None:
     """Record that an organ is done; again is the same. Raises ``Conflict`` when this run is not the open one."""
-    await _one_at_a_time(connection)
-    own = await _run(connection, runs.c.submission_id == checked_name("submission_id", submission_id))
+    await _lock_runs(connection)
+    own = await _run(connection, runs.c.submission_id == require_name("submission_id", submission_id))
     if own is None or own["state"] != "running" or own["config_hash"] != config_hash:
         raise Conflict(f"{submission_id} is not the running initialization of {config_hash}.")
     values = {
         "submission_id": submission_id,
-        "agent_ids": encoded("agent_ids", list(agent_ids), max_bytes=MAX_STEP_BYTES, ascii_only=True),
-        "self_test": encoded("self_test", self_test, max_bytes=MAX_STEP_BYTES, ascii_only=True),
+        "agent_ids": encode("agent_ids", list(agent_ids), max_bytes=MAX_STEP_BYTES, ascii_only=True),
+        "self_test": encode("self_test", self_test, max_bytes=MAX_STEP_BYTES, ascii_only=True),
         "done_at": now,
     }
     await connection.execute(
         insert(connection, steps)
-        .values(config_hash=config_hash, organ_id=checked_name("organ_id", organ_id), **values)
+        .values(config_hash=config_hash, organ_id=require_name("organ_id", organ_id), **values)
         .on_conflict_do_update(index_elements=["config_hash", "organ_id"], set_=values)
     )
 
@@ -93,8 +93,8 @@ async def finish(
     Raises ``NotFound`` for a run that never began, and ``Conflict`` when another outcome is recorded: a run that was
     superseded must not call itself a success.
     """
-    await _one_at_a_time(connection)
-    own = await _run(connection, runs.c.submission_id == checked_name("submission_id", submission_id))
+    await _lock_runs(connection)
+    own = await _run(connection, runs.c.submission_id == require_name("submission_id", submission_id))
     state = "succeeded" if succeeded else "failed"
     if own is None:
         raise NotFound(f"No initialization {submission_id} has begun.")
@@ -102,12 +102,12 @@ async def finish(
         return
     if own["state"] != "running":
         raise Conflict(f"Initialization {submission_id} has ended already: {own['state']} ({own['sentence']}).")
-    said = readable(sentence, MAX_SENTENCE_CHARS)
+    said = make_storable(sentence, MAX_SENTENCE_CHARS)
     mine = runs.c.submission_id == submission_id
     await connection.execute(update(runs).where(mine).values(state=state, sentence=said, ended_at=now))
 
 
-async def latest(connection: AsyncConnection, config_hash: str | None) -> dict[str, Any] | None:
+async def find_latest(connection: AsyncConnection, config_hash: str | None) -> dict[str, Any] | None:
     """The run that began last, of one configuration or of all, with the organs its configuration has done."""
     run = await _run(connection, None if config_hash is None else runs.c.config_hash == config_hash)
     if run is None:
@@ -119,11 +119,11 @@ async def latest(connection: AsyncConnection, config_hash: str | None) -> dict[s
         "sentence": run["sentence"],
         "started_at": format_time(run["started_at"]),
         "ended_at": format_time(run["ended_at"]),
-        "steps": await _steps(connection, run["config_hash"]),
+        "steps": await _list_steps(connection, run["config_hash"]),
     }
 
 
-def _again(own: RowMapping, config_hash: str) -> str:
+def _refuse_again(own: RowMapping, config_hash: str) -> str:
     if own["config_hash"] != config_hash:
         raise Conflict(f"Initialization {own['submission_id']} began for another configuration.")
     if own["state"] == "failed":
@@ -131,7 +131,7 @@ def _again(own: RowMapping, config_hash: str) -> str:
     return "same" if own["state"] == "running" else "already_succeeded"
 
 
-async def _one_at_a_time(connection: AsyncConnection) -> None:
+async def _lock_runs(connection: AsyncConnection) -> None:
     """Order the changes of runs: a run that is being superseded must not record on. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -144,7 +144,7 @@ async def _run(connection: AsyncConnection, which: ColumnElement[bool] | None) -
     return (await connection.execute(statement)).mappings().one_or_none()
 
 
-async def _steps(connection: AsyncConnection, config_hash: str) -> dict[str, Any]:
+async def _list_steps(connection: AsyncConnection, config_hash: str) -> dict[str, Any]:
     rows = (await connection.execute(select(steps).where(steps.c.config_hash == config_hash))).mappings()
     return {
         row["organ_id"]: {

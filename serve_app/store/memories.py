@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import checked_limit, checked_name, checked_text, encoded
+from serve_app.store.bounds import encode, require_limit, require_name, require_text
 from serve_app.store.dialect import contains, insert
 from serve_app.store.tables import memories
 
@@ -40,13 +40,13 @@ async def put(
     connection: AsyncConnection, now: datetime, key: str, value: Any, tags: Sequence[str], agent_id: str | None
 ) -> dict[str, Any]:
     """Write or replace one memory; the revision counts how often its key was written."""
-    text = encoded("value", value, max_bytes=MAX_VALUE_BYTES)
-    searchable = searchable_text(checked_name("key", key), value)
+    text = encode("value", value, max_bytes=MAX_VALUE_BYTES)
+    searchable = build_searchable_text(require_name("key", key), value)
     values = {
         "value": text,
-        "tags": _stored(checked_tags(tags)),
-        "agent_id": None if agent_id is None else checked_name("agent_id", agent_id),
-        "searchable": checked_text("value", searchable),
+        "tags": _encode_tags(require_tags(tags)),
+        "agent_id": None if agent_id is None else require_name("agent_id", agent_id),
+        "searchable": require_text("value", searchable),
         "updated_at": now,
     }
     statement = (
@@ -61,28 +61,28 @@ async def put(
 
 async def get(connection: AsyncConnection, key: str) -> dict[str, Any] | None:
     """One memory, or None."""
-    statement = select(*_ANSWERED).where(memories.c.key == checked_name("key", key))
+    statement = select(*_ANSWERED).where(memories.c.key == require_name("key", key))
     row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else _memory(row)
+    return None if row is None else _render_memory(row)
 
 
 async def search(connection: AsyncConnection, query: str, tags: Sequence[str], limit: int) -> dict[str, Any]:
     """Newest first: memories with all the tags whose key or value contains the query, whatever the case."""
     if len(query) > MAX_QUERY_CHARS:
         raise InvalidInput(f"query must have at most {MAX_QUERY_CHARS} characters, it has {len(query)}.")
-    wanted = [contains(connection, memories.c.tags, _stored([tag])) for tag in checked_tags(tags)]
+    wanted = [contains(connection, memories.c.tags, _encode_tags([tag])) for tag in require_tags(tags)]
     if query:
-        wanted.append(contains(connection, memories.c.searchable, folded(checked_text("query", query))))
+        wanted.append(contains(connection, memories.c.searchable, fold(require_text("query", query))))
     matching = select(memories.c.key, func.length(memories.c.value).label("size")).where(*wanted)
     total = await connection.scalar(select(func.count()).select_from(matching.subquery()))
-    newest = matching.order_by(memories.c.updated_at.desc(), memories.c.key).limit(checked_limit(limit))
-    keys = list(_fitting((row.key, row.size) for row in await connection.execute(newest)))
+    newest = matching.order_by(memories.c.updated_at.desc(), memories.c.key).limit(require_limit(limit))
+    keys = list(_select_fitting((row.key, row.size) for row in await connection.execute(newest)))
     found = (await connection.execute(select(*_ANSWERED).where(memories.c.key.in_(keys)))).mappings()
-    by_key = {row["key"]: _memory(row) for row in found}
+    by_key = {row["key"]: _render_memory(row) for row in found}
     return {"items": [by_key[key] for key in keys if key in by_key], "total": total}
 
 
-def checked_tags(tags: Sequence[str]) -> list[str]:
+def require_tags(tags: Sequence[str]) -> list[str]:
     """Tags in their order, each once: at most 32, of 1 to 64 printable characters."""
     if isinstance(tags, str) or len(tags) > MAX_TAGS:
         raise InvalidInput(f"tags must be a list of at most {MAX_TAGS} tags.")
@@ -92,17 +92,17 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-def searchable_text(key: str, value: Any) -> str:
+def build_searchable_text(key: str, value: Any) -> str:
     """What a search looks at: the key and every word of the value, one a line, without JSON's quotes and escapes."""
-    return folded("\n".join([key, *_words(value)]))
+    return fold("\n".join([key, *_iterate_words(value)]))
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Text as it is compared: without regard to case, or to how an accent is composed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def _words(value: Any) -> Iterator[str]:
+def _iterate_words(value: Any) -> Iterator[str]:
     """Names, strings, numbers and constants of a JSON value, in order; nesting is walked with a list of our own."""
     waiting = [value]
     while waiting:
@@ -116,7 +116,7 @@ def _words(value: Any) -> Iterator[str]:
             yield each if isinstance(each, str) else json.dumps(each)
 
 
-def _fitting(sizes: Iterable[tuple[str, int]]) -> Iterator[str]:
+def _select_fitting(sizes: Iterable[tuple[str, int]]) -> Iterator[str]:
     """Keys while their values fit into one answer, but at least the first."""
     used = 0
     for key, size in sizes:
@@ -126,11 +126,11 @@ def _fitting(sizes: Iterable[tuple[str, int]]) -> Iterator[str]:
         yield key
 
 
-def _stored(tags: Sequence[str]) -> str:
+def _encode_tags(tags: Sequence[str]) -> str:
     return "".join(f"{_TAG_END}{tag}" for tag in tags) + _TAG_END if tags else ""
 
 
-def _memory(row: RowMapping) -> dict[str, Any]:
+def _render_memory(row: RowMapping) -> dict[str, Any]:
     return {
         **row,
         "value": json.loads(row["value"]),

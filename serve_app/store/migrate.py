@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from serve_app.store import migrations
-from serve_app.store.engine import create_engine, outside_transactions, writing
-from serve_app.store.errors import StoreTooNew, StoreUnavailable, translated
+from serve_app.store.engine import create_engine, get_plain_engine, get_writing_engine
+from serve_app.store.errors import StoreTooNew, StoreUnavailable, translate_errors
 
 # Any number that no other user of the same PostgreSQL database takes for its own advisory lock.
 _LOCK = 0x5EED_C08E
@@ -36,7 +36,7 @@ async def upgrade(url: str) -> None:
     """
     engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S)
     try:
-        with translated():
+        with translate_errors():
             async with asyncio.timeout(_TIMEOUT_S):
                 await _upgrade(engine)
     finally:
@@ -46,16 +46,16 @@ async def upgrade(url: str) -> None:
 async def _upgrade(engine: AsyncEngine) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if engine.dialect.name == "sqlite":
-            await stack.enter_async_context(_alone_in_directory(engine))
+            await stack.enter_async_context(_lock_directory(engine))
             await _use_wal(engine)
-        connection = await stack.enter_async_context(writing(engine).begin())
+        connection = await stack.enter_async_context(get_writing_engine(engine).begin())
         if engine.dialect.name == "postgresql":
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         await connection.run_sync(_run_revisions)
 
 
 @contextlib.asynccontextmanager
-async def _alone_in_directory(engine: AsyncEngine) -> AsyncIterator[None]:
+async def _lock_directory(engine: AsyncEngine) -> AsyncIterator[None]:
     """Lock the directory, not the file: closing the file again would end the locks that SQLite has on it.
 
     SQLite's own lock is not enough, because processes that turn the write-ahead log on at once are refused, not queued.
@@ -75,7 +75,7 @@ async def _alone_in_directory(engine: AsyncEngine) -> AsyncIterator[None]:
 
 async def _use_wal(engine: AsyncEngine) -> None:
     """Turn the write-ahead log on, outside a transaction; the mode stays with the file."""
-    async with outside_transactions(engine).connect() as connection:
+    async with get_plain_engine(engine).connect() as connection:
         mode = (await connection.exec_driver_sql("PRAGMA journal_mode = WAL")).scalar()
     if mode != "wal":
         raise StoreUnavailable("The store is unavailable: its directory does not support SQLite's write-ahead log.")

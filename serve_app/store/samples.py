@@ -15,9 +15,9 @@ from sqlalchemy import delete, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import checked_name, encoded
+from serve_app.store.bounds import encode, require_name
 from serve_app.store.dialect import insert
-from serve_app.store.tables import UtcTime, name_type, samples
+from serve_app.store.tables import UtcTime, build_name_type, samples
 
 MAX_ROWS = 1_000
 MAX_PAYLOAD_BYTES = 16_384
@@ -36,7 +36,7 @@ async def save(connection: AsyncConnection, now: datetime, rows: Sequence[Mappin
     if len(rows) > MAX_ROWS:
         raise InvalidInput(f"at most {MAX_ROWS} samples are saved at once, these are {len(rows)}.")
     # The last of those with the same key: a statement must not write a row twice.
-    values = list({tuple(row[column.name] for column in _KEY): row for row in map(_checked, rows)}.values())
+    values = list({tuple(row[column.name] for column in _KEY): row for row in map(_check, rows)}.values())
     for first in range(0, len(values), _ROWS_A_STATEMENT):
         statement = insert(connection, samples).values(values[first : first + _ROWS_A_STATEMENT])
         await connection.execute(
@@ -50,47 +50,47 @@ async def save(connection: AsyncConnection, now: datetime, rows: Sequence[Mappin
 
 async def load(connection: AsyncConnection, since_s: int, after: Sequence[Any] | None) -> dict[str, Any]:
     """At most ``MAX_ROWS`` rows in the order of their keys, and after which to ask for more."""
-    statement = select(samples).where(samples.c.starts_at >= _time("since_s", since_s))
+    statement = select(samples).where(samples.c.starts_at >= _parse_time("since_s", since_s))
     if after is not None:
-        statement = statement.where(tuple_(*_KEY) > tuple_(*_position(after)))
+        statement = statement.where(tuple_(*_KEY) > tuple_(*_parse_position(after)))
     rows = (await connection.execute(statement.order_by(*_KEY).limit(MAX_ROWS + 1))).mappings().all()
-    items = [_told(row) for row in rows[:MAX_ROWS]]
+    items = [_render_sample(row) for row in rows[:MAX_ROWS]]
     last = items[-1] if len(rows) > MAX_ROWS else None
     return {"items": items, "next": None if last is None else [last[column.name] for column in _KEY]}
 
 
-def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
+def _check(row: Mapping[str, Any]) -> dict[str, Any]:
     width_s = row["width_s"]
     if not isinstance(width_s, int) or not 1 <= width_s <= _WIDEST_S:
         raise InvalidInput(f"width_s must be 1 to {_WIDEST_S}.")
     return {
-        "series": checked_name("series", row["series"]),
-        "label": checked_name("label", row["label"]),
+        "series": require_name("series", row["series"]),
+        "label": require_name("label", row["label"]),
         "width_s": width_s,
-        "starts_at": _time("starts_at", row["starts_at"]),
-        "payload": encoded("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
+        "starts_at": _parse_time("starts_at", row["starts_at"]),
+        "payload": encode("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
     }
 
 
-def _told(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _render_sample(row: Mapping[Any, Any]) -> dict[str, Any]:
     starts_at = int(row["starts_at"].timestamp())
     return {**row, "starts_at": starts_at, "payload": json.loads(row["payload"])}
 
 
-def _position(after: Sequence[Any]) -> list[Any]:
+def _parse_position(after: Sequence[Any]) -> list[Any]:
     try:
         series, label, width_s, starts_at = after
     except ValueError:
         raise InvalidInput("after is not what the page before said.") from None
     return [
-        literal(str(series), name_type()),
-        literal(str(label), name_type()),
+        literal(str(series), build_name_type()),
+        literal(str(label), build_name_type()),
         literal(int(width_s)),
-        literal(_time("after", starts_at), UtcTime()),
+        literal(_parse_time("after", starts_at), UtcTime()),
     ]
 
 
-def _time(field: str, seconds: Any) -> datetime:
+def _parse_time(field: str, seconds: Any) -> datetime:
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (TypeError, ValueError, OverflowError, OSError):

@@ -33,7 +33,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def utc_now() -> datetime:
+def get_utc_now() -> datetime:
     """The time of this machine."""
     return datetime.now(UTC)
 
@@ -48,7 +48,7 @@ class Store:
         self._now = now
 
     @classmethod
-    async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = utc_now) -> Self:
+    async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = get_utc_now) -> Self:
         """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
         await upgrade(url)
         engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
@@ -61,7 +61,7 @@ class Store:
     async def ping(self) -> StoreAnswer:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started = time.monotonic()
-        await self._write(_beat)
+        await self._write(_write_beat)
         return {"backend": self._database.backend, "latency_s": round(time.monotonic() - started, 6)}
 
     async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> Json:
@@ -103,7 +103,7 @@ class Store:
 
     async def latest_initialization(self, config_hash: str | None = None) -> Json | None:
         """``submission_id, config_hash, state, sentence, started_at, ended_at, steps`` of the run that began last."""
-        return await self._read(initializations.latest, config_hash)
+        return await self._read(initializations.find_latest, config_hash)
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
@@ -114,7 +114,7 @@ class Store:
 
     async def list_jobs(self, asked: Json) -> list[Json]:
         """A page of the history, newest first; see ``store.job_pages.page``."""
-        return await self._read(job_pages.page, asked)
+        return await self._read(job_pages.list_page, asked)
 
     async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
         """The newest job with this id, with transitions and log excerpt."""
@@ -122,7 +122,7 @@ class Store:
 
     async def job_transitions(self, key: str) -> list[Json]:
         """How the judgement of a job changed, oldest first."""
-        return await self._read(jobs.transitions_of, key)
+        return await self._read(jobs.list_transitions, key)
 
     async def save_log_excerpt(self, key: str, text: str) -> bool:
         """Keep the end of a job's log; whether the job was there."""
@@ -134,7 +134,7 @@ class Store:
 
     async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
         """Why these jobs failed, by key, as far as that is kept."""
-        return await self._read(job_diagnoses.of, keys)
+        return await self._read(job_diagnoses.list_diagnoses, keys)
 
     async def open_jobs(self, session: str) -> list[str]:
         """Keys of jobs that had not ended when they were last seen."""
@@ -168,15 +168,15 @@ class Store:
         self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
     ) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""
-        return await self._read(job_figures.ended_since, since_us, counts_only, not_counted)
+        return await self._read(job_figures.count_ended, since_us, counts_only, not_counted)
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """Durations and last times by series."""
-        return await self._read(job_figures.past_runs, series)
+        return await self._read(job_figures.list_past_runs, series)
 
     async def active_alerts(self) -> list[Json]:
         """Alerts that are not resolved, as ``Alert.to_json`` has them."""
-        return await self._read(alerts.active)
+        return await self._read(alerts.list_active)
 
     async def apply_alerts(
         self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
@@ -187,19 +187,19 @@ class Store:
     async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
         """What a webhook shall be told now: ``id, alert_id, payload, created_at, attempts``."""
         now = self._now()
-        return await self._read(alerts.due, now, webhook, limit)
+        return await self._read(alerts.list_due, now, webhook, limit)
 
     async def notification_delivered(self, notification_id: str) -> None:
         """Record that a notification arrived; it is not due again."""
-        await self._write(alerts.delivered, notification_id)
+        await self._write(alerts.record_delivered, notification_id)
 
     async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
         """Record a failed attempt and when the next is due, as RFC 3339; None gives it up."""
-        await self._write(alerts.failed, notification_id, error, next_at)
+        await self._write(alerts.record_failed, notification_id, error, next_at)
 
     async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
-        """Alerts that fired, the newest first; see ``serve_app.store.alerts.history``."""
-        return await self._read(alerts.history, query)
+        """Alerts that fired, the newest first; see ``serve_app.store.alerts.list_history``."""
+        return await self._read(alerts.list_history, query)
 
     async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
         """Keep history and outbox within bounds: ``{"given_up", "forgotten"}``."""
@@ -230,7 +230,7 @@ class Store:
         return await self._database.write(lambda connection: work(connection, now, *args, **kwargs))
 
 
-async def _beat(connection: AsyncConnection, now: datetime) -> None:
+async def _write_beat(connection: AsyncConnection, now: datetime) -> None:
     beat = {"beat_at": now}
     await connection.execute(
         insert(connection, heartbeats)

@@ -45,7 +45,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def name_type() -> TypeEngine[str]:
+def build_name_type() -> TypeEngine[str]:
     """Text that sorts by code point on both databases; PostgreSQL would follow the locale of its cluster."""
     return Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -62,11 +62,11 @@ metadata = MetaData(
 agents = Table(
     "agents",
     metadata,
-    Column("agent_id", name_type(), primary_key=True),
-    Column("organ_id", name_type(), nullable=False, index=True),
+    Column("agent_id", build_name_type(), primary_key=True),
+    Column("organ_id", build_name_type(), nullable=False, index=True),
     # How many replicas have claimed this agent; only the newest claim may write.
     Column("epoch", BigInteger, nullable=False),
-    Column("owner", name_type(), nullable=False),
+    Column("owner", build_name_type(), nullable=False),
     Column("state", Text, nullable=True),
     Column("updated_at", UtcTime, nullable=False),
 )
@@ -74,11 +74,11 @@ agents = Table(
 memories = Table(
     "memories",
     metadata,
-    Column("key", name_type(), primary_key=True),
+    Column("key", build_name_type(), primary_key=True),
     Column("value", Text, nullable=False),
     # Each tag between line ends, so that one substring test finds a whole tag.
-    Column("tags", name_type(), nullable=False),
-    Column("agent_id", name_type(), nullable=True),
+    Column("tags", build_name_type(), nullable=False),
+    Column("agent_id", build_name_type(), nullable=True),
     Column("revision", BigInteger, nullable=False),
     Column("searchable", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -89,11 +89,11 @@ Index("ix_memories_newest", memories.c.updated_at.desc(), memories.c.key)
 initializations = Table(
     "initializations",
     metadata,
-    Column("submission_id", name_type(), primary_key=True),
+    Column("submission_id", build_name_type(), primary_key=True),
     # Order of the runs: clocks of different nodes are no order.
     Column("number", Integer, nullable=False, unique=True),
-    Column("config_hash", name_type(), nullable=False, index=True),
-    Column("state", name_type(), nullable=False),
+    Column("config_hash", build_name_type(), nullable=False, index=True),
+    Column("state", build_name_type(), nullable=False),
     Column("sentence", Text, nullable=True),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime, nullable=True),
@@ -102,9 +102,9 @@ initializations = Table(
 initialization_steps = Table(
     "initialization_steps",
     metadata,
-    Column("config_hash", name_type(), primary_key=True),
-    Column("organ_id", name_type(), primary_key=True),
-    Column("submission_id", name_type(), ForeignKey("initializations.submission_id"), nullable=False),
+    Column("config_hash", build_name_type(), primary_key=True),
+    Column("organ_id", build_name_type(), primary_key=True),
+    Column("submission_id", build_name_type(), ForeignKey("initializations.submission_id"), nullable=False),
     Column("agent_ids", Text, nullable=False),
     Column("self_test", Text, nullable=False),
     Column("done_at", UtcTime, nullable=False),
@@ -113,17 +113,17 @@ initialization_steps = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", name_type(), primary_key=True),
+    Column("id", build_name_type(), primary_key=True),
     # The same for the same thing going wrong again.
-    Column("fingerprint", name_type(), nullable=False),
-    Column("rule", name_type(), nullable=False),
-    Column("subject", name_type(), nullable=False),
+    Column("fingerprint", build_name_type(), nullable=False),
+    Column("rule", build_name_type(), nullable=False),
+    Column("subject", build_name_type(), nullable=False),
     # The same as facts, by which it is joined: what it is about, its name, and of a job the session it belongs to.
-    Column("subject_type", name_type(), nullable=True),
-    Column("subject_id", name_type(), nullable=True),
-    Column("session", name_type(), nullable=True),
-    Column("severity", name_type(), nullable=False),
-    Column("state", name_type(), nullable=False, index=True),
+    Column("subject_type", build_name_type(), nullable=True),
+    Column("subject_id", build_name_type(), nullable=True),
+    Column("session", build_name_type(), nullable=True),
+    Column("severity", build_name_type(), nullable=False),
+    Column("state", build_name_type(), nullable=False, index=True),
     Column("sentence", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("value", Double, nullable=True),
@@ -140,9 +140,9 @@ Index("ix_alerts_newest", alerts.c.firing_since.desc(), alerts.c.id.desc())
 notifications = Table(
     "notifications",
     metadata,
-    Column("id", name_type(), primary_key=True),
-    Column("alert_id", name_type(), ForeignKey("alerts.id"), nullable=False, index=True),
-    Column("webhook", name_type(), nullable=False),
+    Column("id", build_name_type(), primary_key=True),
+    Column("alert_id", build_name_type(), ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("webhook", build_name_type(), nullable=False),
     Column("payload", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -157,7 +157,7 @@ Index("ix_notifications_due", notifications.c.webhook, notifications.c.next_at)
 heartbeats = Table(
     "heartbeats",
     metadata,
-    Column("name", name_type(), primary_key=True),
+    Column("name", build_name_type(), primary_key=True),
     Column("beat_at", UtcTime, nullable=False),
 )
 
@@ -165,7 +165,7 @@ sessions = Table(
     "sessions",
     metadata,
     # Ray's name for one life of a cluster; job ids begin anew with each.
-    Column("session", name_type(), primary_key=True),
+    Column("session", build_name_type(), primary_key=True),
     Column("first_seen_at", UtcTime, nullable=False),
     Column("last_seen_at", UtcTime, nullable=False, index=True),
     # When its open jobs were declared lost because nobody had seen it for long.
@@ -176,32 +176,32 @@ jobs = Table(
     "jobs",
     metadata,
     # Session and id.
-    Column("key", name_type(), primary_key=True),
-    Column("session", name_type(), nullable=False),
-    Column("id", name_type(), nullable=False, index=True),
-    Column("job_id", name_type(), nullable=True, index=True),
-    Column("submission_id", name_type(), nullable=True),
-    Column("kind", name_type(), nullable=False),
-    Column("series", name_type(), nullable=False),
-    Column("status", name_type(), nullable=False),
-    Column("outcome", name_type(), nullable=False),
-    Column("verdict", name_type(), nullable=False),
-    Column("rule", name_type(), nullable=False),
+    Column("key", build_name_type(), primary_key=True),
+    Column("session", build_name_type(), nullable=False),
+    Column("id", build_name_type(), nullable=False, index=True),
+    Column("job_id", build_name_type(), nullable=True, index=True),
+    Column("submission_id", build_name_type(), nullable=True),
+    Column("kind", build_name_type(), nullable=False),
+    Column("series", build_name_type(), nullable=False),
+    Column("status", build_name_type(), nullable=False),
+    Column("outcome", build_name_type(), nullable=False),
+    Column("verdict", build_name_type(), nullable=False),
+    Column("rule", build_name_type(), nullable=False),
     # Why it failed, in a word that can be counted; None when it did not.
-    Column("cause", name_type(), nullable=True),
+    Column("cause", build_name_type(), nullable=True),
     # The order of lists: microseconds since 1970, -1 for not known, and the name that travels in cursors.
     Column("started_us", BigInteger, nullable=False),
-    Column("name", name_type(), nullable=False),
+    Column("name", build_name_type(), nullable=False),
     Column("ended_us", BigInteger, nullable=True),
     Column("duration_s", Float, nullable=True),
     # What Ray said of the end of a submission; None where it said nothing, or nobody had kept it.
-    Column("error_type", name_type(), nullable=True),
+    Column("error_type", build_name_type(), nullable=True),
     Column("exit_code", BigInteger, nullable=True),
     Column("content", Text, nullable=False),
     Column("searchable", Text, nullable=False),
     Column("log_excerpt", Text, nullable=True),
     # What its diagnosis says, and its code, which is counted; None until it was made.
-    Column("code", name_type(), nullable=True),
+    Column("code", build_name_type(), nullable=True),
     Column("diagnosis", Text, nullable=True),
     Column("first_seen_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
@@ -219,20 +219,20 @@ job_transitions = Table(
     "job_transitions",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("key", name_type(), nullable=False, index=True),
+    Column("key", build_name_type(), nullable=False, index=True),
     Column("at", UtcTime, nullable=False),
-    Column("status", name_type(), nullable=False),
-    Column("outcome", name_type(), nullable=False),
-    Column("verdict", name_type(), nullable=False),
-    Column("rule", name_type(), nullable=False),
+    Column("status", build_name_type(), nullable=False),
+    Column("outcome", build_name_type(), nullable=False),
+    Column("verdict", build_name_type(), nullable=False),
+    Column("rule", build_name_type(), nullable=False),
     Column("reason", Text, nullable=False),
 )
 
 samples = Table(
     "samples",
     metadata,
-    Column("series", name_type(), primary_key=True),
-    Column("label", name_type(), primary_key=True),
+    Column("series", build_name_type(), primary_key=True),
+    Column("label", build_name_type(), primary_key=True),
     # Length of the bucket: minutes are later replaced by half hours.
     Column("width_s", Integer, primary_key=True, autoincrement=False),
     Column("starts_at", UtcTime, primary_key=True, index=True),

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
 from tests.accuracy.items import Item, found_items, made_items
 from tests.accuracy.scores import Answer, Scores, by_engine, by_last_lines, by_scary_words, mistakes, scores_of
 
@@ -24,11 +24,13 @@ def main(arguments: Sequence[str]) -> int:
     found = found_items()
     made = made_items()
     items = made + (found or [])
-    look = by_engine(built_in())
+    look = by_engine(load_built_in())
     parts: dict[str, list[Item]] = {
         name: [each for each in items if each.part == name] for name in ("made", "held-out", "found")
     }
-    print(f"Diagnosis, {datetime.now(UTC):%Y-%m-%d}, {len(built_in().signatures)} signatures, recorded on Ray 2.60")
+    print(
+        f"Diagnosis, {datetime.now(UTC):%Y-%m-%d}, {len(load_built_in().signatures)} signatures, recorded on Ray 2.60"
+    )
     if found is None:
         print("skipped: the published logs (found-logs.jsonl) are not beside this project; set SEEDCORE_DATA")
     print("\n" + _row("", _COLUMNS))

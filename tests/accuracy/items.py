@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 
 MADE = Path(__file__).parents[1] / "corpus" / "made"
 _FOUND = "found-logs.jsonl"
@@ -28,8 +28,8 @@ class Item:
     fields: Fields
     texts: tuple[tuple[str, SourceKind, bytes], ...]
 
-    def sources(self) -> list[Source]:
-        return [Source(name, kind, [data]) for name, kind, data in self.texts]
+    def sources(self) -> list[TextSource]:
+        return [TextSource(name, kind, [data]) for name, kind, data in self.texts]
 
 
 def made_items(folder: Path = MADE) -> list[Item]:

@@ -43,7 +43,7 @@ def run(say: Say) -> int:
     import serve_app.jobs.diagnosis.catalogue.catalogue as catalogue
 
     goals: list[tuple[str, bool]] = []
-    say(f"A diagnosis, {len(catalogue.built_in().signatures)} signatures are built in")
+    say(f"A diagnosis, {len(catalogue.load_built_in().signatures)} signatures are built in")
     timings = {size: _in_a_process("size", size) for size in SIZES_MB}
     for size, each in timings.items():
         ratio = each["seconds"] / each["plain_s"]
@@ -86,32 +86,32 @@ def _in_a_process(what: str, number: int) -> dict[str, Any]:
 
 
 def _measure(what: str, number: int) -> dict[str, Any]:
-    from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in
+    from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in
     from serve_app.jobs.diagnosis.catalogue.signature import Signature
     from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-    from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
+    from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 
     def one(size_bytes: int, catalogue: Catalogue) -> float:
         # A log of a megabyte is made before the clock starts; a larger one would be memory that is not the diagnosis's.
         made = list(chunks(size_bytes)) if size_bytes <= MEGABYTE else chunks(size_bytes)
         began = time.perf_counter()
-        source = Source("log", SourceKind.FILE, made)
+        source = TextSource("log", SourceKind.FILE, made)
         found = diagnose(Fields(), [source], catalogue)
         assert found.code == "app.import-error", found
         return time.perf_counter() - began
 
     if what == "size":
-        one(1_000, built_in())
+        one(1_000, load_built_in())
         began = time.perf_counter()
         sum(chunk.count(b"\n") for chunk in chunks(number * MEGABYTE))
         plain_s = time.perf_counter() - began
-        seconds = one(number * MEGABYTE, built_in())
+        seconds = one(number * MEGABYTE, load_built_in())
         return {"seconds": seconds, "plain_s": plain_s, "peak_mb": _peak_mb()}
     more = [
         Signature(name=f"more-{each}", code="unknown", contains=(f"words of rule {each}",), matches=(), near_misses=())
         for each in range(number)
     ]
-    catalogue = Catalogue([*built_in().signatures, *more])
+    catalogue = Catalogue([*load_built_in().signatures, *more])
     one(1_000, catalogue)
     times = sorted(one(MEGABYTE, catalogue) * 1_000 for _ in range(_ROUNDS))
     return {"p50_ms": statistics.median(times), "p95_ms": times[int(0.95 * (_ROUNDS - 1))]}

@@ -54,7 +54,7 @@ class Head:
     """
 
     def __init__(self, flags: dict[str, str]) -> None:
-        self.directory = ray_head.new_temp_dir()
+        self.directory = ray_head.make_temp_dir()
         self.flags = flags
         http, dashboard, gcs = used = free_ports(3)
         self._wanted = Wanted(
@@ -86,18 +86,18 @@ class Head:
         Events are not exported: systems without the route for them would answer each batch with an error.
         """
         base = {**clean_environment(), "PYTHONPATH": str(ROOT), "SEEDCORE_DASHBOARD_URL": self.dashboard}
-        return ray_head.environment(base, self.flags, self._wanted, self._chosen, self.directory, None)
+        return ray_head.build_environment(base, self.flags, self._wanted, self._chosen, self.directory, None)
 
     def __enter__(self) -> Head:
         self.began = time.monotonic()
-        command = ray_head.command(self._wanted, self._chosen, self.directory)
+        command = ray_head.build_command(self._wanted, self._chosen, self.directory)
         try:
             ray_head.start(command, self.environment, self.directory / "ray-start.log", lambda: None)
-            self._marks = processes.marks_of(processes.of_head(str(self.directory)))
+            self._marks = processes.remember_processes(processes.list_head_processes(str(self.directory)))
             wait_until("the Ray head", self._is_up, START_TIMEOUT_S)
         except Failure as failure:
             self.__exit__()
-            raise BenchError(failure.text()) from None
+            raise BenchError(failure.render()) from None
         except BaseException:
             self.__exit__()
             raise
@@ -109,7 +109,7 @@ class Head:
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs in this head."""
-        return processes.of_head(str(self.directory), self._marks)
+        return processes.list_head_processes(str(self.directory), self._marks)
 
     def deploy(self, config: dict[str, Any]) -> None:
         """Do what ``serve deploy`` does, and wait until every application runs."""

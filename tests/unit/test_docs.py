@@ -15,7 +15,7 @@ from organs.catalog import ORGAN_TYPES
 from organs.models import OrganConfig
 from organs.skills.table import BUILT_IN
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.env import Env, variable_of
+from serve_app.env import Env, get_variable
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.settings import ManagerConfig
@@ -44,7 +44,7 @@ def rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def env_rows() -> Iterator[str]:
     for name, field in Env.model_fields.items():
         default = HOME if name == "home" else default_of(field)
-        yield f"| `{variable_of(name)}` | {field.description} | {default} |"
+        yield f"| `{get_variable(name)}` | {field.description} | {default} |"
 
 
 SETTINGS = [

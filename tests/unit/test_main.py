@@ -42,7 +42,7 @@ def test_an_open_or_unknown_address_without_tokens_is_refused(
     monkeypatch: pytest.MonkeyPatch, host: str | None
 ) -> None:
     monkeypatch.setattr(main.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(main, "http_host", lambda: host)
+    monkeypatch.setattr(main, "find_http_host", lambda: host)
     with pytest.raises(ExposedWithoutTokens):
         main.build({"organs": [ORGAN]})
     monkeypatch.setenv("SEEDCORE_OPERATOR_TOKEN", "operator-token-0123456789")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.readiness import Part, Readiness, readiness
+from serve_app.readiness import Part, Readiness, judge_readiness
 from tests.unit.fakes import initialization, organ
 
 STORE, JOBS = Part({"backend": "sqlite"}), Part({"degraded": []})
@@ -57,12 +57,12 @@ def organism(*organs: Any, state: Any = None) -> Part:
     ],
 )
 def test_readiness(parts: tuple[Part, Part, Part], expected: Readiness) -> None:
-    assert readiness(*parts) == expected
+    assert judge_readiness(*parts) == expected
     assert expected.http_status == (503 if expected.status == "not_ready" else 200)
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "due", "waiting_for_person"])
 @pytest.mark.parametrize(("before", "status"), [(False, "not_ready"), (True, "degraded")])
 def test_initialization_blocks_until_it_has_succeeded_once(state: str, before: bool, status: str) -> None:
-    now = readiness(STORE, organism(state=initialization(state, sentence="Why.", succeeded_before=before)), JOBS)
+    now = judge_readiness(STORE, organism(state=initialization(state, sentence="Why.", succeeded_before=before)), JOBS)
     assert (now.status, now.reasons, now.checks["initialization"]) == (status, ("initialization: Why.",), state)

@@ -100,10 +100,10 @@ async def _record_jobs(store: Any) -> None:
     from tests.unit.jobs.test_inspector import Here
 
     class WithoutLogs(Replay):  # type: ignore[misc]
-        async def piece_of(self, *_: Any, **__: Any) -> Any:
+        async def read_piece(self, *_: Any, **__: Any) -> Any:
             raise Unavailable("There are no logs.")
 
-        rows_of = log_files = piece_of
+        rows_of = log_files = read_piece
 
     inspector = JobInspector(Handle(store), WithoutLogs(), Here(), taken_at)  # type: ignore[arg-type]
     page = await inspector.list_jobs({"limit": 500})

@@ -13,29 +13,29 @@ from serve_app.api.deps import Deps
 Responses = dict[int | str, dict[str, Any]]
 
 
-def problems(descriptions: Mapping[int, str]) -> Responses:
+def describe_problems(descriptions: Mapping[int, str]) -> Responses:
     """Problem documents that a route may answer, for the OpenAPI document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": text, "content": content} for status, text in descriptions.items()}
 
 
-def also_text(*media_types: str) -> Responses:
+def describe_text_answer(*media_types: str) -> Responses:
     """In what other form than JSON a route answers with 200, each a text."""
     return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
 
 
-REFUSED = problems({400: "not understood", 403: "role, Host or Origin"})
-PROBLEMS = REFUSED | problems({401: "no valid token", 503: "a part cannot answer now"})
+REFUSED = describe_problems({400: "not understood", 403: "role, Host or Origin"})
+PROBLEMS = REFUSED | describe_problems({401: "no valid token", 503: "a part cannot answer now"})
 
 
-def deps_of(request: Request) -> Deps:
+def get_deps(request: Request) -> Deps:
     """The dependencies that the ingress handed to ``create_api``."""
     return cast(Deps, request.app.state.deps)
 
 
-FromDeps = Annotated[Deps, Depends(deps_of)]
+FromDeps = Annotated[Deps, Depends(get_deps)]
 
 
-def json_answer(content: object, status: int = 200) -> Response:
+def answer_json(content: object, status: int = 200) -> Response:
     """JSON as it is: what comes from handles is plain data already, so no model is built of it again."""
     return Response(to_json(content), status, media_type="application/json")

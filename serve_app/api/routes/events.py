@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from pydantic import JsonValue
 
-from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer, problems
-from serve_app.env import variable_of
+from serve_app.api.routes.answers import REFUSED, FromDeps, answer_json, describe_problems
+from serve_app.env import get_variable
 from serve_app.errors import Forbidden, NotFound
 from serve_app.schemas.cluster import EventsAnswer
 
-_REFUSED = REFUSED | problems({404: "not the key", 422: "no list of events"})
+_REFUSED = REFUSED | describe_problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
 Event = dict[str, JsonValue]
@@ -24,10 +24,10 @@ async def take_events(key: str, events: Annotated[list[Event], Body(max_length=2
     """Ray cannot send a token, so the last part of the path is the secret that its address was given."""
     if deps.events_key is None:
         raise Forbidden(
-            f"Events are not taken: set {variable_of('events_key')} in the environment of the Ray nodes, and Ray's "
+            f"Events are not taken: set {get_variable('events_key')} in the environment of the Ray nodes, and Ray's "
             "RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR to this address with that key.",
             code="events_off",
         )
     if not hmac.compare_digest(key.encode(errors="replace"), deps.events_key.encode()):
         raise NotFound("There is nothing here.")
-    return json_answer(await deps.jobs.take_events(events))
+    return answer_json(await deps.jobs.take_events(events))

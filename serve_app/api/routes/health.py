@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from serve_app.api.part_answer import part_of
-from serve_app.api.routes.answers import REFUSED, FromDeps, json_answer
+from serve_app.api.part_answer import ask_part
+from serve_app.api.routes.answers import REFUSED, FromDeps, answer_json
 from serve_app.errors import Unavailable
-from serve_app.readiness import Part, readiness
+from serve_app.readiness import Part, judge_readiness
 from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
 router = APIRouter(tags=["health"], responses=REFUSED)
@@ -21,7 +21,7 @@ router = APIRouter(tags=["health"], responses=REFUSED)
 async def get_health() -> Response:
     """200 while the process can answer; touches nothing else."""
     answer: AliveAnswer = {"status": "alive"}
-    return json_answer(answer)
+    return answer_json(answer)
 
 
 @router.get(
@@ -33,13 +33,13 @@ async def get_health() -> Response:
 async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
     parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
-    now = readiness(*parts)
+    now = judge_readiness(*parts)
     body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
-    answer = json_answer(body, now.http_status)
+    answer = answer_json(body, now.http_status)
     if now.status == "not_ready":
         answer.headers["Retry-After"] = str(Unavailable.retry_after_s)
     return answer
 
 
 async def _gather(*calls: Awaitable[Mapping[str, Any]]) -> list[Part]:
-    return list(await asyncio.gather(*(part_of(call) for call in calls)))
+    return list(await asyncio.gather(*(ask_part(call) for call in calls)))

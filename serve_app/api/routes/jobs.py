@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from organs.times import format_exactly
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.queries.paging import DEFAULT_LIMIT
 from serve_app.queries.query import Cursor, Limit, Time
@@ -21,7 +21,9 @@ from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
 from serve_app.schemas.summary import JobsSummaryAnswer
 from serve_app.strict import StrictModel
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
+router = APIRouter(
+    prefix="/jobs", tags=["jobs"], responses=PROBLEMS | describe_problems({422: "a filter means nothing"})
+)
 
 
 Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
@@ -56,65 +58,67 @@ class SummaryQuery(StrictModel):
 @router.get("", response_model=JobPage, summary="All jobs, newest first")
 async def list_jobs(query: Annotated[JobsQuery, Query()], deps: FromDeps) -> Response:
     """Each job with kind, outcome, verdict and the reason for it."""
-    return json_answer(await deps.jobs.list_jobs(_plain(query)))
+    return answer_json(await deps.jobs.list_jobs(_render_plain(query)))
 
 
 @router.get("/current", response_model=CurrentJobAnswer, summary="The job that this application runs in")
 async def get_current_job(deps: FromDeps) -> Response:
     """Ray's own lists hide it."""
-    return json_answer(await deps.jobs.current())
+    return answer_json(await deps.jobs.current())
 
 
 @router.get("/summary", response_model=JobsSummaryAnswer, summary="The five figures over a window")
 async def summarize_jobs(query: Annotated[SummaryQuery, Query()], deps: FromDeps) -> Response:
     """Success rate, durations, error rate by cause, real utilisation, response times of this API."""
-    return json_answer(await deps.jobs.summary(query.model_dump()))
+    return answer_json(await deps.jobs.summary(query.model_dump()))
 
 
 @router.get(
     "/hierarchy",
     response_model=HierarchyAnswer,
     summary="Who schedules and manages what",
-    responses=also_text("text/plain"),
+    responses=describe_text_answer("text/plain"),
 )
 async def get_hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDeps) -> Response:
     """Orchestrator, service, job, driver, actors, organ, agents; every line with what proves its place."""
     answer = await deps.jobs.hierarchy(query.model_dump())
     if "text" in answer:
         return Response(answer["text"], media_type="text/plain; charset=utf-8")
-    return json_answer(answer)
+    return answer_json(answer)
 
 
 @router.get("/lifecycle", response_model=LifecycleAnswer, summary="How this cluster came up")
 async def get_lifecycle(deps: FromDeps) -> Response:
     """Head, Serve, application, initialization, ready, with times from records."""
-    return json_answer(await deps.jobs.lifecycle())
+    return answer_json(await deps.jobs.lifecycle())
 
 
 @router.get("/findings", response_model=FindingsAnswer, summary="What is wrong beyond single verdicts")
 async def list_findings(deps: FromDeps) -> Response:
     """Stuck, missing and overdue jobs, and actors that outlived their job."""
-    return json_answer(await deps.jobs.findings())
+    return answer_json(await deps.jobs.findings())
 
 
 @router.get(
     "/{id}/diagnosis",
     response_model=DiagnosisAnswer,
     summary="Why it failed, or whether it makes progress",
-    responses=problems({404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}),
+    responses=describe_problems(
+        {404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}
+    ),
 )
 async def get_diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
     """Code, certainty, evidence with file and line, and advice; from Ray's tables and the logs, which are read once."""
-    return json_answer(await deps.jobs.diagnosis(id, words == "model"))
+    return answer_json(await deps.jobs.diagnosis(id, words == "model"))
 
 
-@router.get("/{id}", response_model=JobAnswer, summary="One job", responses=problems({404: "no such job"}))
+@router.get("/{id}", response_model=JobAnswer, summary="One job", responses=describe_problems({404: "no such job"}))
 async def get_job(id: str, deps: FromDeps) -> Response:
     """By job id or submission id, with expectation, evidence, driver, timeline, actors and tasks."""
-    return json_answer(await deps.jobs.get_job(id))
+    return answer_json(await deps.jobs.get_job(id))
 
 
-def _plain(query: JobsQuery) -> dict[str, str | int]:
+def _render_plain(query: JobsQuery) -> dict[str, str | int]:
     return {
         name: format_exactly(value) if isinstance(value, datetime) else value
         for name, value in query

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
-from serve_app.api.sse import HEADERS, MEDIA_TYPE, byte_of, events
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
+from serve_app.api.sse import HEADERS, MEDIA_TYPE, parse_event_id, stream_events
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
 
@@ -21,8 +21,8 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     response_description="the last lines; or server-sent events: lines, `skipped`, and at last `end` (a `LogEnd`)",
     summary="The log of a submitted job",
     responses={
-        **also_text("text/plain", MEDIA_TYPE),
-        **problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
+        **describe_text_answer("text/plain", MEDIA_TYPE),
+        **describe_problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
     },
 )
 async def get_log(
@@ -33,10 +33,10 @@ async def get_log(
 ) -> Response:
     """Redacted and cut. Followed until the job has ended, or for `follow_limit_s`; then `Last-Event-ID` goes on."""
     if query.follow:
-        items = deps.jobs.follow_log(id, query.lines, byte_of(last_event_id, query.after))
+        items = deps.jobs.follow_log(id, query.lines, parse_event_id(last_event_id, query.after))
         # The first item, or its error, before the headers are sent.
-        return StreamingResponse(events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
+        return StreamingResponse(stream_events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
     answer = await deps.jobs.job_log(id, query.lines)
     if query.format == "text":
         return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
-    return json_answer(answer)
+    return answer_json(answer)

@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from serve_app.api.body import parse
-from serve_app.api.openapi import reference
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.openapi import refer_to
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
 from serve_app.jobs.actions.rules import require_on
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 
-def switched_on(deps: FromDeps) -> None:
+def require_switched_on(deps: FromDeps) -> None:
     """Raise ``Forbidden`` (``job_management_off``) until the configuration turns it on."""
     require_on(deps.management)
 
@@ -22,9 +22,9 @@ def switched_on(deps: FromDeps) -> None:
 router = APIRouter(
     prefix="/jobs",
     tags=["job management"],
-    dependencies=[Depends(switched_on)],
+    dependencies=[Depends(require_switched_on)],
     responses=PROBLEMS
-    | problems(
+    | describe_problems(
         {
             403: "role, Host or Origin; `job_management_off`; or the configuration does not allow it",
             404: "no such job",
@@ -37,8 +37,8 @@ router = APIRouter(
 )
 
 
-def _body(model: type, *, required: bool) -> dict[str, Any]:
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference(model)}}}}
+def _describe_body(model: type, *, required: bool) -> dict[str, Any]:
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": refer_to(model)}}}}
 
 
 @router.post(
@@ -48,14 +48,14 @@ def _body(model: type, *, required: bool) -> dict[str, Any]:
     status_code=201,
     responses={
         200: {"description": "the same job was submitted before", "model": SubmitAnswer},
-        **problems({504: "`submission_unknown`"}),
+        **describe_problems({504: "`submission_unknown`"}),
     },
-    openapi_extra=_body(SubmitBody, required=True),
+    openapi_extra=_describe_body(SubmitBody, required=True),
 )
 async def submit_job(request: Request, deps: FromDeps) -> Response:
     """201 with its id; 200 when the same id and body were submitted before; 409 when the id has another body."""
     done = await deps.jobs.submit_job(read(SubmitBody, parse(await request.body())).model_dump())
-    return json_answer(done, 201 if done["created"] else 200)
+    return answer_json(done, 201 if done["created"] else 200)
 
 
 @router.post(
@@ -63,14 +63,14 @@ async def submit_job(request: Request, deps: FromDeps) -> Response:
     response_model=StopAnswer,
     summary="Stop a job",
     responses={202: {"description": "not over yet; `sentence` says how far it got", "model": StopAnswer}},
-    openapi_extra=_body(StopBody, required=False),
+    openapi_extra=_describe_body(StopBody, required=False),
 )
 async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
     raw = await request.body()
     wanted = read(StopBody, parse(raw)) if raw.strip() else StopBody()
     done = await deps.jobs.stop_job(id, wanted.wait_s)
-    return json_answer(done, 200 if done["stopped"] else 202)
+    return answer_json(done, 200 if done["stopped"] else 202)
 
 
 @router.post(
@@ -80,19 +80,19 @@ async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     status_code=201,
     responses={
         200: {"description": "that retry exists already", "model": RetryAnswer},
-        **problems({504: "`submission_unknown`"}),
+        **describe_problems({504: "`submission_unknown`"}),
     },
-    openapi_extra=_body(RetryBody, required=False),
+    openapi_extra=_describe_body(RetryBody, required=False),
 )
 async def retry_job(id: str, request: Request, deps: FromDeps) -> Response:
     """A new submission, linked by metadata. 409 for what is on its way, succeeded, or would fail again."""
     raw = await request.body()
     wanted = read(RetryBody, parse(raw)) if raw.strip() else RetryBody()
     done = await deps.jobs.retry_job(id, wanted.force)
-    return json_answer(done, 201 if done["created"] else 200)
+    return answer_json(done, 201 if done["created"] else 200)
 
 
 @router.delete("/{id}", response_model=DeleteAnswer, summary="Have Ray forget a job that is over")
 async def delete_job(id: str, deps: FromDeps) -> Response:
     """Submissions only; Ray keeps drivers until it ends."""
-    return json_answer(await deps.jobs.delete_job(id))
+    return answer_json(await deps.jobs.delete_job(id))

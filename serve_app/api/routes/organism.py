@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 from organs.models import Task
 from serve_app.api.bodies import InitializeBody, OldTask
 from serve_app.api.body import parse
-from serve_app.api.execution import execute_task, task_from
-from serve_app.api.openapi import reference
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, deps_of, json_answer, problems
-from serve_app.api.tasks import organs_for
+from serve_app.api.execution import execute_task, parse_task
+from serve_app.api.openapi import refer_to
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, answer_json, describe_problems, get_deps
+from serve_app.api.tasks import select_organs
 from serve_app.errors import InvalidInput, NotFound
 from serve_app.schemas.organism import (
     InitializeAnswer,
@@ -33,7 +33,7 @@ _TASK_BODY: dict[str, Any] = {
         "description": "A task, or the old form; read as JSON whatever the Content-Type says.",
         "content": {
             "application/json": {
-                "schema": {"anyOf": [reference(Task), reference(OldTask)]},
+                "schema": {"anyOf": [refer_to(Task), refer_to(OldTask)]},
                 "examples": {
                     "skill": {"value": {"type": "memory.put", "parameters": {"key": "greeting", "value": "hello"}}},
                     "plain word": {"value": {"type": "test_task", "description": "look around"}},
@@ -45,7 +45,7 @@ _TASK_BODY: dict[str, Any] = {
 }
 _TASK_ANSWERS: Responses = {
     200: {"description": "what the agent answered; the skill's own result is in `result.output`"},
-    **problems(
+    **describe_problems(
         {
             400: "not JSON",
             404: "no such organ",
@@ -72,7 +72,7 @@ async def get_organism_status(deps: FromDeps) -> Response:
         "initialization": now["initialization"],
         "as_of": now["as_of"],
     }
-    return json_answer(answer)
+    return answer_json(answer)
 
 
 @router.get("/summary", response_model=OrganismSummaryAnswer, summary="The organism in numbers")
@@ -95,7 +95,7 @@ async def summarize_organism(deps: FromDeps) -> Response:
         },
     }
     answer: OrganismSummaryAnswer = {"success": True, "summary": content, "as_of": now["as_of"]}
-    return json_answer(answer)
+    return answer_json(answer)
 
 
 @router.post(
@@ -103,17 +103,17 @@ async def summarize_organism(deps: FromDeps) -> Response:
     response_model=InitializeAnswer,
     summary="Run the initialization job if it is due",
     status_code=202,
-    responses=problems({413: "body too large", 422: "not such a body"})
+    responses=describe_problems({413: "body too large", 422: "not such a body"})
     | {200: {"description": "nothing is due", "model": InitializeAnswer}},
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": reference(InitializeBody)}}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": refer_to(InitializeBody)}}}},
 )
 async def initialize_organism(request: Request, deps: FromDeps) -> Response:
     """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""
     raw = await request.body()
-    wanted = _validated(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
+    wanted = _validate_body(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
     done = await deps.organism.initialize(wanted.force)
     answer: InitializeAnswer = {"success": True, **done}
-    return json_answer(answer, 200 if done["state"] == "initialized" else 202)
+    return answer_json(answer, 200 if done["state"] == "initialized" else 202)
 
 
 @router.post(
@@ -125,10 +125,10 @@ async def initialize_organism(request: Request, deps: FromDeps) -> Response:
 )
 async def execute_by_skill(request: Request) -> Response:
     """The task's type names a skill; an organ that has it is chosen."""
-    deps = deps_of(request)
-    task = task_from(await request.body(), deps)
-    candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=False)
-    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+    deps = get_deps(request)
+    task = parse_task(await request.body(), deps)
+    candidates = select_organs(task["type"], await deps.organs.skills(), any_for_plain_words=False)
+    return answer_json(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post(
@@ -140,10 +140,10 @@ async def execute_by_skill(request: Request) -> Response:
 )
 async def execute_anywhere(request: Request) -> Response:
     """Any organ for a plain word; any organ that has the skill for a dotted type."""
-    deps = deps_of(request)
-    task = task_from(await request.body(), deps)
-    candidates = organs_for(task["type"], await deps.organs.skills(), any_for_plain_words=True)
-    return json_answer(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+    deps = get_deps(request)
+    task = parse_task(await request.body(), deps)
+    candidates = select_organs(task["type"], await deps.organs.skills(), any_for_plain_words=True)
+    return answer_json(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post(
@@ -158,14 +158,14 @@ async def execute_anywhere(request: Request) -> Response:
 )
 async def execute_on(request: Request) -> Response:
     """Serve's router chooses the agent. Organs that exist are answered by ``hot_path`` before this is reached."""
-    deps = deps_of(request)
+    deps = get_deps(request)
     organ_id = request.path_params["organ_id"]
     if organ_id not in deps.organs.ids:
         raise NotFound(f"There is no organ {organ_id!r}; the organs are {', '.join(deps.organs.ids)}.")
-    return json_answer(await execute_task(deps, organ_id, task_from(await request.body(), deps)))
+    return answer_json(await execute_task(deps, organ_id, parse_task(await request.body(), deps)))
 
 
-def _validated(adapter: TypeAdapter[InitializeBody], value: Any) -> InitializeBody:
+def _validate_body(adapter: TypeAdapter[InitializeBody], value: Any) -> InitializeBody:
     if not isinstance(value, Mapping) or set(value) - {"force"} or not isinstance(value.get("force", False), bool):
         raise InvalidInput('The body may be absent, or {"force": true}.')
     return adapter.validate_python(value)

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from serve_app.api.deps import Deps
-from serve_app.api.part_answer import part_of
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.api.part_answer import ask_part
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.readiness import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
-from serve_app.report.findings import key_of
+from serve_app.report.findings import get_row_key
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
 from serve_app.schemas.report import ReportAnswer
 from serve_app.strict import StrictModel
 
-router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
+router = APIRouter(tags=["report"], responses=PROBLEMS | describe_problems({422: "no such format or window"}))
 
 
 class ReportQuery(StrictModel):
@@ -37,25 +37,25 @@ class ReportQuery(StrictModel):
     "/report",
     response_model=ReportAnswer,
     summary="What to know of this cluster, and what to do first",
-    responses=also_text("text/markdown", "text/plain", "text/html"),
+    responses=describe_text_answer("text/markdown", "text/plain", "text/html"),
 )
 async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Response:
     """Cluster, organs with a live probe, start-up, jobs with verdicts, metrics, alerts; findings in order of action."""
     organism, jobs, nodes, resources, summary, lifecycle, findings, alerts = await asyncio.gather(
-        part_of(deps.organism.status()),
-        part_of(deps.jobs.list_jobs({"limit": MAX_JOBS})),
-        part_of(deps.jobs.cluster_nodes()),
-        part_of(deps.jobs.cluster_resources()),
-        part_of(deps.jobs.summary({"window": query.window})),
-        part_of(deps.jobs.lifecycle()),
-        part_of(deps.jobs.findings()),
-        part_of(deps.alerts.alerts({"limit": MAX_ALERTS})),
+        ask_part(deps.organism.status()),
+        ask_part(deps.jobs.list_jobs({"limit": MAX_JOBS})),
+        ask_part(deps.jobs.cluster_nodes()),
+        ask_part(deps.jobs.cluster_resources()),
+        ask_part(deps.jobs.summary({"window": query.window})),
+        ask_part(deps.jobs.lifecycle()),
+        ask_part(deps.jobs.findings()),
+        ask_part(deps.alerts.alerts({"limit": MAX_ALERTS})),
     )
-    diagnoses = await _diagnoses(deps, jobs)
+    diagnoses = await _gather_diagnoses(deps, jobs)
     parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses)
     made = build_report(parts, query.window, datetime.now(UTC))
     if query.format == "json":
-        return json_answer(made.to_json())
+        return answer_json(made.to_json())
     if query.format == "markdown":
         return Response(render_markdown(made), media_type="text/markdown; charset=utf-8")
     if query.format == "html":
@@ -64,8 +64,8 @@ async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> 
     return Response(render_text(made), media_type="text/plain; charset=utf-8")
 
 
-async def _diagnoses(deps: Deps, jobs: Part) -> Part:
+async def _gather_diagnoses(deps: Deps, jobs: Part) -> Part:
     """Of those rows that have a code: most jobs did not fail."""
     rows = (jobs.value or {}).get("items") or ()
-    keys = [key_of(row) for row in rows if row.get("code")]
-    return await part_of(deps.jobs.diagnoses(keys)) if keys else Part({"items": {}})
+    keys = [get_row_key(row) for row in rows if row.get("code")]
+    return await ask_part(deps.jobs.diagnoses(keys)) if keys else Part({"items": {}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
 from serve_app.schemas.logs import StacksAnswer
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     "/{id}/stacks",
     response_model=StacksAnswer,
     summary="Where a running job is",
-    responses=problems(
+    responses=describe_problems(
         {
             404: "no such job",
             409: "`stacks_disabled`, `stacks_not_installed`, `stacks_unavailable`, `job_not_running`, "
@@ -27,4 +27,4 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 async def get_stacks(id: str, deps: FromDeps) -> Response:
     """Python stacks of its driver, its workers and its actors, redacted and cut. Needs Ray's profiling endpoint and
     py-spy on the nodes; without them the answer says what is missing."""
-    return json_answer(await deps.jobs.job_stacks(id))
+    return answer_json(await deps.jobs.job_stacks(id))

@@ -19,17 +19,17 @@ from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
     RETRY_OF_KEY,
-    next_attempt,
+    build_next_attempt,
     require_over,
     require_submission,
     require_worth_it,
 )
-from serve_app.jobs.actions.rules import HASH_KEY, hash_of, payload_of, require_on
+from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
-from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
+from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobRow, JobType
 from serve_app.jobs.reading.find import Find
-from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
@@ -47,7 +47,7 @@ class JobsApi(StopSource, Protocol):
     async def delete_job(self, submission_id: str) -> bool: ...
 
 
-class Past(Protocol):
+class PastJobArchive(Protocol):
     """Jobs that only the history knows (``archive.Archive``)."""
 
     async def find(self, wanted: str) -> Json | None: ...
@@ -87,11 +87,11 @@ class Actions:
         require_on(self._rules)
         wanted = read(SubmitBody, body)
         submission_id = wanted.submission_id or self._make_id()
-        payload = payload_of(wanted, self._rules, submission_id)
+        payload = build_payload(wanted, self._rules, submission_id)
         made_before = None if wanted.submission_id is None else await self._look(submission_id)
         if made_before is not None:
-            return _same(made_before, submission_id, HASH_KEY, hash_of(wanted))
-        return await self._create(payload, HASH_KEY, hash_of(wanted))
+            return _require_same(made_before, submission_id, HASH_KEY, compute_hash(wanted))
+        return await self._create(payload, HASH_KEY, compute_hash(wanted))
 
     @served("stop_job")
     async def stop(self, id: str, wait_s: float) -> StopAnswer:
@@ -99,28 +99,28 @@ class Actions:
         require_on(self._rules)
         row, facts, driver = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None:
-            raise _not_stoppable(row, facts, driver)
+            raise _refuse_stop(row, facts, driver)
         stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
-        status = str((await self._client.job(row.submission_id)).get("status"))
+        status = str((await self._client.get_job(row.submission_id)).get("status"))
         if status not in ENDED_STATUSES:
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
-        if row.outcome is Outcome.RUNNING and row.status == status:
-            raise _not_stoppable(row, facts, driver)
+        if row.outcome is JobOutcome.RUNNING and row.status == status:
+            raise _refuse_stop(row, facts, driver)
         return await stop.look_only()
 
     @served("retry_job")
     async def retry(self, id: str, force: bool) -> RetryAnswer:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)
-        row, raw = await self._concluded(id)
+        row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
         judged = require_worth_it(row, raw, force=force)
-        payload = next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
+        payload = build_next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
         made_before = await self._look(payload["submission_id"])
         if made_before is None:
             made = await self._create(payload, RETRY_OF_KEY, submission_id)
         else:
-            made = _same(made_before, payload["submission_id"], RETRY_OF_KEY, submission_id)
+            made = _require_same(made_before, payload["submission_id"], RETRY_OF_KEY, submission_id)
             if made["state"] in ENDED_STATUSES:
                 raise Conflict(
                     f"It was retried already as {made['id']}, which is {made['state']}; retry that one.",
@@ -139,7 +139,7 @@ class Actions:
     async def delete(self, id: str) -> DeleteAnswer:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
         require_on(self._rules)
-        row, raw = await self._concluded(id)
+        row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
         require_over(row, str(raw.get("status")))
         if not await self._client.delete_job(submission_id):
@@ -151,12 +151,12 @@ class Actions:
             "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
         }
 
-    async def delete_past(self, id: str, past: Past, session: str) -> DeleteAnswer:
+    async def delete_past(self, id: str, past: PastJobArchive, session: str) -> DeleteAnswer:
         """Forget a job that only the history knows; ``session`` is the present one. Raises ``NotFound``."""
         require_on(self._rules)
         stored = await past.find(id)
         if stored is None:
-            raise not_found(id)
+            raise refuse_unknown(id)
         await past.forget(stored["key"])
         present = stored["row"]["session"] == session
         why = "Ray had forgotten it already" if present else "It was of another session"
@@ -167,12 +167,12 @@ class Actions:
             "sentence": f"{why}; the history has forgotten it.",
         }
 
-    async def _concluded(self, id: str) -> tuple[JobRow, Json]:
+    async def _conclude_now(self, id: str) -> tuple[JobRow, Json]:
         """A submission as it was concluded from Ray's present word: the latest look may be some seconds older."""
         for _ in range(_LATER_LOOKS):
             row, _, _ = await self._find(id)
             require_submission(row)
-            raw = await self._client.job(str(row.submission_id))
+            raw = await self._client.get_job(str(row.submission_id))
             if row.status == raw.get("status"):
                 return row, raw
             await self._pause(_LOOK_AGAIN_S)
@@ -191,12 +191,12 @@ class Actions:
                 submission_id=submission_id,
             ) from None
         except UpstreamFailed as error:
-            return _same(await self._look_after(submission_id, error), submission_id, key, value)
+            return _require_same(await self._look_after(submission_id, error), submission_id, key, value)
         return {"id": made, "submission_id": made, "state": "PENDING", "created": True}
 
     async def _look(self, submission_id: str) -> Json | None:
         try:
-            return await self._client.job(submission_id)
+            return await self._client.get_job(submission_id)
         except NotFound:
             return None
 
@@ -208,7 +208,7 @@ class Actions:
         return found
 
 
-def _same(raw: Json, submission_id: str, key: str, value: str) -> SubmitAnswer:
+def _require_same(raw: Json, submission_id: str, key: str, value: str) -> SubmitAnswer:
     metadata = raw.get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get(key) != value:
         raise Conflict(
@@ -220,7 +220,7 @@ def _same(raw: Json, submission_id: str, key: str, value: str) -> SubmitAnswer:
     return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
 
 
-def _not_stoppable(row: JobRow, facts: JobFacts | None, driver: DriverExit | None) -> Conflict:
+def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None) -> Conflict:
     pid = (facts.pid if facts is not None else None) or (driver.pid if driver is not None else None) or None
     place = (facts.node_ip if facts is not None else None) or row.node_id or "its node"
     process = "its process" if pid is None else f"process {pid}"

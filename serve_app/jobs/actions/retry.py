@@ -15,10 +15,10 @@ from serve_app.jobs.actions.rules import (
     RESOURCES_KEY,
     SCHEDULED_BY,
     SCHEDULED_BY_KEY,
-    rays_resources,
-    resources_of,
+    convert_for_ray,
+    list_resources,
 )
-from serve_app.jobs.models import JobRow, JobType, Outcome
+from serve_app.jobs.models import JobOutcome, JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.parts import MANAGER
 
@@ -77,7 +77,7 @@ _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 def require_over(row: JobRow, status: str) -> None:
     """Raise ``Conflict`` unless the job is a submission that is over, by Ray's word and by what is proven."""
     require_submission(row)
-    if status not in ENDED_STATUSES or row.outcome is Outcome.RUNNING:
+    if status not in ENDED_STATUSES or row.outcome is JobOutcome.RUNNING:
         word = f"its driver is alive, though Ray says {status}" if status in ENDED_STATUSES else status
         raise Conflict(f"The job is still on its way ({word}); stop it first, or wait.", code="still_on_its_way")
 
@@ -94,7 +94,7 @@ def require_submission(row: JobRow) -> None:
 
 def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
     """The chance of another attempt at a job that is over. ``raw`` is Ray's own row."""
-    if row.outcome is Outcome.LOST:
+    if row.outcome is JobOutcome.LOST:
         return Judgement(Chance.TRANSIENT, "it was lost with its node")
     if raw.get("status") == "STOPPED":
         return Judgement(Chance.UNKNOWN, "it was stopped on request")
@@ -103,7 +103,7 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
     code = raw.get("driver_exit_code")
     if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
         return Judgement(*known)
-    if (found := _OF_THE_CODE.match(last_line(raw.get("message")))) is not None:
+    if (found := _OF_THE_CODE.match(find_last_line(raw.get("message")))) is not None:
         return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 
@@ -111,7 +111,7 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
 def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Judgement:
     """The judgement, when a retry may be made; raises ``Conflict`` with the reason when not."""
     require_over(row, str(raw.get("status")))
-    if row.outcome is Outcome.SUCCEEDED:
+    if row.outcome is JobOutcome.SUCCEEDED:
         raise Conflict("It succeeded; submit it anew if it shall run again.", code="succeeded")
     if row.managed_by == MANAGER:
         raise Conflict(
@@ -127,13 +127,13 @@ def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Jud
     return judged
 
 
-def next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
+def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
     """What to submit, from Ray's own row, since ours is redacted; raises ``Conflict`` after ``most`` attempts.
 
     The id follows from the job and the attempt alone, so two that retry the same job ask for the same submission.
     """
-    metadata = {str(name): str(value) for name, value in _mapping(raw.get("metadata")).items()}
-    before = _attempt(metadata)
+    metadata = {str(name): str(value) for name, value in _parse_mapping(raw.get("metadata")).items()}
+    before = _parse_attempt(metadata)
     attempt = before + 1
     if attempt > most and not force:
         raise Conflict(
@@ -145,45 +145,45 @@ def next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force
     return {
         "submission_id": f"{base}-retry-{attempt}",
         "entrypoint": str(raw.get("entrypoint") or ""),
-        "runtime_env": dict(_mapping(raw.get("runtime_env"))),
+        "runtime_env": dict(_parse_mapping(raw.get("runtime_env"))),
         "metadata": {
             **kept,
             SCHEDULED_BY_KEY: SCHEDULED_BY,
             RETRY_OF_KEY: submission_id,
             ATTEMPT_KEY: str(attempt),
         },
-        **_resources(metadata.get(RESOURCES_KEY)),
+        **_parse_resources(metadata.get(RESOURCES_KEY)),
     }
 
 
-def last_line(message: Any) -> str:
+def find_last_line(message: Any) -> str:
     """The last line of the log that Ray's message quotes; empty when it quotes none."""
     _, quoted, log = str(message or "").rpartition(_LOG_FOLLOWS)
     lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
     return lines[-1] if lines else ""
 
 
-def _attempt(metadata: Mapping[str, str]) -> int:
+def _parse_attempt(metadata: Mapping[str, str]) -> int:
     text = metadata.get(ATTEMPT_KEY, "")
     return int(text) if RETRY_OF_KEY in metadata and text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
-def _resources(text: str | None) -> Json:
+def _parse_resources(text: str | None) -> Json:
     """What we recorded; somebody else may have written it, so what is no amount is left out."""
     try:
         recorded = json.loads(text or "{}")
     except ValueError:
         return {}
-    wish = resources_of(_mapping(recorded))
-    custom = _mapping(wish.pop("resources", {}))
+    wish = list_resources(_parse_mapping(recorded))
+    custom = _parse_mapping(wish.pop("resources", {}))
     amounts = {name: amount for name, amount in wish.items() if _is_amount(amount)}
     named = {name: amount for name, amount in custom.items() if _is_amount(amount)}
-    return rays_resources({**amounts, **({"resources": named} if named else {})})
+    return convert_for_ray({**amounts, **({"resources": named} if named else {})})
 
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _parse_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}

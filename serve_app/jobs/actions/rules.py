@@ -61,18 +61,18 @@ def require_on(rules: JobManagement) -> None:
         )
 
 
-def payload_of(body: SubmitBody, rules: JobManagement, submission_id: str) -> Json:
+def build_payload(body: SubmitBody, rules: JobManagement, submission_id: str) -> Json:
     """Body of ``POST /api/jobs/`` (``JobSubmitRequest`` of ray/dashboard/modules/job/common.py).
 
     Raises ``InvalidInput`` for what is wrong in itself and ``Forbidden`` for what the configuration does not allow.
     """
     entrypoint = shlex.join(body.entrypoint)
     if not body.entrypoint[0].strip() or len(entrypoint) > _MOST_ENTRYPOINT_CHARS:
-        _wrong("entrypoint", f"a command is needed, of at most {_MOST_ENTRYPOINT_CHARS} characters in all")
-    runtime_env = _runtime_env(body, rules)
-    resources = resources_of(body.model_dump(include=set(_RESOURCES)))
+        _raise_invalid("entrypoint", f"a command is needed, of at most {_MOST_ENTRYPOINT_CHARS} characters in all")
+    runtime_env = _build_runtime_env(body, rules)
+    resources = list_resources(body.model_dump(include=set(_RESOURCES)))
     _check_metadata(body.metadata)
-    metadata = {**body.metadata, SCHEDULED_BY_KEY: SCHEDULED_BY, HASH_KEY: hash_of(body)}
+    metadata = {**body.metadata, SCHEDULED_BY_KEY: SCHEDULED_BY, HASH_KEY: compute_hash(body)}
     if resources:
         # Ray does not give these back (JobDetails has no such fields), and a retry needs them.
         metadata[RESOURCES_KEY] = json.dumps(resources, sort_keys=True)
@@ -81,31 +81,31 @@ def payload_of(body: SubmitBody, rules: JobManagement, submission_id: str) -> Js
         "entrypoint": entrypoint,
         "metadata": metadata,
         "runtime_env": runtime_env,
-        **rays_resources(resources),
+        **convert_for_ray(resources),
     }
 
 
-def hash_of(body: SubmitBody) -> str:
+def compute_hash(body: SubmitBody) -> str:
     """The same for the same wish, whatever the order of its keys; the id is no part of it."""
     wish = body.model_dump(mode="json", exclude={"submission_id"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def resources_of(wish: Mapping[str, Any]) -> Json:
+def list_resources(wish: Mapping[str, Any]) -> Json:
     """Resources that are asked for at all."""
     return {name: wish[name] for name in _RESOURCES if wish.get(name)}
 
 
-def rays_resources(resources: Mapping[str, Any]) -> Json:
+def convert_for_ray(resources: Mapping[str, Any]) -> Json:
     """Resources under Ray's names."""
     return {_RESOURCES[name]: amount for name, amount in resources.items()}
 
 
-def _runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
+def _build_runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
     runtime_env: Json = dict(body.runtime_env)
     if body.working_dir is not None:
         if "working_dir" in runtime_env:
-            _wrong("working_dir", "it is given twice")
+            _raise_invalid("working_dir", "it is given twice")
         runtime_env["working_dir"] = body.working_dir
     for key in runtime_env:
         if key not in rules.allowed_runtime_env:
@@ -115,7 +115,7 @@ def _runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
                 code="runtime_env_not_allowed",
             )
     if len(json.dumps(runtime_env)) > _MOST_RUNTIME_ENV_CHARS:
-        _wrong("runtime_env", f"it is longer than {_MOST_RUNTIME_ENV_CHARS} characters")
+        _raise_invalid("runtime_env", f"it is longer than {_MOST_RUNTIME_ENV_CHARS} characters")
     if "env_vars" in runtime_env:
         _check_variables(runtime_env["env_vars"])
     if "working_dir" in runtime_env:
@@ -125,21 +125,23 @@ def _runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
 
 def _check_variables(variables: Any) -> None:
     if not isinstance(variables, dict) or len(variables) > _MOST_VARIABLES:
-        _wrong("runtime_env.env_vars", f"an object of at most {_MOST_VARIABLES} variables is expected")
+        _raise_invalid("runtime_env.env_vars", f"an object of at most {_MOST_VARIABLES} variables is expected")
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name):
-            _wrong("runtime_env.env_vars", "a name is not of the form [A-Z_][A-Z0-9_]*")
+            _raise_invalid("runtime_env.env_vars", "a name is not of the form [A-Z_][A-Z0-9_]*")
         if not isinstance(value, str) or len(value) > _MOST_VALUE_CHARS:
-            _wrong(f"runtime_env.env_vars.{name}", f"a text of at most {_MOST_VALUE_CHARS} characters is expected")
+            _raise_invalid(
+                f"runtime_env.env_vars.{name}", f"a text of at most {_MOST_VALUE_CHARS} characters is expected"
+            )
 
 
 def _check_working_dir(wanted: Any, rules: JobManagement) -> None:
     if not isinstance(wanted, str) or not wanted or len(wanted) > 2_000:
-        _wrong("working_dir", "a path or URI of at most 2000 characters is expected")
+        _raise_invalid("working_dir", "a path or URI of at most 2000 characters is expected")
     path = wanted.partition("://")[2] or wanted
     # What is compared must be what is opened: no way up, and nothing that another program would decode into one.
     if ".." in path.split("/") or "%" in wanted or "\\" in wanted or (path == wanted and not path.startswith("/")):
-        _wrong("working_dir", "an absolute path or a URI is expected, without `..`, `%` or backslashes")
+        _raise_invalid("working_dir", "an absolute path or a URI is expected, without `..`, `%` or backslashes")
     plain = posixpath.normpath(wanted) if path == wanted else wanted
     if not any(_is_below(plain, allowed) for allowed in rules.allowed_working_dirs):
         raise Forbidden(
@@ -156,14 +158,16 @@ def _is_below(place: str, allowed: str) -> bool:
 def _check_metadata(metadata: Mapping[str, str]) -> None:
     for name, value in metadata.items():
         if name == _RAYS_OWN:
-            _wrong("metadata", f"{_RAYS_OWN} is Ray's own")
+            _raise_invalid("metadata", f"{_RAYS_OWN} is Ray's own")
         if name.casefold().startswith(OURS) and name not in SETTABLE:
-            _wrong("metadata", f"of the keys that begin with {OURS} only {', '.join(SETTABLE)} can be set")
+            _raise_invalid("metadata", f"of the keys that begin with {OURS} only {', '.join(SETTABLE)} can be set")
         if name in _NUMBERS and not _is_duration(value):
-            _wrong(f"metadata.{name}", "a positive number of seconds is expected")
+            _raise_invalid(f"metadata.{name}", "a positive number of seconds is expected")
     kind = metadata.get("seedcore.kind")
     if kind is not None and (not _KIND.fullmatch(kind) or kind in _OUR_KINDS):
-        _wrong("metadata.seedcore.kind", "a word of small letters, digits and hyphens is expected, not one of our own")
+        _raise_invalid(
+            "metadata.seedcore.kind", "a word of small letters, digits and hyphens is expected, not one of our own"
+        )
 
 
 def _is_duration(text: str) -> bool:
@@ -174,5 +178,5 @@ def _is_duration(text: str) -> bool:
     return math.isfinite(seconds) and seconds > 0
 
 
-def _wrong(where: str, what: str) -> NoReturn:
+def _raise_invalid(where: str, what: str) -> NoReturn:
     raise InvalidInput(f"{where}: {what}.", errors=[{"loc": where.split("."), "msg": what, "type": "value_error"}])

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from organs.times import format_time
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.reading.rows import driver_exits
+from serve_app.jobs.reading.rows import parse_driver_exits
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import StopAnswer, StopStep
 
@@ -28,11 +28,11 @@ _SUPERVISOR_GRACE_S = 3
 class StopSource(Protocol):
     """The questions that a stop asks; ``dashboard.DashboardClient`` answers them."""
 
-    async def job(self, submission_id: str) -> Json: ...
+    async def get_job(self, submission_id: str) -> Json: ...
 
     async def stop_job(self, submission_id: str) -> bool: ...
 
-    async def drivers_of_workers(self) -> Listing: ...
+    async def list_drivers(self) -> Listing: ...
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Stop:
             "already": already,
             "driver_gone": self._driver_gone,
             "steps": self.steps,
-            "sentence": self._sentence(already),
+            "sentence": self._describe(already),
         }
 
     @property
@@ -89,21 +89,21 @@ class Stop:
 
     async def _look(self) -> None:
         try:
-            raw = await self.client.job(self.submission_id)
-            drivers = await self.client.drivers_of_workers()
+            raw = await self.client.get_job(self.submission_id)
+            drivers = await self.client.list_drivers()
         except NotFound:
-            self._seen("GONE", None, connected=False)
+            self._note_seen("GONE", None, connected=False)
             return
         except Unavailable as error:
             # That Ray cannot be asked says nothing about the job.
             self._note(error.detail)
             return
         job_id = str(raw.get("job_id") or "")
-        row = driver_exits(drivers.rows).get(job_id)
+        row = parse_driver_exits(drivers.rows).get(job_id)
         gone = None if row is None or row.overwritten else not row.is_alive
-        self._seen(str(raw.get("status") or ""), gone, connected=bool(job_id))
+        self._note_seen(str(raw.get("status") or ""), gone, connected=bool(job_id))
 
-    def _seen(self, status: str, gone: bool | None, *, connected: bool) -> None:
+    def _note_seen(self, status: str, gone: bool | None, *, connected: bool) -> None:
         if status != self._status:
             self._note(f"Ray says {status}.")
         if gone is True and self._driver_gone is not True:
@@ -114,7 +114,7 @@ class Stop:
         if not self.steps or self.steps[-1]["what"] != what:
             self.steps.append({"at": format_time(self.now()), "what": what})
 
-    def _sentence(self, already: bool) -> str:
+    def _describe(self, already: bool) -> str:
         if self._over:
             began = "It was over already" if already else "It is over"
             if not self._connected:

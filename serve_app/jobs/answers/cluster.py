@@ -13,9 +13,9 @@ from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
 from serve_app.jobs.queries import ActorsQuery
-from serve_app.jobs.reading.observed import require, told
-from serve_app.jobs.reading.replica import Here
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.reading.observed import describe_freshness, require
+from serve_app.jobs.reading.replica import Replica
+from serve_app.jobs.watch import JobWatch
 from serve_app.queries.paging import cut_page, read_cursor
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.cluster import (
@@ -34,14 +34,14 @@ _ACTOR_FILTERS = ("state", "job_id", "class_name")
 class ClusterAnswers:
     """Everything that is no job."""
 
-    def __init__(self, watch: Watch, here: Here, versions: Versions, now: Callable[[], datetime]) -> None:
+    def __init__(self, watch: JobWatch, here: Replica, versions: Versions, now: Callable[[], datetime]) -> None:
         self._watch = watch
         self._here = here
         self._versions = versions
         self._now = now
 
     @served("ray_status")
-    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
+    async def answer_ray_status(self, versions: bool = False) -> RayStatusAnswer:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error.
 
         With ``versions``, also which code each replica of this application runs: for that all of them are asked.
@@ -84,25 +84,25 @@ class ClusterAnswers:
         return answer
 
     @served("cluster_resources")
-    async def resources(self) -> ResourcesAnswer:
+    async def answer_resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
         resources = await self._watch.get_resources()
         total, available = require(resources)
         used = {name: round(amount - available.get(name, 0.0), 6) for name, amount in total.items()}
         return {"total": total, "available": available, "used": used, "as_of": format_time(self._now())}
 
-    async def nodes(self) -> PlainNodePage:
+    async def answer_nodes(self) -> PlainNodePage:
         """Nodes, the living first; raises ``Unavailable``."""
         seen = await self._watch.get()
         known = require(seen.snapshot.nodes)
         nodes = sorted(known, key=lambda node: (not node.alive, not node.is_head, node.node_id))
-        answer = told(seen)
+        answer = describe_freshness(seen)
         if len(nodes) > _MAX_NODES:
             answer["degraded"].append(f"{_MAX_NODES} of {len(nodes)} nodes are shown.")
-        return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
+        return {"items": [views.render_node(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
 
     @served("cluster_actors")
-    async def actors(self, query: PlainQuery) -> ActorPage:
+    async def answer_actors(self, query: PlainQuery) -> ActorPage:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
         asked = read_query(ActorsQuery, query)
         after = read_cursor(asked.cursor)
@@ -113,24 +113,32 @@ class ClusterAnswers:
             for actor in require(seen.snapshot.actors)
             if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
         ]
-        actors.sort(key=_actor_key, reverse=True)
-        taken, next_cursor = cut_page(actors, _actor_key, asked.limit, after)
-        return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
+        actors.sort(key=_get_actor_key, reverse=True)
+        taken, next_cursor = cut_page(actors, _get_actor_key, asked.limit, after)
+        return {
+            "items": [views.render_actor(actor) for actor in taken],
+            "next_cursor": next_cursor,
+            **describe_freshness(seen),
+        }
 
     @served("cluster_leftovers")
-    async def leftovers(self) -> LeftoverPage:
+    async def answer_leftovers(self) -> LeftoverPage:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
         seen = await self._watch.get()
         require(seen.snapshot.actors)
-        found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
-        return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
+        found = [each for each in self._watch.find_findings(seen) if each.rule == findings.LEFTOVER]
+        return {
+            "items": [views.render_finding(each) for each in found],
+            "next_cursor": None,
+            **describe_freshness(seen),
+        }
 
     @served("serve_details")
-    async def serve_details(self) -> dict[str, DeploymentView]:
+    async def answer_serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
         seen = await self._watch.get()
-        return views.serve_view(require(seen.snapshot.serve), self._here.application)
+        return views.render_serve(require(seen.snapshot.serve), self._here.application)
 
 
-def _actor_key(actor: ActorFacts) -> tuple[int, str]:
+def _get_actor_key(actor: ActorFacts) -> tuple[int, str]:
     return int(actor.state != "DEAD"), actor.actor_id

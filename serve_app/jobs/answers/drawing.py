@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 
 from serve_app.jobs.answers.hierarchy import Branch
-from serve_app.redaction import printable
+from serve_app.redaction import strip_controls
 
 _LABEL_CHARS = 120
 # What Mermaid reads as its own inside a quoted label, or a browser as markup.
 _MEANS_SOMETHING = re.compile(r"[^A-Za-z0-9 _.,:/=()@+\-]")
 
 
-def text_tree(root: Branch) -> str:
+def draw_text(root: Branch) -> str:
     """One line for each branch: what it is, how it stands, and in brackets what proves its place."""
     lines = []
     for depth, branch in root.walk():
         state = f": {branch.state}" if branch.state else ""
         proof = f"  [{branch.proof}]" if branch.proof else ""
         line = f"{branch.type} {branch.name}{state}{proof}".replace("\n", " ")
-        lines.append("  " * depth + printable(line)[:300])
+        lines.append("  " * depth + strip_controls(line)[:300])
     return "\n".join(lines) + "\n"
 
 
-def mermaid(root: Branch) -> str:
+def draw_mermaid(root: Branch) -> str:
     """A ``flowchart``; edges carry their proof."""
     lines = ["flowchart LR"]
     numbers: dict[int, int] = {}
@@ -31,15 +31,15 @@ def mermaid(root: Branch) -> str:
     for depth, branch in root.walk():
         number = numbers.setdefault(id(branch), len(numbers))
         state = f" - {branch.state}" if branch.state else ""
-        lines.append(f'  n{number}["{_label(f"{branch.type} {branch.name}{state}")}"]')
+        lines.append(f'  n{number}["{_escape_label(f"{branch.type} {branch.name}{state}")}"]')
         del stack[depth:]
         if stack:
-            proof = f'|"{_label(branch.proof)}"|' if branch.proof else ""
+            proof = f'|"{_escape_label(branch.proof)}"|' if branch.proof else ""
             lines.append(f"  n{numbers[id(stack[-1])]} -->{proof} n{number}")
         stack.append(branch)
     return "\n".join(lines) + "\n"
 
 
-def _label(text: str) -> str:
+def _escape_label(text: str) -> str:
     """Mermaid's own escapes: ``#`` and the number of the character."""
-    return _MEANS_SOMETHING.sub(lambda each: f"#{ord(each.group())};", printable(text)[:_LABEL_CHARS])
+    return _MEANS_SOMETHING.sub(lambda each: f"#{ord(each.group())};", strip_controls(text)[:_LABEL_CHARS])

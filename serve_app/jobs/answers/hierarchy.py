@@ -63,30 +63,30 @@ class Branch:
         }
 
 
-def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts: frozenset[str]) -> Branch:
+def build_hierarchy(snapshot: Snapshot, rows: list[JobRow], application: str, parts: frozenset[str]) -> Branch:
     """The tree. ``parts`` are deployments of ``application`` that are no organs."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
     # Worker nodes are drawn from the node table, the living first.
     rows = [row for row in rows if row.kind != WORKER_NODE]
-    shown = _shown(rows)
+    shown = _select_shown(rows)
     workers = sorted((node for node in nodes if not node.is_head), key=lambda node: not node.alive)
-    root = _orchestrator(nodes)
-    head = root.add(_head(nodes))
-    serve = head.add(_serve(snapshot))
+    root = _build_orchestrator(nodes)
+    head = root.add(_build_head(nodes))
+    serve = head.add(_build_serve(snapshot))
     jobs_api = head.add(Branch("service:jobs-api", "service", "Ray Jobs API", "job list: it answers on the head"))
     drivers = head.add(Branch("service:drivers", "service", "drivers that connected", "job list: rows of type DRIVER"))
     for node in workers[:MAX_NODES]:
         proof = "node table: not the head"
         root.add(Branch(f"node:{node.node_id}", "service", f"worker node {node.ip}", proof, node.state.lower()))
-    manager = _applications(serve, snapshot, application, parts)
-    actors = _actors_by_job(snapshot)
+    manager = _build_applications(serve, snapshot, application, parts)
+    actors = _collect_actors(snapshot)
     for row in shown:
         place = {"head": head, "serve": serve, "manager": manager or jobs_api, "api": jobs_api, "drivers": drivers}
-        where, proof = _place(row)
+        where, proof = _choose_place(row)
         job = place[where].add(
             Branch(f"job:{row.id}", "job", f"{row.id} {row.kind}", proof, f"{row.outcome} {row.verdict}")
         )
-        _driver(job, row, actors.get(row.job_id or "", []))
+        _add_driver(job, row, actors.get(row.job_id or "", []))
     left_out = len(rows) - len(shown)
     if left_out > 0:
         root.add(Branch("more", "note", f"{left_out} older jobs are not drawn: GET /jobs", "job list"))
@@ -96,7 +96,7 @@ def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts
     return root
 
 
-def _shown(rows: list[JobRow]) -> list[JobRow]:
+def _select_shown(rows: list[JobRow]) -> list[JobRow]:
     """Those on their way, then the newest."""
     going = [row for row in rows if row.outcome in OPEN_OUTCOMES]
     rest = [row for row in rows if row.outcome not in OPEN_OUTCOMES]
@@ -104,7 +104,7 @@ def _shown(rows: list[JobRow]) -> list[JobRow]:
     return [row for row in rows if row.id in kept]
 
 
-def _orchestrator(nodes: Iterable[NodeFacts]) -> Branch:
+def _build_orchestrator(nodes: Iterable[NodeFacts]) -> Branch:
     for node in nodes:
         for label in _KUBERAY_LABELS:
             if label in node.labels:
@@ -113,14 +113,14 @@ def _orchestrator(nodes: Iterable[NodeFacts]) -> Branch:
     return Branch("orchestrator", "orchestrator", "whoever ran `ray start`", None, None)
 
 
-def _head(nodes: Iterable[NodeFacts]) -> Branch:
+def _build_head(nodes: Iterable[NodeFacts]) -> Branch:
     node = next((node for node in nodes if node.is_head and node.alive), None)
     if node is None:
         return Branch("service:head", "service", "Ray head node", None, "not known")
     return Branch(f"node:{node.node_id}", "service", f"Ray head node {node.ip}", "node table: is_head_node", "alive")
 
 
-def _serve(snapshot: Snapshot) -> Branch:
+def _build_serve(snapshot: Snapshot) -> Branch:
     if not isinstance(snapshot.serve, Known):
         return Branch("service:serve", "service", "Ray Serve", None, "not known")
     controller = snapshot.serve.value.controller_actor_id
@@ -129,20 +129,20 @@ def _serve(snapshot: Snapshot) -> Branch:
     return Branch("service:serve", "service", "Ray Serve", f"Serve: controller is actor {controller}", "runs")
 
 
-def _applications(serve: Branch, snapshot: Snapshot, application: str, parts: frozenset[str]) -> Branch | None:
+def _build_applications(serve: Branch, snapshot: Snapshot, application: str, parts: frozenset[str]) -> Branch | None:
     """Hang applications, deployments and replicas; gives the organism manager's branch, which submits jobs."""
     manager = None
     apps = snapshot.serve.value.applications if isinstance(snapshot.serve, Known) else ()
     for app in apps[:MAX_NODES]:
         ours = app.name == application
         branch = serve.add(Branch(f"app:{app.name}", "application", app.name, "Serve: application", app.status.lower()))
-        for deployment in _deployments(branch, app, parts if ours else frozenset(), ours):
+        for deployment in _build_deployments(branch, app, parts if ours else frozenset(), ours):
             if ours and deployment.name == MANAGER:
                 manager = deployment
     return manager
 
 
-def _deployments(branch: Branch, app: ApplicationFacts, parts: frozenset[str], ours: bool) -> Iterator[Branch]:
+def _build_deployments(branch: Branch, app: ApplicationFacts, parts: frozenset[str], ours: bool) -> Iterator[Branch]:
     for deployment in app.deployments[:MAX_NODES]:
         organ = ours and deployment.name not in parts
         kind, of_it = ("organ", "agent") if organ else ("deployment", "replica")
@@ -158,7 +158,7 @@ def _deployments(branch: Branch, app: ApplicationFacts, parts: frozenset[str], o
         yield each
 
 
-def _place(row: JobRow) -> tuple[str, str]:
+def _choose_place(row: JobRow) -> tuple[str, str]:
     """Below which branch a job hangs, and why."""
     why = row.kind_evidence
     if row.kind in (CLUSTER_INITIALIZATION, INTERNAL):
@@ -172,7 +172,7 @@ def _place(row: JobRow) -> tuple[str, str]:
     return "drivers", "job list: type DRIVER"
 
 
-def _actors_by_job(snapshot: Snapshot) -> dict[str, list[ActorFacts]]:
+def _collect_actors(snapshot: Snapshot) -> dict[str, list[ActorFacts]]:
     found: dict[str, list[ActorFacts]] = {}
     for actor in snapshot.actors.value if isinstance(snapshot.actors, Known) else ():
         if not actor.is_serve and actor.state != "DEAD":
@@ -180,7 +180,7 @@ def _actors_by_job(snapshot: Snapshot) -> dict[str, list[ActorFacts]]:
     return found
 
 
-def _driver(job: Branch, row: JobRow, actors: list[ActorFacts]) -> None:
+def _add_driver(job: Branch, row: JobRow, actors: list[ActorFacts]) -> None:
     if row.derived or row.job_id is None:
         return
     proof = f"job list: job id {row.job_id}" if not row.hidden else f"actor table: job id {row.job_id}"

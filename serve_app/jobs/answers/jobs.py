@@ -12,20 +12,20 @@ from serve_app.errors import AppError, Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
-from serve_app.jobs.answers.hierarchy import hierarchy_of
-from serve_app.jobs.answers.lifecycle import lifecycle_of
+from serve_app.jobs.answers.hierarchy import build_hierarchy
+from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.queries import HierarchyQuery
-from serve_app.jobs.reading.observed import not_found, require, told
+from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.reading.replica import Here
-from serve_app.jobs.reading.rows import started_at_of
-from serve_app.jobs.reading.thread_call import Blocking
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.reading.replica import Replica
+from serve_app.jobs.reading.rows import find_start
+from serve_app.jobs.reading.thread_call import ThreadCall
+from serve_app.jobs.watch import JobWatch
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact
@@ -45,10 +45,10 @@ class JobAnswers:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: JobWatch,
         archive: Archive,
         client: DashboardClient,
-        here: Here,
+        here: Replica,
         parts: frozenset[str],
         diagnoses: Diagnoses,
     ) -> None:
@@ -59,7 +59,7 @@ class JobAnswers:
         self._client = client
         self._here = here
         self._parts = parts
-        self._frames = Blocking(here.exception_frames)
+        self._frames = ThreadCall(here.list_exception_frames)
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
         self._controller: tuple[ActorFacts, datetime | None] | None = None
 
@@ -69,72 +69,78 @@ class JobAnswers:
         asked = JobQuery.parse(query)
         seen = await self._watch.get()
         require(seen.snapshot.jobs)
-        items, cursor, missing = await self._archive.page(asked, seen.rows, seen.by_key, self._watch.unwritten)
-        answer = told(seen)
-        answer["degraded"] += [*missing, *self._unwritten(missing)]
-        return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
+        items, cursor, missing = await self._archive.list_page(asked, seen.rows, seen.by_key, self._watch.unwritten)
+        answer = describe_freshness(seen)
+        answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
+        return {"items": self._diagnoses.render_rows(items), "next_cursor": cursor, **answer}
 
     @served("get_job")
     async def get_job(self, job_or_submission_id: str) -> JobAnswer:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
         found = await self._watch.find(job_or_submission_id)
         if found is not None:
-            return await self._present(*found)
+            return await self._answer_present_job(*found)
         stored = await self._archive.find(job_or_submission_id)
         if stored is None:
-            raise not_found(job_or_submission_id)
-        return self._past(stored)
+            raise refuse_unknown(job_or_submission_id)
+        return self._answer_past_job(stored)
 
     @served("current")
-    async def current(self) -> CurrentJobAnswer:
+    async def answer_current(self) -> CurrentJobAnswer:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
         seen = await self._watch.get()
         row = next((row for row in seen.rows if row.job_id == self._here.job_id), None)
         if row is None:
             raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
-        return {**views.row_view(row), **told(seen)}
+        return {**views.render_row(row), **describe_freshness(seen)}
 
-    async def figures(self, query: PlainQuery) -> JobFiguresAnswer:
+    async def answer_figures(self, query: PlainQuery) -> JobFiguresAnswer:
         """The jobs' part of the summary over a window, and the counts of what is there now."""
-        window = figures.window_of(query)
+        window = figures.parse_window(query)
         seen = await self._watch.get()
         require(seen.snapshot.jobs)
-        ended, missing = await self._ended(seen, window)
-        answer = told(seen)
-        answer["degraded"] += [*missing, *self._unwritten(missing)]
+        ended, missing = await self._count_ended(seen, window)
+        answer = describe_freshness(seen)
+        answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
         return {
             "window": window,
             "window_s": WINDOWS_S[window],
-            **figures.figures_of(ended),
-            "counts": views.counts_view(seen.rows),
+            **figures.compute_figures(ended),
+            "counts": views.render_counts(seen.rows),
             **answer,
         }
 
     @served("hierarchy")
-    async def hierarchy(self, query: PlainQuery) -> HierarchyAnswer | HierarchyTextAnswer:
+    async def answer_hierarchy(self, query: PlainQuery) -> HierarchyAnswer | HierarchyTextAnswer:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
         form = read_query(HierarchyQuery, query).format
         seen = await self._watch.get()
-        root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
+        root = build_hierarchy(seen.snapshot, seen.rows, self._here.application, self._parts)
         if form == "json":
-            return {"root": root.to_json(), **told(seen)}
-        return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
+            return {"root": root.to_json(), **describe_freshness(seen)}
+        return {
+            "text": drawing.draw_mermaid(root) if form == "mermaid" else drawing.draw_text(root),
+            **describe_freshness(seen),
+        }
 
     @served("lifecycle")
-    async def lifecycle(self) -> LifecycleAnswer:
+    async def answer_lifecycle(self) -> LifecycleAnswer:
         """How this cluster came up, step by step."""
         seen = await self._watch.get()
-        started_at = await self._started_at(_controller(seen.snapshot.actors))
-        steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
-        return {"steps": steps, **told(seen)}
+        started_at = await self._find_start(_find_controller(seen.snapshot.actors))
+        steps = build_lifecycle(seen.snapshot, seen.rows, self._here.application, started_at)
+        return {"steps": steps, **describe_freshness(seen)}
 
     @served("findings")
-    async def findings(self) -> FindingsAnswer:
+    async def answer_findings(self) -> FindingsAnswer:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.get()
-        return {"items": [views.finding_view(each) for each in self._watch.findings(seen)], **told(seen)}
+        return {
+            "items": [views.render_finding(each) for each in self._watch.find_findings(seen)],
+            **describe_freshness(seen),
+        }
 
-    async def kept_log(self, wanted: str, lines: int) -> LogAnswer | None:
+    async def answer_kept_log(self, wanted: str, lines: int) -> LogAnswer | None:
         """What was kept of the log of a job of an earlier session; None when there is no such job."""
         stored = await self._archive.find(wanted)
         if stored is None:
@@ -153,7 +159,7 @@ class JobAnswers:
             "as_of": stored["updated_at"],
         }
 
-    async def alert_inputs(self) -> JobAlertInputs:
+    async def answer_alert_inputs(self) -> JobAlertInputs:
         """What alerts are judged by. ``windows`` lack what cannot be known.
 
         ``unknown_findings`` are the rules of which ``findings`` may lack something.
@@ -162,43 +168,43 @@ class JobAnswers:
         windows: dict[str, EndedInWindow] = {}
         missing: list[str] = []
         for window in () if isinstance(seen.snapshot.jobs, Unknown) else ALERT_WINDOWS:
-            ended, reasons = await self._ended(seen, window, counts_only=True)
-            jobs = figures.figures_of(ended)["jobs"]
+            ended, reasons = await self._count_ended(seen, window, counts_only=True)
+            jobs = figures.compute_figures(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
             windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}
             missing = reasons
-        answer = told(seen)
-        answer["degraded"] += [*missing, *self._unwritten(missing)]
-        found = self._watch.findings(seen)
+        answer = describe_freshness(seen)
+        answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
+        found = self._watch.find_findings(seen)
         return {
             "windows": windows,
-            "findings": [views.finding_view(each) for each in found],
-            "unknown_findings": self._watch.unknown_rules(seen, found),
+            "findings": [views.render_finding(each) for each in found],
+            "unknown_findings": self._watch.list_unknown_rules(seen, found),
             **answer,
         }
 
-    async def _present(self, seen: Seen, row: JobRow) -> JobAnswer:
+    async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
-            self._tasks(row),
-            self._frames_of(row),
-            self._archive.transitions(row.key),
-            self._diagnoses.known(row),
+            self._ask_tasks(row),
+            self._find_frames(row),
+            self._archive.list_transitions(row.key),
+            self._diagnoses.find_known(row),
         )
-        actors, actors_reason = _actors_of(row, snapshot.actors)
-        answer, view = told(seen), views.row_view(row)
+        actors, actors_reason = _render_own_actors(row, snapshot.actors)
+        answer, view = describe_freshness(seen), views.render_row(row)
         answer["degraded"] += missing
         return {
             **view,
             "code": None if diagnosis is None else diagnosis["code"],
             "diagnosis": diagnosis,
-            "expectation": views.expectation_view(view, self._watch.expect(row.kind)),
-            "evidence": views.evidence_view(row),
-            "driver": views.driver_view(facts, row, driver, frames),
+            "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
+            "evidence": views.render_evidence(row),
+            "driver": views.render_driver(facts, row, driver, frames),
             "message": None if facts is None else facts.message,
             "log_excerpt": None,
-            "timeline": views.timeline_view(row, driver, snapshot.taken_at, transitions),
+            "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions),
             "actors": actors,
             "actors_reason": actors_reason,
             "tasks": tasks,
@@ -206,7 +212,7 @@ class JobAnswers:
             **answer,
         }
 
-    def _past(self, stored: Mapping[str, Any]) -> JobAnswer:
+    def _answer_past_job(self, stored: Mapping[str, Any]) -> JobAnswer:
         """A job that only the history knows: there is no driver, actor or task left to ask about."""
         row: JobView = stored["row"]
         expectation = self._watch.expect(row["kind"])
@@ -215,12 +221,12 @@ class JobAnswers:
         return {
             **row,
             "diagnosis": None if kept is None else kept["diagnosis"],
-            "expectation": views.expectation_view(row, expectation),
+            "expectation": views.render_expectation(row, expectation),
             "evidence": stored["evidence"],
             "driver": None,
             "message": None,
             "log_excerpt": stored["log_excerpt"],
-            "timeline": views.past_timeline(row, stored["transitions"]),
+            "timeline": views.render_past_timeline(row, stored["transitions"]),
             "actors": None,
             "actors_reason": why,
             "tasks": None,
@@ -229,59 +235,59 @@ class JobAnswers:
             "degraded": [],
         }
 
-    async def _ended(
+    async def _count_ended(
         self, seen: Seen, window: Window, *, counts_only: bool = False
     ) -> tuple[Mapping[str, Any], list[str]]:
         since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []
-        return await self._archive.ended_since(
-            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.code_of
+            return figures.count_ended(seen.rows, since, self._diagnoses.find_code), []
+        return await self._archive.count_ended(
+            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.find_code
         )
 
-    def _unwritten(self, missing: list[str]) -> list[str]:
+    def _describe_unwritten(self, missing: list[str]) -> list[str]:
         failure, given_up = self._watch.history_failure, self._watch.jobs_given_up
         why = [] if failure is None or missing else [f"history is not being written: {failure}"]
         return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
-    async def _tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
+    async def _ask_tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
             async with asyncio.timeout(self._watch.source_timeout_s), self._details:
-                return views.tasks_view(await self._client.tasks_summary(row.job_id)), None
+                return views.render_tasks(await self._client.summarize_tasks(row.job_id)), None
         except TimeoutError:
             return None, "Ray did not answer in time."
         except AppError as error:
             return None, error.detail
 
-    async def _frames_of(self, row: JobRow) -> str | None:
+    async def _find_frames(self, row: JobRow) -> str | None:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
         frames = await self._frames.get(self._watch.source_timeout_s)
         text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 
-    async def _started_at(self, controller: ActorFacts | None) -> datetime | None:
+    async def _find_start(self, controller: ActorFacts | None) -> datetime | None:
         """Start of Serve's controller, asked once for each process; None when Ray does not tell."""
         if controller is None or controller.pid is None:
             return None
         if self._controller is None or self._controller[0] != controller:
             try:
-                rows = (await self._client.workers_of(controller.pid)).rows
+                rows = (await self._client.list_workers(controller.pid)).rows
             except AppError:
                 return None
-            self._controller = (controller, started_at_of(controller.node_id, rows))
+            self._controller = (controller, find_start(controller.node_id, rows))
         return self._controller[1]
 
 
-def _controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
+def _find_controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | None:
     known = actors.value if isinstance(actors, Known) else ()
     return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
-def _actors_of(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
+def _render_own_actors(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
     if isinstance(actors, Unknown):
         return None, actors.reason
-    return views.actors_of(row.job_id, actors.value), None
+    return views.render_actors(row.job_id, actors.value), None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from organs.times import format_time
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
-from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
+from serve_app.jobs.models import ApplicationFacts, JobOutcome, JobRow, Known, NodeFacts, Section, ServeFacts, Snapshot
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.hierarchy import LifecycleStep
 
@@ -26,36 +26,36 @@ class _Step(NamedTuple):
     ended_at: datetime | None = None
 
 
-def lifecycle_of(
+def build_lifecycle(
     snapshot: Snapshot, rows: list[JobRow], application: str, controller_at: datetime | None
 ) -> list[LifecycleStep]:
     """The steps in their order; a time that no record tells is None. ``controller_at``: start of Serve's controller."""
-    head = _head(snapshot.nodes)
+    head = _find_head(snapshot.nodes)
     steps = [
-        _head_up(snapshot.nodes, head),
-        _controller(snapshot, controller_at),
-        _server(snapshot, rows),
-        _application(snapshot.serve, application),
-        _initialization(snapshot, rows, head),
-        _ready(snapshot, rows, head),
+        _check_head(snapshot.nodes, head),
+        _check_controller(snapshot, controller_at),
+        _check_server(snapshot, rows),
+        _check_application(snapshot.serve, application),
+        _check_initialization(snapshot, rows, head),
+        _check_ready(snapshot, rows, head),
     ]
     began = head.started_at if head is not None else None
-    return [_view(step, began) for step in steps]
+    return [_render_step(step, began) for step in steps]
 
 
-def _head(nodes: Section[tuple[NodeFacts, ...]]) -> NodeFacts | None:
+def _find_head(nodes: Section[tuple[NodeFacts, ...]]) -> NodeFacts | None:
     heads = [node for node in nodes.value if node.is_head and node.alive] if isinstance(nodes, Known) else []
     return heads[0] if heads else None
 
 
-def _head_up(nodes: Section[tuple[NodeFacts, ...]], head: NodeFacts | None) -> _Step:
+def _check_head(nodes: Section[tuple[NodeFacts, ...]], head: NodeFacts | None) -> _Step:
     title = "The head node joined"
     if head is None:
         return _Step("head-up", title, "node table", _MISSING if isinstance(nodes, Known) else _UNKNOWN)
     return _Step("head-up", title, "node table", _DONE, head.started_at)
 
 
-def _controller(snapshot: Snapshot, controller_at: datetime | None) -> _Step:
+def _check_controller(snapshot: Snapshot, controller_at: datetime | None) -> _Step:
     title, source = "Serve's controller started", "actor table"
     if isinstance(snapshot.actors, Known):
         alive = any(actor.is_serve_controller and actor.state == "ALIVE" for actor in snapshot.actors.value)
@@ -63,20 +63,20 @@ def _controller(snapshot: Snapshot, controller_at: datetime | None) -> _Step:
     return _Step("serve-controller", title, source, _UNKNOWN, controller_at)
 
 
-def _server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
+def _check_server(snapshot: Snapshot, rows: Iterable[JobRow]) -> _Step:
     title, source = "The job that serves started", "worker table"
-    servers = [row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is Outcome.RUNNING]
+    servers = [row for row in rows if row.kind == APPLICATION_SERVER and row.outcome is JobOutcome.RUNNING]
     # Other web servers may run beside Ray Serve.
     row = next((row for row in servers if row.kind_rule == BY_SERVE), None)
     row = row or next(iter(servers), None)
     if row is None:
         # A job that serves is known by its actors, and mostly hidden from the list.
         seen = isinstance(snapshot.actors, Known)
-        return _Step("application-server", title, source, _without(snapshot) if seen else _UNKNOWN)
+        return _Step("application-server", title, source, _describe_missing(snapshot) if seen else _UNKNOWN)
     return _Step("application-server", title, source, _DONE, row.started_at)
 
 
-def _application(serve: Section[ServeFacts], name: str) -> _Step:
+def _check_application(serve: Section[ServeFacts], name: str) -> _Step:
     title, source = f"The application {name} was deployed", "Serve"
     if not isinstance(serve, Known):
         return _Step("application", title, source, _UNKNOWN)
@@ -86,30 +86,32 @@ def _application(serve: Section[ServeFacts], name: str) -> _Step:
     return _Step("application", title, source, _OF_STATUS.get(app.status, _MISSING), app.deployed_at)
 
 
-def _without(snapshot: Snapshot) -> str:
+def _describe_missing(snapshot: Snapshot) -> str:
     """What is not seen is missing only when there is a list in which it could stand."""
     return _MISSING if isinstance(snapshot.jobs, Known) else _UNKNOWN
 
 
-def _initialization(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
+def _check_initialization(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     title, source = "The organism was initialized", "job list"
-    runs = _runs(rows, head)
+    runs = _list_runs(rows, head)
     if not runs:
-        return _Step("initialization", title, source, _without(snapshot))
-    run = next((row for row in reversed(runs) if row.outcome is Outcome.SUCCEEDED), runs[0])
-    if run.outcome is Outcome.SUCCEEDED:
+        return _Step("initialization", title, source, _describe_missing(snapshot))
+    run = next((row for row in reversed(runs) if row.outcome is JobOutcome.SUCCEEDED), runs[0])
+    if run.outcome is JobOutcome.SUCCEEDED:
         return _Step("initialization", title, source, _DONE, run.started_at, run.ended_at)
     on_its_way = run.outcome in OPEN_OUTCOMES
     return _Step("initialization", title, source, _RUNNING if on_its_way else _MISSING, run.started_at, run.ended_at)
 
 
-def _ready(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
+def _check_ready(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     title, source = "Ready: the first initialization had succeeded", "job list"
-    ended = [row.ended_at for row in _runs(rows, head) if row.outcome is Outcome.SUCCEEDED and row.ended_at is not None]
-    return _Step("ready", title, source, _DONE if ended else _without(snapshot), min(ended, default=None))
+    ended = [
+        row.ended_at for row in _list_runs(rows, head) if row.outcome is JobOutcome.SUCCEEDED and row.ended_at is not None
+    ]
+    return _Step("ready", title, source, _DONE if ended else _describe_missing(snapshot), min(ended, default=None))
 
 
-def _runs(rows: Iterable[JobRow], head: NodeFacts | None) -> list[JobRow]:
+def _list_runs(rows: Iterable[JobRow], head: NodeFacts | None) -> list[JobRow]:
     """Initializations since this head is up, newest first."""
     since = head.started_at if head is not None else None
     return [
@@ -119,7 +121,7 @@ def _runs(rows: Iterable[JobRow], head: NodeFacts | None) -> list[JobRow]:
     ]
 
 
-def _view(step: _Step, began: datetime | None) -> LifecycleStep:
+def _render_step(step: _Step, began: datetime | None) -> LifecycleStep:
     took = (step.ended_at - step.at).total_seconds() if step.at and step.ended_at else None
     after = (step.at - began).total_seconds() if step.at and began else None
     return {

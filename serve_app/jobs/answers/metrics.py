@@ -13,7 +13,7 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.models import JobRow, Known
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.watch import JobWatch
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.queries.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
 
@@ -26,14 +26,14 @@ Json = dict[str, Any]
 class JobMetrics:
     """Gives ``jobs``, ``ended``, ``ratios``, ``look_duration_s``, ``look_age_s`` and ``degraded`` to ``Exposition``."""
 
-    def __init__(self, watch: Watch, archive: Archive, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, watch: JobWatch, archive: Archive, clock: Callable[[], float] = time.monotonic) -> None:
         self._watch = watch
         self._archive = archive
         self._clock = clock
         self._endings = Endings()
         self._ratios_at = float("-inf")
 
-    async def observed(self) -> Json:
+    async def read_observed(self) -> Json:
         """All that is known; before the first look only that there is none."""
         try:
             seen = await self._watch.get(fresh_for_s=math.inf)
@@ -42,16 +42,16 @@ class JobMetrics:
         told: Json = {"look_duration_s": self._watch.cost_s, "look_age_s": self._watch.age_s, "degraded": seen.degraded}
         if isinstance(seen.snapshot.jobs, Known):
             told["jobs"] = [(row.kind, row.outcome.value, row.verdict.value) for row in seen.rows]
-            told["ended"] = self._endings.new(seen.rows)
+            told["ended"] = self._endings.list_new(seen.rows)
             if self._clock() - self._ratios_at >= RATIOS_PERIOD_S:
                 self._ratios_at = self._clock()
-                told["ratios"] = {window: await self._ratios(seen, window) for window in PUBLISHED_WINDOWS}
+                told["ratios"] = {window: await self._compute_ratios(seen, window) for window in PUBLISHED_WINDOWS}
         return told
 
-    async def _ratios(self, seen: Seen, window: Window) -> Json:
+    async def _compute_ratios(self, seen: Seen, window: Window) -> Json:
         since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
-        ended, _ = await self._archive.ended_since(since, seen.rows, counts_only=True)
-        jobs = figures.figures_of(ended)["jobs"]
+        ended, _ = await self._archive.count_ended(since, seen.rows, counts_only=True)
+        jobs = figures.compute_figures(ended)["jobs"]
         return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
 
 
@@ -61,7 +61,7 @@ class Endings:
     def __init__(self) -> None:
         self._ended: set[str] | None = None
 
-    def new(self, rows: list[JobRow]) -> list[tuple[str, str, float | None]]:
+    def list_new(self, rows: list[JobRow]) -> list[tuple[str, str, float | None]]:
         """Kind, outcome and duration of each."""
         ended = {row.key: row for row in rows if row.outcome not in OPEN_OUTCOMES and not row.derived}
         before, self._ended = self._ended, set(ended)

@@ -36,7 +36,7 @@ class Automatic(Backlog):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        super().__init__("the worker that diagnoses failed jobs", _failed_lately, self._make)
+        super().__init__("the worker that diagnoses failed jobs", _has_failed_lately, self._make)
         self._maker = maker
         self._now = now
         self._pause = pause
@@ -59,6 +59,6 @@ class Automatic(Backlog):
             await self._pause(_AGAIN_AFTER_S)
 
 
-def _failed_lately(row: JobRow, now: datetime) -> bool:
+def _has_failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.ended_at is None or now - row.ended_at < _NEW
     return is_new and row.outcome in BROKEN_OUTCOMES and not row.derived

@@ -14,11 +14,11 @@ from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
-Engine = Callable[[Fields, Sequence[Source]], Diagnosis]
+Engine = Callable[[Fields, Sequence[TextSource]], Diagnosis]
 
 # Whoever asks for the status of the organism asks for this each time.
 FRESH_FOR_S = 15.0
@@ -35,11 +35,11 @@ _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 class ServeSource(Protocol):
     """The questions that this asks; ``dashboard.DashboardClient`` answers them."""
 
-    async def serve_applications(self) -> Json: ...
+    async def get_serve_applications(self) -> Json: ...
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece: ...
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece: ...
 
-    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing: ...
+    async def list_rows(self, table: str, most_rows: int, **equals: str) -> Listing: ...
 
 
 class Deployments:
@@ -62,7 +62,7 @@ class Deployments:
         self._made: OrderedDict[tuple[str, bool], tuple[float, DiagnosisView | None]] = OrderedDict()
         self._one = asyncio.Lock()
 
-    async def of(self, name: str, *, failed: bool) -> DiagnosisView | None:
+    async def diagnose(self, name: str, *, failed: bool) -> DiagnosisView | None:
         """The diagnosis of a deployment; None when nothing tells of a failure, or Serve has no such deployment.
 
         ``failed``: it is known not to do its work, so that ``unknown`` is an answer. Raises what Serve's account of
@@ -79,40 +79,40 @@ class Deployments:
             return made[1]
 
     async def _make(self, name: str, failed: bool) -> DiagnosisView | None:
-        told = await self._client.serve_applications()
-        application = _inner(_inner(told, "applications"), self._application)
-        deployment = _inner(_inner(application, "deployments"), name)
+        told = await self._client.get_serve_applications()
+        application = _get_mapping(_get_mapping(told, "applications"), self._application)
+        deployment = _get_mapping(_get_mapping(application, "deployments"), name)
         if not deployment:
             return None
         unavailable: list[str] = []
         sources = [
-            *_said(f"Serve's status of the application {self._application}", application),
-            *_said(f"Serve's status of {name}", deployment),
-            *await self._deaths(name, unavailable),
-            *await self._logs(deployment, unavailable),
+            *_list_messages(f"Serve's status of the application {self._application}", application),
+            *_list_messages(f"Serve's status of {name}", deployment),
+            *await self._list_deaths(name, unavailable),
+            *await self._read_logs(deployment, unavailable),
         ]
         fields = Fields(status="FAILED" if failed else None)
         found = replace(await asyncio.to_thread(self.engine, fields, sources), unavailable=tuple(unavailable))
-        return None if found.code is None else found.as_json()
+        return None if found.code is None else found.render_json()
 
-    async def _deaths(self, name: str, unavailable: list[str]) -> list[Source]:
+    async def _list_deaths(self, name: str, unavailable: list[str]) -> list[TextSource]:
         """Why replicas died, as the actor table has it."""
         kind = f"ServeReplica:{self._application}:{name}"
         try:
-            listing = await self._client.rows_of("actors", _MOST_ACTORS, class_name=kind, state="DEAD")
+            listing = await self._client.list_rows("actors", _MOST_ACTORS, class_name=kind, state="DEAD")
         except AppError as error:
             unavailable.append(f"The actor table: {error.detail}")
             return []
-        return sentences.of_actors(row for row in listing.rows if isinstance(row, dict))
+        return sentences.describe_actors(row for row in listing.rows if isinstance(row, dict))
 
-    async def _logs(self, deployment: Mapping[str, Any], unavailable: list[str]) -> list[Source]:
+    async def _read_logs(self, deployment: Mapping[str, Any], unavailable: list[str]) -> list[TextSource]:
         rows = deployment.get("replicas")
         replicas = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         replicas.sort(key=lambda row: row.get("state") in _WELL)
-        found = [await self._log(row, unavailable) for row in replicas[:MOST_LOGS]]
+        found = [await self._read_log(row, unavailable) for row in replicas[:MOST_LOGS]]
         return [source for source in found if source is not None]
 
-    async def _log(self, replica: Mapping[str, Any], unavailable: list[str]) -> Source | None:
+    async def _read_log(self, replica: Mapping[str, Any], unavailable: list[str]) -> TextSource | None:
         """The end of the log of one replica, from its first whole line; None when there is none."""
         path, node_id = replica.get("log_file_path"), replica.get("node_id")
         if not (isinstance(path, str) and _LOG.fullmatch(path) and isinstance(node_id, str)):
@@ -126,22 +126,22 @@ class Deployments:
             unavailable.append(f"{name}: the agent of its node is not known.")
             return None
         try:
-            piece = await self._client.piece_of(f"{agent}/logs/serve/{name}", -LOG_BYTES, LOG_BYTES)
+            piece = await self._client.read_piece(f"{agent}/logs/serve/{name}", -LOG_BYTES, LOG_BYTES)
         except NotFound:
             return None
         except AppError as error:
             unavailable.append(f"{name}: {error.detail}")
             return None
         data = piece.data if piece.start == 0 else piece.data[piece.data.find(b"\n") + 1 :]
-        return Source(name, SourceKind.SERVE, [data]) if data else None
+        return TextSource(name, SourceKind.SERVE, [data]) if data else None
 
 
-def _said(name: str, status: Mapping[str, Any]) -> list[Source]:
+def _list_messages(name: str, status: Mapping[str, Any]) -> list[TextSource]:
     message = status.get("message")
     text = f"{status.get('status')}: {message}" if message else ""
-    return [sentences.of_text(name, text, SourceKind.SERVE)] if text else []
+    return [sentences.build_source(name, text, SourceKind.SERVE)] if text else []
 
 
-def _inner(outer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _get_mapping(outer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = outer.get(name)
     return found if isinstance(found, Mapping) else {}

@@ -44,7 +44,7 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TextSource:
     """One text to look at. ``chunks`` may be read once: bytes in pieces of any size, in order."""
 
     name: str
@@ -65,7 +65,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidenceLine:
     """A line that carries a finding. ``quote`` is the redacted part of it; ``line`` counts from 1; 0 is a field."""
 
     source: str
@@ -74,12 +74,12 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CauseStep:
     """One link between what was seen last and its cause."""
 
     code: str
     sentence: str
-    evidence: Evidence | None = None
+    evidence: EvidenceLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Candidate:
     title: str
     certainty: Certainty
     rule: str
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[EvidenceLine, ...]
     why_not: str
 
 
@@ -104,25 +104,25 @@ class Diagnosis:
     certainty: Certainty | None = None
     code_class: CodeClass | None = None
     rule: str | None = None
-    evidence: tuple[Evidence, ...] = ()
-    chain: tuple[Step, ...] = ()
+    evidence: tuple[EvidenceLine, ...] = ()
+    chain: tuple[CauseStep, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     advice: tuple[str, ...] = ()
     docs: str | None = None
     unavailable: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> DiagnosisView:
+    def render_json(self) -> DiagnosisView:
         """The diagnosis as the API and the command show it; ``code_class`` is called ``class`` there."""
-        plain = _plain(self)
+        plain = _render_plain(self)
         plain["class"] = plain.pop("code_class")
         return cast("DiagnosisView", plain)
 
 
-def _plain(value: Any) -> Any:
+def _render_plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_plain(each) for each in value]
+        return [_render_plain(each) for each in value]
     if isinstance(value, StrEnum):
         return str(value)
     if hasattr(value, "__dataclass_fields__"):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: _render_plain(getattr(value, each.name)) for each in fields(value)}
     return value

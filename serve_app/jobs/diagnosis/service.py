@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
-from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, Gathering, Subject, status_of
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
+from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import json as answers
-from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
-from serve_app.jobs.reading.observed import not_found
+from serve_app.jobs.models import JobOutcome, JobRow, Known, Snapshot
+from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
@@ -30,7 +30,7 @@ from serve_app.schemas.jobs import JobView
 log = logging.getLogger("ray.serve.seedcore")
 
 Json = dict[str, Any]
-Engine = Callable[[Fields, Sequence[Source]], Diagnosis]
+Engine = Callable[[Fields, Sequence[TextSource]], Diagnosis]
 
 AT_ONCE = 2
 DEADLINE_S = 30.0
@@ -39,13 +39,13 @@ _CODES = 20_000
 _PROVISIONAL_S = 10.0
 
 
-class Jobs(Protocol):
+class JobFinder(Protocol):
     """Where jobs are found: those of this session (``Watch``)."""
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None: ...
 
 
-class Past(Protocol):
+class PastJobFinder(Protocol):
     """Where jobs are found that only the history knows (``Archive``)."""
 
     async def find(self, wanted: str) -> Json | None: ...
@@ -59,16 +59,16 @@ class DiagnosisStore(Protocol):
     async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]: ...
 
 
-class Stillness(Protocol):
+class StillnessAnswer(Protocol):
     """Whether one job makes progress."""
 
-    def as_json(self) -> StillnessView: ...
+    def render_json(self) -> StillnessView: ...
 
 
-class Stillnesses(Protocol):
+class StillnessJudge(Protocol):
     """What tells whether a job that has not ended makes progress, or why it waits."""
 
-    async def of(self, row: JobRow) -> Stillness: ...
+    async def judge(self, row: JobRow) -> StillnessAnswer: ...
 
 
 @dataclass(slots=True)
@@ -86,12 +86,12 @@ class Diagnoses:
 
     def __init__(
         self,
-        jobs: Jobs,
-        past: Past,
-        gathering: Gathering,
+        jobs: JobFinder,
+        past: PastJobFinder,
+        gathering: EvidenceGatherer,
         engine: Engine,
         shelf: DiagnosisStore | None,
-        stillnesses: Stillnesses | None = None,
+        stillnesses: StillnessJudge | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -116,7 +116,7 @@ class Diagnoses:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def of(self, wanted: str) -> MadeDiagnosis:
+    async def diagnose(self, wanted: str) -> MadeDiagnosis:
         """``id, outcome, diagnosis, stillness, as_of, degraded`` of one job, of this session or an earlier one.
 
         Raises ``NotFound``, ``TooBusy`` when too many are being made, ``DeadlineExceeded`` when it takes too long: it
@@ -124,11 +124,11 @@ class Diagnoses:
         """
         found = await self._jobs.find(wanted)
         if found is None:
-            return await self._of_past(wanted)
+            return await self._answer_past(wanted)
         seen, row = found
         if row.outcome in OPEN_OUTCOMES:
-            return await self._of_unended(row)
-        made = await self._remembered(row)
+            return await self._answer_unended(row)
+        made = await self._find_remembered(row)
         if made is None:
             if row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
                 raise TooBusy(f"{AT_ONCE} jobs are being diagnosed, which is the limit; try again later.")
@@ -138,13 +138,13 @@ class Diagnoses:
     async def make(self, wanted: str, *, last: bool) -> bool:
         """Make and keep the diagnosis of a job that has ended, when there is room; whether nothing is left to do.
 
-        With ``last`` one that could be better is kept as it is. Raises what ``of`` raises, but for ``TooBusy``.
+        With ``last`` one that could be better is kept as it is. Raises what ``diagnose`` raises, but for ``TooBusy``.
         """
         found = await self._jobs.find(wanted)
         if found is None or found[1].outcome in OPEN_OUTCOMES:
             return True
         seen, row = found
-        made = await self._remembered(row)
+        made = await self._find_remembered(row)
         if made is None or made.until is not None:
             while row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
                 await asyncio.wait(self._under_way.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -153,36 +153,36 @@ class Diagnoses:
             return False
         return await self._save(row.key, made)
 
-    async def known(self, row: JobRow) -> DiagnosisView | None:
+    async def find_known(self, row: JobRow) -> DiagnosisView | None:
         """The diagnosis of a job as far as it has been made; nothing is made for this."""
         if row.outcome in OPEN_OUTCOMES:
             return None
-        made = await self._remembered(row)
+        made = await self._find_remembered(row)
         return None if made is None else made.answer["diagnosis"]
 
-    async def briefs(self, keys: Sequence[str]) -> dict[str, BriefView]:
+    async def list_briefs(self, keys: Sequence[str]) -> dict[str, BriefView]:
         """By key of a job: code, title, one line of evidence and the first advice, of diagnoses that were made."""
         here = {key: self._made[key].answer for key in keys if key in self._made}
         missing = [key for key in keys if key not in here]
         if missing and self._shelf is not None:
             with contextlib.suppress(AppError):
                 here |= await self._shelf.diagnoses(missing)
-        return {key: brief for key, answer in here.items() if (brief := answers.brief(answer)) is not None}
+        return {key: brief for key, answer in here.items() if (brief := answers.render_brief(answer)) is not None}
 
     def forget(self, key: str) -> None:
         """A job that was deleted: another may have its id."""
         self._made.pop(key, None)
         self._codes.pop(key, None)
 
-    def with_codes(self, rows: Iterable[JobView]) -> list[JobView]:
+    def render_rows(self, rows: Iterable[JobView]) -> list[JobView]:
         """Rows as the API shows them, each with the code of its diagnosis where one was made."""
         return [{**row, "code": row.get("code") or self._codes.get(f"{row['session']}/{row['id']}")} for row in rows]
 
-    def code_of(self, key: str) -> str | None:
+    def find_code(self, key: str) -> str | None:
         """The code of a job whose diagnosis was made."""
         return self._codes.get(key)
 
-    async def _remembered(self, row: JobRow) -> _Made | None:
+    async def _find_remembered(self, row: JobRow) -> _Made | None:
         made = self._made.get(row.key)
         if made is not None and made.outcome == row.outcome and (made.until is None or self._clock() < made.until):
             self._made.move_to_end(row.key)
@@ -202,10 +202,10 @@ class Diagnoses:
         if row.key not in self._under_way:
             task = asyncio.create_task(self._make(snapshot, row))
             self._under_way[row.key] = task
-            task.add_done_callback(lambda done: self._over(row.key, done))
+            task.add_done_callback(lambda done: self._end_task(row.key, done))
         return self._under_way[row.key]
 
-    def _over(self, key: str, task: asyncio.Task[_Made]) -> None:
+    def _end_task(self, key: str, task: asyncio.Task[_Made]) -> None:
         del self._under_way[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a diagnosis failed", extra={"action": "diagnosis_failed", "job": key}, exc_info=error)
@@ -220,15 +220,15 @@ class Diagnoses:
         return task.result()
 
     async def _make(self, snapshot: Snapshot, row: JobRow) -> _Made:
-        if row.outcome is Outcome.SUCCEEDED:
+        if row.outcome is JobOutcome.SUCCEEDED:
             # What a job wrote that did its work needs no explanation: nothing is read of it.
-            fields = Fields(status=status_of(row), type=row.type.value, entrypoint=row.entrypoint)
+            fields = Fields(status=choose_status(row), type=row.type.value, entrypoint=row.entrypoint)
             diagnosis, again = await asyncio.to_thread(self.engine, fields, []), False
         else:
-            gathered = await self._gathering.gather(subject_of(snapshot, row))
+            gathered = await self._gathering.gather(build_subject(snapshot, row))
             found = await asyncio.to_thread(self.engine, gathered.fields, gathered.sources)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
-        answer = answers.of_diagnosis(row.id, row.outcome, diagnosis, self._now())
+        answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
         made = _Made(row.outcome, answer, None if settled and not again else self._clock() + _PROVISIONAL_S)
         self._remember(row.key, made)
@@ -255,26 +255,26 @@ class Diagnoses:
             self._codes.popitem(last=False)
         return made
 
-    async def _of_unended(self, row: JobRow) -> MadeDiagnosis:
+    async def _answer_unended(self, row: JobRow) -> MadeDiagnosis:
         """What has not ended has not failed: what can be told is whether it makes progress."""
-        told = None if self._stillnesses is None else (await self._stillnesses.of(row)).as_json()
-        return answers.of_unended(row.id, row.outcome, told, self._now())
+        told = None if self._stillnesses is None else (await self._stillnesses.judge(row)).render_json()
+        return answers.render_unended(row.id, row.outcome, told, self._now())
 
-    async def _of_past(self, wanted: str) -> MadeDiagnosis:
+    async def _answer_past(self, wanted: str) -> MadeDiagnosis:
         """A job that only the history knows: its diagnosis, or what the end of its log tells."""
         stored = await self._past.find(wanted)
         if stored is None:
-            raise not_found(wanted)
+            raise refuse_unknown(wanted)
         if stored["diagnosis"] is not None:
             kept: MadeDiagnosis = stored["diagnosis"]
             return kept
-        fields, sources, unavailable = answers.evidence_of_past(stored)
+        fields, sources, unavailable = answers.read_past_evidence(stored)
         found = await asyncio.to_thread(self.engine, fields, sources)
         row = stored["row"]
-        return answers.of_diagnosis(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
+        return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 
 
-def subject_of(snapshot: Snapshot, row: JobRow) -> Subject:
+def build_subject(snapshot: Snapshot, row: JobRow) -> DiagnosisSubject:
     """A job with what a look at the cluster saw of it."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return Subject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)
+    return DiagnosisSubject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)

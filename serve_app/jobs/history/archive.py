@@ -13,7 +13,7 @@ from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.query import JobQuery, select
-from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow
 from serve_app.queries.paging import Key, is_storable, make_cursor
@@ -51,26 +51,26 @@ class Archive:
         self._store = store
         self._let_go = let_go
 
-    async def page(
+    async def list_page(
         self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
     ) -> tuple[list[JobView], str | None, list[str]]:
         """A page of rows as JSON, the cursor of the next, and what is missing in it."""
         if self._store is None:
-            return *_from_memory(rows, asked), []
+            return *_select_from_memory(rows, asked), []
         # As it is before the store is read: what is written meanwhile would be in neither.
         fresher = {key: row for key, row in unwritten.items() if key in by_key}
         try:
-            stored = await self._store.list_jobs(_wanted(asked))
+            stored = await self._store.list_jobs(_build_wanted(asked))
         except AppError as error:
-            return *_from_memory(rows, asked), [f"history: {error.detail}"]
+            return *_select_from_memory(rows, asked), [f"history: {error.detail}"]
         # The row beyond the limit only tells that there are more: it belongs to the next page.
-        last = _key(stored[asked.limit - 1]) if len(stored) > asked.limit else None
-        found = dict(_newest_word(stored, asked, by_key, fresher))
+        last = _get_key(stored[asked.limit - 1]) if len(stored) > asked.limit else None
+        found = dict(_merge_newest(stored, asked, by_key, fresher))
         for row in fresher.values():
-            place = sort_key(row)
+            place = get_sort_key(row)
             inside = (asked.after is None or place < asked.after) and (last is None or place >= last)
             if inside and asked.matches(row):
-                found[place] = views.row_view(row)
+                found[place] = views.render_row(row)
         places = sorted(found, reverse=True)
         taken = places[: asked.limit]
         if len(places) > asked.limit:
@@ -88,7 +88,7 @@ class Archive:
                 return found
         return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
 
-    async def kept_log(self, row: JobRow) -> str | None:
+    async def read_kept_log(self, row: JobRow) -> str | None:
         """What was kept of the end of a job's log; raises what the store raises."""
         if self._store is None:
             return None
@@ -96,7 +96,7 @@ class Archive:
         kept: str | None = None if stored is None else stored["log_excerpt"]
         return kept
 
-    async def transitions(self, key: str) -> tuple[list[Json], list[str]]:
+    async def list_transitions(self, key: str) -> tuple[list[Json], list[str]]:
         """How the judgement of a job changed, and what is missing."""
         if self._store is None:
             return [], []
@@ -111,7 +111,7 @@ class Archive:
             await self._let_go(key)
         return False if self._store is None else await self._store.delete_job(key)
 
-    async def ended_since(
+    async def count_ended(
         self,
         since: datetime,
         rows: list[JobRow],
@@ -121,12 +121,12 @@ class Archive:
     ) -> tuple[Json, list[str]]:
         """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
         if self._store is None:
-            return figures.ended_since(rows, since, code_of), []
+            return figures.count_ended(rows, since, code_of), []
         try:
             since_us = round(since.timestamp() * 1_000_000)
             return await self._store.jobs_ended_since(since_us, counts_only, sorted(NOT_COUNTED)), []
         except AppError as error:
-            return figures.ended_since(rows, since, code_of), [f"history: {error.detail}"]
+            return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
 
 
 def _may_be_a_name(text: str) -> bool:
@@ -134,26 +134,26 @@ def _may_be_a_name(text: str) -> bool:
     return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
 
 
-def _from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[JobView], str | None]:
+def _select_from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[JobView], str | None]:
     taken, cursor = select(rows, asked)
-    return [views.row_view(row) for row in taken], cursor
+    return [views.render_row(row) for row in taken], cursor
 
 
-def _wanted(asked: JobQuery) -> Json:
+def _build_wanted(asked: JobQuery) -> Json:
     return {
         "kinds": sorted(asked.kinds),
         "statuses": sorted(asked.statuses),
         "outcomes": sorted(asked.outcomes),
         "verdicts": sorted(asked.verdicts),
-        "since_us": _microseconds(asked.since),
-        "until_us": _microseconds(asked.until),
+        "since_us": _count_microseconds(asked.since),
+        "until_us": _count_microseconds(asked.until),
         "text": asked.text,
         "after": asked.after,
         "limit": asked.limit + 1,
     }
 
 
-def _newest_word(
+def _merge_newest(
     stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
 ) -> list[tuple[Key, JobView]]:
     """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
@@ -162,15 +162,18 @@ def _newest_word(
     """
     rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit] if record["key"] not in fresher]
     return [
-        (_key(record), record["row"] if row is None else {**views.row_view(row), "code": record["row"].get("code")})
+        (
+            _get_key(record),
+            record["row"] if row is None else {**views.render_row(row), "code": record["row"].get("code")},
+        )
         for record, row in rows
         if row is None or asked.matches(row)
     ]
 
 
-def _key(record: Json) -> Key:
+def _get_key(record: Json) -> Key:
     return record["started_us"], record["name"]
 
 
-def _microseconds(time: datetime | None) -> int | None:
+def _count_microseconds(time: datetime | None) -> int | None:
     return None if time is None else round(time.timestamp() * 1_000_000)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serve_app.jobs.diagnosis.models import UNKNOWN
-from serve_app.jobs.history.records import cause_of
+from serve_app.jobs.history.records import find_cause
 from serve_app.jobs.judging.kinds import NOT_COUNTED
-from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.jobs.models import JobOutcome, JobRow, PastRuns
 from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
 from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
@@ -26,12 +26,12 @@ Json = dict[str, Any]
 CodeOf = Callable[[str], str | None]
 
 
-def window_of(query: Mapping[str, Any]) -> Window:
+def parse_window(query: Mapping[str, Any]) -> Window:
     """The window asked for; raises ``InvalidInput`` for any other than the four."""
     return require_window(query.get("window", DEFAULT_WINDOW))
 
 
-def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
+def count_ended(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
     """What ``store.job_figures.ended_since`` tells, from rows in memory: for when there is no store.
 
     ``code_of`` tells the code of a job whose diagnosis was made, by its key.
@@ -40,7 +40,7 @@ def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     counts = Counter((row.kind, row.outcome.value, row.verdict.value) for row in ended)
     causes: dict[str, list[str]] = {}
     for row in ended:
-        cause = cause_of(row)
+        cause = find_cause(row)
         if cause is not None and row.verdict != "OK" and row.kind not in NOT_COUNTED:
             code = code_of(row.key)
             causes.setdefault(cause if code in (None, UNKNOWN) else str(code), []).append(row.id)
@@ -54,35 +54,35 @@ def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     }
 
 
-def figures_of(told: Mapping[str, Any]) -> FiguresView:
+def compute_figures(told: Mapping[str, Any]) -> FiguresView:
     """``jobs``, ``duration_s``, ``by_kind`` and ``failures_by_cause`` of the summary."""
     counts = [each for each in told["counts"] if each[0] not in NOT_COUNTED]
     durations = [each for each in told["durations"] if each[0] not in NOT_COUNTED]
     kinds = sorted({kind for kind, *_ in counts})[:_MAX_KINDS]
     seconds = [duration for _, duration in durations]
     return {
-        "jobs": _counted(counts),
-        "duration_s": {"count": len(seconds), **_spread(seconds), "max": max(seconds, default=None)},
-        "by_kind": {kind: _of_kind(kind, counts, durations) for kind in kinds},
+        "jobs": _count_outcomes(counts),
+        "duration_s": {"count": len(seconds), **_compute_spread(seconds), "max": max(seconds, default=None)},
+        "by_kind": {kind: _compute_kind(kind, counts, durations) for kind in kinds},
         "failures_by_cause": [
             {"cause": cause, "count": number, "example": example} for cause, number, example in told["causes"]
         ],
     }
 
 
-def past_runs_of(told: Mapping[str, Any]) -> PastRuns:
+def parse_past_runs(told: Mapping[str, Any]) -> PastRuns:
     """From ``store.job_figures.past_runs``."""
     seconds = list(told["durations_s"])
-    spread = _spread(seconds)
+    spread = _compute_spread(seconds)
     return PastRuns(
         count=len(seconds),
         p99_s=spread["p99"],
-        last_started_at=_time(told["last_started_us"]),
-        last_succeeded_at=_time(told["last_succeeded_us"]),
+        last_started_at=_parse_time(told["last_started_us"]),
+        last_succeeded_at=_parse_time(told["last_succeeded_us"]),
     )
 
 
-def quantile(values: Sequence[float], share: float) -> float | None:
+def find_quantile(values: Sequence[float], share: float) -> float | None:
     """The smallest value that at least this share of all values does not exceed; None of nothing."""
     if not values:
         return None
@@ -90,36 +90,36 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _counted(counts: Iterable[Sequence[Any]]) -> EndedJobs:
+def _count_outcomes(counts: Iterable[Sequence[Any]]) -> EndedJobs:
     by_outcome: Counter[str] = Counter()
     for _, outcome, verdict, number in counts:
-        by_outcome[_counts_as(outcome, verdict)] += number
-    succeeded = by_outcome[Outcome.SUCCEEDED]
-    failed = by_outcome[Outcome.FAILED] + by_outcome[Outcome.LOST]
+        by_outcome[_classify(outcome, verdict)] += number
+    succeeded = by_outcome[JobOutcome.SUCCEEDED]
+    failed = by_outcome[JobOutcome.FAILED] + by_outcome[JobOutcome.LOST]
     proven = succeeded + failed
     return {
         "ended": sum(by_outcome.values()),
         "succeeded": succeeded,
-        "failed": by_outcome[Outcome.FAILED],
-        "lost": by_outcome[Outcome.LOST],
-        "stopped": by_outcome[Outcome.STOPPED],
-        "ended_unknown": by_outcome[Outcome.ENDED_UNKNOWN],
+        "failed": by_outcome[JobOutcome.FAILED],
+        "lost": by_outcome[JobOutcome.LOST],
+        "stopped": by_outcome[JobOutcome.STOPPED],
+        "ended_unknown": by_outcome[JobOutcome.ENDED_UNKNOWN],
         "repaired": by_outcome["repaired"],
         "success_ratio": round(succeeded / proven, 6) if proven else None,
         "error_ratio": round(failed / proven, 6) if proven else None,
     }
 
 
-def _counts_as(outcome: str, verdict: str) -> str:
+def _classify(outcome: str, verdict: str) -> str:
     """A failure that was made good is none; an end that should not have been, as a server's, is no success."""
     if verdict == "OK" and outcome in BROKEN_OUTCOMES:
         return "repaired"
-    return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
+    return JobOutcome.FAILED if verdict == "BAD" and outcome == JobOutcome.SUCCEEDED else outcome
 
 
-def _of_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Sequence[Any]]) -> KindFigures:
-    counted = _counted(each for each in counts if each[0] == kind)
-    spread = _spread([duration for each, duration in durations if each == kind])
+def _compute_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Sequence[Any]]) -> KindFigures:
+    counted = _count_outcomes(each for each in counts if each[0] == kind)
+    spread = _compute_spread([duration for each, duration in durations if each == kind])
     return {
         "ended": counted["ended"],
         "succeeded": counted["succeeded"],
@@ -131,9 +131,13 @@ def _of_kind(kind: str, counts: Iterable[Sequence[Any]], durations: Iterable[Seq
     }
 
 
-def _spread(seconds: Sequence[float]) -> DurationQuantiles:
-    return {"p50": quantile(seconds, 0.5), "p95": quantile(seconds, 0.95), "p99": quantile(seconds, 0.99)}
+def _compute_spread(seconds: Sequence[float]) -> DurationQuantiles:
+    return {
+        "p50": find_quantile(seconds, 0.5),
+        "p95": find_quantile(seconds, 0.95),
+        "p99": find_quantile(seconds, 0.99),
+    }
 
 
-def _time(microseconds: int | None) -> datetime | None:
+def _parse_time(microseconds: int | None) -> datetime | None:
     return None if microseconds is None or microseconds < 0 else datetime.fromtimestamp(microseconds / 1_000_000, UTC)

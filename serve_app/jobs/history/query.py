@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serve_app.jobs.history.records import searched
-from serve_app.jobs.judging.judge import sort_key
-from serve_app.jobs.models import JobRow, Outcome, Verdict
+from serve_app.jobs.history.records import list_searched
+from serve_app.jobs.judging.judge import get_sort_key
+from serve_app.jobs.models import JobOutcome, JobRow, Verdict
 from serve_app.queries.paging import DEFAULT_LIMIT, Key, cut_page, is_storable, read_cursor, read_limit, refuse_filter
 
 _MAX_TEXT = 256
-_CHOICES = {"outcome": frozenset(Outcome), "verdict": frozenset(Verdict)}
+_CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
 _FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
 
 
@@ -38,13 +38,13 @@ class JobQuery:
         if unknown:
             raise refuse_filter(unknown[0], f"is not a filter; filters are {', '.join(sorted(_FIELDS))}")
         return cls(
-            kinds=_words(query, "kind"),
-            statuses=frozenset(word.upper() for word in _words(query, "status")),
-            outcomes=_words(query, "outcome"),
-            verdicts=_words(query, "verdict"),
-            since=_time(query, "since"),
-            until=_time(query, "until"),
-            text=_text(query, "q").casefold(),
+            kinds=_parse_words(query, "kind"),
+            statuses=frozenset(word.upper() for word in _parse_words(query, "status")),
+            outcomes=_parse_words(query, "outcome"),
+            verdicts=_parse_words(query, "verdict"),
+            since=_parse_time(query, "since"),
+            until=_parse_time(query, "until"),
+            text=_parse_text(query, "q").casefold(),
             limit=read_limit(query.get("limit")),
             after=read_cursor(query.get("cursor")),
         )
@@ -59,15 +59,15 @@ class JobQuery:
             return False
         if self.until is not None and (row.started_at is None or row.started_at >= self.until):
             return False
-        return not self.text or any(self.text in text.casefold() for text in searched(row))
+        return not self.text or any(self.text in text.casefold() for text in list_searched(row))
 
 
 def select(rows: Iterable[JobRow], query: JobQuery) -> tuple[list[JobRow], str | None]:
     """The page of rows (which come newest first), and the cursor of the next."""
-    return cut_page([row for row in rows if query.matches(row)], sort_key, query.limit, query.after)
+    return cut_page([row for row in rows if query.matches(row)], get_sort_key, query.limit, query.after)
 
 
-def _words(query: Mapping[str, Any], name: str) -> frozenset[str]:
+def _parse_words(query: Mapping[str, Any], name: str) -> frozenset[str]:
     given = query.get(name)
     if given is None:
         return frozenset()
@@ -86,7 +86,7 @@ def _words(query: Mapping[str, Any], name: str) -> frozenset[str]:
     return words
 
 
-def _text(query: Mapping[str, Any], name: str) -> str:
+def _parse_text(query: Mapping[str, Any], name: str) -> str:
     text = query.get(name)
     if text is None:
         return ""
@@ -97,7 +97,7 @@ def _text(query: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _time(query: Mapping[str, Any], name: str) -> datetime | None:
+def _parse_time(query: Mapping[str, Any], name: str) -> datetime | None:
     value = query.get(name)
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value

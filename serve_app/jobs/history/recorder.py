@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import AppError, InvalidInput
-from serve_app.jobs.history.figures import past_runs_of
-from serve_app.jobs.history.records import record_of
-from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.history.figures import parse_past_runs
+from serve_app.jobs.history.records import build_record
+from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.outcomes import OPEN_OUTCOMES
 
@@ -165,7 +165,7 @@ class Recorder:
         try:
             await self._write_waiting()
             if self._upkeep_at is None or self._now() - self._upkeep_at >= _UPKEEP_EVERY:
-                await self._upkeep()
+                await self._keep_up()
                 self._upkeep_at = self._now()
         except AppError as error:
             if self.failure is None:
@@ -190,7 +190,7 @@ class Recorder:
             del self._waiting[key]
         too_many = len(self._waiting) - _MOST_WAITING
         if too_many > 0:
-            oldest = sorted(self._waiting, key=lambda key: sort_key(self._waiting[key][-1][0]))[:too_many]
+            oldest = sorted(self._waiting, key=lambda key: get_sort_key(self._waiting[key][-1][0]))[:too_many]
             for key in oldest:
                 del self._waiting[key]
             over += oldest
@@ -235,7 +235,7 @@ class Recorder:
         if not states:
             return
         try:
-            was_closed = await self._history.save_jobs(self._session, [_record(*state) for state in states])
+            was_closed = await self._history.save_jobs(self._session, [_build_record(*state) for state in states])
         except InvalidInput as error:
             if len(states) > 1:
                 half = len(states) // 2
@@ -272,7 +272,7 @@ class Recorder:
             else:
                 del self._waiting[key]
 
-    async def _upkeep(self) -> None:
+    async def _keep_up(self) -> None:
         if await self._history.save_jobs(self._session, []):
             self._offer_open_again()
             self._wake.set()
@@ -282,8 +282,8 @@ class Recorder:
         if forgotten:
             log.info("old jobs forgotten", extra={"action": "jobs_forgotten", "jobs": forgotten})
         told = await self._history.past_runs(list(self._series)[:100]) if self._series else {}
-        self.past = {series: past_runs_of(answer) for series, answer in told.items()}
+        self.past = {series: parse_past_runs(answer) for series, answer in told.items()}
 
 
-def _record(row: JobRow, seen_at: datetime) -> Json:
-    return {**record_of(row), "seen_us": round(seen_at.timestamp() * 1_000_000)}
+def _build_record(row: JobRow, seen_at: datetime) -> Json:
+    return {**build_record(row), "seen_us": round(seen_at.timestamp() * 1_000_000)}

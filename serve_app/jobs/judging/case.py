@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from serve_app.jobs.judging.expectations import Contracts, deadline_of, limit_of
+from serve_app.jobs.judging.expectations import Contracts, find_deadline_s, find_limit_s
 from serve_app.jobs.judging.kinds import (
     BY_SERVE,
     CLUSTER_INITIALIZATION,
     USER,
     WORKER_NODE,
     Owned,
-    kind_of,
-    owned_by_job,
+    classify_job,
+    count_owned,
 )
-from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, outcome_of
-from serve_app.jobs.judging.pending import starved, why_waiting
+from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
+from serve_app.jobs.judging.pending import explain_waiting, find_starved
 from serve_app.jobs.judging.verdicts import Case
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,
     JobFacts,
+    JobOutcome,
     Known,
     NodeFacts,
-    Outcome,
     PastRuns,
     Section,
     ServeFacts,
@@ -45,7 +45,7 @@ _SERIES_CHARS = 250
 _LEFT = "Expected termination"
 
 
-class Judged(NamedTuple):
+class JudgedCase(NamedTuple):
     """A case, why it is of its kind, and what it was made of."""
 
     case: Case
@@ -64,76 +64,79 @@ class CaseMaker:
     owned: dict[str, Owned] | None
     nodes: dict[str, NodeFacts]
     nodes_by_ip: dict[str, list[NodeFacts]]
-    before: Mapping[str, Judged]
+    before: Mapping[str, JudgedCase]
 
     @classmethod
-    def of(
+    def build(
         cls,
         snapshot: Snapshot,
         now: datetime,
         contracts: Contracts,
         past: Mapping[str, PastRuns],
-        before: Mapping[str, Judged],
+        before: Mapping[str, JudgedCase],
     ) -> CaseMaker:
         """Index a snapshot once; cases of ``before`` whose ingredients are the same are taken over."""
         nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
         by_ip: dict[str, list[NodeFacts]] = {}
         for node in nodes:
             by_ip.setdefault(node.ip, []).append(node)
-        owned = owned_by_job(snapshot.actors.value) if isinstance(snapshot.actors, Known) else None
+        owned = count_owned(snapshot.actors.value) if isinstance(snapshot.actors, Known) else None
         return cls(snapshot, now, contracts, past, owned, {node.node_id: node for node in nodes}, by_ip, before)
 
-    def case(self, job: JobFacts) -> Judged:
+    def judge_job(self, job: JobFacts) -> JudgedCase:
         """The case of a job that Ray lists, or hides."""
         exits = self.snapshot.driver_exits
         exit_row = exits.value.get(job.job_id or "") if isinstance(exits, Known) else None
         exits_said = exits.note if isinstance(exits, Known) else exits
-        node = self._node_of(job, exit_row)
+        node = self._find_node(job, exit_row)
         owned = None if self.owned is None else self.owned.get(job.job_id or "", _NO_ACTORS)
         ours = job.job_id is not None and job.job_id == self.snapshot.own_job_id
         tasks = self.snapshot.tasks.get(job.job_id or "")
         # What is said of the whole table matters only where it has no row.
         made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
         before = self.before.get(job.id)
-        if before is not None and _stays(before) and before.made_of == self._as_told(made_of, before.made_of):
+        if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
-        kind, kind_evidence = kind_of(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
-        conclusion = outcome_of(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
+        kind, kind_evidence = classify_job(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
+        conclusion = conclude_outcome(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
         if _has_just_ended(job, conclusion, self.now):
-            conclusion = _ending(conclusion)
+            conclusion = _conclude_ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
         if of_serve and serving and conclusion.outcome not in OPEN_OUTCOMES:
-            conclusion = _serves_on(conclusion)
-        expectation, outcome = self.contracts.of(kind), conclusion.outcome
+            conclusion = _conclude_serving(conclusion)
+        expectation, outcome = self.contracts.get_expectation(kind), conclusion.outcome
         waiting = None
-        if outcome is Outcome.PENDING:
-            waiting = why_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
-        elif outcome is Outcome.RUNNING:
-            waiting = starved(job, self.snapshot.waiting, self.snapshot.nodes)
-        return Judged(
+        if outcome is JobOutcome.PENDING:
+            waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
+        elif outcome is JobOutcome.RUNNING:
+            waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
+        return JudgedCase(
             Case(
                 job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
                 kind=kind,
                 expectation=expectation,
                 conclusion=conclusion,
-                limit_s=limit_of(job, expectation),
-                age_s=age_s(job, outcome, self.now),
+                limit_s=find_limit_s(job, expectation),
+                age_s=compute_age_s(job, outcome, self.now),
                 serving=serving if of_serve else None,
-                serve_problem=_serve_problem(self.snapshot.serve) if of_serve else None,
-                deadline_s=deadline_of(job, expectation),
-                past=self.past.get(series_of(job, kind)) if outcome is Outcome.RUNNING else None,
+                serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
+                deadline_s=find_deadline_s(job, expectation),
+                past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
                 waiting=waiting,
                 tasks=tasks,
-                further_evidence=(*(waiting.evidence if waiting else ()), *_of_its_work(job, outcome, owned, tasks)),
+                further_evidence=(
+                    *(waiting.evidence if waiting else ()),
+                    *_list_work_evidence(job, outcome, owned, tasks),
+                ),
             ),
             kind_evidence,
             made_of,
         )
 
     @staticmethod
-    def _as_told(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _fill_from_before(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:
         """The ingredients, with what was told before where a source says nothing now.
 
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
@@ -146,23 +149,23 @@ class CaseMaker:
         owned = owned_before if owned is None else owned
         return job, exit_row, said, node or node_before, owned, ours, tasks or tasks_before, contracts
 
-    def head(self, job: JobFacts) -> Judged:
+    def judge_head(self, job: JobFacts) -> JudgedCase:
         """The case of a head's own start, which is no Ray job."""
         alive = job.status == "SUCCEEDED"
         fact = "the head node is alive" if alive else f"the head node is {job.status}"
-        outcome = Outcome.SUCCEEDED if alive else Outcome.LOST
-        return self._of_node(job, CLUSTER_INITIALIZATION, outcome, fact, "a head node; its start is not a Ray job")
+        outcome = JobOutcome.SUCCEEDED if alive else JobOutcome.LOST
+        return self._judge_node(job, CLUSTER_INITIALIZATION, outcome, fact, "a head node; its start is not a Ray job")
 
-    def worker(self, job: JobFacts) -> Judged:
+    def judge_worker(self, job: JobFacts) -> JudgedCase:
         """The case of a worker node, which is no Ray job."""
         if job.status == "RUNNING":
-            outcome, fact = Outcome.RUNNING, "the node is alive"
+            outcome, fact = JobOutcome.RUNNING, "the node is alive"
         else:
-            outcome = Outcome.STOPPED if (job.message or "").startswith(_LEFT) else Outcome.LOST
+            outcome = JobOutcome.STOPPED if (job.message or "").startswith(_LEFT) else JobOutcome.LOST
             fact = f"the node is {job.status}: {job.message or 'no reason is recorded'}"
-        return self._of_node(job, WORKER_NODE, outcome, fact, "a worker node; it is not a Ray job")
+        return self._judge_node(job, WORKER_NODE, outcome, fact, "a worker node; it is not a Ray job")
 
-    def _of_node(self, job: JobFacts, kind: str, outcome: Outcome, fact: str, why: str) -> Judged:
+    def _judge_node(self, job: JobFacts, kind: str, outcome: JobOutcome, fact: str, why: str) -> JudgedCase:
         rule = "node-table"
         conclusion = Conclusion(
             outcome, (Evidence(rule, "node table", fact),), f"The node table says that {fact.rstrip('.')}.", rule
@@ -171,10 +174,12 @@ class CaseMaker:
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == made_of:
             return before
-        case = Case(job, kind, self.contracts.of(kind), conclusion, None, age_s(job, outcome, self.now))
-        return Judged(case, Evidence("kind-by-node", "node table", why), made_of)
+        case = Case(
+            job, kind, self.contracts.get_expectation(kind), conclusion, None, compute_age_s(job, outcome, self.now)
+        )
+        return JudgedCase(case, Evidence("kind-by-node", "node table", why), made_of)
 
-    def _node_of(self, job: JobFacts, driver: DriverExit | None) -> NodeFacts | None:
+    def _find_node(self, job: JobFacts, driver: DriverExit | None) -> NodeFacts | None:
         """By id where Ray tells one; by address only when no other node has had it."""
         for node_id in (job.node_id, driver.node_id if driver else None):
             if node_id in self.nodes:
@@ -183,14 +188,14 @@ class CaseMaker:
         return same[0] if len(same) == 1 else None
 
 
-def series_of(job: JobFacts, kind: str) -> str:
+def find_series(job: JobFacts, kind: str) -> str:
     """What a job is compared with: its kind, or for users' own work its name, or else its entrypoint."""
     if kind != USER:
         return kind
     return f"{USER}:{job.metadata.get(NAME_KEY) or job.entrypoint}"[:_SERIES_CHARS]
 
 
-def age_s(job: JobFacts, outcome: Outcome, now: datetime) -> float | None:
+def compute_age_s(job: JobFacts, outcome: JobOutcome, now: datetime) -> float | None:
     """Seconds from its start to its end, or to now while it is on its way; None when that is not known."""
     if job.started_at is None:
         return None
@@ -201,7 +206,7 @@ def age_s(job: JobFacts, outcome: Outcome, now: datetime) -> float | None:
 _NO_ACTORS = Owned()
 
 
-def _stays(judged: Judged) -> bool:
+def _stays(judged: JudgedCase) -> bool:
     """Whether clock and cluster have no more say in it. Where no end is recorded, the clock still tells the kind."""
     case = judged.case
     return case.conclusion.outcome not in OPEN_OUTCOMES and case.serving is None and case.job.ended_at is not None
@@ -214,19 +219,19 @@ def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> boo
     return now - job.ended_at < _SETTLING
 
 
-def _ending(conclusion: Conclusion) -> Conclusion:
+def _conclude_ending(conclusion: Conclusion) -> Conclusion:
     sentence = "It has just ended; how is not recorded yet."
-    return Conclusion(Outcome.RUNNING, conclusion.evidence, sentence, conclusion.rule)
+    return Conclusion(JobOutcome.RUNNING, conclusion.evidence, sentence, conclusion.rule)
 
 
-def _serves_on(conclusion: Conclusion) -> Conclusion:
+def _conclude_serving(conclusion: Conclusion) -> Conclusion:
     """Serve's actors are detached: they outlive the driver that made them."""
     rule, sentence = "serve-outlives-driver", "Its driver ended; what it serves goes on."
     evidence = Evidence(rule, "actor table", "actors of Ray Serve that it owns are alive")
-    return Conclusion(Outcome.RUNNING, (evidence, *conclusion.evidence), sentence, rule)
+    return Conclusion(JobOutcome.RUNNING, (evidence, *conclusion.evidence), sentence, rule)
 
 
-def _serve_problem(serve: Section[ServeFacts]) -> str | None:
+def _describe_serve_problem(serve: Section[ServeFacts]) -> str | None:
     apps = serve.value.applications if isinstance(serve, Known) else ()
     for app in apps:
         if app.status in _SERVE_PROBLEMS:
@@ -234,11 +239,11 @@ def _serve_problem(serve: Section[ServeFacts]) -> str | None:
     return None
 
 
-def _of_its_work(
-    job: JobFacts, outcome: Outcome, owned: Owned | None, tasks: TaskCounts | None
+def _list_work_evidence(
+    job: JobFacts, outcome: JobOutcome, owned: Owned | None, tasks: TaskCounts | None
 ) -> tuple[Evidence, ...]:
     """Where an end proves nothing: what is known of the work, and what its owner says."""
-    if outcome is not Outcome.ENDED_UNKNOWN:
+    if outcome is not JobOutcome.ENDED_UNKNOWN:
         return ()
     found = []
     if tasks is not None:

@@ -16,9 +16,9 @@ from serve_app.jobs.judging.kinds import (
     USER,
     WORKER_NODE,
     KindRule,
-    rules_with,
+    build_rules,
 )
-from serve_app.jobs.models import JobFacts, JobType, Outcome
+from serve_app.jobs.models import JobFacts, JobOutcome, JobType
 from serve_app.parts import MANAGER
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Expectation:
     must_end: bool | None
     usual_duration_s: tuple[float, float] | None
     limit_s: float | None
-    meanings: Mapping[Outcome, Meaning]
+    meanings: Mapping[JobOutcome, Meaning]
     deadline_s: float | None = None
     every_s: float | None = None
     allowed_failures: int = 0
@@ -91,8 +91,8 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             (5, 30),
             None,
             {
-                Outcome.SUCCEEDED: Meaning("The head is up."),
-                Outcome.LOST: Meaning("The head node died.", "Start the head again, then deploy."),
+                JobOutcome.SUCCEEDED: Meaning("The head is up."),
+                JobOutcome.LOST: Meaning("The head node died.", "Start the head again, then deploy."),
             },
         ),
         Expectation(
@@ -104,13 +104,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             None,
             None,
             {
-                Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
-                Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
-                Outcome.STOPPED: Meaning("It was stopped on request.", "Deploy again if that was not meant."),
-                Outcome.SUCCEEDED: Meaning("A server should not end.", "Deploy again; look for who ended it."),
-                Outcome.FAILED: Meaning("The server failed.", "Read the Serve logs on its node, then deploy again."),
-                Outcome.ENDED_UNKNOWN: Meaning("The server ended.", "Deploy again; look for who ended it."),
-                Outcome.LOST: Meaning("The server was lost with its node.", "Bring the node back, then deploy again."),
+                JobOutcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
+                JobOutcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
+                JobOutcome.STOPPED: Meaning("It was stopped on request.", "Deploy again if that was not meant."),
+                JobOutcome.SUCCEEDED: Meaning("A server should not end.", "Deploy again; look for who ended it."),
+                JobOutcome.FAILED: Meaning("The server failed.", "Read the Serve logs on its node, then deploy again."),
+                JobOutcome.ENDED_UNKNOWN: Meaning("The server ended.", "Deploy again; look for who ended it."),
+                JobOutcome.LOST: Meaning("The server was lost with its node.", "Bring the node back, then deploy again."),
             },
         ),
         Expectation(
@@ -122,13 +122,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             (10, 60),
             60.0,
             {
-                Outcome.SUCCEEDED: Meaning("The organism is initialized."),
-                Outcome.RUNNING: Meaning("It checks the organs.", "If it is late: see what /organism/status lacks."),
-                Outcome.PENDING: Meaning("It waits to start.", "If it is late: look at the cluster's free resources."),
-                Outcome.FAILED: Meaning("It did not initialize.", "Read its log; then POST /organism/initialize."),
-                Outcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
-                Outcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
-                Outcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
+                JobOutcome.SUCCEEDED: Meaning("The organism is initialized."),
+                JobOutcome.RUNNING: Meaning("It checks the organs.", "If it is late: see what /organism/status lacks."),
+                JobOutcome.PENDING: Meaning("It waits to start.", "If it is late: look at the cluster's free resources."),
+                JobOutcome.FAILED: Meaning("It did not initialize.", "Read its log; then POST /organism/initialize."),
+                JobOutcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
+                JobOutcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
+                JobOutcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
             },
             # No other kind may tell its limit so: the API takes this key, and this kind, from nobody.
             scheduled_limit=ScheduledLimit(LIMIT_KEY, LONGEST_INITIALIZATION_S),
@@ -142,9 +142,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             None,
             None,
             {
-                Outcome.RUNNING: Meaning("The node is up."),
-                Outcome.STOPPED: Meaning("The node was taken out of the cluster in order."),
-                Outcome.LOST: Meaning("The node died.", "Find out why it died; start it again if it should be there."),
+                JobOutcome.RUNNING: Meaning("The node is up."),
+                JobOutcome.STOPPED: Meaning("The node was taken out of the cluster in order."),
+                JobOutcome.LOST: Meaning("The node died.", "Find out why it died; start it again if it should be there."),
             },
         ),
         Expectation(
@@ -156,16 +156,16 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             None,
             None,
             {
-                Outcome.SUCCEEDED: Meaning("It ended as it should."),
-                Outcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
-                Outcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
-                Outcome.FAILED: Meaning("It failed.", _READ_THE_LOG),
-                Outcome.STOPPED: Meaning("It was stopped on request."),
-                Outcome.ENDED_UNKNOWN: Meaning(
+                JobOutcome.SUCCEEDED: Meaning("It ended as it should."),
+                JobOutcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
+                JobOutcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
+                JobOutcome.FAILED: Meaning("It failed.", _READ_THE_LOG),
+                JobOutcome.STOPPED: Meaning("It was stopped on request."),
+                JobOutcome.ENDED_UNKNOWN: Meaning(
                     "It ended, and Ray cannot tell how well.",
                     "Ask whoever started it; submit it as a Ray job (`ray job submit`) to have its exit code kept.",
                 ),
-                Outcome.LOST: Meaning("It was lost with its node.", "Run it again once there is a node for it."),
+                JobOutcome.LOST: Meaning("It was lost with its node.", "Run it again once there is a node for it."),
             },
         ),
         Expectation(
@@ -177,10 +177,10 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             (0, OBSERVER_LIMIT_S),
             OBSERVER_LIMIT_S,
             {
-                Outcome.RUNNING: Meaning("Someone is looking."),
-                Outcome.ENDED_UNKNOWN: Meaning("Someone has looked. Looking this way makes a job each time."),
-                Outcome.FAILED: Meaning("Someone's look was cut off."),
-                Outcome.LOST: Meaning("Someone's look ended with the node."),
+                JobOutcome.RUNNING: Meaning("Someone is looking."),
+                JobOutcome.ENDED_UNKNOWN: Meaning("Someone has looked. Looking this way makes a job each time."),
+                JobOutcome.FAILED: Meaning("Someone's look was cut off."),
+                JobOutcome.LOST: Meaning("Someone's look ended with the node."),
             },
         ),
         Expectation(
@@ -192,10 +192,10 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             None,
             None,
             {
-                Outcome.RUNNING: Meaning("It runs while the node does."),
-                Outcome.ENDED_UNKNOWN: Meaning("It ended; Ray starts another when one is needed."),
-                Outcome.FAILED: Meaning("It died; Ray starts another.", "If jobs fail to start: look at the node."),
-                Outcome.LOST: Meaning("It was lost with its node."),
+                JobOutcome.RUNNING: Meaning("It runs while the node does."),
+                JobOutcome.ENDED_UNKNOWN: Meaning("It ended; Ray starts another when one is needed."),
+                JobOutcome.FAILED: Meaning("It died; Ray starts another.", "If jobs fail to start: look at the node."),
+                JobOutcome.LOST: Meaning("It was lost with its node."),
             },
         ),
     )
@@ -209,22 +209,22 @@ class Contracts:
     rules: tuple[KindRule, ...]
     expectations: Mapping[str, Expectation]
 
-    def of(self, kind: str) -> Expectation:
+    def get_expectation(self, kind: str) -> Expectation:
         """What is expected of a kind; one that only a job's metadata names is someone's own work."""
         return self.expectations.get(kind) or self.expectations[USER]
 
 
-def contracts_with(specs: Iterable[KindSpec]) -> Contracts:
+def build_contracts(specs: Iterable[KindSpec]) -> Contracts:
     """The built-in table with what a team declares; a declared kind has the meanings of a user's job, or a server's."""
     specs, expectations = tuple(specs), dict(EXPECTATIONS)
     for spec in specs:
         model = _SERVICE if spec.must_end is False else EXPECTATIONS[USER]
         known = expectations.get(spec.name) or replace(model, kind=spec.name, purpose=f"Declared kind {spec.name}.")
-        expectations[spec.name] = _changed(known, spec)
-    return Contracts(rules_with(specs), expectations)
+        expectations[spec.name] = _change_expectation(known, spec)
+    return Contracts(build_rules(specs), expectations)
 
 
-def ineffective(spec: KindSpec) -> list[str]:
+def list_ineffective(spec: KindSpec) -> list[str]:
     """What is declared and would change nothing: of a built-in kind what such jobs mean, which is not for a team to
     say, and of a service what is only asked of jobs that end.
     """
@@ -255,44 +255,44 @@ _SERVICE = replace(
     EXPECTATIONS[USER],
     must_end=False,
     meanings={
-        Outcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
-        Outcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
-        Outcome.STOPPED: Meaning("It was stopped on request.", "Start it again if that was not meant."),
-        Outcome.SUCCEEDED: Meaning("A service should not end.", "Start it again; look for who ended it."),
-        Outcome.FAILED: Meaning("The service failed.", _READ_THE_LOG),
-        Outcome.ENDED_UNKNOWN: Meaning("The service ended.", "Start it again; look for who ended it."),
-        Outcome.LOST: Meaning("The service was lost with its node.", "Start it again once there is a node for it."),
+        JobOutcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
+        JobOutcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
+        JobOutcome.STOPPED: Meaning("It was stopped on request.", "Start it again if that was not meant."),
+        JobOutcome.SUCCEEDED: Meaning("A service should not end.", "Start it again; look for who ended it."),
+        JobOutcome.FAILED: Meaning("The service failed.", _READ_THE_LOG),
+        JobOutcome.ENDED_UNKNOWN: Meaning("The service ended.", "Start it again; look for who ended it."),
+        JobOutcome.LOST: Meaning("The service was lost with its node.", "Start it again once there is a node for it."),
     },
 )
 
-BUILT_IN = contracts_with(())
+BUILT_IN = build_contracts(())
 
 
-def expectation_of(kind: str) -> Expectation:
+def get_expectation(kind: str) -> Expectation:
     """What is expected of a built-in kind; any other is someone's own work."""
-    return BUILT_IN.of(kind)
+    return BUILT_IN.get_expectation(kind)
 
 
-def limit_of(job: JobFacts, expectation: Expectation) -> float | None:
+def find_limit_s(job: JobFacts, expectation: Expectation) -> float | None:
     """Seconds after which a running job is late: what its metadata declares, else what whoever scheduled it gave it,
     else what its kind has.
     """
-    declared, scheduled = _declared_s(job, EXPECTED_DURATION_KEY), expectation.scheduled_limit
-    given = None if scheduled is None else _declared_s(job, scheduled.key, scheduled.longest_s)
+    declared, scheduled = _parse_declared_s(job, EXPECTED_DURATION_KEY), expectation.scheduled_limit
+    given = None if scheduled is None else _parse_declared_s(job, scheduled.key, scheduled.longest_s)
     return declared or given or expectation.limit_s
 
 
-def deadline_of(job: JobFacts, expectation: Expectation) -> float | None:
+def find_deadline_s(job: JobFacts, expectation: Expectation) -> float | None:
     """Seconds after which a job must have ended: what its metadata declares, else what its kind has."""
-    return _declared_s(job, DEADLINE_KEY) or expectation.deadline_s
+    return _parse_declared_s(job, DEADLINE_KEY) or expectation.deadline_s
 
 
-def owner_of(job: JobFacts, expectation: Expectation) -> str | None:
+def find_owner(job: JobFacts, expectation: Expectation) -> str | None:
     """Who answers for it, by its metadata or its kind."""
     return job.metadata.get(OWNER_KEY) or expectation.owner
 
 
-def scheduler_of(job: JobFacts, expectation: Expectation) -> str:
+def find_scheduler(job: JobFacts, expectation: Expectation) -> str:
     """Who scheduled it, by its metadata, its type, or its kind."""
     if declared := job.metadata.get(SCHEDULED_BY_KEY):
         return declared
@@ -303,7 +303,7 @@ def scheduler_of(job: JobFacts, expectation: Expectation) -> str:
     return expectation.scheduled_by
 
 
-def manager_of(job: JobFacts, expectation: Expectation) -> str:
+def find_manager(job: JobFacts, expectation: Expectation) -> str:
     """Who manages it, by its metadata, its type, or its kind."""
     if declared := job.metadata.get(MANAGED_BY_KEY):
         return declared
@@ -312,7 +312,7 @@ def manager_of(job: JobFacts, expectation: Expectation) -> str:
     return expectation.managed_by
 
 
-def _changed(known: Expectation, spec: KindSpec) -> Expectation:
+def _change_expectation(known: Expectation, spec: KindSpec) -> Expectation:
     """Only what was given: a declared None is a value too, where there may be none."""
     names = {"owner", "must_end", "deadline_s", "allowed_failures"}
     given: dict[str, Any] = {name: getattr(spec, name) for name in names & spec.model_fields_set}
@@ -326,7 +326,7 @@ def _changed(known: Expectation, spec: KindSpec) -> Expectation:
     return replace(known, **given)
 
 
-def _declared_s(job: JobFacts, key: str, longest_s: float = _LONGEST_S) -> float | None:
+def _parse_declared_s(job: JobFacts, key: str, longest_s: float = _LONGEST_S) -> float | None:
     try:
         declared = float(job.metadata.get(key, ""))
     except ValueError:

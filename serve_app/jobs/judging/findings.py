@@ -9,7 +9,7 @@ from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
-from serve_app.jobs.models import ActorFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
+from serve_app.jobs.models import ActorFacts, JobOutcome, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict
 from serve_app.outcomes import OPEN_OUTCOMES
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
@@ -43,15 +43,19 @@ class Finding:
         return f"{self.subject_type} {self.subject_id}"
 
 
-def findings_of(
+def find_all(
     snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
 ) -> list[Finding]:
     """The worst first; what cannot be known for lack of a section is not found."""
-    found = [*_of_jobs(rows), *_missing(snapshot, rows, contracts, past, now), *_leftovers(snapshot, rows, now)]
+    found = [
+        *_find_in_jobs(rows),
+        *_find_missing(snapshot, rows, contracts, past, now),
+        *_find_leftovers(snapshot, rows, now),
+    ]
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
-def unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
+def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
     """Rules of which there may be more than was found, for lack of a section, of earlier runs, or of room in the list:
     that a finding is not there is no good news then.
     """
@@ -62,7 +66,7 @@ def unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: b
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
-def _of_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
+def _find_in_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
         if row.rule in _WAITING_RULES:
@@ -78,7 +82,7 @@ def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str
     return Finding(rule, "job", row.id, verdict, sentence, action, row.session or None)
 
 
-def _missing(
+def _find_missing(
     snapshot: Snapshot, rows: list[JobRow], contracts: Contracts, past: Mapping[str, PastRuns], now: datetime
 ) -> Iterable[Finding]:
     """Kinds of which a success is due every so often. A kind of which nothing is known yet has not begun."""
@@ -89,7 +93,7 @@ def _missing(
             continue
         known = past.get(kind, PastRuns())
         same = [row for row in rows if row.kind == kind]
-        ended = [row.ended_at for row in same if row.outcome is Outcome.SUCCEEDED and row.ended_at is not None]
+        ended = [row.ended_at for row in same if row.outcome is JobOutcome.SUCCEEDED and row.ended_at is not None]
         last = max([*ended, *([known.last_succeeded_at] if known.last_succeeded_at else [])], default=None)
         began = min([row.started_at for row in same if row.started_at], default=known.last_started_at)
         since = last or began
@@ -109,10 +113,10 @@ def _missing(
         )
 
 
-def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
+def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     if not isinstance(snapshot.actors, Known):
         return
-    over = [row for row in rows if row.outcome not in OPEN_OUTCOMES and _long_over(row, now)]
+    over = [row for row in rows if row.outcome not in OPEN_OUTCOMES and _has_long_ended(row, now)]
     by_job = {row.job_id: row for row in over if row.job_id is not None}
     by_supervisor = {f"{SUPERVISOR_PREFIX}{row.submission_id}": row for row in over if row.submission_id is not None}
     left: dict[str, tuple[JobRow, list[ActorFacts]]] = {}
@@ -134,5 +138,5 @@ def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Ite
         )
 
 
-def _long_over(row: JobRow, now: datetime) -> bool:
+def _has_long_ended(row: JobRow, now: datetime) -> bool:
     return row.ended_at is not None and now - row.ended_at > _LEFT_AFTER

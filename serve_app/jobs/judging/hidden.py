@@ -17,7 +17,7 @@ WORKER_START = "ray start --address"
 _MOST_DEAD_NODES = 200
 
 
-def hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:
+def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:
     """Jobs that own actors, or this application, and are not in the list. Without a list nothing is hidden."""
     if not isinstance(snapshot.jobs, Known):
         return []
@@ -27,28 +27,31 @@ def hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str,
     # Of a list that was cut, what is missing need not be hidden.
     if snapshot.jobs.note is not None:
         found = {job_id for job_id in found if job_id == snapshot.own_job_id or _is_known(owned[job_id])}
-    return [_hidden(job_id, exits.get(job_id), owned.get(job_id), _served(snapshot)) for job_id in sorted(found)]
+    return [
+        _build_hidden(job_id, exits.get(job_id), owned.get(job_id), _describe_served(snapshot))
+        for job_id in sorted(found)
+    ]
 
 
-def head_starts(snapshot: Snapshot) -> list[JobFacts]:
+def list_head_starts(snapshot: Snapshot) -> list[JobFacts]:
     """One entry for each head node that the node table remembers."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return [_head_start(node) for node in nodes if node.is_head]
+    return [_build_head_start(node) for node in nodes if node.is_head]
 
 
-def worker_nodes(snapshot: Snapshot) -> list[JobFacts]:
+def list_worker_nodes(snapshot: Snapshot) -> list[JobFacts]:
     """One entry for each worker node: the living, and those that died last."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
     workers = [node for node in nodes if not node.is_head]
-    dead = sorted((node for node in workers if not node.alive), key=_ended, reverse=True)
-    return [_worker(node) for node in (*(node for node in workers if node.alive), *dead[:_MOST_DEAD_NODES])]
+    dead = sorted((node for node in workers if not node.alive), key=_get_end_s, reverse=True)
+    return [_build_worker(node) for node in (*(node for node in workers if node.alive), *dead[:_MOST_DEAD_NODES])]
 
 
 def _is_known(owned: Owned) -> bool:
     return owned.serve_controllers > 0 or owned.of_ray > 0
 
 
-def _hidden(job_id: str, driver: DriverExit | None, owned: Owned | None, served: str) -> JobFacts:
+def _build_hidden(job_id: str, driver: DriverExit | None, owned: Owned | None, served: str) -> JobFacts:
     alive = driver.is_alive if driver is not None else owned is None or owned.alive > 0
     return JobFacts(
         id=job_id,
@@ -65,13 +68,13 @@ def _hidden(job_id: str, driver: DriverExit | None, owned: Owned | None, served:
     )
 
 
-def _served(snapshot: Snapshot) -> str:
+def _describe_served(snapshot: Snapshot) -> str:
     if not isinstance(snapshot.serve, Known) or not snapshot.serve.value.applications:
         return "Ray Serve"
     return f"Ray Serve: {', '.join(app.name for app in snapshot.serve.value.applications)}"
 
 
-def _head_start(node: NodeFacts) -> JobFacts:
+def _build_head_start(node: NodeFacts) -> JobFacts:
     return JobFacts(
         id=f"node:{node.node_id}",
         type=JobType.NODE,
@@ -84,11 +87,11 @@ def _head_start(node: NodeFacts) -> JobFacts:
     )
 
 
-def _ended(node: NodeFacts) -> float:
+def _get_end_s(node: NodeFacts) -> float:
     return node.ended_at.timestamp() if node.ended_at else 0.0
 
 
-def _worker(node: NodeFacts) -> JobFacts:
+def _build_worker(node: NodeFacts) -> JobFacts:
     return JobFacts(
         id=f"node:{node.node_id}",
         type=JobType.NODE,

@@ -10,11 +10,11 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from serve_app.jobs.judging.case import CaseMaker, Judged, series_of
-from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, manager_of, owner_of, scheduler_of
-from serve_app.jobs.judging.hidden import head_starts, hidden_jobs, worker_nodes
-from serve_app.jobs.judging.successors import with_successors
-from serve_app.jobs.judging.verdicts import Case, verdict_of
+from serve_app.jobs.judging.case import CaseMaker, JudgedCase, find_series
+from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
+from serve_app.jobs.judging.hidden import find_hidden_jobs, list_head_starts, list_worker_nodes
+from serve_app.jobs.judging.successors import add_successors
+from serve_app.jobs.judging.verdicts import Case, decide_verdict
 from serve_app.jobs.models import Evidence, JobRow, JobType, Known, PastRuns, Snapshot, Verdict
 from serve_app.outcomes import OPEN_OUTCOMES
 
@@ -29,7 +29,7 @@ class Placed(NamedTuple):
     row: JobRow
     place: tuple[int, str]
 
-    def still(self, case: Case, kind_evidence: Evidence, session: str) -> bool:
+    def is_still_right(self, case: Case, kind_evidence: Evidence, session: str) -> bool:
         """Whether the same would be made of it now."""
         same = self.case is case or (self.case == case and self.kind_evidence == kind_evidence)
         return same and self.row.session == session
@@ -43,7 +43,7 @@ class Memo:
     is silent now: apart from that, answers do not depend on it.
     """
 
-    cases: dict[str, Judged] = field(default_factory=dict)
+    cases: dict[str, JudgedCase] = field(default_factory=dict)
     rows: dict[str, Placed] = field(default_factory=dict)
 
 
@@ -59,28 +59,28 @@ def judge(
     ``past`` are earlier runs by series; without them nothing is unusual.
     """
     memo = Memo() if memo is None else memo
-    maker = CaseMaker.of(snapshot, now, contracts, past or {}, memo.cases)
+    maker = CaseMaker.build(snapshot, now, contracts, past or {}, memo.cases)
     listed = snapshot.jobs.value if isinstance(snapshot.jobs, Known) else ()
-    jobs = [*listed, *hidden_jobs(snapshot, listed, maker.owned or {})]
+    jobs = [*listed, *find_hidden_jobs(snapshot, listed, maker.owned or {})]
     found = [
-        *(maker.case(job) for job in jobs),
-        *(maker.head(job) for job in head_starts(snapshot)),
-        *(maker.worker(job) for job in worker_nodes(snapshot)),
+        *(maker.judge_job(job) for job in jobs),
+        *(maker.judge_head(job) for job in list_head_starts(snapshot)),
+        *(maker.judge_worker(job) for job in list_worker_nodes(snapshot)),
     ]
     memo.cases = {judged.case.job.id: judged for judged in found}
     placed = []
-    for case, kind_evidence in with_successors([(judged.case, judged.kind_evidence) for judged in found]):
+    for case, kind_evidence in add_successors([(judged.case, judged.kind_evidence) for judged in found]):
         before = memo.rows.get(case.job.id)
-        if before is None or not before.still(case, kind_evidence, snapshot.session):
-            row = _row(case, kind_evidence, snapshot.session)
-            before = Placed(case, kind_evidence, row, sort_key(row))
+        if before is None or not before.is_still_right(case, kind_evidence, snapshot.session):
+            row = _build_row(case, kind_evidence, snapshot.session)
+            before = Placed(case, kind_evidence, row, get_sort_key(row))
         placed.append(before)
     memo.rows = {each.row.id: each for each in placed}
     placed.sort(key=attrgetter("place"), reverse=True)
     return [each.row for each in placed]
 
 
-def sort_key(row: JobRow) -> tuple[int, str]:
+def get_sort_key(row: JobRow) -> tuple[int, str]:
     """Rows in the order of their start, in microseconds; those without one are the oldest.
 
     The key travels in cursors, so an id that is long or odd stands there as its hash. Ids of several sessions are the
@@ -91,8 +91,8 @@ def sort_key(row: JobRow) -> tuple[int, str]:
     return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), name)
 
 
-def _row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
-    rule, sentence = verdict_of(case)
+def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
+    rule, sentence = decide_verdict(case)
     job, conclusion = case.job, case.conclusion
     on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
@@ -109,8 +109,8 @@ def _row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         verdict=rule.verdict,
         reason=sentence,
         rule=rule.name,
-        scheduled_by=scheduler_of(job, case.expectation),
-        managed_by=manager_of(job, case.expectation),
+        scheduled_by=find_scheduler(job, case.expectation),
+        managed_by=find_manager(job, case.expectation),
         started_at=job.started_at,
         ended_at=None if on_its_way else job.ended_at,
         duration_s=case.age_s,
@@ -120,8 +120,8 @@ def _row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         hidden=job.hidden,
         evidence=(kind_evidence, *conclusion.evidence, *case.further_evidence, *marks),
         session=session,
-        series=series_of(job, case.kind),
-        owner=owner_of(job, case.expectation),
+        series=find_series(job, case.kind),
+        owner=find_owner(job, case.expectation),
         action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
         error_type=job.error_type,
         exit_code=job.exit_code,

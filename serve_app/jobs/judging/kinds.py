@@ -79,23 +79,23 @@ class Asked(NamedTuple):
     now: datetime
 
 
-def kind_of(
+def classify_job(
     job: JobFacts, owned: Owned | None, *, ours: bool, now: datetime, rules: Iterable[KindRule] | None = None
 ) -> tuple[str, Evidence]:
-    """The kind of a job and why. ``ours``: this application itself runs in it. ``rules``: those of ``rules_with``."""
+    """The kind of a job and why. ``ours``: this application itself runs in it. ``rules``: those of ``build_rules``."""
     asked = Asked(job, owned, ours, now)
     rule = next(rule for rule in rules or KIND_RULES if rule.applies(asked))
     kind = job.metadata.get(KIND_KEY, USER) if rule.kind is None else rule.kind
     return kind, Evidence(rule.name, rule.source, rule.fact.format(kind=kind))
 
 
-def rules_with(specs: Iterable[KindSpec]) -> tuple[KindRule, ...]:
+def build_rules(specs: Iterable[KindSpec]) -> tuple[KindRule, ...]:
     """The table with declared kinds, in their order, after what a job says of itself and what Serve and Ray own."""
-    declared = [_declared(spec, spec.match) for spec in specs if spec.match is not None]
+    declared = [_build_rule(spec, spec.match) for spec in specs if spec.match is not None]
     return (*KIND_RULES[:_BEFORE_DECLARED], *declared, *KIND_RULES[_BEFORE_DECLARED:])
 
 
-def owned_by_job(actors: Iterable[ActorFacts]) -> dict[str, Owned]:
+def count_owned(actors: Iterable[ActorFacts]) -> dict[str, Owned]:
     """Count the actors of each job."""
     counts: dict[str, list[int]] = {}
     namespaces: dict[str, set[str]] = {}
@@ -114,14 +114,14 @@ def owned_by_job(actors: Iterable[ActorFacts]) -> dict[str, Owned]:
     }
 
 
-def _declared(spec: KindSpec, match: Match) -> KindRule:
-    told = ", ".join(f"{name} like {pattern!r}" for name, pattern in _patterns(match))
+def _build_rule(spec: KindSpec, match: Match) -> KindRule:
+    told = ", ".join(f"{name} like {pattern!r}" for name, pattern in _list_patterns(match))
     # Braces would be fields of the sentence's format.
     fact = f"it is declared: {told}".replace("{", "{{").replace("}", "}}")
     return KindRule(f"kind-declared:{spec.name}", spec.name, "configuration", lambda asked: _fits(match, asked), fact)
 
 
-def _patterns(match: Match) -> Iterable[tuple[str, str]]:
+def _list_patterns(match: Match) -> Iterable[tuple[str, str]]:
     named = (("entrypoint", match.entrypoint), ("submission_id", match.submission_id), ("namespace", match.namespace))
     yield from ((name, pattern) for name, pattern in named if pattern is not None)
     yield from ((f"metadata {name}", pattern) for name, pattern in match.metadata.items())
@@ -131,16 +131,16 @@ def _fits(match: Match, asked: Asked) -> bool:
     job = asked.job
     if match.entrypoint is not None and not matches(match.entrypoint, job.entrypoint):
         return False
-    if match.submission_id is not None and not _like(match.submission_id, job.submission_id):
+    if match.submission_id is not None and not _matches_pattern(match.submission_id, job.submission_id):
         return False
     if match.namespace is not None:
         namespaces = asked.owned.namespaces if asked.owned is not None else ()
         if not any(matches(match.namespace, namespace) for namespace in namespaces):
             return False
-    return all(_like(pattern, job.metadata.get(name)) for name, pattern in match.metadata.items())
+    return all(_matches_pattern(pattern, job.metadata.get(name)) for name, pattern in match.metadata.items())
 
 
-def _like(pattern: str, text: str | None) -> bool:
+def _matches_pattern(pattern: str, text: str | None) -> bool:
     return text is not None and matches(pattern, text)
 
 
@@ -158,11 +158,11 @@ def _is_of_ray(asked: Asked) -> bool:
     return asked.job.hidden and asked.owned is not None and asked.owned.of_ray > 0
 
 
-def _runs_a_server(asked: Asked) -> bool:
+def _is_server(asked: Asked) -> bool:
     return any(matches(pattern, asked.job.entrypoint) for pattern in _SERVER_ENTRYPOINTS)
 
 
-def _only_looked(asked: Asked) -> bool:
+def _has_only_looked(asked: Asked) -> bool:
     job, owned = asked.job, asked.owned
     if owned is None or owned.actors or not all(word in job.entrypoint for word in _CLIENT_DRIVER):
         return False
@@ -175,14 +175,12 @@ KIND_RULES = (
     KindRule(BY_SERVE, APPLICATION_SERVER, "actor table", _has_served, "it owns the actors of Ray Serve"),
     KindRule("kind-by-namespace", INTERNAL, "actor table", _is_of_ray, "Ray hides it, and its actors are Ray's own"),
     # Declared kinds stand here.
-    KindRule(
-        "kind-by-entrypoint", APPLICATION_SERVER, "job list", _runs_a_server, "its entrypoint starts a web server"
-    ),
+    KindRule("kind-by-entrypoint", APPLICATION_SERVER, "job list", _is_server, "its entrypoint starts a web server"),
     KindRule(
         "kind-by-client",
         OBSERVER,
         "job list",
-        _only_looked,
+        _has_only_looked,
         f"the server side of a Ray client, at most {OBSERVER_LIMIT_S:g} s long, without actors",
     ),
     KindRule("kind-by-default", USER, "job list", lambda _: True, "nothing marks it as anything else"),

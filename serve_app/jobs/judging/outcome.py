@@ -10,7 +10,17 @@ import re
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Outcome, Section, Unknown
+from serve_app.jobs.models import (
+    DriverExit,
+    Evidence,
+    JobFacts,
+    JobOutcome,
+    JobType,
+    Known,
+    NodeFacts,
+    Section,
+    Unknown,
+)
 
 # The two rules that others ask for by name.
 SUBMISSION_FAILED = "submission-failed"
@@ -33,52 +43,52 @@ _LINE_CHARS = 200
 class Conclusion(NamedTuple):
     """The outcome, the facts that it rests on, one sentence, and the rule that concluded it."""
 
-    outcome: Outcome
+    outcome: JobOutcome
     evidence: tuple[Evidence, ...]
     sentence: str
     rule: str
 
 
-def outcome_of(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
+def conclude_outcome(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
     """Conclude from a job, its driver's worker row (``Known(None)``: the table has none) and its node, when known."""
     if job.type is JobType.SUBMISSION:
-        return _submission(job, driver, node)
+        return _conclude_submission(job, driver, node)
     if job.status == "RUNNING":
-        return _running(job, driver, node)
+        return _conclude_running(job, driver, node)
     if job.status in ("SUCCEEDED", "FAILED", "STOPPED"):
-        return _ended_driver(job, driver, node)
-    return _unknown_status(job)
+        return _conclude_driver(job, driver, node)
+    return _conclude_unknown_status(job)
 
 
-def _submission(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
     match job.status:
         case "PENDING":
-            return _say(Outcome.PENDING, "pending", "job list", "status PENDING", "It has not started.")
+            return _conclude(JobOutcome.PENDING, "pending", "job list", "status PENDING", "It has not started.")
         case "RUNNING":
-            return _running(job, driver, node)
+            return _conclude_running(job, driver, node)
         case "STOPPED":
-            return _say(Outcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+            return _conclude(JobOutcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
         case "SUCCEEDED":
-            return _submission_succeeded(job)
+            return _conclude_succeeded_submission(job)
         case "FAILED":
-            return _submission_failed(job, driver, node)
-    return _unknown_status(job)
+            return _conclude_failed_submission(job, driver, node)
+    return _conclude_unknown_status(job)
 
 
-def _submission_succeeded(job: JobFacts) -> Conclusion:
+def _conclude_succeeded_submission(job: JobFacts) -> Conclusion:
     if job.exit_code == 0:
         fact = "status SUCCEEDED, exit code 0"
-        return _say(Outcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
+        return _conclude(JobOutcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
     if job.exit_code is None:
-        return _say(
-            Outcome.ENDED_UNKNOWN,
+        return _conclude(
+            JobOutcome.ENDED_UNKNOWN,
             "exit-code-missing",
             "job list",
             "status SUCCEEDED, no exit code",
             "Ray says SUCCEEDED but recorded no exit code; success is not proven.",
         )
-    return _say(
-        Outcome.FAILED,
+    return _conclude(
+        JobOutcome.FAILED,
         "exit-code-contradicts",
         "job list",
         f"status SUCCEEDED, exit code {job.exit_code}",
@@ -86,20 +96,22 @@ def _submission_succeeded(job: JobFacts) -> Conclusion:
     )
 
 
-def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+def _conclude_failed_submission(
+    job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None
+) -> Conclusion:
     exit_code = "no exit code" if job.exit_code is None else f"exit code {job.exit_code}"
     fact = f"status FAILED, {job.error_type or 'no error type'}, {exit_code}"
     row = driver.value if isinstance(driver, Known) else None
     if job.error_type in _SUPERVISOR_LOST:
         if node is not None and not node.alive:
-            return _lost(node, job)
+            return _conclude_lost(node, job)
         # A row of a driver stays alive for ever when its node dies, so without the node it proves nothing.
         if isinstance(driver, Unknown) or (row is not None and row.is_alive and node is None):
-            return _supervisor_lost(fact, driver)
+            return _conclude_lost_supervisor(fact, driver)
         if row is not None and row.is_alive:
             rule = "supervisor-lost-driver-alive"
             return Conclusion(
-                Outcome.RUNNING,
+                JobOutcome.RUNNING,
                 (Evidence(rule, "job list", fact), Evidence(rule, "worker table", f"driver {row.pid} is alive")),
                 "Ray says FAILED because it lost the job's supervisor, but the driver is alive.",
                 rule,
@@ -108,24 +120,26 @@ def _submission_failed(job: JobFacts, driver: Section[DriverExit | None], node: 
     if row is not None and not row.is_alive and row.overwritten:
         evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
     elif row is not None and not row.is_alive and row.exit_type == "SYSTEM_ERROR":
-        evidence.append(Evidence("driver-killed", "worker table", _words(row)))
+        evidence.append(Evidence("driver-killed", "worker table", _describe_row(row)))
     with_code = "" if job.exit_code is None else f" with {exit_code}"
-    return Conclusion(Outcome.FAILED, tuple(evidence), f"It failed{with_code}{_said(job.message)}", SUBMISSION_FAILED)
+    return Conclusion(
+        JobOutcome.FAILED, tuple(evidence), f"It failed{with_code}{_quote_message(job.message)}", SUBMISSION_FAILED
+    )
 
 
-def _supervisor_lost(fact: str, driver: Section[DriverExit | None]) -> Conclusion:
+def _conclude_lost_supervisor(fact: str, driver: Section[DriverExit | None]) -> Conclusion:
     """Ray's word stands alone here, and it is one that has been wrong."""
     missing = f"worker table: {driver.reason}" if isinstance(driver, Unknown) else "its node is not known"
     rule, doubt = "supervisor-lost-unproven", f"whether the driver lives is not known ({missing})"
     return Conclusion(
-        Outcome.ENDED_UNKNOWN,
+        JobOutcome.ENDED_UNKNOWN,
         (Evidence(rule, "job list", fact), Evidence(rule, "worker table", doubt)),
         f"Ray says FAILED because it lost the job's supervisor; {doubt}.",
         rule,
     )
 
 
-def _said(message: str | None) -> str:
+def _quote_message(message: str | None) -> str:
     """What Ray's message adds, short: the last line of the log that it quotes, or else its own first line."""
     if not message:
         return "."
@@ -143,98 +157,100 @@ def _cut(line: str) -> str:
     return line if len(line) <= _LINE_CHARS else f"{line[: _LINE_CHARS - 1]}…"
 
 
-def _running(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+def _conclude_running(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
     if node is not None and not node.alive:
-        return _lost(node, job)
+        return _conclude_lost(node, job)
     rule = "running"
     evidence = [Evidence(rule, "job list", "status RUNNING")]
     row = driver.value if isinstance(driver, Known) else None
     # The job's row is closed after its worker's, and an exception at a prompt overwrites the row of a living driver.
     if row is not None and (not row.is_alive or row.overwritten):
-        evidence.append(Evidence(rule, "worker table", f"not counted while Ray says RUNNING: {_words(row)}"))
-    return Conclusion(Outcome.RUNNING, tuple(evidence), "It runs.", rule)
+        evidence.append(Evidence(rule, "worker table", f"not counted while Ray says RUNNING: {_describe_row(row)}"))
+    return Conclusion(JobOutcome.RUNNING, tuple(evidence), "It runs.", rule)
 
 
-def _ended_driver(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+def _conclude_driver(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
     if isinstance(driver, Unknown):
         reason = f"worker table not available: {driver.reason}"
-        return _unproven("worker-table-unavailable", reason, f"It ended; how is not known ({reason}).")
+        return _conclude_unproven("worker-table-unavailable", reason, f"It ended; how is not known ({reason}).")
     row = driver.value
     if row is None or row.is_alive:
         if node is not None and not node.alive:
-            return _lost(node, job)
+            return _conclude_lost(node, job)
         fact = "no row for this driver" if row is None else "the row does not record the end"
         if driver.note:
             fact = f"{fact}; {driver.note}"
-        return _unproven(ROW_MISSING, fact, f"It ended; how is not known (worker table: {fact}).")
-    return _by_exit_type(job, row, node)
+        return _conclude_unproven(ROW_MISSING, fact, f"It ended; how is not known (worker table: {fact}).")
+    return _conclude_by_exit_type(job, row, node)
 
 
-def _by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Conclusion:
+def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Conclusion:
     if row.exit_type == "INTENDED_USER_EXIT" and row.overwritten:
         if job.entrypoint.startswith(_PROMPT):
-            return _unproven(
+            return _conclude_unproven(
                 "prompt-exception",
                 _OVERWRITTEN,
                 "The prompt was left after an exception in it; whether its work was done is not known.",
             )
-        return _say(
-            Outcome.FAILED,
+        return _conclude(
+            JobOutcome.FAILED,
             "driver-exception",
             "worker table",
             _OVERWRITTEN,
             "It ended by an uncaught exception; Ray calls it SUCCEEDED.",
         )
-    if row.exit_type == "SYSTEM_ERROR" and node is not None and not node.alive and _together(job, row, node):
-        return _lost(node, job)
+    if row.exit_type == "SYSTEM_ERROR" and node is not None and not node.alive and _has_ended_with_node(job, row, node):
+        return _conclude_lost(node, job)
     outcome, rule, sentence = _BY_EXIT_TYPE.get(row.exit_type or "", _UNKNOWN_EXIT_TYPE)
-    return _say(outcome, rule, "worker table", _words(row), sentence.format(exit_type=row.exit_type or "none"))
+    return _conclude(
+        outcome, rule, "worker table", _describe_row(row), sentence.format(exit_type=row.exit_type or "none")
+    )
 
 
 # Exit types of ray/_private/custom_types.py; their meaning for drivers was tried (``tried.md``) or is Ray's own text.
 _BY_EXIT_TYPE = {
     "INTENDED_USER_EXIT": (
-        Outcome.ENDED_UNKNOWN,
+        JobOutcome.ENDED_UNKNOWN,
         "driver-clean-exit",
         "It ended in order; success is not proven, because Ray keeps no exit code of a driver.",
     ),
     "SYSTEM_ERROR": (
-        Outcome.FAILED,
+        JobOutcome.FAILED,
         "driver-killed",
         "It died abnormally (killed, or crashed); Ray calls it SUCCEEDED.",
     ),
     "NODE_OUT_OF_MEMORY": (
-        Outcome.FAILED,
+        JobOutcome.FAILED,
         "driver-out-of-memory",
         "It was killed because its node ran out of memory; Ray calls it SUCCEEDED.",
     ),
     "USER_ERROR": (
-        Outcome.FAILED,
+        JobOutcome.FAILED,
         "driver-user-error",
         "It ended by an error in user code; Ray calls it SUCCEEDED.",
     ),
     "INTENDED_SYSTEM_EXIT": (
-        Outcome.ENDED_UNKNOWN,
+        JobOutcome.ENDED_UNKNOWN,
         "driver-system-exit",
         "Ray ended it on purpose; whether its work was done is not known.",
     ),
 }
 _UNKNOWN_EXIT_TYPE = (
-    Outcome.ENDED_UNKNOWN,
+    JobOutcome.ENDED_UNKNOWN,
     "exit-type-unknown",
     "It ended; its exit type ({exit_type}) is not one that can be told.",
 )
 
 
-def _together(job: JobFacts, row: DriverExit, node: NodeFacts) -> bool:
+def _has_ended_with_node(job: JobFacts, row: DriverExit, node: NodeFacts) -> bool:
     ended_at = row.ended_at or job.ended_at
     return ended_at is None or node.ended_at is None or abs(ended_at - node.ended_at) <= _NODE_DEATH_WINDOW
 
 
-def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
+def _conclude_lost(node: NodeFacts, job: JobFacts) -> Conclusion:
     rule, why = "node-dead", f" ({node.message})" if node.message else ""
     return Conclusion(
-        Outcome.LOST,
+        JobOutcome.LOST,
         (
             Evidence(rule, "node table", f"node {node.node_id} is {node.state}{why}"),
             Evidence(rule, "job list", f"status {job.status}"),
@@ -244,9 +260,9 @@ def _lost(node: NodeFacts, job: JobFacts) -> Conclusion:
     )
 
 
-def _unknown_status(job: JobFacts) -> Conclusion:
-    outcome = Outcome.RUNNING if job.ended_at is None and job.status else Outcome.ENDED_UNKNOWN
-    return _say(
+def _conclude_unknown_status(job: JobFacts) -> Conclusion:
+    outcome = JobOutcome.RUNNING if job.ended_at is None and job.status else JobOutcome.ENDED_UNKNOWN
+    return _conclude(
         outcome,
         "status-unknown",
         "job list",
@@ -258,15 +274,15 @@ def _unknown_status(job: JobFacts) -> Conclusion:
 _OVERWRITTEN = "INTENDED_USER_EXIT with pid 0 and start time 0: the exception hook overwrote the row"
 
 
-def _words(row: DriverExit) -> str:
+def _describe_row(row: DriverExit) -> str:
     state = "alive" if row.is_alive else row.exit_type or "no exit type"
     detail = f", {row.exit_detail}" if row.exit_detail else ""
     return f"{state}, pid {row.pid}{detail}"
 
 
-def _unproven(rule: str, fact: str, sentence: str) -> Conclusion:
-    return _say(Outcome.ENDED_UNKNOWN, rule, "worker table", fact, sentence)
+def _conclude_unproven(rule: str, fact: str, sentence: str) -> Conclusion:
+    return _conclude(JobOutcome.ENDED_UNKNOWN, rule, "worker table", fact, sentence)
 
 
-def _say(outcome: Outcome, rule: str, source: str, fact: str, sentence: str) -> Conclusion:
+def _conclude(outcome: JobOutcome, rule: str, source: str, fact: str, sentence: str) -> Conclusion:
     return Conclusion(outcome, (Evidence(rule, source, fact),), sentence, rule)

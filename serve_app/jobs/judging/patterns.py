@@ -10,10 +10,10 @@ from functools import lru_cache
 @lru_cache(maxsize=1_000)
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text is as the pattern says; case counts."""
-    return _compiled(pattern).match(text) is not None
+    return _compile_pattern(pattern).match(text) is not None
 
 
 @lru_cache(maxsize=500)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     # Each `*` becomes a group that is not tried again (fnmatch since Python 3.9), so time is bounded by the text.
     return re.compile(fnmatch.translate(pattern))

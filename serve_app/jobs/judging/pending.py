@@ -28,23 +28,23 @@ class Waiting(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
 
 
-def why_waiting(
+def explain_waiting(
     job: JobFacts,
     actors: Section[tuple[WaitingActor, ...]],
     nodes: Section[tuple[NodeFacts, ...]],
     free: Section[Mapping[str, float]],
 ) -> Waiting:
     """The most certain reason that the facts allow."""
-    supervisor = _supervisor_of(job, actors)
+    supervisor = _find_supervisor(job, actors)
     if supervisor is not None and isinstance(nodes, Known):
         alive = [node.resources for node in nodes.value if node.alive]
-        wanted = told_amounts(supervisor.required)
+        wanted = describe_amounts(supervisor.required)
         if alive and not any(covers(resources, supervisor.required) for resources in alive):
-            fact = f"it needs {wanted}; {told_most(alive, supervisor.required)}"
+            fact = f"it needs {wanted}; {describe_most(alive, supervisor.required)}"
             sentence = f"It needs {wanted}, which no node of this cluster has."
             return Waiting(INFEASIBLE, sentence, (Evidence(INFEASIBLE, "actor table", fact),))
         if isinstance(free, Known) and not covers(free.value, supervisor.required):
-            left = told_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
+            left = describe_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
             return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
     building = sorted(set(job.runtime_env_keys) - _AT_HAND)
@@ -54,7 +54,7 @@ def why_waiting(
     return Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
 
 
-def starved(
+def find_starved(
     job: JobFacts, actors: Section[tuple[WaitingActor, ...]], nodes: Section[tuple[NodeFacts, ...]]
 ) -> Waiting | None:
     """What a running job cannot get: actors of its own that need more than any node has. None: nothing of the kind."""
@@ -71,13 +71,13 @@ def starved(
     ]
     if not stuck:
         return None
-    wanted = told_amounts(stuck[0].required)
+    wanted = describe_amounts(stuck[0].required)
     sentence = f"It runs, but {len(stuck)} of its actors cannot start: {wanted} is more than any node has."
-    fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {told_most(alive, stuck[0].required)}"
+    fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {describe_most(alive, stuck[0].required)}"
     return Waiting(STARVED, sentence, (Evidence(STARVED, "actor table", fact),))
 
 
-def _supervisor_of(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> WaitingActor | None:
+def _find_supervisor(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> WaitingActor | None:
     name = f"{SUPERVISOR_PREFIX}{job.submission_id}"
     rows = actors.value if isinstance(actors, Known) else ()
     return next((actor for actor in rows if actor.name == name), None)
@@ -88,13 +88,13 @@ def covers(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
     return all(has.get(name, 0.0) >= amount for name, amount in needs.items())
 
 
-def told_amounts(amounts: Mapping[str, float]) -> str:
+def describe_amounts(amounts: Mapping[str, float]) -> str:
     """Amounts of resources for people."""
     shown = [(name, amount) for name, amount in sorted(amounts.items()) if not name.startswith(_OF_NODES)]
     return ", ".join(f"{amount:g} {name}" for name, amount in shown[:8]) or "a place on one certain node"
 
 
-def told_most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
+def describe_most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
     """The most that one node has of what is needed."""
     every = list(nodes)
     most = {
@@ -102,4 +102,4 @@ def told_most(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) 
         for name in needs
         if not name.startswith(_OF_NODES)
     }
-    return f"the most that one node has: {told_amounts(most)}" if most else "no node that is alive is the one"
+    return f"the most that one node has: {describe_amounts(most)}" if most else "no node that is alive is the one"

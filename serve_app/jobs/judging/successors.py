@@ -8,43 +8,43 @@ from dataclasses import replace
 
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, CLUSTER_INITIALIZATION, COA_INITIALIZATION
 from serve_app.jobs.judging.verdicts import Case
-from serve_app.jobs.models import Evidence, Outcome
+from serve_app.jobs.models import Evidence, JobOutcome
 from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
 
 RETRY_OF_KEY = "seedcore.retry_of"
 _MOST_RETRIES = 100
 
 
-def with_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, Evidence]]:
+def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, Evidence]]:
     """Tell each case which later one made it good or is about to, and how many failed in a row up to it.
 
     A case to which that adds nothing stays the same object.
     """
     repairs: dict[str, Case] = {}
     retries: dict[str, Case] = {}
-    purposes = [_purpose(case, kind_evidence) for case, kind_evidence in cases]
+    purposes = [_find_purpose(case, kind_evidence) for case, kind_evidence in cases]
     for (case, _), purpose in zip(cases, purposes, strict=True):
-        good = purpose is not None and _good(case)
+        good = purpose is not None and _is_good(case)
         if purpose is not None and (good or case.conclusion.outcome in OPEN_OUTCOMES):
             _keep_latest(repairs if good else retries, purpose, case)
     retried: dict[str, Case] = {}
     for case, _ in cases:
         if of := case.job.metadata.get(RETRY_OF_KEY):
-            retried[of] = max(retried.get(of, case), case, key=_promise)
-    in_a_row = _failures_in_a_row(case for case, _ in cases)
+            retried[of] = max(retried.get(of, case), case, key=_rate_promise)
+    in_a_row = _count_failures_in_a_row(case for case, _ in cases)
     for (case, kind_evidence), purpose in zip(cases, purposes, strict=True):
         repaired_by = retried_by = None
         if purpose is not None:
-            repaired_by, retried_by = _later(repairs.get(purpose), case), _later(retries.get(purpose), case)
+            repaired_by, retried_by = _find_later(repairs.get(purpose), case), _find_later(retries.get(purpose), case)
         elif case.job.id in retried:
-            repaired_by, retried_by = _last_retry(case, retried)
+            repaired_by, retried_by = _find_last_retry(case, retried)
         failures = in_a_row.get(case.job.id, 0)
         if (repaired_by, retried_by, failures) != (case.repaired_by, case.retried_by, case.failures_in_a_row):
             case = replace(case, repaired_by=repaired_by, retried_by=retried_by, failures_in_a_row=failures)
         yield case, kind_evidence
 
 
-def _purpose(case: Case, kind_evidence: Evidence) -> str | None:
+def _find_purpose(case: Case, kind_evidence: Evidence) -> str | None:
     """What only one job at a time is for; None for work of which there may be much."""
     if case.kind in (COA_INITIALIZATION, CLUSTER_INITIALIZATION):
         return case.kind
@@ -54,23 +54,23 @@ def _purpose(case: Case, kind_evidence: Evidence) -> str | None:
     return None
 
 
-def _good(case: Case) -> bool:
+def _is_good(case: Case) -> bool:
     if case.family == APPLICATION_SERVER:
-        return case.conclusion.outcome is Outcome.RUNNING and case.serving is not False
-    return case.conclusion.outcome is Outcome.SUCCEEDED
+        return case.conclusion.outcome is JobOutcome.RUNNING and case.serving is not False
+    return case.conclusion.outcome is JobOutcome.SUCCEEDED
 
 
 def _keep_latest(latest: dict[str, Case], purpose: str, case: Case) -> None:
     before = latest.get(purpose)
-    if before is None or _start(case) > _start(before):
+    if before is None or _get_start_s(case) > _get_start_s(before):
         latest[purpose] = case
 
 
-def _later(other: Case | None, case: Case) -> str | None:
-    return other.job.id if other is not None and _start(other) > _start(case) else None
+def _find_later(other: Case | None, case: Case) -> str | None:
+    return other.job.id if other is not None and _get_start_s(other) > _get_start_s(case) else None
 
 
-def _last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str | None]:
+def _find_last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str | None]:
     """Follow the chain of retries to its end; metadata can claim a circle."""
     last = case
     for _ in range(_MOST_RETRIES):
@@ -80,17 +80,17 @@ def _last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str |
         last = following
     if last is case:
         return None, None
-    if _good(last):
+    if _is_good(last):
         return last.job.id, None
     return None, last.job.id if last.conclusion.outcome in OPEN_OUTCOMES else None
 
 
-def _promise(case: Case) -> tuple[bool, bool, float]:
+def _rate_promise(case: Case) -> tuple[bool, bool, float]:
     """Of several retries of one job, that which succeeded counts, or else that which may yet."""
-    return _good(case), case.conclusion.outcome in OPEN_OUTCOMES, _start(case)
+    return _is_good(case), case.conclusion.outcome in OPEN_OUTCOMES, _get_start_s(case)
 
 
-def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
+def _count_failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
     """By job id, for kinds that allow some: this failure and those right before it."""
     by_kind: dict[str, list[Case]] = {}
     for case in cases:
@@ -99,14 +99,14 @@ def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
     found: dict[str, int] = {}
     for same in by_kind.values():
         count = 0
-        for case in sorted(same, key=_start):
+        for case in sorted(same, key=_get_start_s):
             count = count + 1 if case.conclusion.outcome in BROKEN_OUTCOMES else 0
             if count:
                 found[case.job.id] = count
     return found
 
 
-def _start(case: Case) -> float:
+def _get_start_s(case: Case) -> float:
     """When it began; of what is not known to have begun, that which is on its way is the newest."""
     if case.job.started_at is None:
         return math.inf if case.conclusion.outcome in OPEN_OUTCOMES else 0.0

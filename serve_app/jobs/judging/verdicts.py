@@ -16,10 +16,10 @@ from serve_app.jobs.judging.kinds import (
 )
 from serve_app.jobs.judging.outcome import Conclusion
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
-from serve_app.jobs.models import Evidence, JobFacts, Outcome, PastRuns, TaskCounts, Verdict
+from serve_app.jobs.models import Evidence, JobFacts, JobOutcome, PastRuns, TaskCounts, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES
 
-NOT_DONE = ENDED_OUTCOMES - {Outcome.SUCCEEDED}
+NOT_DONE = ENDED_OUTCOMES - {JobOutcome.SUCCEEDED}
 # Fewer past runs than this tell nothing of what is usual.
 ENOUGH_RUNS = 20
 
@@ -81,13 +81,13 @@ class VerdictRule:
 
     name: str
     kinds: Collection[str] | None
-    outcomes: Collection[Outcome]
+    outcomes: Collection[JobOutcome]
     verdict: Verdict
     when: Callable[[Case], bool]
     sentence: Callable[[Case], str]
 
 
-def verdict_of(case: Case) -> tuple[VerdictRule, str]:
+def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
     """The rule that applies, and its sentence about this job."""
     outcome = case.conclusion.outcome
     rule = next(
@@ -102,19 +102,19 @@ def _always(_case: Case) -> bool:
     return True
 
 
-def _said(case: Case) -> str:
+def _say(case: Case) -> str:
     return case.conclusion.sentence
 
 
-def _meant(case: Case) -> str:
+def _interpret(case: Case) -> str:
     meaning = case.expectation.meanings.get(case.conclusion.outcome)
     return case.conclusion.sentence if meaning is None else meaning.sentence
 
 
-def _both(case: Case) -> str:
+def _say_both(case: Case) -> str:
     meaning = case.expectation.meanings.get(case.conclusion.outcome)
     # That it was lost with its node is said once.
-    alone = meaning is None or case.conclusion.outcome is Outcome.LOST
+    alone = meaning is None or case.conclusion.outcome is JobOutcome.LOST
     return (
         case.conclusion.sentence if meaning is None or alone else _join(meaning.sentence, ":", case.conclusion.sentence)
     )
@@ -124,13 +124,13 @@ def _join(first: str, sign: str, second: str) -> str:
     return f"{first.rstrip('.')}{sign} {second[:1].lower()}{second[1:]}"
 
 
-def _late(case: Case) -> str:
+def _say_late(case: Case) -> str:
     late = f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
     return late if case.waiting is None else f"{late} {case.waiting.sentence}"
 
 
-def _waits(case: Case) -> str:
-    sentence = _meant(case) if case.waiting is None else case.waiting.sentence
+def _say_wait(case: Case) -> str:
+    sentence = _interpret(case) if case.waiting is None else case.waiting.sentence
     return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
 
 
@@ -142,17 +142,17 @@ def _waits_for(rule: str) -> Callable[[Case], bool]:
     return lambda case: case.waiting is not None and case.waiting.rule == rule
 
 
-def _tasks(case: Case) -> str:
+def _say_tasks(case: Case) -> str:
     failed, total = (case.tasks.failed, case.tasks.total) if case.tasks else (0, 0)
     return _join(case.conclusion.sentence, ";", f"{failed} of its {total} tasks failed.")
 
 
-def _deadline(case: Case) -> str:
+def _say_deadline(case: Case) -> str:
     age_s, deadline_s = case.age_s or 0, case.deadline_s or 0
     return f"It has been {case.conclusion.outcome} for {age_s:.0f} s; its deadline is {deadline_s:g} s."
 
 
-def _by(rule: str) -> Callable[[Case], bool]:
+def _has_rule(rule: str) -> Callable[[Case], bool]:
     return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
 
 
@@ -160,17 +160,17 @@ _SERVER = (APPLICATION_SERVER,)
 _INIT = (COA_INITIALIZATION,)
 _HEAD = (CLUSTER_INITIALIZATION,)
 _WORKER = (WORKER_NODE,)
-_ALL = frozenset(Outcome)
+_ALL = frozenset(JobOutcome)
 
 VERDICT_RULES = (
-    VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _by("status-unknown"), _said),
+    VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _has_rule("status-unknown"), _say),
     VerdictRule(
-        "job.status-unreliable", None, {Outcome.RUNNING}, Verdict.WARN, _by("supervisor-lost-driver-alive"), _said
+        "job.status-unreliable", None, {JobOutcome.RUNNING}, Verdict.WARN, _has_rule("supervisor-lost-driver-alive"), _say
     ),
-    VerdictRule("worker-up", _WORKER, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
-    VerdictRule("worker-left", _WORKER, {Outcome.STOPPED}, Verdict.OK, _always, _meant),
-    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _said),
-    VerdictRule("head-started", _HEAD, {Outcome.SUCCEEDED}, Verdict.OK, _always, _both),
+    VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
+    VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
+    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),
+    VerdictRule("head-started", _HEAD, {JobOutcome.SUCCEEDED}, Verdict.OK, _always, _say_both),
     VerdictRule(
         "head-replaced",
         _HEAD,
@@ -179,11 +179,11 @@ VERDICT_RULES = (
         lambda case: case.repaired_by is not None,
         lambda case: f"This head died; {case.repaired_by} has taken its place.",
     ),
-    VerdictRule("head-dead", _HEAD, ENDED_OUTCOMES, Verdict.BAD, _always, _both),
+    VerdictRule("head-dead", _HEAD, ENDED_OUTCOMES, Verdict.BAD, _always, _say_both),
     VerdictRule(
         "serve-unhealthy",
         _SERVER,
-        {Outcome.RUNNING},
+        {JobOutcome.RUNNING},
         Verdict.WARN,
         lambda case: case.serve_problem is not None,
         lambda case: f"It runs, but {case.serve_problem}",
@@ -199,21 +199,21 @@ VERDICT_RULES = (
     VerdictRule(
         "server-without-serve",
         _SERVER,
-        {Outcome.RUNNING},
+        {JobOutcome.RUNNING},
         Verdict.WARN,
         lambda case: case.serving is False,
         lambda _: "It runs, but none of its Serve actors is alive.",
     ),
-    VerdictRule("server-runs", _SERVER, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule("server-runs", _SERVER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule(
         "server-stopped",
         _SERVER,
-        {Outcome.STOPPED},
+        {JobOutcome.STOPPED},
         Verdict.WARN,
         _always,
         lambda _: "It was stopped on request; nothing serves in its place.",
     ),
-    VerdictRule("server-ended", _SERVER, ENDED_OUTCOMES, Verdict.BAD, _always, _both),
+    VerdictRule("server-ended", _SERVER, ENDED_OUTCOMES, Verdict.BAD, _always, _say_both),
     VerdictRule(
         "initialization-repaired",
         _INIT,
@@ -230,13 +230,15 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
     ),
-    VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _late),
-    VerdictRule("initialization-stopped", _INIT, {Outcome.STOPPED}, Verdict.WARN, _always, _meant),
-    VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, _always, _both),
-    VerdictRule("observer-ended", (OBSERVER,), {Outcome.ENDED_UNKNOWN, Outcome.SUCCEEDED}, Verdict.OK, _always, _meant),
-    VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, _always, _both),
-    VerdictRule("internal-ended", (INTERNAL,), {Outcome.ENDED_UNKNOWN}, Verdict.OK, _always, _meant),
-    VerdictRule("internal-died", (INTERNAL,), BROKEN_OUTCOMES, Verdict.WARN, _always, _both),
+    VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _say_late),
+    VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, _always, _interpret),
+    VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, _always, _say_both),
+    VerdictRule(
+        "observer-ended", (OBSERVER,), {JobOutcome.ENDED_UNKNOWN, JobOutcome.SUCCEEDED}, Verdict.OK, _always, _interpret
+    ),
+    VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, _always, _say_both),
+    VerdictRule("internal-ended", (INTERNAL,), {JobOutcome.ENDED_UNKNOWN}, Verdict.OK, _always, _interpret),
+    VerdictRule("internal-died", (INTERNAL,), BROKEN_OUTCOMES, Verdict.WARN, _always, _say_both),
     VerdictRule(
         "retry-succeeded",
         None,
@@ -249,51 +251,51 @@ VERDICT_RULES = (
         "retry-running",
         None,
         # What was stopped on request is as it should be, with a retry or without.
-        NOT_DONE - {Outcome.STOPPED},
+        NOT_DONE - {JobOutcome.STOPPED},
         Verdict.WARN,
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
-    VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _deadline),
+    VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
     VerdictRule(
         "pending-infeasible",
         None,
-        {Outcome.PENDING},
+        {JobOutcome.PENDING},
         Verdict.BAD,
         lambda case: _waits_for(INFEASIBLE)(case) and _waits_long(case),
-        _waits,
+        _say_wait,
     ),
-    VerdictRule("pending-infeasible-yet", None, {Outcome.PENDING}, Verdict.WARN, _waits_for(INFEASIBLE), _waits),
+    VerdictRule("pending-infeasible-yet", None, {JobOutcome.PENDING}, Verdict.WARN, _waits_for(INFEASIBLE), _say_wait),
     VerdictRule(
         "pending-busy",
         None,
-        {Outcome.PENDING},
+        {JobOutcome.PENDING},
         Verdict.WARN,
         lambda case: _waits_for(BUSY)(case) and _waits_long(case),
-        _waits,
+        _say_wait,
     ),
     VerdictRule(
         "pending-building",
         None,
-        {Outcome.PENDING},
+        {JobOutcome.PENDING},
         Verdict.WARN,
         lambda case: _waits_for(BUILDING)(case) and _waits_long(case),
-        _waits,
+        _say_wait,
     ),
     VerdictRule(
         "pending-long",
         None,
-        {Outcome.PENDING},
+        {JobOutcome.PENDING},
         Verdict.WARN,
         _waits_long,
         lambda case: f"It has waited to start for {case.age_s or 0:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
     ),
-    VerdictRule("pending", None, {Outcome.PENDING}, Verdict.OK, _always, _waits),
-    VerdictRule("late", None, {Outcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _late),
+    VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, _always, _say_wait),
+    VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _say_late),
     VerdictRule(
         "unusually-long",
         None,
-        {Outcome.RUNNING},
+        {JobOutcome.RUNNING},
         Verdict.WARN,
         lambda case: case.unusually_long,
         lambda case: (
@@ -301,18 +303,18 @@ VERDICT_RULES = (
             f"99 in 100 took at most {(case.past.p99_s if case.past else None) or 0:.0f} s."
         ),
     ),
-    VerdictRule("actors-infeasible", None, {Outcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _waits),
-    VerdictRule("running", None, {Outcome.RUNNING}, Verdict.OK, _always, _meant),
+    VerdictRule("actors-infeasible", None, {JobOutcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _say_wait),
+    VerdictRule("running", None, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule(
         "succeeded-late",
         None,
-        {Outcome.SUCCEEDED},
+        {JobOutcome.SUCCEEDED},
         Verdict.WARN,
         lambda case: case.past_deadline,
         lambda case: f"It succeeded after {case.age_s or 0:.0f} s; its deadline was {case.deadline_s or 0:g} s.",
     ),
-    VerdictRule("succeeded", None, {Outcome.SUCCEEDED}, Verdict.OK, _always, _said),
-    VerdictRule("stopped", None, {Outcome.STOPPED}, Verdict.OK, _always, _said),
+    VerdictRule("succeeded", None, {JobOutcome.SUCCEEDED}, Verdict.OK, _always, _say),
+    VerdictRule("stopped", None, {JobOutcome.STOPPED}, Verdict.OK, _always, _say),
     VerdictRule(
         "failure-allowed",
         None,
@@ -325,14 +327,14 @@ VERDICT_RULES = (
             f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",
         ),
     ),
-    VerdictRule("failed", None, BROKEN_OUTCOMES, Verdict.BAD, _always, _said),
+    VerdictRule("failed", None, BROKEN_OUTCOMES, Verdict.BAD, _always, _say),
     VerdictRule(
         "ended-with-failed-tasks",
         None,
-        {Outcome.ENDED_UNKNOWN},
+        {JobOutcome.ENDED_UNKNOWN},
         Verdict.WARN,
         lambda case: case.tasks is not None and case.tasks.failed > 0,
-        _tasks,
+        _say_tasks,
     ),
-    VerdictRule("ended-unknown", None, {Outcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _said),
+    VerdictRule("ended-unknown", None, {JobOutcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _say),
 )

@@ -11,7 +11,7 @@ from typing import Protocol
 from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.logs.logs import Logs
-from serve_app.jobs.models import JobRow, Outcome
+from serve_app.jobs.models import JobOutcome, JobRow
 from serve_app.outcomes import BROKEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -20,7 +20,7 @@ LINES = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 5.0
 _NEW = timedelta(minutes=15)
-_WENT_WRONG = BROKEN_OUTCOMES | {Outcome.STOPPED}
+_WENT_WRONG = BROKEN_OUTCOMES | {JobOutcome.STOPPED}
 
 
 class ExcerptStore(Protocol):
@@ -38,7 +38,7 @@ class Excerpts(Backlog):
     def __init__(
         self, logs: Logs, shelf: ExcerptStore, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        super().__init__("the reader of log excerpts", _went_wrong_lately, self._keep)
+        super().__init__("the reader of log excerpts", _has_failed_lately, self._keep)
         self._logs = logs
         self._shelf = shelf
         self._pause = pause
@@ -46,7 +46,7 @@ class Excerpts(Backlog):
     async def _keep(self, row: JobRow) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                tail = await self._logs.tail(row.id, LINES)
+                tail = await self._logs.read_tail(row.id, LINES)
                 # A short job may be here before the writer has brought it to the store: then once more, later.
                 if not tail["lines"] or await self._shelf.save_log_excerpt(row.key, "\n".join(tail["lines"])):
                     return
@@ -58,6 +58,6 @@ class Excerpts(Backlog):
             await self._pause(_AGAIN_AFTER_S)
 
 
-def _went_wrong_lately(row: JobRow, now: datetime) -> bool:
+def _has_failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.submission_id is not None and row.ended_at is not None and now - row.ended_at < _NEW
     return is_new and row.outcome in _WENT_WRONG

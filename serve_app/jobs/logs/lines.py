@@ -25,7 +25,7 @@ _OF_A_KEY = re.compile(r"[A-Za-z0-9+/=\s]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ShownLine:
     """A line as it is shown. ``after`` is where the next begins in the file."""
 
     text: str
@@ -36,42 +36,42 @@ class LineCutter:
     """Takes bytes as they come, from byte ``start`` of the file on, and gives the lines that are complete."""
 
     def __init__(self, start: int, *, headless: bool = False, key_lines: int = 0) -> None:
-        """``headless``: the first line began before ``start``; ``key_lines``: see ``key_lines_after``."""
+        """``headless``: the first line began before ``start``; ``key_lines``: see ``count_key_lines``."""
         self.read_to = start
         self._kept = bytearray()
         self._cut = False
         self._headless = headless
         self._key_lines = key_lines
 
-    def feed(self, data: bytes) -> list[Line]:
+    def feed(self, data: bytes) -> list[ShownLine]:
         """Lines that end in ``data``."""
         lines, begin = [], 0
         while (end := data.find(b"\n", begin)) >= 0:
             self._keep(data, begin, end)
             self.read_to += end + 1 - begin
-            lines.append(self._line())
+            lines.append(self._cut_line())
             begin = end + 1
         self._keep(data, begin, len(data))
         self.read_to += len(data) - begin
         return lines
 
-    def flush(self) -> list[Line]:
+    def flush(self) -> list[ShownLine]:
         """What is left when no more will come: a last line without an end."""
-        return [self._line()] if self._kept or self._headless else []
+        return [self._cut_line()] if self._kept or self._headless else []
 
     def _keep(self, data: bytes, begin: int, end: int) -> None:
         room = MAX_LINE_BYTES - len(self._kept)
         self._kept += data[begin : min(end, begin + room)]
         self._cut = self._cut or end - begin > room
 
-    def _line(self) -> Line:
+    def _cut_line(self) -> ShownLine:
         text = self._kept.decode(errors="replace")
-        shown = HEADLESS if self._headless else self._shown(text.removesuffix("\r"))
+        shown = HEADLESS if self._headless else self._render_text(text.removesuffix("\r"))
         self._kept.clear()
         self._cut = self._headless = False
-        return Line(shown, self.read_to)
+        return ShownLine(shown, self.read_to)
 
-    def _shown(self, text: str) -> str:
+    def _render_text(self, text: str) -> str:
         if self._key_lines:
             self._key_lines = 0 if _KEY_ENDS.search(text) else self._key_lines - 1
             return REDACTED
@@ -81,7 +81,7 @@ class LineCutter:
         return f"{shown}{_CUT}" if self._cut or len(text) > MAX_CHARS else shown
 
 
-def key_lines_after(data: bytes) -> int:
+def count_key_lines(data: bytes) -> int:
     """How many lines after this part of a log may be of a private key that begins in it and does not end."""
     text = data[-KEY_BYTES:].decode(errors="replace")
     begins = max((found.start() for found in _KEY_BEGINS.finditer(text)), default=None)
@@ -90,7 +90,7 @@ def key_lines_after(data: bytes) -> int:
     return max(0, _MOST_KEY_LINES + 1 - text.count("\n", begins))
 
 
-def begin_of_last(piece: Piece, lines: int) -> tuple[int, bool]:
+def find_last_begin(piece: Piece, lines: int) -> tuple[int, bool]:
     """Where the last ``lines`` lines of a file begin, looking at its last piece; and whether in the midst of a line."""
     data = piece.data
     at = len(data) - data.endswith(b"\n")
@@ -109,17 +109,17 @@ def begin_of_last(piece: Piece, lines: int) -> tuple[int, bool]:
     return piece.start + first + 1, False
 
 
-def last_lines(piece: Piece, lines: int) -> tuple[list[str], int]:
+def read_last_lines(piece: Piece, lines: int) -> tuple[list[str], int]:
     """The last lines of a file, as its last piece has them, and where they begin."""
-    begin, headless = begin_of_last(piece, lines)
+    begin, headless = find_last_begin(piece, lines)
     before, rest = piece.data[: begin - piece.start], piece.data[begin - piece.start :]
-    cutter = LineCutter(begin, headless=headless, key_lines=key_lines_after(before))
+    cutter = LineCutter(begin, headless=headless, key_lines=count_key_lines(before))
     found = cutter.feed(rest)
     shown = [line.text for line in (*found, *cutter.flush())]
-    return _without_headless_key(shown), begin
+    return _hide_headless_key(shown), begin
 
 
-def _without_headless_key(shown: list[str]) -> list[str]:
+def _hide_headless_key(shown: list[str]) -> list[str]:
     """A key whose first line is before what was read shows itself by its last."""
     for place, text in enumerate(shown):
         if _KEY_BEGINS.search(text) or text == REDACTED:

@@ -22,7 +22,7 @@ from organs.times import format_time
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
 from serve_app.forward import served
-from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
+from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, count_key_lines, find_last_begin, read_last_lines
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
@@ -51,9 +51,9 @@ _ID = re.compile(r"[^/\\\x00]{1,256}")
 class LogSource(Protocol):
     """The questions that logs ask; ``dashboard.DashboardClient`` answers them."""
 
-    async def job(self, submission_id: str) -> Json: ...
+    async def get_job(self, submission_id: str) -> Json: ...
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece: ...
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,16 @@ class Logs:
         self._tails = asyncio.Semaphore(_TAILS_AT_ONCE)
         self.followers = 0
 
-    async def tail(self, id: str, lines: int) -> LogAnswer:
+    async def read_tail(self, id: str, lines: int) -> LogAnswer:
         """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist."""
-        row, submission_id = await self._submission(id)
-        place = await self._place(submission_id)
+        row, submission_id = await self._find_submission(id)
+        place = await self._find_place(submission_id)
         answer: LogAnswer = {
             "id": row.id,
             "submission_id": submission_id,
             "status": place.status,
             "node_id": row.node_id,
-            "source": _file(submission_id),
+            "source": _build_file_name(submission_id),
             "lines": [],
             "truncated": False,
             "size_bytes": None,
@@ -105,20 +105,20 @@ class Logs:
         if place.url is None:
             return {**answer, "reason": "No node has begun with it, so there is no log yet."}
         async with self._tails:
-            piece = await self._last_piece(place.url, lines)
+            piece = await self._read_last_piece(place.url, lines)
             # Redacting a whole mebibyte takes a third of a second, which the event loop has not.
-            shown, begin = await asyncio.to_thread(last_lines, piece, lines)
+            shown, begin = await asyncio.to_thread(read_last_lines, piece, lines)
         return {**answer, "lines": shown, "truncated": begin > 0, "size_bytes": piece.size_bytes}
 
-    async def grown(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
+    async def read_growth(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
         """What a submission's log has from byte ``after`` on, or its last byte; None before a node has begun with it.
 
         Either tells how long the log is. Raises ``NotFound`` when there is none, and ``Unavailable``.
         """
-        place = await self._place(submission_id)
+        place = await self._find_place(submission_id)
         if place.url is None:
             return None
-        return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
+        return await self._client.read_piece(place.url, *((-1, 1) if after is None else (after, most_bytes)))
 
     @served("follow_log")
     async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
@@ -132,15 +132,15 @@ class Logs:
             raise TooBusy(f"{self.followers} logs are being followed, which is the limit; try again later.")
         self.followers += 1
         try:
-            row, submission_id = await self._submission(id)
+            row, submission_id = await self._find_submission(id)
             deadline = self._clock() + config.follow_limit_s
-            async with aclosing(_Follow(self, row.id, submission_id, deadline).items(lines, after)) as items:
+            async with aclosing(_Follow(self, row.id, submission_id, deadline).follow(lines, after)) as items:
                 async for item in items:
                     yield item
         finally:
             self.followers -= 1
 
-    async def _submission(self, id: str) -> tuple[JobRow, str]:
+    async def _find_submission(self, id: str) -> tuple[JobRow, str]:
         row, _, _ = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None or not _ID.fullmatch(row.submission_id):
             raise NotFound(
@@ -150,17 +150,17 @@ class Logs:
             )
         return row, row.submission_id
 
-    async def _place(self, submission_id: str) -> _Place:
-        raw = await self._client.job(submission_id)
+    async def _find_place(self, submission_id: str) -> _Place:
+        raw = await self._client.get_job(submission_id)
         agent = raw.get("driver_agent_http_address")
         known = isinstance(agent, str) and _AGENT.fullmatch(agent)
-        url = f"{agent}/logs/{quote(_file(submission_id), safe='')}" if known else None
+        url = f"{agent}/logs/{quote(_build_file_name(submission_id), safe='')}" if known else None
         return _Place(str(raw.get("status") or ""), url)
 
-    async def _last_piece(self, url: str, lines: int) -> Piece:
-        piece = await self._client.piece_of(url, -FEW_BYTES, FEW_BYTES)
+    async def _read_last_piece(self, url: str, lines: int) -> Piece:
+        piece = await self._client.read_piece(url, -FEW_BYTES, FEW_BYTES)
         if piece.start > 0 and piece.data.count(b"\n") <= lines:
-            piece = await self._client.piece_of(url, -MOST_BYTES, MOST_BYTES)
+            piece = await self._client.read_piece(url, -MOST_BYTES, MOST_BYTES)
         return piece
 
 
@@ -177,12 +177,12 @@ class _Follow:
         self._over = False
         self._answered_at = self._said_at = logs._clock()
 
-    async def items(self, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
+    async def follow(self, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
         """Everything that the follower is told, in order."""
         yield {"lines": []}
         while self._logs._clock() < self._deadline:
             try:
-                item, pause_s = await self._step(lines, after)
+                item, pause_s = await self._advance(lines, after)
             except NotFound:
                 yield self._end("log_gone", None, "The job or its log is not there any more.")
                 return
@@ -203,18 +203,18 @@ class _Follow:
             await self._logs._pause(pause_s)
         yield self._end("time_limit", None, "A log is followed only for so long; go on with the last event's id.")
 
-    async def _step(self, lines: int, after: int | None) -> tuple[LogItem | None, float]:
+    async def _advance(self, lines: int, after: int | None) -> tuple[LogItem | None, float]:
         """One look at the file, and at the job when the file has nothing new."""
-        place = await self._logs._place(self._submission_id) if self._cutter is None else None
+        place = await self._logs._find_place(self._submission_id) if self._cutter is None else None
         if place is not None:
             self._see(place)
             if place.url is None:
-                return (await self._ended() if self._over else None), IDLE_PAUSE_S
+                return (await self._answer_ended() if self._over else None), IDLE_PAUSE_S
             self._url = place.url
             self._cutter = await self._begin(lines, after)
         cutter = self._cutter
         assert cutter is not None  # noqa: S101 - made above
-        piece = await self._logs._client.piece_of(self._url, cutter.read_to, PIECE_BYTES)
+        piece = await self._logs._client.read_piece(self._url, cutter.read_to, PIECE_BYTES)
         if piece.size_bytes < cutter.read_to:
             return self._end("log_gone", None, "The log was cut or replaced while it was followed."), 0.0
         behind = piece.size_bytes - cutter.read_to
@@ -226,32 +226,32 @@ class _Follow:
             found = await asyncio.to_thread(cutter.feed, piece.data) if many else cutter.feed(piece.data)
             return ({"lines": [[line.text, line.after] for line in found]} if found else None), BUSY_PAUSE_S
         if self._over:
-            return await self._drained(cutter), 0.0
-        self._see(await self._logs._place(self._submission_id))
+            return await self._drain(cutter), 0.0
+        self._see(await self._logs._find_place(self._submission_id))
         # Ended: once more at once, for what was written between the two looks.
         return None, 0.0 if self._over else IDLE_PAUSE_S
 
     async def _begin(self, lines: int, after: int | None) -> LineCutter:
         if after is None:
-            piece = await self._logs._last_piece(self._url, lines)
-            begin, headless = begin_of_last(piece, lines)
+            piece = await self._logs._read_last_piece(self._url, lines)
+            begin, headless = find_last_begin(piece, lines)
             begin = piece.start + len(piece.data) if headless else begin
-            key_lines = key_lines_after(piece.data[: begin - piece.start])
+            key_lines = count_key_lines(piece.data[: begin - piece.start])
             return LineCutter(begin, headless=headless, key_lines=key_lines)
         if after == 0:
             return LineCutter(0)
         # Anyone can name a byte: only one after a line end begins a line, and it may be in the midst of a private key.
         start = max(0, after - KEY_BYTES)
-        before = (await self._logs._client.piece_of(self._url, start, after - start)).data
+        before = (await self._logs._client.read_piece(self._url, start, after - start)).data
         whole = len(before) == after - start and before.endswith(b"\n")
-        return LineCutter(after, headless=not whole, key_lines=key_lines_after(before))
+        return LineCutter(after, headless=not whole, key_lines=count_key_lines(before))
 
-    async def _drained(self, cutter: LineCutter) -> LogItem:
+    async def _drain(self, cutter: LineCutter) -> LogItem:
         rest = cutter.flush()
-        item = await self._ended()
+        item = await self._answer_ended()
         return {"lines": [[line.text, line.after] for line in rest], **item}
 
-    async def _ended(self) -> LogItem:
+    async def _answer_ended(self) -> LogItem:
         """The outcome, which the next look at the cluster concludes a moment after Ray's word."""
         outcome = None
         for _ in range(_LATER_LOOKS):
@@ -278,6 +278,6 @@ class _Follow:
         }
 
 
-def _file(submission_id: str) -> str:
+def _build_file_name(submission_id: str) -> str:
     """Its name in the session's log directory (``JOB_LOGS_PATH_TEMPLATE`` of ray/dashboard/modules/job/common.py)."""
     return f"job-driver-{submission_id}.log"

@@ -52,7 +52,7 @@ _ADVICE: Mapping[str, tuple[str, ...]] = {
 _STUCK = ("Look at its stacks and its log before anything is stopped: this says that it rests, not that it is wrong.",)
 
 
-def advice_for(state: State, code: str | None) -> tuple[str, ...]:
+def choose_advice(state: State, code: str | None) -> tuple[str, ...]:
     """In order; nothing where it moves, or where it is not known that it does not."""
     if state in (State.MOVING, State.UNKNOWN):
         return ()
@@ -61,14 +61,14 @@ def advice_for(state: State, code: str | None) -> tuple[str, ...]:
     return _ADVICE.get(code, ())
 
 
-def settling(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> tuple[str, ...]:
+def choose_settling(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> tuple[str, ...]:
     """What would settle the doubt; nothing where there is none."""
     if state in (State.MOVING, State.WAITING):
         return ()
-    return tuple(_doubts(state, looks, by_name))
+    return tuple(_list_doubts(state, looks, by_name))
 
 
-def _doubts(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> list[str]:
+def _list_doubts(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> list[str]:
     newest, found = looks[-1], []
     if isinstance(newest.work, Unknown) and newest.work.reason == UNCONNECTED:
         return [_UNCONNECTED]

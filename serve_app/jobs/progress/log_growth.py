@@ -9,28 +9,28 @@ from __future__ import annotations
 import re
 
 from serve_app.jobs.progress.models import LogFacts
-from serve_app.jobs.progress.rows import written_at
-from serve_app.redaction import printable
+from serve_app.jobs.progress.rows import parse_written_at
+from serve_app.redaction import strip_controls
 
 # More than this in one look is read as the program's own: Ray writes a few lines.
 MOST_BYTES = 65_536
 _OF_RAY = re.compile(r"\((?:autoscaler|raylet|gcs_server)\b[^)]{0,80}\)")
 
 
-def grown(before: LogFacts | None, data: bytes, size_bytes: int, modified: str | None) -> LogFacts:
+def measure_growth(before: LogFacts | None, data: bytes, size_bytes: int, modified: str | None) -> LogFacts:
     """``data``: what the log has after the ``size_bytes`` of ``before``, as far as it was read."""
-    now = written_at(modified)
+    now = parse_written_at(modified)
     if before is None:
         return LogFacts(size_bytes, now)
     more = size_bytes - before.size_bytes
     if more == 0:
         return before
-    by_ray = _by_ray(data) if more == len(data) else 0
+    by_ray = _count_ray_bytes(data) if more == len(data) else 0
     at = before.written_at if by_ray == more else now
     return LogFacts(size_bytes, at, before.by_ray_bytes + by_ray)
 
 
-def _by_ray(data: bytes) -> int:
+def _count_ray_bytes(data: bytes) -> int:
     lines = data.splitlines(keepends=True)
-    texts = [printable(line.decode(errors="replace")).strip() for line in lines]
+    texts = [strip_controls(line.decode(errors="replace")).strip() for line in lines]
     return sum(len(line) for line, text in zip(lines, texts, strict=True) if not text or _OF_RAY.match(text))

@@ -149,7 +149,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class StillnessSubject:
     """The job that is looked at. ``probe``: what judges a service, its verdict and the reason; None: not a service.
 
     ``waiting``: why a submission has not started; None: it has. ``past``: earlier runs of its series.
@@ -174,7 +174,7 @@ class Signal:
     says: Says
     detail: str
 
-    def as_json(self) -> SignalView:
+    def render_json(self) -> SignalView:
         """As the API shows it."""
         return {
             "name": self.name,
@@ -201,13 +201,13 @@ class Stillness:
     settle: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 
-    def as_json(self) -> StillnessView:
+    def render_json(self) -> StillnessView:
         """As the API shows it."""
         return {
             "state": self.state.value,
             "code": self.code,
             "sentence": self.sentence,
-            "signals": [signal.as_json() for signal in self.signals],
+            "signals": [signal.render_json() for signal in self.signals],
             "settle": list(self.settle),
             "advice": list(self.advice),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from serve_app.jobs.judging.pending import covers, told_amounts, told_most
+from serve_app.jobs.judging.pending import covers, describe_amounts, describe_most
 from serve_app.jobs.models import Known
 from serve_app.jobs.progress.models import GroupFacts, Look, TaskFacts, UnplacedActor
 
@@ -22,7 +22,7 @@ _OF_A_NODE = "node:"
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Obstacle:
     """One thing that has no place. ``code`` None: a place is free, or whether there is one is not known."""
 
     what: str
@@ -39,7 +39,7 @@ class Standing:
     ``getting``: tasks that have begun and wait for the result of one that is held or behind, or for any, says Ray.
     """
 
-    holds: tuple[Hold, ...]
+    holds: tuple[Obstacle, ...]
     behind: tuple[TaskFacts, ...]
     getting: tuple[TaskFacts, ...]
     working: tuple[TaskFacts, ...]
@@ -50,29 +50,29 @@ class Standing:
         return bool(self.holds) and not self.working and all(hold.code in NEVER for hold in self.holds)
 
 
-def standing_of(look: Look) -> Standing:
+def take_stock(look: Look) -> Standing:
     """What the sections of a look tell; what is not known is not counted."""
     groups = {group.group_id: group for group in look.groups.value} if isinstance(look.groups, Known) else {}
-    actors = _unplaced(look)
-    holds = [_group_hold(group, look) for group in groups.values()]
-    holds += [hold for actor in actors if (hold := _of_actor(actor, groups, look)) is not None]
+    actors = _list_unplaced(look)
+    holds = [_find_group_hold(group, look) for group in groups.values()]
+    holds += [hold for actor in actors if (hold := _find_actor_hold(actor, groups, look)) is not None]
     behind: list[TaskFacts] = []
     begun: list[TaskFacts] = []
-    for task in _tasks_besides(actors, look):
+    for task in _iterate_other_tasks(actors, look):
         if task.state != _FOR_A_PLACE or task.actor_id:
-            waits = task.state in (_FOR_ARGUMENTS, _FOR_A_PLACE) or task.actor_id in _ids(actors)
+            waits = task.state in (_FOR_ARGUMENTS, _FOR_A_PLACE) or task.actor_id in _list_ids(actors)
             (behind if waits else begun).append(task)
-        elif hold := _hold("task", task.name, task.task_id, task.required, task.group_id, groups, look):
+        elif hold := _find_hold("task", task.name, task.task_id, task.required, task.group_id, groups, look):
             holds.append(hold)
         else:
             behind.append(task)
     waited_for = {hold.id for hold in holds} | {task.task_id for task in behind}
-    getting = tuple(task for task in begun if task.state in _IN_GET or _has_one_of(task, waited_for, look))
+    getting = tuple(task for task in begun if task.state in _IN_GET or _has_producer(task, waited_for, look))
     working = tuple(task for task in begun if task not in getting)
     return Standing(tuple(holds), tuple(behind), getting, working)
 
 
-def _unplaced(look: Look) -> tuple[UnplacedActor, ...]:
+def _list_unplaced(look: Look) -> tuple[UnplacedActor, ...]:
     """Actors without a place; one whose constructor runs has a place, though Ray calls it pending."""
     tasks = look.work.value.unfinished if isinstance(look.work, Known) else ()
     begun = {
@@ -84,25 +84,25 @@ def _unplaced(look: Look) -> tuple[UnplacedActor, ...]:
     return tuple(actor for actor in actors if actor.actor_id not in begun or actor.state == "RESTARTING")
 
 
-def _tasks_besides(actors: Iterable[UnplacedActor], look: Look) -> Iterable[TaskFacts]:
+def _iterate_other_tasks(actors: Iterable[UnplacedActor], look: Look) -> Iterable[TaskFacts]:
     """Tasks that have not ended, but not the starts of actors that are told of themselves."""
-    unplaced = _ids(actors)
+    unplaced = _list_ids(actors)
     tasks = look.work.value.unfinished if isinstance(look.work, Known) else ()
     return (task for task in tasks if task.type != _CREATES_AN_ACTOR or task.actor_id not in unplaced)
 
 
-def _ids(actors: Iterable[UnplacedActor]) -> set[str]:
+def _list_ids(actors: Iterable[UnplacedActor]) -> set[str]:
     return {actor.actor_id for actor in actors}
 
 
-def _of_actor(actor: UnplacedActor, groups: Mapping[str, GroupFacts], look: Look) -> Hold | None:
+def _find_actor_hold(actor: UnplacedActor, groups: Mapping[str, GroupFacts], look: Look) -> Obstacle | None:
     if actor.state == "DEPENDENCIES_UNREADY":
         return None
     what = "restarting actor" if actor.state == "RESTARTING" else "actor"
-    return _hold(what, actor.name, actor.actor_id, actor.required, actor.group_id, groups, look)
+    return _find_hold(what, actor.name, actor.actor_id, actor.required, actor.group_id, groups, look)
 
 
-def _hold(
+def _find_hold(
     what: str,
     name: str,
     id: str,
@@ -110,47 +110,47 @@ def _hold(
     group_id: str,
     groups: Mapping[str, GroupFacts],
     look: Look,
-) -> Hold | None:
+) -> Obstacle | None:
     """None: it waits for a placement group, which is a hold of its own."""
     called = f"{what} {name or 'without a name'}"
     if group_id:
         if group_id in groups:
             return None
-        return Hold(what, name, BUSY, f"{called} waits for room in its placement group", id)
-    wanted = told_amounts(needs)
+        return Obstacle(what, name, BUSY, f"{called} waits for room in its placement group", id)
+    wanted = describe_amounts(needs)
     alive = [node.resources for node in look.nodes.value if node.alive] if isinstance(look.nodes, Known) else []
     if not alive:
-        return Hold(what, name, None, f"{called} waits for {wanted}; no node is known", id)
+        return Obstacle(what, name, None, f"{called} waits for {wanted}; no node is known", id)
     if not any(covers(resources, needs) for resources in alive):
-        most = told_most(alive, needs)
+        most = describe_most(alive, needs)
         elsewhere = {key: amount for key, amount in needs.items() if not key.startswith(_OF_A_NODE)}
         if any(covers(resources, elsewhere) for resources in alive):
-            return Hold(what, name, AFFINITY, f"{called} is pinned to a node that is not there", id)
-        return Hold(what, name, INFEASIBLE, f"{called} needs {wanted}; {most}", id)
+            return Obstacle(what, name, AFFINITY, f"{called} is pinned to a node that is not there", id)
+        return Obstacle(what, name, INFEASIBLE, f"{called} needs {wanted}; {most}", id)
     if isinstance(look.free, Known) and not covers(look.free.value, needs):
-        left = told_amounts({key: look.free.value.get(key, 0.0) for key in needs})
-        return Hold(what, name, BUSY, f"{called} waits for {wanted}; free in the whole cluster: {left}", id)
-    return Hold(what, name, None, f"{called} waits for {wanted}, which a node has; it is being placed", id)
+        left = describe_amounts({key: look.free.value.get(key, 0.0) for key in needs})
+        return Obstacle(what, name, BUSY, f"{called} waits for {wanted}; free in the whole cluster: {left}", id)
+    return Obstacle(what, name, None, f"{called} waits for {wanted}, which a node has; it is being placed", id)
 
 
-def _group_hold(group: GroupFacts, look: Look) -> Hold:
+def _find_group_hold(group: GroupFacts, look: Look) -> Obstacle:
     what = "placement group"
     called = f"{what} {group.name or group.group_id[:8]}"
-    bundles = " + ".join(told_amounts(bundle) for bundle in group.bundles[:4]) or "nothing"
+    bundles = " + ".join(describe_amounts(bundle) for bundle in group.bundles[:4]) or "nothing"
     more = f" and {len(group.bundles) - 4} more bundles" if len(group.bundles) > 4 else ""
     sentence = f"{called} is {group.state} with {bundles}{more}"
     alive = [node.resources for node in look.nodes.value if node.alive] if isinstance(look.nodes, Known) else []
     too_large = [bundle for bundle in group.bundles if alive and not any(covers(each, bundle) for each in alive)]
     if too_large:
-        return Hold(what, group.name, GROUP, f"{sentence}; {told_most(alive, too_large[0])}", group.group_id)
+        return Obstacle(what, group.name, GROUP, f"{sentence}; {describe_most(alive, too_large[0])}", group.group_id)
     if group.scheduling == "INFEASIBLE":
-        return Hold(what, group.name, GROUP, f"{sentence}; Ray says that it is infeasible", group.group_id)
-    if group.scheduling == "NO_RESOURCES" or _short_of(group.bundles, look):
-        return Hold(what, group.name, BUSY, f"{sentence}; that is in use", group.group_id)
-    return Hold(what, group.name, None, f"{sentence}; it is being placed", group.group_id)
+        return Obstacle(what, group.name, GROUP, f"{sentence}; Ray says that it is infeasible", group.group_id)
+    if group.scheduling == "NO_RESOURCES" or _lacks_space(group.bundles, look):
+        return Obstacle(what, group.name, BUSY, f"{sentence}; that is in use", group.group_id)
+    return Obstacle(what, group.name, None, f"{sentence}; it is being placed", group.group_id)
 
 
-def _short_of(bundles: Iterable[Mapping[str, float]], look: Look) -> bool:
+def _lacks_space(bundles: Iterable[Mapping[str, float]], look: Look) -> bool:
     if not isinstance(look.free, Known):
         return False
     total: dict[str, float] = {}
@@ -160,7 +160,7 @@ def _short_of(bundles: Iterable[Mapping[str, float]], look: Look) -> bool:
     return not covers(look.free.value, total)
 
 
-def _has_one_of(task: TaskFacts, producers: set[str], look: Look) -> bool:
+def _has_producer(task: TaskFacts, producers: set[str], look: Look) -> bool:
     """Ray's task table has no state for ``ray.get``; that a process has a reference to the result is the sign."""
     if task.state != _RUNS or not isinstance(look.references, Known):
         return False

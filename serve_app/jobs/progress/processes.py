@@ -12,7 +12,7 @@ UNCONNECTED = "it has not connected to Ray, which so knows neither tasks nor pro
 MOST_PROCESSES = 64
 
 
-def driver_of(
+def build_driver(
     row: JobRow, facts: JobFacts | None, exit_row: DriverExit | None, nodes: Section[tuple[NodeFacts, ...]]
 ) -> DriverFacts:
     """The driver, as far as the job list and the worker table tell."""
@@ -28,7 +28,7 @@ def driver_of(
     )
 
 
-def processes_of(
+def list_processes(
     job_id: str | None, driver: DriverFacts, look: Look, actors: Section[tuple[ActorFacts, ...]]
 ) -> list[Process]:
     """Role, node and number of each, the driver first; none twice, and not more than ``MOST_PROCESSES``."""
@@ -44,7 +44,7 @@ def processes_of(
     return [(role, node_id, pid) for (node_id, pid), role in found.items()][:MOST_PROCESSES]
 
 
-def pids_by_node(processes: Iterable[Process]) -> dict[str, list[int]]:
+def collect_pids(processes: Iterable[Process]) -> dict[str, list[int]]:
     """The same by node, in the order in which nodes come."""
     found: dict[str, list[int]] = {}
     for _, node_id, pid in processes:

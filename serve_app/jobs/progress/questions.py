@@ -13,7 +13,7 @@ from serve_app.cluster.dashboard import Piece
 from serve_app.cluster.rows import count_task_states
 from serve_app.errors import AppError, Unavailable
 from serve_app.jobs.models import Known, Section, Unknown
-from serve_app.jobs.progress.log_growth import MOST_BYTES, grown
+from serve_app.jobs.progress.log_growth import MOST_BYTES, measure_growth
 from serve_app.jobs.progress.models import (
     GroupFacts,
     HeldReference,
@@ -25,13 +25,13 @@ from serve_app.jobs.progress.models import (
 )
 from serve_app.jobs.progress.processes import UNCONNECTED, Process
 from serve_app.jobs.progress.rows import (
-    group_facts,
-    processor_facts,
-    references_of,
-    task_facts,
-    unplaced_actors,
+    parse_groups,
+    parse_processor,
+    parse_references,
+    parse_tasks,
+    parse_unplaced_actors,
 )
-from serve_app.jobs.progress.stacks import shown, why_none
+from serve_app.jobs.progress.stacks import explain_refusal, render_stack
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -54,119 +54,119 @@ class Dashboard(Protocol):
         self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
     ) -> tuple[list[Any], int]: ...
 
-    async def profiling_enabled(self) -> bool: ...
+    async def is_profiling_enabled(self) -> bool: ...
 
-    async def worker_stack(self, node_id: str, pid: int) -> tuple[int, str]: ...
+    async def get_worker_stack(self, node_id: str, pid: int) -> tuple[int, str]: ...
 
-    async def node_detail(self, node_id: str) -> Any: ...
+    async def get_node_detail(self, node_id: str) -> Any: ...
 
-    async def tasks_summary(self, job_id: str) -> Json: ...
+    async def summarize_tasks(self, job_id: str) -> Json: ...
 
 
 class JobQuestions:
-    """Asks about one job at a time; ``log_since`` is ``Logs.grown``."""
+    """Asks about one job at a time; ``log_since`` is ``Logs.read_growth``."""
 
     def __init__(self, client: Dashboard, log_since: Callable[[str, int | None, int], Awaitable[Piece | None]]) -> None:
         self._client = client
         self._log_since = log_since
 
-    async def work(self, job_id: str) -> Section[WorkFacts]:
+    async def ask_work(self, job_id: str) -> Section[WorkFacts]:
         """Tasks: all counted, and those that have not ended."""
-        return await section(self._work(job_id))
+        return await ask_section(self._fetch_work(job_id))
 
-    async def actors(self, job_id: str) -> Section[tuple[UnplacedActor, ...]]:
+    async def ask_actors(self, job_id: str) -> Section[tuple[UnplacedActor, ...]]:
         """Actors without a place."""
         filters = [("job_id", "=", job_id), ("state", "!=", "ALIVE"), ("state", "!=", "DEAD")]
-        return await section(self._actors(filters))
+        return await ask_section(self._fetch_actors(filters))
 
-    async def groups(self, job_id: str) -> Section[tuple[GroupFacts, ...]]:
+    async def ask_groups(self, job_id: str) -> Section[tuple[GroupFacts, ...]]:
         """Placement groups without a place."""
         filters = [("creator_job_id", "=", job_id), ("state", "!=", "CREATED"), ("state", "!=", "REMOVED")]
-        return await section(self._groups(filters))
+        return await ask_section(self._fetch_groups(filters))
 
-    async def references(self, job_id: str) -> Section[tuple[HeldReference, ...]]:
+    async def ask_references(self, job_id: str) -> Section[tuple[HeldReference, ...]]:
         """Who has references to results of its tasks. Ray asks every node for it: not for every look."""
-        return await section(self._references(job_id))
+        return await ask_section(self._fetch_references(job_id))
 
-    async def log(self, submission_id: str | None, before: LogFacts | None) -> Section[LogFacts]:
+    async def ask_log(self, submission_id: str | None, before: LogFacts | None) -> Section[LogFacts]:
         """Length and time of the driver's log, and who wrote what came since ``before``."""
         if submission_id is None:
             return Unknown("Ray keeps no log of a driver that was started by hand")
-        return await section(self._log(submission_id, before))
+        return await ask_section(self._fetch_log(submission_id, before))
 
-    async def processor(self, pids: Mapping[str, Iterable[int]]) -> Section[ProcessorFacts]:
+    async def ask_processor(self, pids: Mapping[str, Iterable[int]]) -> Section[ProcessorFacts]:
         """Processor time of processes by node id, on the first nodes."""
         wanted = dict(list(pids.items())[:MOST_NODES])
         if not wanted:
             return Unknown(UNCONNECTED)
-        return await section(self._processor(wanted))
+        return await ask_section(self._fetch_processor(wanted))
 
-    async def stacks(self, processes: Iterable[Process]) -> Section[tuple[Stack, ...]]:
+    async def ask_stacks(self, processes: Iterable[Process]) -> Section[tuple[Stack, ...]]:
         """Where processes (role, node id, pid) are; unknown with the reason when not one of them could be seen."""
         wanted = list(processes)
         if not wanted:
             return Unknown(UNCONNECTED)
         try:
-            if not await self.profiling_enabled():
+            if not await self.is_profiling_enabled():
                 return Unknown(DISABLED)
         except AppError as error:
             return Unknown(error.detail)
-        found = await asyncio.gather(*(section(self._stack(*process)) for process in wanted))
+        found = await asyncio.gather(*(ask_section(self._fetch_stack(*process)) for process in wanted))
         seen = tuple(each.value for each in found if isinstance(each, Known))
         refused = next((each for each in found if isinstance(each, Unknown)), None)
         return refused if refused is not None and not seen else Known(seen)
 
-    async def profiling_enabled(self) -> bool:
+    async def is_profiling_enabled(self) -> bool:
         """Whether Ray's dashboard gives stacks."""
-        return await self._client.profiling_enabled()
+        return await self._client.is_profiling_enabled()
 
-    async def stack(self, role: str, node_id: str, pid: int) -> Section[Stack]:
+    async def ask_stack(self, role: str, node_id: str, pid: int) -> Section[Stack]:
         """Where one process is."""
-        return await section(self._stack(role, node_id, pid))
+        return await ask_section(self._fetch_stack(role, node_id, pid))
 
-    async def _work(self, job_id: str) -> WorkFacts:
+    async def _fetch_work(self, job_id: str) -> WorkFacts:
         filters = [("job_id", "=", job_id), ("state", "!=", "FINISHED"), ("state", "!=", "FAILED")]
         counts, (rows, matching) = await asyncio.gather(
-            self._client.tasks_summary(job_id), self._client.list_matching("tasks", filters, MOST_TASKS)
+            self._client.summarize_tasks(job_id), self._client.list_matching("tasks", filters, MOST_TASKS)
         )
         note = f"{len(rows)} of {matching} unfinished tasks are looked at" if matching > len(rows) else None
-        return WorkFacts(dict(count_task_states(counts)), task_facts(rows), note)
+        return WorkFacts(dict(count_task_states(counts)), parse_tasks(rows), note)
 
-    async def _actors(self, filters: list[tuple[str, str, str]]) -> tuple[UnplacedActor, ...]:
-        return unplaced_actors((await self._client.list_matching("actors", filters, MOST_ROWS))[0])
+    async def _fetch_actors(self, filters: list[tuple[str, str, str]]) -> tuple[UnplacedActor, ...]:
+        return parse_unplaced_actors((await self._client.list_matching("actors", filters, MOST_ROWS))[0])
 
-    async def _groups(self, filters: list[tuple[str, str, str]]) -> tuple[GroupFacts, ...]:
-        return group_facts((await self._client.list_matching("placement_groups", filters, MOST_ROWS))[0])
+    async def _fetch_groups(self, filters: list[tuple[str, str, str]]) -> tuple[GroupFacts, ...]:
+        return parse_groups((await self._client.list_matching("placement_groups", filters, MOST_ROWS))[0])
 
-    async def _references(self, job_id: str) -> tuple[HeldReference, ...]:
+    async def _fetch_references(self, job_id: str) -> tuple[HeldReference, ...]:
         rows, _ = await self._client.list_matching("objects", [("type", "=", "WORKER")], MOST_REFERENCES)
-        return references_of(rows, job_id)
+        return parse_references(rows, job_id)
 
-    async def _log(self, submission_id: str, before: LogFacts | None) -> LogFacts:
+    async def _fetch_log(self, submission_id: str, before: LogFacts | None) -> LogFacts:
         piece = await self._log_since(submission_id, None if before is None else before.size_bytes, MOST_BYTES)
         if piece is None:
             raise Unavailable("No node has begun with it, so there is no log yet.")
-        return grown(before, piece.data, piece.size_bytes, piece.written_at)
+        return measure_growth(before, piece.data, piece.size_bytes, piece.written_at)
 
-    async def _processor(self, pids: Mapping[str, Iterable[int]]) -> ProcessorFacts:
-        details = await asyncio.gather(*map(self._client.node_detail, pids))
-        facts = processor_facts(dict(zip(pids, details, strict=True)), pids)
+    async def _fetch_processor(self, pids: Mapping[str, Iterable[int]]) -> ProcessorFacts:
+        details = await asyncio.gather(*map(self._client.get_node_detail, pids))
+        facts = parse_processor(dict(zip(pids, details, strict=True)), pids)
         if facts is None:
             raise Unavailable("Ray's figures of the node do not have its processes (they come every few seconds).")
         return facts
 
-    async def _stack(self, role: str, node_id: str, pid: int) -> Stack:
+    async def _fetch_stack(self, role: str, node_id: str, pid: int) -> Stack:
         async with asyncio.timeout(STACK_TIMEOUT_S):
-            status, text = await self._client.worker_stack(node_id, pid)
+            status, text = await self._client.get_worker_stack(node_id, pid)
         if status == 403:
             raise Unavailable(DISABLED)
         if status != 200:
-            raise Unavailable(why_none(text))
+            raise Unavailable(explain_refusal(text))
         # Redacting takes longer than an event loop has.
-        return Stack(pid, node_id, role, await asyncio.to_thread(shown, text))
+        return Stack(pid, node_id, role, await asyncio.to_thread(render_stack, text))
 
 
-async def section(asked: Coroutine[Any, Any, T]) -> Section[T]:
+async def ask_section(asked: Coroutine[Any, Any, T]) -> Section[T]:
     """What came back, or why nothing did."""
     try:
         return Known(await asked)

@@ -22,75 +22,77 @@ _WAITING_GROUPS = frozenset({"PENDING", "PREPARED", "RESCHEDULING"})
 _MOST_BUNDLES = 1_000
 
 
-def task_facts(rows: Iterable[Any]) -> tuple[TaskFacts, ...]:
+def parse_tasks(rows: Iterable[Any]) -> tuple[TaskFacts, ...]:
     """``TaskState`` of ray/util/state/common.py with its details."""
     return tuple(
         TaskFacts(
             task_id=task_id,
-            name=_name(row.get("name") or row.get("func_or_class_name")),
-            type=_text(row.get("type")),
-            state=_text(row.get("state")),
+            name=_parse_name(row.get("name") or row.get("func_or_class_name")),
+            type=_parse_text(row.get("type")),
+            state=_parse_text(row.get("state")),
             attempt=read_number(row.get("attempt_number")) or 0,
             required=read_amounts(row.get("required_resources")),
-            actor_id=_text(row.get("actor_id")),
-            group_id=_text(row.get("placement_group_id")),
-            node_id=_text(row.get("node_id")),
+            actor_id=_parse_text(row.get("actor_id")),
+            group_id=_parse_text(row.get("placement_group_id")),
+            node_id=_parse_text(row.get("node_id")),
             pid=read_number(row.get("worker_pid")) or None,
-            changed_at=_latest(row.get("events")),
+            changed_at=_find_latest(row.get("events")),
         )
         for row in rows
-        if isinstance(row, dict) and (task_id := _text(row.get("task_id")))
+        if isinstance(row, dict) and (task_id := _parse_text(row.get("task_id")))
     )
 
 
-def unplaced_actors(rows: Iterable[Any]) -> tuple[UnplacedActor, ...]:
+def parse_unplaced_actors(rows: Iterable[Any]) -> tuple[UnplacedActor, ...]:
     """``ActorState`` of ray/util/state/common.py with its details: those that are neither alive nor dead."""
     return tuple(
         UnplacedActor(
             actor_id=actor_id,
-            name=_name(row.get("name") or row.get("class_name")),
-            state=_text(row.get("state")),
+            name=_parse_name(row.get("name") or row.get("class_name")),
+            state=_parse_text(row.get("state")),
             required=read_amounts(row.get("required_resources")),
-            group_id=_text(row.get("placement_group_id")),
+            group_id=_parse_text(row.get("placement_group_id")),
         )
         for row in rows
-        if isinstance(row, dict) and (actor_id := _text(row.get("actor_id"))) and _text(row.get("state")) in _NOT_THERE
+        if isinstance(row, dict)
+        and (actor_id := _parse_text(row.get("actor_id")))
+        and _parse_text(row.get("state")) in _NOT_THERE
     )
 
 
-def group_facts(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
+def parse_groups(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
     """``PlacementGroupState`` of ray/util/state/common.py with its details: those that wait."""
     return tuple(
         GroupFacts(
             group_id=group_id,
-            name=_name(row.get("name")),
-            state=_text(row.get("state")),
+            name=_parse_name(row.get("name")),
+            state=_parse_text(row.get("state")),
             bundles=tuple(
                 read_amounts(bundle.get("unit_resources"))
                 for bundle in read_list(row.get("bundles"))[:_MOST_BUNDLES]
                 if isinstance(bundle, dict)
             ),
-            scheduling=_text(dict(read_items(row.get("stats"))).get("scheduling_state")),
+            scheduling=_parse_text(dict(read_items(row.get("stats"))).get("scheduling_state")),
         )
         for row in rows
         if isinstance(row, dict)
-        and (group_id := _text(row.get("placement_group_id")))
-        and _text(row.get("state")) in _WAITING_GROUPS
+        and (group_id := _parse_text(row.get("placement_group_id")))
+        and _parse_text(row.get("state")) in _WAITING_GROUPS
     )
 
 
-def references_of(rows: Iterable[Any], job_id: str) -> tuple[HeldReference, ...]:
+def parse_references(rows: Iterable[Any], job_id: str) -> tuple[HeldReference, ...]:
     """``ObjectState`` of ray/util/state/common.py: which workers have references to results of this job's tasks."""
     found = []
     for row in rows:
         fields = row if isinstance(row, dict) else {}
-        producer, pid = _text(fields.get("object_id"))[:_TASK_ID_CHARS], read_number(fields.get("pid"))
+        producer, pid = _parse_text(fields.get("object_id"))[:_TASK_ID_CHARS], read_number(fields.get("pid"))
         if pid and fields.get("type") == "WORKER" and producer.endswith(job_id):
             found.append(HeldReference(pid, producer))
     return tuple(found)
 
 
-def processor_facts(details: Mapping[str, Any], pids: Mapping[str, Iterable[int]]) -> ProcessorFacts | None:
+def parse_processor(details: Mapping[str, Any], pids: Mapping[str, Iterable[int]]) -> ProcessorFacts | None:
     """From ``GET /nodes/{id}`` of each node, the processes ``pids`` by node id; None when none of them is there.
 
     ray/dashboard/modules/node/datacenter.py: worker processes and drivers as psutil sees them, every 5 s at best.
@@ -117,7 +119,7 @@ def processor_facts(details: Mapping[str, Any], pids: Mapping[str, Iterable[int]
     return ProcessorFacts(min(known, default=None), by_process, percent / 100)
 
 
-def written_at(header: str | None) -> datetime | None:
+def parse_written_at(header: str | None) -> datetime | None:
     """``Last-Modified`` of a file that a node's agent serves."""
     try:
         return None if header is None else parsedate_to_datetime(header)
@@ -125,15 +127,15 @@ def written_at(header: str | None) -> datetime | None:
         return None
 
 
-def _latest(events: Any) -> datetime | None:
+def _find_latest(events: Any) -> datetime | None:
     times = [read_amount(event.get("created_ms")) for event in read_list(events) if isinstance(event, dict)]
     latest = max((each for each in times if each is not None), default=None)
     return None if latest is None else read_time_s(latest / 1000)
 
 
-def _text(value: Any) -> str:
+def _parse_text(value: Any) -> str:
     return (read_text(value) or "")[:_NAME_CHARS]
 
 
-def _name(value: Any) -> str:
+def _parse_name(value: Any) -> str:
     return redact(value)[:_NAME_CHARS] if isinstance(value, str) else ""

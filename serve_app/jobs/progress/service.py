@@ -14,15 +14,15 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from serve_app.errors import TooBusy, Unavailable
-from serve_app.jobs.judging.pending import Waiting, why_waiting
-from serve_app.jobs.models import JobRow, Known, Outcome, Section, Unknown, Verdict
-from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, Subject
-from serve_app.jobs.progress.obstacles import standing_of
-from serve_app.jobs.progress.processes import UNCONNECTED, driver_of, pids_by_node, processes_of
+from serve_app.jobs.judging.pending import Waiting, explain_waiting
+from serve_app.jobs.models import JobOutcome, JobRow, Known, Section, Unknown, Verdict
+from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, StillnessSubject
+from serve_app.jobs.progress.obstacles import take_stock
+from serve_app.jobs.progress.processes import UNCONNECTED, build_driver, collect_pids, list_processes
 from serve_app.jobs.progress.questions import JobQuestions
-from serve_app.jobs.progress.verdict import stillness_of
+from serve_app.jobs.progress.verdict import judge_stillness
 from serve_app.jobs.reading.poll import Seen
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.watch import JobWatch
 
 # Between two looks; Ray's own figures of processes are some seconds apart, its tables are not.
 SPAN_S = 3.0
@@ -42,7 +42,7 @@ class Stillnesses:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: JobWatch,
         questions: JobQuestions,
         now: Callable[[], datetime],
         *,
@@ -57,7 +57,7 @@ class Stillnesses:
         self._kept: OrderedDict[str, tuple[Look, ...]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Stillness]] = {}
 
-    async def of(self, row: JobRow) -> Stillness:
+    async def judge(self, row: JobRow) -> Stillness:
         """Whether a job that is pending or running moves, and if not why; within ``WITHIN_S``.
 
         Raises ``TooBusy`` when too many jobs are being looked at, and ``Unavailable`` when there is no look at all.
@@ -82,20 +82,22 @@ class Stillnesses:
         expectation = self._watch.expect(row.kind)
         seen = await self._watch.get()
         row = seen.by_key.get(row.key, row)
-        if row.outcome is Outcome.PENDING:
-            waiting = _why_waiting(seen, row)
-            return stillness_of([Look(seen.snapshot.taken_at)], Subject(False, row.duration_s, waiting=waiting))
+        if row.outcome is JobOutcome.PENDING:
+            waiting = _find_waiting(seen, row)
+            return judge_stillness(
+                [Look(seen.snapshot.taken_at)], StillnessSubject(False, row.duration_s, waiting=waiting)
+            )
         if expectation.must_end is False:
             probe = (row.verdict is Verdict.OK, row.reason)
-            return stillness_of([Look(seen.snapshot.taken_at)], Subject(True, row.duration_s, probe=probe))
-        looks = await self._looks(row)
-        past = self._watch.past_of(row.series)
-        return stillness_of(looks, Subject(True, row.duration_s, past))
+            return judge_stillness([Look(seen.snapshot.taken_at)], StillnessSubject(True, row.duration_s, probe=probe))
+        looks = await self._take_looks(row)
+        past = self._watch.find_past(row.series)
+        return judge_stillness(looks, StillnessSubject(True, row.duration_s, past))
 
-    async def _looks(self, row: JobRow) -> tuple[Look, ...]:
+    async def _take_looks(self, row: JobRow) -> tuple[Look, ...]:
         """Those that are kept and at least one more; two if time allows."""
         deadline = self._clock() + WITHIN_S
-        looks = self._remembered(row.key)
+        looks = self._list_remembered(row.key)
         if looks:
             await self._pause(max(0.0, SPAN_S - (self._now() - looks[-1].at).total_seconds()))
         look = await self._look_by(deadline, row, looks)
@@ -112,45 +114,48 @@ class Stillnesses:
     async def _look_by(self, deadline: float, row: JobRow, looks: Sequence[Look]) -> Look | None:
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                return await self._look(row, _log_of(looks))
+                return await self._look(row, _find_log(looks))
         except TimeoutError:
             return None
 
     async def _look(self, row: JobRow, log_before: LogFacts | None) -> Look:
         """The tables first; who works, whose processes those are, and who waits for whom follows from them."""
         at, job_id, ask = self._now(), row.job_id, self._questions
-        seen, free = await asyncio.gather(self._watch.get(fresh_for_s=_FRESH_FOR_S), self._free())
+        seen, free = await asyncio.gather(self._watch.get(fresh_for_s=_FRESH_FOR_S), self._read_free())
         snapshot = seen.snapshot
         if not seen.answered:
             # What was known before proves nothing of now.
             return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
-        driver = driver_of(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
+        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)
-            log, stacks = await ask.log(row.submission_id, log_before), await ask.stacks([])
+            log, stacks = await ask.ask_log(row.submission_id, log_before), await ask.ask_stacks([])
             return Look(
                 at, Known(driver), nothing, nothing, nothing, log, nothing, nothing, stacks, snapshot.nodes, free
             )
         work, actors, groups, log = await asyncio.gather(
-            ask.work(job_id), ask.actors(job_id), ask.groups(job_id), ask.log(row.submission_id, log_before)
+            ask.ask_work(job_id),
+            ask.ask_actors(job_id),
+            ask.ask_groups(job_id),
+            ask.ask_log(row.submission_id, log_before),
         )
         tables = Look(at, Known(driver), work, actors, groups, log, nodes=snapshot.nodes, free=free)
-        processes = processes_of(job_id, driver, tables, snapshot.actors)
+        processes = list_processes(job_id, driver, tables, snapshot.actors)
         processor, stacks, references = await asyncio.gather(
-            ask.processor(pids_by_node(processes)),
-            ask.stacks(processes[:_MOST_STACKS]),
-            self._references(job_id, tables),
+            ask.ask_processor(collect_pids(processes)),
+            ask.ask_stacks(processes[:_MOST_STACKS]),
+            self._ask_references(job_id, tables),
         )
         return replace(tables, processor=processor, stacks=stacks, references=references)
 
-    async def _references(self, job_id: str, tables: Look) -> Section[tuple[HeldReference, ...]]:
+    async def _ask_references(self, job_id: str, tables: Look) -> Section[tuple[HeldReference, ...]]:
         """Asked only where it tells something: tasks have begun, and others that they may wait for have not."""
-        standing = standing_of(tables)
+        standing = take_stock(tables)
         if standing.working and (standing.behind or standing.holds):
-            return await self._questions.references(job_id)
+            return await self._questions.ask_references(job_id)
         return Known(())
 
-    async def _free(self) -> Section[Mapping[str, float]]:
+    async def _read_free(self) -> Section[Mapping[str, float]]:
         answer = await self._watch.get_resources()
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
@@ -160,7 +165,7 @@ class Stillnesses:
         if not done.cancelled():
             done.exception()
 
-    def _remembered(self, key: str) -> tuple[Look, ...]:
+    def _list_remembered(self, key: str) -> tuple[Look, ...]:
         since = self._now() - _KEPT_FOR
         return tuple(look for look in self._kept.get(key, ()) if look.at >= since)
 
@@ -171,11 +176,11 @@ class Stillnesses:
             self._kept.popitem(last=False)
 
 
-def _log_of(looks: Sequence[Look]) -> LogFacts | None:
+def _find_log(looks: Sequence[Look]) -> LogFacts | None:
     known = (look.log for look in reversed(looks))
     return next((log.value for log in known if isinstance(log, Known)), None)
 
 
-def _why_waiting(seen: Seen, row: JobRow) -> Waiting | None:
+def _find_waiting(seen: Seen, row: JobRow) -> Waiting | None:
     facts, snapshot = seen.snapshot.find_job(row.id), seen.snapshot
-    return None if facts is None else why_waiting(facts, snapshot.waiting, snapshot.nodes, snapshot.free)
+    return None if facts is None else explain_waiting(facts, snapshot.waiting, snapshot.nodes, snapshot.free)

@@ -9,13 +9,13 @@ from datetime import datetime
 from organs.times import format_time
 from serve_app.errors import Conflict, TooBusy
 from serve_app.forward import served
-from serve_app.jobs.models import JobRow, Known, Outcome, Section
+from serve_app.jobs.models import JobOutcome, JobRow, Known, Section
 from serve_app.jobs.progress.models import Look, Stack
-from serve_app.jobs.progress.processes import Process, driver_of, processes_of
+from serve_app.jobs.progress.processes import Process, build_driver, list_processes
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
-from serve_app.jobs.progress.stacks import NOT_INSTALLED, place_of
-from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.progress.stacks import NOT_INSTALLED, find_place
+from serve_app.jobs.reading.observed import refuse_unknown
+from serve_app.jobs.watch import JobWatch
 from serve_app.schemas.logs import StacksAnswer, StackView
 
 MOST_STACKS = 8
@@ -27,7 +27,7 @@ _MOST_CALLERS = 2
 class StackAnswers:
     """Stacks of running jobs, of one process in one moment each."""
 
-    def __init__(self, watch: Watch, questions: JobQuestions, now: Callable[[], datetime]) -> None:
+    def __init__(self, watch: JobWatch, questions: JobQuestions, now: Callable[[], datetime]) -> None:
         self._watch = watch
         self._questions = questions
         self._now = now
@@ -35,7 +35,7 @@ class StackAnswers:
         self._callers = 0
 
     @served("job_stacks")
-    async def of(self, id: str) -> StacksAnswer:
+    async def answer(self, id: str) -> StacksAnswer:
         """The stacks of a job by job or submission id.
 
         Raises ``NotFound``, ``Unavailable``, ``TooBusy``, and ``Conflict`` when they cannot be had, with the reason.
@@ -44,24 +44,24 @@ class StackAnswers:
             raise TooBusy("Stacks of other jobs are being taken; try again in some seconds.")
         self._callers += 1
         try:
-            return await self._of(id)
+            return await self._answer_now(id)
         finally:
             self._callers -= 1
 
-    async def _of(self, wanted: str) -> StacksAnswer:
+    async def _answer_now(self, wanted: str) -> StacksAnswer:
         found = await self._watch.find(wanted)
         if found is None:
-            raise not_found(wanted)
+            raise refuse_unknown(wanted)
         seen, row = found
         snapshot = seen.snapshot
-        driver = driver_of(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
+        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
         _require_processes(row, driver.node_alive, driver.pid)
-        if not await self._questions.profiling_enabled():
+        if not await self._questions.is_profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")
-        work = await self._questions.work(row.job_id or "")
-        processes = processes_of(row.job_id, driver, Look(self._now(), work=work), snapshot.actors)
-        stacks = await asyncio.gather(*(self._stack(process) for process in processes[:MOST_STACKS]))
-        items = [_item(process, stack) for process, stack in zip(processes, stacks, strict=False)]
+        work = await self._questions.ask_work(row.job_id or "")
+        processes = list_processes(row.job_id, driver, Look(self._now(), work=work), snapshot.actors)
+        stacks = await asyncio.gather(*(self._ask_stack(process) for process in processes[:MOST_STACKS]))
+        items = [_render_item(process, stack) for process, stack in zip(processes, stacks, strict=False)]
         reasons = [item["reason"] for item in items if item["reason"] is not None]
         if len(reasons) == len(items):
             why = reasons[0] if reasons else "its driver has ended, and it has no other process"
@@ -77,13 +77,13 @@ class StackAnswers:
             "degraded": [] if isinstance(work, Known) else [f"tasks: {work.reason}"],
         }
 
-    async def _stack(self, process: Process) -> Section[Stack]:
+    async def _ask_stack(self, process: Process) -> Section[Stack]:
         async with self._at_once:
-            return await self._questions.stack(*process)
+            return await self._questions.ask_stack(*process)
 
 
 def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) -> None:
-    if row.outcome is not Outcome.RUNNING:
+    if row.outcome is not JobOutcome.RUNNING:
         raise Conflict(f"{row.id} does not run ({row.outcome}), so it has no processes.", code="job_not_running")
     if row.derived or row.job_id is None or pid is None:
         raise Conflict(
@@ -94,14 +94,14 @@ def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) ->
         raise Conflict(f"The node of the driver of {row.id} is not alive.", code="driver_node_gone")
 
 
-def _item(process: Process, stack: Section[Stack]) -> StackView:
+def _render_item(process: Process, stack: Section[Stack]) -> StackView:
     role, node_id, pid = process
     text = stack.value.text if isinstance(stack, Known) else None
     return {
         "role": role,
         "node_id": node_id,
         "pid": pid,
-        "place": None if text is None else place_of(text),
+        "place": None if text is None else find_place(text),
         "stack": None if text is None else text.splitlines(),
         "reason": None if isinstance(stack, Known) else stack.reason,
     }

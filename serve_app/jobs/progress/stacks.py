@@ -27,14 +27,14 @@ _REASONS = (
 )
 
 
-def shown(dump: str) -> str:
+def render_stack(dump: str) -> str:
     """Redacted and cut. The command line, which has its own place and may be a whole program, is left out."""
     lines = dump.splitlines()
     first = next((number for number, line in enumerate(lines) if _THREAD.match(line)), 0)
     return redact("\n".join(line[:_LINE_CHARS] for line in lines[first:])[:MOST_CHARS])
 
 
-def compared(stack: str) -> str:
+def normalize_stack(stack: str) -> str:
     """Threads of the program with their frames: without Ray's own, and without which had a processor."""
     kept, of_program = [], False
     for line in stack.splitlines():
@@ -48,7 +48,7 @@ def compared(stack: str) -> str:
     return "\n".join(kept)
 
 
-def place_of(stack: str) -> str:
+def find_place(stack: str) -> str:
     """The innermost frame of the first thread that has any, and the innermost that is not of Ray."""
     frames: list[str] = []
     program = ""
@@ -69,7 +69,7 @@ def waits_in_ray(stack: str) -> bool:
     return bool(_IN_GET.search(stack))
 
 
-def why_none(answer: str) -> str:
+def explain_refusal(answer: str) -> str:
     """What Ray's refusal of a stack means, in one sentence part."""
     for words, reason in _REASONS:
         if words in answer:

@@ -15,8 +15,8 @@ from serve_app.jobs.judging.pending import INFEASIBLE as START_INFEASIBLE
 from serve_app.jobs.models import Known
 from serve_app.jobs.progress import advice as advising
 from serve_app.jobs.progress import signals
-from serve_app.jobs.progress.models import Look, Signal, State, Stillness, Subject
-from serve_app.jobs.progress.obstacles import BUSY, INFEASIBLE, NEVER, Hold, Standing, standing_of
+from serve_app.jobs.progress.models import Look, Signal, State, Stillness, StillnessSubject
+from serve_app.jobs.progress.obstacles import BUSY, INFEASIBLE, NEVER, Obstacle, Standing, take_stock
 from serve_app.jobs.progress.stacks import waits_in_ray
 
 # Less rest than this is what many programs take: for an answer, for a file, between two rounds.
@@ -31,59 +31,61 @@ _NOISE = (signals.LOG, signals.STACKS)
 _MOST_HOLDS_TOLD = 3
 
 
-def stillness_of(looks: Sequence[Look], subject: Subject) -> Stillness:
+def judge_stillness(looks: Sequence[Look], subject: StillnessSubject) -> Stillness:
     """What the looks tell, oldest first and at least one. A service is judged by its probe, however old it is."""
     newest = looks[-1]
     if not subject.started:
-        return _not_started(newest.at, subject)
+        return _judge_not_started(newest.at, subject)
     if subject.probe is not None:
-        return _service(newest.at, subject.probe)
-    standing = standing_of(newest)
-    found = signals.signals_of(looks, standing, subject)
+        return _judge_service(newest.at, subject.probe)
+    standing = take_stock(newest)
+    found = signals.build_signals(looks, standing, subject)
     by_name = {signal.name: signal for signal in found}
-    state, code, sentence = _verdict(looks, standing, by_name)
-    settle = advising.settling(state, looks, by_name)
-    return Stillness(state, code, sentence, found, settle, advising.advice_for(state, code))
+    state, code, sentence = _decide_verdict(looks, standing, by_name)
+    settle = advising.choose_settling(state, looks, by_name)
+    return Stillness(state, code, sentence, found, settle, advising.choose_advice(state, code))
 
 
-def _not_started(at: datetime, subject: Subject) -> Stillness:
+def _judge_not_started(at: datetime, subject: StillnessSubject) -> Stillness:
     why = subject.waiting.sentence if subject.waiting is not None else "It has not started; Ray does not tell why."
     code = _CODES_OF_START.get(subject.waiting.rule) if subject.waiting is not None else None
     facts = "; ".join(each.fact for each in subject.waiting.evidence) if subject.waiting is not None else ""
-    signal = signals.start_signal(at, subject.age_s, facts or why)
+    signal = signals.build_start_signal(at, subject.age_s, facts or why)
     settle = () if code is not None else advising.SETTLE_START
-    return Stillness(State.WAITING, code, why, (signal,), settle, advising.advice_for(State.WAITING, code))
+    return Stillness(State.WAITING, code, why, (signal,), settle, advising.choose_advice(State.WAITING, code))
 
 
-def _service(at: datetime, probe: tuple[bool, str]) -> Stillness:
+def _judge_service(at: datetime, probe: tuple[bool, str]) -> Stillness:
     good, reason = probe
     state = State.MOVING if good else State.UNKNOWN
     sentence = f"It is meant to run on, so it is judged by its probe and not by its age: {reason}"
     settle = () if good else advising.SETTLE_SERVICE
-    return Stillness(state, None, sentence, (signals.probe_signal(at, probe),), settle)
+    return Stillness(state, None, sentence, (signals.build_probe_signal(at, probe),), settle)
 
 
-def _verdict(looks: Sequence[Look], standing: Standing, by_name: dict[str, Signal]) -> tuple[State, str | None, str]:
-    twice = _apart(looks[0], looks[-1])
+def _decide_verdict(
+    looks: Sequence[Look], standing: Standing, by_name: dict[str, Signal]
+) -> tuple[State, str | None, str]:
+    twice = _is_far_apart(looks[0], looks[-1])
     works = [by_name[name] for name in _WORK if by_name[name].says == "moving"]
     if works:
-        return State.MOVING, None, f"It moves: {_told(works)}.{_but(standing)}"
-    if by_name[signals.DRIVER].value == "gone" and not _said(by_name, "moving"):
-        return _gone(looks, by_name[signals.DRIVER])
+        return State.MOVING, None, f"It moves: {_describe_signals(works)}.{_describe_exceptions(standing)}"
+    if by_name[signals.DRIVER].value == "gone" and not _has_signal(by_name, "moving"):
+        return _judge_gone(looks, by_name[signals.DRIVER])
     if standing.holds and not standing.working:
-        return _held(looks, standing)
+        return _judge_held(looks, standing)
     noise = [by_name[name] for name in _NOISE if by_name[name].says == "moving"]
     if noise:
-        return State.MOVING, None, f"It moves: {_told(noise)}.{_but(standing)}"
-    return _quiet(looks, standing, by_name, twice)
+        return State.MOVING, None, f"It moves: {_describe_signals(noise)}.{_describe_exceptions(standing)}"
+    return _judge_quiet(looks, standing, by_name, twice)
 
 
-def _gone(looks: Sequence[Look], signal: Signal) -> tuple[State, str | None, str]:
+def _judge_gone(looks: Sequence[Look], signal: Signal) -> tuple[State, str | None, str]:
     """Ray closes a job's row some seconds after its driver has ended, so this must have been seen before."""
     driver = looks[-1].driver
     code = NODE_DIED if isinstance(driver, Known) and driver.value.node_alive is False else None
     sentence = f"Ray says RUNNING, but its driver is gone: {signal.detail}."
-    before = any(_is_gone(look) for look in looks[:-1] if _apart(look, looks[-1]))
+    before = any(_is_gone(look) for look in looks[:-1] if _is_far_apart(look, looks[-1]))
     return (State.STUCK if before else State.UNKNOWN), code, sentence
 
 
@@ -91,18 +93,18 @@ def _is_gone(look: Look) -> bool:
     return isinstance(look.driver, Known) and False in (look.driver.value.alive, look.driver.value.node_alive)
 
 
-def _apart(look: Look, newest: Look) -> bool:
+def _is_far_apart(look: Look, newest: Look) -> bool:
     return (newest.at - look.at).total_seconds() >= signals.LEAST_SPAN_S
 
 
-def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None, str]:
+def _judge_held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None, str]:
     """Nothing of it works: it is stuck if nothing that is held can ever be placed, and was not when seen before."""
-    worst = _worst(standing.holds)
-    told = _told_holds(standing.holds)
+    worst = _find_worst(standing.holds)
+    told = _describe_holds(standing.holds)
     if standing.nothing_can_come:
         others = len(standing.getting) + len(standing.behind)
         waits = f" What waits for it: {others} {'tasks' if others > 1 else 'task'}." if others else ""
-        if _held_before(looks, standing):
+        if _was_held_before(looks, standing):
             return State.STUCK, worst.code, f"It runs, but nothing of it can go on: {told}.{waits}"
         return State.UNKNOWN, worst.code, f"It may be stuck: {told}.{waits}"
     if any(hold.code in NEVER for hold in standing.holds):
@@ -110,34 +112,36 @@ def _held(looks: Sequence[Look], standing: Standing) -> tuple[State, str | None,
     return State.WAITING, worst.code, f"It runs, but nothing of it has a place yet: {told}."
 
 
-def _held_before(looks: Sequence[Look], standing: Standing) -> bool:
+def _was_held_before(looks: Sequence[Look], standing: Standing) -> bool:
     names = {hold.id for hold in standing.holds}
-    return any(names <= {hold.id for hold in standing_of(look).holds} for look in looks[:-1] if _apart(look, looks[-1]))
+    return any(
+        names <= {hold.id for hold in take_stock(look).holds} for look in looks[:-1] if _is_far_apart(look, looks[-1])
+    )
 
 
-def _quiet(
+def _judge_quiet(
     looks: Sequence[Look], standing: Standing, by_name: dict[str, Signal], twice: bool
 ) -> tuple[State, str | None, str]:
     """Nothing was seen to move, and nothing is known to be in its way: how long, and how well that is known."""
     still = [signal for signal in by_name.values() if signal.says == "still" and signal.name != signals.DURATION]
     if not still:
         return State.UNKNOWN, None, "Whether it moves is not known: nothing that was asked tells."
-    quiet_s = _quiet_s(looks, by_name)
+    quiet_s = _measure_quiet_s(looks, by_name)
     silent = by_name[signals.TASKS].says == "still" or by_name[signals.LOG].says == "still"
     resting = by_name[signals.PROCESSOR].says == "still" or by_name[signals.STACKS].says == "still"
-    told = f"{_told(still)}, for {quiet_s:.0f} s"
+    told = f"{_describe_signals(still)}, for {quiet_s:.0f} s"
     if not (twice and silent and resting) or quiet_s < QUIET_S:
         return State.UNKNOWN, None, f"Nothing was seen to move, which is not enough to call it stuck: {told}."
     never = [hold for hold in standing.holds if hold.code in NEVER]
     if never:
-        return State.STUCK, _worst(never).code, f"It rests, and {_told_holds(never)}: {told}."
+        return State.STUCK, _find_worst(never).code, f"It rests, and {_describe_holds(never)}: {told}."
     waits = _waits_in_ray(looks[-1]) or (bool(standing.getting) and not standing.working)
     if waits:
         return State.STUCK, GET, f"It waits in ray.get or ray.wait for results that nothing works on: {told}."
     return State.STUCK, None, f"It runs and does nothing: {told}."
 
 
-def _quiet_s(looks: Sequence[Look], by_name: dict[str, Signal]) -> float:
+def _measure_quiet_s(looks: Sequence[Look], by_name: dict[str, Signal]) -> float:
     """Seconds since the latest sign of life that is known of."""
     lived = [by_name[name].since for name in (signals.TASKS, signals.LOG) if by_name[name].says == "still"]
     known = [since for since in lived if since is not None]
@@ -151,25 +155,25 @@ def _waits_in_ray(look: Look) -> bool:
     return any(stack.role == "driver" and waits_in_ray(stack.text) for stack in stacks)
 
 
-def _said(by_name: dict[str, Signal], says: str) -> bool:
+def _has_signal(by_name: dict[str, Signal], says: str) -> bool:
     return any(signal.says == says for signal in by_name.values())
 
 
-def _worst(holds: Sequence[Hold]) -> Hold:
+def _find_worst(holds: Sequence[Obstacle]) -> Obstacle:
     """What never comes before what is in use, before what is being placed; the group before what it holds up."""
     return min(holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
 
 
-def _told(found: Sequence[Signal]) -> str:
+def _describe_signals(found: Sequence[Signal]) -> str:
     return "; ".join(f"{signal.name}: {signal.detail}" for signal in found)
 
 
-def _told_holds(holds: Sequence[Hold]) -> str:
+def _describe_holds(holds: Sequence[Obstacle]) -> str:
     ordered = sorted(holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
     more = f"; and {len(holds) - _MOST_HOLDS_TOLD} more" if len(holds) > _MOST_HOLDS_TOLD else ""
     return "; ".join(hold.sentence for hold in ordered[:_MOST_HOLDS_TOLD]) + more
 
 
-def _but(standing: Standing) -> str:
+def _describe_exceptions(standing: Standing) -> str:
     never = [hold for hold in standing.holds if hold.code in NEVER]
-    return f" But {_told_holds(never)}." if never else ""
+    return f" But {_describe_holds(never)}." if never else ""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot
-from serve_app.redaction import printable, redact, redact_mapping
+from serve_app.redaction import redact, redact_mapping, strip_controls
 
 # An event as Ray exports it, before anything of it is understood.
 RayEvent = Mapping[str, JsonValue]
@@ -69,20 +69,20 @@ class Pushed:
         _drop(self.actors, actors or time)
 
 
-def with_events(snapshot: Snapshot, pushed: Pushed) -> Snapshot:
+def apply_events(snapshot: Snapshot, pushed: Pushed) -> Snapshot:
     """The snapshot with what came in after it was taken."""
     return replace(
         snapshot,
-        jobs=_joined(snapshot.jobs, pushed.jobs, lambda job: job.id, _newer_job),
-        driver_exits=_joined_exits(snapshot, pushed),
-        actors=_joined(snapshot.actors, pushed.actors, lambda actor: actor.actor_id, _newer_actor),
-        nodes=_joined_nodes(snapshot, pushed),
+        jobs=_join_section(snapshot.jobs, pushed.jobs, lambda job: job.id, _update_job),
+        driver_exits=_join_exits(snapshot, pushed),
+        actors=_join_section(snapshot.actors, pushed.actors, lambda actor: actor.actor_id, _update_actor),
+        nodes=_join_nodes(snapshot, pushed),
     )
 
 
-def _driver_defined(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_driver_definition(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["driverJobDefinitionEvent"]
-    job_id = _hex(told["jobId"])
+    job_id = _decode_hex(told["jobId"])
     metadata = {str(name): str(text) for name, text in dict(told.get("config", {}).get("metadata") or {}).items()}
     entrypoint = redact(str(told.get("entrypoint") or ""))[:_TEXT_CHARS]
     if SUBMISSION_KEY in metadata or entrypoint.startswith(_OF_RAY):
@@ -91,25 +91,25 @@ def _driver_defined(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> 
     pushed.jobs[job_id] = (
         now,
         replace(
-            before[1] if before else _new_job(job_id),
+            before[1] if before else _build_job(job_id),
             entrypoint=entrypoint,
             metadata=dict(list(redact_mapping(metadata).items())[:50]),
             pid=int(told.get("driverPid") or 0) or None,
-            node_id=_hex(told.get("driverNodeId")) or None,
+            node_id=_decode_hex(told.get("driverNodeId")) or None,
         ),
     )
     return 1
 
 
-def _driver_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_driver_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["driverJobLifecycleEvent"]
-    job_id = _hex(told["jobId"])
+    job_id = _decode_hex(told["jobId"])
     before = pushed.jobs.get(job_id)
     # Without a definition it may be a submission's driver, or one of Ray's own: it only says that something happened.
     if before is not None:
         job = before[1]
         for step in told["stateTransitions"]:
-            at = _time(step.get("timestamp"))
+            at = _parse_time(step.get("timestamp"))
             if step["state"] == "CREATED":
                 job = replace(job, started_at=at)
             elif step["state"] == "FINISHED":
@@ -118,9 +118,9 @@ def _driver_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> 
     return 1
 
 
-def _worker_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_worker_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["workerLifecycleEvent"]
-    worker_id = _hex(told["workerId"])
+    worker_id = _decode_hex(told["workerId"])
     if not worker_id.endswith(_DRIVER_SUFFIX):
         return 0
     for step in told["stateTransitions"]:
@@ -129,26 +129,26 @@ def _worker_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> 
             job_id = worker_id[:8]
             detail = redact(str(death.get("exitDetail") or "").split(" Some common causes", 1)[0])[:300]
             row = DriverExit(
-                job_id, False, death["exitType"], detail or None, 1, now, _time(step.get("timestamp")), None
+                job_id, False, death["exitType"], detail or None, 1, now, _parse_time(step.get("timestamp")), None
             )
             pushed.exits[job_id] = (now, row)
     return 1
 
 
-def _actor_defined(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_actor_definition(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["actorDefinitionEvent"]
-    actor_id = _hex(told["actorId"])
+    actor_id = _decode_hex(told["actorId"])
     before = pushed.actors.get(actor_id)
     state = before[1] if before else None
     pushed.actors[actor_id] = (
         now,
         ActorFacts(
             actor_id=actor_id,
-            class_name=printable(str(told.get("className") or ""))[:256],
-            name=printable(str(told.get("name") or ""))[:256] or None,
+            class_name=strip_controls(str(told.get("className") or ""))[:256],
+            name=strip_controls(str(told.get("name") or ""))[:256] or None,
             state=state.state if state else "DEPENDENCIES_UNREADY",
-            job_id=_hex(told["jobId"]),
-            namespace=printable(str(told.get("rayNamespace") or ""))[:256],
+            job_id=_decode_hex(told["jobId"]),
+            namespace=strip_controls(str(told.get("rayNamespace") or ""))[:256],
             node_id=state.node_id if state else None,
             pid=state.pid if state else None,
         ),
@@ -156,49 +156,49 @@ def _actor_defined(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> i
     return 1
 
 
-def _actor_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_actor_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["actorLifecycleEvent"]
-    actor_id = _hex(told["actorId"])
+    actor_id = _decode_hex(told["actorId"])
     before = pushed.actors.get(actor_id)
     actor = before[1] if before else ActorFacts(actor_id, "", None, "", "", "", None, None)
     for step in told["stateTransitions"]:
         actor = replace(
             actor,
             state=str(step["state"]),
-            node_id=_hex(step.get("nodeId")) or actor.node_id,
+            node_id=_decode_hex(step.get("nodeId")) or actor.node_id,
             pid=int(step.get("pid") or 0) or actor.pid,
         )
     pushed.actors[actor_id] = (now, actor)
     return 1
 
 
-def _node_changed(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
+def _take_node_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["nodeLifecycleEvent"]
-    node_id = _hex(told["nodeId"])
+    node_id = _decode_hex(told["nodeId"])
     for step in told["stateTransitions"]:
         death = step.get("deathInfo") or {}
         message = redact(str(death.get("reasonMessage") or ""))[:300]
-        ended_at = _time(step.get("timestamp")) if step["state"] == "DEAD" else None
+        ended_at = _parse_time(step.get("timestamp")) if step["state"] == "DEAD" else None
         change = {"state": str(step["state"]), "ended_at": ended_at}
         pushed.nodes[node_id] = (now, {**change, **({"message": message} if message else {})})
     return 1
 
 
 _HANDLERS: Mapping[Any, Callable[[Pushed, Mapping[str, Any], datetime], int]] = {
-    "DRIVER_JOB_DEFINITION_EVENT": _driver_defined,
-    "DRIVER_JOB_LIFECYCLE_EVENT": _driver_changed,
-    "WORKER_LIFECYCLE_EVENT": _worker_changed,
-    "ACTOR_DEFINITION_EVENT": _actor_defined,
-    "ACTOR_LIFECYCLE_EVENT": _actor_changed,
-    "NODE_LIFECYCLE_EVENT": _node_changed,
+    "DRIVER_JOB_DEFINITION_EVENT": _take_driver_definition,
+    "DRIVER_JOB_LIFECYCLE_EVENT": _take_driver_change,
+    "WORKER_LIFECYCLE_EVENT": _take_worker_change,
+    "ACTOR_DEFINITION_EVENT": _take_actor_definition,
+    "ACTOR_LIFECYCLE_EVENT": _take_actor_change,
+    "NODE_LIFECYCLE_EVENT": _take_node_change,
 }
 
 
-def _new_job(job_id: str) -> JobFacts:
+def _build_job(job_id: str) -> JobFacts:
     return JobFacts(id=job_id, type=JobType.DRIVER, status="RUNNING", job_id=job_id)
 
 
-def _joined(
+def _join_section(
     section: Any, pushed: Mapping[str, tuple[datetime, T]], key: Callable[[T], str], newer: Callable[[T, T], T]
 ) -> Any:
     """A section with what was pushed: rows that it has are brought up to date, others are added."""
@@ -214,19 +214,19 @@ def _is_whole(row: Any) -> bool:
     return not isinstance(row, ActorFacts) or bool(row.job_id)
 
 
-def _newer_job(row: JobFacts, pushed: JobFacts) -> JobFacts:
+def _update_job(row: JobFacts, pushed: JobFacts) -> JobFacts:
     if row.ended_at is not None or pushed.ended_at is None:
         return row
     return replace(row, status=pushed.status, ended_at=pushed.ended_at)
 
 
-def _newer_actor(row: ActorFacts, pushed: ActorFacts) -> ActorFacts:
+def _update_actor(row: ActorFacts, pushed: ActorFacts) -> ActorFacts:
     if row.state == "DEAD":
         return row
     return replace(row, state=pushed.state, node_id=pushed.node_id or row.node_id, pid=pushed.pid or row.pid)
 
 
-def _joined_exits(snapshot: Snapshot, pushed: Pushed) -> Any:
+def _join_exits(snapshot: Snapshot, pushed: Pushed) -> Any:
     if not isinstance(snapshot.driver_exits, Known) or not pushed.exits:
         return snapshot.driver_exits
     rows = dict(snapshot.driver_exits.value)
@@ -238,23 +238,23 @@ def _joined_exits(snapshot: Snapshot, pushed: Pushed) -> Any:
     return Known(rows, snapshot.driver_exits.note)
 
 
-def _joined_nodes(snapshot: Snapshot, pushed: Pushed) -> Any:
+def _join_nodes(snapshot: Snapshot, pushed: Pushed) -> Any:
     if not isinstance(snapshot.nodes, Known) or not pushed.nodes:
         return snapshot.nodes
     return Known(
-        tuple(_newer_node(node, pushed.nodes.get(node.node_id)) for node in snapshot.nodes.value), snapshot.nodes.note
+        tuple(_update_node(node, pushed.nodes.get(node.node_id)) for node in snapshot.nodes.value), snapshot.nodes.note
     )
 
 
-def _newer_node(node: NodeFacts, change: tuple[datetime, dict[str, Any]] | None) -> NodeFacts:
+def _update_node(node: NodeFacts, change: tuple[datetime, dict[str, Any]] | None) -> NodeFacts:
     return node if change is None or not node.alive else replace(node, **change[1])
 
 
-def _hex(value: Any) -> str:
+def _decode_hex(value: Any) -> str:
     return base64.b64decode(str(value or ""), validate=True).hex()
 
 
-def _time(value: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError
 from serve_app.jobs.models import ActorFacts, JobFacts, JobType, Known, Section, Snapshot, TaskCounts
-from serve_app.jobs.reading.events import Pushed, with_events
-from serve_app.jobs.reading.replica import Here
-from serve_app.jobs.reading.rows import task_counts
+from serve_app.jobs.reading.events import Pushed, apply_events
+from serve_app.jobs.reading.replica import Replica
+from serve_app.jobs.reading.rows import parse_task_counts
 from serve_app.jobs.reading.snapshot import collect
-from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.reading.thread_call import ThreadCall
 
 # Ray forgets tasks; of a job that ended long ago it has nothing to tell.
 _TASKS_ASKED_WITHIN = timedelta(minutes=10)
@@ -46,8 +46,8 @@ class Looker:
     def __init__(
         self,
         client: DashboardClient,
-        here: Here,
-        resources: Blocking,
+        here: Replica,
+        resources: ThreadCall,
         now: Callable[[], datetime],
         config: LookLimits,
     ) -> None:
@@ -63,7 +63,7 @@ class Looker:
     async def look(self, previous: Snapshot | None) -> Snapshot:
         """The cluster as it is now, and what Ray pushed meanwhile."""
         began = self._now()
-        known_actors = self._actors_by_events(previous, began)
+        known_actors = self._reuse_actors(previous, began)
         snapshot = await collect(
             self._client,
             began,
@@ -71,16 +71,16 @@ class Looker:
             own_job_id=self._here.job_id,
             previous=previous,
             retained_jobs=self.config.retained_jobs,
-            free=self._free,
+            free=self._read_free,
         )
         if known_actors is None and isinstance(snapshot.actors, Known):
             self._actors_at = began
         # What came in before a whole look began is in its tables; of actors, before they were last listed.
         self.pushed.forget_before(began, actors=self._actors_at)
         await self._ask_tasks(snapshot)
-        return with_events(replace(snapshot, session=self._here.session, tasks=self._told()), self.pushed)
+        return apply_events(replace(snapshot, session=self._here.session, tasks=self._select_counted()), self.pushed)
 
-    def _actors_by_events(self, previous: Snapshot | None, now: datetime) -> Known[tuple[ActorFacts, ...]] | None:
+    def _reuse_actors(self, previous: Snapshot | None, now: datetime) -> Known[tuple[ActorFacts, ...]] | None:
         """In a big cluster whose events come in, actors are listed once a minute, and events tell the rest."""
         latest_at = self.pushed.latest_at
         if previous is None or not isinstance(previous.actors, Known) or self._actors_at is None or latest_at is None:
@@ -89,7 +89,7 @@ class Looker:
         recent = now - self._actors_at < _ACTORS_LISTED_EVERY and now - latest_at < _ACTORS_LISTED_EVERY
         return previous.actors if many and recent else None
 
-    async def _free(self) -> Section[Any]:
+    async def _read_free(self) -> Section[Any]:
         answer = await self._resources.get(self.config.source_timeout_s)
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
@@ -98,19 +98,19 @@ class Looker:
         since = snapshot.taken_at - _TASKS_ASKED_WITHIN
         new = [job.job_id for job in jobs if job.job_id not in self._tasks and _proves_nothing(job, since)]
         wanted = [job_id for job_id in new if job_id is not None][:_TASKS_ASKED_AT_ONCE]
-        for job_id, counts in zip(wanted, await asyncio.gather(*map(self._tasks_of, wanted)), strict=True):
+        for job_id, counts in zip(wanted, await asyncio.gather(*map(self._count_tasks, wanted)), strict=True):
             self._tasks[job_id] = counts
         for job_id in list(self._tasks)[: max(0, len(self._tasks) - _TASKS_KEPT)]:
             del self._tasks[job_id]
 
-    async def _tasks_of(self, job_id: str) -> TaskCounts:
+    async def _count_tasks(self, job_id: str) -> TaskCounts:
         try:
-            return task_counts(await self._client.tasks_summary(job_id))
+            return parse_task_counts(await self._client.summarize_tasks(job_id))
         except AppError:
             # Asked once: what is missing here makes no verdict worse, and the job's own page asks again.
             return _NOT_TOLD
 
-    def _told(self) -> dict[str, TaskCounts]:
+    def _select_counted(self) -> dict[str, TaskCounts]:
         return {job_id: counts for job_id, counts in self._tasks.items() if counts.total}
 
 

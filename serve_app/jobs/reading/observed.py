@@ -8,7 +8,7 @@ from organs.times import format_time
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.models import Section, Unknown
 from serve_app.jobs.reading.poll import Seen
-from serve_app.redaction import printable, redact
+from serve_app.redaction import redact, strip_controls
 from serve_app.schemas.common import ObservedAnswer
 
 T = TypeVar("T")
@@ -21,11 +21,11 @@ def require(section: Section[T]) -> T:
     return section.value
 
 
-def not_found(wanted: str) -> NotFound:
+def refuse_unknown(wanted: str) -> NotFound:
     """There is no such job, in no session."""
-    return NotFound(f"There is no job {redact(printable(wanted)[:80])!r}.", code="job_not_found")
+    return NotFound(f"There is no job {redact(strip_controls(wanted)[:80])!r}.", code="job_not_found")
 
 
-def told(seen: Seen) -> ObservedAnswer:
+def describe_freshness(seen: Seen) -> ObservedAnswer:
     """When it was seen, and what is missing or old in it."""
     return {"as_of": format_time(seen.snapshot.taken_at), "degraded": list(seen.degraded)}

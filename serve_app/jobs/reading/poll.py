@@ -124,7 +124,7 @@ class Latest:
             waited = not pending
         if self._snapshot is None:
             raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
-        degraded = [*self._stale(answered=waited), *self._snapshot.degraded]
+        degraded = [*self._list_stale(answered=waited), *self._snapshot.degraded]
         return Seen(self._snapshot, self._rows, self._by_key, degraded, self._failure is None)
 
     def nudge(self) -> None:
@@ -142,7 +142,7 @@ class Latest:
         """How long the last look took."""
         return self._cost_s
 
-    def _stale(self, *, answered: bool) -> list[str]:
+    def _list_stale(self, *, answered: bool) -> list[str]:
         age_s = self._clock() - self._taken
         if self._failure is not None:
             return [f"Ray has not answered for {age_s:.0f} s: {self._failure}"]
@@ -189,9 +189,9 @@ class Latest:
         while True:
             # Its errors are reported where it ends; the period goes on.
             await asyncio.wait({self._begin()})
-            await self._wait(self._period_s())
+            await self._wait(self._choose_period_s())
 
-    def _period_s(self) -> float:
+    def _choose_period_s(self) -> float:
         """Short while jobs come and go, longer while some only run, longest at rest; never most of our time."""
         config = self.config
         if self._clock() - self._changed < _BUSY_FOR_S:

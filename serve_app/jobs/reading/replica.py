@@ -10,14 +10,14 @@ from ray import serve
 from organs.replica import Versioned
 from organs.version import ReplicaVersion
 from serve_app.cluster.handles import collect
-from serve_app.cluster.private import agent_address, driver_exception_frames
+from serve_app.cluster.private import find_agent_address, list_exception_frames
 
 _VERSIONS_TIMEOUT_S = 1.0
 
 Resources = tuple[dict[str, float], dict[str, float]]
 
 
-class Here(Protocol):
+class Replica(Protocol):
     """Where the inspector runs; unit tests have their own."""
 
     job_id: str | None
@@ -25,15 +25,15 @@ class Here(Protocol):
     ray_version: str
     session: str
 
-    def resources(self) -> Resources:
+    def read_resources(self) -> Resources:
         """Total and available resources of the cluster; blocks."""
         ...
 
-    def exception_frames(self) -> dict[str, str]:
+    def list_exception_frames(self) -> dict[str, str]:
         """Where uncaught exceptions of drivers were, by job id; blocks."""
         ...
 
-    def agent_address(self, node_id: str) -> str | None:
+    def find_agent_address(self, node_id: str) -> str | None:
         """URL of a node's agent, None when it has none; blocks, and raises ``UnknownRay``."""
         ...
 
@@ -42,7 +42,7 @@ class Here(Protocol):
         ...
 
 
-class InReplica:
+class RayReplica:
     """The replica's own runtime context."""
 
     def __init__(self) -> None:
@@ -51,17 +51,17 @@ class InReplica:
         self.ray_version = ray.__version__
         self.session: str = ray.get_runtime_context().get_session_name()
 
-    def resources(self) -> Resources:
+    def read_resources(self) -> Resources:
         """From the GCS."""
         return dict(ray.cluster_resources()), dict(ray.available_resources())
 
-    def exception_frames(self) -> dict[str, str]:
+    def list_exception_frames(self) -> dict[str, str]:
         """From the worker table of the GCS."""
-        return driver_exception_frames()
+        return list_exception_frames()
 
-    def agent_address(self, node_id: str) -> str | None:
+    def find_agent_address(self, node_id: str) -> str | None:
         """From the key-value store of the GCS."""
-        return agent_address(node_id)
+        return find_agent_address(node_id)
 
     async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
         """From the replicas themselves."""

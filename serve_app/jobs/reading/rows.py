@@ -35,7 +35,7 @@ from serve_app.jobs.models import (
     WaitingActor,
 )
 from serve_app.outcomes import ENDED_STATUSES, STATUSES
-from serve_app.redaction import printable, redact, redact_mapping
+from serve_app.redaction import redact, redact_mapping, strip_controls
 
 _ENTRYPOINT_CHARS = 2_000
 _MESSAGE_CHARS = 4_000
@@ -45,14 +45,14 @@ _METADATA_ENTRIES = 50
 _JOB_ID_CHARS = 8
 
 
-def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
+def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
     """``JobDetails`` of ray/dashboard/modules/job/pydantic_models.py, times in milliseconds, 0 or null for none.
 
     A job that had ended when ``known`` was made is taken from there: redacting is most of the cost of a look.
     """
     fields = row if isinstance(row, dict) else {}
     ended_at = read_time_ms(fields.get("end_time"))
-    before = known.get(_id_of(fields))
+    before = known.get(_choose_id(fields))
     if (
         before is not None
         and (before.status, before.ended_at, before.job_id)
@@ -65,7 +65,7 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
     submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
     message = read_text(fields.get("message"))
     return JobFacts(
-        id=_id_of(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
+        id=_choose_id(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
         type=JobType.SUBMISSION if submission_id else JobType.DRIVER,
         status=status[:_ID_CHARS],
         job_id=read_text(fields.get("job_id")),
@@ -76,17 +76,17 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         error_type=read_text(fields.get("error_type")),
         started_at=read_time_ms(fields.get("start_time")),
         ended_at=ended_at,
-        metadata=_metadata(fields.get("metadata")),
+        metadata=_parse_metadata(fields.get("metadata")),
         node_id=read_text(fields.get("driver_node_id")),
         node_ip=read_text(driver.get("node_ip_address")),
         pid=read_number(driver.get("pid")),
         exit_code=read_number(fields.get("driver_exit_code")),
-        runtime_env_keys=_names(fields.get("runtime_env")),
-        marks=tuple(_marks(row, fields, status)),
+        runtime_env_keys=_list_names(fields.get("runtime_env")),
+        marks=tuple(_list_marks(row, fields, status)),
     )
 
 
-def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
+def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
     """By job id, ``WorkerState`` of ray/util/state/common.py. A driver's worker id is its job id and then ``ff``.
 
     What had ended in ``known`` is taken from there, unless it was overwritten since; so is a row that says the same.
@@ -99,7 +99,7 @@ def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = N
             continue
         job_id = worker_id[:_JOB_ID_CHARS]
         before = known.get(job_id)
-        if before is not None and not before.is_alive and _says(row, before):
+        if before is not None and not before.is_alive and _has_changed(row, before):
             found[job_id] = before
             continue
         detail = read_text(row.get("exit_detail"))
@@ -107,7 +107,7 @@ def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = N
             job_id=job_id,
             is_alive=row.get("is_alive") is not False,
             exit_type=read_text(row.get("exit_type")),
-            exit_detail=None if detail is None else _exit_detail(detail),
+            exit_detail=None if detail is None else _shorten_exit_detail(detail),
             pid=read_number(row.get("pid")) or 0,
             started_at=read_time_ms(row.get("start_time_ms")),
             ended_at=read_time_ms(row.get("end_time_ms")),
@@ -117,13 +117,13 @@ def driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = N
     return found
 
 
-def _says(row: Mapping[str, Any], before: DriverExit) -> bool:
+def _has_changed(row: Mapping[str, Any], before: DriverExit) -> bool:
     """Whether a row still says of a dead driver what it said: cheaper than reading it again."""
     same = row.get("exit_type") == before.exit_type and row.get("is_alive") is False
     return same and (row.get("pid") or 0) == before.pid
 
 
-def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
+def parse_nodes(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
     """``NodeState`` of ray/util/state/common.py."""
     return tuple(
         NodeFacts(
@@ -142,7 +142,7 @@ def node_facts(rows: Iterable[Any]) -> tuple[NodeFacts, ...]:
     )
 
 
-def actor_facts(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
+def parse_actors(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
     """``ActorState`` of ray/util/state/common.py, without the details."""
     return tuple(
         ActorFacts(
@@ -160,7 +160,7 @@ def actor_facts(rows: Iterable[Any]) -> tuple[ActorFacts, ...]:
     )
 
 
-def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
+def parse_waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
     """``ActorState`` of ray/util/state/common.py with its details, of actors that are not placed."""
     return tuple(
         WaitingActor(
@@ -176,13 +176,13 @@ def waiting_actors(rows: Iterable[Any]) -> tuple[WaitingActor, ...]:
     )
 
 
-def started_at_of(node_id: str | None, rows: Iterable[Any]) -> datetime | None:
+def find_start(node_id: str | None, rows: Iterable[Any]) -> datetime | None:
     """When the worker process on this node began, from rows of the worker table."""
     same = (row for row in rows if isinstance(row, dict) and row.get("node_id") == node_id)
     return next((read_time_ms(row.get("start_time_ms")) for row in same), None)
 
 
-def task_counts(answer: Any) -> TaskCounts:
+def parse_task_counts(answer: Any) -> TaskCounts:
     """``TaskSummaries`` of ray/util/state/common.py for one job; states are those of ``TaskStatus`` in common.proto."""
     states = count_task_states(answer)
     total, failed, finished = sum(states.values()), states["FAILED"], states["FINISHED"]
@@ -190,7 +190,7 @@ def task_counts(answer: Any) -> TaskCounts:
     return TaskCounts(total, failed, finished, total - failed - finished - running, running)
 
 
-def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
+def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
     """``ServeInstanceDetails`` of ray/serve/schema.py."""
     controller = details.get("controller_info")
     return ServeFacts(
@@ -201,7 +201,7 @@ def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
                 status=read_text(app.get("status")) or "",
                 message=redact(read_text(app.get("message")) or "")[:_MESSAGE_CHARS],
                 deployments=tuple(
-                    _deployment(str(deployment_name), deployment)
+                    _parse_deployment(str(deployment_name), deployment)
                     for deployment_name, deployment in read_items(app.get("deployments"))
                     if isinstance(deployment, dict)
                 ),
@@ -213,7 +213,7 @@ def serve_facts(details: Mapping[str, Any]) -> ServeFacts:
     )
 
 
-def _deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
+def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
     replicas = deployment.get("replicas")
     return DeploymentFacts(
         name=name,
@@ -233,15 +233,15 @@ def _deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
     )
 
 
-def _id_of(fields: Mapping[str, Any]) -> str:
+def _choose_id(fields: Mapping[str, Any]) -> str:
     """A submission has no job id before it connects, so its own id is the one that stays."""
     return read_text(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
 
 
-def _marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
+def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
     if not isinstance(row, dict):
         yield "the row is not an object"
-    elif not _id_of(fields):
+    elif not _choose_id(fields):
         yield "the row has neither a job id nor a submission id"
     if status not in STATUSES:
         yield f"status {redact(status)[:_ID_CHARS] or '(missing)'} is not known"
@@ -252,7 +252,7 @@ def _marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
             yield f"{name} is not a time"
 
 
-def _metadata(value: Any) -> dict[str, str]:
+def _parse_metadata(value: Any) -> dict[str, str]:
     pairs = list(read_items(value))[:_METADATA_ENTRIES]
     return {
         name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
@@ -260,12 +260,14 @@ def _metadata(value: Any) -> dict[str, str]:
     }
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _list_names(value: Any) -> tuple[str, ...]:
     """Keys without their values: a runtime environment is where people put secrets."""
-    return tuple(sorted(printable(str(name))[:_ID_CHARS] for name, _ in list(read_items(value))[:_METADATA_ENTRIES]))
+    return tuple(
+        sorted(strip_controls(str(name))[:_ID_CHARS] for name, _ in list(read_items(value))[:_METADATA_ENTRIES])
+    )
 
 
 @lru_cache(maxsize=512)
-def _exit_detail(text: str) -> str:
+def _shorten_exit_detail(text: str) -> str:
     """Ray's exit details are few, repeated for thousands of workers, and go on with a page of common causes."""
     return redact(text.split(" Some common causes", 1)[0])[:_DETAIL_CHARS]

@@ -24,7 +24,14 @@ from serve_app.jobs.models import (
     Snapshot,
     Unknown,
 )
-from serve_app.jobs.reading.rows import actor_facts, driver_exits, job_facts, node_facts, serve_facts, waiting_actors
+from serve_app.jobs.reading.rows import (
+    parse_actors,
+    parse_driver_exits,
+    parse_job,
+    parse_nodes,
+    parse_serve,
+    parse_waiting_actors,
+)
 
 T = TypeVar("T")
 _MOST_JOBS = 100_000
@@ -32,27 +39,27 @@ _MANY_ROWS = 500
 _NOT_PLACED = "PENDING_CREATION"
 
 
-class Source(Protocol):
+class ClusterSource(Protocol):
     """The questions that a look asks; ``dashboard.DashboardClient`` answers them, tests replay recorded answers."""
 
-    async def jobs(self) -> list[Any]: ...
+    async def list_jobs(self) -> list[Any]: ...
 
-    async def drivers_of_workers(self) -> Listing: ...
+    async def list_drivers(self) -> Listing: ...
 
-    async def actors(self, **equals: str) -> Listing: ...
+    async def list_actors(self, **equals: str) -> Listing: ...
 
-    async def waiting_actors(self) -> Listing: ...
+    async def list_waiting_actors(self) -> Listing: ...
 
-    async def nodes(self) -> Listing: ...
+    async def list_nodes(self) -> Listing: ...
 
-    async def serve_applications(self) -> dict[str, Any]: ...
+    async def get_serve_applications(self) -> dict[str, Any]: ...
 
 
 Free = Callable[[], Awaitable[Section[Mapping[str, float]]]]
 
 
 async def collect(
-    client: Source,
+    client: ClusterSource,
     now: datetime,
     *,
     own_job_id: str | None = None,
@@ -69,42 +76,46 @@ async def collect(
     """
     known = {job.id: job for job in previous.jobs.value} if previous and isinstance(previous.jobs, Known) else {}
     jobs, exits, actors, nodes, serve = await asyncio.gather(
-        _section(client.jobs(), lambda rows: _jobs(rows, known, retained_jobs)),
-        _section(client.drivers_of_workers(), lambda listing: _exits(listing, previous)),
-        _told(known_actors) if known_actors is not None else _section(_actors(client), _actor_table),
-        _section(client.nodes(), _nodes),
-        _section(client.serve_applications(), _serve),
+        _ask_section(client.list_jobs(), lambda rows: _parse_jobs(rows, known, retained_jobs)),
+        _ask_section(client.list_drivers(), lambda listing: _parse_exits(listing, previous)),
+        _return_known(known_actors)
+        if known_actors is not None
+        else _ask_section(_list_actors(client), _parse_actor_table),
+        _ask_section(client.list_nodes(), _parse_nodes),
+        _ask_section(client.get_serve_applications(), _parse_serve_details),
     )
     snapshot = Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
-    if not _something_waits(snapshot):
+    if not _has_waiting(snapshot):
         return snapshot
     waiting, available = await asyncio.gather(
-        _section(client.waiting_actors(), lambda listing: Known(waiting_actors(listing.rows), listing.note)),
-        _not_asked() if free is None else free(),
+        _ask_section(
+            client.list_waiting_actors(), lambda listing: Known(parse_waiting_actors(listing.rows), listing.note)
+        ),
+        _return_not_asked() if free is None else free(),
     )
     return replace(snapshot, waiting=waiting, free=available)
 
 
-def _something_waits(snapshot: Snapshot) -> bool:
+def _has_waiting(snapshot: Snapshot) -> bool:
     jobs, actors = snapshot.jobs, snapshot.actors
     if isinstance(jobs, Known) and any(job.status == "PENDING" for job in jobs.value):
         return True
     return isinstance(actors, Known) and any(actor.state == _NOT_PLACED for actor in actors.value)
 
 
-async def _told(known: Section[T]) -> Section[T]:
+async def _return_known(known: Section[T]) -> Section[T]:
     return known
 
 
-def _actor_table(listing: Listing) -> Known[tuple[ActorFacts, ...]]:
-    return Known(actor_facts(listing.rows), listing.note)
+def _parse_actor_table(listing: Listing) -> Known[tuple[ActorFacts, ...]]:
+    return Known(parse_actors(listing.rows), listing.note)
 
 
-async def _not_asked() -> Section[Mapping[str, float]]:
+async def _return_not_asked() -> Section[Mapping[str, float]]:
     return Unknown("not asked")
 
 
-async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
+async def _ask_section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Known[T]]) -> Section[T]:
     try:
         answer = await asked
     except AppError as error:
@@ -114,41 +125,41 @@ async def _section(asked: Coroutine[Any, Any, Any], convert: Callable[[Any], Kno
     return await asyncio.to_thread(convert, answer) if len(rows) > _MANY_ROWS else convert(answer)
 
 
-async def _actors(client: Source) -> Listing:
+async def _list_actors(client: ClusterSource) -> Listing:
     """All actors. Where Ray cuts the list, the living are asked for again: Serve's must not be among the missing."""
-    listing = await client.actors()
+    listing = await client.list_actors()
     if listing.note is None:
         return listing
-    alive = await client.actors(state="ALIVE")
+    alive = await client.list_actors(state="ALIVE")
     by_id = {row.get("actor_id"): row for row in (*listing.rows, *alive.rows) if isinstance(row, dict)}
     return Listing(list(by_id.values()), listing.note)
 
 
-def _jobs(rows: Iterable[Any], known: Mapping[str, JobFacts], retained: int) -> Known[tuple[JobFacts, ...]]:
+def _parse_jobs(rows: Iterable[Any], known: Mapping[str, JobFacts], retained: int) -> Known[tuple[JobFacts, ...]]:
     every = list(rows)
     if len(every) <= retained:
-        return Known(tuple(job_facts(row, known) for row in every))
-    kept = sorted(every, key=_importance, reverse=True)[:retained]
+        return Known(tuple(parse_job(row, known) for row in every))
+    kept = sorted(every, key=_rate_importance, reverse=True)[:retained]
     note = f"{retained} of {len(every)} jobs are kept: those on their way, and the newest."
-    return Known(tuple(job_facts(row, known) for row in kept), note)
+    return Known(tuple(parse_job(row, known) for row in kept), note)
 
 
-def _importance(row: Any) -> tuple[bool, int]:
+def _rate_importance(row: Any) -> tuple[bool, int]:
     if not isinstance(row, dict):
         return (False, 0)
     started = row.get("start_time")
     return (row.get("status") in ("RUNNING", "PENDING"), started if isinstance(started, int) else 0)
 
 
-def _exits(listing: Listing, previous: Snapshot | None) -> Known[Mapping[str, DriverExit]]:
+def _parse_exits(listing: Listing, previous: Snapshot | None) -> Known[Mapping[str, DriverExit]]:
     """Rows that say what they said are the same objects as before, so that later comparisons cost nothing."""
     before = previous.driver_exits.value if previous and isinstance(previous.driver_exits, Known) else {}
-    return Known(driver_exits(listing.rows, before), listing.note)
+    return Known(parse_driver_exits(listing.rows, before), listing.note)
 
 
-def _nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:
-    return Known(node_facts(listing.rows), listing.note)
+def _parse_nodes(listing: Listing) -> Known[tuple[NodeFacts, ...]]:
+    return Known(parse_nodes(listing.rows), listing.note)
 
 
-def _serve(details: Mapping[str, Any]) -> Known[ServeFacts]:
-    return Known(serve_facts(details))
+def _parse_serve_details(details: Mapping[str, Any]) -> Known[ServeFacts]:
+    return Known(parse_serve(details))

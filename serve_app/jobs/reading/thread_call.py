@@ -9,7 +9,7 @@ from typing import Any
 from serve_app.jobs.models import Known, Section, Unknown
 
 
-class Blocking:
+class ThreadCall:
     """Asks one at a time: a thread that hangs is joined by the next who asks, not multiplied."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:

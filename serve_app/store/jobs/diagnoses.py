@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.errors import InvalidInput
 from serve_app.schemas.diagnosis import MadeDiagnosis
-from serve_app.store.bounds import checked_name
+from serve_app.store.bounds import require_name
 from serve_app.store.tables import jobs
 
 MAX_DIAGNOSIS_CHARS = 65_536
@@ -32,12 +32,12 @@ async def save(connection: AsyncConnection, now: datetime, key: str, diagnosis: 
         raise InvalidInput(f"The diagnosis is longer than {MAX_DIAGNOSIS_CHARS} characters.")
     made = diagnosis["diagnosis"]
     code = None if made is None else made["code"]
-    kept = {"code": None if code is None else checked_name("code", code), "diagnosis": text, "updated_at": now}
-    statement = update(jobs).where(jobs.c.key == checked_name("key", key)).values(**kept)
+    kept = {"code": None if code is None else require_name("code", code), "diagnosis": text, "updated_at": now}
+    statement = update(jobs).where(jobs.c.key == require_name("key", key)).values(**kept)
     return (await connection.execute(statement)).rowcount == 1
 
 
-async def of(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
+async def list_diagnoses(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
     """The diagnoses of the first ``MAX_KEYS`` of these jobs, by key; a job that has none is not among them."""
     which = jobs.c.key.in_(list(keys[:MAX_KEYS])) & jobs.c.diagnosis.is_not(None)
     rows = await connection.execute(select(jobs.c.key, jobs.c.diagnosis).where(which))

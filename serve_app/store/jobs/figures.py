@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.outcomes import TIMED_OUTCOMES
-from serve_app.store.bounds import checked_name
+from serve_app.store.bounds import require_name
 from serve_app.store.tables import jobs
 
 MAX_SERIES = 100
@@ -22,7 +22,7 @@ _TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 Json = dict[str, Any]
 
 
-async def ended_since(
+async def count_ended(
     connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
 ) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
@@ -53,10 +53,10 @@ async def ended_since(
     }
 
 
-async def past_runs(connection: AsyncConnection, series: Sequence[str]) -> dict[str, Json]:
+async def list_past_runs(connection: AsyncConnection, series: Sequence[str]) -> dict[str, Json]:
     """By series, at most ``MAX_SERIES``: durations of the newest runs that ended by themselves, and the last times."""
     found = {}
-    for name in [checked_name("series", each[:256]) for each in series[:MAX_SERIES]]:
+    for name in [require_name("series", each[:256]) for each in series[:MAX_SERIES]]:
         same = jobs.c.series == name
         timed = same & jobs.c.outcome.in_(_TIMED) & jobs.c.duration_s.is_not(None) & jobs.c.ended_us.is_not(None)
         newest = select(jobs.c.duration_s).where(timed).order_by(jobs.c.ended_us.desc()).limit(RUNS_OF_A_SERIES)

@@ -78,7 +78,7 @@ class JobLine(_Strict):
 async def export_page(connection: AsyncConnection, after: str) -> list[dict[str, Any]]:
     """At most ``PAGE`` jobs whose keys come after this one, in the order of their keys."""
     rows = await connection.execute(select(jobs).where(jobs.c.key > after).order_by(jobs.c.key).limit(PAGE))
-    found = {row["key"]: _line(dict(row)) for row in rows.mappings()}
+    found = {row["key"]: _render_line(dict(row)) for row in rows.mappings()}
     steps = select(job_transitions).where(job_transitions.c.key.in_(found)).order_by(job_transitions.c.number.desc())
     for step in (await connection.execute(steps)).mappings():
         told = found[step["key"]]["transitions"]
@@ -95,7 +95,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
     """
     written = 0
     for number, text in enumerate(lines, 1):
-        line = _parsed(number, text)
+        line = _parse_line(number, text)
         seen = {"first_seen_at": line.first_seen_at, "last_seen_at": line.updated_at, "closed_at": None}
         await connection.execute(
             insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
@@ -121,14 +121,14 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
     return written
 
 
-def _line(row: dict[str, Any]) -> dict[str, Any]:
+def _render_line(row: dict[str, Any]) -> dict[str, Any]:
     times = {name: format_exactly(row[name]) for name in ("first_seen_at", "updated_at")}
     diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
     content = json.loads(row["content"])
     return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}
 
 
-def _parsed(number: int, text: str) -> JobLine:
+def _parse_line(number: int, text: str) -> JobLine:
     if len(text) > MAX_LINE_CHARS:
         raise InvalidInput(f"line {number} is longer than {MAX_LINE_CHARS} characters.", line=number)
     try:
@@ -136,7 +136,7 @@ def _parsed(number: int, text: str) -> JobLine:
         # What could not be told as text could not be answered either.
         if len(json.dumps([line.content, line.diagnosis], allow_nan=False)) > MAX_CONTENT_LINE_CHARS:
             raise ValueError(f"its content is longer than {MAX_CONTENT_LINE_CHARS} characters")
-        if _holds_nul(line.model_dump()):
+        if _contains_nul(line.model_dump()):
             raise ValueError("it holds a NUL character")
     except ValidationError as error:
         first = error.errors()[0]
@@ -149,10 +149,10 @@ def _parsed(number: int, text: str) -> JobLine:
     return line
 
 
-def _holds_nul(value: Any) -> bool:
+def _contains_nul(value: Any) -> bool:
     """Looked for in the texts themselves: a log may well have the six characters of NUL's escape in it."""
     if isinstance(value, dict):
-        return any(_holds_nul(name) or _holds_nul(inner) for name, inner in value.items())
+        return any(_contains_nul(name) or _contains_nul(inner) for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return any(map(_holds_nul, value))
+        return any(map(_contains_nul, value))
     return isinstance(value, str) and "\0" in value

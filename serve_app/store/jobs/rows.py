@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.store.bounds import checked_name, readable
+from serve_app.store.bounds import make_storable, require_name
 from serve_app.store.dialect import insert
-from serve_app.store.memories import folded
+from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
@@ -52,7 +52,7 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
     known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
     records = [record for record in records[:MAX_BATCH] if not _knows_less(record, before.get(record["key"]))]
-    rows = [_stored(record, now) for record in records]
+    rows = [_build_values(record, now) for record in records]
     if not rows:
         return
     statement = insert(connection, jobs)
@@ -62,9 +62,9 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
     transitions = [
         {
             "key": row["key"],
-            "at": _seen_at(record, now),
+            "at": _parse_seen_at(record, now),
             **{column.name: row[column.name] for column in _JUDGED},
-            "reason": readable(str(record.get("reason") or ""), 2_000),
+            "reason": make_storable(str(record.get("reason") or ""), 2_000),
         }
         for row, record in zip(rows, records, strict=False)
         if before.get(row["key"]) != tuple(row[column.name] for column in _JUDGED)
@@ -76,11 +76,11 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
 
 async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
     """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
-    name = checked_name("id", wanted)
+    name = require_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)
     if session is not None:
-        which = and_(which, jobs.c.session == checked_name("session", session))
+        which = and_(which, jobs.c.session == require_name("session", session))
     newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
@@ -94,11 +94,11 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": format_time(row["first_seen_at"]),
         "updated_at": format_time(row["updated_at"]),
-        "transitions": await transitions_of(connection, row["key"]),
+        "transitions": await list_transitions(connection, row["key"]),
     }
 
 
-async def transitions_of(connection: AsyncConnection, key: str) -> list[Json]:
+async def list_transitions(connection: AsyncConnection, key: str) -> list[Json]:
     """How the judgement of one job changed, oldest first, the newest ``MAX_TRANSITIONS``."""
     newest = (
         select(job_transitions)
@@ -107,19 +107,19 @@ async def transitions_of(connection: AsyncConnection, key: str) -> list[Json]:
         .limit(MAX_TRANSITIONS)
     )
     rows = (await connection.execute(newest)).mappings().all()
-    return [_transition(row) for row in reversed(rows)]
+    return [_render_transition(row) for row in reversed(rows)]
 
 
 async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> bool:
     """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it; whether the job was there."""
-    excerpt = readable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
-    statement = update(jobs).where(jobs.c.key == checked_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
+    excerpt = make_storable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
+    statement = update(jobs).where(jobs.c.key == require_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
     return (await connection.execute(statement)).rowcount == 1
 
 
 async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
     """Keys of this session's jobs that had not ended when they were last seen, at most 10 000."""
-    which = (jobs.c.session == checked_name("session", session)) & jobs.c.outcome.in_(_OPEN)
+    which = (jobs.c.session == require_name("session", session)) & jobs.c.outcome.in_(_OPEN)
     return [row.key for row in await connection.execute(select(jobs.c.key).where(which).limit(10_000))]
 
 
@@ -162,7 +162,7 @@ async def forget(connection: AsyncConnection, now: datetime, kept_days: float, k
         row.key
         for row in await connection.execute(select(jobs.c.key).where(ended).order_by(jobs.c.started_us).limit(batch))
     ]
-    for piece in _pieces(keys):
+    for piece in _split(keys):
         await connection.execute(delete(job_transitions).where(job_transitions.c.key.in_(piece)))
         await connection.execute(delete(jobs).where(jobs.c.key.in_(piece)))
     return len(keys)
@@ -170,7 +170,7 @@ async def forget(connection: AsyncConnection, now: datetime, kept_days: float, k
 
 async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bool:
     """Forget one job; whether it was there."""
-    await connection.execute(delete(job_transitions).where(job_transitions.c.key == checked_name("key", key)))
+    await connection.execute(delete(job_transitions).where(job_transitions.c.key == require_name("key", key)))
     return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
 
 
@@ -185,25 +185,25 @@ def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
 _JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)
 
 
-def _stored(record: Json, now: datetime) -> Json:
-    text = _encoded(record["content"])
+def _build_values(record: Json, now: datetime) -> Json:
+    text = _encode(record["content"])
     if len(text) > MAX_CONTENT_CHARS:
         # What was said of it stays; what others wrote about it goes.
         row = record["content"]["row"]
-        text = _encoded({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
+        text = _encode({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
     error_type = record.get("error_type")
     return {
-        **{name: readable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
+        **{name: make_storable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
         "job_id": record.get("job_id"),
         "submission_id": record.get("submission_id"),
         "cause": record.get("cause"),
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
-        "error_type": None if error_type is None else readable(str(error_type), _LONGEST_NAME),
+        "error_type": None if error_type is None else make_storable(str(error_type), _LONGEST_NAME),
         "exit_code": _exit_code(record.get("exit_code")),
         "content": text,
-        "searchable": readable(folded(str(record.get("searchable") or "")), 8_000),
+        "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
         "updated_at": now,
     }
@@ -214,13 +214,13 @@ def _exit_code(told: int | None) -> int | None:
     return told if told is not None and abs(told) < _LARGEST else None
 
 
-def _seen_at(record: Json, now: datetime) -> datetime:
+def _parse_seen_at(record: Json, now: datetime) -> datetime:
     """When a record was judged, which may be long before the store could take it."""
     seen_us = record.get("seen_us")
     return now if seen_us is None else min(now, datetime.fromtimestamp(seen_us / 1_000_000, UTC))
 
 
-def _encoded(content: Any) -> str:
+def _encode(content: Any) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -234,7 +234,7 @@ async def _cut_transitions(connection: AsyncConnection, keys: Sequence[str]) -> 
 
 
 async def _see(connection: AsyncConnection, now: datetime, session: str) -> bool:
-    closed_at = select(sessions.c.closed_at).where(sessions.c.session == checked_name("session", session))
+    closed_at = select(sessions.c.closed_at).where(sessions.c.session == require_name("session", session))
     was_closed = await connection.scalar(closed_at) is not None
     seen = {"last_seen_at": now, "closed_at": None}
     await connection.execute(
@@ -266,16 +266,16 @@ async def _close(
         await connection.execute(
             update(jobs)
             .where(jobs.c.key == row["key"])
-            .values(**judged, cause=cause, ended_us=ended_us, content=_encoded(content), updated_at=now)
+            .values(**judged, cause=cause, ended_us=ended_us, content=_encode(content), updated_at=now)
         )
         transition = {"key": row["key"], "at": now, "status": row["status"], **judged, "reason": reason}
         await connection.execute(job_transitions.insert().values(**transition))
 
 
-def _transition(row: RowMapping) -> Json:
+def _render_transition(row: RowMapping) -> Json:
     names = ("status", "outcome", "verdict", "rule", "reason")
     return {"at": format_time(row["at"]), **{name: row[name] for name in names}}
 
 
-def _pieces(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+def _split(keys: Sequence[str]) -> Iterable[Sequence[str]]:
     return (keys[start : start + MAX_BATCH] for start in range(0, len(keys), MAX_BATCH))

@@ -32,7 +32,7 @@ places = table("job_places", *map(column, ("number", "key", "started_us", "name"
 _index = table("job_search", column("rowid"))
 
 
-async def newest_keys(
+async def list_newest_keys(
     connection: AsyncConnection, text: str, wanted: Conditions, between_us: tuple[int | None, int | None], limit: int
 ) -> list[str]:
     """Keys of the newest jobs that contain a text of at least ``MIN_CHARS`` characters, newest first.
@@ -40,27 +40,27 @@ async def newest_keys(
     ``between_us``: no match began before the first or after the second; it only saves reading.
     """
     if connection.dialect.name == "postgresql":
-        return await _by_arrays(connection, text, wanted, limit)
-    low, high = first_number(between_us[0] or 0), None
+        return await _list_by_arrays(connection, text, wanted, limit)
+    low, high = compute_first_number(between_us[0] or 0), None
     if between_us[1] is not None:
-        high = first_number(between_us[1]) + SLOTS - 1
+        high = compute_first_number(between_us[1]) + SLOTS - 1
     rows = (await connection.execute(_matches(text, wanted, low, high, limit))).all()
     found = {row.key: (row.started_us, row.name) for row in rows}
     if len(rows) == limit:
         # Of the minute in which the page ends, others may come first.
-        low = first_number(rows[-1].started_us)
+        low = compute_first_number(rows[-1].started_us)
         minute = _matches(text, wanted, low, low + SLOTS - 1, None).subquery()
         newest = select(minute).order_by(minute.c.started_us.desc(), minute.c.name.desc()).limit(limit)
         found |= {row.key: (row.started_us, row.name) for row in await connection.execute(newest)}
     return sorted(found, key=found.__getitem__, reverse=True)[:limit]
 
 
-def phrase(text: str) -> str:
+def quote_phrase(text: str) -> str:
     """A text as FTS5's query for just this text: in quotes, nothing in it is syntax but the quote, which is doubled."""
     return '"' + text.replace('"', '""') + '"'
 
 
-def first_number(started_us: int) -> int:
+def compute_first_number(started_us: int) -> int:
     """The lowest number in ``job_places`` of jobs that began in this minute; the triggers reckon the same."""
     return min(max(started_us, 0) // _MINUTE_US, _LAST_MINUTE) * SLOTS
 
@@ -68,7 +68,7 @@ def first_number(started_us: int) -> int:
 def _matches(text: str, wanted: Conditions, low: int, high: int | None, limit: int | None) -> Select[Any]:
     number = _index.c.rowid
     which = [
-        literal_column("job_search").op("MATCH", is_comparison=True)(phrase(text)),
+        literal_column("job_search").op("MATCH", is_comparison=True)(quote_phrase(text)),
         places.c.number == number,
         number >= low,
         *([] if high is None else [number <= high]),
@@ -78,7 +78,7 @@ def _matches(text: str, wanted: Conditions, low: int, high: int | None, limit: i
     return found if limit is None else found.order_by(number.desc()).limit(limit)
 
 
-async def _by_arrays(connection: AsyncConnection, text: str, wanted: Conditions, limit: int) -> list[str]:
+async def _list_by_arrays(connection: AsyncConnection, text: str, wanted: Conditions, limit: int) -> list[str]:
     threes = func.seedcore_threes
     which = (
         threes(jobs.c.searchable).op("@>", is_comparison=True)(threes(text)),

@@ -19,7 +19,7 @@ from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.reading.replica import Resources
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.watch import JobWatch
 from tests.bench.jobs.rows import BEGAN_S, SESSION, ray_job, ray_worker
 
 JOBS = 10_000
@@ -49,25 +49,25 @@ class Cluster:
     def set(self, jobs: Sequence[dict[str, Any]], workers: Sequence[dict[str, Any]]) -> None:
         self._jobs, self._workers = json.dumps(list(jobs)), json.dumps(list(workers))
 
-    async def jobs(self) -> list[Any]:
+    async def list_jobs(self) -> list[Any]:
         return list(json.loads(self._jobs))
 
-    async def drivers_of_workers(self) -> Listing:
+    async def list_drivers(self) -> Listing:
         return Listing(json.loads(self._workers))
 
-    async def actors(self, **equals: str) -> Listing:
+    async def list_actors(self, **equals: str) -> Listing:
         return Listing([])
 
-    async def waiting_actors(self) -> Listing:
+    async def list_waiting_actors(self) -> Listing:
         return Listing([])
 
-    async def nodes(self) -> Listing:
+    async def list_nodes(self) -> Listing:
         return Listing([])
 
-    async def serve_applications(self) -> dict[str, Any]:
+    async def get_serve_applications(self) -> dict[str, Any]:
         return {}
 
-    async def tasks_summary(self, job_id: str) -> dict[str, Any]:
+    async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         return {}
 
     async def close(self) -> None:
@@ -83,10 +83,10 @@ class Here:
     def resources(self) -> Resources:
         return {}, {}
 
-    def agent_address(self, node_id: str) -> str | None:
+    def find_agent_address(self, node_id: str) -> str | None:
         return None
 
-    def exception_frames(self) -> dict[str, str]:
+    def list_exception_frames(self) -> dict[str, str]:
         return {}
 
 
@@ -122,7 +122,7 @@ def cost_of_a_look() -> Cost:
 async def _cost_of_a_look() -> Cost:
     cluster, now = Cluster(), [datetime.fromtimestamp(BEGAN_S + 2 * JOBS, UTC)]
     recorder = Recorder(Shelf(), SESSION, lambda: now[0])  # type: ignore[arg-type]
-    watch = Watch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
+    watch = JobWatch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
     jobs, workers = [ray_job(number) for number in range(JOBS)], [ray_worker(number) for number in range(JOBS)]
     cluster.set(jobs, workers)
     first = await _cpu_ms(watch)
@@ -139,7 +139,7 @@ async def _cost_of_a_look() -> Cost:
     return Cost(round(statistics.median(unchanged), 1), round(statistics.median(changed), 1), round(first, 1))
 
 
-async def _cpu_ms(watch: Watch) -> float:
+async def _cpu_ms(watch: JobWatch) -> float:
     began = time.process_time()
     await watch.get(fresh_for_s=-1)
     return (time.process_time() - began) * 1000
@@ -153,7 +153,7 @@ def memory_over_an_hour() -> list[float]:
 async def _memory_over_an_hour() -> list[float]:
     cluster, now = Cluster(), [datetime.fromtimestamp(BEGAN_S, UTC)]
     recorder = Recorder(Shelf(), SESSION, lambda: now[0])  # type: ignore[arg-type]
-    watch = Watch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
+    watch = JobWatch(cluster, Here(), recorder, lambda: now[0])  # type: ignore[arg-type]
     watch.configure(InspectorConfig(retained_jobs=2_000))
     memory: list[float] = []
     # Half of the changes are starts, half are ends: each job begins, runs for ten seconds, and is forgotten by Ray.

@@ -7,19 +7,19 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.jobs.history.records import record_of
-from serve_app.jobs.models import Evidence, JobRow, JobType, Outcome, Verdict
+from serve_app.jobs.history.records import build_record
+from serve_app.jobs.models import Evidence, JobOutcome, JobRow, JobType, Verdict
 
 SESSION = "session_2026-01-01_00-00-00_000000_1"
 # Young enough for the history to keep.
 BEGAN_S = float(round(time.time()) - 20 * 86_400)
 _KINDS = ("user", "nightly", "coa-initialization", "observer")
-_ENDS = ((Outcome.SUCCEEDED, Verdict.OK), (Outcome.FAILED, Verdict.BAD), (Outcome.ENDED_UNKNOWN, Verdict.UNKNOWN))
+_ENDS = ((JobOutcome.SUCCEEDED, Verdict.OK), (JobOutcome.FAILED, Verdict.BAD), (JobOutcome.ENDED_UNKNOWN, Verdict.UNKNOWN))
 
 
 def records(first: int, count: int) -> list[dict[str, Any]]:
     """Records of ended jobs with numbers from ``first``; one begins each second."""
-    return [record_of(_row(number)) for number in range(first, first + count)]
+    return [build_record(_row(number)) for number in range(first, first + count)]
 
 
 def ray_job(number: int, status: str = "SUCCEEDED") -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _row(number: int) -> JobRow:
         type=JobType.SUBMISSION,
         kind=kind,
         entrypoint=f"python /srv/jobs/train.py --config configs/{number % 50}.yaml --seed {number}",
-        status="FAILED" if outcome is Outcome.FAILED else "SUCCEEDED",
+        status="FAILED" if outcome is JobOutcome.FAILED else "SUCCEEDED",
         outcome=outcome,
         verdict=verdict,
         reason="Its entrypoint exited with code 0.",

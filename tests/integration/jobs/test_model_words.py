@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
 
 SECRET = "sk-abcdefghijklmnop1234"
 LOG = f"Traceback (most recent call last):\n  File 'a.py', line 1\nValueError: no table; api_key={SECRET}\n".encode()
-DIAGNOSIS = diagnose(Fields(status="FAILED"), [Source("job.log", SourceKind.DRIVER, [LOG])]).as_json()
+DIAGNOSIS = diagnose(Fields(status="FAILED"), [TextSource("job.log", SourceKind.DRIVER, [LOG])]).render_json()
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,7 +48,7 @@ async def test_a_model_may_write_the_words_and_is_named() -> None:
 
     async with _server(answer) as url:
         words = ModelWords(ModelSettings(url, "small", "the-key"))
-        told = await words.explanation(DIAGNOSIS, by_model=True)
+        told = await words.explain(DIAGNOSIS, by_model=True)
         await words.close()
     assert told == {
         "text": "The table is missing. password=[redacted]",
@@ -112,8 +112,8 @@ async def test_when_it_fails_the_words_are_ours_and_it_is_left_alone(answer: Ans
 
     async with _server(counted) as url:
         words = ModelWords(ModelSettings(url, timeout_s=0.3), clock=lambda: 1_000.0)
-        told = await words.explanation(DIAGNOSIS, by_model=True)
-        again = await words.explanation(DIAGNOSIS, by_model=True)
+        told = await words.explain(DIAGNOSIS, by_model=True)
+        again = await words.explain(DIAGNOSIS, by_model=True)
         await words.close()
     assert (told["written_by"], told["model"], told["reason"]) == ("built-in", None, reason)
     assert "ValueError: no table" in told["text"]
@@ -123,7 +123,7 @@ async def test_when_it_fails_the_words_are_ours_and_it_is_left_alone(answer: Ans
 
 async def test_a_server_that_is_not_there() -> None:
     words = ModelWords(ModelSettings("http://127.0.0.1:9/v1", timeout_s=5))
-    told = await words.explanation(DIAGNOSIS, by_model=True)
+    told = await words.explain(DIAGNOSIS, by_model=True)
     await words.close()
     assert told["written_by"] == "built-in"
     assert told["reason"].startswith("the model did not answer: Cannot connect")
@@ -131,5 +131,5 @@ async def test_a_server_that_is_not_there() -> None:
 
 async def test_nobody_is_asked_without_a_wish_or_an_address() -> None:
     words = ModelWords(ModelSettings())
-    assert (await words.explanation(DIAGNOSIS, by_model=False))["reason"] is None
-    assert (await words.explanation(DIAGNOSIS, by_model=True))["reason"] == "no model is set: SEEDCORE_LLM_BASE_URL"
+    assert (await words.explain(DIAGNOSIS, by_model=False))["reason"] is None
+    assert (await words.explain(DIAGNOSIS, by_model=True))["reason"] == "no model is set: SEEDCORE_LLM_BASE_URL"

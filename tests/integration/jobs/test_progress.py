@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from serve_app.cluster.dashboard import DashboardClient
-from serve_app.cluster.private import dashboard_headers
+from serve_app.cluster.private import build_dashboard_headers
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.settings import InspectorConfig
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.watch import JobWatch
 from tests.integration.cluster import Cluster, wait_for
 
 BEGIN = "import ray, time\nray.init()\n"
@@ -70,11 +70,11 @@ class HereByApi:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def resources(self) -> tuple[dict[str, float], dict[str, float]]:
+    def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:
         told = self._cluster.get("/cluster/resources")
         return told["total"], told["available"]
 
-    def exception_frames(self) -> dict[str, str]:
+    def list_exception_frames(self) -> dict[str, str]:
         return {}
 
 
@@ -97,10 +97,10 @@ def told(cluster: Cluster, *ids: str, after_s: float = 0.0) -> dict[str, dict[st
 
     async def ask() -> dict[str, dict[str, Any]]:
         now = lambda: datetime.now(UTC)  # noqa: E731
-        client = DashboardClient(cluster.dashboard_url, 4.0, headers=dashboard_headers())
-        watch = Watch(client, HereByApi(cluster), None, now)
+        client = DashboardClient(cluster.dashboard_url, 4.0, headers=build_dashboard_headers())
+        watch = JobWatch(client, HereByApi(cluster), None, now)
         logs = Logs(client, watch.require, InspectorConfig)
-        stillnesses = Stillnesses(watch, JobQuestions(client, logs.grown), now)
+        stillnesses = Stillnesses(watch, JobQuestions(client, logs.read_growth), now)
         answers = {}
         try:
             for turn in range(2 if after_s else 1):
@@ -108,7 +108,7 @@ def told(cluster: Cluster, *ids: str, after_s: float = 0.0) -> dict[str, dict[st
                 for id in ids:
                     found = await watch.find(id)
                     assert found is not None, id
-                    answers[id] = (await stillnesses.of(found[1])).as_json()
+                    answers[id] = (await stillnesses.judge(found[1])).render_json()
         finally:
             await stillnesses.close()
             await watch.close()

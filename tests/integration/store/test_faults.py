@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.database import Database
 from serve_app.store.deployment import StoreDeployment
 from serve_app.store.engine import create_engine
-from serve_app.store.errors import StoreUnavailable, reason_of
+from serve_app.store.errors import StoreUnavailable, describe_error
 from serve_app.store.migrate import upgrade
 from serve_app.store.store import Store
 from serve_app.store.tables import heartbeats
@@ -153,7 +153,7 @@ async def test_a_slow_statement_ends_and_its_connection_stays_usable(database: s
         with pytest.raises(DBAPIError) as slow:
             async with engine.connect() as connection:
                 await connection.exec_driver_sql(endless)
-        assert reason_of(slow.value) == "the database did not answer in time"
+        assert describe_error(slow.value) == "the database did not answer in time"
         assert time.monotonic() - started < 3
         async with engine.connect() as connection:
             assert (await connection.exec_driver_sql("SELECT 1")).scalar() == 1

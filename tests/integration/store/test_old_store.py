@@ -19,10 +19,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Boolean, Connection, DateTime, MetaData, select
 
-from serve_app.alerts.models import Alert, view_of
-from serve_app.jobs.diagnosis.words.json import evidence_of_past
+from serve_app.alerts.models import Alert, render_alert
+from serve_app.jobs.diagnosis.words.json import read_past_evidence
 from serve_app.store import migrations
-from serve_app.store.engine import create_engine, writing
+from serve_app.store.engine import create_engine, get_writing_engine
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.store import Store
 from serve_app.store.tables import alerts, jobs
@@ -70,7 +70,7 @@ def typed(value: Any, type_: Any, is_sqlite: bool) -> Any:
 async def run(database: str, work: Any) -> Any:
     engine = create_engine(database, statement_timeout_s=60)
     try:
-        async with writing(engine).begin() as connection:
+        async with get_writing_engine(engine).begin() as connection:
             return await connection.run_sync(work)
     finally:
         await engine.dispose()
@@ -103,7 +103,7 @@ async def test_how_each_job_ended_is_known_where_it_had_been_said(store: Store) 
 async def test_a_past_job_is_diagnosed_by_its_fields(store: Store) -> None:
     found = await store.find_job("failed", "session_old")
     assert found is not None
-    fields, sources, _ = evidence_of_past(found)
+    fields, sources, _ = read_past_evidence(found)
     assert (fields.error_type, fields.driver_exit_code) == ("JOB_ENTRYPOINT_COMMAND_ERROR", 1)
     assert [source.name for source in sources] == ["kept end of the driver's log"]
     assert (found["row"]["code"], found["diagnosis"]["diagnosis"]["code"]) == ("app.exception", "app.exception")
@@ -154,7 +154,7 @@ async def test_everything_is_there_and_every_time_has_the_one_form(store: Store)
     assert latest["state"] == "succeeded"
     claimed = await store.claim_agent("utility_organ_1_agent_0", "utility_organ_1", "replica-2")
     assert (claimed["epoch"], claimed["state"]["tasks_processed"]) == (2, 1)
-    past = [view_of(row) for row in await store.alert_history({"limit": 100})]
+    past = [render_alert(row) for row in await store.alert_history({"limit": 100})]
     shown = [
         found["first_seen_at"], found["updated_at"], found["row"]["started_at"], found["row"]["ended_at"],
         *(each["at"] for each in found["transitions"]), memory["created_at"], memory["updated_at"],

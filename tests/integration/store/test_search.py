@@ -15,7 +15,7 @@ from serve_app.errors import InvalidInput
 from serve_app.store import migrate
 from serve_app.store.engine import create_engine
 from serve_app.store.jobs import pages as job_pages
-from serve_app.store.memories import folded
+from serve_app.store.memories import fold
 from serve_app.store.store import Store
 from tests.integration.pg import PostgreSQL
 from tests.integration.store.test_jobs import NOON_US, SECOND_US, Clock, record
@@ -233,7 +233,7 @@ async def test_it_finds_what_reading_all_would_find(store: Store) -> None:
         found = [
             each
             for each in jobs.values()
-            if folded(asked["text"]) in folded(each["searchable"])
+            if fold(asked["text"]) in fold(each["searchable"])
             and (not asked["kinds"] or each["kind"] in asked["kinds"])
             and (not asked["verdicts"] or each["verdict"] in asked["verdicts"])
             and (asked["since_us"] is None or each["started_us"] >= asked["since_us"])

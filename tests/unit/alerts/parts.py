@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serve_app.alerts.models import Alert, Condition, alert_id, fingerprint_of
+from serve_app.alerts.models import Alert, Condition, compute_alert_id, compute_fingerprint
 from serve_app.alerts.settings import AlertsConfig, Rule
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -57,9 +57,9 @@ def condition(rule: Rule = Rule.STUCK_JOB, subject: str = "job", **changes: Any)
 
 def alert(rule: Rule = Rule.STUCK_JOB, subject: str = "job", **changes: Any) -> Alert:
     """One that fires since noon and was told."""
-    fingerprint = fingerprint_of(rule, subject)
+    fingerprint = compute_fingerprint(rule, subject)
     values: dict[str, Any] = {
-        "id": alert_id(fingerprint, changes.get("pending_since", NOON)),
+        "id": compute_alert_id(fingerprint, changes.get("pending_since", NOON)),
         "fingerprint": fingerprint,
         "rule": rule,
         "subject": subject,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.alerts.conditions import Judged, judge
+from serve_app.alerts.conditions import Assessment, judge
 from serve_app.alerts.models import Condition, Gap
 from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
 from tests.unit.alerts.parts import CONFIG, NOON, at, finding, inputs, organism
@@ -14,7 +14,7 @@ from tests.unit.alerts.parts import CONFIG, NOON, at, finding, inputs, organism
 OF_INSPECTOR = tuple(rule for rule in Rule if rule is not Rule.ORGAN_NOT_RESPONDING)
 
 
-def judged(said: Any = None, organs: Any = None, config: AlertsConfig = CONFIG) -> Judged:
+def judged(said: Any = None, organs: Any = None, config: AlertsConfig = CONFIG) -> Assessment:
     return judge(inputs() if said is None else said, organism() if organs is None else organs, config, NOON)
 
 
@@ -34,7 +34,7 @@ def responses(count: int, p95_s: Any) -> dict[str, Any]:
     return {"responses": {"5m": {"count": count, "p95_s": p95_s}}}
 
 
-FINE = Judged((), frozenset())
+FINE = Assessment((), frozenset())
 LEFT = "leftover-actors"
 
 
@@ -108,7 +108,7 @@ def test_what_it_is_about_are_facts(changes: dict[str, Any], expected: tuple[Any
         ("degraded", FINE),
         (
             "not_responding",
-            Judged(
+            Assessment(
                 (
                     Condition(
                         Rule.ORGAN_NOT_RESPONDING,
@@ -124,11 +124,11 @@ def test_what_it_is_about_are_facts(changes: dict[str, Any], expected: tuple[Any
             ),
         ),
         # one that starts was perhaps silent a moment ago; a word that is not agreed means nothing
-        ("starting", Judged((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
-        ("asleep", Judged((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
+        ("starting", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
+        ("asleep", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
     ],
 )
-def test_of_the_manager(status: str, expected: Judged) -> None:
+def test_of_the_manager(status: str, expected: Assessment) -> None:
     assert judged(organs=organism(status)) == expected
 
 
@@ -159,11 +159,11 @@ def test_of_the_manager(status: str, expected: Judged) -> None:
     ],
 )
 def test_what_is_missing_old_or_not_as_agreed_is_unknown(changes: dict[str, Any], unknown: frozenset[Gap]) -> None:
-    assert judged(inputs(**changes)) == Judged((), unknown)
+    assert judged(inputs(**changes)) == Assessment((), unknown)
 
 
 def test_parts_that_do_not_answer() -> None:
-    assert judge(None, None, CONFIG, NOON) == Judged((), gaps(*Rule))
+    assert judge(None, None, CONFIG, NOON) == Assessment((), gaps(*Rule))
     assert judge(None, organism(), CONFIG, NOON).unknown == gaps(*OF_INSPECTOR)
     assert judge(inputs(), None, CONFIG, NOON).unknown == gaps(Rule.ORGAN_NOT_RESPONDING)
     assert judge(inputs(), {"as_of": NOON.isoformat(), "organs": [{}]}, CONFIG, NOON).unknown == gaps(

@@ -403,26 +403,26 @@ async def test_a_loop_that_dies_is_seen(world: World) -> None:
 class TestWatch:
     def test_what_waits_for_the_store_is_bounded_and_active_alerts_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watch, "MAX_UNSAVED", 3)
-        watching = watch.Watch()
+        watching = watch.AlertsState()
         for number in range(6):
             watching._changed[str(number)] = alert(subject=str(number), state="resolved" if number else "firing")
             watching._outbox[str(number)] = [{}]
-        watching._bound()
+        watching._drop_oldest()
         assert list(watching._changed) == ["0", "4", "5"]
         assert (list(watching._outbox), watching.lost) == (["0", "4", "5"], 3)
 
     def test_a_rule_of_another_version_is_left_alone(self) -> None:
-        watching = watch.Watch()
+        watching = watch.AlertsState()
         watching.load([{**alert().to_json(), "rule": "moon-phase"}, alert().to_json()], at(0))
         assert watching.active == (alert(),)
 
     def test_what_changed_while_it_was_written_is_written_again(self) -> None:
-        watching = watch.Watch()
+        watching = watch.AlertsState()
         old, new = alert(), alert(state="resolved", resolved_at=at(1))
         watching._changed[old.id] = old
-        batch = watching.batch()
+        batch = watching.take_batch()
         watching._changed[old.id] = new
-        watching.saved(batch)
-        assert watching.batch().changed == (new,)
-        watching.saved(watching.batch())
-        assert not watching.batch()
+        watching.confirm_saved(batch)
+        assert watching.take_batch().changed == (new,)
+        watching.confirm_saved(watching.take_batch())
+        assert not watching.take_batch()

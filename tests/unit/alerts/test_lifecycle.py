@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.alerts.lifecycle import MAX_ACTIVE, adopt, counts, step
+from serve_app.alerts.lifecycle import MAX_ACTIVE, adopt, advance_alerts, count_alerts
 from serve_app.alerts.models import Alert, Condition, Gap
 from serve_app.alerts.settings import AlertsConfig, Rule, Silence
 from tests.unit.alerts.parts import CONFIG, NOON, alert, at, condition
@@ -28,7 +28,7 @@ class Life:
         self.last: Any = None
 
     def at(self, seconds: float, *conditions: Condition, unknown: frozenset[Gap] = NONE) -> tuple[list[str], list[str]]:
-        self.last = step(self.active, conditions, unknown, self.config, at(seconds))
+        self.last = advance_alerts(self.active, conditions, unknown, self.config, at(seconds))
         self.active = self.last.active
         states = [f"{each.rule.value} {each.state}" for each in (*self.last.active, *self.last.resolved)]
         return states, [event.kind for event in self.last.events]
@@ -207,7 +207,7 @@ class TestAdopt:
 
 
 def test_counts_name_every_rule() -> None:
-    counted = counts([alert(), alert(subject="b"), alert(Rule.CPU_HIGH, "n1", state="pending")])
+    counted = count_alerts([alert(), alert(subject="b"), alert(Rule.CPU_HIGH, "n1", state="pending")])
     assert counted["stuck-job"] == {"pending": 0, "firing": 2}
     assert counted["cpu-high"] == {"pending": 1, "firing": 0}
     assert sorted(counted) == sorted(rule.value for rule in Rule)
@@ -236,8 +236,8 @@ def test_the_same_again_changes_nothing_and_each_transition_is_told_once(looks: 
         now += pause_s
         config = AlertsConfig(silences=(Silence(reason="r"),) if silent else ())
         conditions = [condition(*kind) for kind in sorted(kinds)]
-        after = step(active, conditions, frozenset(unknown), config, at(now))
-        again = step(after.active, conditions, frozenset(unknown), config, at(now))
+        after = advance_alerts(active, conditions, frozenset(unknown), config, at(now))
+        again = advance_alerts(after.active, conditions, frozenset(unknown), config, at(now))
         assert (again.active, again.resolved, again.dropped, again.events) == (after.active, (), (), ())
         for event in after.events:
             told.setdefault(event.alert.id, []).append(event.kind)
@@ -255,4 +255,4 @@ def test_an_alert_of_before_there_were_facts_learns_them_and_keeps_its_name() ->
     (alive,) = life.active
     assert alive == replace(old, subject_type="job", subject_id="raysubmit_1", session="session_1")
     # That is worth writing.
-    assert alive.lasting() != old.lasting()
+    assert alive.select_lasting() != old.select_lasting()

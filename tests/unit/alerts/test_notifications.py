@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from serve_app.alerts.models import Alert, Event
-from serve_app.alerts.notifications import body_of, next_attempt, outbox, repeated
+from serve_app.alerts.notifications import build_body, build_outbox, list_repeated, plan_attempt
 from serve_app.alerts.settings import AlertsConfig, Rule, Webhook
 from tests.unit.alerts.parts import CONFIG, NOON, alert, at
 
@@ -42,7 +42,7 @@ def view(of: Alert, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_outbox_has_a_row_for_each_who_wants_it() -> None:
-    rows = outbox([Event("fired", FIRES, NOON), Event("resolved", OVER, at(90))], [JSON, QUIET])
+    rows = build_outbox([Event("fired", FIRES, NOON), Event("resolved", OVER, at(90))], [JSON, QUIET])
     assert [row["id"] for row in rows] == [
         f"{FIRES.id}-fired-json",
         f"{FIRES.id}-fired-quiet",
@@ -63,12 +63,12 @@ def test_the_outbox_has_a_row_for_each_who_wants_it() -> None:
 
 
 def payload(event: Event) -> dict[str, Any]:
-    told: dict[str, Any] = outbox([event], [JSON])[0]["payload"]
+    told: dict[str, Any] = build_outbox([event], [JSON])[0]["payload"]
     return told
 
 
 def test_plain_json() -> None:
-    assert body_of(JSON, payload(Event("resolved", OVER, at(90))), CONFIG, at(100)) == {
+    assert build_body(JSON, payload(Event("resolved", OVER, at(90))), CONFIG, at(100)) == {
         "source": "seedcore-serve",
         "event": "resolved",
         "id": f"{OVER.id}-resolved",
@@ -83,7 +83,7 @@ ANNOTATIONS = {"summary": "It hangs.", "description": "Stop it.", "value": "0.9"
 
 def test_alertmanager() -> None:
     """It holds for four periods of repetition from when it is sent, however old the event is."""
-    fired = body_of(MANAGER, payload(Event("fired", FIRES, NOON)), CONFIG, at(3600))
+    fired = build_body(MANAGER, payload(Event("fired", FIRES, NOON)), CONFIG, at(3600))
     assert fired == [
         {
             "labels": LABELS,
@@ -92,7 +92,7 @@ def test_alertmanager() -> None:
             "endsAt": "2026-01-01T13:04:00.000+00:00",
         }
     ]
-    over = body_of(MANAGER, payload(Event("resolved", OVER, at(90))), CONFIG, at(3600))
+    over = build_body(MANAGER, payload(Event("resolved", OVER, at(90))), CONFIG, at(3600))
     assert over == [
         {
             "labels": LABELS,
@@ -104,7 +104,7 @@ def test_alertmanager() -> None:
 
 
 def test_what_nothing_is_measured_of_has_no_numbers() -> None:
-    said = body_of(MANAGER, payload(Event("fired", alert(), NOON)), CONFIG, NOON)
+    said = build_body(MANAGER, payload(Event("fired", alert(), NOON)), CONFIG, NOON)
     assert isinstance(said, list)
     assert said[0]["annotations"] == {"summary": "It hangs.", "description": "Stop it."}
 
@@ -116,22 +116,22 @@ def test_only_what_was_told_is_repeated() -> None:
         alert(subject="silenced since", silenced_by="why"),
         alert(subject="pending", state="pending", notified=False),
     ]
-    said = repeated(alerts, AlertsConfig(resend_s=30), at(10))
+    said = list_repeated(alerts, AlertsConfig(resend_s=30), at(10))
     assert [(each["labels"]["subject"], each["endsAt"]) for each in said] == [("job", "2026-01-01T12:02:10.000+00:00")]
 
 
 def test_the_pauses_double_up_to_a_quarter_of_an_hour() -> None:
-    pauses = [next_attempt(attempts, NOON, CONFIG, NOON, 0.0) for attempts in range(1, 12)]
+    pauses = [plan_attempt(attempts, NOON, CONFIG, NOON, 0.0) for attempts in range(1, 12)]
     assert [(each - NOON).total_seconds() for each in pauses if each] == [
         5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900,
     ]  # fmt: skip
-    assert next_attempt(10**9, NOON, CONFIG, NOON, 1.0) == at(720)
+    assert plan_attempt(10**9, NOON, CONFIG, NOON, 1.0) == at(720)
 
 
 def test_there_is_an_end() -> None:
     config, now, attempts = AlertsConfig(give_up_after_h=1), NOON, 0
     while now is not None:
         attempts += 1
-        last, now = now, next_attempt(attempts, NOON, config, now, 0.5)  # type: ignore[assignment]
+        last, now = now, plan_attempt(attempts, NOON, config, now, 0.5)  # type: ignore[assignment]
     assert attempts == 12
     assert NOON + timedelta(minutes=45) < last <= NOON + timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.alerts.settings import AlertsConfig, Rule
-from serve_app.check.rules import shown
+from serve_app.check.rules import quote_value
 
 HOOK = {"name": "ops", "url": "https://alerts.example/api/v2/alerts"}
 SILENCE = {"rule": "cpu-high", "subject": "n*", "until": "2026-01-01T12:00:00Z", "reason": "load test"}
@@ -50,7 +50,7 @@ def test_what_is_refused(given: dict[str, Any], sentence: str) -> None:
 
 
 def test_the_check_of_a_file_quotes_no_password() -> None:
-    assert "hunter2" not in shown("https://user:hunter2@alerts.example/")
+    assert "hunter2" not in quote_value("https://user:hunter2@alerts.example/")
 
 
 def test_holds() -> None:
@@ -61,7 +61,7 @@ def test_holds() -> None:
             "holds": [{"rule": "api-slow", "hold_s": 1}, {"rule": "stuck-job", "resolve_hold_s": 2}],
         }
     )
-    assert {rule.value: (config.hold_of(rule), config.resolve_hold_of(rule)) for rule in Rule} == {
+    assert {rule.value: (config.get_hold(rule), config.get_resolve_hold(rule)) for rule in Rule} == {
         "job-failure-rate": (0, 40),
         "cpu-high": (30, 40),
         "memory-high": (30, 40),

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from serve_app.alerts.models import Alert, view_of
-from serve_app.alerts.query import HistoryQuery, past_page
+from serve_app.alerts.models import Alert, render_alert
+from serve_app.alerts.query import HistoryQuery, select_past_page
 from tests.unit.alerts.parts import NOON, alert
 
 FIRED = [NOON + timedelta(microseconds=each) for each in (1_900, 1_200, 1_100)]
@@ -29,7 +29,7 @@ def test_what_the_store_gets_is_what_there_was() -> None:
 def test_what_is_shown_has_the_one_form_whatever_was_kept() -> None:
     row = replace(ALERTS[0], state="resolved", resolved_at=NOON + timedelta(hours=1)).to_json()
     assert row["firing_since"] == "2026-01-01T12:00:00.001900+00:00"
-    shown = view_of(row)
+    shown = render_alert(row)
     assert [shown[name] for name in ("pending_since", "firing_since", "resolved_at")] == [
         "2026-01-01T12:00:00.000+00:00",
         "2026-01-01T12:00:00.001+00:00",
@@ -39,7 +39,7 @@ def test_what_is_shown_has_the_one_form_whatever_was_kept() -> None:
 
 def test_pages_go_on_within_a_millisecond() -> None:
     rows = [each.to_json() for each in ALERTS]
-    page, cursor = past_page(rows, asked(limit=1))
+    page, cursor = select_past_page(rows, asked(limit=1))
     assert page == rows[:1]
     before = asked(limit=1, cursor=cursor).for_store()["before"]
     assert before == ["2026-01-01T12:00:00.001900+00:00", ALERTS[0].id]

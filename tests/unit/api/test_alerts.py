@@ -98,7 +98,7 @@ applications:
     ],
 )
 def test_its_configuration_is_checked(deployment: str, problems: list[str]) -> None:
-    found = [each.text() for each in check_config(CONFIG.replace("DEPLOYMENT", deployment), "c.yaml", {})]
+    found = [each.render() for each in check_config(CONFIG.replace("DEPLOYMENT", deployment), "c.yaml", {})]
     assert len(found) == len(problems)
     assert all(problem in text for problem, text in zip(problems, found, strict=True))
     assert not any("hunter2" in text for text in found)

@@ -207,7 +207,7 @@ def test_a_file_may_have_several_tokens_for_a_role(tmp_path: Any) -> None:
     path = tmp_path / "tokens.yaml"
     path.write_text(f"reader: [{READER}, another-reader-token]\noperator: [{OPERATOR}]\n")
     tokens = Tokens.load(Env(home=tmp_path, tokens_file=path))
-    roles = [tokens.role_of(token) for token in (READER, "another-reader-token", OPERATOR, EXECUTOR)]
+    roles = [tokens.find_role(token) for token in (READER, "another-reader-token", OPERATOR, EXECUTOR)]
     assert roles == [Role.READER, Role.READER, Role.OPERATOR, None]
 
 

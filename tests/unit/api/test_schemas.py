@@ -12,7 +12,7 @@ import pytest
 from organs.fields import RFC3339_MS, UNIT_KEY
 from serve_app.jobs.actions.retry import Chance
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass
-from serve_app.jobs.models import JobType, Outcome, Verdict
+from serve_app.jobs.models import JobOutcome, JobType, Verdict
 from serve_app.jobs.progress.models import Says, State
 from tests.published import list_answered, list_fields, list_open, list_operations
 from tests.unit.fakes import fake_api
@@ -145,7 +145,7 @@ def test_every_time_has_one_form() -> None:
     ("field", "words"),
     [
         ("JobView.type", JobType),
-        ("JobView.outcome", Outcome),
+        ("JobView.outcome", JobOutcome),
         ("JobView.verdict", Verdict),
         ("DiagnosisView.certainty", Certainty),
         ("DiagnosisView.class", CodeClass),

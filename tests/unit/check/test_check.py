@@ -9,7 +9,7 @@ import yaml
 
 from organs.version import read_own_version
 from serve_app.check.__main__ import USAGE, main
-from serve_app.check.configuration import Problem, check_config, key_of
+from serve_app.check.configuration import ConfigProblem, check_config, format_path
 
 SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
 HEAD = """\
@@ -30,7 +30,7 @@ LISTED = "Ingress, OrganismManager, JobInspector, Alerts, Store, cognitive_organ
 
 
 def lines_of(text: str, **env: str) -> list[str]:
-    return [problem.text() for problem in check_config(text, "c.yaml", env)]
+    return [problem.render() for problem in check_config(text, "c.yaml", env)]
 
 
 def test_shipped_configuration_is_fine() -> None:
@@ -312,11 +312,13 @@ def test_an_alias_that_contains_itself_ends() -> None:
     ("path", "expected"), [((), ""), (("a", 0, "b"), "a[0].b"), (("applications", 1), "applications[1]")]
 )
 def test_key_of(path: tuple[str | int, ...], expected: str) -> None:
-    assert key_of(path) == expected
+    assert format_path(path) == expected
 
 
 def test_problem_text() -> None:
-    assert Problem("c.yaml", 12, "a.b", "'x'", "one of y").text() == "c.yaml:12: a.b: got 'x'; expected one of y"
+    assert (
+        ConfigProblem("c.yaml", 12, "a.b", "'x'", "one of y").render() == "c.yaml:12: a.b: got 'x'; expected one of y"
+    )
 
 
 @pytest.mark.parametrize(

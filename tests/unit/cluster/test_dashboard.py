@@ -17,7 +17,7 @@ from yarl import URL
 from serve_app.cluster import transport
 from serve_app.cluster.dashboard import DashboardClient, Listing, Piece
 from serve_app.cluster.private import UnknownRay
-from serve_app.cluster.state_api import filters
+from serve_app.cluster.state_api import build_filters
 from serve_app.errors import AppError, NotFound, Unavailable, UpstreamFailed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -77,8 +77,8 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
 @pytest.mark.parametrize(
     ("ask", "answer", "value", "request_"),
     [
-        (lambda ray: ray.jobs(), [1], [1], ("GET", "/api/jobs/", {}, None)),
-        (lambda ray: ray.job("a/b c"), {"id": 1}, {"id": 1}, ("GET", "/api/jobs/a%2Fb%20c", {}, None)),
+        (lambda ray: ray.list_jobs(), [1], [1], ("GET", "/api/jobs/", {}, None)),
+        (lambda ray: ray.get_job("a/b c"), {"id": 1}, {"id": 1}, ("GET", "/api/jobs/a%2Fb%20c", {}, None)),
         (
             lambda ray: ray.submit_job({"entrypoint": "x"}),
             {"submission_id": "s"},
@@ -88,7 +88,7 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
         (lambda ray: ray.stop_job("s"), {"stopped": True}, True, ("POST", "/api/jobs/s/stop", {}, {})),
         (lambda ray: ray.stop_job("s"), {"stopped": False}, False, ("POST", "/api/jobs/s/stop", {}, {})),
         (
-            lambda ray: ray.drivers_of_workers(),
+            lambda ray: ray.list_drivers(),
             listed([1]),
             Listing([1]),
             (
@@ -98,40 +98,40 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
                 None,
             ),
         ),
-        (lambda ray: ray.actors(), listed([1]), Listing([1]), ("GET", "/api/v0/actors", {"limit": "10000"}, None)),
+        (lambda ray: ray.list_actors(), listed([1]), Listing([1]), ("GET", "/api/v0/actors", {"limit": "10000"}, None)),
         (
-            lambda ray: ray.actors(state="ALIVE"),
+            lambda ray: ray.list_actors(state="ALIVE"),
             listed([]),
             Listing([]),
             ("GET", "/api/v0/actors", {"filter_keys": "state", "filter_values": "ALIVE", **FILTERED}, None),
         ),
         (
-            lambda ray: ray.nodes(),
+            lambda ray: ray.list_nodes(),
             listed([]),
             Listing([]),
             ("GET", "/api/v0/nodes", {"detail": "True", "limit": "10000"}, None),
         ),
         (
-            lambda ray: ray.node_use(),
+            lambda ray: ray.list_node_use(),
             {"result": True, "msg": "", "data": {"summary": [1], "nodeLogicalResources": {}}},
             [1],
             ("GET", "/nodes", {"view": "summary"}, None),
         ),
         (
-            lambda ray: ray.rows_of("tasks", 7),
+            lambda ray: ray.list_rows("tasks", 7),
             listed([1]),
             Listing([1]),
             ("GET", "/api/v0/tasks", {"detail": "True", "limit": "7"}, None),
         ),
         (
-            lambda ray: ray.log_files("n1", "worker-*"),
+            lambda ray: ray.list_log_files("n1", "worker-*"),
             {"result": True, "data": {"result": {"worker_err": ["b", "a"], "internal": ["c"], "odd": 1}}},
             ["a", "b", "c"],
             ("GET", "/api/v0/logs", {"node_id": "n1", "glob": "worker-*"}, None),
         ),
-        (lambda ray: ray.serve_applications(), {"a": 1}, {"a": 1}, ("GET", "/api/serve/applications/", {}, None)),
+        (lambda ray: ray.get_serve_applications(), {"a": 1}, {"a": 1}, ("GET", "/api/serve/applications/", {}, None)),
         (
-            lambda ray: ray.tasks_summary("01000000"),
+            lambda ray: ray.summarize_tasks("01000000"),
             {"result": True, "data": {"result": {"b": 1}}},
             {"b": 1},
             (
@@ -147,7 +147,7 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
             ),
         ),
         (
-            lambda ray: ray.version(),
+            lambda ray: ray.get_version(),
             {"ray_version": "2.60.0"},
             {"ray_version": "2.60.0"},
             ("GET", "/api/version", {}, None),
@@ -165,7 +165,7 @@ async def test_questions(
 
 
 def test_several_filters_are_the_same_parameters_again() -> None:
-    asked = filters(job_id="01000000", state="FAILED")
+    asked = build_filters(job_id="01000000", state="FAILED")
     assert str(URL("/x").with_query(asked)) == (
         "/x?filter_keys=job_id&filter_keys=state&filter_predicates=%3D&filter_predicates=%3D"
         "&filter_values=01000000&filter_values=FAILED"
@@ -185,7 +185,7 @@ def test_several_filters_are_the_same_parameters_again() -> None:
 async def test_what_ray_left_out_is_noted(ray: Ray, counts: dict[str, Any], note: str | None) -> None:
     ray.answers(listed([], **counts))
     client = ray.client()
-    assert (await client.nodes()).note == note
+    assert (await client.list_nodes()).note == note
     await client.close()
 
 
@@ -213,7 +213,7 @@ async def test_refusals(ray: Ray, status: int, text: str, error: type[AppError],
     ray.answers(status=status, text=text)
     client = ray.client()
     with pytest.raises(error) as refused:
-        await client.jobs()
+        await client.list_jobs()
     assert (refused.value.code, refused.value.detail) == (code, detail)
     await client.close()
 
@@ -234,7 +234,7 @@ async def test_state_lists_that_are_none(ray: Ray, body: Any) -> None:
     ray.answers(body)
     client = ray.client()
     with pytest.raises(UpstreamFailed):
-        await client.actors()
+        await client.list_actors()
     await client.close()
 
 
@@ -246,7 +246,7 @@ async def test_a_summary_of_nodes_that_is_none(ray: Ray, body: Any) -> None:
     ray.answers(body)
     client = ray.client()
     with pytest.raises(UpstreamFailed):
-        await client.node_use()
+        await client.list_node_use()
     await client.close()
 
 
@@ -264,7 +264,7 @@ async def test_the_deadline_holds_for_headers_and_for_the_body(ray: Ray) -> None
     client = ray.client(timeout_s=0.05)
     for ray.handler in (never, half):
         with pytest.raises(Unavailable) as refused:
-            await client.jobs()
+            await client.list_jobs()
         assert refused.value.code == "ray_unavailable"
         assert refused.value.detail == "Ray's dashboard did not answer /api/jobs/ within 0.05 s."
     await client.close()
@@ -275,7 +275,7 @@ async def test_an_endless_answer_is_cut_off(ray: Ray, monkeypatch: pytest.Monkey
     ray.answers(text="[" + "1," * 100_000)
     client = ray.client()
     with pytest.raises(UpstreamFailed, match="longer than 100000 bytes"):
-        await client.jobs()
+        await client.list_jobs()
     await client.close()
 
 
@@ -283,7 +283,7 @@ async def test_nobody_there(ray: Ray) -> None:
     client = ray.client()
     ray.socket.unlink()
     with pytest.raises(Unavailable, match="cannot be reached"):
-        await client.jobs()
+        await client.list_jobs()
     await client.close()
 
 
@@ -299,8 +299,8 @@ async def test_the_address_is_looked_for_once_and_again_after_nobody_answered(ra
     ray.answers([])
     client = ray.client(locate=locate)
     with pytest.raises(Unavailable, match="does not say where its dashboard is"):
-        await client.jobs()
-    await asyncio.gather(*(client.jobs() for _ in range(5)))
+        await client.list_jobs()
+    await asyncio.gather(*(client.list_jobs() for _ in range(5)))
     assert (asked, {token for *_, token in ray.asked}) == (2, {"Bearer ray-token"})
 
     async def gone(request: web.Request) -> web.StreamResponse:
@@ -310,9 +310,9 @@ async def test_the_address_is_looked_for_once_and_again_after_nobody_answered(ra
 
     ray.handler = gone
     with pytest.raises(Unavailable):
-        await client.jobs()
+        await client.list_jobs()
     ray.answers([])
-    await client.jobs()
+    await client.list_jobs()
     assert asked == 3
     await client.close()
 
@@ -323,21 +323,21 @@ async def test_an_unknown_ray_is_named() -> None:
 
     client = DashboardClient(None, 1, locate=locate)
     with pytest.raises(Unavailable, match=r"Ray 3\.0 is installed"):
-        await client.jobs()
+        await client.list_jobs()
 
 
 async def test_one_session_closed_and_opened_again(ray: Ray) -> None:
     ray.answers([])
     client = ray.client()
-    await client.jobs()
+    await client.list_jobs()
     first = client._session
-    await client.jobs()
+    await client.list_jobs()
     assert client._session is first
     await client.close()
     await client.close()
     assert first is not None
     assert first.closed
-    await client.jobs()
+    await client.list_jobs()
     await client.close()
 
 
@@ -372,7 +372,7 @@ def serves_a_file(ray: Ray, data: bytes) -> None:
 async def test_a_piece_of_a_log(ray: Ray, data: bytes, start: int, most: int, piece: Piece) -> None:
     serves_a_file(ray, data)
     client = ray.client()
-    found = await client.piece_of("http://agent/logs/a%2Fb.log", start, most)
+    found = await client.read_piece("http://agent/logs/a%2Fb.log", start, most)
     assert replace(found, written_at=None) == piece
     assert (found.written_at is not None) == bool(piece.data)
     await client.close()
@@ -396,7 +396,7 @@ async def test_a_piece_that_is_none(ray: Ray, status: int, headers: dict[str, st
     ray.handler = handler
     client = ray.client()
     with pytest.raises(AppError) as refused:
-        await client.piece_of("http://agent/logs/x", 0, 4)
+        await client.read_piece("http://agent/logs/x", 0, 4)
     assert refused.value.code == code
     await client.close()
 
@@ -404,7 +404,7 @@ async def test_a_piece_that_is_none(ray: Ray, status: int, headers: dict[str, st
 async def test_a_node_that_cannot_be_asked_is_not_the_dashboard(ray: Ray) -> None:
     client = DashboardClient("http://ray/", 5, connector=lambda: aiohttp.UnixConnector("/nowhere/s"))
     with pytest.raises(Unavailable) as refused:
-        await client.piece_of("http://agent/logs/x", 0, 4)
+        await client.read_piece("http://agent/logs/x", 0, 4)
     assert refused.value.code == "log_unavailable"
     await client.close()
 

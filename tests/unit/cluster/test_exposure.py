@@ -36,11 +36,11 @@ def test_host(monkeypatch: pytest.MonkeyPatch, answer: Any, wanted: str | None) 
             raise answer
         return io.BytesIO(json.dumps(answer).encode())
 
-    monkeypatch.setattr(exposure, "dashboard_address", lambda: "http://127.0.0.1:8265")
+    monkeypatch.setattr(exposure, "find_dashboard_address", lambda: "http://127.0.0.1:8265")
     monkeypatch.setattr(exposure.urllib.request, "urlopen", urlopen)
-    assert exposure.http_host() == wanted
+    assert exposure.find_http_host() == wanted
 
 
 def test_without_a_dashboard_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exposure, "dashboard_address", lambda: None)
-    assert exposure.http_host() is None
+    monkeypatch.setattr(exposure, "find_dashboard_address", lambda: None)
+    assert exposure.find_http_host() is None

@@ -43,7 +43,7 @@ def connected(monkeypatch: pytest.MonkeyPatch, value: bytes | Exception | None, 
 )
 def test_the_address_comes_from_the_head(monkeypatch: pytest.MonkeyPatch, value: Any, wanted: str | None) -> None:
     connected(monkeypatch, value)
-    assert ray_private.dashboard_address() == wanted
+    assert ray_private.find_dashboard_address() == wanted
 
 
 @pytest.mark.parametrize(
@@ -58,22 +58,22 @@ def test_the_address_comes_from_the_head(monkeypatch: pytest.MonkeyPatch, value:
 )
 def test_the_agent_of_a_node(monkeypatch: pytest.MonkeyPatch, value: Any, wanted: str | None) -> None:
     connected(monkeypatch, value, b"DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX:n1")
-    assert ray_private.agent_address("n1") == wanted
+    assert ray_private.find_agent_address("n1") == wanted
 
 
 def test_the_environment_wins_and_needs_no_private_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "__version__", "3.0.0")
     monkeypatch.setenv("SEEDCORE_DASHBOARD_URL", "http://elsewhere:1/")
-    assert ray_private.dashboard_address() == "http://elsewhere:1"
+    assert ray_private.find_dashboard_address() == "http://elsewhere:1"
 
 
 def test_outside_a_cluster_there_is_none() -> None:
-    assert ray_private.dashboard_address() is None
-    assert ray_private.driver_exception_frames() == {}
-    assert ray_private.agent_address("n1") is None
+    assert ray_private.find_dashboard_address() is None
+    assert ray_private.list_exception_frames() == {}
+    assert ray_private.find_agent_address("n1") is None
 
 
-@pytest.mark.parametrize("name", ["dashboard_headers", "driver_exception_frames", "require_known_ray"])
+@pytest.mark.parametrize("name", ["build_dashboard_headers", "list_exception_frames", "require_known_ray"])
 def test_another_ray_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(ray, "__version__", "2.61.0")
     with pytest.raises(ray_private.UnknownRay, match=r"Ray 2\.61\.0 is installed; this release knows Ray 2\.60\.x"):
@@ -81,7 +81,7 @@ def test_another_ray_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_without_token_mode_there_is_no_header() -> None:
-    assert ray_private.dashboard_headers() == {}
+    assert ray_private.build_dashboard_headers() == {}
 
 
 def test_frames_are_found_under_the_job_id(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_frames_are_found_under_the_job_id(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     accessor = SimpleNamespace(get_worker_table=lambda: table)
     monkeypatch.setattr("ray._private.state.state", SimpleNamespace(_connect_and_get_accessor=lambda: accessor))
-    assert ray_private.driver_exception_frames() == {"0a000000": '  File "x.py"\n'}
+    assert ray_private.list_exception_frames() == {"0a000000": '  File "x.py"\n'}
 
 
 def test_the_private_names_are_there() -> None:

@@ -61,32 +61,32 @@ class Replay:
         self.asked: list[str] = []
         self.timeout_s = 1.0
 
-    async def jobs(self) -> list[Any]:
+    async def list_jobs(self) -> list[Any]:
         return self._say("jobs")  # type: ignore[no-any-return]
 
-    async def drivers_of_workers(self) -> Listing:
+    async def list_drivers(self) -> Listing:
         return self._say("drivers")  # type: ignore[no-any-return]
 
-    async def actors(self, **equals: str) -> Listing:
+    async def list_actors(self, **equals: str) -> Listing:
         return self._say("actors", **equals)  # type: ignore[no-any-return]
 
-    async def workers_of(self, pid: int) -> Listing:
+    async def list_workers(self, pid: int) -> Listing:
         return self._say("workers")  # type: ignore[no-any-return]
 
-    async def waiting_actors(self) -> Listing:
+    async def list_waiting_actors(self) -> Listing:
         return self._say("waiting")  # type: ignore[no-any-return]
 
-    async def nodes(self) -> Listing:
+    async def list_nodes(self) -> Listing:
         return self._say("nodes")  # type: ignore[no-any-return]
 
-    async def serve_applications(self) -> dict[str, Any]:
+    async def get_serve_applications(self) -> dict[str, Any]:
         return self._say("serve")  # type: ignore[no-any-return]
 
-    async def tasks_summary(self, job_id: str) -> dict[str, Any]:
+    async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         summaries: dict[str, dict[str, Any]] = self._say("tasks")
         return summaries.get(job_id, _NO_TASKS)
 
-    async def node_use(self) -> list[Any]:
+    async def list_node_use(self) -> list[Any]:
         return self._say("node_use")  # type: ignore[no-any-return]
 
     async def close(self) -> None:

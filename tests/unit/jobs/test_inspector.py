@@ -30,15 +30,15 @@ class Here:
     def __init__(self) -> None:
         self.fail: Exception | None = None
 
-    def resources(self) -> tuple[dict[str, float], dict[str, float]]:
+    def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.fail is not None:
             raise self.fail
         return {"CPU": 2.0, "GPU": 1.0}, {"CPU": 0.5}
 
-    def agent_address(self, node_id: str) -> str | None:
+    def find_agent_address(self, node_id: str) -> str | None:
         return None
 
-    def exception_frames(self) -> dict[str, str]:
+    def list_exception_frames(self) -> dict[str, str]:
         return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
 
 
@@ -500,8 +500,8 @@ async def test_the_log_of_a_job_whose_node_is_gone_is_what_was_kept(
     async def kept_log(id: str, lines: int) -> dict[str, Any]:
         return kept
 
-    monkeypatch.setattr(inspector._logs, "tail", tail)
-    monkeypatch.setattr(inspector._jobs, "kept_log", kept_log)
+    monkeypatch.setattr(inspector._logs, "read_tail", tail)
+    monkeypatch.setattr(inspector._jobs, "answer_kept_log", kept_log)
     assert await inspector.job_log(id, 5) == kept
     kept["lines"] = []
     with pytest.raises(type(error)):

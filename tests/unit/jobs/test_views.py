@@ -17,10 +17,10 @@ from serve_app.jobs.models import (
     DriverExit,
     Evidence,
     JobFacts,
+    JobOutcome,
     JobRow,
     JobType,
     NodeFacts,
-    Outcome,
     ReplicaFacts,
     ServeFacts,
     Verdict,
@@ -39,7 +39,7 @@ def at(seconds: float) -> str:
 
 ROW = JobRow(
     id="raysubmit_1", job_id="02000000", submission_id="raysubmit_1", type=JobType.SUBMISSION, kind="report",
-    entrypoint="python report.py", status="FAILED", outcome=Outcome.FAILED, verdict=Verdict.BAD, reason="It failed.",
+    entrypoint="python report.py", status="FAILED", outcome=JobOutcome.FAILED, verdict=Verdict.BAD, reason="It failed.",
     rule="failed", scheduled_by="cron", managed_by="the shop", started_at=BEGAN, ended_at=after(9), duration_s=9.0,
     node_id="n", metadata={"team": "a"}, derived=False, hidden=True,
     evidence=(Evidence("kind-by-metadata", "job list", "it says so"), Evidence("exit", "job list", "exit code 1")),
@@ -58,18 +58,18 @@ ROW_FIELDS = {
 
 
 def test_a_row() -> None:
-    assert views.row_view(ROW) == ROW_FIELDS
+    assert views.render_row(ROW) == ROW_FIELDS
     assert (ROW_FIELDS["started_at"], ROW_FIELDS["ended_at"]) == (
         "2026-01-01T12:00:00.001+00:00",
         "2026-01-01T12:00:09.001+00:00",
     )
     never = replace(ROW, started_at=None, ended_at=None, derived=True, hidden=False)
     changes = {"started_at": None, "ended_at": None, "derived": True, "hidden": False}
-    assert views.row_view(never) == {**ROW_FIELDS, **changes}
+    assert views.render_row(never) == {**ROW_FIELDS, **changes}
 
 
 def test_what_a_verdict_rests_on() -> None:
-    assert views.evidence_view(ROW) == [
+    assert views.render_evidence(ROW) == [
         {"rule": "kind-by-metadata", "source": "job list", "fact": "it says so"},
         {"rule": "exit", "source": "job list", "fact": "exit code 1"},
         {"rule": "failed", "source": "expectation", "fact": "report, failed: BAD"},
@@ -77,7 +77,7 @@ def test_what_a_verdict_rests_on() -> None:
 
 
 EXPECTED = Expectation(
-    "report", "The report.", "cron", "the shop", True, (1, 2), 3.0, {Outcome.FAILED: Meaning("It did not report.")},
+    "report", "The report.", "cron", "the shop", True, (1, 2), 3.0, {JobOutcome.FAILED: Meaning("It did not report.")},
     deadline_s=4.0, every_s=5.0, allowed_failures=6, owner="finance",
 )  # fmt: skip
 DECLARED = {
@@ -92,7 +92,7 @@ DECLARED = {
         ({}, {}, {"meaning": "It did not report.", "action": "Read its log."}),
         ({"action": ""}, {}, {"meaning": "It did not report.", "action": "Nothing to do."}),
         # Where nothing is said of an outcome, the reason is all that there is.
-        ({"outcome": Outcome.LOST}, {}, {"meaning": "It failed.", "action": "Read its log."}),
+        ({"outcome": JobOutcome.LOST}, {}, {"meaning": "It failed.", "action": "Read its log."}),
         (
             {}, {"usual_duration_s": None},
             {"meaning": "It did not report.", "action": "Read its log.", "usual_duration_s": None},
@@ -100,13 +100,13 @@ DECLARED = {
     ],
 )  # fmt: skip
 def test_what_was_expected(changes: dict[str, Any], expected: dict[str, Any], wanted: dict[str, Any]) -> None:
-    row = views.row_view(replace(ROW, **changes))
-    assert views.expectation_view(row, replace(EXPECTED, **expected)) == {**DECLARED, **wanted}
+    row = views.render_row(replace(ROW, **changes))
+    assert views.render_expectation(row, replace(EXPECTED, **expected)) == {**DECLARED, **wanted}
 
 
 def test_what_an_older_version_kept_has_no_action() -> None:
     row: Any = {name: value for name, value in ROW_FIELDS.items() if name != "action"}
-    assert views.expectation_view(row, EXPECTED)["action"] == "Nothing to do."
+    assert views.render_expectation(row, EXPECTED)["action"] == "Nothing to do."
 
 
 WHOLE = {
@@ -135,7 +135,7 @@ NO_ROW = {"alive": None, "exit_type": None, "exit_detail": None}
 def test_a_driver(
     facts: JobFacts | None, driver: DriverExit | None, frames: str | None, changes: dict[str, Any]
 ) -> None:
-    assert views.driver_view(facts, ROW, driver, frames) == {**WHOLE, **changes}
+    assert views.render_driver(facts, ROW, driver, frames) == {**WHOLE, **changes}
 
 
 def judged(seconds: float, outcome: str, verdict: str, rule: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ def judged(seconds: float, outcome: str, verdict: str, rule: str) -> dict[str, s
 
 
 JUDGED = [judged(2, "running", "OK", "running"), judged(9.5, "failed", "BAD", "failed")]
-RUNNING = replace(ROW, outcome=Outcome.RUNNING, ended_at=None)
+RUNNING = replace(ROW, outcome=JobOutcome.RUNNING, ended_at=None)
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ RUNNING = replace(ROW, outcome=Outcome.RUNNING, ended_at=None)
         ),
         # A node is told of by the node table, and is not looked at as a job is.
         (
-            replace(RUNNING, type=JobType.NODE, submission_id=None, outcome=Outcome.SUCCEEDED), None, [],
+            replace(RUNNING, type=JobType.NODE, submission_id=None, outcome=JobOutcome.SUCCEEDED), None, [],
             [(0, "started", "node table")],
         ),
         (
-            replace(ROW, type=JobType.NODE, submission_id=None, outcome=Outcome.LOST), None, [],
+            replace(ROW, type=JobType.NODE, submission_id=None, outcome=JobOutcome.LOST), None, [],
             [(0, "started", "node table"), (9, "lost", "node table")],
         ),
     ],
@@ -208,12 +208,12 @@ RUNNING = replace(ROW, outcome=Outcome.RUNNING, ended_at=None)
 def test_a_timeline(
     row: JobRow, driver: DriverExit | None, transitions: list[Any], wanted: list[tuple[float, str, str]]
 ) -> None:
-    found = views.timeline_view(row, driver, after(99), transitions)
+    found = views.render_timeline(row, driver, after(99), transitions)
     assert found == [{"at": at(seconds), "event": event, "source": source} for seconds, event, source in wanted]
 
 
 def test_a_timeline_needs_no_history() -> None:
-    assert views.timeline_view(ROW, None, after(99)) == views.timeline_view(ROW, None, after(99), [])
+    assert views.render_timeline(ROW, None, after(99)) == views.render_timeline(ROW, None, after(99), [])
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_timeline_of_an_earlier_session(
     changes: dict[str, Any], transitions: list[Any], wanted: list[tuple[float, str, str]]
 ) -> None:
     kept: Any = {**ROW_FIELDS, **changes}
-    assert views.past_timeline(kept, transitions) == [
+    assert views.render_past_timeline(kept, transitions) == [
         {"at": at(seconds), "event": event, "source": source} for seconds, event, source in wanted
     ]
 
@@ -256,16 +256,16 @@ def show(actor: ActorFacts) -> dict[str, Any]:
 
 def test_the_actors_of_a_job_the_living_first() -> None:
     one, two, dead, other = make_actor("1"), make_actor("2"), make_actor("0", "DEAD"), make_actor("3", job_id="x")
-    found = views.actors_of("02000000", [dead, two, other, one])
+    found = views.render_actors("02000000", [dead, two, other, one])
     assert found == {"items": [show(one), show(two), show(dead)], "total": 3, "truncated": False}
     nothing = {"items": [], "total": 0, "truncated": False}
-    assert [views.actors_of(id, [make_actor("1", job_id="")]) for id in (None, "", "y")] == [nothing] * 3
+    assert [views.render_actors(id, [make_actor("1", job_id="")]) for id in (None, "", "y")] == [nothing] * 3
 
 
 @pytest.mark.parametrize(("count", "truncated"), [(100, False), (101, True)])
 def test_of_many_actors_a_hundred_are_shown(count: int, truncated: bool) -> None:
     actors = [make_actor(f"{number:03}") for number in range(count)]
-    found = views.actors_of("02000000", reversed(actors))
+    found = views.render_actors("02000000", reversed(actors))
     assert found == {"items": [show(each) for each in actors[:100]], "total": count, "truncated": truncated}
 
 
@@ -316,12 +316,12 @@ NO_TASKS: dict[str, Any] = {"total": 0, "by_state": {}, "by_name": [], "truncate
     ],
 )  # fmt: skip
 def test_tasks_by_name_and_state(answer: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert views.tasks_view(answer) == wanted
+    assert views.render_tasks(answer) == wanted
 
 
 @pytest.mark.parametrize(("names", "truncated"), [(50, False), (51, True)])
 def test_of_many_names_fifty_are_shown_and_all_are_counted(names: int, truncated: bool) -> None:
-    found = views.tasks_view(summarize(*(count(f"t{number}", RUNNING=100 - number) for number in range(names))))
+    found = views.render_tasks(summarize(*(count(f"t{number}", RUNNING=100 - number) for number in range(names))))
     assert [each["name"] for each in found["by_name"]] == [f"t{number}" for number in range(50)]
     assert (found["total"], found["truncated"]) == (sum(100 - number for number in range(names)), truncated)
 
@@ -332,8 +332,8 @@ def test_a_node() -> None:
         "node_id": "n", "ip": "10.0.0.7", "is_head": True, "state": "DEAD", "message": "gone",
         "started_at": at(0), "ended_at": at(9), "resources": {"CPU": 4.0}, "labels": {"zone": "a"},
     }  # fmt: skip
-    assert views.node_view(node) == whole
-    assert views.node_view(replace(node, ended_at=None)) == {**whole, "ended_at": None}
+    assert views.render_node(node) == whole
+    assert views.render_node(replace(node, ended_at=None)) == {**whole, "ended_at": None}
 
 
 def test_the_deployments_of_one_application() -> None:
@@ -346,7 +346,7 @@ def test_the_deployments_of_one_application() -> None:
             ApplicationFacts("shop", "RUNNING", "", (DeploymentFacts("Till", "HEALTHY", "", 1, ()),)),
         ),
     )
-    assert views.serve_view(serve, "seedcore") == {
+    assert views.render_serve(serve, "seedcore") == {
         "Organ": {
             "status": "UPDATING",
             "message": "1 of 2",
@@ -359,15 +359,15 @@ def test_the_deployments_of_one_application() -> None:
         },
         "Store": {"status": "HEALTHY", "message": "", "target_num_replicas": 1, "running": 0, "replicas": []},
     }
-    assert views.serve_view(serve, "none") == {}
+    assert views.render_serve(serve, "none") == {}
 
 
 def test_rows_are_counted() -> None:
-    rows = [ROW, replace(ROW, kind="user"), replace(ROW, outcome=Outcome.LOST, verdict=Verdict.WARN)]
-    assert views.counts_view(iter(rows)) == {
+    rows = [ROW, replace(ROW, kind="user"), replace(ROW, outcome=JobOutcome.LOST, verdict=Verdict.WARN)]
+    assert views.render_counts(iter(rows)) == {
         "total": 3,
         "by_kind": {"report": 2, "user": 1},
         "by_outcome": {"failed": 2, "lost": 1},
         "by_verdict": {"BAD": 2, "WARN": 1},
     }
-    assert views.counts_view([]) == {"total": 0, "by_kind": {}, "by_outcome": {}, "by_verdict": {}}
+    assert views.render_counts([]) == {"total": 0, "by_kind": {}, "by_outcome": {}, "by_verdict": {}}

@@ -109,14 +109,14 @@ def test_what_is_set_already_stays(environ: dict[str, str], given: dict[str, str
 
 def remember(home: Path, *, later_s: float = 0.0, **changes: object) -> UpState:
     """A running head, as `make up` writes it down; this process is all of its processes."""
-    (own,) = processes.marks_of([psutil.Process()])
+    (own,) = processes.remember_processes([psutil.Process()])
     started_at_s = own.started_at_s + later_s
     marks = [ProcessMark(pid=own.pid, started_at_s=started_at_s, name=name) for name in ("gcs_server", "raylet")]
     remembered = STATE.model_copy(update={"processes": tuple(marks), **changes})
     home.mkdir()
     state.save(home, remembered)
     wanted = Wanted(8000, 8265, 6379, home, home / "c.yaml", 180.0)
-    state.save_driver_file(home, ray_head.driver_environment(ray_head.LOCAL, wanted))
+    state.save_driver_file(home, ray_head.render_driver_environment(ray_head.LOCAL, wanted))
     return remembered
 
 
@@ -216,7 +216,7 @@ def test_what_make_up_did_not_write_is_passed_over(
 ) -> None:
     environ: dict[str, str] = {}
     remember(tmp_path / ".seedcore")
-    state.state_file(tmp_path / ".seedcore").write_text(text)
+    state.find_state_file(tmp_path / ".seedcore").write_text(text)
     driver_hook.join(str(tmp_path), environ)
     assert (environ, capsys.readouterr()) == ({}, ("", ""))
 

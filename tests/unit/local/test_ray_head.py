@@ -20,7 +20,7 @@ TEMP_DIR = Path("/t/sc-1")
 def test_environment_of_the_head() -> None:
     flags = {"RAY_SERVE_KV_TIMEOUT_S": "5", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
     base = {"PATH": "/bin", "RAY_ADDRESS": "10.0.0.1:6379", "RAY_SERVE_KV_TIMEOUT_S": "9", "HOME": "/root"}
-    assert ray_head.environment(base, flags, WANTED, CHOSEN, TEMP_DIR, "key-of-the-events") == {
+    assert ray_head.build_environment(base, flags, WANTED, CHOSEN, TEMP_DIR, "key-of-the-events") == {
         "HOME": "/root",
         "PATH": f"{ray_head.BIN}:/bin",
         "SEEDCORE_HOME": "/h",
@@ -52,17 +52,17 @@ def test_environment_of_the_head() -> None:
 
 
 def test_without_a_key_no_events_are_exported() -> None:
-    environ = ray_head.environment({}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+    environ = ray_head.build_environment({}, {}, WANTED, CHOSEN, TEMP_DIR, None)
     assert [name for name in environ if "EVENTS" in name] == []
 
 
 def test_who_sets_the_mode_of_tokens_has_it_as_set() -> None:
-    environ = ray_head.environment({"RAY_AUTH_MODE": "token"}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+    environ = ray_head.build_environment({"RAY_AUTH_MODE": "token"}, {}, WANTED, CHOSEN, TEMP_DIR, None)
     assert environ["RAY_AUTH_MODE"] == "token"
 
 
 def test_command_of_the_head() -> None:
-    assert ray_head.command(WANTED, CHOSEN, TEMP_DIR)[1:] == [
+    assert ray_head.build_command(WANTED, CHOSEN, TEMP_DIR)[1:] == [
         "start",
         "--head",
         "--port=6379",
@@ -85,7 +85,7 @@ def test_every_serve_flag_exists_in_the_installed_ray() -> None:
     assert found is not None
     assert found.origin is not None
     source = (Path(found.origin).parent / "serve" / "_private" / "constants.py").read_text()
-    ours = ray_head.environment({}, ray_head.read_flags(), WANTED, CHOSEN, TEMP_DIR, "k")
+    ours = ray_head.build_environment({}, ray_head.read_flags(), WANTED, CHOSEN, TEMP_DIR, "k")
     names = [name for name in ours if name.startswith("RAY_SERVE_")]
     assert len(names) > len(asdict(CHOSEN))
     assert [name for name in names if f'"{name}"' not in source] == []
@@ -106,12 +106,12 @@ def test_read_flags(tmp_path: Path, text: str, expected: dict[str, str]) -> None
 def test_tools_reach_this_machine_directly() -> None:
     base = {"RAY_ADDRESS": "10.0.0.1:6379", "RAY_API_SERVER_ADDRESS": "x", "NO_PROXY": "a.example", "A": "1"}
     direct = "a.example,127.0.0.1,localhost"
-    assert ray_head.client_environment(base) == {"A": "1", "NO_PROXY": direct, "no_proxy": direct}
+    assert ray_head.build_client_environment(base) == {"A": "1", "NO_PROXY": direct, "no_proxy": direct}
 
 
 def test_file_for_drivers() -> None:
     environ = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled", "SECRET": "x"}
-    text = ray_head.driver_environment(environ, WANTED)
+    text = ray_head.render_driver_environment(environ, WANTED)
     assert text == (
         "# set -a; . THIS_FILE; set +a; then run the driver.\n"
         "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\nRAY_AUTH_MODE=disabled\n"

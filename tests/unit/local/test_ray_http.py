@@ -33,11 +33,11 @@ def answering(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 def test_what_is_no_dashboard_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     answering(monkeypatch, error)
     assert ray_http.find_ray("http://127.0.0.1:1") is None
-    assert ray_http.ready_status("http://127.0.0.1:1") == (0, {})
+    assert ray_http.fetch_ready_status("http://127.0.0.1:1") == (0, {})
     with pytest.raises(ray_http.NoAnswer, match=r"."):
-        ray_http.serve_details("http://127.0.0.1:1")
+        ray_http.fetch_serve_details("http://127.0.0.1:1")
 
 
 def test_a_refusal_that_breaks_off_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, urllib.error.HTTPError("http://127.0.0.1:1", 503, "busy", Message(), Broken()))
-    assert ray_http.ready_status("http://127.0.0.1:1") == (503, {})
+    assert ray_http.fetch_ready_status("http://127.0.0.1:1") == (503, {})

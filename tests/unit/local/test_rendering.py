@@ -43,8 +43,8 @@ def test_only_the_port_differs(text: str, expected: dict[str, Any]) -> None:
 
 
 def test_other_applications_are_kept() -> None:
-    assert rendering.with_others(OURS, DETAILS) == {**OURS, "applications": [{"name": "seedcore"}, OTHER]}
-    assert rendering.remaining(DETAILS, without=["seedcore"]) == {
+    assert rendering.add_others(OURS, DETAILS) == {**OURS, "applications": [{"name": "seedcore"}, OTHER]}
+    assert rendering.list_remaining(DETAILS, without=["seedcore"]) == {
         "proxy_location": "HeadOnly",
         "http_options": {"host": "127.0.0.1", "port": 9000},
         "applications": [OTHER],
@@ -52,8 +52,8 @@ def test_other_applications_are_kept() -> None:
 
 
 def test_fingerprint_is_of_the_content() -> None:
-    assert rendering.sha256_of({"a": 1, "b": 2}) == rendering.sha256_of({"b": 2, "a": 1})
-    assert rendering.sha256_of({"a": 1}) != rendering.sha256_of({"a": 2})
+    assert rendering.compute_sha256({"a": 1, "b": 2}) == rendering.compute_sha256({"b": 2, "a": 1})
+    assert rendering.compute_sha256({"a": 1}) != rendering.compute_sha256({"a": 2})
 
 
 def test_written_file_is_the_configuration(tmp_path: Path) -> None:
@@ -61,16 +61,17 @@ def test_written_file_is_the_configuration(tmp_path: Path) -> None:
 
 
 def test_prints_change_with_what_they_are_of() -> None:
-    before = rendering.prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/h"})
+    before = rendering.compute_prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/h"})
     assert (
-        rendering.prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/h", "SEEDCORE_CONFIG": "x", "OTHER": "y"}) == before
+        rendering.compute_prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/h", "SEEDCORE_CONFIG": "x", "OTHER": "y"})
+        == before
     )
-    changed = rendering.prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/other"})
+    changed = rendering.compute_prints(CHECKOUT, FLAGS_FILE, {"SEEDCORE_HOME": "/other"})
     assert [name for name in before if before[name] != changed[name]] == ["a SEEDCORE_ variable"]
 
 
 def test_the_code_has_its_version_among_the_prints() -> None:
-    assert rendering.prints(CHECKOUT, FLAGS_FILE, {})[rendering.CODE] == read_version(CHECKOUT)
+    assert rendering.compute_prints(CHECKOUT, FLAGS_FILE, {})[rendering.CODE] == read_version(CHECKOUT)
 
 
 def application(status: str = "RUNNING", **more: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def test_callers_are_given_time_and_nothing_else_is_changed(
 ) -> None:
     others = {"other": DETAILS["applications"]["other"]}
     details = {**DETAILS, "applications": {**application(args={"organs": []}, **given), **others}}
-    assert rendering.patient(details, "seedcore") == {
+    assert rendering.build_patient_config(details, "seedcore") == {
         "proxy_location": "HeadOnly",
         "http_options": {"host": "127.0.0.1", "port": 9000},
         "applications": [{"name": "seedcore", "args": {"organs": []}, "deployments": deployments}, OTHER],
@@ -110,4 +111,4 @@ def test_callers_are_given_time_and_nothing_else_is_changed(
     "applications", [{}, application("DEPLOYING"), {"seedcore": {"status": "RUNNING", "deployed_app_config": None}}]
 )
 def test_callers_of_what_does_not_run_need_no_time(applications: dict[str, Any]) -> None:
-    assert rendering.patient({**DETAILS, "applications": applications}, "seedcore") is None
+    assert rendering.build_patient_config({**DETAILS, "applications": applications}, "seedcore") is None

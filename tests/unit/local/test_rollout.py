@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.local.rollout import Reading, condensed, read, ready_text
+from serve_app.local.rollout import RolloutStatus, condense, describe_ready, read
 
 
 def _app(status: str, deployed_s: float = 10.0, message: str = "", **deployments: Any) -> dict[str, Any]:
@@ -35,35 +35,49 @@ WAITING = "waiting for Serve to take the configuration"
 @pytest.mark.parametrize(
     ("details", "deployed_after_s", "unhealthy_s", "expected"),
     [
-        pytest.param({}, 0.0, 0.0, Reading("waiting", "NOT_STARTED", WAITING, ""), id="no account"),
+        pytest.param({}, 0.0, 0.0, RolloutStatus("waiting", "NOT_STARTED", WAITING, ""), id="no account"),
         pytest.param(
-            _app("RUNNING", a=HEALTHY), 10.0, 0.0, Reading("waiting", "RUNNING", WAITING, ""), id="still the old one"
+            _app("RUNNING", a=HEALTHY),
+            10.0,
+            0.0,
+            RolloutStatus("waiting", "RUNNING", WAITING, ""),
+            id="still the old one",
         ),
         pytest.param(
-            _app("DEPLOYING"), 0.0, 0.0, Reading("waiting", "DEPLOYING", "building the application", ""), id="building"
+            _app("DEPLOYING"),
+            0.0,
+            0.0,
+            RolloutStatus("waiting", "DEPLOYING", "building the application", ""),
+            id="building",
         ),
         pytest.param(
             _app("DEPLOYING", a=HEALTHY, b=STARTING),
             9.0,
             0.0,
-            Reading("waiting", "DEPLOYING", "replicas 2 of 3; starting b 1 of 2", ""),
+            RolloutStatus("waiting", "DEPLOYING", "replicas 2 of 3; starting b 1 of 2", ""),
             id="one replica missing",
         ),
         pytest.param(
             _app("DEPLOYING", **{name: _deployment("UPDATING", 1) for name in "abcde"}),
             0.0,
             0.0,
-            Reading("waiting", "DEPLOYING", "replicas 0 of 5; starting a 0 of 1, b 0 of 1, c 0 of 1 and 2 more", ""),
+            RolloutStatus(
+                "waiting", "DEPLOYING", "replicas 0 of 5; starting a 0 of 1, b 0 of 1, c 0 of 1 and 2 more", ""
+            ),
             id="a short list of what is missing",
         ),
         pytest.param(
-            _app("RUNNING", a=HEALTHY), 9.0, 0.0, Reading("running", "RUNNING", "replicas 1 of 1", ""), id="running"
+            _app("RUNNING", a=HEALTHY),
+            9.0,
+            0.0,
+            RolloutStatus("running", "RUNNING", "replicas 1 of 1", ""),
+            id="running",
         ),
         pytest.param(
             _app("DEPLOY_FAILED", message="boom", a=_deployment("DEPLOY_FAILED", 1, message="no module x"), b=HEALTHY),
             0.0,
             0.0,
-            Reading(
+            RolloutStatus(
                 "failed",
                 "DEPLOY_FAILED",
                 "replicas 1 of 2; starting a 0 of 1",
@@ -75,19 +89,19 @@ WAITING = "waiting for Serve to take the configuration"
             _app("UNHEALTHY", a=_deployment("UNHEALTHY", 1)),
             0.0,
             5.0,
-            Reading("waiting", "UNHEALTHY", "replicas 0 of 1; starting a 0 of 1", "a: UNHEALTHY: no message"),
+            RolloutStatus("waiting", "UNHEALTHY", "replicas 0 of 1; starting a 0 of 1", "a: UNHEALTHY: no message"),
             id="unhealthy for a moment",
         ),
         pytest.param(
             _app("UNHEALTHY", a=_deployment("UNHEALTHY", 1)),
             0.0,
             20.0,
-            Reading("failed", "UNHEALTHY", "replicas 0 of 1; starting a 0 of 1", "a: UNHEALTHY: no message"),
+            RolloutStatus("failed", "UNHEALTHY", "replicas 0 of 1; starting a 0 of 1", "a: UNHEALTHY: no message"),
             id="unhealthy for good",
         ),
     ],
 )
-def test_read(details: dict[str, Any], deployed_after_s: float, unhealthy_s: float, expected: Reading) -> None:
+def test_read(details: dict[str, Any], deployed_after_s: float, unhealthy_s: float, expected: RolloutStatus) -> None:
     assert read(details, "seedcore", deployed_after_s, unhealthy_s) == expected
 
 
@@ -96,7 +110,7 @@ def test_condensed_keeps_the_exception() -> None:
         'It failed 3 times.\n\x1b[36mray::Replica.init()\x1b[39m (pid=1)\n  File "x.py", line 3\n    raise\n'
         'RuntimeError: Traceback (most recent call last):\n  File "y.py"\nValueError: organ refuses\n\n'
     )
-    assert condensed(message) == "It failed 3 times.\nValueError: organ refuses"
+    assert condense(message) == "It failed 3 times.\nValueError: organ refuses"
 
 
 @pytest.mark.parametrize(
@@ -109,4 +123,4 @@ def test_condensed_keeps_the_exception() -> None:
     ],
 )
 def test_ready_text(status: int, body: dict[str, Any], expected: str) -> None:
-    assert ready_text(status, body) == expected
+    assert describe_ready(status, body) == expected

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.local import memory, ports, processes, state
-from serve_app.local.failure import Failure, last_lines
+from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.progress import Progress
 from serve_app.local.state import ProcessMark, UpState
 
@@ -58,7 +58,7 @@ def test_state_file_round_trip(tmp_path: Path) -> None:
     state.save(tmp_path, STATE)
     assert state.load(tmp_path) == STATE
     assert STATE.head_is_ours
-    assert state.state_file(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert state.find_state_file(tmp_path).stat().st_mode & 0o777 == 0o600
     state.forget(tmp_path)
     state.forget(tmp_path)
     assert state.load(tmp_path) is None
@@ -66,20 +66,20 @@ def test_state_file_round_trip(tmp_path: Path) -> None:
 
 def test_the_state_that_another_version_left_is_read(tmp_path: Path) -> None:
     state.save(tmp_path, STATE)
-    left = json.loads(state.state_file(tmp_path).read_text())
-    state.state_file(tmp_path).write_text(json.dumps({**left, "chosen_ports": {"ray_client": 20001}}))
+    left = json.loads(state.find_state_file(tmp_path).read_text())
+    state.find_state_file(tmp_path).write_text(json.dumps({**left, "chosen_ports": {"ray_client": 20001}}))
     assert state.load(tmp_path) == STATE
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
 def test_state_file_that_cannot_be_understood(tmp_path: Path, content: str) -> None:
-    state.state_file(tmp_path).write_text(content)
+    state.find_state_file(tmp_path).write_text(content)
     with pytest.raises(Failure, match="cannot be read as what `make up` wrote there"):
         state.load(tmp_path)
 
 
 def test_a_pid_is_not_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = processes.marks_of([processes.psutil.Process()])[0]
+    own = processes.remember_processes([processes.psutil.Process()])[0]
     assert processes.is_alive(own)
     assert not processes.is_alive(own.model_copy(update={"started_at_s": own.started_at_s - 60}))
 
@@ -103,7 +103,7 @@ def test_order_of_ending(names: list[str], expected: list[list[str]]) -> None:
         def name(self) -> str:
             return self._name
 
-    staged = processes.stages([Fake(name) for name in names])
+    staged = processes.sort_stages([Fake(name) for name in names])
     assert [[each.name() for each in stage] for stage in staged] == expected
 
 
@@ -125,11 +125,11 @@ def test_order_of_ending(names: list[str], expected: list[list[str]]) -> None:
 def test_progress(stream: io.StringIO, expected: str) -> None:
     now = [0.0]
     progress = Progress(stream, first=3, clock=lambda: now[0])
-    with progress.step("checks") as step:
+    with progress.run_step("checks") as step:
         for now[0], text in ((1.0, "looking"), (2.0, "looking"), (4.0, "found")):
             step.say(text)
         step.outcome = "fine"
-    with pytest.raises(ZeroDivisionError), progress.step("Ray head"):
+    with pytest.raises(ZeroDivisionError), progress.run_step("Ray head"):
         _ = 1 / 0
     assert stream.getvalue() == expected
 
@@ -137,20 +137,20 @@ def test_progress(stream: io.StringIO, expected: str) -> None:
 def test_memory_counts_the_container(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    assert memory.available_bytes(tmp_path) == 600
+    assert memory.measure_available_bytes(tmp_path) == 600
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.available_bytes(tmp_path) > 2**20
+    assert memory.measure_available_bytes(tmp_path) > 2**20
 
 
 def test_failure_text() -> None:
-    failure = Failure("It broke.", "Mend it.", last_lines("one\n\n two \n" * 2, limit=3))
-    assert failure.text() == "error: It broke.\n  |  two\n  | one\n  |  two\nnext:  Mend it."
+    failure = Failure("It broke.", "Mend it.", read_last_lines("one\n\n two \n" * 2, limit=3))
+    assert failure.render() == "error: It broke.\n  |  two\n  | one\n  |  two\nnext:  Mend it."
 
 
 def test_the_state_of_another_version_is_read(tmp_path: Path) -> None:
     """Of the one before, and of one after, which remembers more."""
     old = json.loads((Path(__file__).parents[2] / "upgrade" / "recorded" / "9652b36" / "up.json").read_text())
-    state.state_file(tmp_path).write_text(json.dumps({**old, "something_new": {"a": 1}}))
+    state.find_state_file(tmp_path).write_text(json.dumps({**old, "something_new": {"a": 1}}))
     found = state.load(tmp_path)
     assert found is not None
     assert (found.temp_dir, found.processes[0].pid, found.prints["the code"]) == ("/t/sc-1", 7, "of the old")

@@ -30,7 +30,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def told(exposition: Exposition, observed: dict[str, Any]) -> dict[tuple[str, ...], float]:
-    readings = exposition.readings(observed)
+    readings = exposition.list_readings(observed)
     for reading in readings:
         assert len(reading.labels) == len(METRICS[reading.name].labels)
     return {(reading.name.removeprefix("seedcore_"), *reading.labels): reading.value for reading in readings}
@@ -59,7 +59,9 @@ def test_everything() -> None:
         ("look_age_s",): 2,
         ("degraded",): 2,
     }
-    durations = [each.value for each in Exposition().readings(EVERYTHING) if each.name == "seedcore_job_duration_s"]
+    durations = [
+        each.value for each in Exposition().list_readings(EVERYTHING) if each.name == "seedcore_job_duration_s"
+    ]
     assert durations == [12.5, 3]
 
 
@@ -117,7 +119,9 @@ def test_nodes_are_bounded() -> None:
     seen: set[str] = set()
     for day in range(10):
         nodes = [{"ip": f"10.{day}.0.{number}", "cpu_ratio": 0.5, "memory_ratio": 0.5} for number in range(300)]
-        readings = [each for each in exposition.readings({"nodes": nodes}) if each.name == "seedcore_node_cpu_ratio"]
+        readings = [
+            each for each in exposition.list_readings({"nodes": nodes}) if each.name == "seedcore_node_cpu_ratio"
+        ]
         assert sum(each.value == 0.5 for each in readings) <= MOST_NODES
         seen |= {each.labels[0] for each in readings}
     assert len(seen) == MOST_NODES_EVER

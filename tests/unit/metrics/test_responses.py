@@ -11,7 +11,7 @@ import pytest
 
 from serve_app.errors import DeadlineExceeded
 from serve_app.metrics.histogram import Histogram
-from serve_app.metrics.responses import GROUPS, Delivery, ResponseMeter, group_of
+from serve_app.metrics.responses import GROUPS, ResponseDelivery, ResponseMeter, classify_path
 from tests.unit.fakes import ALL_TOKENS, GONE, OPERATOR, asgi, piece, served
 
 AS_OPERATOR = [(b"authorization", f"Bearer {OPERATOR}".encode())]
@@ -25,7 +25,7 @@ def ticking() -> Any:
 
 
 def told(meter: ResponseMeter) -> dict[str, tuple[int, float | None]]:
-    found = {label: Histogram.from_json(value) for label, value in meter.taken().items()}
+    found = {label: Histogram.from_json(value) for label, value in meter.take().items()}
     return {label: (each.count, each.max_s) for label, each in found.items()}
 
 
@@ -50,7 +50,7 @@ async def test_what_is_counted(method: str, path: str, counted: dict[str, Any]) 
     api.meter = ResponseMeter(ticking())
     await asgi(api, method, path, piece(TASK), headers=AS_OPERATOR)
     assert told(api.meter) == counted
-    assert api.meter.taken() == {}
+    assert api.meter.take() == {}
 
 
 async def test_what_the_guard_refuses_is_counted_below_the_prefix() -> None:
@@ -74,7 +74,7 @@ async def test_what_the_guard_refuses_is_counted_below_the_prefix() -> None:
     ],
 )
 def test_groups(path: str, group: str) -> None:
-    assert group_of(path) == group
+    assert classify_path(path) == group
     assert group in GROUPS
 
 
@@ -124,7 +124,7 @@ async def test_what_is_no_request_passes() -> None:
     meter = ResponseMeter()
     await meter.measure(app, {"type": "lifespan"}, 1, 2)  # type: ignore[arg-type]
     assert passed == [({"type": "lifespan"}, 1, 2)]
-    assert meter.taken() == {}
+    assert meter.take() == {}
 
 
 class Inspector:
@@ -154,7 +154,7 @@ async def _sink(message: Any) -> None: ...
 @pytest.mark.parametrize("failing", ["before", "after"])
 async def test_a_delta_is_sent_again_as_it_was(failing: str) -> None:
     meter, inspector = ResponseMeter(ticking()), Inspector()
-    delivery = Delivery(meter, "r1", inspector.record_responses)
+    delivery = ResponseDelivery(meter, "r1", inspector.record_responses)
     await delivery.deliver()  # nothing to say
     await answer_one(meter)
     inspector.failing = failing
@@ -180,7 +180,7 @@ async def test_it_delivers_on_a_period_and_a_last_time() -> None:
         if pauses.qsize() > 2:
             await over.wait()
 
-    delivery = Delivery(meter, "r1", inspector.record_responses, pause=pause)
+    delivery = ResponseDelivery(meter, "r1", inspector.record_responses, pause=pause)
     await delivery.close()  # never begun: nothing to do
     await answer_one(meter)
     delivery.start()
@@ -201,7 +201,7 @@ async def test_a_replica_does_not_wait_long_for_its_last_delivery(monkeypatch: p
     async def pause(seconds: float) -> None:
         await asyncio.Event().wait()
 
-    delivery = Delivery(meter, "r1", inspector.record_responses, pause=pause)
+    delivery = ResponseDelivery(meter, "r1", inspector.record_responses, pause=pause)
     delivery.start()
     await answer_one(meter)
     await delivery.close()
@@ -218,7 +218,7 @@ async def test_delivery_that_broke_begins_again(caplog: pytest.LogCaptureFixture
             raise RuntimeError("broken")
         await asyncio.Event().wait()
 
-    delivery = Delivery(meter, "r1", Inspector().record_responses, pause=pause)
+    delivery = ResponseDelivery(meter, "r1", Inspector().record_responses, pause=pause)
     delivery.start()
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from serve_app.errors import InvalidInput, Unavailable
-from serve_app.metrics.sampler import Measuring
+from serve_app.metrics.sampler import Sampler
 from tests.unit.metrics.test_figures import delta, node
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -24,11 +24,11 @@ class World:
         self.published: list[Mapping[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
         self.pauses: list[float] = []
-        self.measuring = Measuring(
-            self.node_use, self.observe, self, lambda: NOON, publish=self.published.append, pause=self.pause
+        self.measuring = Sampler(
+            self.list_node_use, self.observe, self, lambda: NOON, publish=self.published.append, pause=self.pause
         )
 
-    async def node_use(self) -> list[Any]:
+    async def list_node_use(self) -> list[Any]:
         if self.failing:
             raise Unavailable(self.failing)
         return [node("a", cpu=40)]
@@ -55,18 +55,18 @@ async def test_what_is_measured_is_told_everywhere() -> None:
     assert world.published == [{"degraded": [], "nodes": ratios, "responses": {}, "response_totals": {}}]
     assert world.measuring.take_responses(delta(1, jobs_2xx=[0.5])) == {"counted": True}
     assert world.measuring.take_responses(delta(1, jobs_2xx=[0.5])) == {"counted": False}
-    assert world.measuring.alert_inputs() == {"nodes": ratios, "responses": {"5m": {"count": 1, "p95_s": 0.5}}}
-    shown = world.measuring.with_use({"items": [{"node_id": "a"}, {"node_id": "dead"}], "as_of": "now"})
+    assert world.measuring.collect_alert_inputs() == {"nodes": ratios, "responses": {"5m": {"count": 1, "p95_s": 0.5}}}
+    shown = world.measuring.add_use({"items": [{"node_id": "a"}, {"node_id": "dead"}], "as_of": "now"})
     used = shown["items"][0]["utilisation"]
     assert (used["cpu_ratio"], used["memory_ratio"]) == (0.4, 0.25)
     assert (shown["items"][1]["utilisation"], shown["as_of"]) == (None, "now")
-    told = world.measuring.summary("1h")
+    told = world.measuring.summarize("1h")
     assert told["utilisation"]["cpu_ratio"] == {"now": 0.4, "mean": 0.4, "max": 0.4}
     assert told["responses"]["count"] == 1
     await world.measuring.measure()
     assert world.published[1]["response_totals"] == {"jobs 2xx": 1}
     with pytest.raises(InvalidInput):
-        world.measuring.summary("2h")
+        world.measuring.summarize("2h")
 
 
 async def test_a_cluster_that_does_not_answer_is_still_told_of() -> None:
@@ -74,7 +74,7 @@ async def test_a_cluster_that_does_not_answer_is_still_told_of() -> None:
     world.failing = "Ray's dashboard cannot be reached."
     await world.measuring.measure()
     assert world.published[0]["nodes"] == []
-    assert world.measuring.summary("1h")["utilisation"]["reason"] == "Ray's dashboard cannot be reached."
+    assert world.measuring.summarize("1h")["utilisation"]["reason"] == "Ray's dashboard cannot be reached."
 
 
 async def test_it_measures_on_a_period_and_saves_at_the_end() -> None:

@@ -21,7 +21,7 @@ def store() -> SeriesStore:
 
 
 def told(made: SeriesStore, window: str, now_s: float) -> Any:
-    return made.gauges("node", "a", WINDOWS_S[window], now_s)["cpu"]
+    return made.read_gauges("node", "a", WINDOWS_S[window], now_s)["cpu"]
 
 
 def durations(*values: float) -> Histogram:
@@ -36,7 +36,7 @@ def every_bucket(made: SeriesStore) -> dict[Any, Any]:
         (name, label, width_s, start): bucket.to_json()
         for (name, label), line in made._lines.items()
         for width_s in (60, 1800)
-        for start, bucket in line.of(width_s).items()
+        for start, bucket in line.get_buckets(width_s).items()
     }
 
 
@@ -51,15 +51,15 @@ def test_windows_of_a_gauge() -> None:
         {"now": 0.1, "mean": 0.45, "max": 0.9},
     ]
     assert told(made, "5m", NOON + 61)["now"] is None  # the present is not what was two minutes ago
-    assert made.gauges("node", "a", 300, NOON)["memory"] == {"now": None, "mean": None, "max": None}
-    assert made.gauges("node", "none", 300, NOON)["cpu"] == {"now": None, "mean": None, "max": None}
+    assert made.read_gauges("node", "a", 300, NOON)["memory"] == {"now": None, "mean": None, "max": None}
+    assert made.read_gauges("node", "none", 300, NOON)["cpu"] == {"now": None, "mean": None, "max": None}
 
 
 def test_windows_of_durations() -> None:
     made = store()
     for at_s, value in ((-4000, 3.0), (-600, 2.0), (-10, 1.0), (-5, 1.0)):
         made.observe_histogram("responses", "jobs", durations(value), NOON + at_s)
-    found = [made.histogram("responses", "jobs", length_s, NOON) for length_s in WINDOWS_S.values()]
+    found = [made.read_histogram("responses", "jobs", length_s, NOON) for length_s in WINDOWS_S.values()]
     assert [(each.count, each.max_s) for each in found] == [(2, 1.0), (3, 2.0), (4, 3.0), (4, 3.0)]
 
 
@@ -86,7 +86,7 @@ def test_rolling_up_loses_nothing_and_is_bounded() -> None:
     assert min(line.half_hours) + 1800 > end - 60 - KEPT_FOR_S
     assert max(line.half_hours) + 1800 == min(line.minutes)
     assert min(line.minutes) <= end - FINE_FOR_S
-    week = made.histogram("responses", "jobs", WINDOWS_S["7d"], end)
+    week = made.read_histogram("responses", "jobs", WINDOWS_S["7d"], end)
     assert week.count == 7 * 24 * 60
     assert told(made, "24h", end) == {"now": 0.59, "mean": 0.492222, "max": 0.99}
 
@@ -96,8 +96,8 @@ def test_what_is_too_old_goes_with_its_series() -> None:
     made.observe_gauges("node", "a", {"cpu": 1}, NOON)
     made.observe_gauges("node", "b", {"cpu": 1}, NOON + DAY)
     made.roll(NOON + KEPT_FOR_S + 1800)
-    assert (made.labels("node"), made.labels("responses")) == (["b"], [])
-    assert [key[1] for key in made.changed(10)] == ["b"]
+    assert (made.list_labels("node"), made.list_labels("responses")) == (["b"], [])
+    assert [key[1] for key in made.list_changed(10)] == ["b"]
 
 
 def test_a_clock_set_back_leaves_nothing_in_the_future() -> None:
@@ -113,13 +113,13 @@ def test_what_changed_is_told_until_it_is_saved() -> None:
     made = store()
     made.observe_gauges("node", "a", {"cpu": 1}, NOON)
     made.observe_histogram("responses", "jobs", durations(1), NOON)
-    offered = made.changed(1)
+    offered = made.list_changed(1)
     assert list(offered) == [("node", "a", 60, NOON)]
     made.observe_gauges("node", "a", {"cpu": 0}, NOON)  # while it was being saved
     made.unmark(offered)
-    assert set(made.changed(10)) == {("node", "a", 60, NOON), ("responses", "jobs", 60, NOON)}
-    made.unmark(made.changed(10))
-    assert made.changed(10) == {}
+    assert set(made.list_changed(10)) == {("node", "a", 60, NOON), ("responses", "jobs", 60, NOON)}
+    made.unmark(made.list_changed(10))
+    assert made.list_changed(10) == {}
     made.forget("node", "a")
     assert made.to_json(("node", "a", 60, NOON)) is None
 
@@ -135,7 +135,7 @@ def test_a_restart_goes_on_where_it_was() -> None:
         after.restore(key, json.loads(json.dumps(value)))
     after.settle()
     assert every_bucket(after) == every_bucket(before)
-    assert after.changed(10) == {}
+    assert after.list_changed(10) == {}
 
 
 def test_what_was_seen_before_the_restore_stays() -> None:

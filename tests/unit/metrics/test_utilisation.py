@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
+from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, combine_nodes, parse_nodes
 from tests.unit.jobs.recordings import DIRECTORY, answer
 
 ROWS: list[Any] = answer("node_use", DIRECTORY / "fresh-head")["data"]["summary"]
@@ -24,12 +24,12 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def one(**changes: Any) -> NodeUse:
-    (node,) = nodes_of([row(**changes)])
+    (node,) = parse_nodes([row(**changes)])
     return node
 
 
 def test_as_recorded() -> None:
-    (node,) = nodes_of(ROWS)
+    (node,) = parse_nodes(ROWS)
     assert (len(node.node_id), node.ip, node.is_head, node.cpus) == (56, "192.0.2.1", True, 2)
     assert node.values == {
         "cpu_ratio": 0.031,
@@ -91,7 +91,7 @@ def test_every_missing_figure_has_its_reason() -> None:
         "gpu_ratio": "It has no GPU.",
     }
     assert one(gpus=[{}]).missing == {"gpu_ratio": "Ray does not measure the use of its GPUs."}
-    (silent,) = nodes_of([{"raylet": ROWS[0]["raylet"], "tpus": []}])
+    (silent,) = parse_nodes([{"raylet": ROWS[0]["raylet"], "tpus": []}])
     assert (silent.ip, silent.missing) == ("192.0.2.1", dict.fromkeys(GAUGES, SILENT))
 
 
@@ -107,8 +107,8 @@ def test_dead_nodes_and_rows_that_are_none_are_left_out() -> None:
         row(raylet={**head, "nodeId": "a", "isHeadNode": "yes"}),
         row(),
     ]
-    assert [(node.node_id[:1], node.is_head) for node in nodes_of(rows)] == [("7", True), ("a", False), ("b", False)]
-    assert nodes_of({"a": 1}) == []
+    assert [(node.node_id[:1], node.is_head) for node in parse_nodes(rows)] == [("7", True), ("a", False), ("b", False)]
+    assert parse_nodes({"a": 1}) == []
 
 
 JSON = st.recursive(
@@ -120,7 +120,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*ROWS[0], "strange"]), JSON))
 def test_nothing_that_ray_says_raises(changes: dict[str, Any]) -> None:
-    for node in nodes_of([row(**changes), row(**{**changes, "raylet": ROWS[0]["raylet"]})]):
+    for node in parse_nodes([row(**changes), row(**{**changes, "raylet": ROWS[0]["raylet"]})]):
         assert set(node.values) == set(GAUGES)
         assert {name for name, value in node.values.items() if value is None} == set(node.missing)
         assert all(math.isfinite(value) and value >= 0 for value in node.values.values() if value is not None)
@@ -128,21 +128,21 @@ def test_nothing_that_ray_says_raises(changes: dict[str, Any]) -> None:
 
 def test_the_cluster_is_weighed() -> None:
     nodes = [one(cpu=100, cpus=[6, 6], mem=[100, 0, 0, 100]), one(cpu=0, cpus=[2, 2], mem=[300, 0, 0, 0])]
-    assert cluster_of(nodes) == {"cpu_ratio": 0.75, "memory_ratio": 0.25}
-    assert cluster_of([*nodes, one(cpu=None, mem=[])]) == {"cpu_ratio": 0.75, "memory_ratio": 0.25}
-    assert cluster_of([]) == {"cpu_ratio": None, "memory_ratio": None}
+    assert combine_nodes(nodes) == {"cpu_ratio": 0.75, "memory_ratio": 0.25}
+    assert combine_nodes([*nodes, one(cpu=None, mem=[])]) == {"cpu_ratio": 0.75, "memory_ratio": 0.25}
+    assert combine_nodes([]) == {"cpu_ratio": None, "memory_ratio": None}
 
 
 def test_a_node_that_says_nothing_new_is_not_measured() -> None:
     freshness = Freshness()
 
     def cpu(measured_at: float | None, now_s: float) -> Any:
-        (node,) = freshness.checked([one(now=measured_at)], now_s)
+        (node,) = freshness.check([one(now=measured_at)], now_s)
         return node.values["cpu_ratio"], node.missing.get("cpu_ratio")
 
     assert cpu(1.0, 1000) == (0.031, None)
     assert cpu(1.0, 1060) == (0.031, None)
     assert cpu(1.0, 1061) == (None, "This node has not reported for 61 s.")
     assert cpu(2.0, 1062) == (0.031, None)
-    assert freshness.checked([], 1063) == []
+    assert freshness.check([], 1063) == []
     assert cpu(2.0, 2000) == (0.031, None)

@@ -8,7 +8,7 @@ from annotated_types import Le
 from serve_app.jobs.judging.expectations import LIMIT_KEY, LONGEST_INITIALIZATION_S
 from serve_app.jobs.judging.judge import judge
 from serve_app.organism.settings import ManagerConfig
-from serve_app.organism.submission import initialization_payload
+from serve_app.organism.submission import build_payload
 from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
 
 
@@ -23,9 +23,7 @@ from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
     ],
 )
 def test_an_initialization_within_its_time_is_not_late(timeout_s: float, began: float, rule: str) -> None:
-    payload = initialization_payload(
-        "coa-1", application="a", generation="g", force=False, limit_s=timeout_s, runtime_env={}
-    )
+    payload = build_payload("coa-1", application="a", generation="g", force=False, limit_s=timeout_s, runtime_env={})
     job = submission("coa-1", "RUNNING", began=began, metadata=payload["metadata"])
     (row,) = judge(snapshot(job), NOW)
     assert (row.kind, row.rule) == ("coa-initialization", rule)

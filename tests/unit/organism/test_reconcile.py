@@ -9,7 +9,14 @@ import pytest
 
 from organs.models import OrganSpec
 from organs.times import format_time
-from serve_app.organism.reconcile import Initialization, Submission, decide, generation_of, missing, organ_view
+from serve_app.organism.reconcile import (
+    Initialization,
+    Submission,
+    compute_generation,
+    decide,
+    describe_missing,
+    render_organ,
+)
 
 COGNITIVE = OrganSpec(id="cognitive_organ_1", type="Cognitive", description="Plans.")
 UTILITY = OrganSpec(id="utility_organ_1", type="Utility")
@@ -152,10 +159,10 @@ def test_decide_submits_nothing_when_it_is_turned_off() -> None:
 
 
 def test_generation_is_of_organs_and_head_and_not_of_their_order_or_words() -> None:
-    here = generation_of([COGNITIVE, UTILITY], "head-a")
-    assert generation_of([UTILITY, COGNITIVE.model_copy(update={"description": "other"})], "head-a") == here
-    assert generation_of([COGNITIVE, UTILITY], "head-b") != here
-    assert generation_of([COGNITIVE], "head-a") != here
+    here = compute_generation([COGNITIVE, UTILITY], "head-a")
+    assert compute_generation([UTILITY, COGNITIVE.model_copy(update={"description": "other"})], "head-a") == here
+    assert compute_generation([COGNITIVE, UTILITY], "head-b") != here
+    assert compute_generation([COGNITIVE], "head-a") != here
 
 
 def agent(rank: int, organ: str = "utility_organ_1", organ_type: str = "Utility") -> dict[str, Any]:
@@ -175,7 +182,7 @@ def agent(rank: int, organ: str = "utility_organ_1", organ_type: str = "Utility"
     ],
 )
 def test_missing(agents: list[dict[str, Any]], desired: int | None, expected: str | None) -> None:
-    assert missing(UTILITY, agents, desired) == expected
+    assert describe_missing(UTILITY, agents, desired) == expected
 
 
 ANSWERED = {"at": "t", "ok": True, "latency_s": 0.001, "detail": "answered"}
@@ -237,7 +244,7 @@ SILENT = {"at": "t", "ok": False, "latency_s": None, "detail": "no answer in 2 s
 def test_organ_view(
     agents: list[dict[str, Any]], serve: dict[str, Any] | None, probe: dict[str, Any], status: str, message: str
 ) -> None:
-    assert organ_view(UTILITY, agents, serve, probe) == {
+    assert render_organ(UTILITY, agents, serve, probe) == {
         "organ_id": "utility_organ_1",
         "organ_type": "Utility",
         "description": "",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from serve_app.organism.reconcile import Submission
-from serve_app.organism.submission import initialization_payload, submissions_of
+from serve_app.organism.submission import build_payload, parse_submissions
 
 
 def test_payload_names_kind_and_owner_and_carries_no_environment() -> None:
-    payload = initialization_payload(
+    payload = build_payload(
         "coa-initialization-1",
         application="seedcore",
         generation="abc",
@@ -57,7 +57,7 @@ def test_submissions_of_keeps_this_generation_only_and_survives_odd_rows() -> No
         {"submission_id": None, "job_id": "01000000", "status": "RUNNING", "metadata": {}},
         {"submission_id": "d", "status": "RUNNING", "metadata": None},
     ]
-    assert submissions_of(rows, "abc") == [
+    assert parse_submissions(rows, "abc") == [
         Submission(
             "a", "FAILED", "m", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
         ),

@@ -110,7 +110,7 @@ class FakeOrgan(Organ):
 
     def __init__(self, organ_type: OrganType, store: FakeStore, ways: FakeWays) -> None:
         spec = next(spec for spec in SPECS if spec.type == organ_type)
-        self._setup(spec, SPECS, SimpleNamespace(store=store, jobs=ways, organs=ways, cluster=ways), "replica-1")
+        self._set_up(spec, SPECS, SimpleNamespace(store=store, jobs=ways, organs=ways, cluster=ways), "replica-1")
 
     def __del__(self) -> None:  # type: ignore[override]
         """Serve awaits the organ's; Python's own collector must not."""

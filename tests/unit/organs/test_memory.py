@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from organs.agent import CHECKPOINTED, AgentState, TaskRecord, quality_of
+from organs.agent import CHECKPOINTED, AgentState, TaskRecord, rate_quality
 from organs.catalog import MAX_NAME_CHARACTERS
 from organs.memory import SUCCESSION_S, AgentMemory
 from organs.models import OrganConfig
 from serve_app.store.agents import MAX_STATE_BYTES
-from serve_app.store.bounds import encoded
+from serve_app.store.bounds import encode
 from tests.unit.organs.fakes import FakeStore
 
 CONFIG = OrganConfig(smoothing=0.5, history_limit=3, checkpoint_period_s=1.0)
@@ -43,7 +43,7 @@ def test_averages_are_exponential(
     for success, worth in outcomes:
         state = state.record(record(success, worth), smoothing=0.5, history_limit=3)
     assert (state.capability_score, state.quality_score) == (capability, quality)
-    assert (state.tasks_processed, state.tasks_succeeded, state.mem_util(3)) == (processed, succeeded, mem_util)
+    assert (state.tasks_processed, state.tasks_succeeded, state.compute_mem_util(3)) == (processed, succeeded, mem_util)
     assert len(state.history) <= 3
 
 
@@ -60,7 +60,7 @@ def test_averages_are_exponential(
     ],
 )
 def test_quality(success: bool, completeness: float, duration_s: float, quality: float) -> None:
-    assert quality_of(success, completeness, duration_s, allowed_s=10.0) == quality
+    assert rate_quality(success, completeness, duration_s, allowed_s=10.0) == quality
 
 
 def test_state_survives_json() -> None:
@@ -84,7 +84,7 @@ def memory(store: FakeStore, owner: str = "r1") -> AgentMemory:
 def test_the_longest_history_fits_into_the_store() -> None:
     long = TaskRecord("n" * MAX_NAME_CHARACTERS, False, 0.123456, 299.123456, "2026-01-01T00:00:00.123456+00:00")
     state = AgentState(0.123456, 0.123456, 10**9, 10**9, (long,) * 10_000)
-    assert encoded("state", state.to_json(), max_bytes=MAX_STATE_BYTES, ascii_only=True)
+    assert encode("state", state.to_json(), max_bytes=MAX_STATE_BYTES, ascii_only=True)
     kept = AgentState.from_json(state.to_json())
     assert (kept.tasks_processed, kept.history) == (10**9, (long,) * CHECKPOINTED)
 

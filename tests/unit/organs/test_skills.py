@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from organs.skills.contract import SkillError, SkillInputError, SkillRefused
 from organs.skills.explain import explain
-from organs.skills.http import text_of, url_of
+from organs.skills.http import build_url, decode_text
 from organs.skills.plan import plan
 from organs.skills.ssrf import Target, check_addresses, check_url
 from organs.skills.table import BUILT_IN
@@ -291,8 +291,8 @@ def target_of(url: str, host: str, port: int = 443) -> Target:
 def test_a_url_that_is_read_in_one_way_is_asked_as_it_is() -> None:
     for url in ("https://EXAMPLE.com", "https://example.com.", "http://127.0.0.1:8080/x", "https://[::1]:9443/"):
         target = check_url(url, ALLOW)
-        assert url_of(target).port == target.port
-    assert str(url_of(check_url("https://bücher.example/", ["bücher.example"]))) == "https://xn--bcher-kva.example/"
+        assert build_url(target).port == target.port
+    assert str(build_url(check_url("https://bücher.example/", ["bücher.example"]))) == "https://xn--bcher-kva.example/"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_url_that_is_read_in_one_way_is_asked_as_it_is() -> None:
 )
 def test_a_url_that_another_reads_otherwise_is_not_asked(target: Target) -> None:
     with pytest.raises(SkillRefused, match="more than one way"):
-        url_of(target)
+        build_url(target)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_url_that_another_reads_otherwise_is_not_asked(target: Target) -> None
     ],
 )
 def test_any_body_is_a_text_that_json_can_hold(body: bytes, charset: str | None, text: str) -> None:
-    assert text_of(body, charset) == text
+    assert decode_text(body, charset) == text
 
 
 @given(st.text(max_size=100))

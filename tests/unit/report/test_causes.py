@@ -9,8 +9,8 @@ import pytest
 
 from serve_app.errors import Unavailable
 from serve_app.readiness import Part
-from serve_app.report import Report, report_of
-from serve_app.report.causes import Cause, cause_of
+from serve_app.report import Report, parse_report
+from serve_app.report.causes import Cause, build_cause
 from serve_app.report.html import render_html
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import job, organ, served
@@ -53,7 +53,7 @@ def diagnosed(*rows: dict[str, Any], **briefs: Any) -> Report:
     ],
 )
 def test_a_cause_of_a_diagnosis(brief: Any, wanted: Cause | None) -> None:
-    assert cause_of(brief) == wanted
+    assert build_cause(brief) == wanted
 
 
 def test_it_stands_beside_the_job() -> None:
@@ -78,10 +78,10 @@ def test_every_rendering_has_it() -> None:
     words = ("app.import-error (certain): module not found", "job-driver-02.log, line 7: No module named", "Install x.")
     for text in (render_text(made, width=200), render_markdown(made), render_html(made)):
         assert [word for word in words if word not in text.replace("\\_", "_")] == []
-    assert report_of(json.loads(json.dumps(made.to_json()))) == made
+    assert parse_report(json.loads(json.dumps(made.to_json()))) == made
     old = json.loads(json.dumps(made.to_json()))
     del old["findings"][0]["cause"]
-    assert report_of(old).findings[0].cause is None
+    assert parse_report(old).findings[0].cause is None
 
 
 def test_what_a_log_says_stays_text() -> None:

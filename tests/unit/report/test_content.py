@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serve_app.readiness import Part
-from serve_app.report import Finding, Parts, build_report
+from serve_app.report import Parts, ReportFinding, build_report
 from serve_app.report.content import (
     MAX_CAUSES,
     MAX_FINDINGS,
@@ -294,7 +294,7 @@ def test_many_that_failed_alike() -> None:
         for place in range(8)
     ]
     assert report(*rows, failed("90", "Other.", kind="nightly", ended_at=EARLY)).findings == (
-        Finding(
+        ReportFinding(
             "BAD",
             "8 user jobs",
             "It died; log raysubmit_7a.",
@@ -303,7 +303,7 @@ def test_many_that_failed_alike() -> None:
             8,
             ("07", "06", "05", "04", "03"),
         ),
-        Finding(
+        ReportFinding(
             "BAD", "job 90", "Other.", "Read its log, mend the cause, run it again. Evidence: GET /jobs/90.", EARLY
         ),
     )

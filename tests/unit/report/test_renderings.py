@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from serve_app.readiness import Part
-from serve_app.report import Parts, Report, build_report, report_of
+from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import initialization, job, organ, summary
@@ -300,7 +300,7 @@ def test_a_terminal_shows_fewer_jobs_than_the_page() -> None:
 @pytest.mark.parametrize("name", sorted(set(REPORTS) - {"infinite", "not a number", "hostile"}))
 def test_every_rendering_is_the_same_after_json(name: str) -> None:
     made = REPORTS[name]
-    again = report_of(json.loads(json.dumps(made.to_json())))
+    again = parse_report(json.loads(json.dumps(made.to_json())))
     for render in (render_html, render_markdown, render_text):
         assert render(again) == render(made)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from serve_app.readiness import Part
-from serve_app.report import Parts, Report, build_report, report_of
+from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report import __main__ as command
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import initialization, job, organ, summary
@@ -100,7 +100,7 @@ def test_a_report_survives_its_way_through_json() -> None:
     made = report(OK_JOB, job("02", verdict="BAD"))
     content = json.loads(json.dumps(made.to_json()))
     newer = {**content, "a_new_member": 1, "findings": [{**each, "rule": "r"} for each in content["findings"]]}
-    assert render_text(report_of(newer)) == render_text(report_of(content)) == render_text(made)
+    assert render_text(parse_report(newer)) == render_text(parse_report(content)) == render_text(made)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import archive
-from serve_app.store.bounds import MAX_NAME_CHARS, checked_name, encoded, readable
-from serve_app.store.memories import checked_tags, folded, searchable_text
+from serve_app.store.bounds import MAX_NAME_CHARS, encode, make_storable, require_name
+from serve_app.store.memories import build_searchable_text, fold, require_tags
 
 DEEP: list[Any] = []
 for _ in range(100_000):
@@ -27,7 +27,7 @@ for _ in range(100_000):
     ],
 )
 def test_encoded(value: Any, ascii_only: bool, text: str) -> None:
-    assert encoded("value", value, max_bytes=100, ascii_only=ascii_only) == text
+    assert encode("value", value, max_bytes=100, ascii_only=ascii_only) == text
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_encoded(value: Any, ascii_only: bool, text: str) -> None:
 )
 def test_refused(value: Any, sentence: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        encoded("value", value, max_bytes=10)
+        encode("value", value, max_bytes=10)
     assert refused.value.detail == sentence
 
 
 def test_names() -> None:
-    assert checked_name("key", "é" * 256) == "é" * 256
+    assert require_name("key", "é" * 256) == "é" * 256
     for bad in ("", "x" * 257, "a\0", "\udc80"):
         with pytest.raises(InvalidInput):
-            checked_name("key", bad)
+            require_name("key", bad)
 
 
 def test_tags_keep_their_order_and_come_once() -> None:
-    assert checked_tags(["b", "a", "b"]) == ["b", "a"]
+    assert require_tags(["b", "a", "b"]) == ["b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_tags_keep_their_order_and_come_once() -> None:
     ],
 )
 def test_searchable(value: Any, words: str) -> None:
-    assert searchable_text("Key", value) == words
+    assert build_searchable_text("Key", value) == words
 
 
 @given(st.text())
 def test_a_text_is_found_by_itself_in_any_case(text: str) -> None:
-    assert folded(text) == folded(folded(text))
-    assert folded(text) in searchable_text("key", text)
+    assert fold(text) == fold(fold(text))
+    assert fold(text) in build_searchable_text("key", text)
 
 
 @given(st.text(st.characters(codec=None)))
 def test_any_sentence_can_be_recorded(text: str) -> None:
-    said = readable(text, 20)
+    said = make_storable(text, 20)
     assert "\0" not in said
     assert len(said) <= 20
     said.encode()

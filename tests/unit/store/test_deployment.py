@@ -44,7 +44,7 @@ class Database:
 async def test_opened_once_by_those_who_come_at_once() -> None:
     database = Database()
     opening = database.opening()
-    stores = await asyncio.gather(*(opening.store() for _ in range(5)))
+    stores = await asyncio.gather(*(opening.get_store() for _ in range(5)))
     assert database.tries == 1
     assert {id(store) for store in stores} == {id(stores[0])}
 
@@ -58,15 +58,15 @@ async def test_the_pause_doubles_up_to_ten_seconds_and_ends_with_success() -> No
         database.now = 100 + tenth / 10
         before = database.tries
         with pytest.raises(StoreTooNew, match="Said so"):
-            await opening.store()
+            await opening.get_store()
         if database.tries > before:
             tried_at.append(tenth / 10)
     assert tried_at == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5, 45.5, 55.5]
     database.failure = None
     with pytest.raises(StoreTooNew):
-        await opening.store()
+        await opening.get_store()
     database.now = 200
-    assert isinstance(await opening.store(), FakeStore)
+    assert isinstance(await opening.get_store(), FakeStore)
 
 
 async def test_a_caller_does_not_wait_for_ever_and_the_attempt_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,24 +79,24 @@ async def test_a_caller_does_not_wait_for_ever_and_the_attempt_goes_on(monkeypat
 
     opening = Opening(slow)
     with pytest.raises(StoreUnavailable, match="its database is still being opened"):
-        await opening.store()
-    impatient = asyncio.create_task(opening.store())
+        await opening.get_store()
+    impatient = asyncio.create_task(opening.get_store())
     await asyncio.sleep(0)
     impatient.cancel()
     await asyncio.wait([impatient])
     go_on.set()
-    assert isinstance(await opening.store(), FakeStore)
+    assert isinstance(await opening.get_store(), FakeStore)
 
 
 async def test_closed_and_opened_again() -> None:
     database = Database()
     opening = database.opening()
-    store = cast(FakeStore, await opening.store())
+    store = cast(FakeStore, await opening.get_store())
     assert opening.is_open
     await opening.close()
     assert (store.closed, opening.is_open) == (True, False)
     await opening.close()
-    await opening.store()
+    await opening.get_store()
     assert database.tries == 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.env import Env
-from serve_app.store.engine import create_engine, database_url, hide_url
+from serve_app.store.engine import create_engine, find_database_url, hide_url
 from serve_app.store.errors import StoreMisconfigured, StoreUnavailable
 
 
@@ -77,21 +77,21 @@ def test_hidden(url: str, shown: str) -> None:
 
 def test_the_home_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     home = tmp_path / "a b%c" / "home"
-    url = database_url(Env(home=home))
+    url = find_database_url(Env(home=home))
     assert home.stat().st_mode & 0o777 == 0o700
     assert create_engine(url).url.database == str(home / "seedcore.db")
 
 
 def test_a_configured_database_needs_no_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert database_url(Env(home=home, database_url="postgresql://db/x")) == "postgresql://db/x"
+    assert find_database_url(Env(home=home, database_url="postgresql://db/x")) == "postgresql://db/x"
     assert not home.exists()
 
 
 def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="the database file cannot be opened, read or written"):
-        database_url(Env(home=tmp_path / "file" / "home"))
+        find_database_url(Env(home=tmp_path / "file" / "home"))
 
 
 def test_a_sqlite_that_cannot_search_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import exc
 
 from serve_app.errors import InvalidInput, Unavailable
-from serve_app.store.errors import StoreMisconfigured, StoreTooNew, StoreUnavailable, reason_of, translated
+from serve_app.store.errors import StoreMisconfigured, StoreTooNew, StoreUnavailable, describe_error, translate_errors
 
 
 def in_sqlite(name: str) -> exc.DBAPIError:
@@ -69,8 +69,8 @@ def in_postgresql(cause: BaseException) -> exc.DBAPIError:
     ],
 )
 def test_reason(error: Exception, reason: str) -> None:
-    assert reason_of(error) == reason
-    with pytest.raises(StoreUnavailable) as raised, translated():
+    assert describe_error(error) == reason
+    with pytest.raises(StoreUnavailable) as raised, translate_errors():
         raise error
     assert raised.value.detail == f"The store is unavailable: {reason}."
     assert raised.value.__suppress_context__
@@ -78,7 +78,7 @@ def test_reason(error: Exception, reason: str) -> None:
 
 @pytest.mark.parametrize("error", [InvalidInput("no"), ValueError("a mistake of ours"), KeyError("k")])
 def test_other_errors_pass(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, translated():
+    with pytest.raises(type(error)) as raised, translate_errors():
         raise error
     assert raised.value is error
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.outcome import outcome_of
+from serve_app.jobs.judging.outcome import conclude_outcome
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, Unknown
 from serve_app.store.migrations.versions.rev_0007 import read_ending
 
@@ -68,6 +68,6 @@ def test_what_is_still_said_today_reads_as_what_it_says(
     """The sentences have not changed since: what is written now is read as the facts that it was written from."""
     job = JobFacts("a", JobType.SUBMISSION, status, submission_id="a", exit_code=exit_code, error_type=error_type)
     row = DriverExit("01", driver == "alive", "SYSTEM_ERROR", "exit code 66", 7, None, None, None)
-    found = outcome_of(job, Unknown("slow") if driver == "unknown" else Known(row if driver else None))
+    found = conclude_outcome(job, Unknown("slow") if driver == "unknown" else Known(row if driver else None))
     evidence = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in found.evidence]
     assert read_ending(stored(*evidence)) == (None if status == "SUCCEEDED" else error_type, exit_code)

@@ -17,7 +17,7 @@ from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Signature
 from serve_app.jobs.diagnosis.catalogue.signatures import FAMILIES
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
-from serve_app.jobs.diagnosis.log.lines import parsed
+from serve_app.jobs.diagnosis.log.lines import parse_line
 from serve_app.jobs.diagnosis.models import SourceKind
 
 # Texts that the reader itself looks for, before the first text of a signature.
@@ -57,7 +57,7 @@ class Catalogue:
     def _automaton(self) -> BytesAhoCorasick:
         return BytesAhoCorasick(list(self._texts), implementation=Implementation.DFA)
 
-    def places(self, block: bytes) -> dict[int, list[int]]:
+    def find_places(self, block: bytes) -> dict[int, list[int]]:
         """Where the texts are: number of the text (the first are ``MARKS``) to its places in the block, in order."""
         found: dict[int, list[int]] = {}
         for number, begin, _ in self._automaton.find_matches_as_indexes(block, overlapping=True):
@@ -67,18 +67,18 @@ class Catalogue:
                 found[number] = [begin]
         return found
 
-    def of_text(self, number: int) -> Sequence[Signature]:
+    def list_signatures(self, number: int) -> Sequence[Signature]:
         """The signatures that have the text of this number."""
         return self._numbered[number]
 
 
-def finds(signature: Signature, line: str) -> bool:
+def matches_line(signature: Signature, line: str) -> bool:
     """Whether the signature means this line, as it may stand in a log."""
-    text = parsed(line.encode("utf-8", "replace")).text
-    return any(each in text for each in signature.contains) and counts(signature, text, SourceKind.FILE)
+    text = parse_line(line.encode("utf-8", "replace")).text
+    return any(each in text for each in signature.contains) and matches_text(signature, text, SourceKind.FILE)
 
 
-def counts(signature: Signature, text: str, kind: SourceKind) -> bool:
+def matches_text(signature: Signature, text: str, kind: SourceKind) -> bool:
     """Whether a line that holds one of the signature's fixed texts is one that it means."""
     if signature.kinds and kind not in signature.kinds and kind is not SourceKind.FILE:
         return False
@@ -88,7 +88,7 @@ def counts(signature: Signature, text: str, kind: SourceKind) -> bool:
 
 
 @cache
-def built_in() -> Catalogue:
+def load_built_in() -> Catalogue:
     """The signatures of this version."""
     return Catalogue(join_families(FAMILIES))
 

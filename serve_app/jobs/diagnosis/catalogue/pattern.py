@@ -50,14 +50,16 @@ def compile_pattern(pattern: str) -> LinearPattern:
     if _NO_LEAST.search(pattern):
         raise PatternError("the pattern repeats without a least number; write `{0,9}` instead of `{,9}`")
     try:
-        return LinearPattern(re2.compile(pattern.encode(), _options()))
+        return LinearPattern(re2.compile(pattern.encode(), _build_options()))
     except UnicodeEncodeError as error:
         raise PatternError("the pattern has half a character in it (a surrogate)") from error
     except re2.error as error:
-        raise PatternError(f"the pattern {pattern!r} cannot be compiled: {_reason(error)}{_hint(pattern)}") from error
+        raise PatternError(
+            f"the pattern {pattern!r} cannot be compiled: {_describe_reason(error)}{_suggest_rewrite(pattern)}"
+        ) from error
 
 
-def _options() -> Any:
+def _build_options() -> Any:
     options = re2.Options()
     options.max_mem = _MOST_MEMORY_BYTES
     # Else RE2 writes each refusal, and each time its states are made anew, to standard error.
@@ -67,12 +69,12 @@ def _options() -> Any:
     return options
 
 
-def _reason(error: Exception) -> str:
+def _describe_reason(error: Exception) -> str:
     reason = error.args[0] if error.args else ""
     return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 
 
-def _hint(pattern: str) -> str:
+def _suggest_rewrite(pattern: str) -> str:
     if _LOOKS_AROUND.search(pattern):
         return "; RE2 does not look around: write what must not be in the line as `unless:`"
     return ""

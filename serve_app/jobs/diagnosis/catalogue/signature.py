@@ -8,7 +8,7 @@ from enum import StrEnum
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind
 
 
-class Role(StrEnum):
+class ClueRole(StrEnum):
     """How a line stands to the failure. A later role never outranks an earlier one."""
 
     CAUSE = "cause"  # says what went wrong first: nothing else explains it
@@ -32,7 +32,7 @@ class Signature:
     contains: tuple[str, ...]
     pattern: str = ""
     unless: str = ""
-    role: Role = Role.CAUSE
+    role: ClueRole = ClueRole.CAUSE
     certainty: Certainty = Certainty.CERTAIN
     kinds: tuple[SourceKind, ...] = ()
     advice: tuple[str, ...] = ()

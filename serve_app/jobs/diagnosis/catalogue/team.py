@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, built_in, finds
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in, matches_line
 from serve_app.jobs.diagnosis.catalogue.code import Code
 from serve_app.jobs.diagnosis.catalogue.pattern import MOST_CHARS, PatternError, compile_pattern
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 from serve_app.strict import StrictModel
@@ -52,13 +52,13 @@ class SignatureSpec(StrictModel):
     near_misses: tuple[_Line, ...] = Field(min_length=1, max_length=20, description="Lines that it must not find.")
 
     @model_validator(mode="after")
-    def _is_right(self) -> Self:
-        problem = self._problem()
+    def _require_right(self) -> Self:
+        problem = self._find_problem()
         if problem:
             raise ValueError(f"signature {self.name!r}: {problem}")
         return self
 
-    def _problem(self) -> str:
+    def _find_problem(self) -> str:
         for pattern in (self.pattern, self.unless):
             try:
                 compile_pattern(pattern)
@@ -66,14 +66,14 @@ class SignatureSpec(StrictModel):
                 return str(error)
         if self.code not in CODES and not (self.title and self.code_class):
             return f"the code {self.code!r} is not in the vocabulary, so it needs a title and a class"
-        signature = self.signature()
-        missed = [line for line in self.matches if not finds(signature, line)]
+        signature = self.build_signature()
+        missed = [line for line in self.matches if not matches_line(signature, line)]
         if missed:
             return f"it does not find its own example {missed[0][:120]!r}"
-        found = [line for line in self.near_misses if finds(signature, line)]
+        found = [line for line in self.near_misses if matches_line(signature, line)]
         return f"it finds its near miss {found[0][:120]!r}" if found else ""
 
-    def signature(self) -> Signature:
+    def build_signature(self) -> Signature:
         """The entry in the form of the built-in ones."""
         return Signature(
             name=self.name,
@@ -81,7 +81,7 @@ class SignatureSpec(StrictModel):
             contains=self.contains,
             pattern=self.pattern,
             unless=self.unless,
-            role=Role(self.role),
+            role=ClueRole(self.role),
             certainty=Certainty(self.certainty),
             kinds=tuple(SourceKind(each) for each in self.kinds),
             advice=self.advice,
@@ -93,23 +93,23 @@ class SignatureSpec(StrictModel):
 
 def require_different(specs: Sequence[SignatureSpec]) -> None:
     """Raise ``ValueError`` with the name of an entry whose name is taken, by another or by a built-in one."""
-    taken = {each.name for each in built_in().signatures}
+    taken = {each.name for each in load_built_in().signatures}
     for spec in specs:
         if spec.name in taken:
             raise ValueError(f"signature {spec.name!r} is there already; its name must be its own")
         taken.add(spec.name)
 
 
-def catalogue_with(specs: Sequence[SignatureSpec]) -> Catalogue:
+def build_catalogue(specs: Sequence[SignatureSpec]) -> Catalogue:
     """The built-in signatures and these."""
     if not specs:
-        return built_in()
+        return load_built_in()
     require_different(specs)
-    own = [spec.signature() for spec in specs]
-    return Catalogue([*built_in().signatures, *own], {**CODES, **_codes_of(specs)})
+    own = [spec.build_signature() for spec in specs]
+    return Catalogue([*load_built_in().signatures, *own], {**CODES, **_build_codes(specs)})
 
 
-def signatures_of_yaml(text: str) -> tuple[SignatureSpec, ...]:
+def parse_signatures(text: str) -> tuple[SignatureSpec, ...]:
     """The entries of a YAML list; raises ``ValueError`` with a sentence that names the entry."""
     try:
         rows = yaml.safe_load(text)
@@ -118,7 +118,7 @@ def signatures_of_yaml(text: str) -> tuple[SignatureSpec, ...]:
     try:
         return _SPECS.validate_python(rows or [])
     except ValidationError as error:
-        raise ValueError("; ".join(_sentences(error, rows))) from error
+        raise ValueError("; ".join(_describe_errors(error, rows))) from error
 
 
 _SPECS: TypeAdapter[tuple[SignatureSpec, ...]] = TypeAdapter(
@@ -126,7 +126,7 @@ _SPECS: TypeAdapter[tuple[SignatureSpec, ...]] = TypeAdapter(
 )
 
 
-def _sentences(error: ValidationError, rows: object) -> Iterable[str]:
+def _describe_errors(error: ValidationError, rows: object) -> Iterable[str]:
     for each in error.errors(include_url=False, include_input=False)[:5]:
         if each["type"] == "value_error":
             # A problem that we found, and whose sentence names its entry.
@@ -139,7 +139,7 @@ def _sentences(error: ValidationError, rows: object) -> Iterable[str]:
         yield f"signature {name or place[:1]!r}: {where}: {each['msg']}"
 
 
-def _codes_of(specs: Iterable[SignatureSpec]) -> Mapping[str, Code]:
+def _build_codes(specs: Iterable[SignatureSpec]) -> Mapping[str, Code]:
     own = (spec for spec in specs if spec.code not in CODES and spec.code_class is not None)
     return {
         spec.code: Code(

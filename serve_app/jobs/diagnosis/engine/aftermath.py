@@ -65,7 +65,7 @@ _EPILOGUE = re.compile(
 )
 
 
-class Ending:
+class Aftermath:
     """The last lines of one source, asked about from different places."""
 
     def __init__(self, scan: Scan) -> None:
@@ -81,32 +81,32 @@ class Ending:
         self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
         self._done_at = max((number for number, text in self._ordinary if is_done(text)), default=0)
 
-    def went_on(self, line: int) -> int:
+    def count_ordinary_lines(self, line: int) -> int:
         """How many ordinary lines follow this one; what is before the known end is counted as ordinary."""
         first = self._scan.tail[0].number if self._scan.tail else 0
         return max(0, first - line) + sum(number > line for number, _ in self._ordinary)
 
-    def done_after(self, line: int) -> bool:
+    def was_done_after(self, line: int) -> bool:
         """Whether the program says after this line that it is done."""
         return self._done_at > line
 
-    def ended_before(self, line: int) -> bool:
+    def had_ended_before(self, line: int) -> bool:
         """Whether the program had told its final result shortly before this line, and only its end was left."""
         return any(0 < line - number <= _NEAR_LINES for number in self._finals)
 
-    def last_words(self, most: int = 8) -> list[TailLine]:
+    def select_last_words(self, most: int = 8) -> list[TailLine]:
         """Of the last lines those that tell of a failure, after which the program does not say that it is done."""
         told = [
             each
             for each in self._scan.tail[-30:]
             if each.number not in self._scan.benign
             and tells_of_failure(each.line.text)
-            and not self.ended_before(each.number)
+            and not self.had_ended_before(each.number)
         ]
-        open_ones = (each for each in told if not self.done_after(each.number))
-        return [each for each in open_ones if self.went_on(each.number) < MANY_LINES][-most:]
+        open_ones = (each for each in told if not self.was_done_after(each.number))
+        return [each for each in open_ones if self.count_ordinary_lines(each.number) < MANY_LINES][-most:]
 
-    def last_lines(self, most: int = 3) -> list[TailLine]:
+    def select_last_lines(self, most: int = 3) -> list[TailLine]:
         """The last lines that are not empty."""
         return list(self._scan.tail[-most:])
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
-from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Ending, is_quiet
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Aftermath, is_quiet
 from serve_app.jobs.diagnosis.engine.field_rules import FieldClue
 from serve_app.jobs.diagnosis.engine.scan import Hit, Scan
 from serve_app.jobs.diagnosis.log.tracebacks import Raised, Traceback
-from serve_app.jobs.diagnosis.models import Certainty, Evidence, SourceKind
+from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, SourceKind
 
 # A message of several lines belongs to the exception that it follows.
 _MESSAGE_LINES = 15
@@ -43,10 +43,10 @@ class Clue:
     """
 
     code: str
-    role: Role
+    role: ClueRole
     certainty: Certainty
     rule: str
-    evidence: Evidence
+    evidence: EvidenceLine
     source: int
     kind: SourceKind | None
     line: int
@@ -61,7 +61,7 @@ class Clue:
     signature: Signature | None = None
 
 
-def clues_of_fields(found: Iterable[FieldClue]) -> list[Clue]:
+def find_clues_in_fields(found: Iterable[FieldClue]) -> list[Clue]:
     """Clues from the job's row."""
     return [
         Clue(
@@ -69,7 +69,7 @@ def clues_of_fields(found: Iterable[FieldClue]) -> list[Clue]:
             each.rule.role,
             each.rule.certainty,
             each.rule.name,
-            Evidence(FIELDS, 0, each.quote),
+            EvidenceLine(FIELDS, 0, each.quote),
             -1,
             None,
             0,
@@ -79,7 +79,7 @@ def clues_of_fields(found: Iterable[FieldClue]) -> list[Clue]:
     ]
 
 
-def clues_of_scan(number: int, scan: Scan, ending: Ending, *, has_ended: bool = True) -> list[Clue]:
+def find_clues_in_scan(number: int, scan: Scan, ending: Aftermath, *, has_ended: bool = True) -> list[Clue]:
     """Clues of one source, in the order of its lines."""
     clues: list[Clue] = []
     taken: set[int] = set()
@@ -91,12 +91,12 @@ def clues_of_scan(number: int, scan: Scan, ending: Ending, *, has_ended: bool = 
         within = [hit for hit in scan.hits if traceback.begin <= hit.line <= until and hit.stream == traceback.stream]
         taken |= {id(hit) for hit in within}
         hits = [hit for hit in within if not _is_code(hit, traceback)]
-        clues += _of_traceback(number, scan, ending, traceback, hits, until)
-    clues += [_of_hit(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
+        clues += _find_clues_in_traceback(number, scan, ending, traceback, hits, until)
+    clues += [_build_clue(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
     if scan.kind is SourceKind.SYSTEM:
         # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better. That something
         # waits is said by them alone, of what has not ended.
-        clues = [clue for clue in clues if _counts_in_system_logs(clue, has_ended)]
+        clues = [clue for clue in clues if _has_weight_in_system_log(clue, has_ended)]
     return sorted(clues, key=lambda clue: clue.line)
 
 
@@ -105,16 +105,16 @@ def _is_code(hit: Hit, traceback: Traceback) -> bool:
     return hit.line < traceback.end and hit.text.startswith(" " * (traceback.indent + 4))
 
 
-def _counts_in_system_logs(clue: Clue, has_ended: bool) -> bool:
-    if clue.role is Role.WARNING:
+def _has_weight_in_system_log(clue: Clue, has_ended: bool) -> bool:
+    if clue.role is ClueRole.WARNING:
         return not has_ended and clue.code.startswith("scheduling.")
-    return clue.role is Role.CAUSE and not clue.is_generic
+    return clue.role is ClueRole.CAUSE and not clue.is_generic
 
 
-def _of_traceback(
-    number: int, scan: Scan, ending: Ending, traceback: Traceback, hits: Sequence[Hit], until: int
+def _find_clues_in_traceback(
+    number: int, scan: Scan, ending: Aftermath, traceback: Traceback, hits: Sequence[Hit], until: int
 ) -> list[Clue]:
-    clues = [_of_hit(number, scan, ending, hit, end=traceback.end, within=traceback) for hit in hits]
+    clues = [_build_clue(number, scan, ending, hit, end=traceback.end, within=traceback) for hit in hits]
     inner = next((raised for raised in traceback.raised if not raised.is_wrapper), None)
     if inner is None:
         return clues
@@ -122,20 +122,22 @@ def _of_traceback(
     end = min((raised.line - 1 for raised in traceback.raised if raised.line > inner.line), default=until)
     if any(inner.line <= hit.line <= end for hit in hits) or _RETRIES.search(inner.text) is not None:
         return clues
-    return [*clues, _generic(number, scan, ending, traceback, inner)]
+    return [*clues, _build_generic_clue(number, scan, ending, traceback, inner)]
 
 
-def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within: Traceback | None = None) -> Clue:
+def _build_clue(
+    number: int, scan: Scan, ending: Aftermath, hit: Hit, end: int, within: Traceback | None = None
+) -> Clue:
     alone = within is None or within.begin == within.end
     retries = alone and (_RETRIES.search(hit.text) is not None or _is_survived(hit))
     retries = retries or (is_quiet(hit.text) and hit.signature.code.startswith("app."))
     gave_up = within is not None and within.begin in scan.given_up
     return Clue(
         hit.signature.code,
-        Role.WARNING if retries else hit.signature.role,
+        ClueRole.WARNING if retries else hit.signature.role,
         hit.signature.certainty,
         hit.signature.name,
-        Evidence(scan.name, hit.line, hit.quote),
+        EvidenceLine(scan.name, hit.line, hit.quote),
         number,
         scan.kind,
         hit.line,
@@ -144,8 +146,8 @@ def _of_hit(number: int, scan: Scan, ending: Ending, hit: Hit, end: int, within:
         hit.at or (scan.times.get(within.begin) if within is not None else None),
         in_traceback=within is not None,
         is_uncaught=within is not None and _is_uncaught(ending, within),
-        went_on=ending.went_on(max(end, hit.line)),
-        repaired="" if gave_up else _repaired(ending, max(end, hit.line)) or _after_the_end(ending, hit),
+        went_on=ending.count_ordinary_lines(max(end, hit.line)),
+        repaired="" if gave_up else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),
         signature=hit.signature,
     )
 
@@ -159,16 +161,16 @@ def _is_survived(hit: Hit) -> bool:
     return _LOW_LEVEL.search(before) is not None or _DOES_WITHOUT.search(after) is not None
 
 
-def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inner: Raised) -> Clue:
+def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: Traceback, inner: Raised) -> Clue:
     in_ray = scan.kind in _IN_RAY or any(raised.in_ray for raised in traceback.raised)
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
     return Clue(
         code,
-        Role.CAUSE,
+        ClueRole.CAUSE,
         Certainty.CERTAIN,
         "exception",
-        Evidence(scan.name, inner.line, scan.quotes.get(inner.line, "")),
+        EvidenceLine(scan.name, inner.line, scan.quotes.get(inner.line, "")),
         number,
         scan.kind,
         inner.line,
@@ -178,22 +180,22 @@ def _generic(number: int, scan: Scan, ending: Ending, traceback: Traceback, inne
         is_generic=True,
         in_traceback=True,
         is_uncaught=_is_uncaught(ending, traceback),
-        went_on=ending.went_on(traceback.end),
-        repaired="" if traceback.begin in scan.given_up else _repaired(ending, traceback.end),
+        went_on=ending.count_ordinary_lines(traceback.end),
+        repaired="" if traceback.begin in scan.given_up else _describe_repair(ending, traceback.end),
     )
 
 
-def _is_uncaught(ending: Ending, traceback: Traceback) -> bool:
-    return ending.went_on(traceback.end) < MANY_LINES // 3 and not ending.done_after(traceback.end)
+def _is_uncaught(ending: Aftermath, traceback: Traceback) -> bool:
+    return ending.count_ordinary_lines(traceback.end) < MANY_LINES // 3 and not ending.was_done_after(traceback.end)
 
 
-def _after_the_end(ending: Ending, hit: Hit) -> str:
-    is_end = hit.signature.role is Role.SYMPTOM and ending.ended_before(hit.line)
+def _describe_lateness(ending: Aftermath, hit: Hit) -> str:
+    is_end = hit.signature.role is ClueRole.SYMPTOM and ending.had_ended_before(hit.line)
     return "the program had told its final result before it" if is_end else ""
 
 
-def _repaired(ending: Ending, line: int) -> str:
-    if ending.done_after(line):
+def _describe_repair(ending: Aftermath, line: int) -> str:
+    if ending.was_done_after(line):
         return "the program said afterwards that it was done"
-    count = ending.went_on(line)
+    count = ending.count_ordinary_lines(line)
     return f"the program went on for {count} lines after it" if count >= MANY_LINES else ""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
 from serve_app.jobs.diagnosis.models import Certainty, Fields
 
 _EXIT_CODE = re.compile(r"failed with exit code (-?\d{1,5})")
@@ -22,7 +22,7 @@ class FieldRule:
     name: str
     code: str
     holds: Callable[[Fields], bool]
-    role: Role
+    role: ClueRole
     certainty: Certainty
     quote: Callable[[Fields], str]
 
@@ -35,49 +35,63 @@ class FieldClue:
     quote: str
 
 
-def _exit(*codes: int) -> Callable[[Fields], bool]:
+def _match_exit(*codes: int) -> Callable[[Fields], bool]:
     return lambda fields: fields.driver_exit_code in codes
 
 
-def _error(*types: str) -> Callable[[Fields], bool]:
+def _match_error(*types: str) -> Callable[[Fields], bool]:
     return lambda fields: fields.error_type in types
 
 
-def _exit_quote(fields: Fields) -> str:
+def _quote_exit(fields: Fields) -> str:
     return f"driver_exit_code={fields.driver_exit_code}"
 
 
-def _error_quote(fields: Fields) -> str:
+def _quote_error(fields: Fields) -> str:
     return f"error_type={fields.error_type}"
 
 
-def _by_exit(name: str, code: str, role: Role, certainty: Certainty, *codes: int) -> FieldRule:
-    return FieldRule(name, code, _exit(*codes), role, certainty, _exit_quote)
+def _build_exit_rule(name: str, code: str, role: ClueRole, certainty: Certainty, *codes: int) -> FieldRule:
+    return FieldRule(name, code, _match_exit(*codes), role, certainty, _quote_exit)
 
 
-def _by_error(name: str, code: str, role: Role, certainty: Certainty, error_type: str) -> FieldRule:
-    return FieldRule(name, code, _error(error_type), role, certainty, _error_quote)
+def _build_error_rule(name: str, code: str, role: ClueRole, certainty: Certainty, error_type: str) -> FieldRule:
+    return FieldRule(name, code, _match_error(error_type), role, certainty, _quote_error)
 
 
 _SURE, _LIKELY, _MAYBE = Certainty.CERTAIN, Certainty.LIKELY, Certainty.POSSIBLE
 
 FIELD_RULES: tuple[FieldRule, ...] = (
     # A driver that was killed: by whom, no exit code tells.
-    _by_exit("exit-sigkill", "memory.process-killed", Role.SYMPTOM, _MAYBE, 137, -9),
-    _by_exit("exit-segfault", "app.native-crash", Role.CAUSE, _SURE, 139, -11, 135, -7, 132, -4, 136, -8),
-    _by_exit("exit-abort", "app.native-crash", Role.WRAPPER, _LIKELY, 134, -6),
-    _by_exit("exit-not-found", "app.entrypoint-not-found", Role.WRAPPER, _SURE, 126, 127),
-    _by_exit("exit-interrupted", "app.stopped", Role.SYMPTOM, _LIKELY, 130, -2, 143, -15),
-    _by_error("environment-failed", "env.setup-failed", Role.WRAPPER, _SURE, "RUNTIME_ENV_SETUP_FAILURE"),
-    _by_error("supervisor-late", "job.start-timeout", Role.WRAPPER, _SURE, "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"),
-    _by_error("supervisor-gone", "job.supervisor-lost", Role.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_START_FAILURE"),
-    _by_error(
-        "supervisor-unplaced", "scheduling.node-affinity", Role.WRAPPER, _LIKELY, "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE"
+    _build_exit_rule("exit-sigkill", "memory.process-killed", ClueRole.SYMPTOM, _MAYBE, 137, -9),
+    _build_exit_rule("exit-segfault", "app.native-crash", ClueRole.CAUSE, _SURE, 139, -11, 135, -7, 132, -4, 136, -8),
+    _build_exit_rule("exit-abort", "app.native-crash", ClueRole.WRAPPER, _LIKELY, 134, -6),
+    _build_exit_rule("exit-not-found", "app.entrypoint-not-found", ClueRole.WRAPPER, _SURE, 126, 127),
+    _build_exit_rule("exit-interrupted", "app.stopped", ClueRole.SYMPTOM, _LIKELY, 130, -2, 143, -15),
+    _build_error_rule("environment-failed", "env.setup-failed", ClueRole.WRAPPER, _SURE, "RUNTIME_ENV_SETUP_FAILURE"),
+    _build_error_rule(
+        "supervisor-late", "job.start-timeout", ClueRole.WRAPPER, _SURE, "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
     ),
-    _by_error("supervisor-died", "job.supervisor-died", Role.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_DIED"),
-    _by_error("monitor-failed", "job.status-unreliable", Role.WRAPPER, _LIKELY, "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"),
-    _by_error(
-        "command-not-started", "app.entrypoint-not-found", Role.SYMPTOM, _MAYBE, "JOB_ENTRYPOINT_COMMAND_START_ERROR"
+    _build_error_rule(
+        "supervisor-gone", "job.supervisor-lost", ClueRole.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_START_FAILURE"
+    ),
+    _build_error_rule(
+        "supervisor-unplaced",
+        "scheduling.node-affinity",
+        ClueRole.WRAPPER,
+        _LIKELY,
+        "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE",
+    ),
+    _build_error_rule("supervisor-died", "job.supervisor-died", ClueRole.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_DIED"),
+    _build_error_rule(
+        "monitor-failed", "job.status-unreliable", ClueRole.WRAPPER, _LIKELY, "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"
+    ),
+    _build_error_rule(
+        "command-not-started",
+        "app.entrypoint-not-found",
+        ClueRole.SYMPTOM,
+        _MAYBE,
+        "JOB_ENTRYPOINT_COMMAND_START_ERROR",
     ),
 )
 
@@ -86,7 +100,7 @@ _FAILED = frozenset({"FAILED"})
 _ENDED_WELL = frozenset({"SUCCEEDED"})
 
 
-def completed(fields: Fields, texts: str = "") -> Fields:
+def complete_fields(fields: Fields, texts: str = "") -> Fields:
     """The fields with the exit code that Ray's message, or ``texts``, tells when the row does not."""
     if fields.driver_exit_code is not None:
         return fields
@@ -94,22 +108,22 @@ def completed(fields: Fields, texts: str = "") -> Fields:
     return fields if found is None else replace(fields, driver_exit_code=int(found.group(1)))
 
 
-def clues_of(fields: Fields) -> list[FieldClue]:
+def find_clues(fields: Fields) -> list[FieldClue]:
     """What the row proves, in the order of the rules."""
     return [FieldClue(rule, rule.quote(fields)) for rule in FIELD_RULES if rule.holds(fields)]
 
 
-def failed(fields: Fields) -> bool:
+def is_failure(fields: Fields) -> bool:
     """Whether the row says that the job failed."""
     return fields.status in _FAILED or bool(fields.error_type) or fields.driver_exit_code not in (None, 0)
 
 
-def ended_well(fields: Fields) -> bool:
+def is_success(fields: Fields) -> bool:
     """Whether the row says that it succeeded; of a driver that was not submitted, SUCCEEDED only says that it ended."""
     return fields.status in _ENDED_WELL and fields.type != "DRIVER" and not fields.driver_exit_code
 
 
-def from_pairs(pairs: Mapping[str, str]) -> Fields:
+def parse_pairs(pairs: Mapping[str, str]) -> Fields:
     """Fields from ``name=value`` as on a command line; an empty value, or ``null``, is not told. Other names of Ray's
     row are taken and not used. Raises ``ValueError`` with a sentence for what is none.
     """

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind
 
-_ROLES = (Role.CAUSE, Role.WRAPPER, Role.SYMPTOM, Role.WARNING)
+_ROLES = (ClueRole.CAUSE, ClueRole.WRAPPER, ClueRole.SYMPTOM, ClueRole.WARNING)
 _CERTAINTIES = (Certainty.CERTAIN, Certainty.LIKELY, Certainty.POSSIBLE)
 # What carries an exception that no signature knows gives it its name; the first of these that is there.
 _NAMING_WRAPPERS = (
@@ -72,14 +72,16 @@ class Weighed:
 def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     """The cause among the clues. ``has_failed``: Ray's row, or the log's end, says that the job failed."""
     standing = [clue for clue in clues if not clue.repaired]
-    counted = [clue for clue in standing if clue.role is not Role.WARNING or has_failed or _is_last_word(clue, clues)]
-    primary = _primary(counted) or (_last_traceback(clues) if has_failed else None)
+    counted = [
+        clue for clue in standing if clue.role is not ClueRole.WARNING or has_failed or _is_last_word(clue, clues)
+    ]
+    primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
     if primary is None:
-        return Weighed(None, others=_others(None, clues, counted))
-    named = _named(primary, counted)
-    chain = _chain(primary, counted)
+        return Weighed(None, others=_list_others(None, clues, counted))
+    named = _rename_generic(primary, counted)
+    chain = _build_chain(primary, counted)
     same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
-    return Weighed(named, (*chain, named), same, _others(named, clues, counted))
+    return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
 
 
 def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:
@@ -88,36 +90,36 @@ def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:
     return warning.went_on <= _LAST_WORD_LINES and warning.line - min(earlier) < MANY_LINES
 
 
-def _primary(clues: Sequence[Clue]) -> Clue | None:
+def _select_primary(clues: Sequence[Clue]) -> Clue | None:
     generic = [clue for clue in clues if clue.is_generic]
-    causes = [clue for clue in clues if clue.role is Role.CAUSE and not clue.is_generic]
-    ending = _ending_exception(generic)
+    causes = [clue for clue in clues if clue.role is ClueRole.CAUSE and not clue.is_generic]
+    ending = _find_ending_exception(generic)
     if ending is not None:
         causes = [clue for clue in causes if _leads_to(clue, ending)]
     if causes:
-        first = min(causes, key=_order)
+        first = min(causes, key=_get_order)
         # What explains it, or made it fatal, may be told later or less loudly.
         wanted = _YIELDS_TO.get(first.code, ())
         better = [clue for clue in causes if clue.code in wanted and clue.certainty is Certainty.CERTAIN]
-        return min(better, key=_order, default=first)
+        return min(better, key=_get_order, default=first)
     if generic:
         return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:
         found = [clue for clue in clues if clue.role is role]
         if found:
-            return min(found, key=lambda clue: (_FAR.get(clue.code, 0), _order(clue)))
+            return min(found, key=lambda clue: (_FAR.get(clue.code, 0), _get_order(clue)))
     return None
 
 
-def _last_traceback(clues: Sequence[Clue]) -> Clue | None:
+def _find_last_traceback(clues: Sequence[Clue]) -> Clue | None:
     """The driver's last traceback, for want of anything better: what it wrote afterwards may be its good-bye."""
     own = [clue for clue in clues if clue.in_traceback and not clue.stream and clue.went_on <= _MOST_GOOD_BYE_LINES]
     last = max((clue.end for clue in own), default=0)
-    found = _primary([replace(clue, repaired="") for clue in own if clue.end == last])
+    found = _select_primary([replace(clue, repaired="") for clue in own if clue.end == last])
     return None if found is None else replace(found, certainty=Certainty.POSSIBLE)
 
 
-def _ending_exception(generic: Sequence[Clue]) -> Clue | None:
+def _find_ending_exception(generic: Sequence[Clue]) -> Clue | None:
     """The exception with which the driver ended, when it is one that no signature knows."""
     uncaught = [clue for clue in generic if clue.is_uncaught and not clue.stream]
     return max(uncaught, key=lambda clue: clue.end, default=None)
@@ -133,15 +135,15 @@ def _leads_to(cause: Clue, ending: Clue) -> bool:
     return not handled and ending.line - cause.end <= _NEAR_LINES
 
 
-def _order(clue: Clue) -> tuple[int, int, str, int, int]:
+def _get_order(clue: Clue) -> tuple[int, int, str, int, int]:
     trust = 0 if clue.kind is None else 1 if clue.kind in (SourceKind.RAY, SourceKind.SERVE) else 2
     doubtful = int(clue.certainty is Certainty.POSSIBLE)
     return doubtful, trust, "", clue.source, clue.line
 
 
-def _named(primary: Clue, clues: Sequence[Clue]) -> Clue:
+def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
     """An exception that no signature knows, under the name of what carried it."""
-    wrappers = {clue.code for clue in clues if clue.role in (Role.WRAPPER, Role.SYMPTOM)} | {primary.code}
+    wrappers = {clue.code for clue in clues if clue.role in (ClueRole.WRAPPER, ClueRole.SYMPTOM)} | {primary.code}
     if not primary.is_generic:
         within = (name for (code, wrapper), name in _WITHIN.items() if code == primary.code and wrapper in wrappers)
         return replace(primary, code=next(within, primary.code))
@@ -150,37 +152,37 @@ def _named(primary: Clue, clues: Sequence[Clue]) -> Clue:
     return replace(primary, code=code, certainty=certainty)
 
 
-def _chain(primary: Clue, clues: Sequence[Clue]) -> tuple[Clue, ...]:
+def _build_chain(primary: Clue, clues: Sequence[Clue]) -> tuple[Clue, ...]:
     """What followed from the cause, one clue for each code, the farthest first."""
     place = _ROLES.index(primary.role)
-    after = [clue for clue in clues if _ROLES.index(clue.role) > place and clue.role is not Role.WARNING]
+    after = [clue for clue in clues if _ROLES.index(clue.role) > place and clue.role is not ClueRole.WARNING]
     first: dict[str, Clue] = {}
-    for clue in sorted(after, key=_order):
+    for clue in sorted(after, key=_get_order):
         if clue.code != primary.code:
             first.setdefault(clue.code, clue)
     ordered = sorted(first.values(), key=lambda clue: (_ROLES.index(clue.role), _FAR.get(clue.code, 0)), reverse=True)
     return tuple(ordered[:5])
 
 
-def _others(primary: Clue | None, clues: Sequence[Clue], counted: Sequence[Clue]) -> tuple[tuple[Clue, str], ...]:
+def _list_others(primary: Clue | None, clues: Sequence[Clue], counted: Sequence[Clue]) -> tuple[tuple[Clue, str], ...]:
     first: dict[str, tuple[Clue, str]] = {}
     standing = {id(clue) for clue in counted}
-    for clue in sorted(clues, key=lambda each: (bool(each.repaired), _ROLES.index(each.role), _order(each))):
+    for clue in sorted(clues, key=lambda each: (bool(each.repaired), _ROLES.index(each.role), _get_order(each))):
         if primary is None or clue.code != primary.code:
-            first.setdefault(clue.code, (clue, _why_not(primary, clue, id(clue) in standing)))
+            first.setdefault(clue.code, (clue, _explain_rejection(primary, clue, id(clue) in standing)))
     return tuple(first.values())[:8]
 
 
-def _why_not(primary: Clue | None, clue: Clue, counted: bool) -> str:
+def _explain_rejection(primary: Clue | None, clue: Clue, counted: bool) -> str:
     if clue.repaired:
         return f"It does not count: {clue.repaired}."
     if not counted or primary is None:
         return "A warning: most programs that write it go on and end well."
     if _ROLES.index(clue.role) > _ROLES.index(primary.role):
         what = {
-            Role.WRAPPER: "It carries another failure, which is seen",
-            Role.SYMPTOM: "It is a consequence",
-            Role.WARNING: "It is a warning, and a failure is seen",
+            ClueRole.WRAPPER: "It carries another failure, which is seen",
+            ClueRole.SYMPTOM: "It is a consequence",
+            ClueRole.WARNING: "It is a warning, and a failure is seen",
         }[clue.role]
         return f"{what}: {primary.code}."
     if clue.certainty is Certainty.POSSIBLE and primary.certainty is not Certainty.POSSIBLE:

@@ -13,11 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import MARKS, TRACEBACK, Catalogue, counts
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
-from serve_app.jobs.diagnosis.log.lines import Line, around, parsed, quoted, written_at
-from serve_app.jobs.diagnosis.log.tracebacks import HEAD, MOST_LINES, Traceback, loose_exception, traceback_of, under
-from serve_app.jobs.diagnosis.models import Source, SourceKind
+from serve_app.jobs.diagnosis.catalogue.catalogue import MARKS, TRACEBACK, Catalogue, matches_text
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.log.lines import LogLine, find_bounds, find_time, parse_line, quote_part
+from serve_app.jobs.diagnosis.log.tracebacks import (
+    HEAD,
+    MOST_LINES,
+    Traceback,
+    add_frames,
+    read_loose_exception,
+    read_traceback,
+)
+from serve_app.jobs.diagnosis.models import SourceKind, TextSource
 
 BLOCK_BYTES = 4 * 1_048_576
 # A place is looked at when so much of what follows it is in memory: no traceback that is read is longer.
@@ -60,12 +67,12 @@ class TailLine:
     """One of the last lines of a source."""
 
     number: int
-    line: Line
+    line: LogLine
     raw: bytes
 
     @property
     def quote(self) -> str:
-        return quoted(self.raw, 0)
+        return quote_part(self.raw, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +93,34 @@ class Scan:
     tail: tuple[TailLine, ...]
 
 
-def scan(source: Source, catalogue: Catalogue) -> Scan:
+def scan(source: TextSource, catalogue: Catalogue) -> Scan:
     """Read the source to its end; bytes that are no text are read as replacement characters, never refused."""
     reader = _Reader(source.kind, catalogue)
-    for block, until, is_last in _blocks(source):
+    for block, until, is_last in _read_blocks(source):
         reader.read(block, until, is_last)
-    return reader.result(source)
+    return reader.build_scan(source)
 
 
-def _blocks(source: Source) -> Iterator[tuple[bytes, int, bool]]:
+def _read_blocks(source: TextSource) -> Iterator[tuple[bytes, int, bool]]:
     """Blocks that overlap: the block, up to where places in it are to be looked at, and whether it is the last."""
     kept = b""
     parts: list[bytes] = []
     size = 0
-    for chunk in _in_pieces(source):
+    for chunk in _split_pieces(source):
         parts.append(chunk)
         size += len(chunk)
         if size < BLOCK_BYTES:
             continue
         block = kept + b"".join(parts)
         parts, size = [], 0
-        until = _line_begin(block, len(block) - _AHEAD_BYTES)
+        until = _find_line_begin(block, len(block) - _AHEAD_BYTES)
         yield block, until, False
         kept = block[until:]
     block = kept + b"".join(parts)
     yield block, len(block), True
 
 
-def _in_pieces(source: Source) -> Iterator[bytes]:
+def _split_pieces(source: TextSource) -> Iterator[bytes]:
     chunks = iter(source.chunks() if callable(source.chunks) else source.chunks)
     first = next(chunks, b"")
     encoding = _UTF_16.get(first[:2])
@@ -123,7 +130,7 @@ def _in_pieces(source: Source) -> Iterator[bytes]:
         yield from (plain[at : at + BLOCK_BYTES] for at in range(0, len(plain), BLOCK_BYTES))
 
 
-def _line_begin(block: bytes, at: int) -> int:
+def _find_line_begin(block: bytes, at: int) -> int:
     begin = block.rfind(b"\n", 0, max(at, 0)) + 1
     # A line that is longer than the block is cut.
     return begin if begin > 0 else max(at, 0)
@@ -160,20 +167,20 @@ class _Reader:
 
     def read(self, block: bytes, until: int, is_last: bool) -> None:
         number_of_line, counted = self._lines_before + 1, 0
-        for at, number in _chosen(self._catalogue.places(block), until):
+        for at, number in _choose_places(self._catalogue.find_places(block), until):
             number_of_line += block.count(b"\n", counted, at)
             counted = at
             if number == _HEAD_NUMBER:
                 self._see_traceback(block, at, number_of_line)
             elif number < len(MARKS):
                 self._see_exception(block, at, number_of_line)
-            for signature in self._catalogue.of_text(number):
+            for signature in self._catalogue.list_signatures(number):
                 self._see(signature, block, at, number_of_line)
         if is_last:
-            self._tail = _tail(block, self._lines_before + 1)
+            self._tail = _read_tail(block, self._lines_before + 1)
         self._lines_before += block.count(b"\n", 0, until)
 
-    def result(self, source: Source) -> Scan:
+    def build_scan(self, source: TextSource) -> Scan:
         hits = [hit for kept in self._hits.values() for hit in (*kept.first, *kept.last)]
         return Scan(
             source.name,
@@ -188,25 +195,25 @@ class _Reader:
         )
 
     def _see(self, signature: Signature, block: bytes, at: int, number: int) -> None:
-        begin, end = around(block, at)
-        line = parsed(block[begin:end])
-        if not counts(signature, line.text, self._kind):
+        begin, end = find_bounds(block, at)
+        line = parse_line(block[begin:end])
+        if not matches_text(signature, line.text, self._kind):
             return
-        if signature.role is Role.BENIGN:
+        if signature.role is ClueRole.BENIGN:
             self._benign.add(number)
             return
-        quote = quoted(block[begin:end], at - begin)
-        hit = Hit(signature, number, line.stream, line.text, quote, written_at(line.text))
+        quote = quote_part(block[begin:end], at - begin)
+        hit = Hit(signature, number, line.stream, line.text, quote, find_time(line.text))
         kept = self._hits.setdefault(signature.name, _Kept())
         if not any(each.line == number for each in kept.first[-1:]):
             kept.add(hit)
 
     def _see_traceback(self, block: bytes, at: int, number: int) -> None:
-        begin, end = around(block, at, _TRACEBACK_BYTES)
-        first = parsed(block[begin:end])
+        begin, end = find_bounds(block, at, _TRACEBACK_BYTES)
+        first = parse_line(block[begin:end])
         if number <= self._ends.get(first.stream, 0) or HEAD not in first.text:
             return
-        traceback = traceback_of(_lines_from(block, begin, number))
+        traceback = read_traceback(_iterate_lines(block, begin, number))
         if _IGNORED in block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]:
             # Python tells of what went wrong while it cleaned up, and goes on.
             self._ends[traceback.stream] = traceback.end
@@ -215,13 +222,13 @@ class _Reader:
         self._keep(traceback, block, begin, number)
 
     def _see_exception(self, block: bytes, at: int, number: int) -> None:
-        begin, end = around(block, at)
-        line = parsed(block[begin:end])
+        begin, end = find_bounds(block, at)
+        line = parse_line(block[begin:end])
         if number <= self._ends.get(line.stream, 0) or HEAD in line.text:
             return
-        found = loose_exception(number, line)
+        found = read_loose_exception(number, line)
         if found is not None:
-            self._keep(under(found, _above(block, begin)), block, begin, number)
+            self._keep(add_frames(found, _iterate_above(block, begin)), block, begin, number)
 
     def _keep(self, traceback: Traceback, block: bytes, begin: int, number: int) -> None:
         if len(self._ends) > 1_000:
@@ -232,20 +239,20 @@ class _Reader:
         else:
             self._last.append(traceback)
         wanted = {raised.line for raised in traceback.raised} or {traceback.begin}
-        for each, raw in _raw_lines_from(block, begin, number):
+        for each, raw in _iterate_raw_lines(block, begin, number):
             if each in wanted:
-                self._quotes[each] = quoted(raw, 0)
+                self._quotes[each] = quote_part(raw, 0)
             if each >= max(wanted):
                 break
-        after = (line for at, line in _lines_from(block, begin, number) if at > traceback.end)
+        after = (line for at, line in _iterate_lines(block, begin, number) if at > traceback.end)
         if any(_GIVES_UP.search(line.text[:300]) for line in islice(after, _AFTER_LINES)):
             self._given_up.add(traceback.begin)
-        stamp = written_at(block[max(0, begin - 400) : begin + 400].decode("utf-8", "replace"))
+        stamp = find_time(block[max(0, begin - 400) : begin + 400].decode("utf-8", "replace"))
         if stamp is not None:
             self._times[traceback.begin] = stamp
 
 
-def _chosen(places: dict[int, list[int]], until: int) -> list[tuple[int, int]]:
+def _choose_places(places: dict[int, list[int]], until: int) -> list[tuple[int, int]]:
     chosen: list[tuple[int, int]] = []
     for number, all_of_it in places.items():
         here = [at for at in all_of_it if at < until] if all_of_it[-1] >= until else all_of_it
@@ -255,7 +262,7 @@ def _chosen(places: dict[int, list[int]], until: int) -> list[tuple[int, int]]:
     return sorted(chosen)
 
 
-def _raw_lines_from(block: bytes, begin: int, number: int) -> Iterator[tuple[int, bytes]]:
+def _iterate_raw_lines(block: bytes, begin: int, number: int) -> Iterator[tuple[int, bytes]]:
     limit = min(len(block), begin + _TRACEBACK_BYTES)
     for _ in range(2 * MOST_LINES):
         if begin >= limit:
@@ -266,27 +273,27 @@ def _raw_lines_from(block: bytes, begin: int, number: int) -> Iterator[tuple[int
         begin, number = end + 1, number + 1
 
 
-def _lines_from(block: bytes, begin: int, number: int) -> Iterator[tuple[int, Line]]:
-    for each, raw in _raw_lines_from(block, begin, number):
+def _iterate_lines(block: bytes, begin: int, number: int) -> Iterator[tuple[int, LogLine]]:
+    for each, raw in _iterate_raw_lines(block, begin, number):
         # What a bar of progress has overwritten is no line of a traceback.
-        yield each, parsed(raw.rstrip(b"\r").rpartition(b"\r")[2])
+        yield each, parse_line(raw.rstrip(b"\r").rpartition(b"\r")[2])
 
 
-def _above(block: bytes, begin: int) -> Iterator[str]:
+def _iterate_above(block: bytes, begin: int) -> Iterator[str]:
     """The lines before this place, the nearest first, without what others put before them."""
     lines = block[max(0, begin - _ABOVE_BYTES) : begin].rstrip(b"\n").split(b"\n")
     # The first of them may be the end of a line.
-    return (parsed(raw).text for raw in reversed(lines[begin > _ABOVE_BYTES :]))
+    return (parse_line(raw).text for raw in reversed(lines[begin > _ABOVE_BYTES :]))
 
 
-def _tail(block: bytes, first_number: int) -> tuple[TailLine, ...]:
-    begin = _line_begin(block, len(block) - _TAIL_BYTES) if len(block) > _TAIL_BYTES else 0
+def _read_tail(block: bytes, first_number: int) -> tuple[TailLine, ...]:
+    begin = _find_line_begin(block, len(block) - _TAIL_BYTES) if len(block) > _TAIL_BYTES else 0
     number = first_number + block.count(b"\n", 0, begin)
     rows = list(enumerate(block[begin:].split(b"\n"), number))[-_TAIL_LINES:]
-    written = ((each, _last_written(raw)) for each, raw in rows if raw.strip())
-    return tuple(TailLine(each, parsed(raw), raw) for each, raw in written)
+    written = ((each, _strip_overwritten(raw)) for each, raw in rows if raw.strip())
+    return tuple(TailLine(each, parse_line(raw), raw) for each, raw in written)
 
 
-def _last_written(raw: bytes) -> bytes:
+def _strip_overwritten(raw: bytes) -> bytes:
     """The end of a line, without what a bar of progress has overwritten."""
     return raw[-4_096:].rstrip(b"\r").rpartition(b"\r")[2]

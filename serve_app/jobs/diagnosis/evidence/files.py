@@ -38,17 +38,19 @@ class FilePieces:
     not_read: list[str] = field(default_factory=list)
     again: bool = False
 
-    def of(self, name: str, url: str, most_bytes: int, first: Piece | None = None) -> Callable[[], Iterator[bytes]]:
+    def open_reader(
+        self, name: str, url: str, most_bytes: int, first: Piece | None = None
+    ) -> Callable[[], Iterator[bytes]]:
         """A way to read one file, from its first piece when that is here already. Of a file that is longer than
         ``most_bytes``, the first and the last half of so many are read.
         """
 
-        def pieces() -> Iterator[bytes]:
-            return self._pieces(name, url, min(most_bytes, self.left_bytes), first)
+        def read_pieces() -> Iterator[bytes]:
+            return self._iterate_pieces(name, url, min(most_bytes, self.left_bytes), first)
 
-        return pieces
+        return read_pieces
 
-    def _pieces(self, name: str, url: str, most_bytes: int, piece: Piece | None) -> Iterator[bytes]:
+    def _iterate_pieces(self, name: str, url: str, most_bytes: int, piece: Piece | None) -> Iterator[bytes]:
         if most_bytes <= 0:
             self.not_read.append(f"{name}: it was not looked at, since the other files were too long.")
             return
@@ -60,7 +62,7 @@ class FilePieces:
             at, read = at + len(piece.data), read + len(piece.data)
             self.left_bytes -= len(piece.data)
             # A line whose beginning was left out may hold a secret that nothing names any more.
-            data = _after_line_end(piece.data) if headless else piece.data
+            data = _skip_partial_line(piece.data) if headless else piece.data
             headless = headless and not data
             if data:
                 yield data
@@ -82,27 +84,27 @@ class FilePieces:
         """The piece that begins at this byte; None when it cannot be had, which is said."""
         left_s = self.until - self.clock()
         if left_s <= 0:
-            self._left_out(f"{name}: there was no time to look at it from byte {at} on.")
+            self._note_left_out(f"{name}: there was no time to look at it from byte {at} on.")
             return None
         asked = self.piece_of(url, at, min(wanted, self.piece_bytes))
-        coming = asyncio.run_coroutine_threadsafe(_awaited(asked), self.loop)
+        coming = asyncio.run_coroutine_threadsafe(_await_piece(asked), self.loop)
         try:
             return coming.result(left_s + _MARGIN_S)
         except (TimeoutError, concurrent.futures.CancelledError):
             coming.cancel()
-            self._left_out(f"{name}: there was no time to look at it from byte {at} on.")
+            self._note_left_out(f"{name}: there was no time to look at it from byte {at} on.")
         except AppError as error:
-            self._left_out(f"{name}: it could not be read from byte {at} on: {error.detail}")
+            self._note_left_out(f"{name}: it could not be read from byte {at} on: {error.detail}")
         return None
 
-    def _left_out(self, sentence: str) -> None:
+    def _note_left_out(self, sentence: str) -> None:
         self.not_read.append(sentence)
         self.again = True
 
 
-async def _awaited(asked: Awaitable[Piece]) -> Piece:
+async def _await_piece(asked: Awaitable[Piece]) -> Piece:
     return await asked
 
 
-def _after_line_end(data: bytes) -> bytes:
+def _skip_partial_line(data: bytes) -> bytes:
     return data[data.find(b"\n") + 1 :] if b"\n" in data else b""

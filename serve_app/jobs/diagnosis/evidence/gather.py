@@ -20,8 +20,8 @@ from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
-from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
-from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts, Outcome
+from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobRow, NodeFacts
 
 T = TypeVar("T")
 
@@ -51,17 +51,17 @@ _ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
 class EvidenceSource(Protocol):
     """The questions that gathering asks; ``dashboard.DashboardClient`` answers them."""
 
-    async def job(self, submission_id: str) -> Json: ...
+    async def get_job(self, submission_id: str) -> Json: ...
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece: ...
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece: ...
 
-    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing: ...
+    async def list_rows(self, table: str, most_rows: int, **equals: str) -> Listing: ...
 
-    async def log_files(self, node_id: str, pattern: str) -> list[str]: ...
+    async def list_log_files(self, node_id: str, pattern: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class DiagnosisSubject:
     """A job of this session with what the latest look saw of it."""
 
     row: JobRow
@@ -70,12 +70,12 @@ class Subject:
     nodes: tuple[NodeFacts, ...] = ()
 
 
-class Gathered:
+class GatheredEvidence:
     """What the engine is given. ``unavailable`` and ``again`` are complete when it has read the sources."""
 
     def __init__(self, fields: Fields, files: FilePieces) -> None:
         self.fields = fields
-        self.sources: list[Source] = []
+        self.sources: list[TextSource] = []
         self.files = files
 
     @property
@@ -89,7 +89,7 @@ class Gathered:
         return self.files.again
 
 
-class Gathering:
+class EvidenceGatherer:
     """Gathers for one job after another; it holds nothing of any of them."""
 
     def __init__(
@@ -106,22 +106,22 @@ class Gathering:
         self._kept_log = kept_log
         self._clock = clock
 
-    async def gather(self, subject: Subject) -> Gathered:
+    async def gather(self, subject: DiagnosisSubject) -> GatheredEvidence:
         """Everything that can be had about one job. Raises nothing that Ray may cause."""
         work = _Work(self._client, self._agent_of, self._kept_log, subject, self._clock)
         await work.run()
         return work.gathered
 
 
-def status_of(row: JobRow) -> str | None:
+def choose_status(row: JobRow) -> str | None:
     """What the engine shall believe of the end: what is proven, not what Ray says of drivers that it did not watch."""
     known = {
-        Outcome.FAILED: "FAILED",
-        Outcome.LOST: "FAILED",
-        Outcome.STOPPED: "STOPPED",
-        Outcome.SUCCEEDED: "SUCCEEDED",
-        Outcome.RUNNING: "RUNNING",
-        Outcome.PENDING: "PENDING",
+        JobOutcome.FAILED: "FAILED",
+        JobOutcome.LOST: "FAILED",
+        JobOutcome.STOPPED: "STOPPED",
+        JobOutcome.SUCCEEDED: "SUCCEEDED",
+        JobOutcome.RUNNING: "RUNNING",
+        JobOutcome.PENDING: "PENDING",
     }
     return known.get(row.outcome)
 
@@ -134,7 +134,7 @@ class _Work:
         client: EvidenceSource,
         agent_of: Callable[[str], str | None],
         kept_log: Callable[[JobRow], Awaitable[str | None]],
-        subject: Subject,
+        subject: DiagnosisSubject,
         clock: Callable[[], float],
     ) -> None:
         self._client = client
@@ -143,38 +143,38 @@ class _Work:
         self._subject = subject
         self._row = subject.row
         bytes_in_all = DRIVER_LOG_BYTES + WORKER_LOGS_BYTES
-        files = FilePieces(client.piece_of, asyncio.get_running_loop(), clock() + READING_S, bytes_in_all, clock)
-        self.gathered = Gathered(self._fields({}), files)
+        files = FilePieces(client.read_piece, asyncio.get_running_loop(), clock() + READING_S, bytes_in_all, clock)
+        self.gathered = GatheredEvidence(self._build_fields({}), files)
         self._agents: dict[str, str | None] = {}
 
     async def run(self) -> None:
         row, add = self._row, self.gathered.sources.extend
-        raw = await self._raw()
-        self.gathered.fields = self._fields(raw)
-        add(await self._driver_log(raw))
+        raw = await self._fetch_raw()
+        self.gathered.fields = self._build_fields(raw)
+        add(await self._open_driver_log(raw))
         # A row of the node table is no job: what its node said is all that there is.
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
-            add(sentences.of_nodes(self._subject.nodes, frozenset(mine), row.started_at))
+            add(sentences.describe_nodes(self._subject.nodes, frozenset(mine), row.started_at))
             return
-        actors, failed, exits = await self._tables(row.job_id)
-        repaired = await self._repaired(failed)
-        nodes = [*mine, *(each for each in sentences.nodes_in(failed, actors) if each not in mine)]
-        add(sentences.of_nodes(self._subject.nodes, frozenset(nodes), row.started_at))
-        add(sentences.of_actors(actors))
-        add(sentences.of_tasks(failed, repaired))
-        add(sentences.of_driver(self._subject.driver))
-        logs = await self._worker_logs(row.job_id, nodes[:MOST_NODES])
-        workers = frozenset(found["worker"] for _, _, found in logs) | sentences.workers_in(failed, actors)
-        add(sentences.of_workers(exits, workers, self._driver_ended_at()))
-        add(self._ordered(logs, sentences.workers_in(failed)))
-        add(await self._system_logs(row.job_id, nodes, failed))
+        actors, failed, exits = await self._fetch_tables(row.job_id)
+        repaired = await self._find_repaired(failed)
+        nodes = [*mine, *(each for each in sentences.list_nodes(failed, actors) if each not in mine)]
+        add(sentences.describe_nodes(self._subject.nodes, frozenset(nodes), row.started_at))
+        add(sentences.describe_actors(actors))
+        add(sentences.describe_tasks(failed, repaired))
+        add(sentences.describe_driver(self._subject.driver))
+        logs = await self._list_worker_logs(row.job_id, nodes[:MOST_NODES])
+        workers = frozenset(found["worker"] for _, _, found in logs) | sentences.list_workers(failed, actors)
+        add(sentences.describe_workers(exits, workers, self._find_driver_end()))
+        add(self._open_worker_logs(logs, sentences.list_workers(failed)))
+        add(await self._read_system_logs(row.job_id, nodes, failed))
 
-    def _fields(self, raw: Json) -> Fields:
+    def _build_fields(self, raw: Json) -> Fields:
         row, facts = self._row, self._subject.facts
         message = raw.get("message") if isinstance(raw.get("message"), str) else None
         return Fields(
-            status=status_of(row),
+            status=choose_status(row),
             error_type=None if facts is None else facts.error_type,
             driver_exit_code=None if facts is None else facts.exit_code,
             message=message or (None if facts is None else facts.message),
@@ -182,13 +182,13 @@ class _Work:
             entrypoint=row.entrypoint,
         )
 
-    async def _raw(self) -> Json:
+    async def _fetch_raw(self) -> Json:
         """Ray's own row: its message is whole there, and it knows the agent that has the log."""
         if self._row.submission_id is None:
             return {}
-        return await self._told("Ray's row of the job", self._client.job(self._row.submission_id), {})
+        return await self._ask_or_note("Ray's row of the job", self._client.get_job(self._row.submission_id), {})
 
-    async def _driver_log(self, raw: Json) -> list[Source]:
+    async def _open_driver_log(self, raw: Json) -> list[TextSource]:
         row, files = self._row, self.gathered.files
         if row.submission_id is None:
             if not row.derived:
@@ -197,111 +197,117 @@ class _Work:
         agent = raw.get("driver_agent_http_address")
         if not (isinstance(agent, str) and _AGENT.fullmatch(agent)):
             # Without a node there never was a log; a row that could not be had has said so.
-            return await self._kept("no node is known that has it") if raw == {} else []
+            return await self._read_kept("no node is known that has it") if raw == {} else []
         name = f"job-driver-{row.submission_id}.log"
         url = f"{agent}/logs/{quote(name, safe='')}"
         try:
-            first = await self._client.piece_of(url, 0, PIECE_BYTES)
+            first = await self._client.read_piece(url, 0, PIECE_BYTES)
         except NotFound:
-            return await self._kept("its node does not have it any more")
+            return await self._read_kept("its node does not have it any more")
         except AppError as error:
-            files.again = row.outcome is not Outcome.LOST
-            return await self._kept(error.detail.removesuffix("."))
-        return [Source(name, SourceKind.DRIVER, files.of(name, url, DRIVER_LOG_BYTES, first))]
+            files.again = row.outcome is not JobOutcome.LOST
+            return await self._read_kept(error.detail.removesuffix("."))
+        return [TextSource(name, SourceKind.DRIVER, files.open_reader(name, url, DRIVER_LOG_BYTES, first))]
 
-    async def _kept(self, why: str) -> list[Source]:
+    async def _read_kept(self, why: str) -> list[TextSource]:
         try:
             kept = await self._kept_log(self._row)
         except AppError as error:
             kept, why = None, f"{why}; the history: {error.detail.removesuffix('.')}"
         what = "only its last lines were kept" if kept else "nothing of it was kept"
         self.gathered.files.not_read.append(f"The driver's log: {why}; {what}.")
-        return [sentences.of_text("kept end of the driver's log", kept, SourceKind.DRIVER)] if kept else []
+        return [sentences.build_source("kept end of the driver's log", kept, SourceKind.DRIVER)] if kept else []
 
-    async def _tables(self, job_id: str) -> tuple[list[Any], list[Any], list[Any]]:
+    async def _fetch_tables(self, job_id: str) -> tuple[list[Any], list[Any], list[Any]]:
         """Dead actors of the job, its failed tasks, and workers of the cluster that ended badly."""
-        rows_of = self._client.rows_of
+        rows_of = self._client.list_rows
         actors, failed, *exits = await asyncio.gather(
-            self._rows("The actor table", rows_of("actors", MOST_ROWS, job_id=job_id, state="DEAD")),
-            self._rows("The task table", rows_of("tasks", MOST_ROWS, job_id=job_id, state="FAILED")),
+            self._list_rows("The actor table", rows_of("actors", MOST_ROWS, job_id=job_id, state="DEAD")),
+            self._list_rows("The task table", rows_of("tasks", MOST_ROWS, job_id=job_id, state="FAILED")),
             *(
-                self._rows("The worker table", rows_of("workers", MOST_WORKERS, worker_type="WORKER", exit_type=how))
+                self._list_rows(
+                    "The worker table", rows_of("workers", MOST_WORKERS, worker_type="WORKER", exit_type=how)
+                )
                 for how in sentences.BAD_EXITS
             ),
         )
         return actors, failed, [row for rows in exits for row in rows]
 
-    async def _repaired(self, failed: Sequence[Json]) -> frozenset[str]:
+    async def _find_repaired(self, failed: Sequence[Json]) -> frozenset[str]:
         """Ids of failed tasks that a later attempt made good, of the first few."""
         rows = sorted(failed, key=lambda row: row.get("end_time_ms") or 0)
         ids = [id for id in dict.fromkeys(row.get("task_id") for row in rows) if isinstance(id, str)]
         asked = ids[:MOST_REPAIRS_ASKED]
         finished = await asyncio.gather(
             *(
-                self._rows("The task table", self._client.rows_of("tasks", 10, task_id=id, state="FINISHED"))
+                self._list_rows("The task table", self._client.list_rows("tasks", 10, task_id=id, state="FINISHED"))
                 for id in asked
             )
         )
         return frozenset(id for id, rows in zip(asked, finished, strict=True) if rows)
 
-    async def _worker_logs(self, job_id: str, nodes: Sequence[str]) -> list[tuple[str, str, re.Match[str]]]:
+    async def _list_worker_logs(self, job_id: str, nodes: Sequence[str]) -> list[tuple[str, str, re.Match[str]]]:
         """URL, name and parts of the name of each log of the job's workers."""
         if not _HEX.fullmatch(job_id):
             return []
         found = []
         for node_id in nodes:
-            files = await self._told(
-                f"Worker logs of node {node_id[:12]}", self._client.log_files(node_id, f"worker-*-{job_id}-*"), []
+            files = await self._ask_or_note(
+                f"Worker logs of node {node_id[:12]}", self._client.list_log_files(node_id, f"worker-*-{job_id}-*"), []
             )
             names = [(name, parts) for name in files if (parts := _WORKER_LOG.fullmatch(name)) is not None]
-            agent = await self._agent(node_id) if names else None
+            agent = await self._find_agent(node_id) if names else None
             if names and agent is None:
                 self.gathered.files.not_read.append(f"Worker logs of node {node_id[:12]}: its agent is not known.")
                 continue
             found += [(f"{agent}/logs/{name}", name, parts) for name, parts in names]
         return found
 
-    def _ordered(self, logs: Sequence[tuple[str, str, re.Match[str]]], failed: frozenset[str]) -> list[Source]:
+    def _open_worker_logs(
+        self, logs: Sequence[tuple[str, str, re.Match[str]]], failed: frozenset[str]
+    ) -> list[TextSource]:
         """Those of workers whose tasks failed first, what was written as an error before other output."""
         ordered = sorted(logs, key=lambda log: (log[2]["worker"] not in failed, log[2]["end"] != "err", log[1]))
         if len(ordered) > MOST_WORKER_LOGS:
             self.gathered.files.not_read.append(
                 f"Worker logs: {MOST_WORKER_LOGS} of {len(ordered)} were looked at, those of failed tasks first."
             )
-        of = self.gathered.files.of
+        of = self.gathered.files.open_reader
         return [
-            Source(name, SourceKind.WORKER, of(name, url, WORKER_LOG_BYTES))
+            TextSource(name, SourceKind.WORKER, of(name, url, WORKER_LOG_BYTES))
             for url, name, _ in ordered[:MOST_WORKER_LOGS]
         ]
 
-    async def _system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[Source]:
+    async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
         fields, found = self.gathered.fields, []
-        words = " ".join(filter(None, (fields.error_type, fields.message, *_words(failed), self._exit_words())))
+        words = " ".join(
+            filter(None, (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit()))
+        )
         if not nodes:
             return []
         if _ENVIRONMENT_SUSPECTED.search(words) and _HEX.fullmatch(job_id):
-            found.append(await self._system_log(nodes[0], f"runtime_env_setup-{job_id}.log"))
-        if self._row.outcome is Outcome.LOST or _NODE_SUSPECTED.search(words):
-            found.append(await self._system_log(nodes[0], "raylet.out"))
+            found.append(await self._read_system_log(nodes[0], f"runtime_env_setup-{job_id}.log"))
+        if self._row.outcome is JobOutcome.LOST or _NODE_SUSPECTED.search(words):
+            found.append(await self._read_system_log(nodes[0], "raylet.out"))
         return [source for source in found if source is not None]
 
-    async def _system_log(self, node_id: str, name: str) -> Source | None:
+    async def _read_system_log(self, node_id: str, name: str) -> TextSource | None:
         """The end of a log that is not the job's alone; one that is not there is nothing to speak of."""
-        agent = await self._agent(node_id)
+        agent = await self._find_agent(node_id)
         if agent is None:
             self.gathered.files.not_read.append(f"{name} of node {node_id[:12]}: its agent is not known.")
             return None
         try:
-            piece = await self._client.piece_of(f"{agent}/logs/{name}", -SYSTEM_LOG_BYTES, SYSTEM_LOG_BYTES)
+            piece = await self._client.read_piece(f"{agent}/logs/{name}", -SYSTEM_LOG_BYTES, SYSTEM_LOG_BYTES)
         except NotFound:
             return None
         except AppError as error:
             self.gathered.files.not_read.append(f"{name} of node {node_id[:12]}: {error.detail}")
             return None
         data = piece.data if piece.start == 0 else piece.data[piece.data.find(b"\n") + 1 :]
-        return Source(f"{name} (end)" if piece.start else name, SourceKind.SYSTEM, [data]) if data else None
+        return TextSource(f"{name} (end)" if piece.start else name, SourceKind.SYSTEM, [data]) if data else None
 
-    async def _agent(self, node_id: str) -> str | None:
+    async def _find_agent(self, node_id: str) -> str | None:
         """The address of a node's agent, asked once."""
         if node_id not in self._agents:
             # What is private to Ray may be missing in this version; then there is no address.
@@ -312,13 +318,13 @@ class _Work:
             self._agents[node_id] = address if address is not None and _AGENT.fullmatch(address) else None
         return self._agents[node_id]
 
-    async def _rows(self, what: str, asked: Coroutine[Any, Any, Listing]) -> list[Any]:
-        listing = await self._told(what, asked, Listing([]))
+    async def _list_rows(self, what: str, asked: Coroutine[Any, Any, Listing]) -> list[Any]:
+        listing = await self._ask_or_note(what, asked, Listing([]))
         if listing.note is not None:
             self.gathered.files.not_read.append(f"{what}: {listing.note}")
         return [row for row in listing.rows if isinstance(row, dict)]
 
-    async def _told(self, what: str, asked: Coroutine[Any, Any, T], otherwise: T) -> T:
+    async def _ask_or_note(self, what: str, asked: Coroutine[Any, Any, T], otherwise: T) -> T:
         try:
             return await asked
         except AppError as error:
@@ -326,15 +332,15 @@ class _Work:
             self.gathered.files.again = True
             return otherwise
 
-    def _driver_ended_at(self) -> datetime | None:
+    def _find_driver_end(self) -> datetime | None:
         driver = self._subject.driver
         known = None if driver is None else driver.ended_at
         return known or self._row.ended_at
 
-    def _exit_words(self) -> str:
+    def _describe_exit(self) -> str:
         driver = self._subject.driver
         return "" if driver is None else f"{driver.exit_type} {driver.exit_detail or ''}"
 
 
-def _words(failed: Sequence[Json]) -> list[str]:
+def _list_error_types(failed: Sequence[Json]) -> list[str]:
     return [str(row.get("error_type") or "") for row in failed[: sentences.MOST_OF_A_TABLE]]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.jobs.diagnosis.models import Source, SourceKind
+from serve_app.jobs.diagnosis.models import SourceKind, TextSource
 from serve_app.jobs.models import DriverExit, NodeFacts
 
 Row = Mapping[str, Any]
@@ -24,21 +24,21 @@ _TEXTS = ("error_message", "formatted_exception_string", "reason")
 _DEEPEST = 4
 
 
-def of_actors(rows: Iterable[Row]) -> list[Source]:
+def describe_actors(rows: Iterable[Row]) -> list[TextSource]:
     """Why actors died, those left out that died with their owner or because nothing referred to them."""
     dead = [row for row in rows if isinstance(row.get("death_cause"), dict)]
-    told = [(row, text_of(row["death_cause"])) for row in dead if not _was_let_go(row["death_cause"])]
-    return [_source(f"actor {row.get('actor_id')}", text) for row, text in told if text][:MOST_OF_A_TABLE]
+    told = [(row, extract_text(row["death_cause"])) for row in dead if not _was_let_go(row["death_cause"])]
+    return [_encode_source(f"actor {row.get('actor_id')}", text) for row, text in told if text][:MOST_OF_A_TABLE]
 
 
-def of_tasks(failed: Iterable[Row], repaired: frozenset[str]) -> list[Source]:
+def describe_tasks(failed: Iterable[Row], repaired: frozenset[str]) -> list[TextSource]:
     """Why tasks failed, the first in time first; those of ``repaired`` (ids) have succeeded since."""
     told = [row for row in failed if row.get("error_message") and str(row.get("task_id")) not in repaired]
-    told.sort(key=lambda row: _milliseconds(row.get("end_time_ms")))
-    return [_source(f"task {row.get('task_id')}", _task_text(row)) for row in told][:MOST_OF_A_TABLE]
+    told.sort(key=lambda row: _parse_milliseconds(row.get("end_time_ms")))
+    return [_encode_source(f"task {row.get('task_id')}", _describe_task(row)) for row in told][:MOST_OF_A_TABLE]
 
 
-def of_workers(rows: Iterable[Row], mine: frozenset[str], before: datetime | None) -> list[Source]:
+def describe_workers(rows: Iterable[Row], mine: frozenset[str], before: datetime | None) -> list[TextSource]:
     """How workers of ``mine`` (ids) ended badly while the driver was at work: what ends after it ends because of it."""
     latest_ms = float("inf") if before is None else before.timestamp() * 1_000
     told = [
@@ -46,23 +46,23 @@ def of_workers(rows: Iterable[Row], mine: frozenset[str], before: datetime | Non
         for row in rows
         if row.get("exit_type") in BAD_EXITS
         and str(row.get("worker_id")) in mine
-        and _milliseconds(row.get("end_time_ms")) < latest_ms
+        and _parse_milliseconds(row.get("end_time_ms")) < latest_ms
     ]
-    told.sort(key=lambda row: _milliseconds(row.get("end_time_ms")))
+    told.sort(key=lambda row: _parse_milliseconds(row.get("end_time_ms")))
     return [
-        _source(f"worker {row.get('worker_id')}", f"{row['exit_type']}: {row.get('exit_detail') or ''}")
+        _encode_source(f"worker {row.get('worker_id')}", f"{row['exit_type']}: {row.get('exit_detail') or ''}")
         for row in told[:MOST_OF_A_TABLE]
     ]
 
 
-def of_driver(driver: DriverExit | None) -> list[Source]:
+def describe_driver(driver: DriverExit | None) -> list[TextSource]:
     """How the driver process ended, as its worker's row tells it."""
     if driver is None or driver.is_alive or driver.exit_type not in BAD_EXITS:
         return []
-    return [_source("driver process", f"{driver.exit_type}: {driver.exit_detail or ''}")]
+    return [_encode_source("driver process", f"{driver.exit_type}: {driver.exit_detail or ''}")]
 
 
-def of_nodes(nodes: Iterable[NodeFacts], mine: frozenset[str], since: datetime | None) -> list[Source]:
+def describe_nodes(nodes: Iterable[NodeFacts], mine: frozenset[str], since: datetime | None) -> list[TextSource]:
     """Why nodes of the job (ids) are dead, those that died after ``since``."""
     earliest = datetime.min.replace(tzinfo=UTC) if since is None else since
     dead = [
@@ -70,15 +70,17 @@ def of_nodes(nodes: Iterable[NodeFacts], mine: frozenset[str], since: datetime |
         for node in nodes
         if not node.alive and node.node_id in mine and (node.ended_at is None or node.ended_at >= earliest)
     ]
-    return [_source(f"node {node.node_id}", f"{node.state}: {node.message or ''}") for node in dead[:MOST_OF_A_TABLE]]
+    return [
+        _encode_source(f"node {node.node_id}", f"{node.state}: {node.message or ''}") for node in dead[:MOST_OF_A_TABLE]
+    ]
 
 
-def of_text(name: str, text: str, kind: SourceKind = SourceKind.RAY) -> Source:
+def build_source(name: str, text: str, kind: SourceKind = SourceKind.RAY) -> TextSource:
     """A text that is here already."""
-    return _source(name, text, kind)
+    return _encode_source(name, text, kind)
 
 
-def nodes_in(*tables: Sequence[Row]) -> list[str]:
+def list_nodes(*tables: Sequence[Row]) -> list[str]:
     """Ids of nodes that rows name, the most frequent first."""
     counts: dict[str, int] = {}
     for row in (row for rows in tables for row in rows):
@@ -88,18 +90,18 @@ def nodes_in(*tables: Sequence[Row]) -> list[str]:
     return sorted(counts, key=lambda node_id: -counts[node_id])
 
 
-def workers_in(*tables: Sequence[Row]) -> frozenset[str]:
+def list_workers(*tables: Sequence[Row]) -> frozenset[str]:
     """Ids of workers that rows name."""
     ids = (row.get("worker_id") for rows in tables for row in rows)
     return frozenset(id for id in ids if isinstance(id, str) and id)
 
 
-def text_of(cause: Any, depth: int = 0) -> str:
+def extract_text(cause: Any, depth: int = 0) -> str:
     """The texts within a death cause: one of several messages, each with a text (src/ray/protobuf/gcs.proto)."""
     if not isinstance(cause, dict) or depth > _DEEPEST:
         return ""
     own = [str(cause[name]) for name in _TEXTS if cause.get(name)]
-    inner = [text_of(value, depth + 1) for value in cause.values()]
+    inner = [extract_text(value, depth + 1) for value in cause.values()]
     return "\n".join(filter(None, [*own, *inner]))[:MOST_CHARS]
 
 
@@ -108,16 +110,16 @@ def _was_let_go(cause: Any) -> bool:
     return isinstance(context, dict) and context.get("reason") in _NO_LONGER_NEEDED
 
 
-def _task_text(row: Row) -> str:
+def _describe_task(row: Row) -> str:
     text = str(row["error_message"])
     kind = row.get("error_type")
     # The type says in a word what the text may not: a worker that died leaves no traceback.
     return text if not kind or kind == "TASK_EXECUTION_EXCEPTION" else f"{kind}: {text}"
 
 
-def _source(name: str, text: str, kind: SourceKind = SourceKind.RAY) -> Source:
-    return Source(name, kind, [text[-MOST_CHARS:].encode("utf-8", "replace")])
+def _encode_source(name: str, text: str, kind: SourceKind = SourceKind.RAY) -> TextSource:
+    return TextSource(name, kind, [text[-MOST_CHARS:].encode("utf-8", "replace")])
 
 
-def _milliseconds(value: Any) -> float:
+def _parse_milliseconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -43,35 +43,35 @@ _MOST_PREFIXES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """``text``: what the program wrote; ``stream``: the prefix that tells which process, empty for the log's own."""
 
     text: str
     stream: str
 
 
-def around(block: bytes, at: int, reach_bytes: int = REACH_BYTES) -> tuple[int, int]:
+def find_bounds(block: bytes, at: int, reach_bytes: int = REACH_BYTES) -> tuple[int, int]:
     """Begin and end of the line that holds the byte ``at``, or of what of it is within reach after it."""
     low = max(0, at - REACH_BYTES)
     begin = max(block.rfind(b"\n", low, at), block.rfind(b"\r", low, at)) + 1 or low
     high = min(len(block), at + reach_bytes)
-    end = _first_end(block, at, high)
+    end = _find_first_end(block, at, high)
     return begin, end
 
 
-def parsed(raw: bytes) -> Line:
+def parse_line(raw: bytes) -> LogLine:
     """The line in ``raw``, which has no line end in it."""
-    return split_prefix(plain(raw.decode("utf-8", "replace")))
+    return split_prefix(strip_controls(raw.decode("utf-8", "replace")))
 
 
-def plain(text: str) -> str:
+def strip_controls(text: str) -> str:
     """The text without colours and control characters."""
     if "\x1b" in text or ("m" in text and "[" in text):
         text = _ANSI.sub("", text)
     return _CONTROL.sub("", text)
 
 
-def split_prefix(text: str) -> Line:
+def split_prefix(text: str) -> LogLine:
     """The line without what other programs wrote before it."""
     stream = ""
     for _ in range(_MOST_PREFIXES):
@@ -82,30 +82,30 @@ def split_prefix(text: str) -> Line:
         if ray is not None:
             stream += found.group().strip()
         text = text[found.end() :]
-    return Line(text, stream)
+    return LogLine(text, stream)
 
 
-def quoted(raw: bytes, at: int) -> str:
+def quote_part(raw: bytes, at: int) -> str:
     """The part of a line that is shown as evidence for what was found at byte ``at``: as it stands in the source, but
     for secrets, so without what lies before and after a colour.
     """
     text = raw.decode("utf-8", "replace").strip("\ufffd")
     at = len(raw[:at].decode("utf-8", "replace"))
-    shown = split_prefix(plain(text)).text.strip()
+    shown = split_prefix(strip_controls(text)).text.strip()
     if shown not in text:
-        here = _part(text, at)
-        shown = here if len(here) >= _TELLING_CHARS else max(here, _part(text, 0, longest=True), key=len)
+        here = _select_part(text, at)
+        shown = here if len(here) >= _TELLING_CHARS else max(here, _select_part(text, 0, longest=True), key=len)
     # Redacted before it is cut: half a secret is not known as one.
     return _cut(redact(shown), max(0, at - text.find(shown))).strip()
 
 
-def written_at(text: str) -> str | None:
+def find_time(text: str) -> str | None:
     """When the line says that it was written, in a form that sorts; None when it does not say."""
     found = _TIME.search(text, 0, 200)
     return None if found is None else ".".join(each or "0" for each in found.groups())
 
 
-def _part(text: str, at: int, *, longest: bool = False) -> str:
+def _select_part(text: str, at: int, *, longest: bool = False) -> str:
     """The part without colours and control characters that is at this place, or the longest one."""
     parts, place, here = [], 0, ""
     for part in _BREAKS.split(text):
@@ -125,7 +125,7 @@ def _cut(shown: str, at: int) -> str:
     return shown[low : low + MOST_QUOTE_CHARS]
 
 
-def _first_end(block: bytes, at: int, high: int) -> int:
+def _find_first_end(block: bytes, at: int, high: int) -> int:
     end = block.find(b"\n", at, high)
     end = high if end < 0 else end
     carriage = block.find(b"\r", at, end)

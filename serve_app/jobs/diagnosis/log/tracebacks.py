@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.log.lines import Line
+from serve_app.jobs.diagnosis.log.lines import LogLine
 
 HEAD = "Traceback (most recent call last)"
 # A traceback is read no further than this; deep recursion repeats itself.
@@ -67,16 +67,16 @@ class Traceback:
     indent: int = 0
 
 
-def traceback_of(lines: Iterable[tuple[int, Line]]) -> Traceback:
+def read_traceback(lines: Iterable[tuple[int, LogLine]]) -> Traceback:
     """The traceback whose first line is the first of ``lines`` (number and line), which has ``HEAD`` in it."""
     numbered = iter(lines)
     number, first = next(numbered)
     if _is_flat(first.text):
-        return _flat(number, first)
+        return _read_flat(number, first)
     return _Reader(number, first).read(numbered)
 
 
-def loose_exception(number: int, line: Line) -> Traceback | None:
+def read_loose_exception(number: int, line: LogLine) -> Traceback | None:
     """An exception's line that stands without its traceback, as at the end of a cut log; None when it is not one."""
     text = _PLACE.sub("", line.text.strip(), count=1)
     found = _NAMED.match(text)
@@ -86,7 +86,7 @@ def loose_exception(number: int, line: Line) -> Traceback | None:
     return Traceback(line.stream, number, number, (raised,))
 
 
-def under(loose: Traceback, above: Iterable[str]) -> Traceback:
+def add_frames(loose: Traceback, above: Iterable[str]) -> Traceback:
     """An exception without its traceback's first line, with what the frames above it (nearest first) tell: that it was
     raised in a task or an actor.
     """
@@ -104,7 +104,7 @@ def under(loose: Traceback, above: Iterable[str]) -> Traceback:
 class _Reader:
     """Reads one traceback line by line; ``_raised`` is in the order of the text."""
 
-    def __init__(self, number: int, first: Line) -> None:
+    def __init__(self, number: int, first: LogLine) -> None:
         self._stream = first.stream
         self._lead = first.text[: first.text.index(HEAD)]
         self._indent = len(self._lead) - len(self._lead.lstrip())
@@ -115,7 +115,7 @@ class _Reader:
         self._in_frames = True
         self._group = "Group" in self._lead or self._lead.lstrip().startswith(("|", "+"))
 
-    def read(self, lines: Iterator[tuple[int, Line]]) -> Traceback:
+    def read(self, lines: Iterator[tuple[int, LogLine]]) -> Traceback:
         foreign = after = 0
         for number, line in lines:
             if number - self._begin > MOST_LINES or len(self._raised) >= _MOST_EXCEPTIONS or foreign > _MOST_FOREIGN:
@@ -123,7 +123,7 @@ class _Reader:
             if line.stream != self._stream:
                 foreign += 1
                 continue
-            text = self._own(line.text)
+            text = self._strip_lead(line.text)
             if HEAD in text and self._raised and not self._link and not self._group:
                 break
             if self._goes_on(number, text):
@@ -133,19 +133,19 @@ class _Reader:
             # What follows an exception is its message, or the program's next words, until a link shows which.
             if self._in_frames or after > _MOST_MESSAGE_LINES:
                 break
-        return Traceback(self._stream, self._begin, self._end, self._in_order(), self._indent)
+        return Traceback(self._stream, self._begin, self._end, self._sort_raised(), self._indent)
 
-    def _own(self, text: str) -> str:
+    def _strip_lead(self, text: str) -> str:
         lead = self._lead
         if self._group:
-            return self._in_margin(text)
+            return self._strip_margin(text)
         if self._indent and text[: self._indent].isspace():
             text, lead = text[self._indent :], lead[self._indent :]
-        if lead.strip() and _shape(text[: len(lead)]) == _shape(lead):
+        if lead.strip() and _mask_digits(text[: len(lead)]) == _mask_digits(lead):
             return text[len(lead) :]
         return text
 
-    def _in_margin(self, text: str) -> str:
+    def _strip_margin(self, text: str) -> str:
         separator = _SEPARATOR.match(text)
         if separator is not None:
             self._in_frames = separator["member"] is not None
@@ -188,7 +188,7 @@ class _Reader:
         self._link, self._in_frames = "", False
         return True
 
-    def _in_order(self) -> tuple[Raised, ...]:
+    def _sort_raised(self) -> tuple[Raised, ...]:
         ordered: list[Raised] = []
         members = 0
         for raised, link in self._raised:
@@ -208,7 +208,7 @@ def _is_flat(text: str) -> bool:
     return 'File "' in after or 'File \\"' in after
 
 
-def _flat(number: int, line: Line) -> Traceback:
+def _read_flat(number: int, line: LogLine) -> Traceback:
     """A traceback that lost its line ends, or has them escaped, as in JSON."""
     text = line.text[line.text.index(HEAD) :].replace("\\n", "\n").replace('\\"', '"')
     raised = []
@@ -225,5 +225,5 @@ def _is_code(text: str) -> bool:
     return text[:4].isspace() and not text.lstrip().startswith("ray::")
 
 
-def _shape(text: str) -> str:
+def _mask_digits(text: str) -> str:
     return re.sub(r"\d", "0", text)

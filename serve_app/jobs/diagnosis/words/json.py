@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from organs.times import format_time
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -21,9 +21,9 @@ _FIRST_TO_GO: Final = ("candidates", "chain", "unavailable", "evidence", "advice
 _STATUSES = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
 
 
-def of_diagnosis(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> MadeDiagnosis:
+def render_ended(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> MadeDiagnosis:
     """What ``GET /jobs/{id}/diagnosis`` answers of a job that has ended."""
-    view = diagnosis.as_json()
+    view = diagnosis.render_json()
     answer = _answer(id, outcome, view, None, as_of)
     for name in _FIRST_TO_GO:
         if len(json.dumps(answer)) <= MAX_CHARS:
@@ -32,13 +32,13 @@ def of_diagnosis(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -
     return answer
 
 
-def of_unended(id: str, outcome: str, stillness: StillnessView | None, as_of: datetime) -> MadeDiagnosis:
+def render_unended(id: str, outcome: str, stillness: StillnessView | None, as_of: datetime) -> MadeDiagnosis:
     """The same of a job that waits or runs."""
     degraded = [] if stillness is not None else ["Whether it makes progress is not looked at."]
     return {**_answer(id, outcome, None, stillness, as_of), "degraded": degraded}
 
 
-def brief(answer: Mapping[str, Any]) -> BriefView | None:
+def render_brief(answer: Mapping[str, Any]) -> BriefView | None:
     """The diagnosis in a line or three: code, title, certainty, one line of evidence, the first advice."""
     diagnosis = answer.get("diagnosis") or {}
     if diagnosis.get("code") is None:
@@ -54,7 +54,7 @@ def brief(answer: Mapping[str, Any]) -> BriefView | None:
     }
 
 
-def evidence_of_past(stored: Mapping[str, Any]) -> tuple[Fields, list[Source], tuple[str, ...]]:
+def read_past_evidence(stored: Mapping[str, Any]) -> tuple[Fields, list[TextSource], tuple[str, ...]]:
     """What the history still tells of a job's end, for the engine; and what is missing."""
     row = stored["row"]
     fields = Fields(
@@ -66,7 +66,7 @@ def evidence_of_past(stored: Mapping[str, Any]) -> tuple[Fields, list[Source], t
     )
     kept = stored.get("log_excerpt")
     name = "kept end of the driver's log"
-    sources = [Source(name, SourceKind.DRIVER, [kept.encode("utf-8", "replace")])] if kept else []
+    sources = [TextSource(name, SourceKind.DRIVER, [kept.encode("utf-8", "replace")])] if kept else []
     what = "of its driver's log only the last lines are left" if kept else "no log of it is left"
     return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
 

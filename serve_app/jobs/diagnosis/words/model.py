@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from serve_app.env import Env
-from serve_app.jobs.diagnosis.words.prose import built_in_words, question, readable_answer
+from serve_app.jobs.diagnosis.words.prose import build_question, clean_answer, describe_diagnosis
 from serve_app.schemas.diagnosis import DiagnosisView, ExplanationView
 
 DEFAULT_MODEL = "default"
@@ -39,7 +39,7 @@ class ModelSettings:
     timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, env: Env) -> ModelSettings:
+    def read(cls, env: Env) -> ModelSettings:
         """What the environment says of the model."""
         return cls(env.llm_base_url, env.llm_model or DEFAULT_MODEL, env.llm_api_key)
 
@@ -64,26 +64,26 @@ class ModelWords:
             await self._session.close()
             self._session = None
 
-    async def explanation(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView:
+    async def explain(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView:
         """``{"text", "written_by": "built-in"|"model", "model", "reason"}``; ``reason``: why it is not the model's."""
         if not by_model or diagnosis["code"] is None:
-            return _built_in(diagnosis, None)
-        refusal = self._refusal()
+            return _render_built_in(diagnosis, None)
+        refusal = self._find_refusal()
         if refusal is not None:
-            return _built_in(diagnosis, refusal)
+            return _render_built_in(diagnosis, refusal)
         self._running += 1
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                text = await self._ask(question(diagnosis))
+                text = await self._ask(build_question(diagnosis))
         except TimeoutError:
-            return self._failed(diagnosis, f"the model did not answer within {self._settings.timeout_s:g} s")
+            return self._explain_built_in(diagnosis, f"the model did not answer within {self._settings.timeout_s:g} s")
         except (aiohttp.ClientError, _BadAnswer) as error:
-            return self._failed(diagnosis, f"the model did not answer: {_sentence(error)}")
+            return self._explain_built_in(diagnosis, f"the model did not answer: {_describe_error(error)}")
         finally:
             self._running -= 1
         return {"text": text, "written_by": "model", "model": self._settings.model, "reason": None}
 
-    def _refusal(self) -> str | None:
+    def _find_refusal(self) -> str | None:
         if not self.is_set:
             return "no model is set: SEEDCORE_LLM_BASE_URL"
         if self._running >= _AT_ONCE:
@@ -91,9 +91,9 @@ class ModelWords:
         left_s = self._not_before - self._clock()
         return f"the model failed a short while ago; it is asked again in {left_s:.0f} s" if left_s > 0 else None
 
-    def _failed(self, diagnosis: DiagnosisView, reason: str) -> ExplanationView:
+    def _explain_built_in(self, diagnosis: DiagnosisView, reason: str) -> ExplanationView:
         self._not_before = self._clock() + PAUSE_AFTER_FAILURE_S
-        return _built_in(diagnosis, reason)
+        return _render_built_in(diagnosis, reason)
 
     async def _ask(self, messages: list[Json]) -> str:
         if self._session is None:
@@ -105,14 +105,14 @@ class ModelWords:
         async with self._session.post(url, json=body, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise _BadAnswer(f"status {answer.status}")
-            return _text_of(await _all(answer))
+            return _extract_text(await _read_all(answer))
 
 
 class _BadAnswer(Exception):
     """The model's server answered something else than the API promises."""
 
 
-async def _all(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_all(answer: aiohttp.ClientResponse) -> bytes:
     data = bytearray()
     async for part in answer.content.iter_chunked(65_536):
         data += part
@@ -121,20 +121,20 @@ async def _all(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(data)
 
 
-def _text_of(data: bytes) -> str:
+def _extract_text(data: bytes) -> str:
     try:
         content = json.loads(data)["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise _BadAnswer("its answer is not that of a chat completion") from error
-    text = readable_answer(content) if isinstance(content, str) else ""
+    text = clean_answer(content) if isinstance(content, str) else ""
     if not text:
         raise _BadAnswer("its answer is empty")
     return text
 
 
-def _sentence(error: Exception) -> str:
-    return readable_answer(str(error))[:200] or type(error).__name__
+def _describe_error(error: Exception) -> str:
+    return clean_answer(str(error))[:200] or type(error).__name__
 
 
-def _built_in(diagnosis: DiagnosisView, reason: str | None) -> ExplanationView:
-    return {"text": built_in_words(diagnosis), "written_by": "built-in", "model": None, "reason": reason}
+def _render_built_in(diagnosis: DiagnosisView, reason: str | None) -> ExplanationView:
+    return {"text": describe_diagnosis(diagnosis), "written_by": "built-in", "model": None, "reason": reason}

@@ -25,8 +25,8 @@ _TASK = (
 Json = dict[str, Any]
 
 
-def built_in_words(diagnosis: DiagnosisView) -> str:
-    """The diagnosis, in the form of ``Diagnosis.as_json``, in sentences of our own."""
+def describe_diagnosis(diagnosis: DiagnosisView) -> str:
+    """The diagnosis, in the form of ``Diagnosis.render_json``, in sentences of our own."""
     if diagnosis["code"] is None:
         return str(diagnosis["sentence"])
     parts = [str(diagnosis["sentence"])]
@@ -40,7 +40,7 @@ def built_in_words(diagnosis: DiagnosisView) -> str:
     return "\n".join(parts)
 
 
-def question(diagnosis: DiagnosisView) -> list[Json]:
+def build_question(diagnosis: DiagnosisView) -> list[Json]:
     """The messages for a model, at most ``_MOST_QUESTION_CHARS`` characters of the diagnosis."""
     kept = ("code", "title", "sentence", "certainty", "class", "advice")
     shown: Json = {name: value for name, value in diagnosis.items() if name in kept}
@@ -50,7 +50,7 @@ def question(diagnosis: DiagnosisView) -> list[Json]:
     return [{"role": "system", "content": _TASK}, {"role": "user", "content": text}]
 
 
-def readable_answer(text: str) -> str:
+def clean_answer(text: str) -> str:
     """A model's words, made safe to show: redacted, without control characters, bounded."""
     return redact(text.strip())[:MOST_ANSWER_CHARS]
 

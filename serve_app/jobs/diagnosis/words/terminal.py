@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from serve_app.jobs.diagnosis.models import Diagnosis, Evidence
-from serve_app.redaction import printable
+from serve_app.jobs.diagnosis.models import Diagnosis, EvidenceLine
+from serve_app.redaction import strip_controls
 
 _WIDTH = 110
 _CLASS = {
@@ -17,18 +17,18 @@ _CLASS = {
 }
 
 
-def told(diagnosis: Diagnosis, name: str) -> str:
+def render_diagnosis(diagnosis: Diagnosis, name: str) -> str:
     """The diagnosis of ``name`` as lines for people."""
-    lines = [f"{name}: {_headline(diagnosis)}", *_wrapped(diagnosis.sentence, "  ")]
+    lines = [f"{name}: {_render_headline(diagnosis)}", *_wrap_text(diagnosis.sentence, "  ")]
     if diagnosis.evidence:
         lines += ["  evidence", *(f"    {_quote(each)}" for each in diagnosis.evidence)]
     if len(diagnosis.chain) > 1:
         codes = " <- ".join(step.code for step in diagnosis.chain)
-        lines += _wrapped(f"from what was seen to its cause: {codes}", "  ")
+        lines += _wrap_text(f"from what was seen to its cause: {codes}", "  ")
     if diagnosis.advice:
         lines += ["  what to do"]
         for number, advice in enumerate(diagnosis.advice, 1):
-            lines += _wrapped(f"{number}. {advice}", "    ")
+            lines += _wrap_text(f"{number}. {advice}", "    ")
     if diagnosis.docs:
         lines.append(f"  see {diagnosis.docs}")
     told_already = {step.code for step in diagnosis.chain}
@@ -36,13 +36,13 @@ def told(diagnosis: Diagnosis, name: str) -> str:
     if others:
         lines += ["  not it"]
         for candidate in others:
-            lines += _wrapped(f"{candidate.code}: {candidate.why_not}", "    ")
+            lines += _wrap_text(f"{candidate.code}: {candidate.why_not}", "    ")
     for sentence in diagnosis.unavailable:
-        lines += _wrapped(f"not looked at: {sentence}", "  ")
-    return printable("\n".join(lines))
+        lines += _wrap_text(f"not looked at: {sentence}", "  ")
+    return strip_controls("\n".join(lines))
 
 
-def _headline(diagnosis: Diagnosis) -> str:
+def _render_headline(diagnosis: Diagnosis) -> str:
     if diagnosis.code is None:
         return diagnosis.title
     parts = [str(diagnosis.certainty)] if diagnosis.certainty else []
@@ -51,10 +51,10 @@ def _headline(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.code} ({diagnosis.title}; {'; '.join(parts)})" if parts else f"{diagnosis.code}"
 
 
-def _quote(evidence: Evidence) -> str:
+def _quote(evidence: EvidenceLine) -> str:
     place = f"{evidence.source}:{evidence.line}" if evidence.line else evidence.source
     return f"{place}: {' '.join(evidence.quote.split())[:240]}"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrap_text(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ") or []

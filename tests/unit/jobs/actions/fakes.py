@@ -9,7 +9,7 @@ from typing import Any
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import AppError, NotFound, UpstreamFailed
-from serve_app.jobs.models import JobRow, JobType, Outcome, Verdict
+from serve_app.jobs.models import JobOutcome, JobRow, JobType, Verdict
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AGENT = "http://10.0.0.7:52365"
@@ -18,7 +18,7 @@ AGENT = "http://10.0.0.7:52365"
 def row(id: str = "j", **changes: Any) -> JobRow:
     values: dict[str, Any] = {
         "id": id, "job_id": None, "submission_id": id, "type": JobType.SUBMISSION, "kind": "user", "entrypoint": "x",
-        "status": "FAILED", "outcome": Outcome.FAILED, "verdict": Verdict.BAD, "reason": "", "rule": "",
+        "status": "FAILED", "outcome": JobOutcome.FAILED, "verdict": Verdict.BAD, "reason": "", "rule": "",
         "scheduled_by": "", "managed_by": "", "started_at": None, "ended_at": None, "duration_s": None,
         "node_id": "n1", "metadata": {}, "derived": False, "hidden": False, "evidence": (),
     }  # fmt: skip
@@ -61,7 +61,7 @@ class FakeRay:
             raise NotFound("There is no job.", code="job_not_found")
         return self.rows[id], None, None
 
-    async def job(self, submission_id: str) -> dict[str, Any]:
+    async def get_job(self, submission_id: str) -> dict[str, Any]:
         self._say("job", submission_id)
         if submission_id not in self.jobs_by_id:
             raise NotFound("Ray does not know it.")
@@ -83,11 +83,11 @@ class FakeRay:
         self._say("delete", submission_id)
         return self.jobs_by_id.pop(submission_id, None) is not None
 
-    async def drivers_of_workers(self) -> Listing:
+    async def list_drivers(self) -> Listing:
         self._say("drivers", None)
         return Listing(self.drivers)
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
         self._say("piece", (url, start, most_bytes))
         if self.log is None:
             raise NotFound("There is no such log.")

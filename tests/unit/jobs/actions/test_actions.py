@@ -10,7 +10,7 @@ import pytest
 from serve_app.errors import AppError, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.models import JobType, Outcome
+from serve_app.jobs.models import JobOutcome, JobType
 from tests.unit.jobs.actions.fakes import Clock, FakeRay, driver, row
 
 BODY: dict[str, Any] = {"entrypoint": ["true"], "submission_id": "j"}
@@ -61,7 +61,7 @@ async def test_submit_once_twice_and_otherwise() -> None:
 
 async def test_two_submit_the_same_at_once() -> None:
     ray = FakeRay()
-    look = ray.job
+    look = ray.get_job
 
     async def slow(id: str) -> Any:
         await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_two_submit_the_same_at_once() -> None:
         finally:
             await asyncio.sleep(0)
 
-    ray.job = slow  # type: ignore[method-assign]
+    ray.get_job = slow  # type: ignore[method-assign]
     both = await asyncio.gather(*(actions(ray).submit(BODY) for _ in range(2)))
     assert sorted(each["created"] for each in both) == [False, True]
     assert ray.count("submit") == 2
@@ -98,7 +98,7 @@ def running(job_id: str | None = "02000000") -> FakeRay:
     return FakeRay(
         {"j": {"status": "RUNNING", "job_id": job_id}},
         [driver("02000000", alive=True)],
-        rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)},
+        rows={"j": row(status="RUNNING", outcome=JobOutcome.RUNNING)},
     )
 
 
@@ -180,10 +180,10 @@ async def test_stopping_what_is_over_changes_nothing() -> None:
 
 
 async def test_what_ray_cannot_stop() -> None:
-    plain = row(type=JobType.DRIVER, submission_id=None, job_id="02000000", outcome=Outcome.RUNNING)
+    plain = row(type=JobType.DRIVER, submission_id=None, job_id="02000000", outcome=JobOutcome.RUNNING)
     error = await refusal(actions(FakeRay(rows={"j": plain})).stop("j", 1))
     assert (error.status, error.code, error.members) == (409, "not_a_submission", {"node_id": "n1", "pid": None})
-    lost = FakeRay({"j": {"status": "FAILED"}}, rows={"j": row(outcome=Outcome.RUNNING)})
+    lost = FakeRay({"j": {"status": "FAILED"}}, rows={"j": row(outcome=JobOutcome.RUNNING)})
     assert (await refusal(actions(lost).stop("j", 1))).code == "supervisor_lost"
     assert lost.count("stop") == 0
     assert (await refusal(actions(FakeRay()).stop("none", 1))).code == "job_not_found"
@@ -242,19 +242,19 @@ async def test_delete() -> None:
     done = await actions(ray).delete("j")
     assert (done["deleted"], ray.jobs_by_id) == (True, {})
     for status in ("RUNNING", "FAILED"):
-        ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=Outcome.RUNNING)})
+        ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=JobOutcome.RUNNING)})
         assert (await refusal(actions(ray).delete("j"))).code == "still_on_its_way"
         assert ray.count("delete") == 0
 
 
 @pytest.mark.parametrize("asked", ["delete", "retry"])
 async def test_the_latest_look_may_be_older_than_what_ray_says(asked: str) -> None:
-    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=JobOutcome.RUNNING)})
     clock = Clock(on_pause=lambda seconds: ray.rows.update(j=row()) if seconds >= 2 else None)
     made = actions(ray, clock)
     done = await (made.delete("j") if asked == "delete" else made.retry("j", False))
     assert (done.get("deleted") or done["created"], clock.seconds) == (True, 2)
-    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=Outcome.RUNNING)})
+    ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=JobOutcome.RUNNING)})
     made = actions(ray)
     assert (await refusal(made.delete("j") if asked == "delete" else made.retry("j", True))).code == "not_concluded"
     assert ray.count("submit") + ray.count("delete") == 0

@@ -10,12 +10,12 @@ from serve_app.errors import Conflict
 from serve_app.jobs.actions.retry import (
     Chance,
     Judgement,
+    build_next_attempt,
+    find_last_line,
     judge_retry,
-    last_line,
-    next_attempt,
     require_worth_it,
 )
-from serve_app.jobs.models import JobType, Outcome
+from serve_app.jobs.models import JobOutcome, JobType
 from tests.unit.jobs.actions.fakes import row
 
 
@@ -54,7 +54,7 @@ def test_chances(raw: dict[str, Any], chance: str) -> None:
 
 
 def test_a_lost_node_is_transient_whatever_else_is_said() -> None:
-    lost = row(outcome=Outcome.LOST)
+    lost = row(outcome=JobOutcome.LOST)
     assert judge_retry(lost, {"status": "FAILED", "driver_exit_code": 2}).chance == "transient"
 
 
@@ -64,8 +64,8 @@ def test_a_lost_node_is_transient_whatever_else_is_said() -> None:
         ({"type": JobType.DRIVER, "submission_id": None}, "SUCCEEDED", True, "not_a_submission"),
         ({}, "RUNNING", True, "still_on_its_way"),
         ({}, "PENDING", False, "still_on_its_way"),
-        ({"outcome": Outcome.RUNNING}, "FAILED", True, "still_on_its_way"),
-        ({"outcome": Outcome.SUCCEEDED}, "SUCCEEDED", True, "succeeded"),
+        ({"outcome": JobOutcome.RUNNING}, "FAILED", True, "still_on_its_way"),
+        ({"outcome": JobOutcome.SUCCEEDED}, "SUCCEEDED", True, "succeeded"),
         ({"managed_by": "OrganismManager"}, "FAILED", True, "managed_by_application"),
         ({}, "FAILED", False, "permanent_failure"),
     ],
@@ -91,7 +91,7 @@ RAW = {
 
 
 def test_the_next_attempt() -> None:
-    first = next_attempt(RAW, "j", most=5, force=False)
+    first = build_next_attempt(RAW, "j", most=5, force=False)
     assert first == {
         "submission_id": "j-retry-1",
         "entrypoint": "python x --token=kept-as-it-is",
@@ -106,22 +106,22 @@ def test_the_next_attempt() -> None:
         "entrypoint_num_cpus": 2,
         "entrypoint_resources": {"disk": 1},
     }
-    second = next_attempt(first, "j-retry-1", most=5, force=False)
+    second = build_next_attempt(first, "j-retry-1", most=5, force=False)
     assert (second["submission_id"], second["metadata"]["seedcore.attempt"]) == ("j-retry-2", "2")
     with pytest.raises(Conflict, match="max_attempts"):
-        next_attempt(second, "j-retry-2", most=2, force=False)
-    assert next_attempt(second, "j-retry-2", most=2, force=True)["submission_id"] == "j-retry-3"
+        build_next_attempt(second, "j-retry-2", most=2, force=False)
+    assert build_next_attempt(second, "j-retry-2", most=2, force=True)["submission_id"] == "j-retry-3"
 
 
 @pytest.mark.parametrize("metadata", [None, [], {"seedcore.resources": "no json", "seedcore.attempt": "9"}])
 def test_metadata_of_others(metadata: Any) -> None:
-    made = next_attempt({"metadata": metadata}, "x-retry-9", most=5, force=False)
+    made = build_next_attempt({"metadata": metadata}, "x-retry-9", most=5, force=False)
     assert (made["submission_id"], made["metadata"]["seedcore.attempt"]) == ("x-retry-9-retry-1", "1")
     assert not [key for key in made if key.startswith("entrypoint_")]
 
 
 def test_last_line() -> None:
-    assert [last_line(text) for text in (None, "x", quoted("y  "))] == ["", "", "y"]
+    assert [find_last_line(text) for text in (None, "x", quoted("y  "))] == ["", "", "y"]
 
 
 LOST_SUPERVISOR = Judgement(Chance.TRANSIENT, "Ray lost its supervisor")
@@ -203,7 +203,7 @@ def test_the_chance_of_another_attempt_and_why(raw: dict[str, Any], wanted: Judg
     whole = {"status": "FAILED", "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR", **raw}
     assert judge_retry(row(), whole) == wanted
     lost = Judgement(Chance.TRANSIENT, "it was lost with its node")
-    assert judge_retry(row(outcome=Outcome.LOST), whole) == lost
+    assert judge_retry(row(outcome=JobOutcome.LOST), whole) == lost
 
 
 NO_SUBMISSION = (
@@ -224,18 +224,18 @@ NO_SUBMISSION = (
                 f"The job is still on its way ({status}); stop it first, or wait.", "still_on_its_way", {},
             )
             for status in ("PENDING", "RUNNING", "HELD")
-            for outcome in (Outcome.FAILED, Outcome.RUNNING)
+            for outcome in (JobOutcome.FAILED, JobOutcome.RUNNING)
         ),
         *(
             (
-                {"outcome": Outcome.RUNNING}, {"status": status},
+                {"outcome": JobOutcome.RUNNING}, {"status": status},
                 f"The job is still on its way (its driver is alive, though Ray says {status}); stop it first, or wait.",
                 "still_on_its_way", {},
             )
             for status in ("FAILED", "SUCCEEDED", "STOPPED")
         ),
         (
-            {"outcome": Outcome.SUCCEEDED, "managed_by": "OrganismManager"}, {"status": "SUCCEEDED"},
+            {"outcome": JobOutcome.SUCCEEDED, "managed_by": "OrganismManager"}, {"status": "SUCCEEDED"},
             "It succeeded; submit it anew if it shall run again.", "succeeded", {},
         ),
         (
@@ -260,8 +260,8 @@ def test_why_it_is_not_tried_again(
 
 
 @pytest.mark.parametrize("status", ["FAILED", "STOPPED", "SUCCEEDED"])
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.STOPPED, Outcome.ENDED_UNKNOWN, Outcome.LOST])
-def test_what_is_over_may_be_tried_again(status: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [JobOutcome.FAILED, JobOutcome.STOPPED, JobOutcome.ENDED_UNKNOWN, JobOutcome.LOST])
+def test_what_is_over_may_be_tried_again(status: str, outcome: JobOutcome) -> None:
     raw, job = {"status": status, "driver_exit_code": 1}, row(outcome=outcome)
     assert require_worth_it(job, raw, force=False) == judge_retry(job, raw)
     assert require_worth_it(job, {**raw, "driver_exit_code": 127}, force=True).chance in Chance
@@ -288,10 +288,10 @@ def test_so_many_attempts_and_no_more(before: int, most: int, next_: int | None)
     raw: dict[str, Any] = be_retried(str(before)) if before else {}
     if next_ is None:
         with pytest.raises(Conflict) as refused:
-            next_attempt(raw, id, most=most, force=False)
+            build_next_attempt(raw, id, most=most, force=False)
         sentence = f"It was retried {before} times, which is the limit (args.job_management.max_attempts); use force."
         assert (str(refused.value), refused.value.code) == (sentence, "too_many_attempts")
-    made = next_attempt(raw, id, most=most, force=next_ is None)
+    made = build_next_attempt(raw, id, most=most, force=next_ is None)
     assert (made["submission_id"], made["metadata"]) == (
         f"j-retry-{before + 1}",
         {"seedcore.scheduled_by": "SeedCore API", "seedcore.retry_of": id, "seedcore.attempt": str(before + 1)},
@@ -317,7 +317,7 @@ def test_so_many_attempts_and_no_more(before: int, most: int, next_: int | None)
     ],
 )
 def test_which_attempt_it_is(id: str, raw: dict[str, Any], wanted: tuple[str, str]) -> None:
-    made = next_attempt(raw, id, most=1_000_000, force=False)
+    made = build_next_attempt(raw, id, most=1_000_000, force=False)
     assert (made["submission_id"], made["metadata"]["seedcore.attempt"]) == wanted
     assert made["metadata"]["seedcore.retry_of"] == id
 
@@ -342,7 +342,7 @@ def test_which_attempt_it_is(id: str, raw: dict[str, Any], wanted: tuple[str, st
     ],
 )  # fmt: skip
 def test_resources_that_were_recorded_are_asked_for_again(recorded: str, asked: dict[str, Any]) -> None:
-    made = next_attempt({"metadata": {"seedcore.resources": recorded}}, "j", most=1, force=False)
+    made = build_next_attempt({"metadata": {"seedcore.resources": recorded}}, "j", most=1, force=False)
     assert {name: value for name, value in made.items() if name.startswith("entrypoint_")} == asked
     assert made["metadata"]["seedcore.resources"] == recorded
 
@@ -350,7 +350,7 @@ def test_resources_that_were_recorded_are_asked_for_again(recorded: str, asked: 
 @pytest.mark.parametrize("nothing", [None, "", 0])
 def test_a_row_without_the_rest_is_tried_again_as_it_is(nothing: Any) -> None:
     raw = {"entrypoint": nothing, "runtime_env": nothing, "metadata": nothing}
-    assert next_attempt(raw, "j", most=1, force=False) == {
+    assert build_next_attempt(raw, "j", most=1, force=False) == {
         "submission_id": "j-retry-1",
         "entrypoint": "",
         "runtime_env": {},
@@ -360,7 +360,7 @@ def test_a_row_without_the_rest_is_tried_again_as_it_is(nothing: Any) -> None:
 
 def test_what_is_no_text_in_metadata_becomes_one_and_what_belongs_to_one_attempt_goes() -> None:
     raw = {"metadata": {**be_retried("1")["metadata"], 1: 2, "job_name": "j", "seedcore.request_hash": "h"}}
-    assert next_attempt(raw, "j-retry-1", most=2, force=False)["metadata"] == {
+    assert build_next_attempt(raw, "j-retry-1", most=2, force=False)["metadata"] == {
         "1": "2",
         "seedcore.scheduled_by": "SeedCore API",
         "seedcore.retry_of": "j-retry-1",
@@ -381,4 +381,4 @@ def test_what_is_no_text_in_metadata_becomes_one_and_what_belongs_to_one_attempt
     ],
 )
 def test_the_last_line_of_what_is_quoted(message: Any, line: str) -> None:
-    assert last_line(message) == line
+    assert find_last_line(message) == line

@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.errors import AppError, Forbidden
 from serve_app.jobs.actions.bodies import SubmitBody, read
-from serve_app.jobs.actions.rules import hash_of, payload_of, require_on
+from serve_app.jobs.actions.rules import build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
 
 RULES = JobManagement(
@@ -25,14 +25,14 @@ def test_what_ray_is_told() -> None:
         working_dir="/srv/jobs/x.zip", num_cpus=0.5, memory_bytes=1024, resources={"disk": 1},
         runtime_env={"env_vars": {"A_1": "x"}}, metadata={"seedcore.kind": "report", "team": "a"},
     )  # fmt: skip
-    assert payload_of(body, RULES, "j") == {
+    assert build_payload(body, RULES, "j") == {
         "submission_id": "j",
         "entrypoint": """python -c 'print('"'"'a b'"'"'); #'""",
         "metadata": {
             "seedcore.kind": "report",
             "team": "a",
             "seedcore.scheduled_by": "SeedCore API",
-            "seedcore.request_hash": hash_of(body),
+            "seedcore.request_hash": compute_hash(body),
             "seedcore.resources": '{"memory_bytes": 1024, "num_cpus": 0.5, "resources": {"disk": 1.0}}',
         },
         "runtime_env": {"env_vars": {"A_1": "x"}, "working_dir": "/srv/jobs/x.zip"},
@@ -44,8 +44,8 @@ def test_what_ray_is_told() -> None:
 
 def test_the_hash_is_of_the_wish() -> None:
     one = wanted(metadata={"a": "1", "b": "2"}, submission_id="x")
-    assert hash_of(one) == hash_of(wanted(metadata={"b": "2", "a": "1"}, submission_id="y", num_gpus=None))
-    assert hash_of(one) != hash_of(wanted(metadata={"a": "1", "b": "3"}))
+    assert compute_hash(one) == compute_hash(wanted(metadata={"b": "2", "a": "1"}, submission_id="y", num_gpus=None))
+    assert compute_hash(one) != compute_hash(wanted(metadata={"a": "1", "b": "3"}))
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_the_hash_is_of_the_wish() -> None:
 )
 def test_refusals(changes: dict[str, Any], code: str) -> None:
     with pytest.raises(AppError) as refused:
-        payload_of(wanted(**changes), RULES, "j")
+        build_payload(wanted(**changes), RULES, "j")
     assert refused.value.code == code
 
 
 @pytest.mark.parametrize("place", ["/srv/jobs", "/srv/jobs//a/b.zip", "s3://any/x.zip"])
 def test_allowed_places(place: str) -> None:
-    assert payload_of(wanted(working_dir=place), RULES, "j")["runtime_env"] == {"working_dir": place}
+    assert build_payload(wanted(working_dir=place), RULES, "j")["runtime_env"] == {"working_dir": place}
 
 
 def test_a_place_needs_the_configuration() -> None:
     with pytest.raises(Forbidden, match=r"args\.job_management\.allowed_working_dirs"):
-        payload_of(wanted(working_dir="/srv/jobs"), JobManagement(enabled=True), "j")
+        build_payload(wanted(working_dir="/srv/jobs"), JobManagement(enabled=True), "j")
     with pytest.raises(Forbidden, match=r"args\.job_management\.enabled"):
         require_on(JobManagement())
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.answers.drawing import mermaid, text_tree
-from serve_app.jobs.answers.hierarchy import MAX_JOBS, Branch, hierarchy_of
-from serve_app.jobs.answers.lifecycle import lifecycle_of
+from serve_app.jobs.answers.drawing import draw_mermaid, draw_text
+from serve_app.jobs.answers.hierarchy import MAX_JOBS, Branch, build_hierarchy
+from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import (
     ApplicationFacts,
@@ -53,7 +53,7 @@ def paths(branch: Branch, above: str = "") -> list[str]:
 
 
 def tree(seen: Snapshot) -> Branch:
-    return hierarchy_of(seen, judge(seen, NOW), "seedcore", PARTS)
+    return build_hierarchy(seen, judge(seen, NOW), "seedcore", PARTS)
 
 
 def test_everything_hangs_where_its_proof_says() -> None:
@@ -126,21 +126,21 @@ HOSTILE = [
 def test_no_name_breaks_a_drawing(name: str) -> None:
     root = Branch("r", "orchestrator", "root")
     root.add(Branch(name, "job", name, proof=name, state=name)).add(Branch("c", "driver", "child", "p"))
-    lines = mermaid(root).splitlines()
+    lines = draw_mermaid(root).splitlines()
     assert len(lines) == 1 + 3 + 2
     label = r"[A-Za-z0-9 _.,:/=()@+\-#;]*"
     node_line, edge_line = rf'  n\d+\["{label}"\]', rf'  n\d+ --> ?\|"{label}"\| n\d+|  n\d+ --> n\d+'
     assert [
         line for line in lines[1:] if not re.fullmatch(f"{node_line}|{edge_line}".replace("--> ?", "-->"), line)
     ] == []
-    text = text_tree(root)
+    text = draw_text(root)
     assert len(text.splitlines()) == 3
     assert not set(text) & {"\x1b", "\r", "\u202e"}
 
 
 def test_the_start_up_has_its_times() -> None:
     seen = cluster()
-    steps = {step["step"]: step for step in lifecycle_of(seen, judge(seen, NOW), "seedcore", ago(95))}
+    steps = {step["step"]: step for step in build_lifecycle(seen, judge(seen, NOW), "seedcore", ago(95))}
     assert {name: (step["state"], step["after_s"], step["duration_s"]) for name, step in steps.items()} == {
         "head-up": ("done", 0.0, None),
         "serve-controller": ("done", 5.0, None),
@@ -171,5 +171,5 @@ def test_the_start_up_has_its_times() -> None:
     ],
 )
 def test_what_has_not_happened_is_missing_and_what_cannot_be_known_unknown(seen: Snapshot, states: list[str]) -> None:
-    steps = lifecycle_of(seen, judge(seen, NOW), "seedcore", None)
+    steps = build_lifecycle(seen, judge(seen, NOW), "seedcore", None)
     assert [step["state"] for step in steps] == states

@@ -21,7 +21,7 @@ NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
 class Archive:
     """A store that answers, and knows nothing of the last minutes."""
 
-    async def ended_since(
+    async def count_ended(
         self, since: datetime, rows: list[JobRow], *, counts_only: bool = False, code_of: Any = None
     ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
@@ -38,11 +38,11 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
         get=get,
         history_failure=failure,
         jobs_given_up=given_up,
-        findings=lambda seen: [],
-        unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
+        find_findings=lambda seen: [],
+        list_unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
     )
-    here = SimpleNamespace(exception_frames=dict)
-    diagnoses = SimpleNamespace(code_of=lambda key: None)
+    here = SimpleNamespace(list_exception_frames=dict)
+    diagnoses = SimpleNamespace(find_code=lambda key: None)
     return JobAnswers(watch, Archive(), None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
 
 
@@ -56,19 +56,19 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
 async def test_failures_count_also_while_the_store_takes_nothing(
     failure: str | None, ended: dict[str, int], degraded: list[str]
 ) -> None:
-    told = await answers(failure).alert_inputs()
+    told = await answers(failure).answer_alert_inputs()
     assert (told["windows"], told["degraded"]) == ({"5m": ended, "1h": ended}, degraded)
-    figures = await answers(failure).figures({"window": "5m"})
+    figures = await answers(failure).answer_figures({"window": "5m"})
     assert (figures["jobs"]["failed"], figures["degraded"]) == (ended["failed"], degraded)
 
 
 async def test_alerts_learn_what_is_not_known() -> None:
-    told = await answers("The disk is full.", jobs=Unknown("down")).alert_inputs()
+    told = await answers("The disk is full.", jobs=Unknown("down")).answer_alert_inputs()
     assert (told["windows"], told["unknown_findings"]) == ({}, ["stuck-job", "missing-job"])
 
 
 async def test_jobs_that_were_given_up_are_told() -> None:
-    found = await answers("The disk is full.", 7).figures({"window": "5m"})
+    found = await answers("The disk is full.", 7).answer_figures({"window": "5m"})
     assert found["degraded"] == [
         "history is not being written: The disk is full.",
         "history: 7 jobs wait for it no longer, too many did.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.answers.lifecycle import lifecycle_of
+from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import ApplicationFacts, JobFacts, Known, ServeFacts, Snapshot, Unknown
 from tests.unit.jobs.judging.test_judge import (
@@ -29,7 +29,7 @@ DOWN = Unknown("down")
 
 
 def steps(seen: Snapshot, controller_at: datetime | None = None) -> dict[str, dict[str, Any]]:
-    found = lifecycle_of(seen, judge(seen, NOW), "shop", controller_at)
+    found = build_lifecycle(seen, judge(seen, NOW), "shop", controller_at)
     assert [each["step"] for each in found] == STEPS
     return {each["step"]: each for each in found}
 

@@ -8,7 +8,7 @@ from typing import Any
 from serve_app.jobs.answers.metrics import RATIOS_PERIOD_S, Endings, JobMetrics
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.watch import Watch
+from serve_app.jobs.watch import JobWatch
 from tests.unit.jobs.judging.test_judge import snapshot, submission
 from tests.unit.jobs.recordings import Replay, taken_at
 from tests.unit.jobs.test_inspector import Clock, Here
@@ -22,47 +22,47 @@ def rows(*jobs: Any) -> Any:
 def test_each_ending_is_told_once() -> None:
     endings = Endings()
     old, running, done = submission("old", "FAILED"), submission("a", "RUNNING"), submission("a", "SUCCEEDED")
-    assert endings.new(rows(old, running)) == []  # what had ended before is nobody's news
-    assert endings.new(rows(old, running)) == []
-    ((kind, outcome, duration_s),) = endings.new(rows(old, done, submission("b", "PENDING")))
+    assert endings.list_new(rows(old, running)) == []  # what had ended before is nobody's news
+    assert endings.list_new(rows(old, running)) == []
+    ((kind, outcome, duration_s),) = endings.list_new(rows(old, done, submission("b", "PENDING")))
     assert (kind, outcome, duration_s) == ("user", "succeeded", 5.0)
-    assert endings.new(rows(old, done)) == []
-    assert [each[1] for each in endings.new(rows(done, submission("short", "FAILED")))] == ["failed"]
+    assert endings.list_new(rows(old, done)) == []
+    assert [each[1] for each in endings.list_new(rows(done, submission("short", "FAILED")))] == ["failed"]
 
 
 def test_rows_that_are_no_jobs_do_not_end() -> None:
     endings = Endings()
-    endings.new([])
-    assert endings.new([replace(row, derived=True) for row in rows(submission("a", "FAILED"))]) == []
+    endings.list_new([])
+    assert endings.list_new([replace(row, derived=True) for row in rows(submission("a", "FAILED"))]) == []
 
 
 async def test_observed() -> None:
     ray, clock = Replay(), Clock()
-    watch = Watch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
+    watch = JobWatch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
     metrics = JobMetrics(watch, Archive(None), clock)
-    assert await metrics.observed() == {"degraded": ["Ray has not answered yet."]}
+    assert await metrics.read_observed() == {"degraded": ["Ray has not answered yet."]}
     assert ray.asked == []
     await watch.get()
     asked = len(ray.asked)
     clock.now += 3
-    told = await metrics.observed()
+    told = await metrics.read_observed()
     assert len(ray.asked) == asked
     assert (len(told["jobs"]), told["ended"], told["look_age_s"], told["degraded"]) == (39, [], 3.0, [])
     assert ("user", "failed", "BAD") in told["jobs"]
     assert set(told["ratios"]) == {"5m", "1h", "24h"}
     assert told["ratios"]["24h"] == {"success_ratio": 0.25, "error_ratio": 0.75}
-    assert "ratios" not in await metrics.observed()
+    assert "ratios" not in await metrics.read_observed()
     clock.now += RATIOS_PERIOD_S
-    assert "ratios" in await metrics.observed()
+    assert "ratios" in await metrics.read_observed()
     await watch.close()
 
 
 async def test_a_list_that_is_not_known_says_nothing_of_jobs() -> None:
     ray, clock = Replay(), Clock()
     ray.fail["jobs"] = "Ray is too busy."
-    watch = Watch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
+    watch = JobWatch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
     await watch.get()
-    told = await JobMetrics(watch, Archive(None), clock).observed()
+    told = await JobMetrics(watch, Archive(None), clock).read_observed()
     assert set(told) == {"look_duration_s", "look_age_s", "degraded"}
     assert "Ray is too busy." in " ".join(told["degraded"])
     await watch.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import AppError, NotFound
-from serve_app.jobs.diagnosis.evidence.gather import Gathered
+from serve_app.jobs.diagnosis.evidence.gather import GatheredEvidence
 from serve_app.jobs.models import JobFacts, JobRow, JobType
 
 AGENT = "http://10.0.0.7:52365"
@@ -29,11 +29,11 @@ class FakeEvidence:
     fail: dict[str, AppError] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
-    async def job(self, submission_id: str) -> dict[str, Any]:
+    async def get_job(self, submission_id: str) -> dict[str, Any]:
         self._say("job", submission_id)
         return self.raw
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
         self._say("piece_of", (url, start, most_bytes))
         name = url.rsplit("/", 1)[1]
         if name not in self.files:
@@ -42,12 +42,12 @@ class FakeEvidence:
         begin = max(0, len(data) + start) if start < 0 else start
         return Piece(data[begin : begin + most_bytes], begin, len(data))
 
-    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
+    async def list_rows(self, table: str, most_rows: int, **equals: str) -> Listing:
         self._say(table, equals)
         rows = [row for row in self.tables.get(table, ()) if all(row.get(name) == equals[name] for name in equals)]
         return Listing(rows[:most_rows])
 
-    async def log_files(self, node_id: str, pattern: str) -> list[str]:
+    async def list_log_files(self, node_id: str, pattern: str) -> list[str]:
         self._say("log_files", (node_id, pattern))
         return [name for name in sorted(self.files) if node_id == "n1" and fnmatch(name, pattern)]
 
@@ -65,7 +65,7 @@ def facts(**changes: Any) -> JobFacts:
     return JobFacts(**{**values, **changes})
 
 
-async def texts(gathered: Gathered) -> list[tuple[str, str, str]]:
+async def texts(gathered: GatheredEvidence) -> list[tuple[str, str, str]]:
     """Name, kind and text of each source, read as the engine reads them: in a thread."""
 
     def read() -> list[tuple[str, str, str]]:

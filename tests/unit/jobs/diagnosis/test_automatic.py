@@ -11,7 +11,7 @@ import pytest
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.models import JobRow, Outcome
+from serve_app.jobs.models import JobOutcome, JobRow
 from tests.unit.jobs.actions.fakes import NOW, Clock, row
 
 
@@ -56,9 +56,9 @@ async def settle() -> None:
 async def test_each_that_failed_is_made_once(world: World, automatic: Automatic) -> None:
     rows = [
         ended("bad"),
-        ended("lost", outcome=Outcome.LOST),
-        ended("good", outcome=Outcome.SUCCEEDED),
-        ended("stopped", outcome=Outcome.STOPPED),
+        ended("lost", outcome=JobOutcome.LOST),
+        ended("good", outcome=JobOutcome.SUCCEEDED),
+        ended("stopped", outcome=JobOutcome.STOPPED),
         ended("old", before_s=1_000),
         ended("node", derived=True),
     ]

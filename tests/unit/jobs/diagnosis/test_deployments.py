@@ -10,7 +10,7 @@ import pytest
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.deployments import FRESH_FOR_S, LOG_BYTES, Deployments
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from tests.unit.jobs.diagnosis.fakes import AGENT, FakeEvidence
 
 FOUND = Diagnosis("serve.replica-failed", "a replica does not start", "Its constructor fails.")
@@ -34,11 +34,11 @@ class World(FakeEvidence):
         self.seconds = 0.0
         self.agent: Any = AGENT
 
-    async def serve_applications(self) -> dict[str, Any]:
+    async def get_serve_applications(self) -> dict[str, Any]:
         self._say("serve", None)
         return self.told
 
-    def engine(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+    def engine(self, fields: Fields, sources: Sequence[TextSource]) -> Diagnosis:
         texts = [(each.name, str(each.kind), b"".join(each.chunks).decode()) for each in sources]  # type: ignore[arg-type]
         self.engine_asked.append((fields, texts))
         return self.found
@@ -63,7 +63,7 @@ async def test_everything_that_tells_of_a_deployment() -> None:
         tables={"actors": [{"class_name": "ServeReplica:app:organ", "state": "DEAD", "actor_id": "a", "death_cause": {
             "actor_died_error_context": {"error_message": "killed", "reason": "WORKER_DIED"}}}]},
     )  # fmt: skip
-    found = await ray.deployments().of("organ", failed=True)
+    found = await ray.deployments().diagnose("organ", failed=True)
     assert found is not None
     assert (found["code"], found["unavailable"]) == ("serve.replica-failed", [])
     assert ray.engine_asked == [
@@ -82,7 +82,7 @@ async def test_everything_that_tells_of_a_deployment() -> None:
 async def test_of_a_long_log_the_last_whole_lines_are_read() -> None:
     log = b"x" * LOG_BYTES + b"\nboom\n"
     ray = World(replica(), files={"replica_app_organ_x1.log": log})
-    await ray.deployments().of("organ", failed=False)
+    await ray.deployments().diagnose("organ", failed=False)
     assert ray.engine_asked == [(Fields(), [STATUS, ("replica_app_organ_x1.log", "serve", "boom\n")])]
 
 
@@ -91,7 +91,7 @@ async def test_it_is_kept_for_some_seconds() -> None:
     deployments = ray.deployments()
     for seconds, asked in ((0, 1), (FRESH_FOR_S, 1), (FRESH_FOR_S + 1, 2)):
         ray.seconds = seconds
-        assert await deployments.of("organ", failed=True) == {**FOUND.as_json()}
+        assert await deployments.diagnose("organ", failed=True) == {**FOUND.render_json()}
         assert len(ray.engine_asked) == asked
 
 
@@ -99,9 +99,9 @@ async def test_it_is_kept_for_some_seconds() -> None:
 async def test_nothing_to_tell(name: str) -> None:
     ray = World()
     ray.found = FINE
-    assert await ray.deployments().of(name, failed=False) is None
+    assert await ray.deployments().diagnose(name, failed=False) is None
     ray.told = {}
-    assert await ray.deployments().of("organ", failed=True) is None
+    assert await ray.deployments().diagnose("organ", failed=True) is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_nothing_to_tell(name: str) -> None:
 async def test_what_cannot_be_had_is_said(agent: Any, fail: Any, changes: Any, unavailable: list[str]) -> None:
     ray = World(replica(**changes), fail=fail)
     ray.agent = agent
-    found = await ray.deployments().of("organ", failed=True)
+    found = await ray.deployments().diagnose("organ", failed=True)
     assert found is not None
     assert found["unavailable"] == unavailable
     assert ray.engine_asked == [(Fields(status="FAILED"), [STATUS])]

@@ -13,17 +13,17 @@ import pytest
 from serve_app.errors import AppError, DeadlineExceeded, Unavailable
 from serve_app.jobs.diagnosis import service as module
 from serve_app.jobs.diagnosis.evidence.files import FilePieces
-from serve_app.jobs.diagnosis.evidence.gather import Gathered, Subject
-from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Evidence, Fields, Source
+from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
+from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
-from serve_app.jobs.models import JobRow, Outcome, Snapshot, Unknown
+from serve_app.jobs.models import JobOutcome, JobRow, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
 from tests.unit.jobs.actions.fakes import NOW, row
 
 SNAPSHOT = Snapshot(NOW, *[Unknown("not asked")] * 5)
 FOUND = Diagnosis(
     "app.import-error", "module not found", "It imports what is not there.", Certainty.CERTAIN,
-    evidence=(Evidence("a.log", 3, "No module named 'x'"),), advice=("Install x.", "Or do without."),
+    evidence=(EvidenceLine("a.log", 3, "No module named 'x'"),), advice=("Install x.", "Or do without."),
 )  # fmt: skip
 
 
@@ -47,14 +47,14 @@ class World:
         found = self.rows.get(wanted.partition("@")[0])
         return None if found is None else (Seen(SNAPSHOT, [], {}, [], True), found)
 
-    async def gather(self, subject: Subject) -> Gathered:
+    async def gather(self, subject: DiagnosisSubject) -> GatheredEvidence:
         self.gathered.append(subject.row.id)
         if self.gate is not None:
             await self.gate.wait()
         files = FilePieces(_no_piece, asyncio.get_running_loop(), 0.0, 0, not_read=["Not all."], again=self.again)
-        return Gathered(Fields("FAILED"), files)
+        return GatheredEvidence(Fields("FAILED"), files)
 
-    def engine(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
+    def engine(self, fields: Fields, sources: Sequence[TextSource]) -> Diagnosis:
         self.engine_asked.append((fields, len(sources)))
         if self.error is not None:
             raise self.error
@@ -102,7 +102,7 @@ def answer(id: str = "j") -> dict[str, Any]:
     return {
         "id": id,
         "outcome": "failed",
-        "diagnosis": {**FOUND.as_json(), "unavailable": ["Not all."]},
+        "diagnosis": {**FOUND.render_json(), "unavailable": ["Not all."]},
         "stillness": None,
         "as_of": "2026-01-01T12:00:00.000+00:00",
         "degraded": [],
@@ -118,23 +118,23 @@ async def refusal(asked: Any) -> str:
 async def test_it_is_made_once_and_kept() -> None:
     world = World({"j": failed()})
     diagnoses = diagnoses_of(world)
-    assert await diagnoses.of("j") == answer()
-    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
     assert (world.gathered, world.shelf) == (["j"], {"/j": answer()})
-    assert diagnoses.code_of("/j") == "app.import-error"
+    assert diagnoses.find_code("/j") == "app.import-error"
     # Another life of this replica: the log may be gone, the diagnosis is not.
     again = diagnoses_of(World(world.rows, shelf=world.shelf))
-    assert await again.of("j") == answer()
-    assert await again.known(world.rows["j"]) == answer()["diagnosis"]
-    assert again.code_of("/j") == "app.import-error"
+    assert await again.diagnose("j") == answer()
+    assert await again.find_known(world.rows["j"]) == answer()["diagnosis"]
+    assert again.find_code("/j") == "app.import-error"
 
 
 async def test_a_job_that_became_something_else_is_diagnosed_anew() -> None:
-    world = World({"j": failed(outcome=Outcome.LOST)}, shelf={"/j": answer()})
+    world = World({"j": failed(outcome=JobOutcome.LOST)}, shelf={"/j": answer()})
     diagnoses = diagnoses_of(world)
-    assert (await diagnoses.of("j"))["outcome"] == "lost"
+    assert (await diagnoses.diagnose("j"))["outcome"] == "lost"
     world.rows["j"] = failed()
-    assert (await diagnoses.of("j"))["outcome"] == "failed"
+    assert (await diagnoses.diagnose("j"))["outcome"] == "failed"
     assert world.gathered == ["j", "j"]
 
 
@@ -142,45 +142,45 @@ async def test_a_job_that_became_something_else_is_diagnosed_anew() -> None:
 async def test_what_may_be_better_later_is_not_kept(again: bool, ended_before_s: float) -> None:
     world = World({"j": failed(ended_before_s=ended_before_s)}, again=again)
     diagnoses = diagnoses_of(world)
-    assert await diagnoses.of("j") == await diagnoses.of("j")
+    assert await diagnoses.diagnose("j") == await diagnoses.diagnose("j")
     assert (world.gathered, world.shelf) == (["j"], {})
     world.seconds, world.again = 20, False
-    await diagnoses.of("j")
+    await diagnoses.diagnose("j")
     assert (world.gathered, list(world.shelf)) == (["j", "j"], ["/j"])
 
 
 async def test_a_job_that_succeeded_is_not_read() -> None:
-    world = World({"j": failed(outcome=Outcome.SUCCEEDED, status="SUCCEEDED")})
-    said = await diagnoses_of(world).of("j")
+    world = World({"j": failed(outcome=JobOutcome.SUCCEEDED, status="SUCCEEDED")})
+    said = await diagnoses_of(world).diagnose("j")
     assert (said["outcome"], said["diagnosis"]["code"]) == ("succeeded", None)
     assert (world.gathered, world.engine_asked) == ([], [(Fields("SUCCEEDED", type="SUBMISSION", entrypoint="x"), 0)])
 
 
 async def test_a_job_that_has_not_ended() -> None:
     class Still:
-        async def of(self, row: JobRow) -> Any:
+        async def judge(self, row: JobRow) -> Any:
             return self
 
-        def as_json(self) -> dict[str, Any]:
+        def render_json(self) -> dict[str, Any]:
             return {"state": "moves"}
 
-    world = World({"j": row(outcome=Outcome.RUNNING), "k": row("k", outcome=Outcome.PENDING)})
+    world = World({"j": row(outcome=JobOutcome.RUNNING), "k": row("k", outcome=JobOutcome.PENDING)})
     diagnoses = diagnoses_of(world)
-    said = await diagnoses.of("j")
+    said = await diagnoses.diagnose("j")
     assert (said["diagnosis"], said["stillness"]) == (None, None)
     assert said["degraded"] == ["Whether it makes progress is not looked at."]
     diagnoses._stillnesses = Still()
-    said = await diagnoses.of("k")
+    said = await diagnoses.diagnose("k")
     assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"state": "moves"}, [])
-    assert await diagnoses.known(world.rows["k"]) is None
+    assert await diagnoses.find_known(world.rows["k"]) is None
 
 
 async def test_who_asks_meanwhile_waits_for_the_same_and_too_many_are_refused() -> None:
     world = World({id: failed(id) for id in "abc"}, gate=asyncio.Event())
     diagnoses = diagnoses_of(world)
-    asked = [asyncio.create_task(diagnoses.of(id)) for id in "aba"]
+    asked = [asyncio.create_task(diagnoses.diagnose(id)) for id in "aba"]
     await _settle()
-    assert await refusal(diagnoses.of("c")) == "429 too_busy"
+    assert await refusal(diagnoses.diagnose("c")) == "429 too_busy"
     # Nobody waits for an automatic one: it comes when there is room.
     automatic = asyncio.create_task(diagnoses.make("c", last=False))
     await _settle()
@@ -195,18 +195,18 @@ async def test_one_that_takes_too_long_goes_on(monkeypatch: pytest.MonkeyPatch) 
     world = World({"j": failed()}, gate=asyncio.Event())
     diagnoses = diagnoses_of(world)
     with pytest.raises(DeadlineExceeded):
-        await diagnoses.of("j")
+        await diagnoses.diagnose("j")
     task = diagnoses._under_way["/j"]
     world.gate.set()  # type: ignore[union-attr]
     await task
-    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
     assert world.gathered == ["j"]
 
 
 async def test_what_is_under_way_is_stopped_at_the_end() -> None:
     world = World({"j": failed()}, gate=asyncio.Event())
     diagnoses = diagnoses_of(world)
-    asked = asyncio.create_task(diagnoses.of("j"))
+    asked = asyncio.create_task(diagnoses.diagnose("j"))
     await _settle()
     await diagnoses.close()
     await asyncio.gather(asked, return_exceptions=True)
@@ -217,10 +217,10 @@ async def test_a_fault_of_the_engine_is_seen_and_the_next_is_made(caplog: pytest
     world = World({"j": failed()}, error=RuntimeError("engine"))
     diagnoses = diagnoses_of(world)
     with pytest.raises(RuntimeError):
-        await diagnoses.of("j")
+        await diagnoses.diagnose("j")
     assert [record.message for record in caplog.records] == ["a diagnosis failed"]
     world.error = None
-    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ async def test_made_without_being_asked(world: World, last: bool, done: bool, ke
 
 
 async def test_nothing_is_made_of_what_is_gone_or_has_not_ended() -> None:
-    world = World({"j": row(outcome=Outcome.RUNNING)})
+    world = World({"j": row(outcome=JobOutcome.RUNNING)})
     diagnoses = diagnoses_of(world)
     assert [await diagnoses.make(id, last=False) for id in ("j", "gone")] == [True, True]
     assert world.gathered == []
@@ -249,7 +249,7 @@ async def test_nothing_is_made_of_what_is_gone_or_has_not_ended() -> None:
 async def test_it_is_saved_when_the_store_is_back() -> None:
     world = World({"j": failed()}, store_fails=Unavailable("down"))
     diagnoses = diagnoses_of(world)
-    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
     world.store_fails = None
     assert await diagnoses.make("j", last=False) is True
     assert (world.gathered, list(world.shelf)) == (["j"], ["/j"])
@@ -258,10 +258,10 @@ async def test_it_is_saved_when_the_store_is_back() -> None:
 async def test_another_job_may_have_the_id_of_one_that_was_deleted() -> None:
     world = World({"j": failed()})
     diagnoses = diagnoses_of(world, shelf=False)
-    await diagnoses.of("j")
+    await diagnoses.diagnose("j")
     diagnoses.forget("/j")
-    assert diagnoses.code_of("/j") is None
-    await diagnoses.of("j")
+    assert diagnoses.find_code("/j") is None
+    await diagnoses.diagnose("j")
     assert world.gathered == ["j", "j"]
 
 
@@ -269,7 +269,7 @@ async def test_without_a_store_memory_is_all() -> None:
     world = World({"j": failed()})
     diagnoses = diagnoses_of(world, shelf=False)
     assert await diagnoses.make("j", last=False) is True
-    assert await diagnoses.of("j") == answer()
+    assert await diagnoses.diagnose("j") == answer()
     assert (world.gathered, world.shelf) == (["j"], {})
 
 
@@ -279,15 +279,15 @@ async def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> N
     world = World({id: failed(id) for id in "abcd"})
     diagnoses = diagnoses_of(world)
     for id in "abcd":
-        await diagnoses.of(id)
+        await diagnoses.diagnose(id)
     assert (list(diagnoses._made), list(diagnoses._codes)) == (["/c", "/d"], ["/b", "/c", "/d"])
 
 
 async def test_in_brief() -> None:
-    world = World({"j": failed(), "fine": failed("fine", outcome=Outcome.SUCCEEDED)}, shelf={"/old": answer("old")})
+    world = World({"j": failed(), "fine": failed("fine", outcome=JobOutcome.SUCCEEDED)}, shelf={"/old": answer("old")})
     diagnoses = diagnoses_of(world)
-    await diagnoses.of("j")
-    await diagnoses.of("fine")
+    await diagnoses.diagnose("j")
+    await diagnoses.diagnose("fine")
     brief = {
         "code": "app.import-error",
         "title": "module not found",
@@ -296,11 +296,11 @@ async def test_in_brief() -> None:
         "evidence": {"source": "a.log", "line": 3, "quote": "No module named 'x'"},
         "advice": "Install x.",
     }
-    assert await diagnoses.briefs(["/j", "/fine", "/old", "/none"]) == {"/j": brief, "/old": brief}
+    assert await diagnoses.list_briefs(["/j", "/fine", "/old", "/none"]) == {"/j": brief, "/old": brief}
     world.store_fails = Unavailable("down")
-    assert await diagnoses.briefs(["/j", "/old"]) == {"/j": brief}
+    assert await diagnoses.list_briefs(["/j", "/old"]) == {"/j": brief}
     rows = [{"session": "", "id": "j", "code": None}, {"session": "", "id": "x", "code": "kept"}]
-    assert [each["code"] for each in diagnoses.with_codes(rows)] == ["app.import-error", "kept"]
+    assert [each["code"] for each in diagnoses.render_rows(rows)] == ["app.import-error", "kept"]
 
 
 async def test_a_job_that_only_the_history_knows() -> None:
@@ -311,16 +311,16 @@ async def test_a_job_that_only_the_history_knows() -> None:
             "evidence": [{"fact": "status FAILED, JOB_SUPERVISOR_ACTOR_DIED, exit code 1"}]}  # fmt: skip
     world = World(stored={"kept": {**past, "diagnosis": answer("old")}, "old": {**past, "diagnosis": None}})
     diagnoses = diagnoses_of(world)
-    assert await diagnoses.of("kept") == answer("old")
+    assert await diagnoses.diagnose("kept") == answer("old")
     assert world.engine_asked == []
-    said = await diagnoses.of("old")
+    said = await diagnoses.diagnose("old")
     error = "JOB_ENTRYPOINT_COMMAND_ERROR"
     assert world.engine_asked == [(Fields("FAILED", error, 127, None, "SUBMISSION", "x"), 1)]
     assert said["diagnosis"]["unavailable"] == [
         "It is of an earlier session of the cluster, or Ray has forgotten it: of its driver's log only the last lines "
         "are left."
     ]
-    assert await refusal(diagnoses.of("none")) == "404 job_not_found"
+    assert await refusal(diagnoses.diagnose("none")) == "404 job_not_found"
 
 
 async def _settle() -> None:

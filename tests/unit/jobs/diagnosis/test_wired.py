@@ -10,7 +10,7 @@ import pytest
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import NotFound
-from serve_app.jobs.diagnosis.models import Candidate, Certainty, Diagnosis, Evidence, Step
+from serve_app.jobs.diagnosis.models import Candidate, CauseStep, Certainty, Diagnosis, EvidenceLine
 from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.inspector import JobInspector
 from serve_app.jobs.progress.models import State, Stillness
@@ -33,21 +33,21 @@ class WithLogs(Replay):
 
     log: bytes | None = LOG
 
-    async def job(self, submission_id: str) -> dict[str, Any]:
+    async def get_job(self, submission_id: str) -> dict[str, Any]:
         self.asked.append(f"job {submission_id}")
         raw = next(row for row in answer("jobs") if row["submission_id"] == submission_id)
         return {**raw, "driver_agent_http_address": AGENT}
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
         self.asked.append(f"piece {url}")
         if self.log is None:
             raise NotFound("There is no such log.")
         return Piece(self.log[start : start + most_bytes], start, len(self.log))
 
-    async def rows_of(self, table: str, most_rows: int, **equals: str) -> Listing:
+    async def list_rows(self, table: str, most_rows: int, **equals: str) -> Listing:
         return Listing([])
 
-    async def log_files(self, node_id: str, pattern: str) -> list[str]:
+    async def list_log_files(self, node_id: str, pattern: str) -> list[str]:
         return []
 
 
@@ -111,25 +111,28 @@ async def test_a_deployment(inspector: JobInspector) -> None:
 
 
 def test_everything_that_a_diagnosis_may_hold_is_in_the_document() -> None:
-    line = Evidence("a.log", 1, "quote")
+    line = EvidenceLine("a.log", 1, "quote")
     candidate = Candidate("x", "title", Certainty.LIKELY, "rule", (line,), "why")
     whole = Diagnosis(
-        "x", "title", "sentence", Certainty.CERTAIN, None, "rule", (line,), (Step("x", "s", line), Step("y", "s")),
+        "x", "title", "sentence", Certainty.CERTAIN, None, "rule", (line,), (CauseStep("x", "s", line), CauseStep("y",
+        "s")),
         (candidate,), ("advice",), "https://docs", ("gone",),
     )  # fmt: skip
     words = {"explanation": {"text": "t", "written_by": "built-in", "model": None, "reason": None}}
-    validate({**answers.of_diagnosis("j", "failed", whole, taken_at()), **words}, "DiagnosisAnswer")
-    unended = answers.of_unended("j", "running", Stillness(State.MOVING, None, "It moves.").as_json(), taken_at())
+    validate({**answers.render_ended("j", "failed", whole, taken_at()), **words}, "DiagnosisAnswer")
+    unended = answers.render_unended(
+        "j", "running", Stillness(State.MOVING, None, "It moves.").render_json(), taken_at()
+    )
     validate({**unended, "explanation": None}, "DiagnosisAnswer")
 
 
 def test_what_is_too_long_loses_what_matters_least() -> None:
-    line = Evidence("a.log", 1, "q" * 9_000)
+    line = EvidenceLine("a.log", 1, "q" * 9_000)
     candidates = tuple(Candidate("x", "t", Certainty.LIKELY, "r", (line,), "why") for _ in range(10))
     found = Diagnosis("x", "t", "s", evidence=(line,), candidates=candidates)
-    made = answers.of_diagnosis("j", "failed", found, taken_at())
+    made = answers.render_ended("j", "failed", found, taken_at())
     assert (made["diagnosis"]["candidates"], len(made["diagnosis"]["evidence"])) == ([], 1)
-    chain = tuple(Step("x", "s", line) for _ in range(10))
-    made = answers.of_diagnosis("j", "failed", Diagnosis("x", "t", "s", evidence=(line,) * 10, chain=chain), taken_at())
+    chain = tuple(CauseStep("x", "s", line) for _ in range(10))
+    made = answers.render_ended("j", "failed", Diagnosis("x", "t", "s", evidence=(line,) * 10, chain=chain), taken_at())
     assert (made["diagnosis"]["chain"], len(made["diagnosis"]["evidence"])) == ([], 1)
     assert len(json.dumps(made)) <= answers.MAX_CHARS

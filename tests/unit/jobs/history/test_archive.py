@@ -17,9 +17,9 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
-from serve_app.jobs.history.records import record_of
-from serve_app.jobs.judging.judge import judge, sort_key
-from serve_app.jobs.models import JobRow, Outcome, Verdict
+from serve_app.jobs.history.records import build_record
+from serve_app.jobs.judging.judge import get_sort_key, judge
+from serve_app.jobs.models import JobOutcome, JobRow, Verdict
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ class Store:
     """The store's page, found and counted as ``store.jobs`` does, from records in a list."""
 
     def __init__(self, rows: Iterable[JobRow], failure: Exception | None = None) -> None:
-        self.records = [record_of(row) for row in rows]
+        self.records = [build_record(row) for row in rows]
         self.failure = failure
         self.asked: list[Any] = []
         self.excerpt: str | None = None
@@ -93,7 +93,7 @@ def page(
     query = JobQuery.parse(asked)
     by_key = {each.key: each for each in memory}
     waiting = {each.key: each for each in unwritten}
-    items, cursor, missing = asyncio.run(Archive(store).page(query, memory, by_key, waiting))
+    items, cursor, missing = asyncio.run(Archive(store).list_page(query, memory, by_key, waiting))
     return [f"{each['id']} {each['outcome']}" for each in items], cursor, missing
 
 
@@ -133,7 +133,7 @@ def test_a_page_is_the_store_with_what_memory_knows_better(
 
 def pages(stored: list[JobRow], unwritten: list[JobRow], **asked: Any) -> list[list[str]]:
     """All pages by the ids on them, as a client gets them who follows the cursors."""
-    memory = sorted({each.key: each for each in (*stored, *unwritten)}.values(), key=sort_key, reverse=True)
+    memory = sorted({each.key: each for each in (*stored, *unwritten)}.values(), key=get_sort_key, reverse=True)
     found: list[list[str]] = []
     cursor = None
     for _ in range(20):
@@ -194,7 +194,7 @@ def test_cursors_over_store_and_memory_cover_every_job_once(
                 unwritten.append(now)
         wanted.append(now)
     asked: Json = {"limit": limit, **({"outcome": "succeeded"} if filtered else {})}
-    memory.sort(key=sort_key, reverse=True)
+    memory.sort(key=get_sort_key, reverse=True)
     found: list[str] = []
     cursor = None
     for _ in range(len(jobs) + 2):
@@ -205,7 +205,7 @@ def test_cursors_over_store_and_memory_cover_every_job_once(
         if cursor is None:
             break
     assert cursor is None, "the pages end"
-    newest = sorted(wanted, key=sort_key, reverse=True)
+    newest = sorted(wanted, key=get_sort_key, reverse=True)
     assert found == [f"{each.id} succeeded" for each in newest]
 
 
@@ -229,7 +229,7 @@ async def test_what_is_written_while_the_store_is_read_is_told() -> None:
             waiting.clear()
             return found
 
-    items, _, _ = await Archive(Writing([FIRST])).page(JobQuery(), [THIRD, FIRST], {THIRD.key: THIRD}, waiting)
+    items, _, _ = await Archive(Writing([FIRST])).list_page(JobQuery(), [THIRD, FIRST], {THIRD.key: THIRD}, waiting)
     assert [each["id"] for each in items] == ["third", "first"]
 
 
@@ -295,38 +295,38 @@ async def test_a_job_is_let_go_before_it_is_deleted() -> None:
 
 
 async def test_transitions_are_of_the_store() -> None:
-    assert await Archive(Store([])).transitions("s1/a") == ([{"at": "then"}], [])
-    assert await Archive(Store([], DOWN)).transitions("s1/a") == ([], HISTORY_DOWN)
-    assert await Archive(None).transitions("s1/a") == ([], [])
+    assert await Archive(Store([])).list_transitions("s1/a") == ([{"at": "then"}], [])
+    assert await Archive(Store([], DOWN)).list_transitions("s1/a") == ([], HISTORY_DOWN)
+    assert await Archive(None).list_transitions("s1/a") == ([], [])
 
 
 async def test_figures_are_of_the_store_or_else_of_memory() -> None:
     rows, since = [THIRD, FIRST], ago(100)
     store = Store([])
-    assert await Archive(store).ended_since(since, rows) == ({"counts": [], "durations": [], "causes": []}, [])
+    assert await Archive(store).count_ended(since, rows) == ({"counts": [], "durations": [], "causes": []}, [])
     assert store.asked == [round(since.timestamp() * 1_000_000)]
-    in_memory = figures.ended_since(rows, since)
+    in_memory = figures.count_ended(rows, since)
     assert in_memory["counts"] == [["user", "succeeded", "OK", 2]]
-    assert await Archive(Store([], DOWN)).ended_since(since, rows) == (in_memory, HISTORY_DOWN)
-    assert await Archive(None).ended_since(since, rows) == (in_memory, [])
+    assert await Archive(Store([], DOWN)).count_ended(since, rows) == (in_memory, HISTORY_DOWN)
+    assert await Archive(None).count_ended(since, rows) == (in_memory, [])
 
 
 def test_a_stored_row_is_told_as_it_was_stored() -> None:
-    past = replace(OLD, outcome=Outcome.LOST, verdict=Verdict.WARN, ended_at=OLD.started_at + timedelta(seconds=1))  # type: ignore[operator]
-    items, _, _ = asyncio.run(Archive(Store([past])).page(JobQuery(), [], {}, {}))
-    assert items == [views.row_view(past)]
+    past = replace(OLD, outcome=JobOutcome.LOST, verdict=Verdict.WARN, ended_at=OLD.started_at + timedelta(seconds=1))  # type: ignore[operator]
+    items, _, _ = asyncio.run(Archive(Store([past])).list_page(JobQuery(), [], {}, {}))
+    assert items == [views.render_row(past)]
 
 
 async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None:
     store = Store([FIRST])
     store.records[0]["content"]["row"]["code"] = "app.exception"
-    items, _, _ = await Archive(store).page(JobQuery(), [FIRST], {FIRST.key: FIRST}, {})
+    items, _, _ = await Archive(store).list_page(JobQuery(), [FIRST], {FIRST.key: FIRST}, {})
     assert [item["code"] for item in items] == ["app.exception"]
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:
     store = Store([OLD])
     store.excerpt = "the end"
-    assert await Archive(store).kept_log(OLD) == "the end"
-    assert await Archive(Store([])).kept_log(OLD) is None
-    assert await Archive(None).kept_log(OLD) is None
+    assert await Archive(store).read_kept_log(OLD) == "the end"
+    assert await Archive(Store([])).read_kept_log(OLD) is None
+    assert await Archive(None).read_kept_log(OLD) is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
-from serve_app.jobs.history.figures import ended_since, figures_of, past_runs_of, quantile, window_of
+from serve_app.jobs.history.figures import compute_figures, count_ended, find_quantile, parse_past_runs, parse_window
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobFacts, PastRuns
 from tests.unit.jobs.judging.test_judge import CLIENT, INIT, NOW, SERVER, ago, driver, exit_of, snapshot, submission
@@ -23,13 +23,13 @@ from tests.unit.jobs.judging.test_outcome import node
     ("query", "wanted"), [({}, "1h"), ({"window": "5m"}, "5m"), ({"window": "7d"}, "7d"), ({"window": "24h"}, "24h")]
 )
 def test_windows(query: dict[str, Any], wanted: str) -> None:
-    assert window_of(query) == wanted
+    assert parse_window(query) == wanted
 
 
 @pytest.mark.parametrize("window", ["", "2h", "1H", None, "5m "])
 def test_there_are_four_windows(window: str | None) -> None:
     with pytest.raises(InvalidInput, match="window must be one of 5m, 1h, 24h, 7d"):
-        window_of({"window": window})
+        parse_window({"window": window})
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def test_there_are_four_windows(window: str | None) -> None:
     ],
 )
 def test_quantiles(values: list[float], share: float, wanted: float | None) -> None:
-    assert quantile(values, share) == wanted
+    assert find_quantile(values, share) == wanted
 
 
 @given(st.integers(min_value=1, max_value=20_000), st.sampled_from(["0.5", "0.95", "0.99"]))
 def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed(count: int, share: str) -> None:
     """Reckoned without rounding."""
-    assert quantile(range(1, count + 1), float(share)) == ceil(Fraction(share) * count)
+    assert find_quantile(range(1, count + 1), float(share)) == ceil(Fraction(share) * count)
 
 
 def figures(*jobs: JobFacts, since_s: float = 3_600, **sections: Any) -> dict[str, Any]:
-    return figures_of(ended_since(judge(snapshot(*jobs, **sections), NOW), ago(since_s)))
+    return compute_figures(count_ended(judge(snapshot(*jobs, **sections), NOW), ago(since_s)))
 
 
 NOTHING = {
@@ -167,11 +167,11 @@ def test_only_so_many_kinds_and_causes_are_told() -> None:
     ],
 )
 def test_past_runs(told: dict[str, Any], wanted: PastRuns) -> None:
-    assert past_runs_of(told) == wanted
+    assert parse_past_runs(told) == wanted
 
 
 def test_failures_are_counted_by_the_code_of_their_diagnosis() -> None:
     rows = judge(snapshot(*(submission(id, "FAILED", exit_code=1) for id in ("a", "b", "c"))), NOW)
     codes = {rows[0].key: "app.import-error", rows[1].key: "unknown"}
-    found = ended_since(rows, ago(3_600), codes.get)["causes"]
+    found = count_ended(rows, ago(3_600), codes.get)["causes"]
     assert [[cause, count] for cause, count, _ in found] == [["exit code 1", 2], ["app.import-error", 1]]

@@ -12,7 +12,7 @@ import pytest
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs.history import recorder as recorder_module
 from serve_app.jobs.history.recorder import BATCH, Recorder
-from serve_app.jobs.history.records import record_of
+from serve_app.jobs.history.records import build_record
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
@@ -150,7 +150,7 @@ async def test_what_pages_and_figures_depend_on_is_written_anew(
         [row] = judge(snapshot(job), NOW)
         recorder.offer([row], complete=True)
         await recorder.write_once()
-        assert history.jobs[key("a")] == {**record_of(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
+        assert history.jobs[key("a")] == {**build_record(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
 
 
 async def test_while_the_store_is_down_every_state_waits_its_turn(recorder: Recorder, history: FakeHistory) -> None:

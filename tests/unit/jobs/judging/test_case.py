@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.case import CaseMaker, age_s, series_of
-from serve_app.jobs.judging.expectations import BUILT_IN, EXPECTATIONS, Contracts, contracts_with
+from serve_app.jobs.judging.case import CaseMaker, compute_age_s, find_series
+from serve_app.jobs.judging.expectations import BUILT_IN, EXPECTATIONS, Contracts, build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.verdicts import Case
@@ -18,10 +18,10 @@ from serve_app.jobs.models import (
     ApplicationFacts,
     Evidence,
     JobFacts,
+    JobOutcome,
     JobType,
     Known,
     NodeFacts,
-    Outcome,
     PastRuns,
     Snapshot,
     TaskCounts,
@@ -53,7 +53,7 @@ def make_case(
     **sections: Any,
 ) -> Case:
     seen = replace(snapshot(job, **sections), **(look or {}))
-    return CaseMaker.of(seen, NOW, contracts, past or {}, {}).case(job).case
+    return CaseMaker.build(seen, NOW, contracts, past or {}, {}).judge_job(job).case
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def make_case(
     ],
 )
 def test_what_a_job_is_compared_with(job: JobFacts, kind: str, series: str) -> None:
-    assert series_of(job, kind) == series
+    assert find_series(job, kind) == series
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_a_job_is_compared_with(job: JobFacts, kind: str, series: str) -> N
 )
 def test_its_age(began: Any, ended: Any, outcome: str, wanted: float | None) -> None:
     facts = JobFacts("a", JobType.DRIVER, "x", started_at=began, ended_at=ended)
-    assert age_s(facts, Outcome(outcome), NOW) == wanted
+    assert compute_age_s(facts, JobOutcome(outcome), NOW) == wanted
 
 
 HERE, THERE = node("ALIVE", node_id="n"), node("ALIVE", node_id="m", ip="10.0.0.1")
@@ -156,10 +156,10 @@ def test_earlier_runs_are_asked_for_while_it_runs_alone() -> None:
 
 def test_what_is_expected_of_it() -> None:
     report = KindSpec(name="report", match=Match(entrypoint="report"), expected_duration_s=5, deadline_s=6)
-    contracts = contracts_with([report])
+    contracts = build_contracts([report])
     found = make_case(submission("a", "RUNNING", entrypoint="report"), contracts=contracts)
     assert (found.kind, found.limit_s, found.deadline_s, found.age_s) == ("report", 5, 6, 10.0)
-    assert found.expectation is contracts.of("report")
+    assert found.expectation is contracts.get_expectation("report")
     plain = make_case(submission("a", "RUNNING"))
     assert (plain.limit_s, plain.deadline_s, plain.expectation) == (None, None, EXPECTATIONS["user"])
     assert (plain.serving, plain.serve_problem, plain.waiting, plain.tasks) == (None, None, None, None)

@@ -6,8 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from serve_app.jobs.judging.outcome import outcome_of
-from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Outcome, Section, Unknown
+from serve_app.jobs.judging.outcome import conclude_outcome
+from serve_app.jobs.models import (
+    DriverExit,
+    Evidence,
+    JobFacts,
+    JobOutcome,
+    JobType,
+    Known,
+    NodeFacts,
+    Section,
+    Unknown,
+)
 from tests.unit.jobs.judging.test_outcome import (
     ALIVE,
     CLEAN,
@@ -273,8 +283,8 @@ def test_a_conclusion_and_what_it_rests_on(
     evidence: Told,
     sentence: str,
 ) -> None:
-    found = outcome_of(facts, driver, where)
-    assert found[:3] == (Outcome(outcome), tuple(Evidence(*each) for each in evidence), sentence)
+    found = conclude_outcome(facts, driver, where)
+    assert found[:3] == (JobOutcome(outcome), tuple(Evidence(*each) for each in evidence), sentence)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +310,7 @@ def test_a_driver_that_died_about_when_its_node_did_was_lost_with_it(
     driver, ended, gone = (
         None if each is None else END + timedelta(seconds=each) for each in (driver_ended_s, job_ended_s, node_ended_s)
     )
-    found = outcome_of(
+    found = conclude_outcome(
         job("SUCCEEDED", ended_at=ended), row("SYSTEM_ERROR", ended_at=driver), node("DEAD", ended_at=gone)
     )
     assert found.outcome == outcome
@@ -308,7 +318,7 @@ def test_a_driver_that_died_about_when_its_node_did_was_lost_with_it(
 
 @pytest.mark.parametrize("exit_type", [CLEAN, "NODE_OUT_OF_MEMORY", "USER_ERROR", "INTENDED_SYSTEM_EXIT", "LATER"])
 def test_only_an_abnormal_end_is_put_down_to_the_node(exit_type: str) -> None:
-    assert outcome_of(job("SUCCEEDED"), row(exit_type), DEAD).outcome is not Outcome.LOST
+    assert conclude_outcome(job("SUCCEEDED"), row(exit_type), DEAD).outcome is not JobOutcome.LOST
 
 
 @pytest.mark.parametrize(
@@ -340,4 +350,7 @@ def test_only_an_abnormal_end_is_put_down_to_the_node(exit_type: str) -> None:
     ],
 )
 def test_a_failure_adds_the_line_that_says_the_most(message: str | None, added: str) -> None:
-    assert outcome_of(make_failed(exit_code=1, message=message), NONE).sentence == f"It failed with exit code 1{added}"
+    assert (
+        conclude_outcome(make_failed(exit_code=1, message=message), NONE).sentence
+        == f"It failed with exit code 1{added}"
+    )

@@ -11,14 +11,14 @@ from serve_app.jobs.judging.expectations import (
     EXPECTATIONS,
     NOTHING,
     Contracts,
-    contracts_with,
-    deadline_of,
-    expectation_of,
-    ineffective,
-    limit_of,
-    manager_of,
-    owner_of,
-    scheduler_of,
+    build_contracts,
+    find_deadline_s,
+    find_limit_s,
+    find_manager,
+    find_owner,
+    find_scheduler,
+    get_expectation,
+    list_ineffective,
 )
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.kinds import KIND_RULES
@@ -138,7 +138,7 @@ def test_what_is_expected_of_a_kind(kind: str, wanted: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize(("kind", "wanted"), MEANINGS.items(), ids=list(MEANINGS))
 def test_what_each_outcome_means(kind: str, wanted: dict[str, tuple[str, str]]) -> None:
-    meanings = contracts_with([SERVICE]).of(kind).meanings
+    meanings = build_contracts([SERVICE]).get_expectation(kind).meanings
     assert {outcome.value: (each.sentence, each.action) for outcome, each in meanings.items()} == wanted
 
 
@@ -146,7 +146,7 @@ def test_the_table_is_whole() -> None:
     assert list(EXPECTATIONS) == list(KINDS)
     assert NOTHING == NOTHING_TO_DO
     assert Contracts(KIND_RULES, EXPECTATIONS) == BUILT_IN
-    assert [expectation_of(kind) for kind in ("observer", "never-declared")] == [
+    assert [get_expectation(kind) for kind in ("observer", "never-declared")] == [
         EXPECTATIONS["observer"],
         EXPECTATIONS["user"],
     ]
@@ -154,7 +154,7 @@ def test_the_table_is_whole() -> None:
 
 def test_a_declared_kind_is_someones_own_work_or_a_service_and_nothing_else_changes() -> None:
     report = KindSpec(name="report", match=Match(entrypoint="x"))
-    made = contracts_with([report, SERVICE])
+    made = build_contracts([report, SERVICE])
     assert {kind: made.expectations[kind] for kind in EXPECTATIONS} == EXPECTATIONS
     found = {
         kind: (each.kind, each.purpose, each.must_end, each.scheduled_by)
@@ -173,12 +173,16 @@ def test_what_a_second_declaration_does_not_say_stays() -> None:
         "expected_duration_s": 5.0, "deadline_s": 6.0, "every_h": 1.0, "allowed_failures": 2,
     }  # fmt: skip
     match = Match(entrypoint="x")
-    once = contracts_with([KindSpec(name="report", match=match, **first)]).of("report")
-    again = contracts_with([KindSpec(name="report", match=match, **first), KindSpec(name="report", match=match)])
-    assert again.of("report") == once
+    once = build_contracts([KindSpec(name="report", match=match, **first)]).get_expectation("report")
+    again = build_contracts([KindSpec(name="report", match=match, **first), KindSpec(name="report", match=match)])
+    assert again.get_expectation("report") == once
     for name in first:
         both = [KindSpec(name="report", match=match, **{name: first[name]}), KindSpec(name="report", match=match)]
-        assert contracts_with(both).of("report") == contracts_with(both[:1]).of("report") != EXPECTATIONS["user"]
+        assert (
+            build_contracts(both).get_expectation("report")
+            == build_contracts(both[:1]).get_expectation("report")
+            != EXPECTATIONS["user"]
+        )
 
 
 TIMES = {"expected_duration_s": 5.0, "deadline_s": 5.0, "every_h": 1.0}
@@ -209,7 +213,7 @@ OF_JOBS = ["allowed_failures", "deadline_s", "every_h", "expected_duration_s"]
     ],
 )
 def test_what_is_declared_in_vain(kind: str, given: dict[str, Any], no_use: list[str]) -> None:
-    assert ineffective(KindSpec(name=kind, **given)) == no_use
+    assert list_ineffective(KindSpec(name=kind, **given)) == no_use
 
 
 @pytest.mark.parametrize(
@@ -221,17 +225,26 @@ def test_what_is_declared_in_vain(kind: str, given: dict[str, Any], no_use: list
 )  # fmt: skip
 def test_a_job_declares_its_own_times(text: str, declared: float | None) -> None:
     job = submission("a", "RUNNING", metadata={"seedcore.expected_duration_s": text, "seedcore.deadline_s": text})
-    kind = contracts_with([KindSpec(name="report", match=Match(entrypoint="x"), expected_duration_s=7, deadline_s=8)])
-    assert (limit_of(job, kind.of("report")), deadline_of(job, kind.of("report"))) == (declared or 7, declared or 8)
-    assert (limit_of(job, kind.of("user")), deadline_of(job, kind.of("user"))) == (declared, declared)
+    kind = build_contracts([KindSpec(name="report", match=Match(entrypoint="x"), expected_duration_s=7, deadline_s=8)])
+    assert (
+        find_limit_s(job, kind.get_expectation("report")),
+        find_deadline_s(job, kind.get_expectation("report")),
+    ) == (declared or 7, declared or 8)
+    assert (find_limit_s(job, kind.get_expectation("user")), find_deadline_s(job, kind.get_expectation("user"))) == (
+        declared,
+        declared,
+    )
 
 
 def test_what_a_job_declares_is_no_word_on_the_other_time() -> None:
     expected, late = (
         submission("a", "RUNNING", metadata={f"seedcore.{name}": "9"}) for name in ("expected_duration_s", "deadline_s")
     )
-    user = expectation_of("user")
-    assert [(limit_of(job, user), deadline_of(job, user)) for job in (expected, late)] == [(9.0, None), (None, 9.0)]
+    user = get_expectation("user")
+    assert [(find_limit_s(job, user), find_deadline_s(job, user)) for job in (expected, late)] == [
+        (9.0, None),
+        (None, 9.0),
+    ]
 
 
 SUBMITTED, DRIVEN = submission("a", "RUNNING"), driver("a", "RUNNING")
@@ -260,15 +273,17 @@ def test_who_runs_it(job: Any, kind: str, scheduler: str, manager: str) -> None:
         KindSpec(name="report", match=Match(entrypoint="x"), scheduled_by="cron of ours"),
         KindSpec(name="shop", match=Match(entrypoint="y"), managed_by="our operator"),
     ]
-    expected = contracts_with(declared).of(kind)
-    assert (scheduler_of(job, expected), manager_of(job, expected)) == (scheduler, manager)
+    expected = build_contracts(declared).get_expectation(kind)
+    assert (find_scheduler(job, expected), find_manager(job, expected)) == (scheduler, manager)
     says = submission("a", "RUNNING", metadata=OWN_WORDS)
-    assert (scheduler_of(says, expected), manager_of(says, expected)) == ("cron", "the shop")
+    assert (find_scheduler(says, expected), find_manager(says, expected)) == ("cron", "the shop")
     assert job.type in (JobType.SUBMISSION, JobType.DRIVER)
 
 
 def test_who_answers_for_it() -> None:
-    expected = contracts_with([KindSpec(name="report", match=Match(entrypoint="x"), owner="finance")]).of("report")
+    expected = build_contracts([KindSpec(name="report", match=Match(entrypoint="x"), owner="finance")]).get_expectation(
+        "report"
+    )
     says = submission("a", "RUNNING", metadata=OWN_WORDS)
-    found = [owner_of(job, each) for job in (says, SUBMITTED) for each in (expected, expectation_of("user"))]
+    found = [find_owner(job, each) for job in (says, SUBMITTED) for each in (expected, get_expectation("user"))]
     assert found == ["ann", "ann", "finance", None]

@@ -10,9 +10,9 @@ import pytest
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.records import cause_of
-from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
-from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, findings_of, unknown_rules
+from serve_app.jobs.history.records import find_cause
+from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.models import (
@@ -29,7 +29,7 @@ from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_o
 from tests.unit.jobs.judging.test_outcome import node
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-NIGHTLY = contracts_with(
+NIGHTLY = build_contracts(
     [KindSpec(name="nightly", match=Match(entrypoint="*night.py"), every_h=24, owner="ops@example.com")]
 )
 NIGHT = {"entrypoint": "python night.py"}
@@ -40,7 +40,7 @@ def found(
     seen: Snapshot, contracts: Contracts = BUILT_IN, past: dict[str, PastRuns] | None = None
 ) -> list[tuple[str, str, str, str]]:
     rows = judge(seen, NOW, contracts, past)
-    each = findings_of(seen, rows, contracts, past or {}, NOW)
+    each = find_all(seen, rows, contracts, past or {}, NOW)
     return [(finding.rule, finding.subject, finding.verdict.value, finding.sentence) for finding in each]
 
 
@@ -108,7 +108,7 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
 
 
 def test_what_a_finding_is_about_are_facts() -> None:
-    contracts = contracts_with([KindSpec(name="nightly", every_h=24)])
+    contracts = build_contracts([KindSpec(name="nightly", every_h=24)])
     jobs = [
         submission("a", "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"}),
         submission("b", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"}),
@@ -117,7 +117,7 @@ def test_what_a_finding_is_about_are_facts() -> None:
     ]
     exits = [exit_of("c", "INTENDED_USER_EXIT")]
     seen = replace(snapshot(*jobs, exits=exits, actors=[actor("c")]), session="session_1")
-    told = findings_of(seen, judge(seen, NOW, contracts), contracts, {}, NOW)
+    told = find_all(seen, judge(seen, NOW, contracts), contracts, {}, NOW)
     assert [(each.rule, each.subject_type, each.subject_id, each.session, each.subject) for each in told] == [
         ("missing-job", "kind", "nightly", None, "kind nightly"),
         ("past-deadline", "job", "b", "session_1", "job b"),
@@ -181,7 +181,7 @@ DOWN = Unknown("no answer")
 def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
     one = Finding("stuck-job", "job", "a", Verdict.WARN, "It hangs.", "Stop it.")
     seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
-    assert unknown_rules(seen, [one] * found, past_known=past_known) == rules
+    assert list_unknown_rules(seen, [one] * found, past_known=past_known) == rules
 
 
 NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})
@@ -240,7 +240,7 @@ GOOD = ("user", "succeeded", "OK", 1)
     ],
 )
 def test_rates(told: dict[str, Any], success_ratio: float | None, error_ratio: float | None, ended: int) -> None:
-    jobs = figures.figures_of(told)["jobs"]
+    jobs = figures.compute_figures(told)["jobs"]
     assert (jobs["success_ratio"], jobs["error_ratio"], jobs["ended"]) == (success_ratio, error_ratio, ended)
 
 
@@ -249,15 +249,15 @@ def test_rates(told: dict[str, Any], success_ratio: float | None, error_ratio: f
     [([], 0.5, None), ([7], 0.99, 7), ([1, 2, 3, 4], 0.5, 2), ([4, 3, 2, 1], 0.95, 4), (list(range(1, 101)), 0.99, 99)],
 )
 def test_quantiles(values: list[float], share: float, wanted: float | None) -> None:
-    assert figures.quantile(values, share) == wanted
+    assert figures.find_quantile(values, share) == wanted
 
 
 def test_a_window_is_one_of_four() -> None:
-    assert [figures.window_of({"window": each}) for each in ("5m", "1h", "24h", "7d")] == ["5m", "1h", "24h", "7d"]
-    assert figures.window_of({}) == "1h"
+    assert [figures.parse_window({"window": each}) for each in ("5m", "1h", "24h", "7d")] == ["5m", "1h", "24h", "7d"]
+    assert figures.parse_window({}) == "1h"
     for wrong in ("1d", "", None, 3600, ["1h"]):
         with pytest.raises(InvalidInput):
-            figures.window_of({"window": wrong})
+            figures.parse_window({"window": wrong})
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_window_is_one_of_four() -> None:
 )
 def test_causes_can_be_counted(job: JobFacts, cause: str | None) -> None:
     (row,) = judge(snapshot(job), NOW)
-    assert cause_of(row) == cause
+    assert find_cause(row) == cause
 
 
 Told = tuple[str, str, str, str, str]
@@ -282,7 +282,7 @@ Told = tuple[str, str, str, str, str]
 
 def tell(seen: Snapshot, contracts: Contracts = BUILT_IN, past: dict[str, PastRuns] | None = None) -> list[Told]:
     rows = judge(seen, NOW, contracts, past)
-    each = findings_of(seen, rows, contracts, past or {}, NOW)
+    each = find_all(seen, rows, contracts, past or {}, NOW)
     return [(one.rule, one.subject, one.verdict.value, one.sentence, one.action) for one in each]
 
 
@@ -343,7 +343,7 @@ def test_what_runs_unusually_long_is_stuck() -> None:
     assert told == [("stuck-job", "job a", "WARN", sentence, MORE_TIME)]
 
 
-HOURLY = contracts_with(
+HOURLY = build_contracts(
     [
         KindSpec(name="hourly", match=Match(entrypoint="*hour.py"), every_h=1),
         KindSpec(name="nightly", match=Match(entrypoint="*night.py"), every_h=24, owner="ops", scheduled_by="cron"),
@@ -495,5 +495,5 @@ def test_without_the_list_of_jobs_nothing_is_missing() -> None:
     """That a kind has no job is seen in the list alone, whatever the history remembers."""
     rows: list[Any] = []
     past = {"hourly": PastRuns(last_started_at=NOW - 9 * HOURS)}
-    assert findings_of(replace(snapshot(), jobs=DOWN), rows, HOURLY, past, NOW) == []
-    assert len(findings_of(snapshot(), rows, HOURLY, past, NOW)) == 1
+    assert find_all(replace(snapshot(), jobs=DOWN), rows, HOURLY, past, NOW) == []
+    assert len(find_all(snapshot(), rows, HOURLY, past, NOW)) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.hidden import head_starts, hidden_jobs, worker_nodes
+from serve_app.jobs.judging.hidden import find_hidden_jobs, list_head_starts, list_worker_nodes
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.models import ApplicationFacts, DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot, Unknown
 from tests.unit.jobs.judging.test_judge import NOW, ago, driver, exit_of, snapshot, submission
@@ -27,7 +27,7 @@ def hide(id: str, status: str = "RUNNING", **changes: Any) -> JobFacts:
 
 def find(owned: dict[str, Owned], *jobs: JobFacts, **sections: Any) -> list[JobFacts]:
     seen = snapshot(*jobs, **sections)
-    return hidden_jobs(seen, jobs, owned)
+    return find_hidden_jobs(seen, jobs, owned)
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_nodes_are_entries_of_their_own() -> None:
         be("w", "ALIVE", message="fine"), be("x", "DEAD", ended=5, message="gone", ip="10.0.0.1"),
     ]  # fmt: skip
     seen = snapshot(nodes=nodes)
-    assert head_starts(seen) == [
+    assert list_head_starts(seen) == [
         start("h", "SUCCEEDED", "ray start --head"),
         start("i", "DEAD", "ray start --head", ended_at=ago(9)),
     ]
-    assert worker_nodes(seen) == [
+    assert list_worker_nodes(seen) == [
         start("w", "RUNNING", "ray start --address", message="fine"),
         start("x", "DEAD", "ray start --address", message="gone", ended_at=ago(5), node_ip="10.0.0.1"),
     ]
-    assert (head_starts(silence(seen)), worker_nodes(silence(seen))) == ([], [])
+    assert (list_head_starts(silence(seen)), list_worker_nodes(silence(seen))) == ([], [])
 
 
 def silence(seen: Snapshot) -> Snapshot:
@@ -117,18 +117,18 @@ def silence(seen: Snapshot) -> Snapshot:
 def test_an_end_that_a_living_node_is_said_to_have_is_none() -> None:
     nodes = [be("h", "ALIVE", True, 9), be("w", "ALIVE", ended=9)]
     seen = snapshot(nodes=nodes)
-    assert [each.ended_at for each in (*head_starts(seen), *worker_nodes(seen))] == [None, None]
+    assert [each.ended_at for each in (*list_head_starts(seen), *list_worker_nodes(seen))] == [None, None]
 
 
 def test_the_living_come_first_then_the_two_hundred_that_died_last() -> None:
     dead = [be(f"d{number:03}", "DEAD", ended=number) for number in range(250, 0, -1)]
-    found = [each.node_id for each in worker_nodes(snapshot(nodes=[be("x", "DEAD"), *dead, be("w", "ALIVE")]))]
+    found = [each.node_id for each in list_worker_nodes(snapshot(nodes=[be("x", "DEAD"), *dead, be("w", "ALIVE")]))]
     assert found == ["w", *(f"d{number:03}" for number in range(1, 201))]
 
 
 def test_a_death_of_no_known_time_is_the_oldest() -> None:
     nodes = [be("x", "DEAD"), be("y", "DEAD", ended=9)]
-    assert [each.node_id for each in worker_nodes(snapshot(nodes=nodes))] == ["y", "x"]
+    assert [each.node_id for each in list_worker_nodes(snapshot(nodes=nodes))] == ["y", "x"]
     assert nodes[1].ended_at == NOW - timedelta(seconds=9)
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.judging.expectations import EXPECTATIONS
-from serve_app.jobs.judging.judge import Memo, judge, sort_key
-from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, verdict_of
+from serve_app.jobs.judging.judge import Memo, get_sort_key, judge
+from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, decide_verdict
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
     DriverExit,
     Evidence,
     JobFacts,
+    JobOutcome,
     JobRow,
     JobType,
     Known,
     NodeFacts,
-    Outcome,
     PastRuns,
     ServeFacts,
     Snapshot,
@@ -430,16 +430,16 @@ def test_durations_run_on_while_the_job_does() -> None:
 
 
 @pytest.mark.parametrize("kind", [*EXPECTATIONS, "of-its-own"])
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_kind_and_outcome_has_a_verdict(kind: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", list(JobOutcome))
+def test_every_kind_and_outcome_has_a_verdict(kind: str, outcome: JobOutcome) -> None:
     """Whatever comes, a rule applies, and its sentence is one."""
-    from serve_app.jobs.judging.expectations import expectation_of
+    from serve_app.jobs.judging.expectations import get_expectation
     from serve_app.jobs.judging.outcome import Conclusion
 
     case = Case(
-        submission("a", "RUNNING"), kind, expectation_of(kind), Conclusion(outcome, (), "So it is.", "so"), None, None
+        submission("a", "RUNNING"), kind, get_expectation(kind), Conclusion(outcome, (), "So it is.", "so"), None, None
     )
-    rule, sentence = verdict_of(case)
+    rule, sentence = decide_verdict(case)
     assert rule in VERDICT_RULES
     assert sentence.endswith(".")
 
@@ -491,9 +491,9 @@ def test_what_was_proven_stays_proven_when_a_table_is_silent(silent: dict[str, A
 )
 def test_the_place_of_a_row(id: str, session: str, name: str) -> None:
     row = replace(one(submission("a", "SUCCEEDED")), id=id, session=session)
-    assert sort_key(replace(row, started_at=None)) == (-1, name)
+    assert get_sort_key(replace(row, started_at=None)) == (-1, name)
     began = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
-    assert sort_key(replace(row, started_at=began)) == (1_767_268_800_123_456, name)
+    assert get_sort_key(replace(row, started_at=began)) == (1_767_268_800_123_456, name)
 
 
 def test_rows_stand_by_their_start_the_newest_first_and_those_without_one_last() -> None:
@@ -517,7 +517,7 @@ def test_a_row_with_all_that_it_tells() -> None:
     (row,) = judge(seen, NOW)
     wanted = {
         "id": "a", "job_id": "02000000", "submission_id": "a", "type": JobType.SUBMISSION, "kind": "user",
-        "entrypoint": "python x", "status": "FAILED", "outcome": Outcome.FAILED, "verdict": Verdict.BAD,
+        "entrypoint": "python x", "status": "FAILED", "outcome": JobOutcome.FAILED, "verdict": Verdict.BAD,
         "reason": "It failed with exit code 1.", "rule": "failed", "scheduled_by": "Ray Jobs API",
         "managed_by": "Ray job supervisor", "started_at": ago(10), "ended_at": ago(5), "duration_s": 5.0,
         "node_id": "n", "metadata": WHOLE.metadata, "derived": False, "hidden": True,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from serve_app.jobs.judging.expectations import EXPECTATIONS, contracts_with
+from serve_app.jobs.judging.expectations import EXPECTATIONS, build_contracts
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.patterns import matches
-from serve_app.jobs.models import ActorFacts, JobFacts, JobRow, Outcome
+from serve_app.jobs.models import ActorFacts, JobFacts, JobOutcome, JobRow
 from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 
@@ -25,7 +25,7 @@ GATEWAY: Json = {"name": "gateway", "match": {"entrypoint": "gateway*"}, "must_e
 def judged(kinds: list[Json], *jobs: JobFacts, **sections: Any) -> dict[str, JobRow]:
     specs = InspectorConfig.model_validate({"kinds": kinds}).kinds
     seen = snapshot(*jobs, **sections)
-    return {row.id: row for row in judge(seen, seen.taken_at, contracts_with(specs))}
+    return {row.id: row for row in judge(seen, seen.taken_at, build_contracts(specs))}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_is_declared_is_what_is_expected() -> None:
         "every_h": 1.5,
         "allowed_failures": 2,
     }
-    assert contracts_with([KindSpec.model_validate(declared)]).of("report") == replace(
+    assert build_contracts([KindSpec.model_validate(declared)]).get_expectation("report") == replace(
         EXPECTATIONS["user"],
         kind="report",
         purpose="The nightly report.",
@@ -206,9 +206,9 @@ def test_what_is_declared_is_what_is_expected() -> None:
     ],
 )
 def test_what_is_expected_of_a_built_in_kind_can_be_changed(declared: Json, changes: Json) -> None:
-    contracts = contracts_with([KindSpec.model_validate({"name": "coa-initialization", **declared})])
-    assert contracts.of("coa-initialization") == replace(EXPECTATIONS["coa-initialization"], **changes)
-    assert contracts.of("user") == EXPECTATIONS["user"]
+    contracts = build_contracts([KindSpec.model_validate({"name": "coa-initialization", **declared})])
+    assert contracts.get_expectation("coa-initialization") == replace(EXPECTATIONS["coa-initialization"], **changes)
+    assert contracts.get_expectation("user") == EXPECTATIONS["user"]
 
 
 def test_a_built_in_kind_is_judged_by_what_was_changed() -> None:
@@ -235,7 +235,7 @@ def test_a_team_that_says_how_long_initializations_take_is_heard(declared: Json,
 
 
 def test_a_kind_that_only_a_job_names_is_someones_own_work() -> None:
-    assert contracts_with([]).of("never-declared") is EXPECTATIONS["user"]
+    assert build_contracts([]).get_expectation("never-declared") is EXPECTATIONS["user"]
 
 
 @pytest.mark.parametrize(
@@ -307,9 +307,9 @@ def test_a_declared_service_is_replaced_by_a_later_one_like_it() -> None:
     }
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_outcome_of_a_service_has_a_meaning(outcome: Outcome) -> None:
-    assert outcome in contracts_with([KindSpec.model_validate(GATEWAY)]).of("gateway").meanings
+@pytest.mark.parametrize("outcome", list(JobOutcome))
+def test_every_outcome_of_a_service_has_a_meaning(outcome: JobOutcome) -> None:
+    assert outcome in build_contracts([KindSpec.model_validate(GATEWAY)]).get_expectation("gateway").meanings
 
 
 def test_the_owner_of_a_job_is_its_own_word_or_that_of_its_kind() -> None:

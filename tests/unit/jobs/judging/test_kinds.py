@@ -14,9 +14,9 @@ from serve_app.jobs.judging.kinds import (
     NOT_COUNTED,
     OBSERVER_LIMIT_S,
     Owned,
-    kind_of,
-    owned_by_job,
-    rules_with,
+    build_rules,
+    classify_job,
+    count_owned,
 )
 from serve_app.jobs.models import ActorFacts, Evidence, JobFacts
 from tests.unit.jobs.judging.test_judge import CLIENT, NOW, actor, ago, controller, driver, submission
@@ -106,20 +106,20 @@ def claimed(kind: str) -> tuple[str, Evidence]:
 def test_the_kind_of_a_job_and_why(
     job: JobFacts, owned: Owned | None, ours: bool, wanted: tuple[str, Evidence]
 ) -> None:
-    assert kind_of(job, owned, ours=ours, now=NOW, rules=rules_with([NIGHTLY])) == wanted
+    assert classify_job(job, owned, ours=ours, now=NOW, rules=build_rules([NIGHTLY])) == wanted
 
 
 def test_without_rules_those_that_are_built_in_speak() -> None:
-    assert kind_of(submission("a", "RUNNING", entrypoint="night"), None, ours=False, now=NOW) == BY_DEFAULT
+    assert classify_job(submission("a", "RUNNING", entrypoint="night"), None, ours=False, now=NOW) == BY_DEFAULT
 
 
 def test_declared_kinds_stand_after_what_the_cluster_shows_and_in_their_order() -> None:
     specs = [NIGHTLY, KindSpec(name="user", owner="me"), KindSpec(name="model", match=Match(namespace="x"))]
-    assert [rule.name for rule in rules_with(specs)] == [
+    assert [rule.name for rule in build_rules(specs)] == [
         "kind-by-metadata", "kind-by-serve", "kind-by-namespace", "kind-declared:nightly", "kind-declared:model",
         "kind-by-entrypoint", "kind-by-client", "kind-by-default",
     ]  # fmt: skip
-    assert rules_with([]) == KIND_RULES
+    assert build_rules([]) == KIND_RULES
 
 
 def test_kinds_that_nobody_wanted_done_are_not_counted() -> None:
@@ -141,13 +141,13 @@ def test_kinds_that_nobody_wanted_done_are_not_counted() -> None:
     ],
 )
 def test_a_declaration_is_told_whole(match: Match, told: str) -> None:
-    rule = rules_with([KindSpec(name="mine", match=match)])[3]
+    rule = build_rules([KindSpec(name="mine", match=match)])[3]
     assert (rule.name, rule.kind, rule.source) == ("kind-declared:mine", "mine", "configuration")
     assert rule.fact.format(kind="mine") == f"it is declared: {told}"
 
 
 def count(*actors: ActorFacts) -> dict[str, Owned]:
-    return owned_by_job(actors)
+    return count_owned(actors)
 
 
 MINE = frozenset({"mine"})

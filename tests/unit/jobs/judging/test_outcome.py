@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.outcome import outcome_of
-from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, NodeFacts, Outcome, Section, Unknown
+from serve_app.jobs.judging.outcome import conclude_outcome
+from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobType, Known, NodeFacts, Section, Unknown
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(seconds=10)
@@ -151,7 +151,7 @@ LOST_SUPERVISOR = "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"
 def test_outcome(
     facts: JobFacts, driver: Section[DriverExit | None], where: NodeFacts | None, outcome: str, rule: str
 ) -> None:
-    found = outcome_of(facts, driver, where)
+    found = conclude_outcome(facts, driver, where)
     assert (found.outcome, found.evidence[0].rule) == (outcome, rule)
     assert found.sentence.endswith((".", "…"))
 
@@ -164,7 +164,7 @@ def test_no_driver_is_ever_called_succeeded(
     exit_type: str | None, pid: int, alive: bool, where: NodeFacts | None
 ) -> None:
     driver = row(exit_type, pid=pid, is_alive=alive, started_at=None if pid == 0 else START)
-    assert outcome_of(job("SUCCEEDED"), driver, where).outcome is not Outcome.SUCCEEDED
+    assert conclude_outcome(job("SUCCEEDED"), driver, where).outcome is not JobOutcome.SUCCEEDED
 
 
 LOG = "Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\n"
@@ -186,9 +186,9 @@ LOG = "Job entrypoint command failed with exit code 1, last available logs (trun
     ],
 )
 def test_a_failure_quotes_what_says_the_most(message: str | None, sentence: str) -> None:
-    assert outcome_of(submission("FAILED", exit_code=1, message=message), NONE, ALIVE).sentence == sentence
+    assert conclude_outcome(submission("FAILED", exit_code=1, message=message), NONE, ALIVE).sentence == sentence
 
 
 def test_a_cut_worker_table_is_named_when_a_row_is_missing() -> None:
-    found = outcome_of(job("SUCCEEDED"), Known(None, "Ray lists 10000 of 12000 rows."), ALIVE)
+    found = conclude_outcome(job("SUCCEEDED"), Known(None, "Ray lists 10000 of 12000 rows."), ALIVE)
     assert found.evidence[0].fact == "no row for this driver; Ray lists 10000 of 12000 rows."

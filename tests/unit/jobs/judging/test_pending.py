@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, covers, starved, told_most, why_waiting
+from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, covers, describe_most, explain_waiting, find_starved
 from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
 from tests.unit.jobs.judging.test_judge import submission
 from tests.unit.jobs.judging.test_outcome import node
@@ -73,7 +73,7 @@ def test_why_it_waits(
     free: Section[Any],
     wanted: Waiting,
 ) -> None:
-    assert why_waiting(submission("a", "PENDING", runtime_env_keys=env), actors, nodes, free) == wanted
+    assert explain_waiting(submission("a", "PENDING", runtime_env_keys=env), actors, nodes, free) == wanted
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_why_it_waits(
     ],
 )
 def test_what_it_needs_in_words(required: dict[str, float], wanted: str) -> None:
-    found = why_waiting(
+    found = explain_waiting(
         submission("a", "PENDING"), Known((supervisor(**required),)), Known((has(CPU=0.0),)), Unknown("down")
     )
     assert found.sentence == wanted
@@ -100,7 +100,7 @@ def test_what_it_needs_in_words(required: dict[str, float], wanted: str) -> None
 def test_a_node_that_is_not_there_is_told_without_the_names_that_ray_gives_nodes() -> None:
     """Ray places a supervisor on one node by a resource that only this node has."""
     wanted = supervisor(**{"node:10.0.0.9": 0.001})
-    found = why_waiting(submission("a", "PENDING"), Known((wanted,)), Known((has(CPU=1),)), Unknown("down"))
+    found = explain_waiting(submission("a", "PENDING"), Known((wanted,)), Known((has(CPU=1),)), Unknown("down"))
     fact = "it needs a place on one certain node; no node that is alive is the one"
     assert found.evidence == (Evidence("pending-infeasible", "actor table", fact),)
 
@@ -146,13 +146,13 @@ def test_what_a_running_job_cannot_get(
     actors: Section[tuple[WaitingActor, ...]], nodes: Section[tuple[NodeFacts, ...]], wanted: Waiting | None
 ) -> None:
     job = submission("a", "RUNNING", job_id="01000000")
-    assert starved(job, actors, nodes) == wanted
-    assert starved(submission("a", "RUNNING"), actors, nodes) is None
+    assert find_starved(job, actors, nodes) == wanted
+    assert find_starved(submission("a", "RUNNING"), actors, nodes) is None
 
 
 def test_actors_of_nobody_are_nobodys() -> None:
     """A submission that has no driver yet has no actors, and a row without a job is not of it."""
-    assert starved(submission("a", "RUNNING"), Known((starving(job_id="", GPU=2),)), NO_GPU) is None
+    assert find_starved(submission("a", "RUNNING"), Known((starving(job_id="", GPU=2),)), NO_GPU) is None
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_actors_of_nobody_are_nobodys() -> None:
     ],
 )
 def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...], named: str | None) -> None:
-    found = why_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
+    found = explain_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
     evidence = Evidence("pending-building", "job list", f"runtime_env has {named}")
     built = Waiting("pending-building", f"Its environment is being built ({named}).", (evidence,))
     assert found == (NO_WORD if named is None else built)
@@ -195,4 +195,4 @@ def test_whether_it_is_enough(has_: dict[str, float], needs: dict[str, float], e
     ],
 )
 def test_the_most_that_one_node_has(needs: dict[str, float], told: str) -> None:
-    assert told_most([{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 3.0}], needs) == told
+    assert describe_most([{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 3.0}], needs) == told

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.history.records import cause_of, record_of
+from serve_app.jobs.history.records import build_record, find_cause
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.models import Evidence, JobFacts, JobRow, Snapshot, Unknown
 from tests.unit.jobs.judging.test_judge import NOW, actor, controller, driver, exit_of, head, snapshot, submission
@@ -75,8 +75,8 @@ def test_how_it_ended(job: JobFacts, sections: dict[str, Any], facts: tuple[Any,
     row = row_of(snapshot(job, **sections), job.id)
     assert (row.error_type, row.exit_code, row.outcome_rule) == facts
     assert [each.rule for each in row.evidence].count(row.outcome_rule) >= 1
-    assert cause_of(row) == cause
-    record = record_of(row)
+    assert find_cause(row) == cause
+    record = build_record(row)
     assert (record["error_type"], record["exit_code"], record["cause"]) == (facts[0], facts[1], cause)
     assert (record["content"]["row"]["error_type"], record["content"]["row"]["exit_code"]) == facts[:2]
 
@@ -100,9 +100,9 @@ def test_why_it_is_of_its_kind(seen: Snapshot, id: str, rule: str) -> None:
 def test_evidence_has_no_place_that_means_something() -> None:
     row = row_of(snapshot(driver("01", "RUNNING"), actors=[controller("01"), actor("01")]), "01")
     turned = replace(row, evidence=(Evidence("another", "metadata", "exit code 66"), *reversed(row.evidence)))
-    assert (turned.kind_evidence, cause_of(turned)) == (row.kind_evidence, cause_of(row))
+    assert (turned.kind_evidence, find_cause(turned)) == (row.kind_evidence, find_cause(row))
     failed = row_of(snapshot(submission("a", "FAILED", error_type=FAILED)), "a")
-    assert cause_of(replace(failed, evidence=())) == "exit code 1"
+    assert find_cause(replace(failed, evidence=())) == "exit code 1"
 
 
 def test_what_ray_learns_later_is_in_the_next_row() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, contracts_with
+from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.kinds import KIND_RULES
@@ -18,10 +18,10 @@ from serve_app.jobs.judging.verdicts import VERDICT_RULES
 from serve_app.jobs.models import (
     ApplicationFacts,
     JobFacts,
+    JobOutcome,
     JobRow,
     Known,
     NodeFacts,
-    Outcome,
     PastRuns,
     Snapshot,
     TaskCounts,
@@ -44,10 +44,10 @@ from tests.unit.jobs.judging.test_judge import (
 )
 from tests.unit.jobs.judging.test_outcome import node
 
-NIGHTLY = contracts_with(
+NIGHTLY = build_contracts(
     [KindSpec(name="nightly", match=Match(entrypoint="*night.py*"), allowed_failures=1, deadline_s=3600)]
 )
-SERVICE = contracts_with([KindSpec(name="model", match=Match(submission_id="model-*"), must_end=False)])
+SERVICE = build_contracts([KindSpec(name="model", match=Match(submission_id="model-*"), must_end=False)])
 USUAL = {"user:train": PastRuns(count=20, p99_s=60)}
 TRAIN = {"job_name": "train"}
 SUPERVISOR = ("supervisor", {"error_type": "JOB_SUPERVISOR_ACTOR_DIED", "exit_code": None, "node_id": "n"})
@@ -266,7 +266,7 @@ def test_a_clean_end_is_told_with_its_work_and_the_owners_note() -> None:
 def test_an_end_that_is_not_recorded_yet_is_waited_for() -> None:
     just, long_ago = driver("a", "SUCCEEDED", began=7), driver("b", "SUCCEEDED", began=60)
     found = {row.id: (row.outcome, row.ended_at) for row in judge(snapshot(just, long_ago), NOW)}
-    assert found == {"a": (Outcome.RUNNING, None), "b": (Outcome.ENDED_UNKNOWN, long_ago.ended_at)}
+    assert found == {"a": (JobOutcome.RUNNING, None), "b": (JobOutcome.ENDED_UNKNOWN, long_ago.ended_at)}
 
 
 STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED")

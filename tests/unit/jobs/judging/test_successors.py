@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve_app.jobs.judging.case import CaseMaker
-from serve_app.jobs.judging.expectations import contracts_with
+from serve_app.jobs.judging.expectations import build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec
-from serve_app.jobs.judging.successors import with_successors
+from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.models import JobFacts, Known, TaskCounts, Unknown
 from tests.unit.jobs.judging.test_judge import (
     INIT,
@@ -36,7 +36,7 @@ def retry(id: str, of: str, status: str, *, began: float = 5, **changes: Any) ->
 
 def rules(*jobs: JobFacts, allowed: int = 0, **sections: Any) -> dict[str, tuple[str, str]]:
     kinds = [KindSpec.model_validate({"name": "user", "allowed_failures": allowed})]
-    rows = judge(snapshot(*jobs, **sections), NOW, contracts_with(kinds))
+    rows = judge(snapshot(*jobs, **sections), NOW, build_contracts(kinds))
     return {row.id: (row.rule, row.verdict) for row in rows}
 
 
@@ -119,7 +119,7 @@ def test_so_many_failures_in_a_row_are_allowed(allowed: int, statuses: str, want
     kinds = [
         KindSpec.model_validate({"name": "report", "match": {"entrypoint": "never"}, "allowed_failures": allowed}),
     ]
-    rows = judge(snapshot(*jobs), NOW, contracts_with(kinds))
+    rows = judge(snapshot(*jobs), NOW, build_contracts(kinds))
     assert [row.rule for row in reversed(rows)] == wanted
 
 
@@ -191,7 +191,7 @@ def test_what_is_remembered_changes_no_answer(looks: list[Any], tables: tuple[bo
     """Judging with the memory of all earlier looks gives what judging each look alone gives."""
     memo, now = Memo(), NOW
     specs = [KindSpec(name="user", allowed_failures=1)]
-    contracts = contracts_with(specs)
+    contracts = build_contracts(specs)
     has_actors, has_exits = tables
     for jobs, later, (state, serves) in looks:
         now += timedelta(seconds=later)
@@ -210,7 +210,7 @@ def _without(seen: Any, **has: bool) -> Any:
 def test_a_memory_of_other_declarations_is_not_used() -> None:
     seen, memo = snapshot(FAILED), Memo()
     strict, mild = (
-        contracts_with([KindSpec.model_validate({"name": "user", "allowed_failures": each})]) for each in (0, 1)
+        build_contracts([KindSpec.model_validate({"name": "user", "allowed_failures": each})]) for each in (0, 1)
     )
     found = [judge(seen, NOW, contracts, memo=memo)[0].rule for contracts in (strict, mild, strict)]
     assert found == ["failed", "failure-allowed", "failed"]
@@ -249,9 +249,9 @@ def follow(*jobs: JobFacts, id: str = "a", **sections: Any) -> tuple[str | None,
     """Which made it good, which tries it again, and how many failed in a row, by the case that the rules meet."""
     seen = snapshot(*jobs, **sections)
     kinds = [KindSpec.model_validate({"name": each, "allowed_failures": 9}) for each in ("user",)]
-    maker = CaseMaker.of(seen, NOW, contracts_with(kinds), {}, {})
-    cases = [maker.case(job)[:2] for job in jobs]
-    found = next(case for case, _ in with_successors(cases) if case.job.id == id)
+    maker = CaseMaker.build(seen, NOW, build_contracts(kinds), {}, {})
+    cases = [maker.judge_job(job)[:2] for job in jobs]
+    found = next(case for case, _ in add_successors(cases) if case.job.id == id)
     return found.repaired_by, found.retried_by, found.failures_in_a_row
 
 
@@ -367,8 +367,8 @@ def test_a_lost_job_is_one_that_failed() -> None:
 
 def test_what_changes_nothing_stays_the_same_object() -> None:
     seen = snapshot(FAILED, retry("b", "a", "SUCCEEDED"), submission("c", "SUCCEEDED"))
-    maker = CaseMaker.of(seen, NOW, contracts_with([]), {}, {})
-    cases = [maker.case(job)[:2] for job in (FAILED, *seen.jobs.value[1:])]  # type: ignore[union-attr]
-    after = list(with_successors(cases))
+    maker = CaseMaker.build(seen, NOW, build_contracts([]), {}, {})
+    cases = [maker.judge_job(job)[:2] for job in (FAILED, *seen.jobs.value[1:])]  # type: ignore[union-attr]
+    after = list(add_successors(cases))
     assert [before[0] is case for before, (case, _) in zip(cases, after, strict=True)] == [False, True, True]
     assert [evidence for _, evidence in after] == [evidence for _, evidence in cases]

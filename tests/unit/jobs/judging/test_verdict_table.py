@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.expectations import expectation_of
-from serve_app.jobs.judging.outcome import Conclusion, outcome_of
+from serve_app.jobs.judging.expectations import get_expectation
+from serve_app.jobs.judging.outcome import Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting
-from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, verdict_of
-from serve_app.jobs.models import Evidence, Known, Outcome, PastRuns, TaskCounts
+from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, decide_verdict
+from serve_app.jobs.models import Evidence, JobOutcome, Known, PastRuns, TaskCounts
 from tests.unit.jobs.judging.test_judge import submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
@@ -141,24 +141,24 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
 
 def make_case(kind: str, outcome: str, *, allowed: int = 0, rule: str = "x", **changes: Any) -> Case:
     # A conclusion of the right shape, whatever else it carries.
-    made = outcome_of(submission("a", "STOPPED"), Known(None))
+    made = conclude_outcome(submission("a", "STOPPED"), Known(None))
     conclusion: Conclusion = made._replace(
-        outcome=Outcome(outcome), evidence=(Evidence(rule, "x", "x"),), sentence="So it is."
+        outcome=JobOutcome(outcome), evidence=(Evidence(rule, "x", "x"),), sentence="So it is."
     )
     values: dict[str, Any] = {"limit_s": None, "age_s": None, **changes}
-    expected = replace(expectation_of(kind), allowed_failures=allowed)
+    expected = replace(get_expectation(kind), allowed_failures=allowed)
     return Case(submission("a", "RUNNING"), kind, expected, conclusion, **values)
 
 
 @pytest.mark.parametrize("kind", PLAIN)
 @pytest.mark.parametrize(("facts", "changed"), [fact[1:] for fact in FACTS], ids=[fact[0] for fact in FACTS])
 def test_which_rule_speaks(kind: str, facts: dict[str, Any], changed: Changes) -> None:
-    found = {outcome: verdict_of(make_case(kind, outcome, **facts))[0].name for outcome in NAMES}
+    found = {outcome: decide_verdict(make_case(kind, outcome, **facts))[0].name for outcome in NAMES}
     assert found == {**dict(zip(NAMES, PLAIN[kind].split(), strict=True)), **changed.get(kind, {})}
 
 
 def test_the_table_has_every_outcome_and_meets_every_rule() -> None:
-    assert tuple(Outcome) == NAMES
+    assert tuple(JobOutcome) == NAMES
     met = {rule for line in PLAIN.values() for rule in line.split()}
     met |= {rule for _, _, changed in FACTS for rules in changed.values() for rule in rules.values()}
     assert met == {rule.name for rule in VERDICT_RULES}
@@ -236,4 +236,4 @@ def test_a_declared_kind_that_runs_on_is_judged_as_a_server(kind: str, must_end:
     ],
 )  # fmt: skip
 def test_what_is_told(kind: str, outcome: str, facts: dict[str, Any], sentence: str) -> None:
-    assert verdict_of(make_case(kind, outcome, **facts))[1] == sentence
+    assert decide_verdict(make_case(kind, outcome, **facts))[1] == sentence

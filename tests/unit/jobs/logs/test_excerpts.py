@@ -30,7 +30,7 @@ class World:
         self.not_known = 0
         self.done = asyncio.Event()
 
-    async def tail(self, id: str, lines: int) -> dict[str, Any]:
+    async def read_tail(self, id: str, lines: int) -> dict[str, Any]:
         self.asked.append(id)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AppError):

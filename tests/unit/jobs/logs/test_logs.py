@@ -9,9 +9,9 @@ import pytest
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import AppError, Unavailable
 from serve_app.jobs.logs import logs as module
-from serve_app.jobs.logs.lines import HEADLESS, MAX_LINE_BYTES, LineCutter, last_lines
+from serve_app.jobs.logs.lines import HEADLESS, MAX_LINE_BYTES, LineCutter, read_last_lines
 from serve_app.jobs.logs.logs import Logs
-from serve_app.jobs.models import JobType, Outcome
+from serve_app.jobs.models import JobOutcome, JobType
 from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.actions.fakes import AGENT, Clock, FakeRay, row
 
@@ -51,7 +51,7 @@ def test_a_private_key_over_many_lines() -> None:
     key = b"-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\nafter\n"
     texts = [line.text for line in LineCutter(0).feed(b"before\n" + key)]
     assert texts == ["before", *["[redacted]"] * 4, "after"]
-    shown, _ = last_lines(Piece(key, 0, len(key)), 4)
+    shown, _ = read_last_lines(Piece(key, 0, len(key)), 4)
     assert shown == ["[redacted]"] * 3 + ["after"]
 
 
@@ -74,12 +74,12 @@ TEN = b"".join(b"line %d\n" % number for number in range(10))
     ],
 )
 def test_last_lines(data: bytes, start: int, lines: int, shown: list[str], begin: int) -> None:
-    assert last_lines(Piece(data, start, start + len(data)), lines) == (shown, begin)
+    assert read_last_lines(Piece(data, start, start + len(data)), lines) == (shown, begin)
 
 
 def ray_with(log: bytes | None, **changes: Any) -> FakeRay:
     raw = {"status": "RUNNING", "driver_agent_http_address": AGENT, **changes}
-    return FakeRay({"j": raw}, log=log, rows={"j": row(status=raw["status"], outcome=Outcome.SUCCEEDED)})
+    return FakeRay({"j": raw}, log=log, rows={"j": row(status=raw["status"], outcome=JobOutcome.SUCCEEDED)})
 
 
 def logs_of(ray: FakeRay, clock: Clock | None = None, **config: Any) -> Logs:
@@ -89,7 +89,7 @@ def logs_of(ray: FakeRay, clock: Clock | None = None, **config: Any) -> Logs:
 
 async def test_a_tail() -> None:
     ray = ray_with(b"x\npassword=canary\nlast\n")
-    assert await logs_of(ray).tail("j", 2) == {
+    assert await logs_of(ray).read_tail("j", 2) == {
         "id": "j",
         "submission_id": "j",
         "status": "RUNNING",
@@ -106,7 +106,7 @@ async def test_a_tail() -> None:
 
 async def test_a_tail_of_a_large_log_reads_a_mebibyte_at_most() -> None:
     ray = ray_with(b"a line of some words\n" * 500_000)
-    done = await logs_of(ray).tail("j", 10_000)
+    done = await logs_of(ray).read_tail("j", 10_000)
     assert (len(done["lines"]), done["truncated"], done["size_bytes"]) == (10_000, True, 10_500_000)
     assert [argument[2] for name, argument in ray.asked if name == "piece"] == [131_072, 1_048_576]
 
@@ -118,16 +118,16 @@ async def refusal(asked: Any) -> str:
 
 
 async def test_no_log() -> None:
-    waiting = await logs_of(ray_with(b"", driver_agent_http_address=None)).tail("j", 1)
+    waiting = await logs_of(ray_with(b"", driver_agent_http_address=None)).read_tail("j", 1)
     assert (waiting["lines"], waiting["reason"]) == ([], "No node has begun with it, so there is no log yet.")
-    forged = await logs_of(ray_with(b"x", driver_agent_http_address="http://a/../x?y#")).tail("j", 1)
+    forged = await logs_of(ray_with(b"x", driver_agent_http_address="http://a/../x?y#")).read_tail("j", 1)
     assert forged["lines"] == []
     plain = FakeRay(rows={"j": row(type=JobType.DRIVER, submission_id=None)})
-    assert await refusal(logs_of(plain).tail("j", 1)) == "404 no_driver_log"
+    assert await refusal(logs_of(plain).read_tail("j", 1)) == "404 no_driver_log"
     assert await refusal(logs_of(plain).follow("j", 1, None).__anext__()) == "404 no_driver_log"
     elsewhere = FakeRay(rows={"j": row(submission_id="../../x")})
-    assert await refusal(logs_of(elsewhere).tail("j", 1)) == "404 no_driver_log"
-    assert await refusal(logs_of(ray_with(None)).tail("j", 1)) == "404 not_found"
+    assert await refusal(logs_of(elsewhere).read_tail("j", 1)) == "404 no_driver_log"
+    assert await refusal(logs_of(ray_with(None)).read_tail("j", 1)) == "404 not_found"
 
 
 async def everything(items: Any) -> list[Any]:
@@ -149,7 +149,7 @@ async def test_following_to_the_end() -> None:
             assert ray.log is not None
             ray.log += b"ee\nlast"
             ray.jobs_by_id["j"]["status"] = "SUCCEEDED"
-            ray.rows["j"] = row(status="SUCCEEDED", outcome=Outcome.SUCCEEDED)
+            ray.rows["j"] = row(status="SUCCEEDED", outcome=JobOutcome.SUCCEEDED)
 
     made = logs_of(ray, Clock(on_pause=happens))
     assert await everything(made.follow("j", 2, None)) == [
@@ -182,7 +182,7 @@ async def test_a_follower_who_begins_in_a_private_key_sees_none_of_it(
     items = await everything(logs_of(ray_with(log, status="FAILED")).follow("j", lines, after))
     texts = [text for item in items for text, _ in item.get("lines", ())]
     assert "Y2FuYXJ5" not in "".join(texts)
-    assert (await logs_of(ray_with(log)).tail("j", 3))["lines"][0] == "[redacted]"
+    assert (await logs_of(ray_with(log)).read_tail("j", 3))["lines"][0] == "[redacted]"
 
 
 async def test_who_is_taken_to_the_end_of_a_private_key_sees_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ async def test_a_log_that_goes_away() -> None:
 
 async def test_a_job_that_ends_before_it_has_a_log() -> None:
     ray = ray_with(b"", status="PENDING", driver_agent_http_address=None)
-    ray.rows["j"] = row(outcome=Outcome.FAILED)
+    ray.rows["j"] = row(outcome=JobOutcome.FAILED)
     clock = Clock(on_pause=lambda seconds: ray.jobs_by_id["j"].update(status="FAILED") if seconds > 3 else None)
     items = await everything(logs_of(ray, clock).follow("j", 1, None))
     assert items == [{"lines": []}, end("ended", ALL_OF_IT, "failed", "FAILED")]

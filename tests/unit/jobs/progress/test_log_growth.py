@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from serve_app.jobs.progress.log_growth import MOST_BYTES, grown
+from serve_app.jobs.progress.log_growth import MOST_BYTES, measure_growth
 from serve_app.jobs.progress.models import LogFacts
 
 THEN, NOW = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13, tzinfo=UTC)
@@ -36,16 +36,16 @@ RAYLET = b"(raylet) Warning: The following resource request cannot be scheduled 
 )
 def test_what_came_since(data: bytes, by_ray: int) -> None:
     at = THEN if by_ray == len(data) else NOW
-    assert grown(BEFORE, data, 100 + len(data), MODIFIED) == LogFacts(100 + len(data), at, 7 + by_ray)
+    assert measure_growth(BEFORE, data, 100 + len(data), MODIFIED) == LogFacts(100 + len(data), at, 7 + by_ray)
 
 
 def test_the_first_look_and_no_growth() -> None:
-    assert grown(None, b"x", 100, MODIFIED) == LogFacts(100, NOW)
-    assert grown(BEFORE, b"", 100, None) == BEFORE
+    assert measure_growth(None, b"x", 100, MODIFIED) == LogFacts(100, NOW)
+    assert measure_growth(BEFORE, b"", 100, None) == BEFORE
 
 
 def test_what_was_not_read_whole_is_the_programs() -> None:
     part = (SCALER * 9_999)[:MOST_BYTES]
-    assert grown(BEFORE, part, 100 + MOST_BYTES + 1, MODIFIED) == LogFacts(101 + MOST_BYTES, NOW, 7)
+    assert measure_growth(BEFORE, part, 100 + MOST_BYTES + 1, MODIFIED) == LogFacts(101 + MOST_BYTES, NOW, 7)
     # Cut, or another file.
-    assert grown(BEFORE, b"", 60, None) == LogFacts(60, None, 7)
+    assert measure_growth(BEFORE, b"", 60, None) == LogFacts(60, None, 7)

@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.jobs.models import Known
 from serve_app.jobs.progress.models import GroupFacts, HeldReference
-from serve_app.jobs.progress.obstacles import AFFINITY, BUSY, GROUP, INFEASIBLE, Hold, standing_of
+from serve_app.jobs.progress.obstacles import AFFINITY, BUSY, GROUP, INFEASIBLE, Obstacle, take_stock
 from tests.unit.jobs.progress.examples import DOWN, actor, has, held, look, task, work
 
 MOST = "the most that one node has:"
@@ -39,7 +39,7 @@ ROOM = Known((has(CPU=4.0, GPU=1.0),))
 )
 def test_a_task_without_a_place(needs: dict[str, float], nodes: Any, free: Any, hold: tuple[str | None, str]) -> None:
     seen = look(work=work(held("t", **needs)), nodes=nodes, free=Known(free))
-    assert standing_of(seen).holds == (Hold("task", "t", *hold, "t"),)
+    assert take_stock(seen).holds == (Obstacle("task", "t", *hold, "t"),)
 
 
 def group(state: str = "PENDING", scheduling: str = "", *bundles: dict[str, float]) -> GroupFacts:
@@ -77,11 +77,11 @@ def group(state: str = "PENDING", scheduling: str = "", *bundles: dict[str, floa
 def test_a_placement_group_without_a_place(facts: GroupFacts, free: float, code: str | None, end: str) -> None:
     seen = look(groups=Known((facts,)), free=Known({"CPU": free}))
     sentence = f"placement group g1234567 is {end}"
-    assert standing_of(seen).holds == (Hold("placement group", "", code, sentence, "g1234567890"),)
+    assert take_stock(seen).holds == (Obstacle("placement group", "", code, sentence, "g1234567890"),)
 
 
 def names(seen: Any) -> tuple[list[str], list[str], list[str], list[str]]:
-    standing = standing_of(seen)
+    standing = take_stock(seen)
     tasks = [[each.task_id for each in group] for group in (standing.behind, standing.getting, standing.working)]
     return [f"{hold.what} {hold.name}" for hold in standing.holds], tasks[0], tasks[1], tasks[2]
 
@@ -98,8 +98,8 @@ def test_what_belongs_to_a_waiting_group_is_told_by_the_group() -> None:
     assert names(seen) == (["placement group ", "task in"], ["of"], [], [])
     # The group is there: what is used inside is used by others of it.
     placed = look(work=tasks)
-    (_, inside) = standing_of(placed).holds
-    assert inside == Hold("task", "of", BUSY, "task of waits for room in its placement group", "of")
+    (_, inside) = take_stock(placed).holds
+    assert inside == Obstacle("task", "of", BUSY, "task of waits for room in its placement group", "of")
 
 
 def test_actors_and_what_waits_for_them() -> None:
@@ -110,8 +110,8 @@ def test_actors_and_what_waits_for_them() -> None:
     seen = look(work=work(creates, method, later), actors=Known((actor("a", CPU=9), unready)))
     assert names(seen) == (["actor a"], ["m", "l"], [], [])
     again = look(work=work(method), actors=Known((actor("a", "RESTARTING", GPU=1),)))
-    assert standing_of(again).holds == (
-        Hold("restarting actor", "a", INFEASIBLE, f"restarting actor a needs 1 GPU; {MOST} 0 GPU", "a"),
+    assert take_stock(again).holds == (
+        Obstacle("restarting actor", "a", INFEASIBLE, f"restarting actor a needs 1 GPU; {MOST} 0 GPU", "a"),
     )
 
 
@@ -121,7 +121,7 @@ def test_an_actor_whose_constructor_runs_has_its_place() -> None:
     seen = look(work=work(runs), actors=Known((actor("a", CPU=4),)), free=Known({}))
     assert names(seen) == ([], [], [], ["c"])
     waits = look(work=work(), actors=Known((actor("a", CPU=4),)), free=Known({}))
-    assert [hold.code for hold in standing_of(waits).holds] == [BUSY]
+    assert [hold.code for hold in take_stock(waits).holds] == [BUSY]
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_who_waits_for_results_that_cannot_come(runs: Any, references: Any, gett
     seen = look(work=tasks, references=Known(references))
     working = [] if getting else ["r"]
     assert names(seen) == (["task p"], ["d"], getting, working)
-    assert standing_of(seen).nothing_can_come is bool(getting)
-    assert standing_of(look(work=tasks, references=DOWN)).nothing_can_come is (runs.state != "RUNNING")
+    assert take_stock(seen).nothing_can_come is bool(getting)
+    assert take_stock(look(work=tasks, references=DOWN)).nothing_can_come is (runs.state != "RUNNING")
 
 
 def test_nothing_known_is_nothing_held() -> None:
     assert names(look(work=DOWN, actors=DOWN, groups=DOWN)) == ([], [], [], [])
-    assert not standing_of(look()).nothing_can_come
+    assert not take_stock(look()).nothing_can_come

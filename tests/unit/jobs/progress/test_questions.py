@@ -14,7 +14,7 @@ from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.progress.models import LogFacts, Stack
 from serve_app.jobs.progress.processes import UNCONNECTED
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
-from serve_app.jobs.progress.stacks import NOT_INSTALLED, shown
+from serve_app.jobs.progress.stacks import NOT_INSTALLED, render_stack
 from tests.unit.jobs.progress.examples import DUMP
 from tests.unit.jobs.progress.test_rows import TASK
 
@@ -40,7 +40,7 @@ class FakeDashboard(DashboardClient):
         answer: tuple[int, str] = self._say(f"{path} {params['pid']}")
         return answer
 
-    async def tasks_summary(self, job_id: str) -> dict[str, Any]:
+    async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         answer: dict[str, Any] = self._say("summary")
         return answer
 
@@ -77,7 +77,7 @@ def filters(*wanted: tuple[str, str, str]) -> list[tuple[str, str]]:
 
 async def test_tasks_that_have_not_ended() -> None:
     ask, dashboard = questions(summary=SUMMARY, **{"/api/v0/tasks": listed(TASK, matching=3)})
-    work = await ask.work("03000000")
+    work = await ask.ask_work("03000000")
     assert isinstance(work, Known)
     assert (work.value.counts, [each.name for each in work.value.unfinished]) == ({"RUNNING": 1}, ["produce"])
     assert work.value.note == "1 of 3 unfinished tasks are looked at"
@@ -99,7 +99,7 @@ async def test_tasks_that_have_not_ended() -> None:
 )
 async def test_tables(name: str, table: str, wanted: Any) -> None:
     ask, dashboard = questions(**{f"/api/v0/{table}": listed()})
-    assert await getattr(ask, name)("j") == Known(())
+    assert await getattr(ask, f"ask_{name}")("j") == Known(())
     ((path, asked),) = dashboard.asked
     assert (path, asked[2:]) == (f"/api/v0/{table}", filters(*wanted))
 
@@ -115,7 +115,7 @@ async def test_tables(name: str, table: str, wanted: Any) -> None:
 )
 async def test_what_is_no_answer(answer: Any, why: str) -> None:
     ask, _ = questions(**{"/api/v0/actors": answer})
-    assert await ask.actors("j") == Unknown(why)
+    assert await ask.ask_actors("j") == Unknown(why)
 
 
 @pytest.mark.parametrize(
@@ -129,18 +129,18 @@ async def test_what_is_no_answer(answer: Any, why: str) -> None:
 )
 async def test_the_log(end: Any, submission_id: str | None, section: Any) -> None:
     ask, _ = questions(end)
-    assert await ask.log(submission_id, None) == section
+    assert await ask.ask_log(submission_id, None) == section
 
 
 async def test_processors_of_a_few_nodes() -> None:
     nodes = {f"/nodes/n{number}": {"data": {"detail": {"now": 5.0, "workers": []}}} for number in range(4)}
     ask, dashboard = questions(**nodes)
     many = {f"n{number}": [7] for number in range(9)}
-    assert await ask.processor(many) == Unknown(
+    assert await ask.ask_processor(many) == Unknown(
         "Ray's figures of the node do not have its processes (they come every few seconds)."
     )
     assert dashboard.asked == [(f"/nodes/n{number}", [("nocache", "1")]) for number in range(4)]
-    assert await ask.processor({}) == Unknown(UNCONNECTED)
+    assert await ask.ask_processor({}) == Unknown(UNCONNECTED)
 
 
 DRIVER, WORKER = ("driver", "n1", 7), ("worker of f", "n1", 8)
@@ -149,9 +149,9 @@ DRIVER, WORKER = ("driver", "n1", 7), ("worker of f", "n1", 8)
 @pytest.mark.parametrize(
     ("answers", "processes", "section"),
     [
-        (DUMPED, [DRIVER], Known((Stack(7, "n1", "driver", shown(DUMP)),))),
+        (DUMPED, [DRIVER], Known((Stack(7, "n1", "driver", render_stack(DUMP)),))),
         # Some are better than none.
-        (DUMPED, [DRIVER, WORKER], Known((Stack(7, "n1", "driver", shown(DUMP)),))),
+        (DUMPED, [DRIVER, WORKER], Known((Stack(7, "n1", "driver", render_stack(DUMP)),))),
         (DUMPED, [WORKER], Unknown(NOT_INSTALLED)),
         (DUMPED, [], Unknown(UNCONNECTED)),
         ({"/api/profiling_enabled": {"data": {"profilingEnabled": False}}}, [DRIVER], Unknown(DISABLED)),
@@ -163,4 +163,4 @@ DRIVER, WORKER = ("driver", "n1", 7), ("worker of f", "n1", 8)
 )
 async def test_stacks(answers: Any, processes: Any, section: Any) -> None:
     ask, _ = questions(**answers)
-    assert await ask.stacks(processes) == section
+    assert await ask.ask_stacks(processes) == section

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from serve_app.cluster.rows import count_task_states
 from serve_app.jobs.progress.models import GroupFacts, HeldReference, ProcessorFacts, TaskFacts, UnplacedActor
 from serve_app.jobs.progress.rows import (
-    group_facts,
-    processor_facts,
-    references_of,
-    task_facts,
-    unplaced_actors,
-    written_at,
+    parse_groups,
+    parse_processor,
+    parse_references,
+    parse_tasks,
+    parse_unplaced_actors,
+    parse_written_at,
 )
 
 TASK = {
@@ -34,7 +34,7 @@ TASK = {
 
 def test_tasks() -> None:
     runs = {**TASK, "state": "RUNNING", "worker_pid": 15578, "node_id": "n1", "attempt_number": 2, "events": None}
-    assert task_facts([TASK, runs]) == (
+    assert parse_tasks([TASK, runs]) == (
         TaskFacts(
             TASK["task_id"], "produce", "NORMAL_TASK", "PENDING_NODE_ASSIGNMENT",
             required={"nowhere": 1.0, "CPU": 1.0}, changed_at=datetime(2026, 1, 1, 12, 0, 1, 500_000, UTC),
@@ -44,7 +44,7 @@ def test_tasks() -> None:
             node_id="n1", pid=15578,
         ),
     )  # fmt: skip
-    (secret,) = task_facts([{**TASK, "name": "f(token=canary)"}])
+    (secret,) = parse_tasks([{**TASK, "name": "f(token=canary)"}])
     assert "canary" not in secret.name
 
 
@@ -63,7 +63,7 @@ def test_actors() -> None:
         "required_resources": {"CPU": 100.0}, "placement_group_id": "g1",
     }  # fmt: skip
     rows = [row, {**row, "state": "ALIVE"}, {**row, "state": "DEAD"}, {**row, "state": "RESTARTING", "name": "named"}]
-    assert unplaced_actors(rows) == (
+    assert parse_unplaced_actors(rows) == (
         UnplacedActor("a1", "B", "PENDING_CREATION", {"CPU": 100.0}, "g1"),
         UnplacedActor("a1", "named", "RESTARTING", {"CPU": 100.0}, "g1"),
     )
@@ -81,7 +81,7 @@ def test_groups() -> None:
         {**row, "state": "REMOVED"},
         {**row, "state": "RESCHEDULING", "stats": None},
     ]
-    assert group_facts(rows) == (
+    assert parse_groups(rows) == (
         GroupFacts("g1", "", "PENDING", ({"CPU": 50.0},), "INFEASIBLE"),
         GroupFacts("g1", "", "RESCHEDULING", ({"CPU": 50.0},), ""),
     )
@@ -91,7 +91,7 @@ def test_references() -> None:
     """An object's id is that of the task that makes it, and its number; a driver has references to all of its own."""
     row = {"object_id": f"{TASK['task_id']}01000000", "type": "WORKER", "pid": 15578}
     rows = [row, {**row, "type": "DRIVER"}, {**row, "pid": 0}, {**row, "object_id": "ab" * 20 + "0400000001000000"}]
-    assert references_of(rows, "03000000") == (HeldReference(15578, TASK["task_id"]),)
+    assert parse_references(rows, "03000000") == (HeldReference(15578, TASK["task_id"]),)
 
 
 def detail(now: Any, *rows: tuple[int, float, float]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def detail(now: Any, *rows: tuple[int, float, float]) -> dict[str, Any]:
     ],
 )
 def test_processors(details: Any, pids: Any, facts: ProcessorFacts | None) -> None:
-    assert processor_facts(details, pids) == facts
+    assert parse_processor(details, pids) == facts
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_processors(details: Any, pids: Any, facts: ProcessorFacts | None) -> No
     ],
 )
 def test_when_a_file_was_written(header: str | None, time: datetime | None) -> None:
-    assert written_at(header) == time
+    assert parse_written_at(header) == time
 
 
 ANYTHING = st.recursive(
@@ -145,13 +145,13 @@ ROWS = st.lists(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5) |
 
 @given(rows=ROWS)
 def test_no_row_raises(rows: list[Any]) -> None:
-    task_facts(rows)
-    unplaced_actors([{"state": "RESTARTING", **row} if isinstance(row, dict) else row for row in rows])
-    group_facts(
+    parse_tasks(rows)
+    parse_unplaced_actors([{"state": "RESTARTING", **row} if isinstance(row, dict) else row for row in rows])
+    parse_groups(
         [{"state": "PENDING", "placement_group_id": "g", **row} if isinstance(row, dict) else row for row in rows]
     )
-    references_of(rows, "03000000")
-    processor_facts({"n": {"now": 1.0, "workers": rows}}, {"n": [1]})
+    parse_references(rows, "03000000")
+    parse_processor({"n": {"now": 1.0, "workers": rows}}, {"n": [1]})
     for row in rows:
         count_task_states(row)
-        processor_facts({"n": row}, {"n": [1]})
+        parse_processor({"n": row}, {"n": [1]})

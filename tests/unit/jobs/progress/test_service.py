@@ -14,10 +14,10 @@ from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
     JobFacts,
+    JobOutcome,
     JobRow,
     JobType,
     Known,
-    Outcome,
     PastRuns,
     Snapshot,
     Unknown,
@@ -40,7 +40,7 @@ JOB = JobFacts("j", JobType.SUBMISSION, "RUNNING", job_id="03000000", submission
 
 def running(id: str = "j", **changes: Any) -> JobRow:
     values = {
-        "outcome": Outcome.RUNNING,
+        "outcome": JobOutcome.RUNNING,
         "job_id": "03000000",
         "duration_s": 90.0,
         "session": "s",
@@ -63,7 +63,7 @@ class FakeWatch:
     contracts: Any = BUILT_IN
 
     def expect(self, kind: str) -> Expectation:
-        expectation: Expectation = self.contracts.of(kind)
+        expectation: Expectation = self.contracts.get_expectation(kind)
         return expectation
 
     async def get_resources(self) -> Any:
@@ -84,7 +84,7 @@ class FakeWatch:
         found = next((each for each in self.rows if each.id == wanted), None)
         return None if found is None else (await self.get(), found)
 
-    def past_of(self, series: str) -> PastRuns | None:
+    def find_past(self, series: str) -> PastRuns | None:
         return self.past
 
 
@@ -95,7 +95,8 @@ class FakeQuestions:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, method: str) -> Any:
+        name = method.removeprefix("ask_")
         usual = {
             "work": Known(WorkFacts({}, ())), "actors": Known(()), "groups": Known(()), "references": Known(()),
             "log": Known(LogFacts(10)), "processor": Known(ProcessorFacts(at(0), {("n1", 7): 1.0}, 0.0)),
@@ -132,14 +133,14 @@ INFEASIBLE = {"work": Known(WorkFacts({}, (held("p", GPU=1),)))}
 
 async def test_the_first_answer_takes_two_looks_and_the_next_one() -> None:
     it = made(running(), answers=INFEASIBLE)
-    told = await it.stillnesses.of(running())
+    told = await it.stillnesses.judge(running())
     assert (told.state.value, told.code, it.clock.seconds) == ("stuck", "scheduling.infeasible", observing.SPAN_S)
     assert it.questions.count("work") == 2
     it.clock.seconds += 100
-    again = await it.stillnesses.of(running())
+    again = await it.stillnesses.judge(running())
     assert (again.state.value, it.questions.count("work"), it.clock.seconds) == ("stuck", 3, 103.0)
     # At once again: not before the same time has passed.
-    await it.stillnesses.of(running())
+    await it.stillnesses.judge(running())
     assert (it.questions.count("work"), it.clock.seconds) == (4, 106.0)
     await it.stillnesses.close()
 
@@ -147,11 +148,11 @@ async def test_the_first_answer_takes_two_looks_and_the_next_one() -> None:
 async def test_looks_are_kept_for_an_hour_and_few() -> None:
     it = made(running(), answers=INFEASIBLE)
     for _ in range(6):
-        await it.stillnesses.of(running())
+        await it.stillnesses.judge(running())
     assert len(it.stillnesses._kept["s/j"]) == observing.MOST_LOOKS
     it.clock.seconds += 3_601
     before = it.questions.count("work")
-    await it.stillnesses.of(running())
+    await it.stillnesses.judge(running())
     assert it.questions.count("work") == before + 2
 
 
@@ -159,21 +160,21 @@ async def test_jobs_are_forgotten_oldest_first() -> None:
     rows = [running(f"j{number}", job_id=None) for number in range(observing.MOST_JOBS + 1)]
     it = made(*rows)
     for each in rows:
-        await it.stillnesses.of(each)
+        await it.stillnesses.judge(each)
     assert len(it.stillnesses._kept) == observing.MOST_JOBS
     assert "s/j0" not in it.stillnesses._kept
 
 
 async def test_a_slow_ray_leaves_one_look_and_the_answer_says_so() -> None:
     it = made(running(), answers=INFEASIBLE, seconds_a_look=10.0)
-    told = await it.stillnesses.of(running())
+    told = await it.stillnesses.judge(running())
     assert (told.state.value, told.code, it.questions.count("work")) == ("unknown", "scheduling.infeasible", 1)
     assert told.settle[0].startswith("Ask again in a few seconds")
 
 
 async def test_who_asks_meanwhile_gets_the_same_answer() -> None:
     it = made(running(), answers=INFEASIBLE)
-    one, other = await asyncio.gather(it.stillnesses.of(running()), it.stillnesses.of(running()))
+    one, other = await asyncio.gather(it.stillnesses.judge(running()), it.stillnesses.judge(running()))
     assert one is other
     assert it.questions.count("work") == 2
 
@@ -181,7 +182,7 @@ async def test_who_asks_meanwhile_gets_the_same_answer() -> None:
 async def test_not_too_many_jobs_at_once() -> None:
     rows = [running(f"j{number}") for number in range(observing.MOST_AT_ONCE + 1)]
     it = made(*rows)
-    told = await asyncio.gather(*(it.stillnesses.of(each) for each in rows), return_exceptions=True)
+    told = await asyncio.gather(*(it.stillnesses.judge(each) for each in rows), return_exceptions=True)
     assert [type(each) for each in told if isinstance(each, AppError)] == [TooBusy]
     assert it.stillnesses._asking == {}
 
@@ -190,7 +191,7 @@ async def test_what_a_look_asks() -> None:
     """Processes of its own only; references only where they tell something."""
     runs = task("r", node_id="n1", pid=8)
     it = made(running(), answers={"work": Known(WorkFacts({}, (runs, held("p", GPU=1))))})
-    await it.stillnesses.of(running())
+    await it.stillnesses.judge(running())
     first = it.questions.asked[: len(it.questions.asked) // 2]
     assert first == [
         ("work", "03000000"), ("actors", "03000000"), ("groups", "03000000"), ("log", "j"),
@@ -199,10 +200,10 @@ async def test_what_a_look_asks() -> None:
         ("references", "03000000"),
     ]  # fmt: skip
     alone = made(running(), answers={"work": Known(WorkFacts({}, (runs,)))})
-    await alone.stillnesses.of(running())
+    await alone.stillnesses.judge(running())
     assert alone.questions.count("references") == 0
     held_up = made(running(), answers=INFEASIBLE)
-    await held_up.stillnesses.of(running())
+    await held_up.stillnesses.judge(running())
     assert held_up.questions.count("references") == 0
 
 
@@ -213,14 +214,14 @@ async def test_references_settle_who_waits() -> None:
         "references": Known((HeldReference(8, "p"),)),
         "stacks": Known((Stack(7, "n1", "driver", "x"),)),
     }
-    told = await made(running(), answers=answers).stillnesses.of(running())
+    told = await made(running(), answers=answers).stillnesses.judge(running())
     assert (told.state.value, told.code) == ("stuck", "scheduling.infeasible")
 
 
 async def test_a_program_that_does_not_use_ray() -> None:
     plain = running(job_id=None)
     it = made(plain)
-    told = await it.stillnesses.of(plain)
+    told = await it.stillnesses.judge(plain)
     assert (told.state.value, told.code) == ("unknown", None)
     assert {name for name, _ in it.questions.asked} == {"log", "stacks"}
     assert any(UNCONNECTED in signal.detail for signal in told.signals)
@@ -234,35 +235,35 @@ async def test_a_program_that_does_not_use_ray() -> None:
 async def test_a_service_is_not_looked_at(changes: dict[str, Any], state: str) -> None:
     service = running(kind="application-server", duration_s=9e6, **changes)
     it = made(service, past=PastRuns(30, 3.0))
-    told = await it.stillnesses.of(service)
+    told = await it.stillnesses.judge(service)
     assert (told.state.value, told.code, it.questions.asked, it.clock.seconds) == (state, None, [], 0.0)
 
 
 async def test_a_submission_that_waits_is_not_looked_at() -> None:
     supervisor = WaitingActor("x", "_ray_internal_job_actor_j", "JobSupervisor", "01000000", "PENDING", {"GPU": 1.0})
-    pending = running(outcome=Outcome.PENDING, job_id=None)
+    pending = running(outcome=JobOutcome.PENDING, job_id=None)
     it = made(pending, waiting=Known((supervisor,)))
-    told = await it.stillnesses.of(pending)
+    told = await it.stillnesses.judge(pending)
     assert (told.state.value, told.code) == ("waiting", "scheduling.infeasible")
     assert it.questions.asked == []
 
 
 async def test_what_was_known_before_ray_fell_silent_proves_nothing() -> None:
     it = made(running(), answers=INFEASIBLE, answered=False)
-    told = await it.stillnesses.of(running())
+    told = await it.stillnesses.judge(running())
     assert (told.state.value, told.code, told.advice, it.questions.asked) == ("unknown", None, (), [])
 
 
 async def test_the_newest_row_counts() -> None:
     """What was pending when the caller looked runs now."""
     it = made(running(), answers=INFEASIBLE)
-    told = await it.stillnesses.of(running(outcome=Outcome.PENDING))
+    told = await it.stillnesses.judge(running(outcome=JobOutcome.PENDING))
     assert told.state.value == "stuck"
 
 
 async def test_an_unusual_duration_is_told() -> None:
     it = made(running(), past=PastRuns(30, 3.0))
-    told = await it.stillnesses.of(running())
+    told = await it.stillnesses.judge(running())
     (duration,) = (signal for signal in told.signals if signal.name == "duration")
     assert (duration.value, duration.says) == (90.0, "still")
 
@@ -270,7 +271,7 @@ async def test_an_unusual_duration_is_told() -> None:
 async def test_an_error_nobody_waits_for_is_no_noise() -> None:
     it = made(running())
     it.questions.answers["work"] = None
-    asking = asyncio.ensure_future(it.stillnesses.of(running()))
+    asking = asyncio.ensure_future(it.stillnesses.judge(running()))
     await asyncio.sleep(0)
     asking.cancel()
     await it.stillnesses.close()

@@ -8,8 +8,16 @@ import pytest
 
 from serve_app.jobs.models import Known, PastRuns
 from serve_app.jobs.progress import signals
-from serve_app.jobs.progress.models import GroupFacts, HeldReference, LogFacts, Look, ProcessorFacts, Signal, Subject
-from serve_app.jobs.progress.obstacles import standing_of
+from serve_app.jobs.progress.models import (
+    GroupFacts,
+    HeldReference,
+    LogFacts,
+    Look,
+    ProcessorFacts,
+    Signal,
+    StillnessSubject,
+)
+from serve_app.jobs.progress.obstacles import take_stock
 from tests.unit.jobs.progress.examples import (
     DOWN,
     DUMP,
@@ -25,15 +33,15 @@ from tests.unit.jobs.progress.examples import (
     work,
 )
 
-STARTED = Subject(started=True, age_s=40.0)
+STARTED = StillnessSubject(started=True, age_s=40.0)
 HERE = Known((GroupFacts("g1", "", "PENDING", ({"CPU": 9.0},), "INFEASIBLE"),))
 MOVED = DUMP.replace("train.py:25", "train.py:26")
 OTHER_THREAD = DUMP.replace("threading.py:327", "threading.py:1")
 USED = DUMP.replace("(idle)", "(active)")
 
 
-def signal(name: str, *looks: Look, subject: Subject = STARTED) -> Signal:
-    found = signals.signals_of(looks, standing_of(looks[-1]), subject)
+def signal(name: str, *looks: Look, subject: StillnessSubject = STARTED) -> Signal:
+    found = signals.build_signals(looks, take_stock(looks[-1]), subject)
     (one,) = (each for each in found if each.name == name)
     assert one.at == looks[-1].at
     return one
@@ -232,10 +240,10 @@ def test_stacks(before: Any, now: Any, value: Any, says: str) -> None:
     ],
 )
 def test_duration(past: PastRuns | None, says: str) -> None:
-    one = signal(signals.DURATION, look(), subject=Subject(started=True, age_s=40.0, past=past))
+    one = signal(signals.DURATION, look(), subject=StillnessSubject(started=True, age_s=40.0, past=past))
     assert (one.value, one.since, one.says) == (40.0, at(-40), says)
 
 
 def test_a_duration_that_is_not_known() -> None:
-    one = signal(signals.DURATION, look(), subject=Subject(started=True, past=PastRuns(20, 3.0)))
+    one = signal(signals.DURATION, look(), subject=StillnessSubject(started=True, past=PastRuns(20, 3.0)))
     assert (one.value, one.since, one.says) == (None, None, "unknown")

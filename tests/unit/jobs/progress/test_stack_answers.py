@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from serve_app.errors import AppError, Conflict, NotFound, TooBusy
-from serve_app.jobs.models import JobRow, Known, Outcome, Unknown
+from serve_app.jobs.models import JobOutcome, JobRow, Known, Unknown
 from serve_app.jobs.progress.models import Stack, WorkFacts
 from serve_app.jobs.progress.stack_answers import MOST_STACKS, StackAnswers
-from serve_app.jobs.progress.stacks import NOT_INSTALLED, shown
+from serve_app.jobs.progress.stacks import NOT_INSTALLED, render_stack
 from tests.unit.jobs.actions.fakes import Clock
 from tests.unit.jobs.progress.examples import DUMP, has, task
 from tests.unit.jobs.progress.test_service import FakeWatch, running
@@ -28,18 +28,18 @@ class FakeStacks:
     at_once: int = 0
     most_at_once: int = 0
 
-    async def profiling_enabled(self) -> bool:
+    async def is_profiling_enabled(self) -> bool:
         return self.enabled
 
-    async def work(self, job_id: str) -> Any:
+    async def ask_work(self, job_id: str) -> Any:
         return self.tasks
 
-    async def stack(self, role: str, node_id: str, pid: int) -> Any:
+    async def ask_stack(self, role: str, node_id: str, pid: int) -> Any:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
         self.at_once -= 1
-        return self.by_pid.get(pid, Known(Stack(pid, node_id, role, shown(DUMP))))
+        return self.by_pid.get(pid, Known(Stack(pid, node_id, role, render_stack(DUMP))))
 
 
 def answers(row: JobRow, stacks: FakeStacks) -> StackAnswers:
@@ -50,8 +50,8 @@ def answers(row: JobRow, stacks: FakeStacks) -> StackAnswers:
 async def test_stacks_of_a_job() -> None:
     """Its driver and its actor; the actor's cannot be had."""
     gone = Unknown("that process has ended")
-    told = await answers(running(), FakeStacks(by_pid={9: gone})).of("j")
-    lines = shown(DUMP).splitlines()
+    told = await answers(running(), FakeStacks(by_pid={9: gone})).answer("j")
+    lines = render_stack(DUMP).splitlines()
     ray = "ray/_private/worker.py"
     assert told == {
         "id": "j",
@@ -73,13 +73,13 @@ async def test_stacks_of_a_job() -> None:
 async def test_not_all_of_many_and_few_at_once() -> None:
     tasks = tuple(task(f"t{pid}", node_id="n1", pid=pid) for pid in range(100, 120))
     stacks = FakeStacks(tasks=Known(WorkFacts({}, tasks)))
-    told = await answers(running(), stacks).of("j")
+    told = await answers(running(), stacks).answer("j")
     assert (len(told["items"]), told["total"], told["truncated"]) == (MOST_STACKS, 22, True)
     assert stacks.most_at_once == 4
 
 
 async def test_without_tasks_it_says_so() -> None:
-    told = await answers(running(), FakeStacks(tasks=Unknown("Ray is slow"))).of("j")
+    told = await answers(running(), FakeStacks(tasks=Unknown("Ray is slow"))).answer("j")
     assert told["degraded"] == ["tasks: Ray is slow"]
 
 
@@ -92,15 +92,15 @@ ALL_GONE = {7: Unknown(NOT_INSTALLED), 9: Unknown(NOT_INSTALLED)}
         (running(), FakeStacks(enabled=False), "stacks_disabled"),
         (running(), FakeStacks(by_pid=ALL_GONE), "stacks_not_installed"),
         (running(), FakeStacks(by_pid=dict.fromkeys((7, 9), Unknown("no"))), "stacks_unavailable"),
-        (running(outcome=Outcome.FAILED), FakeStacks(), "job_not_running"),
-        (running(outcome=Outcome.PENDING), FakeStacks(), "job_not_running"),
+        (running(outcome=JobOutcome.FAILED), FakeStacks(), "job_not_running"),
+        (running(outcome=JobOutcome.PENDING), FakeStacks(), "job_not_running"),
         (running(job_id=None), FakeStacks(), "driver_not_known"),
         (running(derived=True), FakeStacks(), "driver_not_known"),
     ],
 )
 async def test_why_there_are_none(row: JobRow, stacks: FakeStacks, code: str) -> None:
     with pytest.raises(Conflict) as refused:
-        await answers(row, stacks).of("j")
+        await answers(row, stacks).answer("j")
     assert (refused.value.code, refused.value.status) == (code, 409)
 
 
@@ -109,17 +109,17 @@ async def test_a_driver_on_a_node_that_is_dead() -> None:
     clock = Clock()
     watch = FakeWatch(clock, [running()], nodes=dead)
     with pytest.raises(Conflict) as refused:
-        await StackAnswers(cast(Any, watch), cast(Any, FakeStacks()), clock.now).of("j")
+        await StackAnswers(cast(Any, watch), cast(Any, FakeStacks()), clock.now).answer("j")
     assert refused.value.code == "driver_node_gone"
 
 
 async def test_no_such_job() -> None:
     with pytest.raises(NotFound):
-        await answers(running(), FakeStacks()).of("k")
+        await answers(running(), FakeStacks()).answer("k")
 
 
 async def test_not_too_many_callers() -> None:
     ask = answers(running(), FakeStacks())
-    told = await asyncio.gather(*(ask.of("j") for _ in range(3)), return_exceptions=True)
+    told = await asyncio.gather(*(ask.answer("j") for _ in range(3)), return_exceptions=True)
     assert [type(each) for each in told if isinstance(each, AppError)] == [TooBusy]
-    assert len((await ask.of("j"))["items"]) == 2
+    assert len((await ask.answer("j"))["items"]) == 2

@@ -9,32 +9,32 @@ from serve_app.jobs.progress.stacks import (
     NO_PROCESS,
     NOT_INSTALLED,
     NOT_PERMITTED,
-    compared,
-    place_of,
-    shown,
+    explain_refusal,
+    find_place,
+    normalize_stack,
+    render_stack,
     waits_in_ray,
-    why_none,
 )
 from tests.unit.jobs.progress.examples import DUMP
 
-SHOWN = shown(DUMP)
+SHOWN = render_stack(DUMP)
 RAY = "ray/_private/worker.py"
 
 
 def test_what_is_shown_has_no_command_line_and_no_secret() -> None:
     assert SHOWN.splitlines()[0] == 'Thread 7 (idle): "MainThread"'
     assert "canary" not in SHOWN
-    assert "canary" not in shown('Thread 1 (idle): "token=canary"\n    f (x.py:1)\n')
+    assert "canary" not in render_stack('Thread 1 (idle): "token=canary"\n    f (x.py:1)\n')
 
 
 def test_it_is_bounded() -> None:
     many = DUMP + "    f (x.py:1)\n" * 100_000
-    assert len(shown(many)) <= MOST_CHARS
-    assert max(len(line) for line in shown("Thread 1 (idle)\n    " + "f" * 9_000).splitlines()) == 300
+    assert len(render_stack(many)) <= MOST_CHARS
+    assert max(len(line) for line in render_stack("Thread 1 (idle)\n    " + "f" * 9_000).splitlines()) == 300
 
 
 def test_what_is_compared() -> None:
-    assert compared(SHOWN).splitlines() == [
+    assert normalize_stack(SHOWN).splitlines() == [
         "Thread MainThread",
         "    Worker.get_objects (ray/_private/worker.py:1007)",
         "    get (ray/_private/worker.py:3009)",
@@ -44,7 +44,7 @@ def test_what_is_compared() -> None:
 
 def test_two_threads_of_the_program() -> None:
     both = SHOWN + '\nThread 11 (active): "loader"\n    read (x.py:3)\nThread 12 (idle)\n    wait (y.py:4)'
-    assert compared(both).splitlines()[-4:] == [
+    assert normalize_stack(both).splitlines()[-4:] == [
         "Thread loader", "    read (x.py:3)", "Thread without a name", "    wait (y.py:4)",
     ]  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_two_threads_of_the_program() -> None:
     ],
 )
 def test_the_place(stack: str, place: str) -> None:
-    assert place_of(stack) == place
+    assert find_place(stack) == place
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ FAILED = "Failed to execute `['/x/py-spy', 'dump', '-p', '9']`.\n\n=== stderr ==
     ],
 )
 def test_why_there_is_none(answer: str, why: str) -> None:
-    assert why_none(answer) == why
+    assert explain_refusal(answer) == why

@@ -9,9 +9,9 @@ import pytest
 
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NOT_KNOWN, Waiting
 from serve_app.jobs.models import Evidence, Known, PastRuns
-from serve_app.jobs.progress.models import GroupFacts, HeldReference, Look, State, Stillness, Subject
-from serve_app.jobs.progress.stacks import shown
-from serve_app.jobs.progress.verdict import stillness_of
+from serve_app.jobs.progress.models import GroupFacts, HeldReference, Look, State, Stillness, StillnessSubject
+from serve_app.jobs.progress.stacks import render_stack
+from serve_app.jobs.progress.verdict import judge_stillness
 from tests.unit.jobs.progress.examples import (
     DOWN,
     DUMP,
@@ -27,12 +27,12 @@ from tests.unit.jobs.progress.examples import (
     work,
 )
 
-STARTED = Subject(started=True, age_s=200.0)
+STARTED = StillnessSubject(started=True, age_s=200.0)
 NOWHERE = held("p", GPU=1)
 WAITING_GROUP = GroupFacts("g1", "", "PENDING", ({"CPU": 9.0},), "INFEASIBLE")
 GONE_GROUP = {"groups": Known((WAITING_GROUP,))}
 GETS = (task("r", pid=5), Known((HeldReference(5, "p"),)))
-STACK = shown(DUMP)
+STACK = render_stack(DUMP)
 GETTING = task("t", "RUNNING_IN_RAY_GET")
 
 
@@ -43,8 +43,8 @@ def pair(apart_s: float = 3.0, **sections: Any) -> tuple[Look, ...]:
     return look(0, **first), look(apart_s, **second)
 
 
-def verdict(looks: tuple[Look, ...], subject: Subject = STARTED) -> tuple[str, str | None]:
-    told = stillness_of(looks, subject)
+def verdict(looks: tuple[Look, ...], subject: StillnessSubject = STARTED) -> tuple[str, str | None]:
+    told = judge_stillness(looks, subject)
     return told.state.value, told.code
 
 
@@ -117,7 +117,7 @@ UNREACHED = dict.fromkeys(SECTIONS, DOWN)
 
 
 def test_no_action_follows_from_what_cannot_be_reached() -> None:
-    told = stillness_of(pair(**UNREACHED), STARTED)
+    told = judge_stillness(pair(**UNREACHED), STARTED)
     assert (told.state, told.code, told.advice) == (State.UNKNOWN, None, ())
     assert told.sentence == "Whether it moves is not known: nothing that was asked tells."
     assert {signal.says for signal in told.signals} == {"unknown"}
@@ -139,9 +139,9 @@ def _without(seen: Look, name: str) -> Look:
 
 
 def test_what_is_long_is_not_stuck_for_that() -> None:
-    long = Subject(started=True, age_s=200.0, past=PastRuns(30, 3.0))
+    long = StillnessSubject(started=True, age_s=200.0, past=PastRuns(30, 3.0))
     assert verdict(pair(work=work(task("r", changed_at=T0)), log=log(10, 0)), long) == ("unknown", None)
-    told = stillness_of(pair(work=work(task("r", changed_at=T0)), log=log(10, 0)), long)
+    told = judge_stillness(pair(work=work(task("r", changed_at=T0)), log=log(10, 0)), long)
     assert "longer than nearly all runs" in told.settle[-1]
     assert verdict(pair(processor=BUSY_CPU), long) == ("moving", None)
 
@@ -152,10 +152,10 @@ def test_what_is_long_is_not_stuck_for_that() -> None:
 )
 def test_a_service_is_judged_by_its_probe(probe: tuple[bool, str], expected: tuple[str, str | None]) -> None:
     """However old, quiet and short of things it is."""
-    old = Subject(started=True, age_s=9e6, past=PastRuns(30, 3.0), probe=probe)
+    old = StillnessSubject(started=True, age_s=9e6, past=PastRuns(30, 3.0), probe=probe)
     looks = pair(work=work(NOWHERE), log=log(10, -9_999))
     assert verdict(looks, old) == expected
-    assert [signal.name for signal in stillness_of(looks, old).signals] == ["probe"]
+    assert [signal.name for signal in judge_stillness(looks, old).signals] == ["probe"]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_service_is_judged_by_its_probe(probe: tuple[bool, str], expected: tup
 )
 def test_what_has_not_started_waits(rule: str, code: str | None) -> None:
     why = Waiting(rule, "It waits.", (Evidence(rule, "actor table", "needs 2 CPU"),))
-    told = stillness_of((look(),), Subject(started=False, age_s=7.0, waiting=why))
+    told = judge_stillness((look(),), StillnessSubject(started=False, age_s=7.0, waiting=why))
     assert (told.state, told.code, told.sentence) == (State.WAITING, code, "It waits.")
     (signal,) = told.signals
     assert (signal.name, signal.value, signal.detail) == ("start", 7.0, "needs 2 CPU")
@@ -178,25 +178,25 @@ def test_what_has_not_started_waits(rule: str, code: str | None) -> None:
 
 
 def test_what_has_not_started_and_is_not_listed() -> None:
-    told = stillness_of((look(),), Subject(started=False))
+    told = judge_stillness((look(),), StillnessSubject(started=False))
     assert (told.state, told.code) == (State.WAITING, None)
     assert told.sentence == "It has not started; Ray does not tell why."
 
 
 def test_there_is_no_advice_where_there_is_doubt() -> None:
-    assert stillness_of(pair(work=work(NOWHERE))[:1], STARTED).advice == ()
-    assert stillness_of(pair(work=work(NOWHERE)), STARTED).advice != ()
+    assert judge_stillness(pair(work=work(NOWHERE))[:1], STARTED).advice == ()
+    assert judge_stillness(pair(work=work(NOWHERE)), STARTED).advice != ()
 
 
 def test_sentences() -> None:
-    held_up = stillness_of(
+    held_up = judge_stillness(
         pair(work=work(NOWHERE, GETS[0], task("d", "PENDING_ARGS_AVAIL")), references=GETS[1]), STARTED
     )
     assert held_up.sentence == (
         "It runs, but nothing of it can go on: task p needs 1 GPU; the most that one node has: 0 GPU. "
         "What waits for it: 2 tasks."
     )
-    moving = stillness_of(pair(work=[work(NOWHERE, FINISHED=1), work(NOWHERE, FINISHED=3)]), STARTED)
+    moving = judge_stillness(pair(work=[work(NOWHERE, FINISHED=1), work(NOWHERE, FINISHED=3)]), STARTED)
     assert moving.sentence == (
         "It moves: task-states: tasks changed state in 3 s. But task p needs 1 GPU; the most that one node has: 0 GPU."
     )
@@ -204,8 +204,8 @@ def test_sentences() -> None:
 
 
 def test_as_json() -> None:
-    told: Stillness = stillness_of(pair(**GONE_GROUP), STARTED)
-    plain = told.as_json()
+    told: Stillness = judge_stillness(pair(**GONE_GROUP), STARTED)
+    plain = told.render_json()
     assert list(plain) == ["state", "code", "sentence", "signals", "settle", "advice"]
     assert plain["advice"][0].startswith("Make the bundles so small")
     (group,) = (each for each in plain["signals"] if each["name"] == "placement-groups")

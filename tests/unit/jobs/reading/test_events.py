@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import ActorFacts, Known, Unknown
-from serve_app.jobs.reading.events import MAX_EVENTS, MAX_KEPT, Pushed, with_events
+from serve_app.jobs.reading.events import MAX_EVENTS, MAX_KEPT, Pushed, apply_events
 from tests.unit.jobs.judging.test_judge import actor, exit_of, node, snapshot
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -79,12 +79,12 @@ def pushed(*events: Any) -> Pushed:
 
 
 def told_of(*events: Any, **sections: Any) -> dict[str, tuple[str, ...]]:
-    joined = with_events(snapshot(*sections.pop("jobs", ()), **sections), pushed(*events))
+    joined = apply_events(snapshot(*sections.pop("jobs", ()), **sections), pushed(*events))
     return {row.id: (row.status, row.outcome, row.rule) for row in judge(joined, NOW + timedelta(seconds=60))}
 
 
 def test_a_driver_is_known_before_it_is_listed() -> None:
-    (job,) = with_events(snapshot(), pushed(driver_defined(team="ops"), driver_changed(("CREATED", 0)))).jobs.value  # type: ignore[union-attr]
+    (job,) = apply_events(snapshot(), pushed(driver_defined(team="ops"), driver_changed(("CREATED", 0)))).jobs.value  # type: ignore[union-attr]
     assert (job.id, job.status, job.pid, job.node_id, job.started_at, job.metadata, job.entrypoint) == (
         JOB,
         "RUNNING",
@@ -122,9 +122,9 @@ def test_what_becomes_of_a_driver(events: list[Any], wanted: dict[str, tuple[str
 
 def test_a_row_of_ray_is_brought_up_to_date_and_never_back() -> None:
     alive = exit_of(JOB, None)
-    (job,) = with_events(snapshot(), pushed(driver_defined(), driver_changed(("CREATED", 0)))).jobs.value  # type: ignore[union-attr]
+    (job,) = apply_events(snapshot(), pushed(driver_defined(), driver_changed(("CREATED", 0)))).jobs.value  # type: ignore[union-attr]
     events = [driver_defined(), driver_changed(("CREATED", 0), ("FINISHED", 4)), worker_died("SYSTEM_ERROR")]
-    joined = with_events(snapshot(job, exits=[alive]), pushed(*events))
+    joined = apply_events(snapshot(job, exits=[alive]), pushed(*events))
     exits = joined.driver_exits
     assert isinstance(exits, Known)
     assert (exits.value[JOB].exit_type, exits.value[JOB].pid, exits.value[JOB].exit_detail) == (
@@ -133,7 +133,7 @@ def test_a_row_of_ray_is_brought_up_to_date_and_never_back() -> None:
         "End of file.",
     )
     ended = replace(job, status="SUCCEEDED", ended_at=NOW)
-    again = with_events(snapshot(ended, exits=[exit_of(JOB, "INTENDED_USER_EXIT")]), pushed(*events))
+    again = apply_events(snapshot(ended, exits=[exit_of(JOB, "INTENDED_USER_EXIT")]), pushed(*events))
     assert again.jobs.value == (ended,)  # type: ignore[union-attr]
     assert again.driver_exits.value[JOB].exit_type == "INTENDED_USER_EXIT"  # type: ignore[union-attr]
 
@@ -146,31 +146,31 @@ def test_only_an_abnormal_end_is_told_by_an_event() -> None:
 
 def test_actors() -> None:
     whole = pushed(actor_defined(), actor_changed("ALIVE", nodeId=b64(NODE), pid=9))
-    joined = with_events(snapshot(), whole).actors
+    joined = apply_events(snapshot(), whole).actors
     assert isinstance(joined, Known)
     assert joined.value == (ActorFacts(ACTOR, "Held", "held", "ALIVE", JOB, "mine", NODE, 9),)
     # A change of an actor that was never defined to us makes no row, but changes the one that is there.
     known = replace(actor(JOB), actor_id=ACTOR)
     changed = pushed(actor_changed("DEAD"))
-    assert with_events(snapshot(), changed).actors == Known(())
-    assert with_events(snapshot(actors=[known]), changed).actors == Known((replace(known, state="DEAD"),))
+    assert apply_events(snapshot(), changed).actors == Known(())
+    assert apply_events(snapshot(actors=[known]), changed).actors == Known((replace(known, state="DEAD"),))
     dead = replace(known, state="DEAD")
-    assert with_events(snapshot(actors=[dead]), whole).actors == Known((dead,))
+    assert apply_events(snapshot(actors=[dead]), whole).actors == Known((dead,))
 
 
 def test_nodes() -> None:
     known = node("ALIVE", node_id=NODE)
     death = {"reason": "UNEXPECTED_TERMINATION", "reasonMessage": "health check failed"}
-    joined = with_events(snapshot(nodes=[known]), pushed(node_changed("DEAD", deathInfo=death))).nodes
+    joined = apply_events(snapshot(nodes=[known]), pushed(node_changed("DEAD", deathInfo=death))).nodes
     assert joined == Known(
         (replace(known, state="DEAD", ended_at=NOW + timedelta(seconds=2), message="health check failed"),)
     )
-    assert with_events(snapshot(), pushed(node_changed("ALIVE"))).nodes == Known(())
+    assert apply_events(snapshot(), pushed(node_changed("ALIVE"))).nodes == Known(())
 
 
 def test_what_is_not_known_stays_unknown() -> None:
     nothing = replace(snapshot(), jobs=Unknown("down"), actors=Unknown("down"), driver_exits=Unknown("down"))
-    joined = with_events(nothing, pushed(driver_defined(), actor_defined(), worker_died("SYSTEM_ERROR")))
+    joined = apply_events(nothing, pushed(driver_defined(), actor_defined(), worker_died("SYSTEM_ERROR")))
     assert (joined.jobs, joined.actors, joined.driver_exits) == (Unknown("down"), Unknown("down"), Unknown("down"))
 
 
@@ -221,7 +221,7 @@ KINDS = st.sampled_from(
     )
 )
 def test_no_event_breaks_anything(events: list[Any]) -> None:
-    with_events(snapshot(), pushed(*events))
+    apply_events(snapshot(), pushed(*events))
 
 
 @settings(deadline=None, max_examples=60)
@@ -230,4 +230,4 @@ def test_no_field_of_an_event_breaks_anything(make: Any, field: str, value: Any)
     made = make()
     name = next(key for key in made if key.endswith("Event") and isinstance(made[key], dict))
     made[name][field] = value
-    with_events(snapshot(), pushed(made))
+    apply_events(snapshot(), pushed(made))

@@ -9,7 +9,7 @@ import pytest
 from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.models import Known, Snapshot, TaskCounts
 from serve_app.jobs.reading.look import Looker
-from serve_app.jobs.reading.thread_call import Blocking
+from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
 from tests.unit.jobs.recordings import Replay, rows, taken_at
@@ -36,7 +36,7 @@ def clock() -> Clock:
 @pytest.fixture
 def looker(ray: Replay, clock: Clock) -> Looker:
     config = InspectorConfig(list_actors_up_to=0)
-    return Looker(ray, Here(), Blocking(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
+    return Looker(ray, Here(), ThreadCall(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
 
 
 async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker: Looker, ray: Replay) -> None:

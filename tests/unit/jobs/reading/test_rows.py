@@ -14,14 +14,14 @@ from serve_app.jobs import views
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, TaskCounts
 from serve_app.jobs.reading.rows import (
-    actor_facts,
-    driver_exits,
-    job_facts,
-    node_facts,
-    serve_facts,
-    started_at_of,
-    task_counts,
-    waiting_actors,
+    find_start,
+    parse_actors,
+    parse_driver_exits,
+    parse_job,
+    parse_nodes,
+    parse_serve,
+    parse_task_counts,
+    parse_waiting_actors,
 )
 from serve_app.jobs.reading.snapshot import collect
 from tests.unit.jobs.recordings import Replay
@@ -45,7 +45,7 @@ def test_a_submission_row() -> None:
         "driver_info": {"id": "02000000", "node_ip_address": "127.0.0.1", "pid": "77"},
         "driver_exit_code": 1,
     }
-    assert job_facts(row, {}) == JobFacts(
+    assert parse_job(row, {}) == JobFacts(
         id="s",
         type=JobType.SUBMISSION,
         status="FAILED",
@@ -80,15 +80,15 @@ def test_a_submission_row() -> None:
     ],
 )
 def test_odd_rows_are_kept_and_marked(row: dict[str, Any], id: str, marks: tuple[str, ...]) -> None:
-    facts = job_facts(row, {})
+    facts = parse_job(row, {})
     assert (facts.id, facts.marks) == (id, marks)
 
 
 @pytest.mark.parametrize("row", [None, 3, "x", [], {}, {"status": "RUNNING"}])
 def test_a_row_without_a_name_gets_one_that_stays(row: Any) -> None:
-    facts = job_facts(row, {})
+    facts = parse_job(row, {})
     assert facts.id.startswith("unnamed-")
-    assert facts.id == job_facts(row, {}).id
+    assert facts.id == parse_job(row, {}).id
     assert facts.marks
 
 
@@ -109,14 +109,14 @@ def test_driver_rows_are_found_by_the_job_id_in_their_worker_id() -> None:
         {"worker_type": "DRIVER"},
         "no row",
     ]
-    assert driver_exits(rows) == {
+    assert parse_driver_exits(rows) == {
         "0a000000": DriverExit("0a000000", False, "SYSTEM_ERROR", "End of file.", 7, NOW, None, "n")
     }
 
 
 def test_amounts_that_are_none_are_left_out() -> None:
     rows = [{"node_id": "n", "resources_total": {"CPU": 2.0, "GPU": None, "x": "2", "y": float("inf"), "z": True}}]
-    assert node_facts(rows)[0].resources == {"CPU": 2.0}
+    assert parse_nodes(rows)[0].resources == {"CPU": 2.0}
 
 
 JSON = st.recursive(
@@ -169,12 +169,12 @@ async def test_nothing_that_ray_may_say_breaks_a_look(
     source = Replay(jobs=jobs, drivers=Listing(drivers), actors=Listing(actors), nodes=Listing(nodes), serve=serve)
     rows = judge(await collect(source, NOW), NOW)
     assert len(rows) >= len(jobs)
-    assert all(isinstance(views.row_view(row)["reason"], str) for row in rows)
+    assert all(isinstance(views.render_row(row)["reason"], str) for row in rows)
 
 
 @given(JSON)
 def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
-    assert set(views.tasks_view(answer if isinstance(answer, dict) else {"result": answer})) == {
+    assert set(views.render_tasks(answer if isinstance(answer, dict) else {"result": answer})) == {
         "total",
         "by_state",
         "by_name",
@@ -184,8 +184,8 @@ def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
 
 @given(JSON)
 def test_no_account_of_serve_breaks(details: Any) -> None:
-    serve_facts({"applications": {"a": {"deployments": {"d": details}}}})
-    actor_facts([details])
+    parse_serve({"applications": {"a": {"deployments": {"d": details}}}})
+    parse_actors([details])
 
 
 def worker_row(**changes: Any) -> dict[str, Any]:
@@ -204,24 +204,24 @@ def worker_row(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_dead_driver_is_read_again_only_when_its_row_says_something_else(later: dict[str, Any], same: bool) -> None:
-    known = driver_exits([worker_row()])
-    found = driver_exits([later], known)
+    known = parse_driver_exits([worker_row()])
+    found = parse_driver_exits([later], known)
     assert (found["05000000"] is known["05000000"]) is same
-    assert found == driver_exits([later])
+    assert found == parse_driver_exits([later])
 
 
 def test_rows_of_actors_that_wait_and_counts_of_tasks() -> None:
     row = {"actor_id": "a", "name": "n", "required_resources": {"CPU": 1.0, "bad": "x", "nan": float("nan")}}
-    (actor,) = waiting_actors([row, None, {"name": "no id"}])
+    (actor,) = parse_waiting_actors([row, None, {"name": "no id"}])
     assert (actor.actor_id, actor.required) == ("a", {"CPU": 1.0})
     summary = {
         "f": {"state_counts": {"FAILED": 2, "FINISHED": "3", "RUNNING_IN_RAY_GET": 1, "NIL": 4, "odd": None}},
         "g": 3,
     }
     answer = {"result": {"node_id_to_summary": {"cluster": {"summary": summary}}}}
-    assert task_counts(answer) == TaskCounts(total=10, failed=2, finished=3, pending=4, running=1)
-    assert task_counts({"result": None}) == TaskCounts(0, 0, 0, 0, 0)
-    assert started_at_of("n", [{"node_id": "m", "start_time_ms": 1}, {"node_id": "n", "start_time_ms": "1000"}]) == (
+    assert parse_task_counts(answer) == TaskCounts(total=10, failed=2, finished=3, pending=4, running=1)
+    assert parse_task_counts({"result": None}) == TaskCounts(0, 0, 0, 0, 0)
+    assert find_start("n", [{"node_id": "m", "start_time_ms": 1}, {"node_id": "n", "start_time_ms": "1000"}]) == (
         datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     )
-    assert started_at_of("n", []) is None
+    assert find_start("n", []) is None

@@ -101,7 +101,7 @@ async def test_every_job_of_the_recording_newest_first() -> None:
 
 async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
     row = next(row for row in await rows_of(Replay()) if row.kind == "application-server" and row.hidden)
-    assert views.row_view(row) == {
+    assert views.render_row(row) == {
         "id": "01000000",
         "job_id": "01000000",
         "submission_id": None,
@@ -145,7 +145,7 @@ async def test_a_submission_and_its_driver_are_one_row() -> None:
 
 
 async def test_no_secret_of_the_recording_is_in_any_row() -> None:
-    text = json.dumps([views.row_view(row) for row in await rows_of(Replay())])
+    text = json.dumps([views.render_row(row) for row in await rows_of(Replay())])
     assert [secret for secret in ("hunter2", "abcdefgh12345678", "canary-key-1") if secret in text] == []
     assert "PASSWORD=[redacted]" in text
 

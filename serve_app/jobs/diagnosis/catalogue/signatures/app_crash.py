@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -100,7 +100,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Received 2 death signal",
         ),
         pattern=r"got signal: (?:15|2)\b|Received Signals\.SIG(?:TERM|INT|HUP) death|Received (?:15|2) death signal",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "torch.distributed.elastic.multiprocessing.api.SignalException: Process 55 got signal: 15",
@@ -116,7 +116,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "A worker process managed by the executor was unexpectedly terminated",
             "DataLoader worker (pid(s) ",
         ),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -179,7 +179,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "tarfile.ReadError",
             "Error while deserializing header",
         ),
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.LIKELY,
         matches=(
             "pyarrow.lib.ArrowInvalid: Parquet magic bytes not found in footer.",

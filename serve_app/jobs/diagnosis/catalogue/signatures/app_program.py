@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -81,7 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to unpickle the remote function",
             "failed to be imported. Please",
         ),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "RuntimeError: The remote function failed to import on the worker. This may be because needed library dependencies",
             "RuntimeError: The actor with name Model failed to import on the worker. This may be because needed library dependencies are not installed",
@@ -296,7 +296,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.stopped",
         contains=("KeyboardInterrupt",),
         pattern=r"^\s*KeyboardInterrupt(?::.{0,60})?$",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=("KeyboardInterrupt", "(f pid=3) KeyboardInterrupt"),
         near_misses=("except KeyboardInterrupt: pass", "on KeyboardInterrupt: save"),
@@ -307,7 +307,7 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("SIGTERM", "signal 15", "Terminated"),
         pattern=r"[Rr]eceived SIGTERM|[Rr]eceived signal 15|[Gg]ot SIGTERM|[Cc]aught (?:signal )?SIGTERM|signal 15 \(SIGTERM\)|line \d{1,5}: +\d{1,8} Terminated|^Terminated$|SIGTERM received",
         unless=r"please ignore|expected termination",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=("worker got SIGTERM, shutting down", "run.sh: line 3:   812 Terminated              python a.py"),
         near_misses=("SIGTERM handler installed",),

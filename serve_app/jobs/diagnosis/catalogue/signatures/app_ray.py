@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -11,7 +11,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.task-exception",
         contains=("RayTaskError(", "RayTaskError: "),
         pattern=r"RayTaskError(?:\(\w+\))?: ",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "ray.exceptions.RayTaskError(ValueError): ray::f() (pid=3, ip=10.0.0.1)",
             "RayTaskError: ray::g() (pid=3)",
@@ -29,7 +29,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Exception raised from an actor init method",
             "CreationTaskError",
         ),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "ray.exceptions.ActorDiedError: The actor died because of an error raised in its creation task, ray::A.__init__() (pid=1)",
             "Worker exits because there was an exception in the initialization method (e.g., __init__).",
@@ -63,7 +63,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.get-timeout",
         contains=("GetTimeoutError", "RayChannelTimeoutError: ", "Get timed out: some object(s) not ready"),
         pattern=r"GetTimeoutError: |ChannelTimeoutError: |Get timed out: some object",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.GetTimeoutError: Get timed out: some object(s) not ready.",
@@ -119,7 +119,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.stopped",
         contains=("TaskCancelledError",),
         pattern=r"TaskCancelledError: ",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.TaskCancelledError: Task: TaskID(1) was cancelled",

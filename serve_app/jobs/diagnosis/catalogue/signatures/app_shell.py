@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -88,7 +88,7 @@ SIGNATURES: tuple[Signature, ...] = (
             r"\b(?:cp|mv|rsync|ls|du|chmod|cat|tar|source|head|tail|unzip|mkdir|find|ln): .{0,240}"
             r"(?:No such file or directory|Permission denied|Read-only file system)"
         ),
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
             "cp: cannot stat '/mnt/share/model.bin': No such file or directory",
@@ -107,7 +107,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "fatal: Authentication failed for",
             "ERROR: Repository not found.",
         ),
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
             "fatal: repository 'https://git.example/acme/job.git/' not found",

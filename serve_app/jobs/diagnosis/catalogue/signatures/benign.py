@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -18,7 +18,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Expected termination: ",
             "so the task will be retried",
         ),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         certainty=Certainty.POSSIBLE,
         unless=r"initialization method|creation task|owner has died|placement group was removed|UNEXPECTED|[Uu]nexpected termination",
         matches=(
@@ -44,7 +44,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "PendingDeprecationWarning",
             "InsecureRequestWarning",
         ),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "a.py:3: DeprecationWarning: this will raise an error in the future!",
             "x.py:9: FutureWarning: the default fails soon",
@@ -72,7 +72,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Exporter already created",
             "usage stats",
         ),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "core_worker_process.cc:9: Failed to establish connection to the metrics exporter agent. Metrics will not be exported.",
             "[W] metrics_agent_client.cc:5 failed",
@@ -99,7 +99,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "computation_placer.cc",
             "failed call to cuInit",
         ),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "INFO tpu.py:77: Failed to auto-detect TPU type.",
             "E external/local_xla/xla/stream_executor/cuda/cuda_dnn.cc:9] Unable to register cuDNN factory",
@@ -110,7 +110,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="tables-of-results",
         code="unknown",
         contains=("TERMINATED", "errored trials: 0", "(no failures)", "Recent failures:", "Number of errored trials"),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         pattern=r"\b\d{1,6} TERMINATED\b|[|│] {0,4}(?:\x1b\[\d+m)?TERMINATED\b|\bTERMINATED {1,12}[\d|]|^\s{0,8}\S{1,120} {1,4}TERMINATED\b|<td>TERMINATED|errored trials: 0|no failures|Recent failures:\s*$",
         unless=r"\d ERROR\b",
         matches=("Number of trials: 3/3 (3 TERMINATED)", "| PPO_CartPole_1 | TERMINATED | 10.0.0.1:77 | 12 |"),
@@ -133,7 +133,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Did not find any active Ray processes",
             "ray_process_exit.log",
         ),
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "Stopped only 5 out of 6 Ray processes within the grace period 16 seconds. Remaining processes will be forcefully terminated.",
             "ImportError: sys.meta_path is None, Python is likely shutting down",
@@ -167,7 +167,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "gcs_placement_group_scheduler.cc",
         ),
         unless="Address already in use",
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "[W socket.cpp:9] [c10d] The server socket has failed to bind to [::]:29500 (errno: 97 - Address family not supported by protocol).",
             "ERROR: pip's dependency resolver does not currently take into account all the packages that are installed.",
@@ -185,7 +185,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "can be safely ignored",
         ),
         unless=r"Traceback|Error: |Exception: ",
-        role=Role.BENIGN,
+        role=ClueRole.BENIGN,
         matches=(
             "WARNING attention.py:9 -- Failed to load the fast kernel, falling back to the slow one.",
             "File descriptor limit 256 is too low for production servers and may result in connection errors.",

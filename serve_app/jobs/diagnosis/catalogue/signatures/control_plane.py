@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -56,7 +56,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Waiting for GCS to be ready",
         ),
         pattern=r"\.(?:h|cc):\d{1,5}: (?:Failed to|GCS has)|Waiting for GCS to be ready",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
             "[2026-01-02 03:04:05,0 W 7 7] rpc_client.h:153: Failed to connect to GCS at address 10.0.0.1:6379 within 5 seconds.",
@@ -80,7 +80,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="gcs-not-started",
         code="gcs.unreachable",
         contains=("Failed to start GCS",),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=("RuntimeError: Failed to start GCS.", "Exception: Failed to start GCS. Last 2 lines of error files:"),
         near_misses=("GCS was started",),
@@ -247,7 +247,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="gcs.unreachable",
         contains=("There was timeout in registering an actor",),
         certainty=Certainty.LIKELY,
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         matches=(
             "There was timeout in registering an actor. It is probably because GCS server is dead or there's a high load there.",
             "TimeoutError: There was timeout in registering an actor.",
@@ -264,7 +264,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         pattern=r"for GCS to become|cluster ID from GCS|RpcError: failed to connect to all|details = .failed to connect to all",
         unless=r"\.(?:h|cc):\d{1,5}: ",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.RpcError: Timed out while waiting for GCS to become available.",
@@ -276,7 +276,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="fatal-in-ray",
         code="ray.internal-error",
         contains=("*** StackTrace Information ***",),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=("*** StackTrace Information ***", "(raylet) *** StackTrace Information ***"),
         near_misses=("StackTrace Information is written to a file",),
@@ -285,7 +285,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="channel-closed",
         code="ray.internal-error",
         contains=("ChannelError: Channel closed", "RayChannelError: "),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "provider.cc:9:  Check failed: WriteAcquire() Status not OK: ChannelError: Channel closed.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 _DOCS = "https://docs.ray.io/en/latest/serve/llm/index.html"
@@ -35,7 +35,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="gpu.collective-timeout",
         contains=("RPC call to ",),
         pattern=r"RPC call to \w{1,60} timed out",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         docs=_DOCS,
         matches=("TimeoutError: RPC call to execute_model timed out.", "ERROR RPC call to sample_tokens timed out."),
@@ -56,7 +56,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="train-workers-not-started",
         code="scheduling.waiting",
         contains=("The worker group startup timed out after",),
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.train.v2._internal.exceptions.WorkerGroupStartupTimeoutError: The worker group startup timed out "

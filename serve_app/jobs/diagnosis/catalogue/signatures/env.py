@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -21,7 +21,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Runtime env setup for app",
             "Failed to create runtime env",
         ),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment.",
             "runtime_env setup failed: Failed to set up runtime environment.",
@@ -60,7 +60,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to install pip requirements",
         ),
         pattern=r"Run cmd\[\d+\] failed with|Please install virtualenv|to enable (?:pip|uv) runtime env|Failed to install pip requirements",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "ray._private.runtime_env.utils.SubprocessCalledProcessError: Run cmd[11] failed with the following details.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -15,7 +15,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "profile failed to run with the following",
         ),
         pattern=r"create a runtime environment for job|Run cmd\[\d{1,4}\] got exception|(?:nsight|rocprof-sys) profile failed to run",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "(raylet) Couldn't create a runtime environment for job 02000000.",
             "RuntimeError: Run cmd[2] got exception.",
@@ -98,7 +98,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="env.pip-failed",
         contains=("Retrying (Retry(total=",),
         pattern=r"/simple/",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.POSSIBLE,
         matches=(
             "WARNING: Retrying (Retry(total=4, connect=None)) after connection broken by 'ReadTimeoutError': "

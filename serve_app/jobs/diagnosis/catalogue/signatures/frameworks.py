@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -20,7 +20,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "EngineCore died",
             "EngineCore failed to start",
         ),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "RuntimeError: Engine core initialization failed. See root cause above.",
@@ -40,7 +40,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "ControllerError",
         ),
         pattern=r"TuneError: |TrainingFailedError|Trials did not complete|WorkerGroupError|ControllerError: ",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.tune.error.TuneError: ('Trials did not complete', [PPO_1])",
@@ -53,7 +53,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.exception",
         contains=("CalledProcessError: ", "ChildFailedError"),
         pattern=r"CalledProcessError: Command|ChildFailedError:",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -108,7 +108,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "CUDA error: unspecified launch failure",
             "CUDA error: misaligned address",
         ),
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.LIKELY,
         matches=(
             "RuntimeError: CUDA error: an illegal memory access was encountered",

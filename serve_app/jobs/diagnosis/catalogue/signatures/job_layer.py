@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -10,7 +10,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="supervisor-start-timeout",
         code="job.start-timeout",
         contains=("Job supervisor actor failed to start within",),
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         matches=(
             "Job supervisor actor failed to start within 900 seconds. This may be because the job entrypoint's specified resources",
             "Job supervisor actor failed to start within 5.0 seconds.",
@@ -21,7 +21,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="supervisor-unschedulable",
         code="scheduling.node-affinity",
         contains=("Job supervisor actor could not be scheduled",),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "Job supervisor actor could not be scheduled: The actor is not schedulable: x",
             "Job supervisor actor could not be scheduled: ",
@@ -32,7 +32,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="supervisor-died",
         code="job.supervisor-died",
         contains=("Job supervisor actor died",),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "Job supervisor actor died: The actor died unexpectedly before finishing this task.",
@@ -48,7 +48,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to start supervisor actor",
             "job supervisor could not be found",
         ),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "Unexpected error occurred: failed to get job supervisor.",
@@ -61,7 +61,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="job.status-unreliable",
         contains=("Unexpected error occurred: ",),
         pattern=r"Unexpected error occurred: .{0,300}(?:CANCELLED|UNAVAILABLE|[Dd]eadline [Ee]xceeded|DEADLINE_EXCEEDED|RpcError|rpc_code|timed out)",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.LIKELY,
         matches=(
             "Unexpected error occurred: failed to connect to all addresses; UNAVAILABLE",
@@ -119,7 +119,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="job.no-agent",
         contains=("in submit_job_internal", "/modules/job/job_head.py"),
         pattern=r"job_head\.py\S?, line \d{1,6}, in submit_job_internal",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             '  File "/opt/x/ray/dashboard/modules/job/job_head.py", line 139, in submit_job_internal',

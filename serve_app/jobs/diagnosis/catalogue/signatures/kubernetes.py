@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -19,7 +19,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "SkuNotAvailable",
         ),
         pattern=r"InsufficientInstanceCapacity|ZONE_RESOURCE_POOL_EXHAUSTED|MaxSpotInstanceCountExceeded|VcpuLimitExceeded|QUOTA_EXCEEDED|SkuNotAvailable|Failed to launch \d+ node",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         advice=(
             "Ask the cloud for another zone, instance type or market: it has no such machine now, or the account's quota is used up.",
@@ -37,7 +37,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="scheduling.waiting",
         contains=("nodes are available: ", "pod didn't trigger scale-up", "exceeded quota: "),
         pattern=r"\d+/\d+ nodes are available: .{0,300}(?:Insufficient|didn't match|had untolerated|had taint)|didn't trigger scale-up|forbidden: exceeded quota",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         advice=(
             "Compare the pod's requests, node selector and tolerations in the RayCluster with what the nodes of Kubernetes offer.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -83,7 +83,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         # Any number but those that begin with 137.
         unless=r"actor is dead.{0,200}with an exit code (?:-\d|[02-9]|1(?:[^3]|$)|13(?:[^7]|$))",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=(
             "Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file.",
@@ -118,7 +118,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         pattern=r"by signal: Killed|\bline \d{1,5}: {1,4}\d{1,8} Killed\b|^(?:\[\d{1,3}\]\S? {1,4})?(?:\d{1,8} )?Killed(?: {2}|$)|signal 9\b|\bSIGKILL\b|[Ee]xit ?[Cc]ode[:=]? {0,8}(?:137|-9)\b|(?:return|exit) code -9\b|exited with code 137\b",
         unless=r"killed by user|Job is now being force-killed|ray\.kill|[Ss]ending SIGKILL|will be|Possible reasons|common causes|root causes|SIGKILL by",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=("./start.sh: line 12: 88123 Killed                  python a.py", "Killed"),
         near_misses=("Killed 3 idle connections of the pool",),
@@ -134,7 +134,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "DefaultCPUAllocator: not enough memory",
         ),
         pattern=r"(?:^|\s|\.)_?(?:Array)?MemoryError(?::|$)|std::bad_alloc|Cannot allocate memory|DefaultCPUAllocator: ",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.LIKELY,
         matches=(
             "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 90 GiB",
@@ -147,7 +147,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="memory-outside-workers",
         code="memory.node-oom",
         contains=("Worker killer did not select any workers to kill even though memory usage is high",),
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         advice=(
             "Look which process that is not a worker holds the memory: the driver, the dashboard, an agent or a program outside Ray.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -113,7 +113,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "The actor is dead because its worker process has died",
             "Could not create the actor because worker startup repeatedly failed",
         ),
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.RayActorError: The actor died unexpectedly before finishing this task.",
@@ -127,7 +127,7 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("Worker exits with an exit code ",),
         # Any number but those that begin with 137 or -9, which a kill leaves.
         pattern=r"actor is dead.{0,200}with an exit code (?:-[0-8]|[02-9]|1(?:[^3]|$)|13(?:[^7]|$))",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         advice=("Read the last lines of the worker's log: it ended itself, for example by `os._exit` or `sys.exit`.",),
         matches=(
@@ -145,7 +145,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-killed",
         code="actor.died",
         contains=("killed by `ray.kill`", "all references to the actor were removed"),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.CERTAIN,
         advice=(
             "Keep a handle of the actor while it is needed, or make it detached.",
@@ -161,7 +161,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-owner-died",
         code="actor.owner-died",
         contains=("The actor is dead because its owner has died",),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "The actor is dead because its owner has died. Owner Id: 05 Owner Ip address: 10.0.0.1",
             "The actor is dead because its owner has died. Owner Id: 06",
@@ -173,7 +173,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="actor.unavailable",
         contains=("ActorUnavailableError", "The task may or may not have been executed on the actor"),
         pattern=r"ActorUnavailableError: |may or may not have been executed",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.ActorUnavailableError: The actor ab is unavailable: The actor is restarting.",
@@ -217,7 +217,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="actor-node-dead",
         code="node.died",
         contains=("its node has died",),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "The actor died because its node has died. Node Id: 5ad",
             "ray.exceptions.ActorDiedError: The actor died because its node has died.",
@@ -238,7 +238,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to register worker",
         ),
         pattern=r"Failed to register worker .{0,80}[Rr]aylet|local raylet failed|local Raylet is dead|plasma store is failed|response from the local|System error: (?:Broken pipe|Connection reset)|\[RayletClient\] .{0,80}(?:closed|failed|No such file|disconnect)",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.RaySystemError: System error: Broken pipe",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -52,7 +52,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="disk-nearly-full",
         code="storage.disk-full",
         contains=("Object creation will fail if spilling is required",),
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.POSSIBLE,
         matches=(
             "file_system_monitor.cc:77: /tmp/ray/session_x is over 95% full, available space: 0; capacity: 1000000. Object creation will fail if spilling is required.",
@@ -92,7 +92,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "and cannot be reconstructed",
         ),
         pattern=r"UnreconstructableError: |is lost due to node failure|cannot be reconstructed\b|Object(?:Lost|Freed|FetchTimedOut)Error: |ObjectReconstructionFailed\w{0,40}Error: |OBJECT_UNRECONSTRUCTABLE|have been lost due to node failure|no locations were found|ReferenceCountingAssertionError: ",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.CERTAIN,
         matches=(
             "ray.exceptions.ObjectLostError: Failed to retrieve object ffff.",

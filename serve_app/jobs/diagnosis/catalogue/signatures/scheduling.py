@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -24,7 +24,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         pattern=r"TuneError: You asked for|resources to launch trial|Error: .{0,80}exceeds (?:the total number of available GPUs|total available resources)|infeasible resource requests|No available node types can fulfill resource request|(?:Task|Actor)UnschedulableError: |(?:request|demand|shape|task|actor|bundle)\S* .{0,80}is infeasible",
         unless=r"bundle_group|queue length|affinity|[Nn]ode.{0,40}(?:dead|doesn't exist|not exist)|label",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.CERTAIN,
         matches=(
             "(autoscaler +3s) Error: No available node types can fulfill resource request {'GPU': 8.0, 'CPU': 1.0}.",
@@ -69,7 +69,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Ignore this message if the cluster is autoscaling",
         ),
         pattern=r"no new trial has been started|pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|Waiting for creating a placement group|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
             "Warning: The following resource request cannot be scheduled right now: {'CPU': 1.0}. This is likely due to all cluster resources being claimed by actors.",

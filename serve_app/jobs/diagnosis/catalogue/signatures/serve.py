@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -23,7 +23,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "failed, deleting it asynchronously",
         ),
         pattern=r"RayServeWrappedReplica\.__init__|failed, deleting it async|constructor or initial health check|replica failed to start|ray::ServeReplica:\S+|initialize_and_get_metadata\(|failed to start \d+ times in a row|Failed to start replica|in a row during a rolling update|, in initialize_and_get_metadata",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         matches=(
             "The deployment failed to start 3 times in a row. This may be due to a problem with its constructor or initial health check failing.",
             "A replica failed to start with exception. Retrying. Error:",
@@ -47,7 +47,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "ReplicaUnavailableError: ",
         ),
         unless=r"Placement group",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         certainty=Certainty.LIKELY,
         matches=(
             "Didn't receive health check response for replica Replica(id='x', deployment='D', app='a') after 5.0s, marking it unhealthy.",
@@ -60,7 +60,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="serve.unschedulable",
         contains=("replicas that have taken more than", "replica(s) that have taken more than"),
         pattern=r"have taken more than \d+s to be scheduled",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         matches=(
             "Deployment 'D' in application 'a' has 2 replicas that have taken more than 30s to be scheduled. This may be due to waiting for the cluster to auto-scale",
             "Deployment 'D' has 1 replicas that have taken more than 30s to be scheduled.",
@@ -72,7 +72,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="serve.constructor-failed",
         contains=("replicas that have taken more than",),
         pattern=r"have taken more than \d+s to initialize",
-        role=Role.WARNING,
+        role=ClueRole.WARNING,
         certainty=Certainty.POSSIBLE,
         matches=(
             "has 2 replicas that have taken more than 30s to initialize.",
@@ -92,7 +92,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "failed with exception:",
         ),
         pattern=r"Deploying app '[^']{1,200}' failed with exception|error occurred while deploying application|Failed to import the application",
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "Deploying app 'a' failed with exception:",
@@ -149,7 +149,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="serve.backpressure",
         contains=("Request dropped due to backpressure", "BackPressureError"),
         pattern=r"dropped due to backpressure|BackPressureError: ",
-        role=Role.CAUSE,
+        role=ClueRole.CAUSE,
         matches=(
             "ray.serve.exceptions.BackPressureError: Request dropped due to backpressure (num_queued_requests=10)",
             "Request dropped due to backpressure (num_queued_requests=3, max_queued_requests=3).",
@@ -160,7 +160,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="deployment-unavailable",
         code="serve.constructor-failed",
         contains=("is unavailable because it failed to deploy", "DeploymentUnavailableError: "),
-        role=Role.WRAPPER,
+        role=ClueRole.WRAPPER,
         certainty=Certainty.LIKELY,
         matches=(
             "ray.serve.exceptions.DeploymentUnavailableError: Deployment(name='M', app='a') is unavailable because it failed to deploy.",
@@ -173,7 +173,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="actor.died",
         contains=("Actor for Replica(", "Actor for replica ", "Failed to kill unrecoverable replica actor"),
         pattern=r"Actor for [Rr]eplica.{1,200} crashed|unrecoverable replica actor",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
         matches=(
             "Actor for Replica(id='a', deployment='M', app='default') crashed.",
@@ -186,7 +186,7 @@ SIGNATURES: tuple[Signature, ...] = (
         code="serve.health-check-failed",
         contains=("] are UNHEALTHY", "status: UNHEALTHY", "DEPLOY_FAILED"),
         pattern=r"The deployments \[.{1,300}\] are UNHEALTHY|^\s{0,20}status: (?:UNHEALTHY|DEPLOY_FAILED)|ApplicationStatus\.DEPLOY_FAILED",
-        role=Role.SYMPTOM,
+        role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
         matches=("The deployments ['A', 'B'] are UNHEALTHY.", "    status: UNHEALTHY"),
         near_misses=("status: HEALTHY",),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
 from serve_app.jobs.diagnosis.catalogue.code import Code
-from serve_app.jobs.diagnosis.catalogue.signature import Role
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES, NOT_DETECTABLE
 from serve_app.jobs.diagnosis.engine.field_rules import FIELD_RULES
 
@@ -57,6 +57,6 @@ def test_each_code_says_what_happened_and_what_to_do(code: Code) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_is_within_reach_or_said_not_to_be(code: str) -> None:
-    by_signature = {each.code for each in built_in().signatures if each.role is not Role.BENIGN}
+    by_signature = {each.code for each in load_built_in().signatures if each.role is not ClueRole.BENIGN}
     by_field = {each.code for each in FIELD_RULES}
     assert (code in by_signature | by_field | _BY_THE_ENGINE) is not (code in NOT_DETECTABLE)

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from serve_app.jobs.diagnosis.catalogue import signatures as package
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, SignatureListError, built_in, finds, join_families
+from serve_app.jobs.diagnosis.catalogue.catalogue import (
+    Catalogue,
+    SignatureListError,
+    join_families,
+    load_built_in,
+    matches_line,
+)
 from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.signature import Signature
 from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 
-SIGNATURES = built_in().signatures
+SIGNATURES = load_built_in().signatures
 
 
 def test_there_are_signatures_and_their_names_are_their_own() -> None:
@@ -49,8 +55,8 @@ def test_a_signature_finds_its_examples_and_nothing_else(signature: Signature) -
     assert len(signature.matches) >= 2
     assert len(signature.near_misses) >= 1
     assert all(len(each) >= 5 for each in signature.contains)
-    assert [line for line in signature.matches if not finds(signature, line)] == []
-    assert [line for line in signature.near_misses if finds(signature, line)] == []
+    assert [line for line in signature.matches if not matches_line(signature, line)] == []
+    assert [line for line in signature.near_misses if matches_line(signature, line)] == []
 
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda each: each.name)

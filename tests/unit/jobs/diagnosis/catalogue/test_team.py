@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import built_in
-from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, catalogue_with, signatures_of_yaml
+from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
+from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, build_catalogue, parse_signatures
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.models import CodeClass, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import CodeClass, Fields, SourceKind, TextSource
 
 LICENCE: dict[str, Any] = {
     "name": "licence-expired",
@@ -29,9 +29,9 @@ def _yaml(*rows: dict[str, Any]) -> str:
 
 
 def test_a_signature_of_ones_own_finds_its_cause() -> None:
-    catalogue = catalogue_with(signatures_of_yaml(_yaml(LICENCE)))
+    catalogue = build_catalogue(parse_signatures(_yaml(LICENCE)))
     log = b"start\n(f pid=1) licence of the solver expired 3 days ago\n"
-    found = diagnose(Fields(), [Source("log", SourceKind.FILE, [log])], catalogue)
+    found = diagnose(Fields(), [TextSource("log", SourceKind.FILE, [log])], catalogue)
     assert (found.code, found.title, found.code_class, found.advice, found.rule) == (
         "acme.licence",
         "the solver's licence has expired",
@@ -65,31 +65,31 @@ def test_a_signature_of_ones_own_finds_its_cause() -> None:
 def test_an_entry_that_is_not_right_is_refused_with_its_name(change: dict[str, Any], sentence: str | None) -> None:
     text = _yaml({**LICENCE, **change})
     if sentence is None:
-        assert len(signatures_of_yaml(text)) == 1
+        assert len(parse_signatures(text)) == 1
         return
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        signatures_of_yaml(text)
+        parse_signatures(text)
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(ValueError, match="signature 'licence-expired' is there already"):
-        catalogue_with(signatures_of_yaml(_yaml(LICENCE, LICENCE)))
-    taken = built_in().signatures[0].name
+        build_catalogue(parse_signatures(_yaml(LICENCE, LICENCE)))
+    taken = load_built_in().signatures[0].name
     with pytest.raises(ValueError, match=f"signature '{taken}' is there already"):
-        catalogue_with(signatures_of_yaml(_yaml({**LICENCE, "name": taken})))
+        build_catalogue(parse_signatures(_yaml({**LICENCE, "name": taken})))
 
 
 @pytest.mark.parametrize("text", ["{", "a: 1", "- 3", "!!python/object:os.system {}"])
 def test_what_is_no_list_of_entries_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"signature"):
-        signatures_of_yaml(text)
+        parse_signatures(text)
 
 
 def test_too_many_are_refused() -> None:
     rows = [{**LICENCE, "name": f"n-{number}"} for number in range(MOST_SIGNATURES + 1)]
     with pytest.raises(ValueError, match="at most 300 items"):
-        signatures_of_yaml(_yaml(*rows))
+        parse_signatures(_yaml(*rows))
 
 
 def test_no_file_and_an_empty_one_are_the_built_in_ones() -> None:
-    assert catalogue_with(signatures_of_yaml("")) is built_in()
+    assert build_catalogue(parse_signatures("")) is load_built_in()

@@ -6,8 +6,8 @@ import pytest
 
 from serve_app.jobs.diagnosis.engine import scan as reading
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.log.lines import Line
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.log.lines import LogLine
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 
 FAILED = Fields(status="FAILED", error_type="JOB_ENTRYPOINT_COMMAND_ERROR", driver_exit_code=1, type="SUBMISSION")
 HEAD = 'Traceback (most recent call last):\n  File "a.py", line 3, in <module>\n    run()\n'
@@ -29,7 +29,7 @@ OOM = (
 
 
 def _of(text: str, fields: Fields = Fields(), kind: SourceKind = SourceKind.FILE) -> Diagnosis:  # noqa: B008
-    return diagnose(fields, [Source("log", kind, [text.encode()])])
+    return diagnose(fields, [TextSource("log", kind, [text.encode()])])
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,9 @@ def test_rays_own_sentence_is_a_source_and_the_log_that_it_repeats_is_not_read_t
     fields = Fields(status="FAILED", message=message + "ValueError: no such table\n")
     alone = diagnose(fields, [])
     assert (alone.code, alone.evidence[0].source, alone.evidence[0].line) == ("app.exception", "message", 5)
-    whole = diagnose(fields, [Source("driver", SourceKind.DRIVER, [(HEAD + "ValueError: no such table\n").encode()])])
+    whole = diagnose(
+        fields, [TextSource("driver", SourceKind.DRIVER, [(HEAD + "ValueError: no such table\n").encode()])]
+    )
     assert [(each.source, each.line) for each in whole.evidence] == [("driver", 4)]
 
 
@@ -209,14 +211,14 @@ def test_what_could_not_be_looked_at_is_passed_on() -> None:
 
 def test_of_a_text_that_is_everywhere_no_more_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
-    parsed = reading.parsed
+    parsed = reading.parse_line
 
-    def counted(raw: bytes) -> Line:
+    def counted(raw: bytes) -> LogLine:
         nonlocal looked_at
         looked_at += 1
         return parsed(raw)
 
-    monkeypatch.setattr(reading, "parsed", counted)
+    monkeypatch.setattr(reading, "parse_line", counted)
     _of("no Error here\n" * 50_000)
     assert looked_at < 1_000
 
@@ -225,15 +227,15 @@ def test_of_a_text_that_is_everywhere_no_more_is_looked_at(monkeypatch: pytest.M
 def test_that_something_waits_is_told_by_the_raylet_of_what_has_not_ended(status: str, code: str) -> None:
     line = "[2026-01-02 03:04:05,6 W 9 9] (raylet) main.cc:985: The lease with ID 01 cannot be scheduled right now.\n"
     sources = [
-        Source("driver", SourceKind.DRIVER, [b"submitting\n"]),
-        Source("raylet.out", SourceKind.SYSTEM, [line.encode()]),
+        TextSource("driver", SourceKind.DRIVER, [b"submitting\n"]),
+        TextSource("raylet.out", SourceKind.SYSTEM, [line.encode()]),
     ]
     assert diagnose(Fields(status=status), sources).code == code
 
 
 def test_what_rays_own_processes_wrote_is_no_exception_of_the_job() -> None:
     sources = [
-        Source("driver", SourceKind.DRIVER, [(ON + "ERROR: giving up\n").encode()]),
-        Source("raylet.out", SourceKind.SYSTEM, [(HEAD + "KeyError: 'x'\n").encode()]),
+        TextSource("driver", SourceKind.DRIVER, [(ON + "ERROR: giving up\n").encode()]),
+        TextSource("raylet.out", SourceKind.SYSTEM, [(HEAD + "KeyError: 'x'\n").encode()]),
     ]
     assert [each.source for each in diagnose(FAILED, sources).evidence] == ["driver"]

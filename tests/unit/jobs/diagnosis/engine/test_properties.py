@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source, SourceKind
+from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.redaction import REDACTED
 
-_EXAMPLES = [line for signature in built_in().signatures for line in signature.matches]
+_EXAMPLES = [line for signature in load_built_in().signatures for line in signature.matches]
 _FRAMES = [
     "Traceback (most recent call last):",
     '  File "a.py", line 3, in <module>',
@@ -43,12 +43,12 @@ _KINDS = st.sampled_from(list(SourceKind))
 
 
 def _of(fields: Fields, kind: SourceKind, data: bytes) -> Diagnosis:
-    return diagnose(fields, [Source("log", kind, [data])])
+    return diagnose(fields, [TextSource("log", kind, [data])])
 
 
 @given(_FIELDS, _KINDS, st.binary(max_size=2_000))
 def test_no_bytes_make_it_fail(fields: Fields, kind: SourceKind, data: bytes) -> None:
-    _of(fields, kind, data).as_json()
+    _of(fields, kind, data).render_json()
 
 
 @given(_FIELDS, _KINDS, _LOG)
@@ -66,7 +66,7 @@ def test_evidence_is_a_part_of_its_source(fields: Fields, kind: SourceKind, text
 def test_the_same_log_has_the_same_diagnosis(fields: Fields, kind: SourceKind, text: str) -> None:
     data = text.encode("utf-8", "replace")
     pieces = [data[at : at + 37] for at in range(0, len(data), 37)]
-    assert _of(fields, kind, data) == diagnose(fields, [Source("log", kind, pieces)])
+    assert _of(fields, kind, data) == diagnose(fields, [TextSource("log", kind, pieces)])
 
 
 @given(_LOG)
@@ -87,4 +87,4 @@ def test_no_secret_is_shown(kind: SourceKind, text: str) -> None:
     secret = "AKIAABCDEFGHIJKLMNOP"
     log = "\n".join(f"{line} password={secret} key {secret}" for line in text.split("\n"))
     fields = Fields(status="FAILED", message=f"failed with token={secret}")
-    assert secret not in str(_of(fields, kind, log.encode("utf-8", "replace")).as_json())
+    assert secret not in str(_of(fields, kind, log.encode("utf-8", "replace")).render_json())

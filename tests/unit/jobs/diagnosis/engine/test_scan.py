@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
-from serve_app.jobs.diagnosis.catalogue.signature import Role, Signature
+from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
 from serve_app.jobs.diagnosis.engine import scan as reading
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
-from serve_app.jobs.diagnosis.models import Source, SourceKind
+from serve_app.jobs.diagnosis.models import SourceKind, TextSource
 
 
 def _signature(name: str, text: str, **more: object) -> Signature:
@@ -17,14 +17,14 @@ CATALOGUE = Catalogue(
     [
         _signature("store-full", "the store is full"),
         _signature("store-late", "the store is late", pattern=r"by \d+ s\b", unless="retrying"),
-        _signature("harmless", "is deprecated", role=Role.BENIGN),
+        _signature("harmless", "is deprecated", role=ClueRole.BENIGN),
         _signature("in-ray-only", "node was lost", kinds=(SourceKind.RAY,)),
     ]
 )
 
 
 def _scan(data: bytes, pieces: int = 7, kind: SourceKind = SourceKind.DRIVER) -> Scan:
-    return scan(Source("log", kind, [data[at : at + pieces] for at in range(0, len(data), pieces)]), CATALOGUE)
+    return scan(TextSource("log", kind, [data[at : at + pieces] for at in range(0, len(data), pieces)]), CATALOGUE)
 
 
 def test_hits_have_their_line_stream_and_quote() -> None:
@@ -95,5 +95,5 @@ def test_a_log_in_utf_16_is_read() -> None:
 
 
 def test_an_empty_source_has_nothing() -> None:
-    found = scan(Source("log", SourceKind.FILE, []), CATALOGUE)
+    found = scan(TextSource("log", SourceKind.FILE, []), CATALOGUE)
     assert (found.hits, found.tracebacks, found.tail) == ((), (), ())

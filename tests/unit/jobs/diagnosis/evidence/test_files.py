@@ -22,7 +22,7 @@ class Node:
         self.asked: list[tuple[int, int]] = []
         self.seconds = 0.0
 
-    async def piece_of(self, url: str, start: int, most_bytes: int) -> Piece:
+    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
         self.asked.append((start, most_bytes))
         self.seconds += 1
         if start >= self.fails_at:
@@ -34,8 +34,8 @@ async def read(
     node: Node, most_bytes: int, first: Piece | None = None, **changes: Any
 ) -> tuple[bytes, list[str], bool]:
     settings: dict[str, Any] = {"until": 100.0, "left_bytes": 10_000, "piece_bytes": 100, **changes}
-    files = FilePieces(node.piece_of, asyncio.get_running_loop(), clock=lambda: node.seconds, **settings)
-    pieces = files.of("a.log", "http://n/logs/a.log", most_bytes, first)
+    files = FilePieces(node.read_piece, asyncio.get_running_loop(), clock=lambda: node.seconds, **settings)
+    pieces = files.open_reader("a.log", "http://n/logs/a.log", most_bytes, first)
     data = await asyncio.to_thread(lambda: b"".join(pieces()))
     return data, files.not_read, files.again
 
@@ -71,11 +71,11 @@ async def test_of_a_long_file_the_first_and_the_last_part_are_read_in_whole_line
 
 async def test_all_files_share_what_is_left() -> None:
     node = Node(LINES)
-    files = FilePieces(node.piece_of, asyncio.get_running_loop(), 100.0, 1_050, clock=lambda: 0.0, piece_bytes=1_000)
-    first, second = files.of("a.log", "u", 2_000), files.of("b.log", "u", 2_000)
+    files = FilePieces(node.read_piece, asyncio.get_running_loop(), 100.0, 1_050, clock=lambda: 0.0, piece_bytes=1_000)
+    first, second = files.open_reader("a.log", "u", 2_000), files.open_reader("b.log", "u", 2_000)
     assert await asyncio.to_thread(lambda: len(b"".join(first()))) == 1_000
     assert await asyncio.to_thread(lambda: b"".join(second())) == LINES[:25] + b"\n" + LINES[980:]
-    third = files.of("c.log", "u", 2_000)
+    third = files.open_reader("c.log", "u", 2_000)
     assert await asyncio.to_thread(lambda: b"".join(third())) == b""
     assert files.not_read[1:] == ["c.log: it was not looked at, since the other files were too long."]
 

@@ -10,9 +10,9 @@ import pytest
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.diagnosis.evidence import gather as module
-from serve_app.jobs.diagnosis.evidence.gather import Gathered, Gathering, Subject, status_of
+from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, EvidenceGatherer, GatheredEvidence, choose_status
 from serve_app.jobs.diagnosis.models import Fields
-from serve_app.jobs.models import DriverExit, JobRow, JobType, NodeFacts, Outcome
+from serve_app.jobs.models import DriverExit, JobOutcome, JobRow, JobType, NodeFacts
 from tests.unit.jobs.actions.fakes import row
 from tests.unit.jobs.diagnosis.fakes import AGENT, ENDED, ENDED_MS, STARTED, FakeEvidence, facts, nothing_kept, texts
 
@@ -25,8 +25,8 @@ def submission(**changes: Any) -> JobRow:
 
 
 async def gathered(
-    ray: FakeEvidence, subject: Subject | None = None, kept: str | None = None, agent: Any = AGENT
-) -> Gathered:
+    ray: FakeEvidence, subject: DiagnosisSubject | None = None, kept: str | None = None, agent: Any = AGENT
+) -> GatheredEvidence:
     async def kept_log(row: JobRow) -> str | None:
         return kept
 
@@ -35,13 +35,13 @@ async def gathered(
             raise agent
         return agent if isinstance(agent, str) else None
 
-    made = Gathering(ray, agent_of, kept_log, clock=lambda: 0.0)
-    return await made.gather(subject or Subject(submission(), facts()))
+    made = EvidenceGatherer(ray, agent_of, kept_log, clock=lambda: 0.0)
+    return await made.gather(subject or DiagnosisSubject(submission(), facts()))
 
 
 async def test_the_row_of_ray_has_the_whole_message() -> None:
     ray = FakeEvidence({"driver_agent_http_address": AGENT, "message": "long"}, {LOG: b"hello\n"})
-    found = await gathered(ray, Subject(row(entrypoint="python x.py"), facts()))
+    found = await gathered(ray, DiagnosisSubject(row(entrypoint="python x.py"), facts()))
     error = "JOB_ENTRYPOINT_COMMAND_ERROR"
     assert found.fields == Fields("FAILED", error, 1, "long", "SUBMISSION", "python x.py")
     assert await texts(found) == [(LOG, "driver", "hello\n")]
@@ -84,7 +84,7 @@ async def test_everything_that_tells_of_a_job() -> None:
         },
     )  # fmt: skip
     exited = DriverExit("02000000", False, "SYSTEM_ERROR", "end of file", 7, STARTED, ENDED, "n1")
-    found = await gathered(ray, Subject(submission(), facts(), exited))
+    found = await gathered(ray, DiagnosisSubject(submission(), facts(), exited))
     assert await texts(found) == [
         (LOG, "driver", "driver\n"),
         ("actor a1", "ray", "ValueError: x"),
@@ -122,7 +122,7 @@ async def test_everything_that_tells_of_a_job() -> None:
     ],
 )
 async def test_a_log_that_is_gone(ray: FakeEvidence, kept: str | None, unavailable: str, again: bool) -> None:
-    found = await gathered(ray, Subject(row(), facts()), kept)
+    found = await gathered(ray, DiagnosisSubject(row(), facts()), kept)
     assert await texts(found) == ([("kept end of the driver's log", "driver", kept)] if kept else [])
     assert (found.unavailable, found.again) == ((unavailable,), again)
 
@@ -130,7 +130,7 @@ async def test_a_log_that_is_gone(ray: FakeEvidence, kept: str | None, unavailab
 async def test_ray_that_does_not_answer_loses_nothing_else() -> None:
     names = ("job", "actors", "tasks", "workers", "log_files")
     ray = FakeEvidence(fail={name: Unavailable(f"{name}?") for name in names})
-    found = await gathered(ray, Subject(submission(), facts()), "the end")
+    found = await gathered(ray, DiagnosisSubject(submission(), facts()), "the end")
     assert await texts(found) == [("kept end of the driver's log", "driver", "the end")]
     assert found.fields.driver_exit_code == 1
     assert found.unavailable == (
@@ -163,7 +163,7 @@ async def test_only_so_many_worker_logs(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_a_driver_that_was_started_by_hand() -> None:
     by_hand = submission(type=JobType.DRIVER, submission_id=None, node_id=None)
-    found = await gathered(FakeEvidence(), Subject(by_hand, facts(type=JobType.DRIVER)))
+    found = await gathered(FakeEvidence(), DiagnosisSubject(by_hand, facts(type=JobType.DRIVER)))
     assert await texts(found) == []
     why = "The driver's output: Ray keeps none of a driver that was started by hand."
     assert (found.unavailable, found.fields.type) == ((why,), "DRIVER")
@@ -172,19 +172,19 @@ async def test_a_driver_that_was_started_by_hand() -> None:
 @pytest.mark.parametrize(
     ("message", "exit_detail", "outcome", "wanted"),
     [
-        ("plain", None, Outcome.FAILED, []),
-        ("runtime_env setup failed: no pip", None, Outcome.FAILED, ["runtime_env_setup-02000000.log"]),
-        ("plain", "raylet died", Outcome.FAILED, ["raylet.out (end)"]),
-        ("plain", None, Outcome.LOST, ["raylet.out (end)"]),
+        ("plain", None, JobOutcome.FAILED, []),
+        ("runtime_env setup failed: no pip", None, JobOutcome.FAILED, ["runtime_env_setup-02000000.log"]),
+        ("plain", "raylet died", JobOutcome.FAILED, ["raylet.out (end)"]),
+        ("plain", None, JobOutcome.LOST, ["raylet.out (end)"]),
     ],
 )
 async def test_logs_of_the_system_are_read_when_they_are_suspected(
-    monkeypatch: pytest.MonkeyPatch, message: str, exit_detail: str | None, outcome: Outcome, wanted: list[str]
+    monkeypatch: pytest.MonkeyPatch, message: str, exit_detail: str | None, outcome: JobOutcome, wanted: list[str]
 ) -> None:
     monkeypatch.setattr(module, "SYSTEM_LOG_BYTES", 9)
     files = {LOG: b"", "runtime_env_setup-02000000.log": b"line\n", "raylet.out": b"earlier\nlast\n"}
     driver = DriverExit("02000000", False, "INTENDED_USER_EXIT", exit_detail, 7, STARTED, ENDED, "n1")
-    subject = Subject(submission(outcome=outcome), facts(message=message), driver)
+    subject = DiagnosisSubject(submission(outcome=outcome), facts(message=message), driver)
     found = await texts(await gathered(FakeEvidence(files=files), subject))
     assert [(name, text) for name, kind, text in found if kind == "system"] == [
         (name, "last\n" if "raylet" in name else "line\n") for name in wanted
@@ -197,31 +197,31 @@ async def test_a_node_of_the_job_that_died_while_it_ran() -> None:
         return NodeFacts(node_id, "ip", False, state, "health check failed", None, ended_at, {}, {})
 
     nodes = (node("n1", "DEAD", 60), node("n2", "DEAD", 60), node("n1", "DEAD", -60), node("n1", "ALIVE", 60))
-    found = await gathered(FakeEvidence(files={LOG: b""}), Subject(submission(), facts(), nodes=nodes))
+    found = await gathered(FakeEvidence(files={LOG: b""}), DiagnosisSubject(submission(), facts(), nodes=nodes))
     assert (await texts(found))[1:] == [("node n1", "ray", "DEAD: health check failed")]
 
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
-        (Outcome.FAILED, "FAILED"),
-        (Outcome.LOST, "FAILED"),
-        (Outcome.STOPPED, "STOPPED"),
-        (Outcome.SUCCEEDED, "SUCCEEDED"),
-        (Outcome.RUNNING, "RUNNING"),
-        (Outcome.ENDED_UNKNOWN, None),
+        (JobOutcome.FAILED, "FAILED"),
+        (JobOutcome.LOST, "FAILED"),
+        (JobOutcome.STOPPED, "STOPPED"),
+        (JobOutcome.SUCCEEDED, "SUCCEEDED"),
+        (JobOutcome.RUNNING, "RUNNING"),
+        (JobOutcome.ENDED_UNKNOWN, None),
     ],
 )
-def test_the_engine_is_told_what_is_proven(outcome: Outcome, status: str | None) -> None:
-    assert status_of(row(outcome=outcome, status="SUCCEEDED")) == status
+def test_the_engine_is_told_what_is_proven(outcome: JobOutcome, status: str | None) -> None:
+    assert choose_status(row(outcome=outcome, status="SUCCEEDED")) == status
 
 
 async def test_a_history_that_does_not_answer() -> None:
     async def kept_log(row: JobRow) -> str | None:
         raise Unavailable("The store is down.")
 
-    made = Gathering(FakeEvidence(fail={"piece_of": NotFound("no")}), lambda node_id: None, kept_log)
-    found = await made.gather(Subject(row(), facts()))
+    made = EvidenceGatherer(FakeEvidence(fail={"piece_of": NotFound("no")}), lambda node_id: None, kept_log)
+    found = await made.gather(DiagnosisSubject(row(), facts()))
     assert found.unavailable == (
         "The driver's log: its node does not have it any more; the history: The store is down; nothing of it was kept.",
     )
@@ -229,6 +229,6 @@ async def test_a_history_that_does_not_answer() -> None:
 
 async def test_a_job_with_nothing_at_all() -> None:
     derived = row(type=JobType.NODE, submission_id=None, derived=True)
-    made = Gathering(FakeEvidence(), lambda node_id: None, nothing_kept)
-    found = await made.gather(Subject(derived))
+    made = EvidenceGatherer(FakeEvidence(), lambda node_id: None, nothing_kept)
+    found = await made.gather(DiagnosisSubject(derived))
     assert (await texts(found), found.unavailable) == ([], ())

@@ -2,41 +2,41 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.jobs.diagnosis.log.lines import Line, around, parsed, quoted, written_at
+from serve_app.jobs.diagnosis.log.lines import LogLine, find_bounds, find_time, parse_line, quote_part
 
 
 @pytest.mark.parametrize(
     ("raw", "line"),
     [
-        (b"plain words", Line("plain words", "")),
-        (b"\x1b[36m(f pid=12)\x1b[0m words", Line("words", "(f pid=12)")),
-        (b"[2m[36m(DQN pid=5)[0m words", Line("words", "(DQN pid=5)")),
-        (b"(raylet, ip=10.0.0.2) words", Line("words", "(raylet, ip=10.0.0.2)")),
+        (b"plain words", LogLine("plain words", "")),
+        (b"\x1b[36m(f pid=12)\x1b[0m words", LogLine("words", "(f pid=12)")),
+        (b"[2m[36m(DQN pid=5)[0m words", LogLine("words", "(DQN pid=5)")),
+        (b"(raylet, ip=10.0.0.2) words", LogLine("words", "(raylet, ip=10.0.0.2)")),
         (
             b"(EngineCore pid=7) (Worker pid=9, ip=10.0.0.1) words",
-            Line("words", "(EngineCore pid=7)(Worker pid=9, ip=10.0.0.1)"),
+            LogLine("words", "(EngineCore pid=7)(Worker pid=9, ip=10.0.0.1)"),
         ),
-        (b"2026-01-02T03:04:05.1Z stdout F (f pid=1)   File", Line("  File", "(f pid=1)")),
-        (b"ray-head-1  | words", Line("words", "")),
-        (b"(a remark) words", Line("(a remark) words", "")),
-        (b"caf\xe9 \xff", Line("caf\ufffd \ufffd", "")),
-        (b"\x00\x07words\x1b]0;title\x07 more", Line("words more", "")),
+        (b"2026-01-02T03:04:05.1Z stdout F (f pid=1)   File", LogLine("  File", "(f pid=1)")),
+        (b"ray-head-1  | words", LogLine("words", "")),
+        (b"(a remark) words", LogLine("(a remark) words", "")),
+        (b"caf\xe9 \xff", LogLine("caf\ufffd \ufffd", "")),
+        (b"\x00\x07words\x1b]0;title\x07 more", LogLine("words more", "")),
     ],
 )
-def test_what_others_put_before_a_line_is_taken_off(raw: bytes, line: Line) -> None:
-    assert parsed(raw) == line
+def test_what_others_put_before_a_line_is_taken_off(raw: bytes, line: LogLine) -> None:
+    assert parse_line(raw) == line
 
 
 def test_a_line_of_many_megabytes_is_looked_at_around_the_place() -> None:
     block = b"a" * 5_000_000 + b"HERE" + b"b" * 5_000_000
-    begin, end = around(block, 5_000_000)
+    begin, end = find_bounds(block, 5_000_000)
     assert b"HERE" in block[begin:end]
     assert end - begin <= 4_096
 
 
 def test_a_carriage_return_ends_a_line_as_a_line_end_does() -> None:
     block = b"first\n10%\r20% ValueError: x\r30%\nlast"
-    begin, end = around(block, block.index(b"ValueError"))
+    begin, end = find_bounds(block, block.index(b"ValueError"))
     assert block[begin:end] == b"20% ValueError: x"
 
 
@@ -50,7 +50,7 @@ def test_a_carriage_return_ends_a_line_as_a_line_end_does() -> None:
     ],
 )
 def test_a_quote_is_a_part_of_its_line(raw: bytes, quote: str) -> None:
-    assert quoted(raw, raw.find(b"ValueError")) == quote
+    assert quote_part(raw, raw.find(b"ValueError")) == quote
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_a_quote_is_a_part_of_its_line(raw: bytes, quote: str) -> None:
     ],
 )
 def test_when_a_line_was_written(text: str, at: str | None) -> None:
-    assert written_at(text) == at
+    assert find_time(text) == at

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.jobs.diagnosis.log.lines import parsed
-from serve_app.jobs.diagnosis.log.tracebacks import HEAD, Traceback, loose_exception, traceback_of
+from serve_app.jobs.diagnosis.log.lines import parse_line
+from serve_app.jobs.diagnosis.log.tracebacks import HEAD, Traceback, read_loose_exception, read_traceback
 
 PLAIN = """\
 Traceback (most recent call last):
@@ -93,8 +93,8 @@ CUT = 'Traceback (most recent call last):\n  File "a.py", line 9, in <module>\n 
 
 
 def _read(text: str) -> Traceback:
-    lines = [(number, parsed(line.encode())) for number, line in enumerate(text.splitlines(), 1)]
-    return traceback_of(lines[next(place for place, (_, line) in enumerate(lines) if HEAD in line.text) :])
+    lines = [(number, parse_line(line.encode())) for number, line in enumerate(text.splitlines(), 1)]
+    return read_traceback(lines[next(place for place, (_, line) in enumerate(lines) if HEAD in line.text) :])
 
 
 @pytest.mark.parametrize(
@@ -152,5 +152,5 @@ def test_a_traceback_without_end_is_read_no_further_than_the_limit() -> None:
     ],
 )
 def test_an_exception_without_its_traceback(line: str, type: str | None) -> None:
-    found = loose_exception(3, parsed(line.encode()))
+    found = read_loose_exception(3, parse_line(line.encode()))
     assert (None if found is None else found.raised[0].type) == type

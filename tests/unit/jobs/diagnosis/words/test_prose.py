@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.diagnosis.words.prose import MOST_ANSWER_CHARS, built_in_words, question, readable_answer
+from serve_app.jobs.diagnosis.words.prose import MOST_ANSWER_CHARS, build_question, clean_answer, describe_diagnosis
 
 DIAGNOSIS: dict[str, Any] = {
     "code": "app.import-error",
@@ -59,11 +59,11 @@ FIELD = {
     ],
 )
 def test_our_own_words(diagnosis: dict[str, Any], lines: list[str]) -> None:
-    assert built_in_words(diagnosis) == "\n".join(lines)
+    assert describe_diagnosis(diagnosis) == "\n".join(lines)
 
 
 def test_a_model_is_shown_the_redacted_evidence_and_nothing_else() -> None:
-    system, user = question(DIAGNOSIS)
+    system, user = build_question(DIAGNOSIS)
     assert (system["role"], user["role"]) == ("system", "user")
     assert json.loads(user["content"]) == {
         "code": "app.import-error",
@@ -79,9 +79,9 @@ def test_a_model_is_shown_the_redacted_evidence_and_nothing_else() -> None:
 
 def test_a_question_is_bounded() -> None:
     long = {**DIAGNOSIS, "evidence": [{"source": "s", "line": 1, "quote": "q" * 9_000}] * 5}
-    assert len(question(long)[1]["content"]) == 8_000
+    assert len(build_question(long)[1]["content"]) == 8_000
 
 
 def test_an_answer_is_made_safe_to_show() -> None:
-    assert readable_answer("  It \x1b[31mfailed\x1b[0m; token=abcdefgh1234 \n") == "It failed; token=[redacted]"
-    assert len(readable_answer("x" * 9_000)) == MOST_ANSWER_CHARS
+    assert clean_answer("  It \x1b[31mfailed\x1b[0m; token=abcdefgh1234 \n") == "It failed; token=[redacted]"
+    assert len(clean_answer("x" * 9_000)) == MOST_ANSWER_CHARS

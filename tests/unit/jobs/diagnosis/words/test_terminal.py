@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.models import Fields, Source, SourceKind
-from serve_app.jobs.diagnosis.words.terminal import told
+from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
 
 LOG = b"""\
 (raylet) 1 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to other reasons
@@ -22,9 +22,9 @@ ModuleNotFoundError: No module named '\x1b[31mfastshard'
 
 
 def test_a_cause_with_its_evidence_its_chain_what_to_do_and_what_it_is_not() -> None:
-    sources = [Source("job.log", SourceKind.FILE, [LOG])]
+    sources = [TextSource("job.log", SourceKind.FILE, [LOG])]
     found = diagnose(Fields(status="FAILED"), sources, unavailable=["The log of x."])
-    lines = told(found, "job.log").split("\n")
+    lines = render_diagnosis(found, "job.log").split("\n")
     advice = [line for line in lines if line.startswith("    ") and line.strip()[0].isdigit()]
     assert lines[:7] == [
         "job.log: app.import-error (a module that is missing or broken; certain; trying again does not help until "
@@ -46,9 +46,14 @@ def test_a_cause_with_its_evidence_its_chain_what_to_do_and_what_it_is_not() -> 
 
 
 def test_nothing_wrong_and_not_known() -> None:
-    nothing = diagnose(Fields(), [Source("a.log", SourceKind.FILE, [b"step\n"])])
-    assert told(nothing, "a.log") == "a.log: nothing is wrong\n  Nothing that was looked at tells of a failure."
-    unknown = told(diagnose(Fields(status="FAILED"), [Source("a.log", SourceKind.FILE, [b"step\n"])]), "a.log")
+    nothing = diagnose(Fields(), [TextSource("a.log", SourceKind.FILE, [b"step\n"])])
+    assert (
+        render_diagnosis(nothing, "a.log")
+        == "a.log: nothing is wrong\n  Nothing that was looked at tells of a failure."
+    )
+    unknown = render_diagnosis(
+        diagnose(Fields(status="FAILED"), [TextSource("a.log", SourceKind.FILE, [b"step\n"])]), "a.log"
+    )
     assert unknown.split("\n")[:4] == [
         "a.log: unknown (not known; look for a second signal before acting)",
         "  The evidence does not tell why.",
