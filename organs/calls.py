@@ -65,12 +65,10 @@ class Caller:
 
     ``failures``: class and sentence of each; in the sentence stand ``{part}`` and ``{timeout_s}``. ``adopt`` makes an
     error of this branch of one that the other side raised; None when that is none which the other side may raise.
-    ``was_taken`` tells of a call that was waited for whether a replica had taken it.
     """
 
     failures: Mapping[Failure, tuple[Callable[[str], CodedError], str]]
     adopt: Callable[[CodedError], CodedError | None]
-    was_taken: Callable[[Any], bool] = lambda response: True
 
     async def call(self, part: str, method: RemoteMethod, *args: Any, timeout_s: float, retries: int = 0) -> Any:
         """Call a method of another deployment and wait at most ``timeout_s`` seconds in all.
@@ -89,7 +87,7 @@ class Caller:
                             raise
                 return await self._call_once(part, method, args, begun)
         except TimeoutError:
-            failure = Failure.NO_ANSWER if self.was_taken(begun[-1]) else Failure.NOT_TAKEN
+            failure = Failure.NO_ANSWER if was_taken(begun[-1]) else Failure.NOT_TAKEN
             raise self._error_for(failure, part, timeout_s) from None
 
     async def stream(
@@ -109,7 +107,7 @@ class Caller:
                     return
                 yield item
         except TimeoutError:
-            failure = Failure.NO_ITEM if self.was_taken(response) else Failure.NOT_TAKEN
+            failure = Failure.NO_ITEM if was_taken(response) else Failure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
         except Exception as error:
             raise self._translate(part, error) from error
@@ -160,6 +158,15 @@ class Caller:
         return make(sentence.format(part=part, timeout_s=timeout_s))
 
 
+def was_taken(response: Any) -> bool:
+    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
+
+    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
+    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs.
+    """
+    return getattr(response, "_replica_result", response) is not None
+
+
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Failure], ...] = (
     (BackPressureError, Failure.QUEUE_FULL),
     (DeploymentUnavailableError, Failure.NO_REPLICA),
@@ -171,9 +178,7 @@ _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Failure], 
 class _Client:
     """What the clients of all Protocols have in common."""
 
-    def __init__(
-        self, caller: Caller, handle: Any, timeout_s: float | Callable[[], float], retries: int
-    ) -> None:
+    def __init__(self, caller: Caller, handle: Any, timeout_s: float | Callable[[], float], retries: int) -> None:
         self._caller = caller
         self._handle = handle
         self._part: str = handle.deployment_name

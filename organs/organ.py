@@ -186,16 +186,31 @@ class Organ(Versioned):
         self._rank = rank
         agent_id = f"{self._spec.id}_agent_{rank}"
         self._memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
+        if await self._count_predecessors():
+            self._keeper = asyncio.create_task(self._memory.succeed(self._count_predecessors))
+            return
+        await self._claim()
+        self._keeper = asyncio.create_task(self._memory.keep())
+
+    async def _claim(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_CLAIM_TIMEOUT_S):
                 await self._memory.claim()
-        self._keeper = asyncio.create_task(self._memory.keep())
+
+    async def _count_predecessors(self) -> int:
+        """None when Ray does not say it in time: better that the record of a task is lost than a state not found."""
+        try:
+            return int(await self._ports.cluster.count_predecessors())
+        except SkillError:
+            return 0
 
     async def _let_go(self) -> None:
         """End the keeping of the present state, and write what is left; a checkpoint on its way ends first."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait((self._keeper,), timeout=_STOP_TIMEOUT_S)
+            if not self._memory.epoch:
+                await self._claim()
             await self._memory.flush()
 
     async def _run(

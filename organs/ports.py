@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 
 from organs.calls import Caller, Failure
@@ -101,6 +102,13 @@ class ClusterPort:
             for node in await _threaded(ray.nodes)
         ]
 
+    async def count_predecessors(self) -> int:
+        """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone."""
+        try:
+            return int(await _threaded(_count_surplus_replicas))
+        except RayError:
+            raise SkillUnavailable("Ray does not say which replicas there are.") from None
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -143,6 +151,16 @@ _CALLER = Caller(
     },
     _adopt,
 )
+
+
+def _count_surplus_replicas() -> int:
+    """Serve names a replica's actor by deployment and tag, with ``#`` between them (``ReplicaID.to_full_id_str``,
+    ray/serve/_private/common.py); Ray lists the names of all actors that are not dead.
+    """
+    deployment, _, _ = str(ray.get_runtime_context().get_actor_name()).rpartition("#")
+    names = [str(actor["name"]) for actor in ray.util.list_named_actors(all_namespaces=True)]
+    alive = sum(name.rpartition("#")[0] == deployment for name in names)
+    return max(0, alive - int(serve.get_replica_context().world_size))
 
 
 async def _threaded(function: Any) -> Any:

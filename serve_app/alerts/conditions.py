@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from serve_app.alerts.models import Condition, Gap, Severity
 from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
+from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.redaction import printable, redact
-from serve_app.windows import SHORTEST_WINDOW
 
 T = TypeVar("T")
 Json = Mapping[str, Any]

@@ -27,7 +27,7 @@ from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
-from serve_app.queries import PlainQuery, read_query
+from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.alerts import AlertInputs, AlertPage, AlertView
 from serve_app.schemas.organism import OrganismStatus
 

@@ -11,8 +11,8 @@ from pydantic import Field
 from organs.times import format_exactly
 from serve_app.alerts.models import Alert, from_microseconds, microseconds
 from serve_app.alerts.settings import Rule
-from serve_app.paging import DEFAULT_LIMIT, Key, cut_page, read_cursor, refuse_filter
-from serve_app.queries import Cursor, Limit, Time
+from serve_app.queries.paging import DEFAULT_LIMIT, Key, cut_page, read_cursor, refuse_filter
+from serve_app.queries.query import Cursor, Limit, Time
 from serve_app.strict import StrictModel
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from serve_app.windows import DEFAULT_WINDOW, AlertWindow
+from serve_app.queries.windows import DEFAULT_WINDOW, AlertWindow
 
 
 class Rule(StrEnum):

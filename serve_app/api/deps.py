@@ -18,7 +18,7 @@ from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
 from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.settings import LOG_HEARTBEAT_S
-from serve_app.queries import PlainQuery
+from serve_app.queries.query import PlainQuery
 from serve_app.schemas.alerts import AlertPage
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 from serve_app.schemas.cluster import (

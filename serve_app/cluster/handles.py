@@ -15,7 +15,7 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from organs.calls import Caller, Failure
 from organs.errors import CodedError
 from organs.questions import read_wire_name
-from serve_app.cluster.private import answers_to, was_taken
+from serve_app.cluster.private import answers_to
 from serve_app.errors import AppError, DeadlineExceeded, PartFailed, ReplicaLost, TooBusy, Unavailable
 
 Answer = TypeVar("Answer")
@@ -45,7 +45,6 @@ _CALLER = Caller(
         Failure.BROKEN: (PartFailed, "{part} failed; its log has the reason."),
     },
     _adopt,
-    was_taken,
 )
 call, stream, connect = _CALLER.call, _CALLER.stream, _CALLER.connect
 

@@ -52,7 +52,7 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
 from serve_app.metrics.sampler import Measuring, Samples
-from serve_app.queries import PlainQuery
+from serve_app.queries.query import PlainQuery
 from serve_app.schemas.alerts import AlertInputs
 from serve_app.schemas.changes import DeleteAnswer
 from serve_app.schemas.cluster import (

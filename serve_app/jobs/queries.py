@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from serve_app.paging import DEFAULT_LIMIT
-from serve_app.queries import Cursor, Limit
+from serve_app.queries.paging import DEFAULT_LIMIT
+from serve_app.queries.query import Cursor, Limit
 from serve_app.strict import StrictModel
 
 

@@ -16,9 +16,9 @@ from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, label_of
 from serve_app.metrics.series import KEPT_FOR_S, NOW_S, Key, SeriesStore
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
+from serve_app.queries.windows import WINDOWS_S, require_window
 from serve_app.schemas.alerts import NodeRatios
 from serve_app.schemas.summary import NodeUtilisation, ResponseQuantiles, ResponsesView, UtilisationView
-from serve_app.windows import WINDOWS_S, require_window
 
 MOST_NODES = 200
 MOST_REPLICAS = 200

@@ -14,10 +14,10 @@ from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.persistence import Keeper
+from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.schemas.alerts import MeasuredAlertInputs, ResponseTimes
 from serve_app.schemas.cluster import MeasuredNodeView, NodePage, NodeUseNow, PlainNodePage
 from serve_app.schemas.summary import MeasuredView, NodeUtilisation
-from serve_app.windows import SHORTEST_WINDOW
 
 # Ray's agents measure as often.
 PERIOD_S = 5.0

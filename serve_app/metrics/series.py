@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from serve_app.metrics.histogram import Histogram
+from serve_app.queries.windows import LONGEST_WINDOW_S
 from serve_app.schemas.summary import GaugeSpread
-from serve_app.windows import LONGEST_WINDOW_S
 
 Json = dict[str, Any]
 

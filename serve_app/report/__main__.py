@@ -19,10 +19,10 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from serve_app.queries.windows import DEFAULT_WINDOW, WINDOWS_S
 from serve_app.redaction import printable
 from serve_app.report.content import report_of
 from serve_app.report.text import render_markdown, render_text
-from serve_app.windows import DEFAULT_WINDOW, WINDOWS_S
 
 EXIT_CODES = {"OK": 0, "WARN": 1, "UNKNOWN": 1, "BAD": 2}
 NOT_REACHED = 3

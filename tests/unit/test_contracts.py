@@ -26,6 +26,8 @@ ASKED: dict[type, tuple[Any, ...]] = {
     StoreDeployment: (AlertStore, JobStore, RunHistory, RunRecord, StoreHealth, StorePort),
 }
 OF_SERVE = {"check_health", "reconfigure"}
+# Asked of every replica at once, by its name (``organs.replica``).
+OF_ALL = {"tell_version"}
 # Not asked by a Protocol: tasks, whose way is kept short (`ingress.HandleOrgans`); and what only its own loops call.
 OTHERS = {Organ: {"execute"}, Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
 
@@ -70,4 +72,4 @@ def test_nothing_is_answered_that_nobody_asks(deployment: type) -> None:
         for name, each in inspect.getmembers(deployment, inspect.isfunction)
         if not name.startswith("_") and (inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each))
     }
-    assert answered - OF_SERVE - OTHERS.get(deployment, set()) == asked
+    assert answered - OF_SERVE - OF_ALL - OTHERS.get(deployment, set()) == asked

@@ -11,15 +11,15 @@ from pydantic import Field
 from organs.times import format_exactly
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
 from serve_app.jobs.queries import HierarchyQuery
-from serve_app.paging import DEFAULT_LIMIT
-from serve_app.queries import Cursor, Limit, Time
+from serve_app.queries.paging import DEFAULT_LIMIT
+from serve_app.queries.query import Cursor, Limit, Time
+from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.schemas.diagnosis import DiagnosisAnswer
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, LifecycleAnswer
 from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
 from serve_app.schemas.summary import JobsSummaryAnswer
 from serve_app.strict import StrictModel
-from serve_app.windows import DEFAULT_WINDOW, Window
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 

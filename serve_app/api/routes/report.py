@@ -12,6 +12,7 @@ from pydantic import Field
 from serve_app.api.deps import Deps
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.readiness import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
 from serve_app.report.findings import key_of
@@ -19,7 +20,6 @@ from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
 from serve_app.schemas.report import ReportAnswer
 from serve_app.strict import StrictModel
-from serve_app.windows import DEFAULT_WINDOW, Window
 
 router = APIRouter(tags=["report"], responses=PROBLEMS | problems({422: "no such format or window"}))
 

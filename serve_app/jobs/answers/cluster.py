@@ -16,8 +16,8 @@ from serve_app.jobs.queries import ActorsQuery
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
-from serve_app.paging import cut_page, read_cursor
-from serve_app.queries import PlainQuery, read_query
+from serve_app.queries.paging import cut_page, read_cursor
+from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.cluster import (
     ActorPage,
     DeploymentView,

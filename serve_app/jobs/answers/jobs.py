@@ -26,7 +26,8 @@ from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.watch import Watch
-from serve_app.queries import PlainQuery, read_query
+from serve_app.queries.query import PlainQuery, read_query
+from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.findings import FindingsAnswer
@@ -34,7 +35,6 @@ from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, Li
 from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, TasksOfJob
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
-from serve_app.windows import ALERT_WINDOWS, WINDOWS_S, Window
 
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000

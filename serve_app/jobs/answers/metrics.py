@@ -15,7 +15,7 @@ from serve_app.jobs.models import JobRow, Known
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import Watch
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
+from serve_app.queries.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
 
 # Ratios are counted by the store: often enough for who scrapes every 15 to 60 s.
 RATIOS_PERIOD_S = 30.0

@@ -16,7 +16,7 @@ from serve_app.jobs.history.query import JobQuery, select
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow
-from serve_app.paging import Key, is_storable, make_cursor
+from serve_app.queries.paging import Key, is_storable, make_cursor
 from serve_app.schemas.jobs import JobView
 
 Json = dict[str, Any]

@@ -17,8 +17,8 @@ from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
 from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
+from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
-from serve_app.windows import DEFAULT_WINDOW, Window, require_window
 
 _MAX_KINDS = 50
 

@@ -10,7 +10,7 @@ from typing import Any
 from serve_app.jobs.history.records import searched
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.models import JobRow, Outcome, Verdict
-from serve_app.paging import DEFAULT_LIMIT, Key, cut_page, is_storable, read_cursor, read_limit, refuse_filter
+from serve_app.queries.paging import DEFAULT_LIMIT, Key, cut_page, is_storable, read_cursor, read_limit, refuse_filter
 
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(Outcome), "verdict": frozenset(Verdict)}

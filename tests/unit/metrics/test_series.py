@@ -9,7 +9,7 @@ import pytest
 
 from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.series import FINE_FOR_S, KEPT_FOR_S, MOST_BUCKETS, Gauges, SeriesStore
-from serve_app.windows import WINDOWS_S
+from serve_app.queries.windows import WINDOWS_S
 
 NOON = 1_767_268_800  # 2026-01-01T12:00:00Z
 DAY = 86_400

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Validatio
 from pydantic_core import PydanticCustomError
 
 from serve_app.errors import InvalidInput
-from serve_app.paging import MAX_CURSOR_CHARS, MAX_LIMIT
+from serve_app.queries.paging import MAX_CURSOR_CHARS, MAX_LIMIT
 
 # The values of a query as plain data: texts, numbers, times in RFC 3339.
 PlainQuery = Mapping[str, str | int]

@@ -9,8 +9,8 @@ import pytest
 from serve_app.alerts.query import HistoryQuery
 from serve_app.errors import InvalidInput
 from serve_app.jobs.queries import ActorsQuery, HierarchyQuery
-from serve_app.paging import DEFAULT_LIMIT
-from serve_app.queries import read_query
+from serve_app.queries.paging import DEFAULT_LIMIT
+from serve_app.queries.query import read_query
 
 
 def test_what_was_asked() -> None:
