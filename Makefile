@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SOURCES := serve_app organs tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help up down report test check unit integration cluster bench accuracy lint types check-config lock venv dev
+.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy structure lint types check-config lock venv dev
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, cluster
-	@deploy/local/timed.sh lint types unit integration cluster
+test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -44,13 +44,30 @@ integration: dev ## integration tests: one real local cluster, a real PostgreSQL
 cluster: dev ## tests on several Ray nodes, which are killed
 	@$(BIN)/python -m pytest -q tests/cluster
 
-bench: dev ## the benchmarks, with what they are compared to
+upgrade: dev ## this version deployed over one that runs, under load; over a commit: make upgrade FROM=<commit>
+	@UPGRADE_FROM=$(FROM) $(BIN)/python -m pytest -q tests/upgrade
+
+bench: dev ## the benchmarks, with what they are compared to; AGAINST=<commit>: this checkout beside that commit
+ifdef AGAINST
+	@$(BIN)/python -m tests.bench against $(AGAINST) $(ARGS)
+else
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench jobs
 	@$(BIN)/python -m tests.bench diagnosis
+endif
+
+mutants: dev ## how many of 200 small faults in the judging the unit tests notice (SEED=<number> draws the same again)
+	@$(BIN)/python -m tests.mutation $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+coverage: dev ## how much of the product the unit tests run: lines and branches
+	@$(BIN)/python -m coverage run -m pytest -q tests/unit
+	@$(BIN)/python -m coverage report
 
 accuracy: dev ## how often the diagnosis is right, over logs of known cause
 	@$(BIN)/python -m tests.accuracy $(ARGS)
+
+structure: python ## folders, files and names, counted; AGAINST=<commit> shows that one beside it
+	@$(PYTHON) -m tests.structure $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 check-config: venv ## is serve_config.yaml (or CONFIG=…) acceptable?
 	@$(BIN)/python -m serve_app.check $(or $(CONFIG),serve_config.yaml)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from organs.agent import AgentState, TaskRecord
 from organs.models import OrganConfig
@@ -19,7 +19,13 @@ from organs.skills.contract import SkillError
 log = logging.getLogger("ray.serve.seedcore")
 
 FIRST_CLAIM_TIMEOUT_S = 2.0
+# Longer than the organs' `graceful_shutdown_timeout_s` (``serve_app.main``), after which Serve ends a replica anyway.
+SUCCESSION_S = 25.0
+_LOOK_AGAIN_S = 0.5
 _LONGEST_PAUSE_S = 10.0
+
+
+SaveOutcome = Literal["saved", "fenced", "missing"]
 
 
 class AgentStore(Protocol):
@@ -27,7 +33,7 @@ class AgentStore(Protocol):
 
     async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]: ...
 
-    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> str: ...
+    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> SaveOutcome: ...
 
 
 class AgentMemory:
@@ -79,6 +85,19 @@ class AgentMemory:
             },
         )
         return True
+
+    async def succeed(self, count_predecessors: Callable[[], Awaitable[int]]) -> None:
+        """Claim when the replica that had this agent is gone, then keep the state.
+
+        A replica that Serve stops still ends its tasks, and writes at its end what they brought: to claim before would
+        fence that. Meanwhile this one serves as it does while the store is down.
+        """
+        waited_s = 0.0
+        while waited_s < SUCCESSION_S and await count_predecessors():
+            await self._sleep(_LOOK_AGAIN_S)
+            waited_s += _LOOK_AGAIN_S
+        await self.claim()
+        await self.keep()
 
     def record(self, task: TaskRecord) -> None:
         """Take in the outcome of a task."""

@@ -20,7 +20,7 @@ from organs.agent import TaskRecord, quality_of
 from organs.catalog import ORGAN_TYPES, Catalog
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
-from organs.ports import ClusterPort, JobsPort, OrgansPort, Ports, StorePort
+from organs.ports import Ports
 from organs.replica import Versioned
 from organs.skills.contract import Outcome, Skill, SkillContext, SkillError, SkillInputError
 from organs.times import format_time
@@ -43,9 +43,7 @@ class Organ(Versioned):
         self, spec: OrganSpec, peers: tuple[OrganSpec, ...], store: DeploymentHandle, jobs: DeploymentHandle
     ) -> None:
         context = serve.get_replica_context()
-        self._setup(
-            spec, peers, Ports(StorePort(store), JobsPort(jobs), OrgansPort(), ClusterPort()), context.replica_tag
-        )
+        self._setup(spec, peers, Ports.open(store, jobs), context.replica_tag)
         self._node_id = ray.get_runtime_context().get_node_id()
 
     def _setup(self, spec: OrganSpec, peers: tuple[OrganSpec, ...], ports: Any, owner: str) -> None:
@@ -188,16 +186,31 @@ class Organ(Versioned):
         self._rank = rank
         agent_id = f"{self._spec.id}_agent_{rank}"
         self._memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
+        if await self._count_predecessors():
+            self._keeper = asyncio.create_task(self._memory.succeed(self._count_predecessors))
+            return
+        await self._claim()
+        self._keeper = asyncio.create_task(self._memory.keep())
+
+    async def _claim(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_CLAIM_TIMEOUT_S):
                 await self._memory.claim()
-        self._keeper = asyncio.create_task(self._memory.keep())
+
+    async def _count_predecessors(self) -> int:
+        """None when Ray does not say it in time: better that the record of a task is lost than a state not found."""
+        try:
+            return int(await self._ports.cluster.count_predecessors())
+        except SkillError:
+            return 0
 
     async def _let_go(self) -> None:
         """End the keeping of the present state, and write what is left; a checkpoint on its way ends first."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait((self._keeper,), timeout=_STOP_TIMEOUT_S)
+            if not self._memory.epoch:
+                await self._claim()
             await self._memory.flush()
 
     async def _run(

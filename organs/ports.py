@@ -6,17 +6,19 @@ Each call has a deadline, and each failure becomes a ``SkillError`` with one sen
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import ray
 from ray import serve
-from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
+from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 
+from organs.calls import Caller, Failure
+from organs.errors import CodedError
+from organs.memory import AgentStore
+from organs.questions import asked
 from organs.skills.contract import (
     SkillDeadline,
     SkillError,
@@ -26,7 +28,7 @@ from organs.skills.contract import (
     SkillUpstreamFailed,
 )
 
-log = logging.getLogger("ray.serve.seedcore")
+P = TypeVar("P")
 
 CALL_TIMEOUT_S = 5.0
 _REFUSALS: dict[int, type[SkillError]] = {
@@ -38,61 +40,46 @@ _REFUSALS: dict[int, type[SkillError]] = {
 }
 
 
-class StorePort:
-    """The store's deployment."""
+class StorePort(AgentStore, Protocol):
+    """The store: agents' states, and what they shall remember for each other."""
 
-    def __init__(self, handle: DeploymentHandle) -> None:
-        self._handle = handle
+    async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> dict[str, Any]: ...
 
-    async def claim_agent(self, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]:
-        claimed: dict[str, Any] = await ask("Store", self._handle.claim_agent, agent_id, organ_id, owner)
-        return claimed
+    async def get_memory(self, key: str) -> dict[str, Any] | None: ...
 
-    async def save_agent(self, agent_id: str, epoch: int, state: dict[str, Any]) -> str:
-        return str(await ask("Store", self._handle.save_agent, agent_id, epoch, state))
-
-    async def put_memory(self, key: str, value: Any, tags: list[str], agent_id: str) -> dict[str, Any]:
-        put: dict[str, Any] = await ask("Store", self._handle.put_memory, key, value, tags, agent_id)
-        return put
-
-    async def get_memory(self, key: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = await ask("Store", self._handle.get_memory, key)
-        return found
-
-    async def search_memory(self, query: str, tags: list[str], limit: int) -> dict[str, Any]:
-        found: dict[str, Any] = await ask("Store", self._handle.search_memory, query, tags, limit)
-        return found
+    async def search_memory(self, query: str, tags: Sequence[str], limit: int) -> dict[str, Any]: ...
 
 
-class JobsPort:
-    """The job inspector's deployment."""
+class JobsPort(Protocol):
+    """The job inspector."""
 
-    def __init__(self, handle: DeploymentHandle) -> None:
-        self._handle = handle
+    async def get_job(self, job_or_submission_id: str) -> dict[str, Any]: ...
 
-    async def get_job(self, job_id: str) -> dict[str, Any]:
-        row: dict[str, Any] = await ask("JobInspector", self._handle.get_job, job_id)
-        return row
-
-    async def diagnosis(self, job_id: str, timeout_s: float) -> dict[str, Any]:
+    @asked(deadline="timeout_s")
+    async def diagnosis(self, job_or_submission_id: str, timeout_s: float) -> dict[str, Any]:
         """Why a job failed; the first time, its logs are read for that."""
-        found: dict[str, Any] = await ask("JobInspector", self._handle.diagnosis, job_id, timeout_s=timeout_s)
-        return found
+        ...
+
+
+class OrganPort(Protocol):
+    """Another organ."""
+
+    @asked(deadline="timeout_s")
+    async def ping(self, timeout_s: float) -> dict[str, Any]: ...
 
 
 class OrgansPort:
     """The other organs, each through Serve's router."""
 
     def __init__(self) -> None:
-        self._handles: dict[str, DeploymentHandle] = {}
+        self._organs: dict[str, OrganPort] = {}
 
     async def probe(self, organ_id: str, timeout_s: float) -> dict[str, Any]:
         """A sign of life of some agent of the organ."""
-        if organ_id not in self._handles:
+        if organ_id not in self._organs:
             application = serve.get_replica_context().app_name
-            self._handles[organ_id] = serve.get_deployment_handle(organ_id, application)
-        answer: dict[str, Any] = await ask(organ_id, self._handles[organ_id].ping, timeout_s=timeout_s)
-        return answer
+            self._organs[organ_id] = connect(OrganPort, serve.get_deployment_handle(organ_id, application))
+        return await self._organs[organ_id].ping(timeout_s)
 
 
 class ClusterPort:
@@ -115,6 +102,13 @@ class ClusterPort:
             for node in await _threaded(ray.nodes)
         ]
 
+    async def count_predecessors(self) -> int:
+        """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone."""
+        try:
+            return int(await _threaded(_count_surplus_replicas))
+        except RayError:
+            raise SkillUnavailable("Ray does not say which replicas there are.") from None
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -125,47 +119,48 @@ class Ports:
     organs: OrgansPort
     cluster: ClusterPort
 
-
-async def ask(part: str, method: Any, *args: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-    """Call another deployment; raises ``SkillError``, whatever goes wrong there."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _once(part, method, args)
-    except TimeoutError:
-        raise SkillDeadline(f"{part} did not answer within {timeout_s:.1f} s.") from None
+    @classmethod
+    def open(cls, store: DeploymentHandle, jobs: DeploymentHandle) -> Ports:
+        """The ways out of an organ that was given these handles."""
+        return cls(connect(StorePort, store), connect(JobsPort, jobs), OrgansPort(), ClusterPort())
 
 
-async def _once(part: str, method: Any, args: tuple[Any, ...]) -> Any:
-    response = method.remote(*args)
-    try:
-        return await _awaited(response)
-    except asyncio.CancelledError:
-        # To cancel our waiting does not cancel the call (ray/serve/handle.py), and nobody will read its answer.
-        response.cancel()
-        raise
-    except BackPressureError:
-        raise SkillUnavailable(f"The queue of {part} is full.") from None
-    except (DeploymentUnavailableError, RayActorError, ActorUnavailableError, RequestCancelledError):
-        raise SkillUnavailable(f"{part} has no replica that answers.") from None
-    except Exception as error:
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        refusal = _refusal(cause)
-        if refusal is None:
-            log.exception("a part failed", extra={"action": "part_failed", "part": part})
-            raise SkillUpstreamFailed(f"{part} failed; its log has the reason.") from None
-        raise refusal from None
+def connect(protocol: Callable[..., P], handle: DeploymentHandle) -> P:
+    """A client of a deployment whose every failure is a ``SkillError``."""
+    return _CALLER.connect(protocol, handle, timeout_s=CALL_TIMEOUT_S)
 
 
-def _refusal(cause: object) -> SkillError | None:
-    """Errors of other deployments are known by what they carry, since their classes belong to another package."""
-    status, detail = getattr(cause, "status", None), getattr(cause, "detail", None)
-    if not isinstance(status, int) or not isinstance(detail, str):
-        return None
-    return _REFUSALS.get(status, SkillUpstreamFailed)(detail)
+def _adopt(error: CodedError) -> SkillError:
+    """What another part refused, as a skill says it."""
+    return _REFUSALS.get(error.status, SkillUpstreamFailed)(error.detail)
 
 
-async def _awaited(response: Awaitable[Any]) -> Any:
-    return await response
+_AWAY = (SkillUnavailable, "{part} has no replica that answers.")
+_LATE = (SkillDeadline, "{part} did not answer within {timeout_s:.1f} s.")
+_CALLER = Caller(
+    {
+        Failure.QUEUE_FULL: (SkillUnavailable, "The queue of {part} is full."),
+        Failure.NO_REPLICA: _AWAY,
+        Failure.CANCELLED: _AWAY,
+        Failure.REPLICA_LOST: _AWAY,
+        Failure.NOT_TAKEN: _AWAY,
+        Failure.OTHER_VERSION: _AWAY,
+        Failure.NO_ANSWER: _LATE,
+        Failure.NO_ITEM: _LATE,
+        Failure.BROKEN: (SkillUpstreamFailed, "{part} failed; its log has the reason."),
+    },
+    _adopt,
+)
+
+
+def _count_surplus_replicas() -> int:
+    """Serve names a replica's actor by deployment and tag, with ``#`` between them (``ReplicaID.to_full_id_str``,
+    ray/serve/_private/common.py); Ray lists the names of all actors that are not dead.
+    """
+    deployment, _, _ = str(ray.get_runtime_context().get_actor_name()).rpartition("#")
+    names = [str(actor["name"]) for actor in ray.util.list_named_actors(all_namespaces=True)]
+    alive = sum(name.rpartition("#")[0] == deployment for name in names)
+    return max(0, alive - int(serve.get_replica_context().world_size))
 
 
 async def _threaded(function: Any) -> Any:

@@ -11,8 +11,10 @@
     ├── NotFound              404
     ├── Conflict              409
     ├── TooBusy               429
+    ├── PartFailed            500
     ├── UpstreamFailed        502
     ├── Unavailable           503
+    │   └── ReplicaLost       503
     └── DeadlineExceeded      504
 
 An error is raised where it is noticed, carries a stable code and one sentence for people, and is never caught on its
@@ -23,8 +25,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from organs.errors import CodedError
 
-class AppError(Exception):
+
+class AppError(CodedError):
     """Something this application answers with a problem document. The sentence is for people, the code for programs."""
 
     code = "error"
@@ -34,11 +38,8 @@ class AppError(Exception):
 
     def __init__(self, detail: str, *, code: str | None = None, **members: Any) -> None:
         """Keep all arguments in ``args`` so that the error survives pickling between replicas."""
-        super().__init__(detail)
-        self.detail = detail
+        super().__init__(detail, code=code)
         self.members: dict[str, Any] = members
-        if code is not None:
-            self.code = code
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuilt_as(type(self), self)
@@ -114,6 +115,26 @@ class Unavailable(AppError):
     """A part of the application cannot answer now and probably can soon."""
 
     code, status, title, retry_after_s = "unavailable", 503, "Unavailable", 2
+
+
+class ReplicaLost(Unavailable):
+    """The replica died or could not be reached while it had the call."""
+
+    code, replica_lost = "replica_lost", True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For whoever asked us, it is we who cannot answer now: our own replica is not lost."""
+        return rebuilt_as(Unavailable, self)
+
+
+class PartFailed(AppError):
+    """Another deployment raised something that it should not: a bug there, which must not take the caller down too."""
+
+    code, title = "part_failed", "A part failed"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other replicas, also of versions that do not know this class."""
+        return rebuilt_as(AppError, self)
 
 
 class DeadlineExceeded(AppError):

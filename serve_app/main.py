@@ -15,6 +15,7 @@ from ray.serve import Application
 
 from organs.organ import Organ
 from organs.version import read_own_version
+from serve_app import parts
 from serve_app.alerts.deployment import Alerts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.api.access import Tokens, require_safe_address
@@ -55,12 +56,12 @@ def build(args: dict[str, Any]) -> Application:
         require_safe_address(http_host(), tokens)
 
     store = (
-        serve.deployment(StoreDeployment, name="Store")
+        serve.deployment(StoreDeployment, name=parts.STORE)
         .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH)
         .bind()
     )
     inspector = (
-        serve.deployment(JobInspector, name="JobInspector")
+        serve.deployment(JobInspector, name=parts.INSPECTOR)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -84,7 +85,7 @@ def build(args: dict[str, Any]) -> Application:
         for spec in wanted.organs
     }
     manager = (
-        serve.deployment(OrganismManager, name="OrganismManager")
+        serve.deployment(OrganismManager, name=parts.MANAGER)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -95,7 +96,7 @@ def build(args: dict[str, Any]) -> Application:
         .bind(wanted.organs, organs, store, inspector)
     )
     alerts = (
-        serve.deployment(Alerts, name="Alerts")
+        serve.deployment(Alerts, name=parts.ALERTS)
         .options(
             ray_actor_options=_ON_HEAD,
             max_ongoing_requests=64,
@@ -106,7 +107,7 @@ def build(args: dict[str, Any]) -> Application:
         .bind(manager, inspector, store)
     )
     return (
-        serve.deployment(Ingress, name="Ingress")
+        serve.deployment(Ingress, name=parts.INGRESS)
         .options(
             ray_actor_options=_SMALL,
             max_ongoing_requests=256,

@@ -18,11 +18,15 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("SEEDCORE_", "RAY_"))}
 
 
-def node_environment(directory: Path) -> dict[str, str]:
-    """For plain nodes that keep their files in ``directory``, and for their drivers: a Ray apart from all others."""
+def apart_environment(directory: Path) -> dict[str, str]:
+    """For programs that keep their files in ``directory``: they are not led to a Ray that happens to run here."""
     clean = clean_environment()
-    own = {"PATH": f"{BIN}:{clean['PATH']}", "RAY_USAGE_STATS_ENABLED": "0", MARKER: str(directory)}
-    return {**clean, **own, **NO_TOKEN}
+    return {**clean, "PATH": f"{BIN}:{clean['PATH']}", "RAY_USAGE_STATS_ENABLED": "0", MARKER: str(directory)}
+
+
+def node_environment(directory: Path) -> dict[str, str]:
+    """The same for plain nodes and their drivers; a token in the home is not looked for."""
+    return {**apart_environment(directory), **NO_TOKEN}
 
 
 def start_node(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> None:

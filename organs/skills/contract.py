@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from organs.errors import CodedError
 from organs.models import OrganConfig, OrganSpec, OrganType
 
 InputT = TypeVar("InputT", bound=BaseModel)
@@ -54,17 +55,11 @@ class Skill(ABC, Generic[InputT]):
         """Do it; raises ``SkillError``. Foreign exceptions are the agent's failure and reported as such."""
 
 
-class SkillError(Exception):
+class SkillError(CodedError):
     """A skill cannot do what was asked. Carries a code, an HTTP status and one sentence for people."""
 
     code = "skill_failed"
     status = 502
-
-    def __init__(self, detail: str, *, code: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        if code is not None:
-            self.code = code
 
 
 class SkillInputError(SkillError):

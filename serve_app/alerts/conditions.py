@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from serve_app.alerts.models import Condition, Gap, Severity
 from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
+from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.redaction import printable, redact
 
 T = TypeVar("T")
@@ -22,7 +23,6 @@ Json = Mapping[str, Any]
 
 CLUSTER: Final = "cluster"
 API: Final = "api"
-_RESPONSE_WINDOW = "5m"
 _MAX_SUBJECT_CHARS = 200
 _MAX_TEXT_CHARS = 500
 _SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
@@ -177,7 +177,7 @@ def _utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap
 
 
 def _responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
-    responses = (_section(_RESPONSES, inputs, "responses") or {}).get(_RESPONSE_WINDOW)
+    responses = (_section(_RESPONSES, inputs, "responses") or {}).get(SHORTEST_WINDOW)
     if responses is None or (responses.p95_s is None and responses.count >= config.response_minimum):
         yield Gap(Rule.API_SLOW)
         return

@@ -12,22 +12,26 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from organs.replica import Versioned
 from organs.times import format_time
-from serve_app.alerts.delivery import Delivery, Post
+from serve_app.alerts.delivery import Delivery, Outbox, Post
 from serve_app.alerts.lifecycle import counts
 from serve_app.alerts.models import Event, view_of
-from serve_app.alerts.query import ACTIVE_STATES, PAST_STATES, AlertQuery, active_page, past_page
+from serve_app.alerts.query import AlertsQuery, HistoryQuery, active_page, past_page
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import Watch
 from serve_app.alerts.webhook import Poster
 from serve_app.background import Loop, Workers
-from serve_app.cluster.handles import call
+from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import publisher
-from serve_app.schemas.alerts import AlertPage, AlertView
+from serve_app.queries.query import PlainQuery, read_query
+from serve_app.schemas.alerts import AlertInputs, AlertPage, AlertView
+from serve_app.schemas.organism import OrganismStatus
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -38,6 +42,32 @@ _BATCHES_AT_ONCE = 5
 _PRUNE_PERIOD_S = 3600.0
 
 Json = dict[str, Any]
+
+
+class OrganismObserver(Protocol):
+    """The organism manager, as far as alerts ask it."""
+
+    async def status(self) -> OrganismStatus: ...
+
+
+class JobObserver(Protocol):
+    """The job inspector, as far as alerts ask it."""
+
+    async def alert_inputs(self) -> AlertInputs: ...
+
+
+class AlertStore(Outbox, Protocol):
+    """The store, as far as alerts ask it."""
+
+    async def active_alerts(self) -> list[Json]: ...
+
+    async def apply_alerts(
+        self, changed: Sequence[Mapping[str, Any]], dropped: Sequence[str], outbox: Sequence[Mapping[str, Any]]
+    ) -> None: ...
+
+    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]: ...
+
+    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json: ...
 
 
 class Alerts(Versioned):
@@ -55,9 +85,10 @@ class Alerts(Versioned):
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Serve gives three handles; tests give the rest, too."""
-        self._manager = manager
-        self._inspector = inspector
-        self._store = StoreHandle(store)
+        self._manager = connect(OrganismObserver, manager, timeout_s=_ASK_TIMEOUT_S, retries=1)
+        self._inspector = connect(JobObserver, inspector, timeout_s=_ASK_TIMEOUT_S, retries=1)
+        # All that is asked of the store may happen twice.
+        self._store = connect(AlertStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
         self._poster = poster or Poster()
         self._now = now
         self._clock = clock
@@ -91,29 +122,24 @@ class Alerts(Versioned):
         if isinstance(self._poster, Poster):
             await self._poster.close()
 
-    async def alerts(self, query: Mapping[str, Any]) -> AlertPage:
+    async def alerts(self, query: PlainQuery) -> AlertPage:
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
-        asked = AlertQuery.parse(query, ACTIVE_STATES, since=False)
+        asked = read_query(AlertsQuery, query)
         looked_at = self._require_look()
         found, next_cursor = active_page(self._watch.active, asked)
         return self._page([alert.view() for alert in found], next_cursor, looked_at)
 
-    async def alert_history(self, query: Mapping[str, Any]) -> AlertPage:
+    async def alert_history(self, query: PlainQuery) -> AlertPage:
         """A page of alerts that have fired, newest first; raises ``InvalidInput`` and what the store raises."""
-        asked = AlertQuery.parse(query, PAST_STATES, since=True)
+        asked = read_query(HistoryQuery, query)
         rows = await self._store.alert_history(asked.for_store())
         found, next_cursor = past_page(rows, asked)
         return self._page([view_of(row) for row in found], next_cursor, self._now())
 
-    async def active_counts(self) -> Json:
-        """``{rule: {"pending": n, "firing": n}}``, every rule; raises ``Unavailable`` before the first look."""
-        self._require_look()
-        return {rule: dict(states) for rule, states in counts(self._watch.active).items()}
-
     async def look(self) -> None:
         """Ask, judge, and write what has changed."""
         (inputs, no_inputs), (organism, no_organism) = await asyncio.gather(
-            _asked("JobInspector", self._inspector.alert_inputs), _asked("OrganismManager", self._manager.status)
+            _said(self._inspector.alert_inputs()), _said(self._manager.status())
         )
         self._missing = [reason for reason in (no_inputs, no_organism) if reason is not None]
         try:
@@ -189,53 +215,10 @@ class Alerts(Versioned):
         return [*reasons, *(self._delivery.failing[name] for name in sorted(self._delivery.failing))]
 
 
-class StoreHandle:
-    """The store behind its handle, as far as alerts ask it."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    async def active_alerts(self) -> list[Json]:
-        """See ``Store.active_alerts``."""
-        rows: list[Json] = await self._ask("active_alerts")
-        return rows
-
-    async def apply_alerts(self, changed: Sequence[Json], dropped: Sequence[str], outbox: Sequence[Json]) -> None:
-        """See ``Store.apply_alerts``."""
-        await self._ask("apply_alerts", changed, dropped, outbox)
-
-    async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
-        """See ``Store.due_notifications``."""
-        rows: list[Json] = await self._ask("due_notifications", webhook, limit)
-        return rows
-
-    async def notification_delivered(self, notification_id: str) -> None:
-        """See ``Store.notification_delivered``."""
-        await self._ask("notification_delivered", notification_id)
-
-    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None:
-        """See ``Store.notification_failed``."""
-        await self._ask("notification_failed", notification_id, error, next_at)
-
-    async def alert_history(self, query: Mapping[str, Any]) -> list[Json]:
-        """See ``Store.alert_history``."""
-        rows: list[Json] = await self._ask("alert_history", query)
-        return rows
-
-    async def prune_alerts(self, kept_history: int, kept_days: float, give_up_after_h: float) -> Json:
-        """See ``Store.prune_alerts``."""
-        done: Json = await self._ask("prune_alerts", kept_history, kept_days, give_up_after_h)
-        return done
-
-    async def _ask(self, method: str, *args: Any) -> Any:
-        # All of them may happen twice.
-        return await call("Store", getattr(self._handle, method), *args, timeout_s=_STORE_TIMEOUT_S, retries=1)
-
-
-async def _asked(part: str, method: Any) -> tuple[Json | None, str | None]:
+async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
     """What a part said, or why there is nothing."""
     try:
-        return await call(part, method, timeout_s=_ASK_TIMEOUT_S, retries=1), None
+        return await answer, None
     except AppError as error:
         return None, error.detail
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from serve_app.queries.windows import DEFAULT_WINDOW, AlertWindow
+
 
 class Rule(StrEnum):
     """What there can be an alert about."""
@@ -99,7 +101,9 @@ class AlertsConfig(_Strict):
     job_failure_minimum: int = Field(
         default=20, ge=1, le=100_000, description="Fewest ended jobs in the window of which a ratio is taken."
     )
-    job_failure_window: Literal["5m", "1h"] = Field(default="1h", description="Window of the failure ratio: 5m or 1h.")
+    job_failure_window: AlertWindow = Field(
+        default=DEFAULT_WINDOW, description="Window of the failure ratio: 5m or 1h."
+    )
     cpu_ratio: float = Field(default=0.8, gt=0, le=1, description="CPU use of a node above which it is an alert.")
     memory_ratio: float = Field(default=0.8, gt=0, le=1, description="Memory use of a node above which it is an alert.")
     response_p95_s: float = Field(

@@ -65,7 +65,9 @@ class Watch:
         for alert in adopted.resolved:
             self._changed[alert.id] = alert
 
-    def look(self, inputs: Json | None, organism: Json | None, config: AlertsConfig, now: datetime) -> list[Event]:
+    def look(
+        self, inputs: Mapping[str, Any] | None, organism: Mapping[str, Any] | None, config: AlertsConfig, now: datetime
+    ) -> list[Event]:
         """Judge once, and note what has changed."""
         judged = judge(inputs, organism, config, now)
         stepped = step(self.active, judged.conditions, judged.unknown, config, now)

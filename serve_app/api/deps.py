@@ -1,18 +1,24 @@
-"""What routes need, as protocols: the ingress fills them with Serve handles, unit tests with fakes.
+"""What routes ask, written once: the ingress makes clients of these Protocols, unit tests give fakes.
 
-Every method raises an ``AppError`` when it cannot answer; none returns an error inside an answer.
+Every method raises an ``AppError`` when it cannot answer; none returns an error inside an answer. ``asked`` says what
+is asked otherwise than with the usual deadline (``call_timeout_s``) and one more attempt when a replica is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 
 from organs.models import TaskMessage, TaskReply
+from organs.questions import asked
 from serve_app.jobs.actions.settings import JobManagement
+from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
+from serve_app.jobs.reading.events import RayEvent
+from serve_app.jobs.settings import LOG_HEARTBEAT_S
+from serve_app.queries.query import PlainQuery
 from serve_app.schemas.alerts import AlertPage
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 from serve_app.schemas.cluster import (
@@ -33,10 +39,11 @@ from serve_app.schemas.organism import InitializeDone, OrganismStatus
 from serve_app.schemas.summary import JobsSummaryAnswer
 from serve_app.settings import IngressConfig
 
-# An event as Ray exports it; what is understood of it is in ``jobs.reading.events``.
-RayEvent = Mapping[str, JsonValue]
-# The values of a query as plain data: texts, numbers, times in RFC 3339.
-Query = Mapping[str, str | int]
+# Ray takes seconds for the first submission, and is asked several times for a change or a log.
+_CHANGING_S = 30.0
+_READING_S = 15.0
+# Longer than the inspector's own deadline, so that its sentence arrives and not ours.
+_DIAGNOSING_S = 35.0
 
 
 class Organs(Protocol):
@@ -67,10 +74,11 @@ class Organism(Protocol):
 class Jobs(Protocol):
     """The job inspector."""
 
-    async def list_jobs(self, query: Query) -> JobPage: ...
+    async def list_jobs(self, query: PlainQuery) -> JobPage: ...
 
     async def get_job(self, job_or_submission_id: str) -> JobAnswer: ...
 
+    @asked(more_s=lambda job_or_submission_id, by_model: _DIAGNOSING_S + by_model * TIMEOUT_S)
     async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer: ...
 
     async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
@@ -79,9 +87,9 @@ class Jobs(Protocol):
 
     async def current(self) -> CurrentJobAnswer: ...
 
-    async def summary(self, query: Query) -> JobsSummaryAnswer: ...
+    async def summary(self, query: PlainQuery) -> JobsSummaryAnswer: ...
 
-    async def hierarchy(self, query: Query) -> HierarchyAnswer | HierarchyTextAnswer: ...
+    async def hierarchy(self, query: PlainQuery) -> HierarchyAnswer | HierarchyTextAnswer: ...
 
     async def lifecycle(self) -> LifecycleAnswer: ...
 
@@ -97,22 +105,33 @@ class Jobs(Protocol):
 
     async def cluster_nodes(self) -> NodePage: ...
 
-    async def cluster_actors(self, query: Query) -> ActorPage: ...
+    async def cluster_actors(self, query: PlainQuery) -> ActorPage: ...
 
     async def cluster_leftovers(self) -> LeftoverPage: ...
 
+    async def record_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]: ...
+
+    # Changes are never asked twice: whether the first did it is not known.
+
+    @asked(more_s=_CHANGING_S, retries=0)
     async def submit_job(self, body: Mapping[str, JsonValue]) -> SubmitAnswer: ...
 
+    @asked(more_s=lambda id, wait_s: wait_s + _CHANGING_S, retries=0)
     async def stop_job(self, id: str, wait_s: float) -> StopAnswer: ...
 
+    @asked(more_s=_CHANGING_S, retries=0)
     async def retry_job(self, id: str, force: bool) -> RetryAnswer: ...
 
+    @asked(more_s=_CHANGING_S, retries=0)
     async def delete_job(self, id: str) -> DeleteAnswer: ...
 
+    @asked(more_s=_READING_S)
     async def job_log(self, id: str, lines: int) -> LogAnswer: ...
 
+    @asked(more_s=_READING_S)
     async def job_stacks(self, id: str) -> StacksAnswer: ...
 
+    @asked(more_s=LOG_HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
         """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
         ...
@@ -121,9 +140,9 @@ class Jobs(Protocol):
 class AlertList(Protocol):
     """The alerts."""
 
-    async def alerts(self, query: Query) -> AlertPage: ...
+    async def alerts(self, query: PlainQuery) -> AlertPage: ...
 
-    async def alert_history(self, query: Query) -> AlertPage:
+    async def alert_history(self, query: PlainQuery) -> AlertPage:
         """Raises ``Unavailable`` without the store."""
         ...
 

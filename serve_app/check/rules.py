@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
 from organs.version import read_own_version
+from serve_app import parts
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
 from serve_app.jobs.settings import InspectorConfig
@@ -23,14 +24,14 @@ from serve_app.settings import AppArgs, IngressConfig
 
 IMPORT_PATH = "serve_app.main:build"
 USER_CONFIGS: dict[str, type[BaseModel] | None] = {
-    "Ingress": IngressConfig,
-    "OrganismManager": ManagerConfig,
-    "JobInspector": InspectorConfig,
-    "Alerts": AlertsConfig,
-    "Store": None,
+    parts.INGRESS: IngressConfig,
+    parts.MANAGER: ManagerConfig,
+    parts.INSPECTOR: InspectorConfig,
+    parts.ALERTS: AlertsConfig,
+    parts.STORE: None,
 }
 # Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
-SINGLE = ("OrganismManager", "JobInspector", "Alerts", "Store")
+SINGLE = (parts.MANAGER, parts.INSPECTOR, parts.ALERTS, parts.STORE)
 _SHOWN = 60
 _LISTED = 12
 

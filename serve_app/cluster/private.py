@@ -124,15 +124,6 @@ async def answers_to(broadcast: Any, timeout_s: float) -> list[Any]:
             each.cancel()
 
 
-def was_taken(response: Any) -> bool:
-    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
-
-    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
-    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs.
-    """
-    return getattr(response, "_replica_result", response) is not None
-
-
 def require_known_ray() -> None:
     """Raise ``UnknownRay`` unless the installed Ray is one whose private names are known."""
     if not ray.__version__.startswith(KNOWN_VERSION):

@@ -1,26 +1,29 @@
 """The job inspector: it looks at the cluster from inside, and answers what it saw.
 
-One replica on the head node. It is a Ray worker already, so looking makes no job, and nobody else has to look. Its
-methods only hand on: ``Watch`` looks and judges, ``JobAnswers`` and ``ClusterAnswers`` make the answers.
+One replica on the head node. It is a Ray worker already, so looking makes no job, and nobody else has to look.
+``Watch`` looks and judges, ``JobAnswers`` and ``ClusterAnswers`` make the answers.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol
 
 from ray.serve.handle import DeploymentHandle
 
 from organs.replica import Versioned
 from organs.version import read_own_version
+from serve_app import parts
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
+from serve_app.cluster.handles import connect
 from serve_app.env import Env
 from serve_app.errors import NotFound, Unavailable
+from serve_app.forward import forward
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
@@ -34,49 +37,54 @@ from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.gather import Gathering
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, Source
-from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.diagnosis.service import Diagnoses, DiagnosisStore
 from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
-from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.history.recorder import Recorder
-from serve_app.jobs.history.store_client import HistoryHandle
-from serve_app.jobs.logs.excerpts import Excerpts
+from serve_app.jobs.history.archive import Archive, PastJobs
+from serve_app.jobs.history.recorder import History, Recorder
+from serve_app.jobs.logs.excerpts import Excerpts, ExcerptStore
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
+from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.reading.replica import Here, InReplica
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import Watch
 from serve_app.metrics.prometheus import publisher
-from serve_app.metrics.sampler import Measuring
+from serve_app.metrics.sampler import Measuring, Samples
+from serve_app.queries.query import PlainQuery
 from serve_app.schemas.alerts import AlertInputs
-from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.changes import DeleteAnswer
 from serve_app.schemas.cluster import (
-    ActorPage,
-    DeploymentView,
     EventsAnswer,
-    LeftoverPage,
     NodePage,
-    RayStatusAnswer,
-    ResourcesAnswer,
 )
 from serve_app.schemas.diagnosis import BriefsAnswer, DiagnosisAnswer, DiagnosisView
-from serve_app.schemas.findings import FindingsAnswer
-from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
-from serve_app.schemas.jobs import CurrentJobAnswer, JobAnswer, JobPage
-from serve_app.schemas.logs import LogAnswer, LogItem, StacksAnswer
+from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobsSummaryAnswer
 
 log = logging.getLogger("ray.serve.seedcore")
 
+# Longer than the store's own deadline, so that its sentence arrives and not ours.
+_STORE_TIMEOUT_S = 6.0
 # Most diagnoses that one question asks for.
 MAX_BRIEFS = 100
-# Deployments of this application that are no organs.
-PARTS = frozenset({"Ingress", "OrganismManager", "JobInspector", "Store", "Alerts"})
 
 
+class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, Protocol):
+    """What is asked of the store: each part says it for itself, and all of it may be asked again."""
+
+
+@forward(JobAnswers, through=attrgetter("_jobs"))
+@forward(ClusterAnswers, through=attrgetter("_cluster"))
+@forward(Actions, through=attrgetter("_actions"))
+@forward(Logs, through=attrgetter("_logs"))
+@forward(StackAnswers, through=attrgetter("_stacks"))
 class JobInspector(Versioned):
-    """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts."""
+    """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts.
+
+    What is answered by one part alone is marked there (``served``); the methods here put several together.
+    """
 
     def __init__(
         self,
@@ -95,7 +103,7 @@ class JobInspector(Versioned):
         self._client = client or DashboardClient.for_this_cluster(self._config.source_timeout_s)
         here = here or InReplica()
         self._session = here.session
-        history = HistoryHandle(store) if store is not None else None
+        history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
         recorder = Recorder(history, here.session, now) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = Watch(self._client, here, recorder, now, clock)
@@ -116,7 +124,7 @@ class JobInspector(Versioned):
         )
         self._words = words or ModelWords(ModelSettings.of(Env.read()))
         self._deployments = Deployments(self._client, here.agent_address, self._diagnose, here.application, clock)
-        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, PARTS, self._diagnoses)
+        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses)
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
         self._cluster = ClusterAnswers(self._watch, here, versions, now)
@@ -156,14 +164,6 @@ class JobInspector(Versioned):
         watch: Watch | None = getattr(self, "_watch", None)
         return self.close() if watch is not None and watch.is_running else None
 
-    async def list_jobs(self, query: Mapping[str, Any]) -> JobPage:
-        """See ``JobAnswers``."""
-        return await self._jobs.list_jobs(query)
-
-    async def get_job(self, job_or_submission_id: str) -> JobAnswer:
-        """See ``JobAnswers``."""
-        return await self._jobs.get_job(job_or_submission_id)
-
     async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
         """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
         answer = await self._diagnoses.of(job_or_submission_id)
@@ -179,22 +179,10 @@ class JobInspector(Versioned):
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""
         return {"diagnosis": await self._deployments.of(name, failed=failed)}
 
-    async def current(self) -> CurrentJobAnswer:
-        """See ``JobAnswers``."""
-        return await self._jobs.current()
-
-    async def summary(self, query: Mapping[str, Any]) -> JobsSummaryAnswer:
+    async def summary(self, query: PlainQuery) -> JobsSummaryAnswer:
         """The guide's five figures over a window."""
         told = await self._jobs.figures(query)
         return {**told, **self._measuring.summary(told["window"])}
-
-    async def hierarchy(self, query: Mapping[str, Any]) -> HierarchyAnswer | HierarchyTextAnswer:
-        """See ``JobAnswers``."""
-        return await self._jobs.hierarchy(query)
-
-    async def lifecycle(self) -> LifecycleAnswer:
-        """See ``JobAnswers``."""
-        return await self._jobs.lifecycle()
 
     async def alert_inputs(self) -> AlertInputs:
         """See ``JobAnswers``."""
@@ -204,25 +192,9 @@ class JobInspector(Versioned):
         """What an ingress replica has answered since it last said so."""
         return self._measuring.take_responses(delta)
 
-    async def findings(self) -> FindingsAnswer:
-        """See ``JobAnswers``."""
-        return await self._jobs.findings()
-
-    async def take_events(self, events: Sequence[Any]) -> EventsAnswer:
+    async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer:
         """Events that Ray pushed: they count at once, and the next look comes at once."""
         return {"told": self._watch.take_events(events)}
-
-    async def submit_job(self, body: Mapping[str, Any]) -> SubmitAnswer:
-        """See ``Actions``."""
-        return await self._actions.submit(body)
-
-    async def stop_job(self, id: str, wait_s: float) -> StopAnswer:
-        """See ``Actions``."""
-        return await self._actions.stop(id, wait_s)
-
-    async def retry_job(self, id: str, force: bool) -> RetryAnswer:
-        """See ``Actions``."""
-        return await self._actions.retry(id, force)
 
     async def delete_job(self, id: str) -> DeleteAnswer:
         """From Ray and from the history; a job that only the history knows from there."""
@@ -247,39 +219,9 @@ class JobInspector(Versioned):
                 raise
             return kept
 
-    async def job_stacks(self, id: str) -> StacksAnswer:
-        """See ``StackAnswers``."""
-        return await self._stacks.of(id)
-
-    async def follow_log(self, id: str, lines: int, after: int | None) -> AsyncIterator[LogItem]:
-        """See ``Logs``."""
-        async with aclosing(self._logs.follow(id, lines, after)) as items:
-            async for item in items:
-                yield item
-
-    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.ray_status(versions)
-
-    async def cluster_resources(self) -> ResourcesAnswer:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.resources()
-
     async def cluster_nodes(self) -> NodePage:
         """See ``ClusterAnswers``; each node with what it really uses."""
         return self._measuring.with_use(await self._cluster.nodes())
-
-    async def cluster_actors(self, query: Mapping[str, Any]) -> ActorPage:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.actors(query)
-
-    async def cluster_leftovers(self) -> LeftoverPage:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.leftovers()
-
-    async def serve_details(self) -> dict[str, DeploymentView]:
-        """See ``ClusterAnswers``."""
-        return await self._cluster.serve_details()
 
     def _diagnose(self, fields: Fields, sources: Sequence[Source]) -> Diagnosis:
         """The engine, with the signatures that are configured now; blocks."""

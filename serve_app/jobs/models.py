@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from serve_app.outcomes import Outcome as Outcome
+
 T = TypeVar("T")
 
 
@@ -31,18 +33,6 @@ class Unknown:
 
 
 Section: TypeAlias = Known[T] | Unknown
-
-
-class Outcome(StrEnum):
-    """What became of a job, as far as it is proven."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    ENDED_UNKNOWN = "ended_unknown"
-    LOST = "lost"
 
 
 class Verdict(StrEnum):
@@ -327,8 +317,6 @@ class PastRuns:
     """What is known of the past runs of one series: durations in seconds of those that ended, and the last of each."""
 
     count: int = 0
-    p50_s: float | None = None
-    p95_s: float | None = None
     p99_s: float | None = None
     last_started_at: datetime | None = None
     last_succeeded_at: datetime | None = None

@@ -11,6 +11,9 @@ from serve_app.jobs.judging.expectations import EXPECTATIONS, ineffective
 from serve_app.jobs.judging.kind_specs import KindSpec
 from serve_app.strict import StrictModel
 
+# Who follows a log hears something at least so often.
+LOG_HEARTBEAT_S = 15.0
+
 
 class InspectorConfig(StrictModel):
     """``user_config`` of the ``JobInspector`` deployment."""

@@ -106,7 +106,7 @@ def environment(
 
 def driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:
     """What a driver needs to join this head by a plain ``ray.init()``: for the hook of this environment's Python
-    (serve_app/local/driver_hook.py), and for the shells of others.
+    (deploy/local/driver_hook.py), and for the shells of others.
     """
     names = [name for name in LOCAL if name in environ]
     lines = [f"RAY_ADDRESS=127.0.0.1:{wanted.ray_port}", *(f"{name}={environ[name]}" for name in names)]

@@ -32,7 +32,6 @@ class UpState(BaseModel):
     dashboard_port: int
     ray_port: int
     temp_dir: str | None
-    chosen_ports: dict[str, int] = Field(default_factory=dict)
     processes: tuple[ProcessMark, ...] = ()
     serve_ran_before: bool = False
     config_sha256: str = ""

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -146,7 +145,7 @@ class _Up:
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
         wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.new_temp_dir()
-        begun = self._new_state(observed, str(temp_dir)).model_copy(update={"chosen_ports": asdict(chosen)})
+        begun = self._new_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(variable_of("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
         environ = ray_head.environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)

@@ -14,8 +14,9 @@ from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.responses import CLASSES, ERRORS, GROUPS, label_of
-from serve_app.metrics.series import KEPT_FOR_S, NOW_S, WINDOWS, Key, SeriesStore
+from serve_app.metrics.series import KEPT_FOR_S, NOW_S, Key, SeriesStore
 from serve_app.metrics.utilisation import GAUGES, Freshness, NodeUse, cluster_of, nodes_of
+from serve_app.queries.windows import WINDOWS_S, require_window
 from serve_app.schemas.alerts import NodeRatios
 from serve_app.schemas.summary import NodeUtilisation, ResponseQuantiles, ResponsesView, UtilisationView
 
@@ -101,7 +102,7 @@ class Meters:
 
         Until something is measured, the same answer is told for 5 s; who gets it must not change it.
         """
-        length_s = _length_of(window)
+        length_s = WINDOWS_S[require_window(window)]
         told = self._told.get(window)
         if told is None or not 0 <= (now - told[0]).total_seconds() < _TOLD_FOR_S:
             told = self._told[window] = (now, self._utilisation(length_s, now))
@@ -109,14 +110,14 @@ class Meters:
 
     def responses(self, window: str, now: datetime) -> ResponsesView:
         """How many answers, how many of them with a status of 500 or more, and how fast, as the ingress saw them."""
-        length_s = _length_of(window)
+        length_s = WINDOWS_S[require_window(window)]
         errors = self._responses((label_of(group, ERRORS) for group in GROUPS), length_s, now)
         every = self._responses(_RESPONSE_LABELS, length_s, now)
         return {"count": every.count, "errors": errors.count, **_quantiles(every), "max_s": _rounded(every.max_s)}
 
     def responses_by_group(self, window: str, now: datetime) -> dict[str, Json]:
         """For each group of routes that answered: ``count`` and quantiles."""
-        length_s = _length_of(window)
+        length_s = WINDOWS_S[require_window(window)]
         merged = {
             group: self._responses((label_of(group, status) for status in range(2, 6)), length_s, now)
             for group in GROUPS
@@ -237,11 +238,6 @@ class Meters:
             raise ValueError("no such label")
 
 
-def _length_of(window: str) -> int:
-    length_s = WINDOWS.get(window)
-    if length_s is None:
-        raise InvalidInput(f"window must be one of {', '.join(WINDOWS)}.")
-    return length_s
 
 
 def _quantiles(histogram: Histogram) -> ResponseQuantiles:

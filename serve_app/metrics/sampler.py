@@ -6,7 +6,7 @@ On a period of its own, so that Prometheus learns that looks have become old whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,13 +14,13 @@ from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.metrics.figures import Meters
 from serve_app.metrics.persistence import Keeper
+from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.schemas.alerts import MeasuredAlertInputs, ResponseTimes
 from serve_app.schemas.cluster import MeasuredNodeView, NodePage, NodeUseNow, PlainNodePage
 from serve_app.schemas.summary import MeasuredView, NodeUtilisation
 
 # Ray's agents measure as often.
 PERIOD_S = 5.0
-_SHOWN_WINDOW = "5m"
 
 Json = dict[str, Any]
 
@@ -28,9 +28,9 @@ Json = dict[str, Any]
 class Samples(Protocol):
     """The store, as far as figures over time are kept in it; raises an ``AppError`` within a deadline."""
 
-    async def load_samples(self, since_s: int, after: list[Any] | None) -> Json: ...
+    async def load_samples(self, since_s: int, after: Sequence[Any] | None = None) -> Json: ...
 
-    async def save_samples(self, rows: list[Json]) -> None: ...
+    async def save_samples(self, rows: Sequence[Json]) -> None: ...
 
 
 class Measuring:
@@ -90,7 +90,7 @@ class Measuring:
             {
                 **observed,
                 "nodes": self.meters.node_ratios(now),
-                "responses": self.meters.responses_by_group(_SHOWN_WINDOW, now),
+                "responses": self.meters.responses_by_group(SHORTEST_WINDOW, now),
                 "response_totals": self.meters.response_totals(),
             }
         )
@@ -106,7 +106,7 @@ class Measuring:
 
     def with_use(self, nodes: PlainNodePage) -> NodePage:
         """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
-        shown = {node["node_id"]: node for node in self.meters.utilisation(_SHOWN_WINDOW, self._now())["nodes"]}
+        shown = {node["node_id"]: node for node in self.meters.utilisation(SHORTEST_WINDOW, self._now())["nodes"]}
         items: list[MeasuredNodeView] = [
             {**node, "utilisation": _now_of(shown.get(node["node_id"]))} for node in nodes["items"]
         ]
@@ -115,9 +115,9 @@ class Measuring:
     def alert_inputs(self) -> MeasuredAlertInputs:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
-        responses = self.meters.responses(_SHOWN_WINDOW, now)
+        responses = self.meters.responses(SHORTEST_WINDOW, now)
         told: ResponseTimes = {"count": responses["count"], "p95_s": responses["p95_s"]}
-        return {"nodes": self.meters.node_ratios(now), "responses": {_SHOWN_WINDOW: told}}
+        return {"nodes": self.meters.node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
 
     async def _run(self) -> None:
         while True:

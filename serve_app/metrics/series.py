@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from serve_app.metrics.histogram import Histogram
+from serve_app.queries.windows import LONGEST_WINDOW_S
 from serve_app.schemas.summary import GaugeSpread
 
 Json = dict[str, Any]
 
-WINDOWS = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
 MINUTE_S = 60
 HALF_HOUR_S = 1_800
 FINE_FOR_S = 2 * 3_600
-KEPT_FOR_S = WINDOWS["7d"]
+KEPT_FOR_S = LONGEST_WINDOW_S
 # How old the latest value may be to be called the present one.
 NOW_S = 120
 MOST_BUCKETS = (FINE_FOR_S + HALF_HOUR_S) // MINUTE_S + KEPT_FOR_S // HALF_HOUR_S + 2

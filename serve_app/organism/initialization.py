@@ -13,16 +13,20 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec
-from serve_app.cluster.handles import call, collect
+from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
+from serve_app.organism.questions import OrganReplica, RunRecord, SelfTester, ServeObserver, Wishes
 from serve_app.organism.reconcile import missing
+from serve_app.parts import INSPECTOR, MANAGER, STORE
+
+P = TypeVar("P")
 
 log = logging.getLogger("seedcore.initialization")
 
@@ -56,22 +60,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def initialize(application: str, submission_id: str, *, force: bool) -> None:
     """Do the job; raises ``NotInitialized`` or the ``AppError`` of the part that could not be reached."""
-    manager = serve.get_deployment_handle("OrganismManager", application)
-    store = serve.get_deployment_handle("Store", application)
-    wanted = await call("OrganismManager", manager.wanted, timeout_s=_CALL_TIMEOUT_S, retries=2)
+    wanted = await _ask(Wishes, MANAGER, application).wanted()
+    record = _ask(RunRecord, STORE, application)
     specs = [OrganSpec.model_validate(each) for each in wanted["organs"]]
     generation, deadline = wanted["generation"], time.monotonic() + wanted["timeout_s"]
 
-    begun = await call(
-        "Store", store.begin_initialization, submission_id, generation, force, timeout_s=_CALL_TIMEOUT_S, retries=2
-    )
+    begun = await record.begin_initialization(submission_id, generation, force)
     if begun["state"] == "already_succeeded":
         log.info("Nothing to do: this organism is initialized.")
         return
     sentence = "The job ended without an outcome."
     succeeded = False
     try:
-        run = _Run(application, submission_id, generation, store, wanted["probe_timeout_s"], deadline)
+        run = _Run(application, submission_id, generation, record, wanted["probe_timeout_s"], deadline)
         problems = [problem for spec in specs if (problem := await run.organ(spec, begun["steps"].get(spec.id)))]
         if problems:
             sentence = "; ".join(problems) + "."
@@ -81,16 +82,14 @@ async def initialize(application: str, submission_id: str, *, force: bool) -> No
         sentence = error.detail
         raise
     finally:
-        await call(
-            "Store",
-            store.finish_initialization,
-            submission_id,
-            succeeded,
-            sentence,
-            timeout_s=_CALL_TIMEOUT_S,
-            retries=2,
-        )
+        await record.finish_initialization(submission_id, succeeded, sentence)
     log.info("Initialized: %s", sentence)
+
+
+def _ask(protocol: Callable[..., P], part: str, application: str) -> P:
+    """A client of a part; every question of the job may be asked again when a replica is lost."""
+    handle = serve.get_deployment_handle(part, application)
+    return connect(protocol, handle, timeout_s=_CALL_TIMEOUT_S, retries=2)
 
 
 class _Run:
@@ -101,15 +100,16 @@ class _Run:
         application: str,
         submission_id: str,
         generation: str,
-        store: DeploymentHandle,
+        record: RunRecord,
         probe_timeout_s: float,
         deadline: float,
     ) -> None:
         self._application = application
         self._submission_id = submission_id
         self._generation = generation
-        self._store = store
-        self._inspector = serve.get_deployment_handle("JobInspector", application)
+        self._record = record
+        inspector = serve.get_deployment_handle(INSPECTOR, application)
+        self._observer = connect(ServeObserver, inspector, timeout_s=_CALL_TIMEOUT_S)
         self._probe_timeout_s = probe_timeout_s
         self._deadline = deadline
 
@@ -124,21 +124,13 @@ class _Run:
             log.info("%s: done before; %d agents answer", spec.id, len(agent_ids))
             return None
         try:
-            test = await call(spec.id, handle.self_test, timeout_s=_SELF_TEST_TIMEOUT_S, retries=1)
+            test = await connect(SelfTester, handle, timeout_s=_SELF_TEST_TIMEOUT_S, retries=1).self_test()
         except AppError as error:
             return f"{spec.id}: the self-test task was not answered ({error.detail})"
         if not test["success"]:
             return f"{spec.id}: the self-test task {test['skill']} failed ({test['detail']})"
-        await call(
-            "Store",
-            self._store.record_initialization_step,
-            self._submission_id,
-            self._generation,
-            spec.id,
-            agent_ids,
-            test,
-            timeout_s=_CALL_TIMEOUT_S,
-            retries=2,
+        await self._record.record_initialization_step(
+            self._submission_id, self._generation, spec.id, agent_ids, test
         )
         log.info(
             "%s: %d agents answer; self-test %s passed in %.3f s",
@@ -153,7 +145,7 @@ class _Run:
         """Look until all agents are there or the time of the job is up."""
         while True:
             agents, desired = await asyncio.gather(
-                collect(spec.id, (handle, "status"), timeout_s=self._probe_timeout_s), self._desired(spec.id)
+                collect(spec.id, handle, OrganReplica.status, timeout_s=self._probe_timeout_s), self._desired(spec.id)
             )
             problem = missing(spec, agents, desired)
             if problem is None or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
@@ -162,7 +154,7 @@ class _Run:
 
     async def _desired(self, organ_id: str) -> int | None:
         try:
-            details = await call("JobInspector", self._inspector.serve_details, timeout_s=_CALL_TIMEOUT_S)
+            details = await self._observer.serve_details()
         except AppError:
             return None
         organ = details.get(organ_id)

@@ -21,9 +21,10 @@ from organs.replica import Versioned
 from organs.times import format_time
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
-from serve_app.cluster.handles import call
+from serve_app.cluster.handles import connect
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
+from serve_app.organism.questions import RunHistory
 from serve_app.organism.reconcile import KIND, Initialization, decide, generation_of
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import initialization_payload, submissions_of
@@ -52,7 +53,7 @@ class OrganismManager(Versioned):
     ) -> None:
         self._specs = specs
         self._organs = organs
-        self._store = store
+        self._runs = connect(RunHistory, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
         self._inspector = inspector
         self._config = ManagerConfig()
         self._dashboard = DashboardClient.for_this_cluster(_DASHBOARD_TIMEOUT_S)
@@ -161,8 +162,7 @@ class OrganismManager(Versioned):
 
     async def _initialization_now(self) -> Initialization:
         recorded, rows = await asyncio.gather(
-            call("Store", self._store.latest_initialization, self._generation, timeout_s=_STORE_TIMEOUT_S, retries=1),
-            self._dashboard.jobs(),
+            self._runs.latest_initialization(self._generation), self._dashboard.jobs()
         )
         return decide(
             recorded,

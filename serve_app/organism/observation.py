@@ -12,8 +12,9 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.models import AgentStatus, OrganSpec
 from organs.times import format_time
-from serve_app.cluster.handles import call, collect
+from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
+from serve_app.organism.questions import OrganReplica, ServeObserver
 from serve_app.organism.reconcile import organ_view
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
@@ -36,8 +37,9 @@ async def observe(
     timeout_s: float,
 ) -> Observation:
     """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
+    observer = connect(ServeObserver, inspector, timeout_s=timeout_s)
     serve, seen = await asyncio.gather(
-        _serve_details(inspector, timeout_s),
+        _serve_details(observer),
         asyncio.gather(*(_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
     )
     organs = [
@@ -45,49 +47,46 @@ async def observe(
         for spec, (agents, probe) in zip(specs, seen, strict=True)
     ]
     # An inspector that has just not answered is not waited for once more.
-    asked = timeout_s if serve is not None else None
-    reasons = await asyncio.gather(*(_diagnosis(organ, inspector, asked) for organ in organs))
+    asked = observer if serve is not None else None
+    reasons = await asyncio.gather(*(_diagnosis(organ, asked) for organ in organs))
     whole: list[DiagnosedOrganView] = [
         {**organ, "diagnosis": reason} for organ, reason in zip(organs, reasons, strict=True)
     ]
     return Observation(tuple(whole), datetime.now(UTC), time.monotonic())
 
 
-async def _diagnosis(organ: OrganView, inspector: DeploymentHandle, timeout_s: float | None) -> DiagnosisView | None:
+async def _diagnosis(organ: OrganView, observer: ServeObserver | None) -> DiagnosisView | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
-    if organ["status"] == "ready" or timeout_s is None:
+    if organ["status"] == "ready" or observer is None:
         return None
     failed = organ["status"] != "starting"
     try:
-        told = await call(
-            "JobInspector", inspector.deployment_diagnosis, organ["organ_id"], failed, timeout_s=timeout_s
-        )
+        told = await observer.deployment_diagnosis(organ["organ_id"], failed)
     except AppError:
         return None
     found: DiagnosisView | None = told["diagnosis"]
     return found
 
 
-async def _serve_details(inspector: DeploymentHandle, timeout_s: float) -> dict[str, DeploymentView] | None:
+async def _serve_details(observer: ServeObserver) -> dict[str, DeploymentView] | None:
     try:
-        details: dict[str, DeploymentView] = await call("JobInspector", inspector.serve_details, timeout_s=timeout_s)
+        return await observer.serve_details()
     except AppError:
         return None
-    return details
 
 
 async def _organ(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> tuple[list[AgentStatus], ProbeView]:
     agents, probe = await asyncio.gather(
-        collect(spec.id, (handle, "status"), timeout_s=timeout_s), _probe(spec, handle, timeout_s)
+        collect(spec.id, handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
     )
     return agents, probe
 
 
-async def _probe(spec: OrganSpec, handle: DeploymentHandle, timeout_s: float) -> ProbeView:
+async def _probe(handle: DeploymentHandle, timeout_s: float) -> ProbeView:
     """Through Serve's router, the way a task goes: Serve's HEALTHY is not asked."""
     at, began = format_time(datetime.now(UTC)), time.monotonic()
     try:
-        answer = await call(spec.id, handle.ping, timeout_s=timeout_s)
+        answer = await connect(OrganReplica, handle, timeout_s=timeout_s).ping()
     except AppError as error:
         return {"at": at, "ok": False, "latency_s": None, "detail": error.detail}
     latency_s = round(time.monotonic() - began, 6)

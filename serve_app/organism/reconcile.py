@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from organs.models import AgentStatus, OrganSpec
 from organs.times import format_time
+from serve_app.outcomes import OPEN_STATUSES
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.organism import OrganView, ProbeView
 
 KIND = "coa-initialization"
-ACTIVE = ("PENDING", "RUNNING")
 
 InitializationState = Literal["succeeded", "running", "failed", "due", "waiting_for_person"]
 
@@ -73,7 +73,7 @@ def _decide(
     newest_first = sorted(
         submissions, key=lambda each: each.started_at.timestamp() if each.started_at else 0.0, reverse=True
     )
-    active = next((each for each in newest_first if each.status in ACTIVE), None)
+    active = next((each for each in newest_first if each.status in OPEN_STATUSES), None)
     attempts = len(submissions)
     if active is not None:
         return Initialization("running", "The initialization job is running.", **_of(active), attempts=attempts)

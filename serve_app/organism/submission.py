@@ -8,6 +8,7 @@ from typing import Any
 
 from serve_app.cluster.rows import read_time_ms
 from serve_app.organism.reconcile import KIND, Submission
+from serve_app.parts import MANAGER
 
 # What makes the job's code and packages the application's own; environment variables stay behind, since Ray shows them.
 _CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
@@ -40,8 +41,8 @@ def initialization_payload(
         "metadata": {
             "job_name": KIND,
             "seedcore.kind": KIND,
-            "seedcore.scheduled_by": "OrganismManager",
-            "seedcore.managed_by": "OrganismManager",
+            "seedcore.scheduled_by": MANAGER,
+            "seedcore.managed_by": MANAGER,
             "seedcore.limit_s": f"{limit_s:g}",
             "seedcore.generation": generation,
         },

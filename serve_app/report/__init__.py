@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.report.content import MAX_ALERTS, MAX_JOBS, WINDOWS, Parts, Report, build_report, report_of
+from serve_app.report.content import MAX_ALERTS, MAX_JOBS, Parts, Report, build_report, report_of
 from serve_app.report.findings import Finding
 
-__all__ = ["MAX_ALERTS", "MAX_JOBS", "WINDOWS", "Finding", "Parts", "Report", "build_report", "report_of"]
+__all__ = ["MAX_ALERTS", "MAX_JOBS", "Finding", "Parts", "Report", "build_report", "report_of"]

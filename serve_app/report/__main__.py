@@ -19,8 +19,9 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from serve_app.queries.windows import DEFAULT_WINDOW, WINDOWS_S
 from serve_app.redaction import printable
-from serve_app.report.content import WINDOWS, report_of
+from serve_app.report.content import report_of
 from serve_app.report.text import render_markdown, render_text
 
 EXIT_CODES = {"OK": 0, "WARN": 1, "UNKNOWN": 1, "BAD": 2}
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m serve_app.report", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the application is")
     parser.add_argument("--format", choices=("text", "markdown", "json", "html"), default="text")
-    parser.add_argument("--window", choices=WINDOWS, default="1h", help="how far back its metrics go")
+    parser.add_argument("--window", choices=WINDOWS_S, default=DEFAULT_WINDOW, help="how far back its metrics go")
     parser.add_argument("--timeout-s", type=float, default=15.0)
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
     arguments = parser.parse_args(argv)

@@ -29,7 +29,6 @@ MAX_STEPS = 20
 MAX_KINDS = 20
 MAX_CAUSES = 10
 MAX_REASONS = 20
-WINDOWS = ("5m", "1h", "24h", "7d")
 _NOT_ASKED = Part(None, "It was not asked.")
 # Diagnoses are asked for only of jobs that have one.
 _NONE_FAILED = Part({"items": {}})

@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.report import tables
 from serve_app.report.causes import cause_line
 from serve_app.report.content import Report
@@ -126,7 +127,7 @@ def _end_s(row: Mapping[str, Any], start: datetime) -> float | None:
     """When it ended; one that has ended at a time that nobody knows is drawn as a point."""
     if (end := time_of(row.get("ended_at"))) is not None:
         return end.timestamp()
-    return None if row.get("outcome") in ("running", "pending") else start.timestamp()
+    return None if row.get("outcome") in tuple(OPEN_OUTCOMES) else start.timestamp()
 
 
 def _row(job: Mapping[str, Any], bar: Bar) -> _Row:

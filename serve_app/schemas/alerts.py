@@ -21,7 +21,7 @@ class AlertView(TypedDict):
 
     id: Annotated[str, describe("This occurrence; another when it happens again.", "3f1c9a0b7d2e4856-63a1f0c2b4e80")]
     rule: Annotated[str, describe("What it is about; the history may hold rules of other versions.", "stuck-job")]
-    subject: Annotated[str, describe("What is wrong: a job, an organ, a node …", "job nightly-report-1")]
+    subject: Annotated[str, describe("What is wrong: a job, an organ, a node.", "job nightly-report-1")]
     subject_type: Annotated[
         AlertSubjectWord | None, describe("The same as a fact; null: of before it was kept, and not known.", "job")
     ]

@@ -17,7 +17,9 @@ class BranchView(TypedDict):
     """One line of the tree, and those below it."""
 
     id: Annotated[str, describe("Its name in the tree.", "job:nightly-report-1")]
-    type: Annotated[str, describe("What it is: orchestrator, service, job, driver, actor, organ, agent …", "job")]
+    type: Annotated[
+        str, describe("What it is: orchestrator, service, job, driver, actor, organ, agent, and others.", "job")
+    ]
     name: Annotated[str, describe("What people call it.", "nightly-report-1 user")]
     proof: Annotated[str | None, describe("What proves its place; the root has none.", "job list: type DRIVER")]
     state: Annotated[str | None, describe("How it stands.", "running OK")]

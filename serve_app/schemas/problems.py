@@ -13,7 +13,9 @@ from organs.fields import closed, describe
 class ProblemPlace(TypedDict):
     """One thing that is wrong with a request."""
 
-    loc: Annotated[list[str | int], describe("Where: the way to the value.", ["body", "parameters", "key"])]
+    loc: Annotated[
+        list[str | int], describe("Where: the way to the value.", ["body", "parameters", "key"], unit="name or place")
+    ]
     msg: Annotated[str, describe("What is wrong with it.", "Field required")]
     type: NotRequired[Annotated[str, describe("The same for programs.", "missing")]]
 

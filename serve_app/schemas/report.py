@@ -61,7 +61,7 @@ class ReportMetrics(TypedDict, total=False):
     failures_by_cause: Annotated[list[FailureCause], describe("Why they failed, at most 10 causes.")]
     utilisation: Annotated[UtilisationView, describe("How used the nodes are, at most 50.")]
     responses: Annotated[ResponsesView, describe("How this API answered.")]
-    counts: Annotated[JobCounts, describe("All jobs that are known now.")]
+    counts: Annotated[JobCounts, describe("What is there now, whatever the window.")]
 
 
 @closed

@@ -6,11 +6,10 @@ import json
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from organs.times import format_time
-from serve_app.store.bounds import checked_limit, checked_name, encoded
+from serve_app.store.bounds import checked_name, encoded
 from serve_app.store.dialect import insert
 from serve_app.store.tables import agents
 
@@ -45,13 +44,3 @@ async def save(
     known = await connection.scalar(select(agents.c.epoch).where(agents.c.agent_id == agent_id))
     return "missing" if known is None else "fenced"
 
-
-async def listed(connection: AsyncConnection, organ_id: str | None, limit: int) -> list[dict[str, Any]]:
-    """Agents by id, without their states but with the size of each."""
-    size = func.coalesce(func.length(agents.c.state), 0).label("state_bytes")
-    columns = (agents.c.agent_id, agents.c.organ_id, agents.c.epoch, agents.c.owner, agents.c.updated_at, size)
-    statement = select(*columns).order_by(agents.c.agent_id).limit(checked_limit(limit))
-    if organ_id is not None:
-        statement = statement.where(agents.c.organ_id == checked_name("organ_id", organ_id))
-    rows = (await connection.execute(statement)).mappings()
-    return [{**row, "updated_at": format_time(row["updated_at"])} for row in rows]

@@ -123,15 +123,6 @@ async def latest(connection: AsyncConnection, config_hash: str | None) -> dict[s
     }
 
 
-async def count_failed(connection: AsyncConnection, config_hash: str) -> int:
-    """How many runs of a configuration failed since the last that succeeded."""
-    same = runs.c.config_hash == config_hash
-    succeeded = select(func.max(runs.c.number)).where(same, runs.c.state == "succeeded").scalar_subquery()
-    later = runs.c.number > func.coalesce(succeeded, 0)
-    count = await connection.scalar(select(func.count()).select_from(runs).where(same, later, runs.c.state == "failed"))
-    return int(count or 0)
-
-
 def _again(own: RowMapping, config_hash: str) -> str:
     if own["config_hash"] != config_hash:
         raise Conflict(f"Initialization {own['submission_id']} began for another configuration.")

@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.schemas.diagnosis import MadeDiagnosis
+from serve_app.schemas.health import StoreAnswer
 from serve_app.store import agents, alerts, initializations, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
@@ -56,7 +58,7 @@ class Store:
         """Let running transactions end and give the connections back."""
         await self._database.close()
 
-    async def ping(self) -> Json:
+    async def ping(self) -> StoreAnswer:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started = time.monotonic()
         await self._write(_beat)
@@ -69,10 +71,6 @@ class Store:
     async def save_agent(self, agent_id: str, epoch: int, state: Json) -> SaveOutcome:
         """Save an agent's state, at most 64 KiB as JSON, unless a later claim has fenced this epoch."""
         return await self._write(agents.save, agent_id, epoch, state)
-
-    async def list_agents(self, organ_id: str | None = None, limit: int = 500) -> list[Json]:
-        """Agents by id: ``agent_id, organ_id, epoch, owner, updated_at, state_bytes``."""
-        return await self._read(agents.listed, organ_id, limit)
 
     async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> Json:
         """Write or replace a memory, at most 256 KiB as JSON: ``{"key", "created", "updated_at"}``."""
@@ -107,10 +105,6 @@ class Store:
         """``submission_id, config_hash, state, sentence, started_at, ended_at, steps`` of the run that began last."""
         return await self._read(initializations.latest, config_hash)
 
-    async def count_failed_initializations(self, config_hash: str) -> int:
-        """How many runs of a configuration failed since the last that succeeded."""
-        return await self._read(initializations.count_failed, config_hash)
-
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         """Write at most 500 jobs of a session as they are now, each with a transition when its judgement changed.
 
@@ -134,11 +128,11 @@ class Store:
         """Keep the end of a job's log; whether the job was there."""
         return await self._write(jobs.save_log_excerpt, key, text)
 
-    async def save_diagnosis(self, key: str, diagnosis: Json) -> bool:
+    async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool:
         """Keep why a job failed; whether the job was there."""
         return await self._write(job_diagnoses.save, key, diagnosis)
 
-    async def diagnoses(self, keys: Sequence[str]) -> dict[str, Json]:
+    async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]:
         """Why these jobs failed, by key, as far as that is kept."""
         return await self._read(job_diagnoses.of, keys)
 
@@ -170,17 +164,15 @@ class Store:
         """Write exported lines, all of them or none; how many were newer than what was there."""
         return await self._write(job_lines.import_lines, lines)
 
-    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
+    async def jobs_ended_since(
+        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+    ) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""
-        return await self._read(job_figures.ended_since, since_us, counts_only)
+        return await self._read(job_figures.ended_since, since_us, counts_only, not_counted)
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """Durations and last times by series."""
         return await self._read(job_figures.past_runs, series)
-
-    async def count_jobs(self) -> Json:
-        """How many jobs are kept."""
-        return await self._read(job_figures.count)
 
     async def active_alerts(self) -> list[Json]:
         """Alerts that are not resolved, as ``Alert.to_json`` has them."""

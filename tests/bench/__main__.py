@@ -1,5 +1,6 @@
 """``python -m tests.bench``: the three systems side by side; ``python -m tests.bench flags``: the flag study;
-``python -m tests.bench jobs``: lists, watching and lag; ``python -m tests.bench diagnosis``: large logs."""
+``python -m tests.bench jobs``: lists, watching and lag; ``python -m tests.bench diagnosis``: large logs;
+``python -m tests.bench against <commit>``: this checkout beside another commit."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.bench import compare, diagnosis, flags
+from tests.bench.against import run as against
+from tests.bench.against.comparison import LEAST_PAIRS
 from tests.bench.head import BenchError
 from tests.bench.jobs import run as jobs
 
@@ -25,6 +28,12 @@ def main() -> int:
     study.add_argument("--seconds", type=float, default=1.5)
     commands.add_parser("jobs", help="lists over a long history, the cost of watching, the lag of verdicts")
     commands.add_parser("diagnosis", help="time and memory of a diagnosis over the size of the log")
+    other = commands.add_parser("against", help="each row here and on another commit, with the noise of each")
+    other.add_argument("commit")
+    other.add_argument("--pairs", type=int, default=LEAST_PAIRS, help="rounds; without a cluster twice as many")
+    other.add_argument("--seconds", type=float, default=4.0, help="length of one load")
+    other.add_argument("--rows", nargs="+", choices=against.GROUPS, default=against.GROUPS)
+    other.add_argument("--out", type=Path, default=None, help="file for the figures as JSON")
     args = parser.parse_args()
     try:
         if args.command == "flags":
@@ -35,6 +44,10 @@ def main() -> int:
             return jobs.run(say)
         if args.command == "diagnosis":
             return diagnosis.run(say)
+        if args.command == "against":
+            return against.run(
+                args.commit, pairs=args.pairs, seconds=args.seconds, groups=args.rows, out=args.out, say=say
+            )
         return compare.compare(args.rounds, args.seconds, args.out, say)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

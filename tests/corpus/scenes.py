@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import psutil
 
 from tests.corpus.program import Program
 from tests.corpus.recording import ENDED, Recording, Source, collect, log_sizes, recorded, submit
+from tests.nodes import apart_environment
 from tests.record.cluster import Cluster
 from tests.record.nodes import add_node, free_ports, head, wait
 
@@ -93,11 +93,9 @@ def command(line: Callable[[Cluster], Sequence[str]], more_env: Mapping[str, str
 @contextlib.contextmanager
 def no_cluster() -> Iterator[Cluster]:
     """A directory and an environment, and no Ray."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SEEDCORE_"))}
-    path = f"{Path(sys.executable).parent}:{env['PATH']}"
     with tempfile.TemporaryDirectory(prefix="rec-") as name:
         ports = dict(zip(("gcs", "dashboard", "client"), free_ports(3), strict=True))
-        yield Cluster(Path(name), ports, env | {"PATH": path, "RAY_TMPDIR": name, "RAY_USAGE_STATS_ENABLED": "0"})
+        yield Cluster(Path(name), ports, apart_environment(Path(name)) | {"RAY_TMPDIR": name})
 
 
 @contextlib.contextmanager

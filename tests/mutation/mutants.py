@@ -11,6 +11,7 @@ from tests.mutation.operators import list_replacements
 _SHOWN_CHARS = 160
 # Never evaluated, or without a say in any answer.
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "decorator_list", "type_ignores", "ctx"})
+_TYPES = frozenset({"dict", "list", "tuple", "Mapping", "Callable", "Sequence"})
 _SKIPPED_NODES = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 
 
@@ -102,7 +103,7 @@ def _list_children(node: ast.AST) -> list[tuple[ast.AST, _Place]]:
             continue
         parts = value if isinstance(value, list) else [value]
         for index, part in enumerate(parts):
-            if isinstance(part, ast.AST) and not isinstance(part, _SKIPPED_NODES) and not _is_text_alone(part):
+            if isinstance(part, ast.AST) and not isinstance(part, _SKIPPED_NODES) and not _is_silent(part):
                 found.append((part, _Place(node, field, index if isinstance(value, list) else None)))
     return found
 
@@ -117,9 +118,12 @@ def _has_block(node: ast.AST) -> bool:
     return isinstance(getattr(node, "body", None), list) or isinstance(node, ast.Match)
 
 
-def _is_text_alone(node: ast.AST) -> bool:
-    """Docstrings, those of fields too."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _is_silent(node: ast.AST) -> bool:
+    """Docstrings, those of fields too, and names of types, which only annotations use."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    value = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id in _TYPES
 
 
 def _read_target(node: ast.AST) -> str:

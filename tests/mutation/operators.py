@@ -158,7 +158,8 @@ def _change_format(node: ast.FormattedValue) -> Iterator[Replacement]:
 def _empty_value(node: ast.Assign | ast.AnnAssign | ast.Return | ast.Lambda) -> Iterator[Replacement]:
     name = "body" if isinstance(node, ast.Lambda) else "value"
     value = getattr(node, name)
-    if value is not None:
+    # A truth has its opposite, and None is as false as False.
+    if value is not None and not (isinstance(value, ast.Constant) and isinstance(value.value, bool)):
         yield "nothing", _change(node, name, ast.Constant("" if _is_none(value) else None))
 
 

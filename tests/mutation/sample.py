@@ -44,10 +44,13 @@ class LeftOut:
 
 def list_all(patterns: Iterable[str] = TARGETS) -> list[Mutant]:
     """All mutants of the files that are meant."""
-    paths = sorted({path for pattern in patterns for path in ROOT.glob(pattern) if path.name != "__init__.py"})
-    return [
-        mutant for path in paths for mutant in list_mutants(str(path.relative_to(ROOT)), path.read_text("utf-8"))
-    ]
+    return [mutant for path in list_paths(patterns) for mutant in list_mutants(path, (ROOT / path).read_text("utf-8"))]
+
+
+def list_paths(patterns: Iterable[str] = TARGETS) -> list[str]:
+    """The files that are meant."""
+    paths = {path for pattern in patterns for path in ROOT.glob(pattern) if path.name != "__init__.py"}
+    return sorted(str(path.relative_to(ROOT)) for path in paths)
 
 
 def read_left_out(path: Path = _LEFT_OUT) -> list[LeftOut]:

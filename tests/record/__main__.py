@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.record import events, single_node, two_nodes
+from tests.record import api, events, single_node, two_nodes
 
-SCENARIOS = {"single-node": single_node.record, "two-nodes": two_nodes.record, "events": events.record}
+SCENARIOS = {
+    "single-node": single_node.record,
+    "two-nodes": two_nodes.record,
+    "events": events.record,
+    "api": api.record,
+}
 
 
 def main(names: list[str]) -> None:

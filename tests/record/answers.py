@@ -60,9 +60,13 @@ def record_node_use(scenario: str, cluster: Cluster) -> None:
     save("node_use", _measured(cluster.get(path, params)), cluster.directory, OUT / scenario)
 
 
-def save(name: str, answer: Any, directory: Path, out: Path) -> int:
-    """Write one answer without the names of this machine and its ``directory``; returns its size."""
-    text = json.dumps(answer, indent=1, sort_keys=True)
+def save(name: str, answer: Any, directory: Path, out: Path, *, by_line: bool = False) -> int:
+    """Write one answer without the names of this machine and its ``directory``; returns its size.
+
+    ``by_line``: it is a list, and each of it has a line of its own.
+    """
+    lines = [json.dumps(each, sort_keys=True) for each in answer] if by_line else []
+    text = "[\n" + ",\n".join(lines) + "\n]" if by_line else json.dumps(answer, indent=1, sort_keys=True)
     for word, instead in _replacements(directory):
         text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w])" if word[0] != "/" else re.escape(word), instead, text)
     # Too short to be replaced wherever it stands, a name is still a name in its own field.
@@ -109,5 +113,7 @@ def _replacements(directory: Path) -> list[tuple[str, str]]:
         str(Path.home()): "/home/user",
     }
     names = {socket.gethostname(): "head.example", socket.getfqdn(): "head.example", getpass.getuser(): "user"}
+    # It is everybody's name, and a word of answers.
+    names.pop("root", None)
     found = {**dict.fromkeys(addresses, "192.0.2.1"), **places, **names}
     return sorted(((word, instead) for word, instead in found.items() if len(word) > 2), key=lambda pair: -len(pair[0]))

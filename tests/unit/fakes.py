@@ -11,9 +11,10 @@ import httpx
 from fastapi import FastAPI
 
 from organs.models import TaskMessage, TaskReply
+from organs.questions import Question, list_questions
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
-from serve_app.api.deps import Deps
+from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.env import Env
 from serve_app.errors import AppError, NotFound
 from serve_app.settings import AppArgs, IngressConfig
@@ -105,7 +106,7 @@ def result(agent_id: str) -> Any:
 
 @dataclass
 class FakePart:
-    """Organism, jobs, alerts and store in one: each method answers what is set, or raises it."""
+    """Organism, jobs, alerts and store in one: each of their questions is answered with what is set, or raises it."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -117,92 +118,31 @@ class FakePart:
             raise answer
         return answer
 
-    async def status(self) -> Any:
-        return self._say("status")
 
-    async def initialize(self, force: bool) -> Any:
-        return self._say("initialize", force)
+def _answer(name: str, question: Question) -> Any:
+    def noted(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = list(question.bind(args, kwargs).values())
+        return tuple(given) if len(given) > 1 else given[0] if given else None
 
-    async def list_jobs(self, query: Any) -> Any:
-        return self._say("list_jobs", query)
+    if question.is_stream:
 
-    async def get_job(self, job_or_submission_id: str) -> Any:
-        return self._say("get_job", job_or_submission_id)
+        async def follow(self: FakePart, *args: Any, **kwargs: Any) -> Any:
+            for item in self._say(name, noted(args, kwargs)):
+                if isinstance(item, AppError):
+                    raise item
+                yield item
 
-    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> Any:
-        return self._say("diagnosis", (job_or_submission_id, by_model))
+        return follow
 
-    async def diagnoses(self, keys: list[str]) -> Any:
-        return self._say("diagnoses", keys)
+    async def ask(self: FakePart, *args: Any, **kwargs: Any) -> Any:
+        return self._say(name, noted(args, kwargs))
 
-    async def current(self) -> Any:
-        return self._say("current")
+    return ask
 
-    async def summary(self, query: Any) -> Any:
-        return self._say("summary", query)
 
-    async def hierarchy(self, query: Any) -> Any:
-        return self._say("hierarchy", query)
-
-    async def lifecycle(self) -> Any:
-        return self._say("lifecycle")
-
-    async def findings(self) -> Any:
-        return self._say("findings")
-
-    async def cluster_leftovers(self) -> Any:
-        return self._say("cluster_leftovers")
-
-    async def take_events(self, events: Any) -> Any:
-        return self._say("take_events", events)
-
-    async def ray_status(self, versions: bool = False) -> Any:
-        return self._say("ray_status", versions)
-
-    async def cluster_resources(self) -> Any:
-        return self._say("cluster_resources")
-
-    async def cluster_nodes(self) -> Any:
-        return self._say("cluster_nodes")
-
-    async def cluster_actors(self, query: Any) -> Any:
-        return self._say("cluster_actors", query)
-
-    async def alerts(self, query: Any) -> Any:
-        return self._say("alerts", query)
-
-    async def alert_history(self, query: Any) -> Any:
-        return self._say("alert_history", query)
-
-    async def active_counts(self) -> Any:
-        return self._say("active_counts")
-
-    async def submit_job(self, body: Any) -> Any:
-        return self._say("submit_job", body)
-
-    async def stop_job(self, id: str, wait_s: float) -> Any:
-        return self._say("stop_job", (id, wait_s))
-
-    async def retry_job(self, id: str, force: bool) -> Any:
-        return self._say("retry_job", (id, force))
-
-    async def delete_job(self, id: str) -> Any:
-        return self._say("delete_job", id)
-
-    async def job_log(self, id: str, lines: int) -> Any:
-        return self._say("job_log", (id, lines))
-
-    async def job_stacks(self, id: str) -> Any:
-        return self._say("job_stacks", id)
-
-    async def follow_log(self, id: str, lines: int, after: int | None) -> Any:
-        for item in self._say("follow_log", (id, lines, after)):
-            if isinstance(item, AppError):
-                raise item
-            yield item
-
-    async def ping(self) -> Any:
-        return self._say("ping")
+for _protocol in (AlertList, Jobs, Organism, StoreHealth):
+    for _name, _question in list_questions(_protocol).items():
+        setattr(FakePart, _name, _answer(_name, _question))
 
 
 def summary(**changes: Any) -> dict[str, Any]:
@@ -254,7 +194,6 @@ def standard_answers() -> dict[str, Any]:
         "job_stacks": {"id": "a", "items": [], "as_of": AS_OF, "degraded": []},
         "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
-        "active_counts": {"cpu-high": {"pending": 0, "firing": 0}},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
     }
 

@@ -99,6 +99,19 @@ def test_every_make_target_that_is_mentioned_exists() -> None:
         assert set(re.findall(r"\bmake ([a-z-]+)`", text)) <= targets
 
 
+MOST_LINES_OF_A_GET = 40
+
+
+def test_the_example_of_a_get_is_the_code() -> None:
+    """Each piece stands in its file word for word, so nobody learns from what the code no longer does."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Adding a GET")[1].split("\n## ")[0]
+    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert len(example.splitlines()) <= MOST_LINES_OF_A_GET
+    pieces = re.findall(r"^# (\S+\.py): [^\n]+\n(.*?)(?=^# \S+\.py: |\Z)", example, re.DOTALL | re.MULTILINE)
+    assert "".join(f"# {path}" for path, _ in pieces) == "".join(re.findall(r"^# \S+\.py", example, re.MULTILINE))
+    assert [path for path, piece in pieces if piece.rstrip() + "\n" not in (ROOT / path).read_text()] == []
+
+
 def test_the_version_is_one() -> None:
     from serve_app import __version__
 

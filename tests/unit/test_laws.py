@@ -99,3 +99,9 @@ def test_a_catch_all_raises_again_or_says_why_it_is_there(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_files_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE_LINES
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if name_of(path) not in TIMES], ids=name_of)
+def test_times_are_written_in_one_place(path: Path) -> None:
+    attributes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    assert [node.lineno for node in attributes if node.attr == "isoformat"] == []

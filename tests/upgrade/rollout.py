@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.integration.cluster import TOKENS, UP_TIMEOUT_S, Cluster, wait_for
+from tests.integration.cluster import ROOT, TOKENS, UP_TIMEOUT_S, Cluster, wait_for
 from tests.upgrade.checkout import edit, place_commit, place_tree
 from tests.upgrade.load import Load
 
@@ -31,6 +32,9 @@ ORGANS = ("cognitive_organ_1", "actuator_organ_1", "utility_organ_1")
 READ = ("/jobs", "/health", "/ready", "/alerts", "/alerts/history", "/organism/status", "/ray/status", "/report")
 APPLICATION = "seedcore"
 DATABASE_JOB = "submission-exit-3"
+SLOW = "utility_organ_1"
+# Longer than it takes a replica to start, and shorter than Serve waits for one to end.
+SLOW_S = 12
 _PAUSE_S = 0.3
 
 
@@ -81,6 +85,10 @@ def write_configuration(home: Path, checkout: Path) -> Path:
         {"name": "Alerts", "user_config": {"period_s": 0.5, "memory_ratio": 0.001, "holds": held}},
         {"name": "JobInspector", "user_config": {"kept_days": 3660}},
     ]
+    for each in application["deployments"]:
+        if each["name"] == SLOW:
+            each["user_config"] = {**(each.get("user_config") or {}), "skills": ["slow_skill:Wait"]}
+    shutil.copy2(ROOT / "tests/integration/organs/own_skill.py", checkout / "slow_skill.py")
     path = home / "asked.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
@@ -171,6 +179,9 @@ def _begin_load(cluster: Cluster) -> Load:
     for organ_id in ORGANS:
         load.ask(organ_id, _execute(organ_id, {"type": "test_task"}), _PAUSE_S)
     load.ask("utility_organ_1 put", _put, _PAUSE_S)
+    # By turns, so that at any moment one has half of its time to go.
+    for what, first_s in ((f"{SLOW} slow", SLOW_S), (f"{SLOW} slow too", SLOW_S / 2)):
+        load.ask(what, _wait(first_s), 0)
     load.ask("submit", _submit_job, 5.0)
     return load
 
@@ -181,6 +192,14 @@ def _get(path: str) -> Callable[[httpx.Client, int], httpx.Response]:
 
 def _execute(organ_id: str, task: dict[str, Any]) -> Callable[[httpx.Client, int], httpx.Response]:
     return lambda client, number: client.post(f"/organism/execute/{organ_id}", json=task)
+
+
+def _wait(first_s: float) -> Callable[[httpx.Client, int], httpx.Response]:
+    def ask(client: httpx.Client, number: int) -> httpx.Response:
+        task = {"type": "test.wait", "parameters": {"seconds": SLOW_S if number else first_s}}
+        return client.post(f"/organism/execute/{SLOW}", json=task)
+
+    return ask
 
 
 def _put(client: httpx.Client, number: int) -> httpx.Response:

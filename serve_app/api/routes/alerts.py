@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 
-from serve_app.alerts.settings import Rule
+from serve_app.alerts.query import AlertFilters, AlertsQuery, HistoryQuery
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
-from serve_app.api.routes.jobs import Time
 from serve_app.schemas.alerts import AlertPage
-from serve_app.strict import StrictModel
 
 router = APIRouter(prefix="/alerts", tags=["alerts"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
-
-
-class _Filters(StrictModel):
-    rule: Rule | None = Field(default=None, description="For example `stuck-job`.")
-    severity: Literal["warning", "critical"] | None = Field(default=None, description="How bad it is.")
-    limit: int = Field(default=100, ge=1, le=500, description="Most alerts in the answer.")
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
-
-
-class AlertsQuery(_Filters):
-    """Filters of the active alerts."""
-
-    state: Literal["pending", "firing"] | None = Field(
-        default=None, description="Pending ones have not held for long enough yet."
-    )
-
-
-class HistoryQuery(_Filters):
-    """Filters of the history."""
-
-    state: Literal["firing", "resolved"] | None = Field(default=None, description="Whether it is over.")
-    since: Time | None = Field(default=None, description="Fired at or after (RFC 3339).")
 
 
 @router.get("", response_model=AlertPage, summary="What is wrong now, newest first")
@@ -50,5 +25,5 @@ async def list_alert_history(query: Annotated[HistoryQuery, Query()], deps: From
     return json_answer(await deps.alerts.alert_history(_plain(query)))
 
 
-def _plain(query: _Filters) -> dict[str, str | int]:
+def _plain(query: AlertFilters) -> dict[str, str | int]:
     return query.model_dump(mode="json", exclude_none=True)

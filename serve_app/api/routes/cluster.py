@@ -5,23 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, json_answer, problems
+from serve_app.jobs.queries import ActorsQuery
 from serve_app.schemas.cluster import ActorPage, LeftoverPage, NodePage, RayStatusAnswer, ResourcesAnswer
-from serve_app.strict import StrictModel
 
 router = APIRouter(tags=["cluster"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
-
-
-class ActorsQuery(StrictModel):
-    """Filters of the list of actors."""
-
-    state: str | None = Field(default=None, max_length=64, description="For example `ALIVE` or `DEAD`.")
-    job_id: str | None = Field(default=None, max_length=64)
-    class_name: str | None = Field(default=None, max_length=256)
-    limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
-    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
 
 
 @router.get("/ray/status", response_model=RayStatusAnswer, summary="Is Ray there, with what?")

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from organs.times import format_exactly
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.jobs.queries import HierarchyQuery
+from serve_app.queries.paging import DEFAULT_LIMIT
+from serve_app.queries.query import Cursor, Limit, Time
+from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.schemas.diagnosis import DiagnosisAnswer
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, LifecycleAnswer
@@ -21,14 +24,6 @@ from serve_app.strict import StrictModel
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS | problems({422: "a filter means nothing"}))
 
 
-def _no_number(value: object) -> object:
-    """``2026`` is meant as a year; as seconds since 1970, which a number would be, it would filter nothing."""
-    if isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit():
-        raise PydanticCustomError("time", "Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z")
-    return value
-
-
-Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
 
 
@@ -48,20 +43,14 @@ class JobsQuery(StrictModel):
     since: Time | None = Field(default=None, description="Started at or after (RFC 3339).")
     until: Time | None = Field(default=None, description="Started before (RFC 3339).")
     q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
-    limit: int = Field(default=100, ge=1, le=500, description="Most rows in the answer.")
-    cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the page before.")
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
 
 
 class SummaryQuery(StrictModel):
     """Over what time."""
 
-    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="Back from now.")
-
-
-class HierarchyQuery(StrictModel):
-    """How the tree shall look."""
-
-    format: Literal["json", "text", "mermaid"] = Field(default="json", description="json, an indented text, Mermaid.")
+    window: Window = Field(default=DEFAULT_WINDOW, description="Back from now.")
 
 
 @router.get("", response_model=JobPage, summary="All jobs, newest first")

@@ -12,6 +12,7 @@ from pydantic import Field
 from serve_app.api.deps import Deps
 from serve_app.api.part_answer import part_of
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, also_text, json_answer, problems
+from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.readiness import Part
 from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
 from serve_app.report.findings import key_of
@@ -29,7 +30,7 @@ class ReportQuery(StrictModel):
     format: Literal["json", "markdown", "text", "html"] = Field(
         default="json", description="json, markdown, text, or html: one page for a browser or a printer."
     )
-    window: Literal["5m", "1h", "24h", "7d"] = Field(default="1h", description="How far back its metrics go.")
+    window: Window = Field(default=DEFAULT_WINDOW, description="How far back its metrics go.")
 
 
 @router.get(

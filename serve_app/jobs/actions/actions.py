@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from pydantic import JsonValue
+
 from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
+from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
     RETRY_OF_KEY,
@@ -27,7 +30,7 @@ from serve_app.jobs.actions.stop import Stop, StopSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType, Outcome
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import not_found
-from serve_app.jobs.reading.rows import ENDED
+from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 Json = dict[str, Any]
@@ -74,7 +77,8 @@ class Actions:
         self._pause = pause
         self._make_id = make_id
 
-    async def submit(self, body: Mapping[str, Any]) -> SubmitAnswer:
+    @served("submit_job")
+    async def submit(self, body: Mapping[str, JsonValue]) -> SubmitAnswer:
         """Submit a job; with the id and body of a job that exists, that job is the answer (``created`` false).
 
         Raises ``InvalidInput``, ``Forbidden``, ``Conflict`` (the id has another body), ``DeadlineExceeded`` when Ray
@@ -89,6 +93,7 @@ class Actions:
             return _same(made_before, submission_id, HASH_KEY, hash_of(wanted))
         return await self._create(payload, HASH_KEY, hash_of(wanted))
 
+    @served("stop_job")
     async def stop(self, id: str, wait_s: float) -> StopAnswer:
         """Stop a submission and watch for at most ``wait_s`` seconds; raises ``Conflict`` for what Ray cannot stop."""
         require_on(self._rules)
@@ -97,12 +102,13 @@ class Actions:
             raise _not_stoppable(row, facts, driver)
         stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
         status = str((await self._client.job(row.submission_id)).get("status"))
-        if status not in ENDED:
+        if status not in ENDED_STATUSES:
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is Outcome.RUNNING and row.status == status:
             raise _not_stoppable(row, facts, driver)
         return await stop.look_only()
 
+    @served("retry_job")
     async def retry(self, id: str, force: bool) -> RetryAnswer:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)
@@ -115,7 +121,7 @@ class Actions:
             made = await self._create(payload, RETRY_OF_KEY, submission_id)
         else:
             made = _same(made_before, payload["submission_id"], RETRY_OF_KEY, submission_id)
-            if made["state"] in ENDED:
+            if made["state"] in ENDED_STATUSES:
                 raise Conflict(
                     f"It was retried already as {made['id']}, which is {made['state']}; retry that one.",
                     code="already_retried",

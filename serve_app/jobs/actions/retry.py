@@ -19,7 +19,8 @@ from serve_app.jobs.actions.rules import (
     resources_of,
 )
 from serve_app.jobs.models import JobRow, JobType, Outcome
-from serve_app.jobs.reading.rows import ENDED
+from serve_app.outcomes import ENDED_STATUSES
+from serve_app.parts import MANAGER
 
 Json = dict[str, Any]
 
@@ -27,7 +28,6 @@ RETRY_OF_KEY = "seedcore.retry_of"
 ATTEMPT_KEY = "seedcore.attempt"
 # Metadata that belong to one attempt: Ray sets the first two for each submission, we the others.
 _OF_ONE_ATTEMPT = ("job_submission_id", "job_name", RETRY_OF_KEY, ATTEMPT_KEY, HASH_KEY)
-_OWN_JOBS = "OrganismManager"
 
 
 class Chance(StrEnum):
@@ -77,8 +77,8 @@ _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 def require_over(row: JobRow, status: str) -> None:
     """Raise ``Conflict`` unless the job is a submission that is over, by Ray's word and by what is proven."""
     require_submission(row)
-    if status not in ENDED or row.outcome is Outcome.RUNNING:
-        word = f"its driver is alive, though Ray says {status}" if status in ENDED else status
+    if status not in ENDED_STATUSES or row.outcome is Outcome.RUNNING:
+        word = f"its driver is alive, though Ray says {status}" if status in ENDED_STATUSES else status
         raise Conflict(f"The job is still on its way ({word}); stop it first, or wait.", code="still_on_its_way")
 
 
@@ -113,7 +113,7 @@ def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Jud
     require_over(row, str(raw.get("status")))
     if row.outcome is Outcome.SUCCEEDED:
         raise Conflict("It succeeded; submit it anew if it shall run again.", code="succeeded")
-    if row.managed_by == _OWN_JOBS:
+    if row.managed_by == MANAGER:
         raise Conflict(
             "The organism manager repeats its own jobs; use POST /organism/initialize.", code="managed_by_application"
         )

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from organs.times import format_time
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.reading.rows import ENDED, driver_exits
+from serve_app.jobs.reading.rows import driver_exits
+from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import StopAnswer, StopStep
 
 Json = dict[str, Any]
@@ -84,7 +85,7 @@ class Stop:
     @property
     def _over(self) -> bool:
         """Ended by Ray's word, and nothing says that the driver lives, or could still say so."""
-        return self._status in ENDED and (self._driver_gone is True or not self._connected)
+        return self._status in ENDED_STATUSES and (self._driver_gone is True or not self._connected)
 
     async def _look(self) -> None:
         try:
@@ -119,7 +120,7 @@ class Stop:
             if not self._connected:
                 return f"{began} ({self._status}). It never connected to Ray, so only Ray's supervisor tells this."
             return f"{began} ({self._status}), and its driver is gone."
-        if self._status in ENDED:
+        if self._status in ENDED_STATUSES:
             if self._driver_gone is False:
                 return f"Ray says {self._status}, but its driver is still alive by the worker table; look again."
             return f"Ray says {self._status}; whether its driver is gone is not known: the worker table does not tell."

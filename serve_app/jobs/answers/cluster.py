@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from organs.times import format_time
-from serve_app.errors import InvalidInput, Unavailable
+from serve_app.errors import Unavailable
+from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers.versions import Versions
-from serve_app.jobs.history.query import cursor_of, limit_of, page
 from serve_app.jobs.judging import findings
 from serve_app.jobs.models import ActorFacts, Known, Unknown
+from serve_app.jobs.queries import ActorsQuery
 from serve_app.jobs.reading.observed import require, told
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.watch import Watch
+from serve_app.queries.paging import cut_page, read_cursor
+from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.cluster import (
     ActorPage,
     DeploymentView,
@@ -38,7 +40,8 @@ class ClusterAnswers:
         self._versions = versions
         self._now = now
 
-    async def ray_status(self, versions: bool) -> RayStatusAnswer:
+    @served("ray_status")
+    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
         """Whether Ray answers, with resources. That it does not is an answer here, not an error.
 
         With ``versions``, also which code each replica of this application runs: for that all of them are asked.
@@ -80,6 +83,7 @@ class ClusterAnswers:
             answer["versions"] = await self._versions.tell(serve)
         return answer
 
+    @served("cluster_resources")
     async def resources(self) -> ResourcesAnswer:
         """Total, available and used amounts by resource; raises ``Unavailable``."""
         resources = await self._watch.get_resources()
@@ -97,13 +101,12 @@ class ClusterAnswers:
             answer["degraded"].append(f"{_MAX_NODES} of {len(nodes)} nodes are shown.")
         return {"items": [views.node_view(node) for node in nodes[:_MAX_NODES]], "next_cursor": None, **answer}
 
-    async def actors(self, query: Mapping[str, Any]) -> ActorPage:
+    @served("cluster_actors")
+    async def actors(self, query: PlainQuery) -> ActorPage:
         """A page of actors, the living first, by ``state``, ``job_id``, ``class_name``; raises ``InvalidInput``."""
-        unknown = sorted(set(query) - {*_ACTOR_FILTERS, "limit", "cursor"})
-        if unknown:
-            raise InvalidInput(f"{unknown[0]} is not a filter; filters are {', '.join(_ACTOR_FILTERS)}.")
-        limit, after = limit_of(query), cursor_of(query)
-        wanted = [(name, str(query[name])) for name in _ACTOR_FILTERS if query.get(name)]
+        asked = read_query(ActorsQuery, query)
+        after = read_cursor(asked.cursor)
+        wanted = [(name, value) for name in _ACTOR_FILTERS if (value := getattr(asked, name))]
         seen = await self._watch.get()
         actors = [
             actor
@@ -111,9 +114,10 @@ class ClusterAnswers:
             if all(str(getattr(actor, name)).casefold() == value.casefold() for name, value in wanted)
         ]
         actors.sort(key=_actor_key, reverse=True)
-        taken, next_cursor = page(actors, _actor_key, limit, after)
+        taken, next_cursor = cut_page(actors, _actor_key, asked.limit, after)
         return {"items": [views.actor_view(actor) for actor in taken], "next_cursor": next_cursor, **told(seen)}
 
+    @served("cluster_leftovers")
     async def leftovers(self) -> LeftoverPage:
         """Actors that outlived their job; raises ``Unavailable`` when the actor table is not there to tell."""
         seen = await self._watch.get()
@@ -121,6 +125,7 @@ class ClusterAnswers:
         found = [each for each in self._watch.findings(seen) if each.rule == findings.LEFTOVER]
         return {"items": [views.finding_view(each) for each in found], "next_cursor": None, **told(seen)}
 
+    @served("serve_details")
     async def serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
         seen = await self._watch.get()

@@ -16,14 +16,15 @@ from serve_app.jobs.judging.kinds import (
     KIND_KEY,
     WORKER_NODE,
 )
-from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Outcome, Snapshot
+from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot
+from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.parts import MANAGER
 from serve_app.schemas.hierarchy import BranchView
 
 MAX_JOBS = 60
 MAX_ACTORS_OF_A_JOB = 10
 MAX_NODES = 50
 MAX_AGENTS = 50
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 # A pod of KubeRay tells so by labels of its node; a plain machine has only Ray's own.
 _KUBERAY_LABELS = ("ray.io/cluster", "ray.io/node-group")
 
@@ -97,8 +98,8 @@ def hierarchy_of(snapshot: Snapshot, rows: list[JobRow], application: str, parts
 
 def _shown(rows: list[JobRow]) -> list[JobRow]:
     """Those on their way, then the newest."""
-    going = [row for row in rows if row.outcome in _ON_ITS_WAY]
-    rest = [row for row in rows if row.outcome not in _ON_ITS_WAY]
+    going = [row for row in rows if row.outcome in OPEN_OUTCOMES]
+    rest = [row for row in rows if row.outcome not in OPEN_OUTCOMES]
     kept = {row.id for row in [*going, *rest][:MAX_JOBS]}
     return [row for row in rows if row.id in kept]
 
@@ -136,7 +137,7 @@ def _applications(serve: Branch, snapshot: Snapshot, application: str, parts: fr
         ours = app.name == application
         branch = serve.add(Branch(f"app:{app.name}", "application", app.name, "Serve: application", app.status.lower()))
         for deployment in _deployments(branch, app, parts if ours else frozenset(), ours):
-            if ours and deployment.name == "OrganismManager":
+            if ours and deployment.name == MANAGER:
                 manager = deployment
     return manager
 
@@ -164,7 +165,7 @@ def _place(row: JobRow) -> tuple[str, str]:
         return "head", "node table" if why is None else why.fact
     if row.kind == APPLICATION_SERVER and why is not None and why.rule == BY_SERVE:
         return "serve", f"{why.source}: {why.fact}"
-    if row.metadata.get("seedcore.scheduled_by") == "OrganismManager":
+    if row.metadata.get("seedcore.scheduled_by") == MANAGER:
         return "manager", f"metadata: seedcore.scheduled_by = OrganismManager, {KIND_KEY} = {row.kind}"
     if row.type is JobType.SUBMISSION:
         return "api", "job list: it has a submission id"

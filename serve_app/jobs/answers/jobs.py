@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from serve_app.cluster.dashboard import DashboardClient
-from serve_app.errors import AppError, InvalidInput, Unavailable
+from serve_app.errors import AppError, Unavailable
+from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import hierarchy_of
@@ -18,12 +19,15 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.history.query import JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
+from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import not_found, require, told
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.reading.replica import Here
 from serve_app.jobs.reading.rows import started_at_of
 from serve_app.jobs.reading.thread_call import Blocking
 from serve_app.jobs.watch import Watch
+from serve_app.queries.query import PlainQuery, read_query
+from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.findings import FindingsAnswer
@@ -32,8 +36,6 @@ from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, Job
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
 
-ALERT_WINDOWS = ("5m", "1h")
-FORMATS = ("json", "text", "mermaid")
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
 
@@ -61,7 +63,8 @@ class JobAnswers:
         self._details = asyncio.Semaphore(_DETAILS_AT_ONCE)
         self._controller: tuple[ActorFacts, datetime | None] | None = None
 
-    async def list_jobs(self, query: Mapping[str, Any]) -> JobPage:
+    @served("list_jobs")
+    async def list_jobs(self, query: PlainQuery) -> JobPage:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
         asked = JobQuery.parse(query)
         seen = await self._watch.get()
@@ -71,16 +74,18 @@ class JobAnswers:
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {"items": self._diagnoses.with_codes(items), "next_cursor": cursor, **answer}
 
-    async def get_job(self, wanted: str) -> JobAnswer:
+    @served("get_job")
+    async def get_job(self, job_or_submission_id: str) -> JobAnswer:
         """One job with all that is known of it, of this session or an earlier one; raises ``NotFound``."""
-        found = await self._watch.find(wanted)
+        found = await self._watch.find(job_or_submission_id)
         if found is not None:
             return await self._present(*found)
-        stored = await self._archive.find(wanted)
+        stored = await self._archive.find(job_or_submission_id)
         if stored is None:
-            raise not_found(wanted)
+            raise not_found(job_or_submission_id)
         return self._past(stored)
 
+    @served("current")
     async def current(self) -> CurrentJobAnswer:
         """The job that this application runs in. Ray hides it when the application came by ``serve deploy``."""
         seen = await self._watch.get()
@@ -89,7 +94,7 @@ class JobAnswers:
             raise Unavailable("Ray's job list is not available, so our own job is not known.", code="ray_unavailable")
         return {**views.row_view(row), **told(seen)}
 
-    async def figures(self, query: Mapping[str, Any]) -> JobFiguresAnswer:
+    async def figures(self, query: PlainQuery) -> JobFiguresAnswer:
         """The jobs' part of the summary over a window, and the counts of what is there now."""
         window = figures.window_of(query)
         seen = await self._watch.get()
@@ -99,23 +104,23 @@ class JobAnswers:
         answer["degraded"] += [*missing, *self._unwritten(missing)]
         return {
             "window": window,
-            "window_s": figures.WINDOWS_S[window],
+            "window_s": WINDOWS_S[window],
             **figures.figures_of(ended),
             "counts": views.counts_view(seen.rows),
             **answer,
         }
 
-    async def hierarchy(self, query: Mapping[str, Any]) -> HierarchyAnswer | HierarchyTextAnswer:
+    @served("hierarchy")
+    async def hierarchy(self, query: PlainQuery) -> HierarchyAnswer | HierarchyTextAnswer:
         """Who schedules and manages what: ``{"root"}`` or ``{"text"}``; raises ``InvalidInput`` for another format."""
-        form = query.get("format", "json")
-        if form not in FORMATS:
-            raise InvalidInput(f"format must be one of {', '.join(FORMATS)}.")
+        form = read_query(HierarchyQuery, query).format
         seen = await self._watch.get()
         root = hierarchy_of(seen.snapshot, seen.rows, self._here.application, self._parts)
         if form == "json":
             return {"root": root.to_json(), **told(seen)}
         return {"text": drawing.mermaid(root) if form == "mermaid" else drawing.text_tree(root), **told(seen)}
 
+    @served("lifecycle")
     async def lifecycle(self) -> LifecycleAnswer:
         """How this cluster came up, step by step."""
         seen = await self._watch.get()
@@ -123,6 +128,7 @@ class JobAnswers:
         steps = lifecycle_of(seen.snapshot, seen.rows, self._here.application, started_at)
         return {"steps": steps, **told(seen)}
 
+    @served("findings")
     async def findings(self) -> FindingsAnswer:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.get()
@@ -224,9 +230,9 @@ class JobAnswers:
         }
 
     async def _ended(
-        self, seen: Seen, window: str, *, counts_only: bool = False
+        self, seen: Seen, window: Window, *, counts_only: bool = False
     ) -> tuple[Mapping[str, Any], list[str]]:
-        since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
             return figures.ended_since(seen.rows, since, self._diagnoses.code_of), []

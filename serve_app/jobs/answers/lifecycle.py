@@ -9,6 +9,7 @@ from typing import NamedTuple
 from organs.times import format_time
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
 from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Outcome, Section, ServeFacts, Snapshot
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.hierarchy import LifecycleStep
 
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"
@@ -98,7 +99,7 @@ def _initialization(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts 
     run = next((row for row in reversed(runs) if row.outcome is Outcome.SUCCEEDED), runs[0])
     if run.outcome is Outcome.SUCCEEDED:
         return _Step("initialization", title, source, _DONE, run.started_at, run.ended_at)
-    on_its_way = run.outcome in (Outcome.RUNNING, Outcome.PENDING)
+    on_its_way = run.outcome in OPEN_OUTCOMES
     return _Step("initialization", title, source, _RUNNING if on_its_way else _MISSING, run.started_at, run.ended_at)
 
 

@@ -11,14 +11,14 @@ from typing import Any
 from serve_app.errors import Unavailable
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.models import JobRow, Known, Outcome
+from serve_app.jobs.models import JobRow, Known
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import Watch
+from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.queries.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
 
-WINDOWS = ("5m", "1h", "24h")
 # Ratios are counted by the store: often enough for who scrapes every 15 to 60 s.
 RATIOS_PERIOD_S = 30.0
-_ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 
 Json = dict[str, Any]
 
@@ -45,11 +45,11 @@ class JobMetrics:
             told["ended"] = self._endings.new(seen.rows)
             if self._clock() - self._ratios_at >= RATIOS_PERIOD_S:
                 self._ratios_at = self._clock()
-                told["ratios"] = {window: await self._ratios(seen, window) for window in WINDOWS}
+                told["ratios"] = {window: await self._ratios(seen, window) for window in PUBLISHED_WINDOWS}
         return told
 
-    async def _ratios(self, seen: Seen, window: str) -> Json:
-        since = seen.snapshot.taken_at - timedelta(seconds=figures.WINDOWS_S[window])
+    async def _ratios(self, seen: Seen, window: Window) -> Json:
+        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         ended, _ = await self._archive.ended_since(since, seen.rows, counts_only=True)
         jobs = figures.figures_of(ended)["jobs"]
         return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
@@ -63,7 +63,7 @@ class Endings:
 
     def new(self, rows: list[JobRow]) -> list[tuple[str, str, float | None]]:
         """Kind, outcome and duration of each."""
-        ended = {row.key: row for row in rows if row.outcome not in _ON_ITS_WAY and not row.derived}
+        ended = {row.key: row for row in rows if row.outcome not in OPEN_OUTCOMES and not row.derived}
         before, self._ended = self._ended, set(ended)
         if before is None:
             return []

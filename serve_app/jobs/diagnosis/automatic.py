@@ -11,14 +11,14 @@ from typing import Protocol
 from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER
-from serve_app.jobs.models import JobRow, Outcome
+from serve_app.jobs.models import JobRow
+from serve_app.outcomes import BROKEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
 
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 10.0
 _NEW = timedelta(minutes=15)
-_FAILED = (Outcome.FAILED, Outcome.LOST)
 
 
 class Maker(Protocol):
@@ -61,4 +61,4 @@ class Automatic(Backlog):
 
 def _failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.ended_at is None or now - row.ended_at < _NEW
-    return is_new and row.outcome in _FAILED and not row.derived
+    return is_new and row.outcome in BROKEN_OUTCOMES and not row.derived

@@ -23,6 +23,7 @@ from serve_app.jobs.diagnosis.words import json as answers
 from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot
 from serve_app.jobs.reading.observed import not_found
 from serve_app.jobs.reading.poll import Seen
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
 from serve_app.schemas.jobs import JobView
 
@@ -36,7 +37,6 @@ DEADLINE_S = 30.0
 _REMEMBERED = 500
 _CODES = 20_000
 _PROVISIONAL_S = 10.0
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 
 
 class Jobs(Protocol):
@@ -51,7 +51,7 @@ class Past(Protocol):
     async def find(self, wanted: str) -> Json | None: ...
 
 
-class Shelf(Protocol):
+class DiagnosisStore(Protocol):
     """Where diagnoses are kept, of jobs that it knows."""
 
     async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool: ...
@@ -90,7 +90,7 @@ class Diagnoses:
         past: Past,
         gathering: Gathering,
         engine: Engine,
-        shelf: Shelf | None,
+        shelf: DiagnosisStore | None,
         stillnesses: Stillnesses | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -126,7 +126,7 @@ class Diagnoses:
         if found is None:
             return await self._of_past(wanted)
         seen, row = found
-        if row.outcome in _ON_ITS_WAY:
+        if row.outcome in OPEN_OUTCOMES:
             return await self._of_unended(row)
         made = await self._remembered(row)
         if made is None:
@@ -141,7 +141,7 @@ class Diagnoses:
         With ``last`` one that could be better is kept as it is. Raises what ``of`` raises, but for ``TooBusy``.
         """
         found = await self._jobs.find(wanted)
-        if found is None or found[1].outcome in _ON_ITS_WAY:
+        if found is None or found[1].outcome in OPEN_OUTCOMES:
             return True
         seen, row = found
         made = await self._remembered(row)
@@ -155,7 +155,7 @@ class Diagnoses:
 
     async def known(self, row: JobRow) -> DiagnosisView | None:
         """The diagnosis of a job as far as it has been made; nothing is made for this."""
-        if row.outcome in _ON_ITS_WAY:
+        if row.outcome in OPEN_OUTCOMES:
             return None
         made = await self._remembered(row)
         return None if made is None else made.answer["diagnosis"]

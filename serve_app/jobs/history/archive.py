@@ -5,16 +5,18 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.query import JobQuery, Key, cursor_after, is_storable, select
+from serve_app.jobs.history.query import JobQuery, select
 from serve_app.jobs.judging.judge import sort_key
+from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow
+from serve_app.queries.paging import Key, is_storable, make_cursor
 from serve_app.schemas.jobs import JobView
 
 Json = dict[str, Any]
@@ -28,11 +30,13 @@ class PastJobs(Protocol):
 
     async def list_jobs(self, asked: Json) -> list[Json]: ...
 
-    async def find_job(self, wanted: str, session: str | None) -> Json | None: ...
+    async def find_job(self, wanted: str, session: str | None = None) -> Json | None: ...
 
     async def job_transitions(self, key: str) -> list[Json]: ...
 
-    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json: ...
+    async def jobs_ended_since(
+        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+    ) -> Json: ...
 
     async def delete_job(self, key: str) -> bool: ...
 
@@ -70,8 +74,8 @@ class Archive:
         places = sorted(found, reverse=True)
         taken = places[: asked.limit]
         if len(places) > asked.limit:
-            return [found[place] for place in taken], cursor_after(taken[-1]), []
-        return [found[place] for place in taken], cursor_after(last) if last is not None else None, []
+            return [found[place] for place in taken], make_cursor(taken[-1]), []
+        return [found[place] for place in taken], make_cursor(last) if last is not None else None, []
 
     async def find(self, wanted: str) -> Json | None:
         """A job that is not in memory, by ``id`` or ``id@session``; raises what the store raises."""
@@ -119,7 +123,8 @@ class Archive:
         if self._store is None:
             return figures.ended_since(rows, since, code_of), []
         try:
-            return await self._store.jobs_ended_since(round(since.timestamp() * 1_000_000), counts_only), []
+            since_us = round(since.timestamp() * 1_000_000)
+            return await self._store.jobs_ended_since(since_us, counts_only, sorted(NOT_COUNTED)), []
         except AppError as error:
             return figures.ended_since(rows, since, code_of), [f"history: {error.detail}"]
 

@@ -12,29 +12,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.errors import InvalidInput
 from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.history.records import cause_of
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
+from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
 
-WINDOWS_S = {"5m": 300, "1h": 3_600, "24h": 86_400, "7d": 604_800}
-DEFAULT_WINDOW = "1h"
-_TIMED = (Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN)
 _MAX_KINDS = 50
 
 Json = dict[str, Any]
 CodeOf = Callable[[str], str | None]
 
 
-def window_of(query: Mapping[str, Any]) -> str:
+def window_of(query: Mapping[str, Any]) -> Window:
     """The window asked for; raises ``InvalidInput`` for any other than the four."""
-    window = query.get("window", DEFAULT_WINDOW)
-    if not isinstance(window, str) or window not in WINDOWS_S:
-        why = f"must be one of {', '.join(WINDOWS_S)}"
-        raise InvalidInput(f"window {why}.", errors=[{"loc": ["query", "window"], "msg": why}])
-    return window
+    return require_window(query.get("window", DEFAULT_WINDOW))
 
 
 def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
@@ -54,7 +48,7 @@ def ended_since(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     return {
         "counts": [[*group, number] for group, number in counts.items()],
         "durations": [
-            [row.kind, row.duration_s] for row in ended if row.outcome in _TIMED and row.duration_s is not None
+            [row.kind, row.duration_s] for row in ended if row.outcome in TIMED_OUTCOMES and row.duration_s is not None
         ],
         "causes": [[cause, len(ids), max(ids)] for cause, ids in ranked],
     }
@@ -82,8 +76,6 @@ def past_runs_of(told: Mapping[str, Any]) -> PastRuns:
     spread = _spread(seconds)
     return PastRuns(
         count=len(seconds),
-        p50_s=spread["p50"],
-        p95_s=spread["p95"],
         p99_s=spread["p99"],
         last_started_at=_time(told["last_started_us"]),
         last_succeeded_at=_time(told["last_succeeded_us"]),
@@ -120,7 +112,7 @@ def _counted(counts: Iterable[Sequence[Any]]) -> EndedJobs:
 
 def _counts_as(outcome: str, verdict: str) -> str:
     """A failure that was made good is none; an end that should not have been, as a server's, is no success."""
-    if verdict == "OK" and outcome in (Outcome.FAILED, Outcome.LOST):
+    if verdict == "OK" and outcome in BROKEN_OUTCOMES:
         return "repaired"
     return Outcome.FAILED if verdict == "BAD" and outcome == Outcome.SUCCEEDED else outcome
 

@@ -18,7 +18,8 @@ from serve_app.errors import AppError, InvalidInput
 from serve_app.jobs.history.figures import past_runs_of
 from serve_app.jobs.history.records import record_of
 from serve_app.jobs.judging.judge import sort_key
-from serve_app.jobs.models import JobRow, Outcome, PastRuns
+from serve_app.jobs.models import JobRow, PastRuns
+from serve_app.outcomes import OPEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -33,7 +34,6 @@ _MOST_WAITING = 20_000
 _MOST_FORGOTTEN = 10_000
 # Deleted jobs that Ray may still list when they are looked at next.
 _MOST_LET_GO = 1_000
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 
 Json = dict[str, Any]
 # What is written anew when it changes; the store calls a change of the first four a transition.
@@ -43,7 +43,7 @@ _State = tuple[JobRow, datetime]
 
 
 class History(Protocol):
-    """What is asked of the store; ``history_handle`` asks it through Serve, tests have one in memory."""
+    """What is asked of the store; the inspector asks it through Serve, tests have one in memory."""
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool: ...
 
@@ -53,7 +53,7 @@ class History(Protocol):
 
     async def close_sessions(self, current: str) -> list[str]: ...
 
-    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int) -> int: ...
+    async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int: ...
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]: ...
 
@@ -250,7 +250,7 @@ class Recorder:
             return
         for row, _ in states:
             self._drop(row)
-            (open_keys.add if row.outcome in _ON_ITS_WAY else open_keys.discard)(row.key)
+            (open_keys.add if row.outcome in OPEN_OUTCOMES else open_keys.discard)(row.key)
         if was_closed:
             self._offer_open_again()
 
@@ -259,7 +259,7 @@ class Recorder:
         log.warning("the session had been closed, its jobs are written again", extra={"action": "session_reopened"})
         now = self._now()
         for key, (row, _) in self._written.items():
-            if row.outcome in _ON_ITS_WAY and key not in self._waiting:
+            if row.outcome in OPEN_OUTCOMES and key not in self._waiting:
                 self._waiting[key] = ((row, now),)
 
     def _drop(self, written: JobRow) -> None:

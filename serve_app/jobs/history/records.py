@@ -7,10 +7,10 @@ from typing import Any
 from serve_app.jobs import views
 from serve_app.jobs.judging.judge import sort_key
 from serve_app.jobs.judging.outcome import SUBMISSION_FAILED
-from serve_app.jobs.models import JobRow, Outcome
+from serve_app.jobs.models import JobRow
+from serve_app.outcomes import BROKEN_OUTCOMES
 
 _SEARCHED_CHARS = 8_000
-_FAILED = (Outcome.FAILED, Outcome.LOST)
 
 
 def record_of(row: JobRow) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def record_of(row: JobRow) -> dict[str, Any]:
 
 def cause_of(row: JobRow) -> str | None:
     """Why it failed, in a word that can be counted: the rule of its outcome, with what tells exits apart."""
-    if row.outcome not in _FAILED:
+    if row.outcome not in BROKEN_OUTCOMES:
         return None
     if row.outcome_rule != SUBMISSION_FAILED:
         return row.outcome_rule or None

@@ -34,8 +34,8 @@ from serve_app.jobs.models import (
     TaskCounts,
     Unknown,
 )
+from serve_app.outcomes import OPEN_OUTCOMES
 
-ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
 NAME_KEY = "job_name"
 NOTE_KEY = "seedcore.note"
 _SETTLING = timedelta(seconds=5)
@@ -104,7 +104,7 @@ class CaseMaker:
         of_serve = kind_evidence.rule == BY_SERVE
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
-        if of_serve and serving and conclusion.outcome not in ON_ITS_WAY:
+        if of_serve and serving and conclusion.outcome not in OPEN_OUTCOMES:
             conclusion = _serves_on(conclusion)
         expectation, outcome = self.contracts.of(kind), conclusion.outcome
         waiting = None
@@ -194,7 +194,7 @@ def age_s(job: JobFacts, outcome: Outcome, now: datetime) -> float | None:
     """Seconds from its start to its end, or to now while it is on its way; None when that is not known."""
     if job.started_at is None:
         return None
-    ended_at = now if outcome in ON_ITS_WAY else job.ended_at
+    ended_at = now if outcome in OPEN_OUTCOMES else job.ended_at
     return None if ended_at is None else max(0.0, round((ended_at - job.started_at).total_seconds(), 3))
 
 
@@ -204,7 +204,7 @@ _NO_ACTORS = Owned()
 def _stays(judged: Judged) -> bool:
     """Whether clock and cluster have no more say in it. Where no end is recorded, the clock still tells the kind."""
     case = judged.case
-    return case.conclusion.outcome not in ON_ITS_WAY and case.serving is None and case.job.ended_at is not None
+    return case.conclusion.outcome not in OPEN_OUTCOMES and case.serving is None and case.job.ended_at is not None
 
 
 def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from serve_app.jobs.judging.kinds import (
     rules_with,
 )
 from serve_app.jobs.models import JobFacts, JobType, Outcome
+from serve_app.parts import MANAGER
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -115,8 +116,8 @@ EXPECTATIONS: Mapping[str, Expectation] = {
         Expectation(
             COA_INITIALIZATION,
             "Reaches and checks every organ and agent.",
-            "OrganismManager",
-            "OrganismManager",
+            MANAGER,
+            MANAGER,
             True,
             (10, 60),
             60.0,

@@ -10,6 +10,7 @@ from typing import Literal
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Outcome, PastRuns, Snapshot, Unknown, Verdict
+from serve_app.outcomes import OPEN_OUTCOMES
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 MAX_FINDINGS = 200
@@ -18,7 +19,6 @@ _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
 _WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 _NAMES_SHOWN = 5
 
 
@@ -112,7 +112,7 @@ def _missing(
 def _leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     if not isinstance(snapshot.actors, Known):
         return
-    over = [row for row in rows if row.outcome not in _ON_ITS_WAY and _long_over(row, now)]
+    over = [row for row in rows if row.outcome not in OPEN_OUTCOMES and _long_over(row, now)]
     by_job = {row.job_id: row for row in over if row.job_id is not None}
     by_supervisor = {f"{SUPERVISOR_PREFIX}{row.submission_id}": row for row in over if row.submission_id is not None}
     left: dict[str, tuple[JobRow, list[ActorFacts]]] = {}

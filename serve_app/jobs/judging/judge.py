@@ -10,12 +10,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from serve_app.jobs.judging.case import ON_ITS_WAY, CaseMaker, Judged, series_of
+from serve_app.jobs.judging.case import CaseMaker, Judged, series_of
 from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, manager_of, owner_of, scheduler_of
 from serve_app.jobs.judging.hidden import head_starts, hidden_jobs, worker_nodes
 from serve_app.jobs.judging.successors import with_successors
 from serve_app.jobs.judging.verdicts import Case, verdict_of
 from serve_app.jobs.models import Evidence, JobRow, JobType, Known, PastRuns, Snapshot, Verdict
+from serve_app.outcomes import OPEN_OUTCOMES
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 
@@ -93,7 +94,7 @@ def sort_key(row: JobRow) -> tuple[int, str]:
 def _row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     rule, sentence = verdict_of(case)
     job, conclusion = case.job, case.conclusion
-    on_its_way = conclusion.outcome in ON_ITS_WAY
+    on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
     meaning = case.expectation.meanings.get(conclusion.outcome)
     return JobRow(

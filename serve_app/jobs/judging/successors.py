@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from serve_app.jobs.judging.case import ON_ITS_WAY
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, CLUSTER_INITIALIZATION, COA_INITIALIZATION
 from serve_app.jobs.judging.verdicts import Case
 from serve_app.jobs.models import Evidence, Outcome
+from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
 
 RETRY_OF_KEY = "seedcore.retry_of"
-_BROKEN = frozenset({Outcome.FAILED, Outcome.LOST})
 _MOST_RETRIES = 100
 
 
@@ -26,7 +25,7 @@ def with_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, 
     purposes = [_purpose(case, kind_evidence) for case, kind_evidence in cases]
     for (case, _), purpose in zip(cases, purposes, strict=True):
         good = purpose is not None and _good(case)
-        if purpose is not None and (good or case.conclusion.outcome in ON_ITS_WAY):
+        if purpose is not None and (good or case.conclusion.outcome in OPEN_OUTCOMES):
             _keep_latest(repairs if good else retries, purpose, case)
     retried: dict[str, Case] = {}
     for case, _ in cases:
@@ -83,25 +82,25 @@ def _last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str |
         return None, None
     if _good(last):
         return last.job.id, None
-    return None, last.job.id if last.conclusion.outcome in ON_ITS_WAY else None
+    return None, last.job.id if last.conclusion.outcome in OPEN_OUTCOMES else None
 
 
 def _promise(case: Case) -> tuple[bool, bool, float]:
     """Of several retries of one job, that which succeeded counts, or else that which may yet."""
-    return _good(case), case.conclusion.outcome in ON_ITS_WAY, _start(case)
+    return _good(case), case.conclusion.outcome in OPEN_OUTCOMES, _start(case)
 
 
 def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
     """By job id, for kinds that allow some: this failure and those right before it."""
     by_kind: dict[str, list[Case]] = {}
     for case in cases:
-        if case.expectation.allowed_failures and case.conclusion.outcome not in ON_ITS_WAY:
+        if case.expectation.allowed_failures and case.conclusion.outcome not in OPEN_OUTCOMES:
             by_kind.setdefault(case.kind, []).append(case)
     found: dict[str, int] = {}
     for same in by_kind.values():
         count = 0
         for case in sorted(same, key=_start):
-            count = count + 1 if case.conclusion.outcome in _BROKEN else 0
+            count = count + 1 if case.conclusion.outcome in BROKEN_OUTCOMES else 0
             if count:
                 found[case.job.id] = count
     return found
@@ -110,5 +109,5 @@ def _failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
 def _start(case: Case) -> float:
     """When it began; of what is not known to have begun, that which is on its way is the newest."""
     if case.job.started_at is None:
-        return math.inf if case.conclusion.outcome in ON_ITS_WAY else 0.0
+        return math.inf if case.conclusion.outcome in OPEN_OUTCOMES else 0.0
     return case.job.started_at.timestamp()

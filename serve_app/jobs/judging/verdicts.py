@@ -17,9 +17,9 @@ from serve_app.jobs.judging.kinds import (
 from serve_app.jobs.judging.outcome import Conclusion
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
 from serve_app.jobs.models import Evidence, JobFacts, Outcome, PastRuns, TaskCounts, Verdict
+from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES
 
-ENDED = frozenset(Outcome) - {Outcome.PENDING, Outcome.RUNNING}
-NOT_DONE = ENDED - {Outcome.SUCCEEDED}
+NOT_DONE = ENDED_OUTCOMES - {Outcome.SUCCEEDED}
 # Fewer past runs than this tell nothing of what is usual.
 ENOUGH_RUNS = 20
 
@@ -161,8 +161,6 @@ _INIT = (COA_INITIALIZATION,)
 _HEAD = (CLUSTER_INITIALIZATION,)
 _WORKER = (WORKER_NODE,)
 _ALL = frozenset(Outcome)
-_ON_ITS_WAY = frozenset({Outcome.PENDING, Outcome.RUNNING})
-_BROKEN = frozenset({Outcome.FAILED, Outcome.LOST})
 
 VERDICT_RULES = (
     VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _by("status-unknown"), _said),
@@ -176,12 +174,12 @@ VERDICT_RULES = (
     VerdictRule(
         "head-replaced",
         _HEAD,
-        ENDED,
+        ENDED_OUTCOMES,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
         lambda case: f"This head died; {case.repaired_by} has taken its place.",
     ),
-    VerdictRule("head-dead", _HEAD, ENDED, Verdict.BAD, _always, _both),
+    VerdictRule("head-dead", _HEAD, ENDED_OUTCOMES, Verdict.BAD, _always, _both),
     VerdictRule(
         "serve-unhealthy",
         _SERVER,
@@ -193,7 +191,7 @@ VERDICT_RULES = (
     VerdictRule(
         "server-replaced",
         _SERVER,
-        ENDED,
+        ENDED_OUTCOMES,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
@@ -215,7 +213,7 @@ VERDICT_RULES = (
         _always,
         lambda _: "It was stopped on request; nothing serves in its place.",
     ),
-    VerdictRule("server-ended", _SERVER, ENDED, Verdict.BAD, _always, _both),
+    VerdictRule("server-ended", _SERVER, ENDED_OUTCOMES, Verdict.BAD, _always, _both),
     VerdictRule(
         "initialization-repaired",
         _INIT,
@@ -232,13 +230,13 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
     ),
-    VerdictRule("initialization-late", _INIT, _ON_ITS_WAY, Verdict.BAD, lambda case: case.over_limit, _late),
+    VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _late),
     VerdictRule("initialization-stopped", _INIT, {Outcome.STOPPED}, Verdict.WARN, _always, _meant),
-    VerdictRule("initialization-failed", _INIT, _BROKEN, Verdict.BAD, _always, _both),
+    VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, _always, _both),
     VerdictRule("observer-ended", (OBSERVER,), {Outcome.ENDED_UNKNOWN, Outcome.SUCCEEDED}, Verdict.OK, _always, _meant),
-    VerdictRule("observer-cut-off", (OBSERVER,), _BROKEN, Verdict.WARN, _always, _both),
+    VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, _always, _both),
     VerdictRule("internal-ended", (INTERNAL,), {Outcome.ENDED_UNKNOWN}, Verdict.OK, _always, _meant),
-    VerdictRule("internal-died", (INTERNAL,), _BROKEN, Verdict.WARN, _always, _both),
+    VerdictRule("internal-died", (INTERNAL,), BROKEN_OUTCOMES, Verdict.WARN, _always, _both),
     VerdictRule(
         "retry-succeeded",
         None,
@@ -256,7 +254,7 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
-    VerdictRule("past-deadline", None, _ON_ITS_WAY, Verdict.BAD, lambda case: case.past_deadline, _deadline),
+    VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _deadline),
     VerdictRule(
         "pending-infeasible",
         None,
@@ -318,7 +316,7 @@ VERDICT_RULES = (
     VerdictRule(
         "failure-allowed",
         None,
-        _BROKEN,
+        BROKEN_OUTCOMES,
         Verdict.WARN,
         lambda case: 0 < case.failures_in_a_row <= case.expectation.allowed_failures,
         lambda case: _join(
@@ -327,7 +325,7 @@ VERDICT_RULES = (
             f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",
         ),
     ),
-    VerdictRule("failed", None, _BROKEN, Verdict.BAD, _always, _said),
+    VerdictRule("failed", None, BROKEN_OUTCOMES, Verdict.BAD, _always, _said),
     VerdictRule(
         "ended-with-failed-tasks",
         None,

@@ -12,6 +12,7 @@ from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.logs.logs import Logs
 from serve_app.jobs.models import JobRow, Outcome
+from serve_app.outcomes import BROKEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -19,10 +20,10 @@ LINES = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 5.0
 _NEW = timedelta(minutes=15)
-_WENT_WRONG = (Outcome.FAILED, Outcome.LOST, Outcome.STOPPED)
+_WENT_WRONG = BROKEN_OUTCOMES | {Outcome.STOPPED}
 
 
-class Shelf(Protocol):
+class ExcerptStore(Protocol):
     """Where excerpts are kept, of jobs that it knows."""
 
     async def save_log_excerpt(self, key: str, text: str) -> bool: ...
@@ -34,7 +35,9 @@ class Excerpts(Backlog):
     What ended long ago has been read by an earlier life of this replica.
     """
 
-    def __init__(self, logs: Logs, shelf: Shelf, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self, logs: Logs, shelf: ExcerptStore, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         super().__init__("the reader of log excerpts", _went_wrong_lately, self._keep)
         self._logs = logs
         self._shelf = shelf

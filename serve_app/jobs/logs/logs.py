@@ -21,11 +21,12 @@ from urllib.parse import quote
 from organs.times import format_time
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import NotFound, TooBusy, Unavailable
+from serve_app.forward import served
 from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, begin_of_last, key_lines_after, last_lines
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
-from serve_app.jobs.reading.rows import ENDED
-from serve_app.jobs.settings import InspectorConfig
+from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
+from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.logs import LogAnswer, LogItem
 
 Json = dict[str, Any]
@@ -39,7 +40,6 @@ BUSY_PAUSE_S = 0.25
 IDLE_PAUSE_S = 1.0
 # Who falls behind by more than this is taken to the end, and told so.
 MOST_BEHIND_BYTES = 4_194_304
-HEARTBEAT_S = 15.0
 _UNANSWERED_S = 30.0
 _TAILS_AT_ONCE = 2
 _MANY_BYTES = 16_384
@@ -120,6 +120,7 @@ class Logs:
             return None
         return await self._client.piece_of(place.url, *((-1, 1) if after is None else (after, most_bytes)))
 
+    @served("follow_log")
     async def follow(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
         """``{"lines": [[text, byte after it]…]}`` as they come, empty ones as heartbeats, ``{"skipped_bytes": int}``
         when the reader fell behind, and at last ``{"end": {"reason", "status", "outcome", "sentence"}}``.
@@ -192,7 +193,7 @@ class _Follow:
                 item, pause_s = None, IDLE_PAUSE_S
             else:
                 self._answered_at = self._logs._clock()
-            if item is None and self._logs._clock() - self._said_at >= HEARTBEAT_S:
+            if item is None and self._logs._clock() - self._said_at >= LOG_HEARTBEAT_S:
                 item = {"lines": []}
             if item is not None:
                 self._said_at = self._logs._clock()
@@ -263,7 +264,7 @@ class _Follow:
 
     def _see(self, place: _Place) -> None:
         self._status = place.status
-        self._over = place.status in ENDED
+        self._over = place.status in ENDED_STATUSES
 
     def _end(self, reason: str, outcome: str | None, sentence: str) -> LogItem:
         return {

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from organs.times import format_time
 from serve_app.errors import Conflict, TooBusy
+from serve_app.forward import served
 from serve_app.jobs.models import JobRow, Known, Outcome, Section
 from serve_app.jobs.progress.models import Look, Stack
 from serve_app.jobs.progress.processes import Process, driver_of, processes_of
@@ -33,7 +34,8 @@ class StackAnswers:
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._callers = 0
 
-    async def of(self, wanted: str) -> StacksAnswer:
+    @served("job_stacks")
+    async def of(self, id: str) -> StacksAnswer:
         """The stacks of a job by job or submission id.
 
         Raises ``NotFound``, ``Unavailable``, ``TooBusy``, and ``Conflict`` when they cannot be had, with the reason.
@@ -42,7 +44,7 @@ class StackAnswers:
             raise TooBusy("Stacks of other jobs are being taken; try again in some seconds.")
         self._callers += 1
         try:
-            return await self._of(wanted)
+            return await self._of(id)
         finally:
             self._callers -= 1
 

@@ -13,8 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
+
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot
 from serve_app.redaction import printable, redact, redact_mapping
+
+# An event as Ray exports it, before anything of it is understood.
+RayEvent = Mapping[str, JsonValue]
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import Unavailable
-from serve_app.jobs.models import JobRow, Known, Outcome, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Known, Snapshot, Unknown
+from serve_app.outcomes import OPEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -28,7 +29,6 @@ _MANY_JOBS = 500
 _BUSY_FOR_S = 30.0
 _RUNNING_SHARE = 2.0
 _GATHER_S = 0.2
-_ON_ITS_WAY = (Outcome.PENDING, Outcome.RUNNING)
 
 
 class Pace(Protocol):
@@ -196,7 +196,7 @@ class Latest:
         config = self.config
         if self._clock() - self._changed < _BUSY_FOR_S:
             wanted = config.busy_poll_period_s
-        elif any(row.outcome in _ON_ITS_WAY and not row.hidden and not row.derived for row in self._rows):
+        elif any(row.outcome in OPEN_OUTCOMES and not row.hidden and not row.derived for row in self._rows):
             wanted = min(config.poll_period_s, _RUNNING_SHARE * config.busy_poll_period_s)
         else:
             wanted = config.poll_period_s

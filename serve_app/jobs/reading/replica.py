@@ -7,6 +7,7 @@ from typing import Protocol
 import ray
 from ray import serve
 
+from organs.replica import Versioned
 from organs.version import ReplicaVersion
 from serve_app.cluster.handles import collect
 from serve_app.cluster.private import agent_address, driver_exception_frames
@@ -65,4 +66,4 @@ class InReplica:
     async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
         """From the replicas themselves."""
         handle = serve.get_deployment_handle(deployment, self.application)
-        return await collect(deployment, (handle, "tell_version"), timeout_s=_VERSIONS_TIMEOUT_S)
+        return await collect(deployment, handle, Versioned.tell_version, timeout_s=_VERSIONS_TIMEOUT_S)

@@ -34,10 +34,9 @@ from serve_app.jobs.models import (
     TaskCounts,
     WaitingActor,
 )
+from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import printable, redact, redact_mapping
 
-STATUSES = frozenset({"PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"})
-ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 _ENTRYPOINT_CHARS = 2_000
 _MESSAGE_CHARS = 4_000
 _DETAIL_CHARS = 300
@@ -58,7 +57,7 @@ def job_facts(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         before is not None
         and (before.status, before.ended_at, before.job_id)
         == (fields.get("status"), ended_at, read_text(fields.get("job_id")))
-        and before.status in ENDED
+        and before.status in ENDED_STATUSES
     ):
         return before
     driver = fields.get("driver_info")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.jobs.judging.kinds import NOT_COUNTED
+from serve_app.outcomes import TIMED_OUTCOMES
 from serve_app.store.bounds import checked_name
 from serve_app.store.tables import jobs
 
@@ -17,15 +17,17 @@ MAX_SERIES = 100
 RUNS_OF_A_SERIES = 500
 MAX_DURATIONS = 20_000
 MAX_CAUSES = 20
-# Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
-_TIMED = ("succeeded", "ended_unknown")
+_TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 
 Json = dict[str, Any]
 
 
-async def ended_since(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
+async def ended_since(
+    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
-    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty.
+    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
+    are ``not_counted`` are no causes.
     """
     ended = jobs.c.ended_us >= since_us
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
@@ -39,7 +41,7 @@ async def ended_since(connection: AsyncConnection, since_us: int, counts_only: b
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(not_counted)))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)
@@ -67,12 +69,3 @@ async def past_runs(connection: AsyncConnection, series: Sequence[str]) -> dict[
             "last_succeeded_us": succeeded_us,
         }
     return found
-
-
-async def count(connection: AsyncConnection) -> Json:
-    """How many jobs are kept, by kind, outcome and verdict."""
-    answer: Json = {"total": await connection.scalar(select(func.count()).select_from(jobs))}
-    for name, column in (("by_kind", jobs.c.kind), ("by_outcome", jobs.c.outcome), ("by_verdict", jobs.c.verdict)):
-        rows = await connection.execute(select(column, func.count()).group_by(column).limit(100))
-        answer[name] = {row[0]: row[1] for row in rows}
-    return answer

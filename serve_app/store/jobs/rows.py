@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
+from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.store.bounds import checked_name, readable
 from serve_app.store.dialect import insert
 from serve_app.store.memories import folded
@@ -24,7 +25,7 @@ MAX_TRANSITIONS = 50
 SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
-_OPEN = ("pending", "running")
+_OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
 # What a row is shown with, whatever its content says: learned of it later, or, of jobs kept before they had columns,
 # read by revision 0007.
 SHOWN_COLUMNS = ("code", "error_type", "exit_code")

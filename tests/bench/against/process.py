@@ -14,17 +14,20 @@ from pathlib import Path
 from tests.bench.against.comparison import Row
 from tests.bench.diagnosis import MEGABYTE, chunks
 from tests.bench.head import BenchError
+from tests.nodes import clean_environment
 
 PROGRAMS = Path(__file__).with_name("programs")
 LOG_MB = 50
 RECORDS = 5_000
+LOOKED_AT = 4_000
+"""Fewer than the benchmark of looks has, whose first look a busy machine does not end within its deadline."""
 _TIMEOUT_S = 300.0
 _TIMES = 3
 
 ROWS = (
-    Row("a look at 10 000 jobs, nothing changed", "ms CPU"),
-    Row("a look at 10 000 jobs, one changed", "ms CPU"),
-    Row("a look at 10 000 jobs, the first", "ms CPU"),
+    Row(f"a look at {LOOKED_AT} jobs, nothing changed", "ms CPU"),
+    Row(f"a look at {LOOKED_AT} jobs, one changed", "ms CPU"),
+    Row(f"a look at {LOOKED_AT} jobs, the first", "ms CPU"),
     Row("judging 10 200 jobs, the first time", "ms CPU"),
     Row("judging 10 200 jobs, again", "ms CPU"),
     Row(f"writing {RECORDS} jobs to SQLite", "s CPU"),
@@ -36,7 +39,7 @@ ROWS = (
 
 def measure_process_rows(root: Path, log: Path) -> dict[str, float]:
     """One figure of each row, on the product that lies in ``root``."""
-    look, judging = _run_program(root, "look.py"), _run_program(root, "judging.py")
+    look, judging = _run_program(root, "look.py", str(LOOKED_AT)), _run_program(root, "judging.py")
     with tempfile.TemporaryDirectory(prefix="seedcore-bench-") as directory:
         written = _run_program(root, "fill.py", f"sqlite:///{directory}/jobs.db", str(RECORDS))["written"]
     diagnose = [sys.executable, "-m", "serve_app.diagnose"]
@@ -62,8 +65,7 @@ def write_log(path: Path) -> None:
 
 def make_environment(root: Path) -> dict[str, str]:
     """What a program of a side sees: the product in its checkout, and no settings of whoever runs the benchmark."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SEEDCORE_", "RAY_"))}
-    return {**clean, "PYTHONPATH": str(root)}
+    return {**clean_environment(), "PYTHONPATH": str(root)}
 
 
 def run_in(root: Path, command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = _TIMEOUT_S) -> str:

@@ -18,19 +18,25 @@ Measure = Callable[[Path], dict[str, float]]
 # A side's place in a round says something of its figures (caches, heat), so each is in each place as often.
 _ORDERS = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
 OTHER, AGAIN, OURS = range(3)
+GROUPS = ("process", "live")
 PROCESS_PAIRS_TIMES = 2
 """Rows without a cluster are cheap: so many times as many rounds."""
 
 
 def run(
-    commit: str, *, pairs: int = LEAST_PAIRS, seconds: float = 4.0, rows: Sequence[str] = ("process", "live"),
-    out: Path | None = None, say: Say = print,
-) -> int:  # fmt: skip
+    commit: str,
+    *,
+    pairs: int = LEAST_PAIRS,
+    seconds: float = 4.0,
+    groups: Sequence[str] = GROUPS,
+    out: Path | None = None,
+    say: Say = print,
+) -> int:
     """Compare the checkout that this runs in with another commit; the exit code: 1 when a row is worse."""
     found: list[Compared] = []
     with check_out(commit) as (root, name), tempfile.TemporaryDirectory(prefix="seedcore-bench-") as directory:
         roots = (root, root, ROOT)
-        if "process" in rows:
+        if "process" in groups:
             log = Path(directory) / "job.log"
             process.write_log(log)
             count = pairs * PROCESS_PAIRS_TIMES
@@ -39,7 +45,7 @@ def run(
                 return process.measure_process_rows(side, log)
 
             found += _compare_rows(process.ROWS, _measure_rounds("process", roots, measure, count, say))
-        if "live" in rows:
+        if "live" in groups:
             measured = _measure_rounds("live", roots, lambda side: live.measure_live_rows(side, seconds), pairs, say)
             found += _compare_rows(live.ROWS, measured)
         say(f"\n{format_table(found, name)}\n")

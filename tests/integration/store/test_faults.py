@@ -35,6 +35,7 @@ from serve_app.store.migrate import upgrade
 from serve_app.store.store import Store
 from serve_app.store.tables import heartbeats
 from tests.integration.pg import PostgreSQL
+from tests.integration.store.rows import list_epochs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -122,7 +123,7 @@ async def test_processes_that_open_a_new_database_at_once(database: str) -> None
     assert [finish(process) for process in processes] == ["", "", ""]
     for url in urls:
         store = await Store.open(url)
-        assert [agent["epoch"] for agent in await store.list_agents()] == [3]
+        assert await list_epochs(store) == [3]
         await store.close()
 
 

@@ -20,6 +20,7 @@ from serve_app.store.engine import create_engine
 from serve_app.store.errors import StoreTooNew
 from serve_app.store.store import Store
 from serve_app.store.tables import metadata
+from tests.integration.store.rows import count_failed_runs
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -111,23 +112,6 @@ class TestAgents:
         assert await store.save_agent("a", 1, {"k": "x" * (65_536 - len('{"k":""}'))}) == "saved"
         with pytest.raises(InvalidInput, match="state takes 65537 bytes as JSON, the limit is 65536"):
             await store.save_agent("a", 1, {"k": "x" * (65_537 - len('{"k":""}'))})
-
-    async def test_list(self, store: Store) -> None:
-        for agent_id, organ_id in (("b_agent_0", "b"), ("a_agent_1", "a"), ("a_agent_0", "a"), ("B", "b")):
-            await store.claim_agent(agent_id, organ_id, "r")
-        await store.save_agent("a_agent_0", 1, {"k": "é"})
-        rows = await store.list_agents()
-        assert [row["agent_id"] for row in rows] == ["B", "a_agent_0", "a_agent_1", "b_agent_0"]
-        assert await store.list_agents(organ_id="a", limit=1) == [
-            {
-                "agent_id": "a_agent_0",
-                "organ_id": "a",
-                "epoch": 1,
-                "owner": "r",
-                "updated_at": at(4),
-                "state_bytes": len('{"k":"\\u00e9"}'),
-            }
-        ]
 
 
 SEARCHES: list[tuple[str, list[str], list[str]]] = [
@@ -261,8 +245,6 @@ class TestMemories:
         for limit in (0, 501, -1):
             with pytest.raises(InvalidInput, match="limit must be 1 to 500"):
                 await store.search_memory("", [], limit)
-            with pytest.raises(InvalidInput, match="limit must be 1 to 500"):
-                await store.list_agents(limit=limit)
 
     async def test_a_query_cannot_be_long_or_hold_nul(self, store: Store) -> None:
         with pytest.raises(InvalidInput, match="query must have at most 1000 characters"):
@@ -325,7 +307,7 @@ class TestInitializations:
             await store.begin_initialization("run-1", "hash")
         await store.finish_initialization("run-1", False, "Something else.")
         await store.finish_initialization("run-2", True, "Done.")
-        assert await store.count_failed_initializations("hash") == 0
+        assert await count_failed_runs(store, "hash") == 0
 
     async def test_force_forgets_what_was_done(self, store: Store) -> None:
         await store.begin_initialization("run-1", "hash")
@@ -349,15 +331,15 @@ class TestInitializations:
         for number, succeeded in enumerate([False, False, True, False]):
             await store.begin_initialization(f"run-{number}", "hash", True)
             await store.finish_initialization(f"run-{number}", succeeded, "Said so.")
-            counts.append(await store.count_failed_initializations("hash"))
+            counts.append(await count_failed_runs(store, "hash"))
         assert counts == [1, 2, 0, 1]
-        assert await store.count_failed_initializations("other") == 0
+        assert await count_failed_runs(store, "other") == 0
 
     async def test_runs_that_begin_at_once_leave_one_open(self, store: Store, database: str) -> None:
         other = await Store.open(database)
         begins = [each.begin_initialization(f"run-{n}-{n % 2}", "hash") for n, each in enumerate([store, other] * 20)]
         assert {begun["state"] for begun in await asyncio.gather(*begins)} == {"fresh"}
-        assert await store.count_failed_initializations("hash") == 39
+        assert await count_failed_runs(store, "hash") == 39
         await other.close()
 
     async def test_an_outcome_is_recorded_whatever_its_words(self, store: Store) -> None:

@@ -18,6 +18,7 @@ class Handle:
 
     def __init__(self, part: Any) -> None:
         self._part = part
+        self.deployment_name = type(part).__name__
 
     def __getattr__(self, name: str) -> Any:
         return _Method(getattr(self._part, name))

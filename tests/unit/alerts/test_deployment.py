@@ -118,14 +118,11 @@ async def test_an_answer_is_as_agreed(world: World) -> None:
         "as_of": format_time(at(0)),
         "degraded": [],
     }
-    assert (await world.replica.active_counts())["stuck-job"] == {"pending": 0, "firing": 1}
 
 
 async def test_before_the_first_look_nothing_is_said(world: World) -> None:
     with pytest.raises(Unavailable, match="not been looked at"):
         await world.replica.alerts({})
-    with pytest.raises(Unavailable, match="not been looked at"):
-        await world.replica.active_counts()
 
 
 async def test_only_what_changes_is_written(world: World) -> None:

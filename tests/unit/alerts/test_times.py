@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from serve_app.alerts.models import Alert, view_of
-from serve_app.alerts.query import PAST_STATES, AlertQuery, past_page
+from serve_app.alerts.query import HistoryQuery, past_page
 from tests.unit.alerts.parts import NOON, alert
 
 FIRED = [NOON + timedelta(microseconds=each) for each in (1_900, 1_200, 1_100)]
 ALERTS = [alert(subject=str(number), pending_since=NOON, firing_since=at) for number, at in enumerate(FIRED)]
 
 
-def asked(**query: Any) -> AlertQuery:
-    return AlertQuery.parse(query, PAST_STATES, since=True)
+def asked(**query: Any) -> HistoryQuery:
+    return HistoryQuery.model_validate(query)
 
 
 def test_what_the_store_gets_is_what_there_was() -> None:

@@ -12,6 +12,7 @@ from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
 from serve_app.cluster.handles import call, collect, stream
 from serve_app.errors import AppError, TooBusy
+from serve_app.organism.questions import OrganReplica
 
 
 class Remote:
@@ -82,7 +83,7 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     hanging = Replica(None)
     cancelled = Replica(asyncio.CancelledError())
     handle = Broadcasting(Replica("a"), hanging, Replica(ValueError("no")), cancelled, Replica("d"))
-    assert await collect("Part", (handle, "status"), timeout_s=0.01) == ["a", "d"]
+    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == ["a", "d"]
     await asyncio.sleep(0)
     assert hanging.cancelled
 
@@ -96,7 +97,7 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     ],
 )
 async def test_nobody_answers(handle: Broadcasting) -> None:
-    assert await collect("Part", (handle, "status"), timeout_s=0.01) == []
+    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == []
 
 
 async def test_all_items() -> None:
@@ -150,7 +151,7 @@ async def test_each_item_has_a_deadline() -> None:
 
 
 class Waiting:
-    """A call that is not answered; ``_replica_result`` is None until a replica takes it (``private.was_taken``)."""
+    """A call that is not answered; ``_replica_result`` is None until one takes it (``organs.calls.was_taken``)."""
 
     def __init__(self, taken: bool) -> None:
         self._replica_result = object() if taken else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from types import SimpleNamespace
 from typing import Any
@@ -125,30 +124,3 @@ def test_the_private_names_are_there() -> None:
     source = inspect.getsource(custom_excepthook)
     assert 'worker_info = {"exception": error_message}' in source
     assert "add_worker(worker_id, worker_type, worker_info)" in source
-
-
-async def test_who_took_a_call_is_known_to_the_response() -> None:
-    """Of Ray's own response, whose router never finds a replica, and then does."""
-    from ray.serve.handle import DeploymentResponse
-
-    class Taken:
-        async def get_async(self) -> str:
-            await asyncio.Event().wait()
-            return ""
-
-        def cancel(self) -> None: ...
-
-    for takes, wanted in ((False, False), (True, True)):
-        assignment: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        metadata = SimpleNamespace(request_id="r", is_streaming=False)
-        response = DeploymentResponse(assignment, metadata, _is_router_running_in_separate_loop=False)
-        if takes:
-            assignment.set_result(Taken())
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await response
-        assert ray_private.was_taken(response) is wanted
-
-
-def test_a_response_that_tells_nothing_counts_as_taken() -> None:
-    assert ray_private.was_taken(object())

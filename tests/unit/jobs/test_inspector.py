@@ -429,7 +429,7 @@ class Down:
 async def without_store(
     ray: Replay, here: Here, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[JobInspector]:
-    monkeypatch.setattr("serve_app.jobs.inspector.HistoryHandle", lambda store: Down())
+    monkeypatch.setattr("serve_app.jobs.inspector.connect", lambda *_, **__: Down())
     made = JobInspector("a handle", ray, here, taken_at, clock)  # type: ignore[arg-type]
     yield made
     await made.close()

@@ -49,8 +49,9 @@ FACTS = JobFacts("raysubmit_1", JobType.SUBMISSION, "FAILED", pid=7, node_ip="10
 DRIVER = DriverExit("02000000", False, "SYSTEM_ERROR", "killed", 8, after(1), after(8), "n")
 ROW_FIELDS = {
     "id": "raysubmit_1", "job_id": "02000000", "submission_id": "raysubmit_1", "type": "SUBMISSION", "kind": "report",
-    "entrypoint": "python report.py", "status": "FAILED", "outcome": "failed", "verdict": "BAD",
-    "reason": "It failed.", "rule": "failed", "scheduled_by": "cron", "managed_by": "the shop",
+    "entrypoint": "python report.py", "status": "FAILED", "error_type": None, "exit_code": None,
+    "outcome": "failed", "verdict": "BAD", "reason": "It failed.", "rule": "failed", "scheduled_by": "cron",
+    "managed_by": "the shop",
     "started_at": at(0), "ended_at": at(9), "duration_s": 9.0, "node_id": "n", "metadata": {"team": "a"},
     "derived": False, "hidden": True, "session": "s1", "owner": "ann", "action": "Read its log.", "code": None,
 }  # fmt: skip

@@ -14,7 +14,8 @@ from types import ModuleType
 import psutil
 import pytest
 
-from serve_app.local import driver_hook, processes, ray_head, state
+from deploy.local import driver_hook
+from serve_app.local import processes, ray_head, state
 from serve_app.local.state import ProcessMark, UpState
 from serve_app.local.wanted import Wanted
 from tests.unit.local.test_small_parts import STATE

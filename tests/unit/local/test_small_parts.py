@@ -20,7 +20,6 @@ STATE = UpState(
     dashboard_port=8265,
     ray_port=6379,
     temp_dir="/t/sc-1",
-    chosen_ports={"ray_client": 20001},
     processes=(ProcessMark(pid=7, started_at_s=1.5, name="raylet"),),
     config_sha256="abc",
     prints={"the code": "1"},
@@ -63,6 +62,13 @@ def test_state_file_round_trip(tmp_path: Path) -> None:
     state.forget(tmp_path)
     state.forget(tmp_path)
     assert state.load(tmp_path) is None
+
+
+def test_the_state_that_another_version_left_is_read(tmp_path: Path) -> None:
+    state.save(tmp_path, STATE)
+    left = json.loads(state.state_file(tmp_path).read_text())
+    state.state_file(tmp_path).write_text(json.dumps({**left, "chosen_ports": {"ray_client": 20001}}))
+    assert state.load(tmp_path) == STATE
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])

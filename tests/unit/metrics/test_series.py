@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from serve_app.metrics.histogram import Histogram
-from serve_app.metrics.series import FINE_FOR_S, KEPT_FOR_S, MOST_BUCKETS, WINDOWS, Gauges, SeriesStore
+from serve_app.metrics.series import FINE_FOR_S, KEPT_FOR_S, MOST_BUCKETS, Gauges, SeriesStore
+from serve_app.queries.windows import WINDOWS_S
 
 NOON = 1_767_268_800  # 2026-01-01T12:00:00Z
 DAY = 86_400
@@ -20,7 +21,7 @@ def store() -> SeriesStore:
 
 
 def told(made: SeriesStore, window: str, now_s: float) -> Any:
-    return made.gauges("node", "a", WINDOWS[window], now_s)["cpu"]
+    return made.gauges("node", "a", WINDOWS_S[window], now_s)["cpu"]
 
 
 def durations(*values: float) -> Histogram:
@@ -43,7 +44,7 @@ def test_windows_of_a_gauge() -> None:
     made = store()
     for at_s, value in ((-7200, 0.9), (-1800, 0.5), (-240, 0.3), (-2, 0.1)):
         made.observe_gauges("node", "a", {"cpu": value, "memory": None}, NOON + at_s)
-    assert [told(made, window, NOON) for window in WINDOWS] == [
+    assert [told(made, window, NOON) for window in WINDOWS_S] == [
         {"now": 0.1, "mean": 0.2, "max": 0.3},
         {"now": 0.1, "mean": 0.3, "max": 0.5},
         {"now": 0.1, "mean": 0.45, "max": 0.9},
@@ -58,7 +59,7 @@ def test_windows_of_durations() -> None:
     made = store()
     for at_s, value in ((-4000, 3.0), (-600, 2.0), (-10, 1.0), (-5, 1.0)):
         made.observe_histogram("responses", "jobs", durations(value), NOON + at_s)
-    found = [made.histogram("responses", "jobs", length_s, NOON) for length_s in WINDOWS.values()]
+    found = [made.histogram("responses", "jobs", length_s, NOON) for length_s in WINDOWS_S.values()]
     assert [(each.count, each.max_s) for each in found] == [(2, 1.0), (3, 2.0), (4, 3.0), (4, 3.0)]
 
 
@@ -85,7 +86,7 @@ def test_rolling_up_loses_nothing_and_is_bounded() -> None:
     assert min(line.half_hours) + 1800 > end - 60 - KEPT_FOR_S
     assert max(line.half_hours) + 1800 == min(line.minutes)
     assert min(line.minutes) <= end - FINE_FOR_S
-    week = made.histogram("responses", "jobs", WINDOWS["7d"], end)
+    week = made.histogram("responses", "jobs", WINDOWS_S["7d"], end)
     assert week.count == 7 * 24 * 60
     assert told(made, "24h", end) == {"now": 0.59, "mean": 0.492222, "max": 0.99}
 

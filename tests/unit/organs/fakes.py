@@ -9,7 +9,7 @@ from typing import Any
 
 from organs.models import OrganSpec, OrganType, TaskMessage
 from organs.organ import Organ
-from organs.skills.contract import SkillError, SkillNotFound, SkillUnavailable
+from organs.skills.contract import SkillDeadline, SkillError, SkillNotFound, SkillUnavailable
 
 SPECS = (
     OrganSpec(id="cognitive_organ_1", type="Cognitive"),
@@ -76,6 +76,8 @@ class FakeWays:
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
+    predecessors: int | None = 0
+    """Replicas that had the agent before and are not gone; None when Ray does not say."""
 
     async def get_job(self, job_id: str) -> dict[str, Any]:
         if job_id not in self.jobs:
@@ -96,6 +98,11 @@ class FakeWays:
 
     async def nodes(self) -> list[dict[str, Any]]:
         return [{"node_id": "n1", "alive": True}]
+
+    async def count_predecessors(self) -> int:
+        if self.predecessors is None:
+            raise SkillDeadline("Ray did not answer within 5 s.")
+        return self.predecessors
 
 
 class FakeOrgan(Organ):

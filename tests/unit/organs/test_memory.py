@@ -9,7 +9,7 @@ import pytest
 
 from organs.agent import CHECKPOINTED, AgentState, TaskRecord, quality_of
 from organs.catalog import MAX_NAME_CHARACTERS
-from organs.memory import AgentMemory
+from organs.memory import SUCCESSION_S, AgentMemory
 from organs.models import OrganConfig
 from serve_app.store.agents import MAX_STATE_BYTES
 from serve_app.store.bounds import encoded
@@ -197,3 +197,50 @@ async def test_keeping_ends_when_fenced() -> None:
     one.record(record())
     await one.keep()
     assert one.fenced
+
+
+async def test_the_successor_waits_until_the_predecessor_has_written_its_last() -> None:
+    """Tasks that the old replica still ends, and those that the new one does meanwhile: none is lost."""
+    store = FakeStore()
+    old = memory(store)
+    await old.claim()
+    waits: list[float] = []
+    new: AgentMemory
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            old.record(record())
+            await old.flush()
+        new.record(record(success=False))
+        if len(waits) == 5:
+            raise asyncio.CancelledError
+
+    async def count_predecessors() -> int:
+        return int(len(waits) < 3)
+
+    new = AgentMemory("u_agent_0", "u", "r2", store, CONFIG, wait)
+    with pytest.raises(asyncio.CancelledError):
+        await new.succeed(count_predecessors)
+    assert waits == [0.5, 0.5, 0.5, CONFIG.checkpoint_period_s, CONFIG.checkpoint_period_s]
+    assert (old.fenced, new.epoch, new.restored) == (False, 2, True)
+    assert (new.state.tasks_processed, new.state.tasks_succeeded) == (6, 1)
+
+
+async def test_a_predecessor_that_does_not_end_is_waited_for_with_an_end() -> None:
+    waited_s = 0.0
+    store = FakeStore()
+
+    async def wait(seconds: float) -> None:
+        nonlocal waited_s
+        waited_s += seconds
+        if store.agents:
+            raise asyncio.CancelledError
+
+    async def count_predecessors() -> int:
+        return 1
+
+    new = AgentMemory("u_agent_0", "u", "r2", store, CONFIG, wait)
+    with pytest.raises(asyncio.CancelledError):
+        await new.succeed(count_predecessors)
+    assert (waited_s, new.epoch) == (SUCCESSION_S + CONFIG.checkpoint_period_s, 1)

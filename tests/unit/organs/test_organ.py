@@ -208,6 +208,23 @@ async def test_a_checkpoint_that_is_on_its_way_at_a_graceful_end_is_not_lost() -
     assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
 
 
+@pytest.mark.parametrize(("predecessors", "epoch"), [(0, 1), (1, 0), (None, 1)])
+async def test_an_agent_whose_last_replica_still_works_is_not_taken_from_it(
+    predecessors: int | None, epoch: int
+) -> None:
+    made = await organ("Utility", ways=FakeWays(predecessors=predecessors))
+    assert (await made.execute(task("cluster.nodes")))["result"]["success"] is True
+    assert (await made.status())["epoch"] == epoch
+
+
+async def test_what_was_done_before_the_claim_is_written_at_a_graceful_end() -> None:
+    store = FakeStore()
+    made = await organ("Utility", store, FakeWays(predecessors=1))
+    await made.execute(task("cluster.nodes"))
+    await Organ.__del__(made)
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
 async def test_a_fenced_agent_asks_to_be_replaced() -> None:
     store = FakeStore()
     made = await organ("Utility", store)

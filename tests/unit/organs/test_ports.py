@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+from ray.serve._private.common import DeploymentID, ReplicaID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
+from organs import ports
 from organs.models import OrganConfig
-from organs.ports import StorePort, ask
+from organs.ports import CALL_TIMEOUT_S, StorePort, connect
+from organs.questions import asked
 from organs.skills.contract import SkillError
 from serve_app.errors import InvalidInput, NotFound, TooBusy, Unavailable
 from tests.unit.organs.fakes import FakeOrgan, FakeStore, FakeWays, task
@@ -44,6 +47,17 @@ def method(response: Response) -> Any:
 
 def wrapped(cause: Exception) -> RayTaskError:
     return RayTaskError("get_job", "Traceback: /a/path", cause)
+
+
+class Other(Protocol):
+    """Whoever is asked."""
+
+    @asked(deadline="timeout_s")
+    async def answer(self, timeout_s: float) -> Any: ...
+
+
+async def ask(part: str, method: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    return await connect(Other, SimpleNamespace(deployment_name=part, answer=method)).answer(timeout_s)
 
 
 async def test_an_answer() -> None:
@@ -83,6 +97,14 @@ async def test_silence_ends_at_the_deadline_and_the_other_side_hears_of_it() -> 
     assert response.cancelled
 
 
+async def test_who_is_replaced_is_away_and_not_late() -> None:
+    response = Response(silent=True)
+    response._replica_result = None  # type: ignore[attr-defined]
+    with pytest.raises(SkillError) as raised:
+        await ask("Store", method(response), timeout_s=0.01)
+    assert (raised.value.status, raised.value.detail) == (503, "Store has no replica that answers.")
+
+
 async def test_the_other_side_hears_of_it_when_the_caller_is_cancelled() -> None:
     response = Response(silent=True)
     asking = asyncio.create_task(ask("Store", method(response)))
@@ -93,10 +115,40 @@ async def test_the_other_side_hears_of_it_when_the_caller_is_cancelled() -> None
 
 
 async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
-    broken = StorePort(SimpleNamespace(claim_agent=method(Response(error=ValueError("a bug in the store")))))
+    claim = method(Response(error=ValueError("a bug in the store")))
+    broken = connect(StorePort, SimpleNamespace(deployment_name="Store", claim_agent=claim))
     made = FakeOrgan("Utility", FakeStore(), FakeWays())
     made._ports.store = broken
     await made.reconfigure(OrganConfig().model_dump(), SimpleNamespace(rank=0))
     made._keeper.cancel()  # type: ignore[union-attr]
     assert (await made.execute(task("cluster.nodes")))["result"]["success"] is True
     assert (await made.status())["epoch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "surplus"),
+    [
+        (["a"], 1, 0),
+        (["a", "old"], 1, 1),
+        (["a", "b", "c"], 3, 0),
+        (["a", "b"], 3, 0),
+        (["a", "b", "c", "old"], 3, 1),
+    ],
+)
+async def test_predecessors_are_replicas_beyond_the_wanted_number(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], wanted: int, surplus: int
+) -> None:
+    deployment = "SERVE_REPLICA::seedcore#utility_organ_1"
+    others = ["SERVE_CONTROLLER_ACTOR", "SERVE_REPLICA::seedcore#utility_organ_10#z", "a"]
+    listed = [{"name": name, "namespace": "serve"} for name in [*(f"{deployment}#{tag}" for tag in names), *others]]
+    monkeypatch.setattr(ports.ray.util, "list_named_actors", lambda all_namespaces: listed)
+    runtime = SimpleNamespace(get_actor_name=lambda: f"{deployment}#a")
+    monkeypatch.setattr(ports.ray, "get_runtime_context", lambda: runtime)
+    monkeypatch.setattr(ports.serve, "get_replica_context", lambda: SimpleNamespace(world_size=wanted))
+    assert await ports.ClusterPort().count_predecessors() == surplus
+
+
+def test_the_names_of_replicas_are_as_they_are_read() -> None:
+    """A new Ray that names actors otherwise fails here."""
+    replica = ReplicaID("tag", DeploymentID("utility_organ_1", "seedcore"))
+    assert replica.to_full_id_str() == "SERVE_REPLICA::seedcore#utility_organ_1#tag"

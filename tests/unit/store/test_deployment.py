@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from serve_app.store import deployment
-from serve_app.store.deployment import Opening, StoreDeployment
+from serve_app.store.deployment import OF_THE_COMMAND, Opening, StoreDeployment
 from serve_app.store.errors import StoreTooNew, StoreUnavailable
 from serve_app.store.store import Store
 
@@ -98,10 +98,6 @@ async def test_closed_and_opened_again() -> None:
     await opening.close()
     await opening.store()
     assert database.tries == 2
-
-
-# `python -m serve_app.history` opens the database itself, whether or not the application runs.
-OF_THE_COMMAND = {"export_jobs", "import_jobs"}
 
 
 def methods(kind: type[Any]) -> dict[str, inspect.Signature]:

@@ -26,6 +26,7 @@ from serve_app.jobs.diagnosis.models import (
     SourceKind,
     Step,
 )
+from serve_app.outcomes import OPEN_STATUSES
 
 # Ray's sentence about a job, as a source.
 MESSAGE = "message"
@@ -33,7 +34,6 @@ MESSAGE = "message"
 _REPEATED_LOG = "last available logs"
 _MOST_EVIDENCE = 5
 _MOST_SAME = 2
-_NOT_ENDED = frozenset({"PENDING", "RUNNING"})
 # Exit codes that a program chooses itself: not those of the shell, of signals, or of wrong usage.
 _OWN_EXIT_CODES = frozenset({1, *range(3, 126), 255})
 _OWN_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b(?:error|fatal|panic)\b(?:\[\w+\])?: ", re.ASCII)
@@ -60,7 +60,7 @@ def diagnose(
     fields = completed(fields, _ray_sentence(scans))
     clues = clues_of_fields(clues_of(fields))
     for number, (each, ending) in enumerate(zip(scans, endings, strict=True)):
-        clues += clues_of_scan(number, each, ending, has_ended=fields.status not in _NOT_ENDED)
+        clues += clues_of_scan(number, each, ending, has_ended=fields.status not in OPEN_STATUSES)
     if ended_well(fields):
         return _nothing_wrong("Ray says that it succeeded.", unavailable)
     if fields.status == "STOPPED":

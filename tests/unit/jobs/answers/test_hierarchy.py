@@ -11,7 +11,6 @@ import pytest
 from serve_app.jobs.answers.drawing import mermaid, text_tree
 from serve_app.jobs.answers.hierarchy import MAX_JOBS, Branch, hierarchy_of
 from serve_app.jobs.answers.lifecycle import lifecycle_of
-from serve_app.jobs.inspector import PARTS
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import (
     ApplicationFacts,
@@ -22,6 +21,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Unknown,
 )
+from serve_app.parts import ALL as PARTS
 from tests.unit.jobs.judging.test_judge import INIT, NOW, actor, ago, controller, driver, head, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 

@@ -162,7 +162,7 @@ def test_only_so_many_kinds_and_causes_are_told() -> None:
         ({"durations_s": [], "last_started_us": None, "last_succeeded_us": None}, PastRuns()),
         (
             {"durations_s": [3.0, 1.0, 2.0], "last_started_us": 2_000_000, "last_succeeded_us": -1},
-            PastRuns(3, 2.0, 3.0, 3.0, datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC), None),
+            PastRuns(3, 3.0, datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC), None),
         ),
     ],
 )

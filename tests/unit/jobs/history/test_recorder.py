@@ -374,7 +374,7 @@ async def test_past_runs_are_asked_of_the_series_that_are_wanted(recorder: Recor
     [asked] = [series for what, series in history.told() if what == "past"]
     assert (asked[:3], len(asked)) == (["x", "y", "s0"], 100)
     assert recorder.past == {
-        "x": PastRuns(2, 1.0, 3.0, 3.0, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), None),
+        "x": PastRuns(2, 3.0, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), None),
         "y": PastRuns(),
     }
 

@@ -203,6 +203,13 @@ def test_what_is_wrong_with_serve(sections: Any, problem: str | None) -> None:
     assert make_case(driver("a", "RUNNING"), **sections).serve_problem is None
 
 
+def test_what_calls_itself_something_else_has_ended_when_its_driver_has() -> None:
+    """Its actors of Serve live on; it never was a server."""
+    job = driver("a", "SUCCEEDED", metadata={"seedcore.kind": "report"})
+    found = make_case(job, exits=[exit_of("a", KILLED)], actors=[controller("a")])
+    assert (found.kind, found.conclusion.outcome, found.serving) == ("report", "failed", None)
+
+
 SERVES_ON = Evidence("serve-outlives-driver", "actor table", "actors of Ray Serve that it owns are alive")
 
 
@@ -384,6 +391,17 @@ def test_a_silent_table_that_told_nothing_tells_why_it_is_silent() -> None:
     first, second = replace(WHOLE, driver_exits=Unknown("slow")), replace(WHOLE, driver_exits=Unknown("gone"))
     found = judge_again(first, second)
     assert found[0].reason == "It ended; how is not known (worker table not available: gone)."
+
+
+def test_what_has_ended_is_not_made_again() -> None:
+    """Looks over ten thousand ended jobs are cheap by that alone."""
+    nodes = [node("DEAD", started_at=ago(50), ended_at=ago(20)), node("ALIVE", node_id="m")]
+    seen, memo = snapshot(driver("a", "SUCCEEDED", began=100), submission("b", "RUNNING"), nodes=nodes), Memo()
+    judge(seen, NOW, memo=memo)
+    before = dict(memo.cases)
+    judge(seen, NOW + timedelta(hours=1), memo=memo)
+    same = {id: before[id] is each for id, each in memo.cases.items()}
+    assert same == {"a": True, "b": False, "node:n": True, "node:m": False}
 
 
 def test_a_node_that_changes_is_judged_anew() -> None:

@@ -167,6 +167,20 @@ def test_a_declared_kind_is_someones_own_work_or_a_service_and_nothing_else_chan
     }
 
 
+def test_what_a_second_declaration_does_not_say_stays() -> None:
+    first: dict[str, Any] = {
+        "purpose": "p", "owner": "o", "scheduled_by": "s", "managed_by": "m", "must_end": True,
+        "expected_duration_s": 5.0, "deadline_s": 6.0, "every_h": 1.0, "allowed_failures": 2,
+    }  # fmt: skip
+    match = Match(entrypoint="x")
+    once = contracts_with([KindSpec(name="report", match=match, **first)]).of("report")
+    again = contracts_with([KindSpec(name="report", match=match, **first), KindSpec(name="report", match=match)])
+    assert again.of("report") == once
+    for name in first:
+        both = [KindSpec(name="report", match=match, **{name: first[name]}), KindSpec(name="report", match=match)]
+        assert contracts_with(both).of("report") == contracts_with(both[:1]).of("report") != EXPECTATIONS["user"]
+
+
 TIMES = {"expected_duration_s": 5.0, "deadline_s": 5.0, "every_h": 1.0}
 ALL = {**TIMES, "must_end": True, "allowed_failures": 1}
 OF_JOBS = ["allowed_failures", "deadline_s", "every_h", "expected_duration_s"]

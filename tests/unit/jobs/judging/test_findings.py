@@ -398,6 +398,13 @@ HOURS = timedelta(hours=1)
             [submission("a", "FAILED", began=7_200, **HOUR), submission("b", "SUCCEEDED", began=9, took=1)],
             {}, [miss("since the first was seen 2.0 h ago")],
         ),
+        (
+            [
+                submission("a", "SUCCEEDED", began=9_000, ended_at=None, **HOUR),
+                submission("b", "SUCCEEDED", began=7_201, took=1, **HOUR),
+            ],
+            {}, [miss("for 2.0 h")],
+        ),
         ([], {}, []),
     ],
 )  # fmt: skip
@@ -435,6 +442,7 @@ def make_actor(number: int, job_id: str = "a") -> ActorFacts:
         ([make_actor(each) for each in range(7)], leave("n0", "n1", "n2", "n3", "n4", count=7, more=" and 2 more")),
         ([make_actor(1), replace(make_actor(2), state="DEAD"), make_actor(3, "b")], leave("n1")),
         ([replace(make_actor(1), state="PENDING_CREATION")], leave("n1")),
+        ([replace(make_actor(2), state="DEAD"), make_actor(1)], leave("n1")),
         ([make_actor(1, "")], []),
     ],
 )

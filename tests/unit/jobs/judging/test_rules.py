@@ -48,7 +48,7 @@ NIGHTLY = contracts_with(
     [KindSpec(name="nightly", match=Match(entrypoint="*night.py*"), allowed_failures=1, deadline_s=3600)]
 )
 SERVICE = contracts_with([KindSpec(name="model", match=Match(submission_id="model-*"), must_end=False)])
-USUAL = {"user:train": PastRuns(count=20, p50_s=30, p95_s=50, p99_s=60)}
+USUAL = {"user:train": PastRuns(count=20, p99_s=60)}
 TRAIN = {"job_name": "train"}
 SUPERVISOR = ("supervisor", {"error_type": "JOB_SUPERVISOR_ACTOR_DIED", "exit_code": None, "node_id": "n"})
 INTERNAL = actor("a", "JobSupervisor", "SUPERVISOR_ACTOR_RAY_NAMESPACE", "DEAD")

@@ -233,7 +233,7 @@ async def test_a_program_that_does_not_use_ray() -> None:
 )
 async def test_a_service_is_not_looked_at(changes: dict[str, Any], state: str) -> None:
     service = running(kind="application-server", duration_s=9e6, **changes)
-    it = made(service, past=PastRuns(30, 1, 2, 3.0))
+    it = made(service, past=PastRuns(30, 3.0))
     told = await it.stillnesses.of(service)
     assert (told.state.value, told.code, it.questions.asked, it.clock.seconds) == (state, None, [], 0.0)
 
@@ -261,7 +261,7 @@ async def test_the_newest_row_counts() -> None:
 
 
 async def test_an_unusual_duration_is_told() -> None:
-    it = made(running(), past=PastRuns(30, 1, 2, 3.0))
+    it = made(running(), past=PastRuns(30, 3.0))
     told = await it.stillnesses.of(running())
     (duration,) = (signal for signal in told.signals if signal.name == "duration")
     assert (duration.value, duration.says) == (90.0, "still")

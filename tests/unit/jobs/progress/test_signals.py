@@ -224,9 +224,9 @@ def test_stacks(before: Any, now: Any, value: Any, says: str) -> None:
 @pytest.mark.parametrize(
     ("past", "says"),
     [
-        (PastRuns(20, 1, 2, 39.0), "still"),
-        (PastRuns(20, 1, 2, 40.0), "unknown"),
-        (PastRuns(19, 1, 2, 39.0), "unknown"),
+        (PastRuns(20, 39.0), "still"),
+        (PastRuns(20, 40.0), "unknown"),
+        (PastRuns(19, 39.0), "unknown"),
         (PastRuns(), "unknown"),
         (None, "unknown"),
     ],
@@ -237,5 +237,5 @@ def test_duration(past: PastRuns | None, says: str) -> None:
 
 
 def test_a_duration_that_is_not_known() -> None:
-    one = signal(signals.DURATION, look(), subject=Subject(started=True, past=PastRuns(20, 1, 2, 3.0)))
+    one = signal(signals.DURATION, look(), subject=Subject(started=True, past=PastRuns(20, 3.0)))
     assert (one.value, one.since, one.says) == (None, None, "unknown")

@@ -139,7 +139,7 @@ def _without(seen: Look, name: str) -> Look:
 
 
 def test_what_is_long_is_not_stuck_for_that() -> None:
-    long = Subject(started=True, age_s=200.0, past=PastRuns(30, 1, 2, 3.0))
+    long = Subject(started=True, age_s=200.0, past=PastRuns(30, 3.0))
     assert verdict(pair(work=work(task("r", changed_at=T0)), log=log(10, 0)), long) == ("unknown", None)
     told = stillness_of(pair(work=work(task("r", changed_at=T0)), log=log(10, 0)), long)
     assert "longer than nearly all runs" in told.settle[-1]
@@ -152,7 +152,7 @@ def test_what_is_long_is_not_stuck_for_that() -> None:
 )
 def test_a_service_is_judged_by_its_probe(probe: tuple[bool, str], expected: tuple[str, str | None]) -> None:
     """However old, quiet and short of things it is."""
-    old = Subject(started=True, age_s=9e6, past=PastRuns(30, 1, 2, 3.0), probe=probe)
+    old = Subject(started=True, age_s=9e6, past=PastRuns(30, 3.0), probe=probe)
     looks = pair(work=work(NOWHERE), log=log(10, -9_999))
     assert verdict(looks, old) == expected
     assert [signal.name for signal in stillness_of(looks, old).signals] == ["probe"]

@@ -4,7 +4,7 @@ Without it `ray.init()` starts another Ray without a word, and `ray.init(address
 2.60 takes 127.0.0.1 for the machine's outward address (`resolve_ip_for_localhost`, ray/_private/services.py), where the
 head of `make up` does not listen.
 
-`deploy/local/bootstrap.py` copies this file into the virtual environment, whose Python calls ``install`` whenever it
+`bootstrap.py`, beside it, copies this file into the virtual environment, whose Python calls ``install`` whenever it
 starts. So it is the standard library alone, imports nothing of this project (another version of it may be on the path),
 and does nothing before a program imports Ray. What it sets are variables of Ray; one that is set already stays.
 """

@@ -1,0 +1,227 @@
+"""Calls to other deployments: one deadline, one table of what Serve's exceptions mean, one way to make a client.
+
+A client is made of the questions (a ``Protocol``, ``organs.questions``) and a handle, and has the Protocol's type: a
+question that is misspelt, or a wrong argument, is an error of mypy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
+
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    RequestCancelledError,
+)
+
+from organs.errors import CodedError
+from organs.questions import Question, list_questions
+
+log = logging.getLogger("ray.serve.seedcore")
+
+P = TypeVar("P")
+
+_NO_MORE = object()
+# What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
+_NO_SUCH_METHOD = "Tried to call a method"
+
+
+class RemoteMethod(Protocol):
+    """``handle.method`` of a Serve deployment handle."""
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Failure(Enum):
+    """Why a call has no answer."""
+
+    QUEUE_FULL = auto()
+    NO_REPLICA = auto()
+    CANCELLED = auto()
+    REPLICA_LOST = auto()
+    NOT_TAKEN = auto()
+    """No replica took it within the deadline: nothing was done."""
+    OTHER_VERSION = auto()
+    """The replica does not have the method: it is of another version than the caller."""
+    NO_ANSWER = auto()
+    """Within the deadline; whether the work was done is not known."""
+    NO_ITEM = auto()
+    """Of a stream, within the deadline of an item."""
+    BROKEN = auto()
+    """The other side raised something that it should not; it is in our log."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls whose failures are errors of one branch of the tree.
+
+    ``failures``: class and sentence of each; in the sentence stand ``{part}`` and ``{timeout_s}``. ``adopt`` makes an
+    error of this branch of one that the other side raised; None when that is none which the other side may raise.
+    """
+
+    failures: Mapping[Failure, tuple[Callable[[str], CodedError], str]]
+    adopt: Callable[[CodedError], CodedError | None]
+
+    async def call(self, part: str, method: RemoteMethod, *args: Any, timeout_s: float, retries: int = 0) -> Any:
+        """Call a method of another deployment and wait at most ``timeout_s`` seconds in all.
+
+        ``retries`` further attempts are made, within the same deadline, only when the replica died or could not be
+        reached: give some only to calls that may happen twice. Raises an error of this caller's branch.
+        """
+        begun: list[Any] = []
+        try:
+            async with asyncio.timeout(timeout_s):
+                for _ in range(retries):
+                    try:
+                        return await self._call_once(part, method, args, begun)
+                    except CodedError as error:
+                        if not error.replica_lost:
+                            raise
+                return await self._call_once(part, method, args, begun)
+        except TimeoutError:
+            failure = Failure.NO_ANSWER if was_taken(begun[-1]) else Failure.NOT_TAKEN
+            raise self._error_for(failure, part, timeout_s) from None
+
+    async def stream(
+        self, part: str, method: RemoteMethod, *args: Any, item_timeout_s: float
+    ) -> AsyncGenerator[Any, None]:
+        """Items of a generator of another deployment (``handle.options(stream=True)``), each within its deadline.
+
+        Who stops reading ends the generator there. Raises as ``call`` does.
+        """
+        response, done = method.remote(*args), False
+        try:
+            while True:
+                async with asyncio.timeout(item_timeout_s):
+                    item = await anext(response, _NO_MORE)
+                if item is _NO_MORE:
+                    done = True
+                    return
+                yield item
+        except TimeoutError:
+            failure = Failure.NO_ITEM if was_taken(response) else Failure.NOT_TAKEN
+            raise self._error_for(failure, part, item_timeout_s) from None
+        except Exception as error:
+            raise self._translate(part, error) from error
+        finally:
+            if not done:
+                response.cancel()
+
+    def connect(
+        self, protocol: Callable[..., P], handle: Any, *, timeout_s: float | Callable[[], float], retries: int = 0
+    ) -> P:
+        """A client that asks the questions of ``protocol`` through a deployment handle.
+
+        ``timeout_s``: seconds that an answer may take, or what gives them at each call; ``retries`` as in ``call``.
+        ``organs.questions.asked`` says of single questions what differs. Raises ``TypeError`` for a Protocol that
+        cannot be asked. (``protocol`` is a class; ``type[P]`` would be for classes that can be instantiated.)
+        """
+        return cast(P, _make_client_class(protocol)(self, handle, timeout_s, retries))
+
+    async def _call_once(self, part: str, method: RemoteMethod, args: tuple[Any, ...], begun: list[Any]) -> Any:
+        response = method.remote(*args)
+        begun.append(response)
+        try:
+            return await response
+        except asyncio.CancelledError:
+            # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
+            response.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001  # all are translated; what should not happen is logged
+            raise self._translate(part, error) from None
+
+    def _translate(self, part: str, error: Exception) -> CodedError:
+        """What a failure of a call means; one that should not happen is logged here."""
+        failure = next((failure for kind, failure in _FAILURES if isinstance(error, kind)), None)
+        if failure is not None:
+            return self._error_for(failure, part)
+        # By reference the cause comes wrapped, over gRPC as it is (ray/serve/_private/replica_result.py).
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        adopted = self.adopt(cause) if isinstance(cause, CodedError) else None
+        if adopted is not None:
+            return adopted
+        if isinstance(cause, RayServeException) and _NO_SUCH_METHOD in str(cause):
+            return self._error_for(Failure.OTHER_VERSION, part)
+        log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
+        return self._error_for(Failure.BROKEN, part)
+
+    def _error_for(self, failure: Failure, part: str, timeout_s: float = 0.0) -> CodedError:
+        make, sentence = self.failures[failure]
+        return make(sentence.format(part=part, timeout_s=timeout_s))
+
+
+def was_taken(response: Any) -> bool:
+    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
+
+    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
+    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs.
+    """
+    return getattr(response, "_replica_result", response) is not None
+
+
+_FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Failure], ...] = (
+    (BackPressureError, Failure.QUEUE_FULL),
+    (DeploymentUnavailableError, Failure.NO_REPLICA),
+    (RequestCancelledError, Failure.CANCELLED),
+    ((ActorDiedError, ActorUnavailableError, RayActorError), Failure.REPLICA_LOST),
+)
+
+
+class _Client:
+    """What the clients of all Protocols have in common."""
+
+    def __init__(self, caller: Caller, handle: Any, timeout_s: float | Callable[[], float], retries: int) -> None:
+        self._caller = caller
+        self._handle = handle
+        self._part: str = handle.deployment_name
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._methods: dict[str, RemoteMethod] = {}
+
+    def _prepare(
+        self, question: Question, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[RemoteMethod, list[Any], float]:
+        """The method, what is sent to it, and how long its answer may take."""
+        given = question.bind(args, kwargs)
+        usual_s = self._timeout_s() if callable(self._timeout_s) else self._timeout_s
+        timeout_s = question.set_deadline(given, usual_s)
+        method = self._methods.get(question.name)
+        if method is None:
+            handle = self._handle.options(stream=True) if question.is_stream else self._handle
+            method = self._methods[question.name] = getattr(handle, question.name)
+        return method, list(given.values()), timeout_s
+
+    def _count_retries(self, question: Question) -> int:
+        return self._retries if question.rule.retries is None else question.rule.retries
+
+
+@cache
+def _make_client_class(protocol: Any) -> type[_Client]:
+    methods = {name: _make_method(question) for name, question in list_questions(protocol).items()}
+    return type(f"{protocol.__name__}Client", (_Client,), methods)
+
+
+def _make_method(question: Question) -> Any:
+    if question.is_stream:
+
+        def follow(self: _Client, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            method, given, timeout_s = self._prepare(question, args, kwargs)
+            return self._caller.stream(self._part, method, *given, item_timeout_s=timeout_s)
+
+        return follow
+
+    async def ask(self: _Client, *args: Any, **kwargs: Any) -> Any:
+        method, given, timeout_s = self._prepare(question, args, kwargs)
+        return await self._caller.call(
+            self._part, method, *given, timeout_s=timeout_s, retries=self._count_retries(question)
+        )
+
+    return ask

@@ -1,0 +1,30 @@
+"""What can become of a job, and Ray's own words for it: each set of them that means something, once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+# Of a submission (ray/dashboard/modules/job/common.py, JobStatus).
+STATUSES: Final = frozenset({"PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"})
+OPEN_STATUSES: Final = frozenset({"PENDING", "RUNNING"})
+ENDED_STATUSES: Final = STATUSES - OPEN_STATUSES
+
+
+class Outcome(StrEnum):
+    """What became of a job, as far as it is proven."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    ENDED_UNKNOWN = "ended_unknown"
+    LOST = "lost"
+
+
+OPEN_OUTCOMES: Final = frozenset({Outcome.PENDING, Outcome.RUNNING})
+ENDED_OUTCOMES: Final = frozenset(Outcome) - OPEN_OUTCOMES
+BROKEN_OUTCOMES: Final = frozenset({Outcome.FAILED, Outcome.LOST})
+# Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
+TIMED_OUTCOMES: Final = frozenset({Outcome.SUCCEEDED, Outcome.ENDED_UNKNOWN})

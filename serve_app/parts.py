@@ -1,0 +1,13 @@
+"""The names of this application's deployments that are no organs: in Serve, in sentences, and in jobs' metadata."""
+
+from __future__ import annotations
+
+from typing import Final
+
+INGRESS: Final = "Ingress"
+MANAGER: Final = "OrganismManager"
+INSPECTOR: Final = "JobInspector"
+STORE: Final = "Store"
+ALERTS: Final = "Alerts"
+
+ALL: Final = frozenset({INGRESS, MANAGER, INSPECTOR, STORE, ALERTS})

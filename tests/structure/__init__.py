@@ -1,0 +1,1 @@
+"""``make structure``: counts folders, files and names of a checkout."""
