@@ -93,12 +93,21 @@ def _usual_ending(connection: Connection) -> Ending:
 
 
 def _fill_jobs(connection: Connection, usual: Ending) -> None:
+    """Whatever differs from ``usual``. While it is written, the index of searching gathers what is new in it, which
+    takes half the time; searches would pay for what stays gathered, so that is entered in the end.
+    """
+    gathers = connection.dialect.name == "postgresql"
+    if gathers:
+        connection.exec_driver_sql("ALTER INDEX ix_jobs_search SET (fastupdate = on)")
     one = update(_jobs).where(_jobs.c.key == bindparam("of"))
     one = one.values(error_type=bindparam("type"), exit_code=bindparam("code"))
     for read in _read(connection):
         values = [{"of": key, "type": ending[0], "code": ending[1]} for key, ending in read if ending != usual]
         if values:
             connection.execute(one, values)
+    if gathers:
+        connection.exec_driver_sql("SELECT gin_clean_pending_list('ix_jobs_search')")
+        connection.exec_driver_sql("ALTER INDEX ix_jobs_search SET (fastupdate = off)")
 
 
 def _read(connection: Connection) -> Iterator[list[tuple[str, Ending]]]:
