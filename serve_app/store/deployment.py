@@ -78,7 +78,9 @@ class Opening:
             self._attempt = None
 
 
-@forward(Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.get_store())
+@forward(
+    Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.get_store()
+)
 class StoreDeployment(Versioned):
     """One replica that holds the database's connections; its methods are those of ``Store``."""
 

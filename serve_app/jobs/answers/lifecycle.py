@@ -106,7 +106,9 @@ def _check_initialization(snapshot: Snapshot, rows: Iterable[JobRow], head: Node
 def _check_ready(snapshot: Snapshot, rows: Iterable[JobRow], head: NodeFacts | None) -> _Step:
     title, source = "Ready: the first initialization had succeeded", "job list"
     ended = [
-        row.ended_at for row in _list_runs(rows, head) if row.outcome is JobOutcome.SUCCEEDED and row.ended_at is not None
+        row.ended_at
+        for row in _list_runs(rows, head)
+        if row.outcome is JobOutcome.SUCCEEDED and row.ended_at is not None
     ]
     return _Step("ready", title, source, _DONE if ended else _describe_missing(snapshot), min(ended, default=None))
 

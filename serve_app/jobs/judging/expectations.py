@@ -110,7 +110,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 JobOutcome.SUCCEEDED: Meaning("A server should not end.", "Deploy again; look for who ended it."),
                 JobOutcome.FAILED: Meaning("The server failed.", "Read the Serve logs on its node, then deploy again."),
                 JobOutcome.ENDED_UNKNOWN: Meaning("The server ended.", "Deploy again; look for who ended it."),
-                JobOutcome.LOST: Meaning("The server was lost with its node.", "Bring the node back, then deploy again."),
+                JobOutcome.LOST: Meaning(
+                    "The server was lost with its node.", "Bring the node back, then deploy again."
+                ),
             },
         ),
         Expectation(
@@ -124,7 +126,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             {
                 JobOutcome.SUCCEEDED: Meaning("The organism is initialized."),
                 JobOutcome.RUNNING: Meaning("It checks the organs.", "If it is late: see what /organism/status lacks."),
-                JobOutcome.PENDING: Meaning("It waits to start.", "If it is late: look at the cluster's free resources."),
+                JobOutcome.PENDING: Meaning(
+                    "It waits to start.", "If it is late: look at the cluster's free resources."
+                ),
                 JobOutcome.FAILED: Meaning("It did not initialize.", "Read its log; then POST /organism/initialize."),
                 JobOutcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
                 JobOutcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
@@ -144,7 +148,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             {
                 JobOutcome.RUNNING: Meaning("The node is up."),
                 JobOutcome.STOPPED: Meaning("The node was taken out of the cluster in order."),
-                JobOutcome.LOST: Meaning("The node died.", "Find out why it died; start it again if it should be there."),
+                JobOutcome.LOST: Meaning(
+                    "The node died.", "Find out why it died; start it again if it should be there."
+                ),
             },
         ),
         Expectation(

@@ -165,7 +165,12 @@ _ALL = frozenset(JobOutcome)
 VERDICT_RULES = (
     VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _has_rule("status-unknown"), _say),
     VerdictRule(
-        "job.status-unreliable", None, {JobOutcome.RUNNING}, Verdict.WARN, _has_rule("supervisor-lost-driver-alive"), _say
+        "job.status-unreliable",
+        None,
+        {JobOutcome.RUNNING},
+        Verdict.WARN,
+        _has_rule("supervisor-lost-driver-alive"),
+        _say,
     ),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),

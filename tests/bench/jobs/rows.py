@@ -14,7 +14,11 @@ SESSION = "session_2026-01-01_00-00-00_000000_1"
 # Young enough for the history to keep.
 BEGAN_S = float(round(time.time()) - 20 * 86_400)
 _KINDS = ("user", "nightly", "coa-initialization", "observer")
-_ENDS = ((JobOutcome.SUCCEEDED, Verdict.OK), (JobOutcome.FAILED, Verdict.BAD), (JobOutcome.ENDED_UNKNOWN, Verdict.UNKNOWN))
+_ENDS = (
+    (JobOutcome.SUCCEEDED, Verdict.OK),
+    (JobOutcome.FAILED, Verdict.BAD),
+    (JobOutcome.ENDED_UNKNOWN, Verdict.UNKNOWN),
+)
 
 
 def records(first: int, count: int) -> list[dict[str, Any]]:
