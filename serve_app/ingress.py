@@ -30,9 +30,6 @@ P = TypeVar("P")
 
 log = logging.getLogger("ray.serve.seedcore")
 
-# What the handles answer; its types are those of the protocols in ``api.deps``.
-Json = Any
-
 # A plain word goes to a default skill, and those only look; a user's own skill is not repeated, whatever it says.
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
 _SKILLS_FRESH_FOR_S = 5.0

@@ -68,11 +68,11 @@ def test_a_generated_client_lists_the_jobs(
 ) -> None:
     generate_client(document, tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    client = import_module(NAME).AuthenticatedClient(base_url=cluster.http_url, token=TOKENS["reader"])
     list_jobs, models = import_module(f"{NAME}.api.jobs.list_jobs"), import_module(f"{NAME}.models")
-    page = list_jobs.sync(client=client, kind="coa-initialization", limit=5)
+    with import_module(NAME).AuthenticatedClient(base_url=cluster.http_url, token=TOKENS["reader"]) as client:
+        page = list_jobs.sync(client=client, kind="coa-initialization", limit=5)
+        refused = list_jobs.sync(client=client, cursor="no page gave this")
     assert isinstance(page, models.JobPage)
     assert page.items[-1].outcome is models.JobViewOutcome.SUCCEEDED
     assert (page.items[-1].started_at.utcoffset().total_seconds(), page.degraded) == (0.0, [])
-    refused = list_jobs.sync(client=client, cursor="no page gave this")
     assert (refused.status, refused.code) == (422, "invalid_input")
