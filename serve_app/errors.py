@@ -14,6 +14,7 @@
     ├── PartFailed            500
     ├── UpstreamFailed        502
     ├── Unavailable           503
+    │   ├── NotTaken          503
     │   └── ReplicaLost       503
     └── DeadlineExceeded      504
 
@@ -124,6 +125,14 @@ class ReplicaLost(Unavailable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For whoever asked us, it is we who cannot answer now: our own replica is not lost."""
+        return reduce_error(Unavailable, self)
+
+
+class NotTaken(Unavailable):
+    """No replica took the call within its deadline: nothing was done."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other replicas, also of versions that do not know this class."""
         return reduce_error(Unavailable, self)
 
 

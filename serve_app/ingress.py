@@ -21,7 +21,7 @@ from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import call, collect, connect
 from serve_app.env import Env
-from serve_app.errors import DeadlineExceeded, Unavailable
+from serve_app.errors import DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
@@ -109,9 +109,10 @@ class HandleOrgans:
             reply: TaskReply = await call(
                 organ_id, self._execute[organ_id], task, timeout_s=task["timeout_s"], retries=1 if repeatable else 0
             )
-        except DeadlineExceeded:
+        except (DeadlineExceeded, NotTaken):
             await self._blame(organ_id)
-            raise
+            # The caller's own deadline, and there are agents: it was too short, not they too few.
+            raise DeadlineExceeded(f"{organ_id} did not answer within {task['timeout_s']:g} s.") from None
         return reply
 
     async def skills(self) -> dict[str, list[str]]:

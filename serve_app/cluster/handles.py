@@ -16,7 +16,7 @@ from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
 from organs.questions import read_wire_name
 from serve_app.cluster.private import gather_answers
-from serve_app.errors import AppError, DeadlineExceeded, PartFailed, ReplicaLost, TooBusy, Unavailable
+from serve_app.errors import AppError, DeadlineExceeded, NotTaken, PartFailed, ReplicaLost, TooBusy, Unavailable
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +35,7 @@ _CALLER = Caller(
             ReplicaLost,
             "The replica of {part} that had the request died; Serve is replacing it.",
         ),
-        CallFailure.NOT_TAKEN: (Unavailable, "No replica of {part} took the request within {timeout_s:g} s."),
+        CallFailure.NOT_TAKEN: (NotTaken, "No replica of {part} took the request within {timeout_s:g} s."),
         CallFailure.OTHER_VERSION: (
             Unavailable,
             "A replica of {part} runs another version, which does not know this; it is being replaced.",
