@@ -20,7 +20,9 @@ log = logging.getLogger("ray.serve.seedcore")
 
 FIRST_CLAIM_TIMEOUT_S = 2.0
 # Longer than the organs' `graceful_shutdown_timeout_s` (``serve_app.main``), after which Serve ends a replica anyway.
-SUCCESSION_S = 25.0
+SUCCESSION_S = 50.0
+# A new version stops the store in the same moment as the agents, and the next one is there some seconds later.
+LAST_FLUSH_TIMEOUT_S = 20.0
 _LOOK_AGAIN_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 
@@ -142,6 +144,17 @@ class AgentMemory:
         elif said == "missing":
             self.epoch, self._dirty = 0, True
         return True
+
+    async def finish(self) -> None:
+        """Write what is left, again and again until the store has it; cancelled by whoever has no more time."""
+        while not await self._settle():
+            await self._sleep(_LOOK_AGAIN_S)
+
+    async def _settle(self) -> bool:
+        if not self._dirty or self.fenced:
+            return True
+        # A state that is gone from the store is claimed anew, and then it has to be written still.
+        return bool(self.epoch or await self.claim()) and await self.flush() and not self._dirty
 
     def _restore(self, stored: dict[str, Any]) -> None:
         try:

@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.agent import TaskRecord, rate_quality
 from organs.catalog import ORGAN_TYPES, Catalog
-from organs.memory import FIRST_CLAIM_TIMEOUT_S, AgentMemory
+from organs.memory import FIRST_CLAIM_TIMEOUT_S, LAST_FLUSH_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
 from organs.ports import Ports
 from organs.replica import Versioned
@@ -173,6 +173,9 @@ class Organ(Versioned):
         """Serve awaits this when it stops the replica gracefully: what is not written yet is written."""
         if getattr(self, "_keeper", None) is not None:
             await self._let_go()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_TIMEOUT_S):
+                    await self._memory.finish()
 
     def _get_role_probabilities(self) -> dict[str, float]:
         configured = self._config.role_probabilities

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ray import serve
 from ray.serve import Application
 
+from organs.memory import LAST_FLUSH_TIMEOUT_S
 from organs.organ import Organ
 from organs.version import read_own_version
 from serve_app import parts
@@ -77,7 +78,8 @@ def build(args: dict[str, Any]) -> Application:
             ray_actor_options=_SMALL,
             max_ongoing_requests=64,
             max_queued_requests=256,
-            graceful_shutdown_timeout_s=20,
+            # Serve's own 20 s for the tasks that run, and the time in which an agent tries to write what they brought.
+            graceful_shutdown_timeout_s=20 + LAST_FLUSH_TIMEOUT_S + 5,
             user_config={},
             **_HEALTH,
         )

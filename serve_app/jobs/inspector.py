@@ -107,7 +107,8 @@ class JobInspector(Versioned):
         recorder = Recorder(history, here.session, now) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
-        self._actions = Actions(self._client, self._watch.require, management or JobManagement(), now=now)
+        rules = management or JobManagement()
+        self._actions = Actions(self._client, self._watch.require, rules, now=now, report_change=self._watch.outdate)
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.read_growth)
         self._stillnesses = Stillnesses(self._watch, questions, now)
@@ -204,7 +205,6 @@ class JobInspector(Versioned):
         deleted = await self._actions.delete(id)
         await self._archive.forget(key)
         self._diagnoses.forget(key)
-        self._watch.nudge()
         return deleted
 
     async def job_log(self, id: str, lines: int) -> LogAnswer:

@@ -26,9 +26,6 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import PushedEvents
 
-# Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
-_FRESH_FOR_A_MISS_S = 0.5
-
 # Takes the rows of each look, and when it was taken; must be quick and raise nothing.
 Subscriber = Callable[[Sequence[JobRow], datetime], None]
 
@@ -122,9 +119,9 @@ class JobWatch:
         """Total and available resources of the cluster by name, or why they are not known."""
         return await self._resources.get(self._config.source_timeout_s)
 
-    def nudge(self) -> None:
-        """Something has happened: look now instead of at the end of the period."""
-        self._latest.nudge()
+    def outdate(self) -> None:
+        """Jobs were changed through this application: none of them is missed from now on."""
+        self._latest.outdate()
 
     def expect(self, kind: str) -> Expectation:
         """What is expected of jobs of a kind."""
@@ -133,8 +130,8 @@ class JobWatch:
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
         wanted = strip_controls(wanted)
-        for fresh_for_s in (None, _FRESH_FOR_A_MISS_S):
-            seen = await self._latest.get(fresh_for_s=fresh_for_s)
+        for look in (self._latest.get, self._latest.get_for_miss):
+            seen = await look()
             if isinstance(seen.snapshot.jobs, Unknown):
                 raise Unavailable(seen.snapshot.jobs.reason, code="ray_unavailable")
             for row in seen.rows:

@@ -68,7 +68,9 @@ class Actions:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         make_id: Callable[[], str] = lambda: f"job-{secrets.token_hex(8)}",
+        report_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """``report_change`` is called after Ray took or forgot a job."""
         self._client = client
         self._find = find
         self._rules = rules
@@ -76,6 +78,7 @@ class Actions:
         self._clock = clock
         self._pause = pause
         self._make_id = make_id
+        self._report_change = report_change
 
     @served("submit_job")
     async def submit(self, body: Mapping[str, JsonValue]) -> SubmitAnswer:
@@ -144,6 +147,7 @@ class Actions:
         require_over(row, str(raw.get("status")))
         if not await self._client.delete_job(submission_id):
             raise UpstreamFailed("Ray did not delete the job, and did not say why.")
+        self._report_change()
         return {
             "id": submission_id,
             "submission_id": submission_id,
@@ -192,6 +196,9 @@ class Actions:
             ) from None
         except UpstreamFailed as error:
             return _require_same(await self._look_after(submission_id, error), submission_id, key, value)
+        finally:
+            # Also where Ray did not say whether it took the job.
+            self._report_change()
         return {"id": made, "submission_id": made, "state": "PENDING", "created": True}
 
     async def _look(self, submission_id: str) -> Json | None:

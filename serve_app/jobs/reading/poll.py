@@ -21,6 +21,8 @@ from serve_app.outcomes import OPEN_OUTCOMES
 log = logging.getLogger("ray.serve.seedcore")
 
 _PATIENCE_S = 1.0
+# Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
+_FRESH_FOR_A_MISS_S = 0.5
 # Looking must not become all that this process does, nor all that the dashboard does.
 _REST_PER_CPU = 4
 _REST_PER_LOOK = 1
@@ -86,6 +88,7 @@ class Latest:
         self._changed = float("-inf")
         self._nudged = asyncio.Event()
         self._taken = float("-inf")
+        self._outdated = float("-inf")
         self._cost_s = 0.0
         self._cpu_s = 0.0
         self._ended = float("-inf")
@@ -118,14 +121,28 @@ class Latest:
         fresh_for_s = self.config.fresh_for_s if fresh_for_s is None else fresh_for_s
         waited = True
         if self._clock() - self._taken > fresh_for_s:
-            looking = self._begin()
-            patience_s = 2 * self.config.source_timeout_s if self._snapshot is None else _PATIENCE_S
-            _, pending = await asyncio.wait({looking}, timeout=patience_s)
-            waited = not pending
-        if self._snapshot is None:
-            raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
-        degraded = [*self._list_stale(answered=waited), *self._snapshot.degraded]
-        return Seen(self._snapshot, self._rows, self._by_key, degraded, self._failure is None)
+            waited = await self._wait_for_look(
+                2 * self.config.source_timeout_s if self._snapshot is None else _PATIENCE_S
+            )
+        return self._tell(waited=waited)
+
+    async def get_for_miss(self) -> Seen:
+        """A look young enough to say that something is not there; raises ``Unavailable`` when there is none.
+
+        What was changed through this application is in it: see ``outdate``.
+        """
+        seen = await self.get(fresh_for_s=_FRESH_FOR_A_MISS_S)
+        # Twice: a look that was under way began before the change, and the next one did not.
+        for _ in range(2):
+            if self._taken >= self._outdated:
+                break
+            seen = self._tell(waited=await self._wait_for_look(2 * self.config.source_timeout_s))
+        return seen
+
+    def outdate(self) -> None:
+        """Jobs were changed through this application: what was seen before cannot say that one is not there."""
+        self._outdated = self._clock()
+        self.nudge()
 
     def nudge(self) -> None:
         """Something has happened: look now instead of at the end of the period."""
@@ -141,6 +158,16 @@ class Latest:
     def cost_s(self) -> float:
         """How long the last look took."""
         return self._cost_s
+
+    async def _wait_for_look(self, patience_s: float) -> bool:
+        _, pending = await asyncio.wait({self._begin()}, timeout=patience_s)
+        return not pending
+
+    def _tell(self, *, waited: bool) -> Seen:
+        if self._snapshot is None:
+            raise Unavailable(self._failure or "Ray has not answered yet.", code="ray_unavailable")
+        degraded = [*self._list_stale(answered=waited), *self._snapshot.degraded]
+        return Seen(self._snapshot, self._rows, self._by_key, degraded, self._failure is None)
 
     def _list_stale(self, *, answered: bool) -> list[str]:
         age_s = self._clock() - self._taken

@@ -249,6 +249,17 @@ def test_a_log_of_gigabytes_costs_no_memory_here(cluster: Cluster) -> None:
     assert before_small["truncated"] is False
 
 
+def test_a_job_is_there_as_soon_as_it_was_taken(cluster: Cluster) -> None:
+    """Whatever moment of the inspector's period it was taken in."""
+    with cluster.api() as api:
+        found = []
+        for number in range(6):
+            id = f"managed-prompt-{number}"
+            assert api.post("/jobs", json={"entrypoint": ["true"], "submission_id": id}).status_code == 201
+            found.append(api.get(f"/jobs/{id}").status_code)
+    assert found == [200] * 6
+
+
 def test_follow_to_the_end_and_resume(cluster: Cluster) -> None:
     code = (
         "import time\nfor number in range(8):\n    print('tick', number, 'token=canary-of-follow', flush=True);"

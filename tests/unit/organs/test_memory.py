@@ -186,6 +186,47 @@ async def test_keeping_waits_longer_while_the_store_is_down_and_writes_when_it_i
     assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_at_its_end_an_agent_asks_until_the_store_is_there(claimed: bool) -> None:
+    """A new version stops the store together with the agents."""
+    store = FakeStore(down=not claimed)
+    pauses: list[float] = []
+
+    async def sleep(pause_s: float) -> None:
+        pauses.append(pause_s)
+        store.down = len(pauses) < 4
+
+    one = AgentMemory("u_agent_0", "u", "r1", store, CONFIG, sleep)
+    assert await one.claim() is claimed
+    one.record(record())
+    store.down = True
+    await one.finish()
+    assert pauses == [0.5] * 4
+    assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
+    store.down = True
+    await one.finish()
+    assert len(pauses) == 4
+
+
+async def test_at_its_end_a_state_that_is_gone_is_written_anew_and_a_fenced_one_is_not() -> None:
+    store = FakeStore()
+    one, other = memory(store), memory(store, "r2")
+    await one.claim()
+    one.record(record())
+    store.agents.clear()
+
+    async def sleep(_: float) -> None:
+        """The next try comes at once."""
+
+    one._sleep = sleep
+    await one.finish()
+    assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
+    await other.claim()
+    one.record(record())
+    await one.finish()
+    assert (one.fenced, store.agents["u_agent_0"]["state"]["tasks_processed"]) == (True, 1)
+
+
 async def test_keeping_ends_when_fenced() -> None:
     store = FakeStore()
 

@@ -196,6 +196,30 @@ async def test_what_is_not_written_yet_is_written_at_a_graceful_end() -> None:
     assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
 
 
+async def test_a_graceful_end_waits_for_a_store_that_comes_back() -> None:
+    store = FakeStore()
+    made = await organ("Utility", store)
+    await made.execute(task("cluster.nodes"))
+    store.down = True
+
+    async def sleep(_: float) -> None:
+        store.down = False
+
+    made._memory._sleep = sleep
+    await Organ.__del__(made)
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
+async def test_a_graceful_end_without_a_store_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("organs.organ.LAST_FLUSH_TIMEOUT_S", 0.0)
+    store = FakeStore()
+    made = await organ("Utility", store)
+    await made.execute(task("cluster.nodes"))
+    store.down = True
+    await Organ.__del__(made)
+    assert store.agents[UTILITY]["state"] is None
+
+
 async def test_a_checkpoint_that_is_on_its_way_at_a_graceful_end_is_not_lost() -> None:
     store = FakeStore(gate=asyncio.Event())
     made = await organ("Utility", store)

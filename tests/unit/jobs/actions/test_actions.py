@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def actions(ray: FakeRay, clock: Clock | None = None, **rules: Any) -> Actions:
     clock = clock or Clock()
     return Actions(
         ray, ray.find, JobManagement(**{"enabled": True, **rules}), now=clock.now, clock=clock, pause=clock.pause,
-        make_id=lambda: "job-made",
+        make_id=lambda: "job-made", report_change=lambda: ray.asked.append(("changed", None)),
     )  # fmt: skip
 
 
@@ -57,6 +58,14 @@ async def test_submit_once_twice_and_otherwise() -> None:
     assert (error.status, error.code, error.members) == (409, "id_taken", {"submission_id": "j"})
     assert ray.count("submit") == 1
     assert (await made.submit({"entrypoint": ["true"]}))["id"] == "job-made"
+
+
+@pytest.mark.parametrize("fail", [{}, {"submit": Unavailable("No answer.")}, {"submit": UpstreamFailed("Refused.")}])
+async def test_whatever_ray_said_to_a_submission_it_may_have_been_taken(fail: dict[str, AppError]) -> None:
+    ray = FakeRay(fail=fail)
+    with contextlib.suppress(AppError):
+        await actions(ray).submit(BODY)
+    assert [what for what, _ in ray.asked].index("changed") > [what for what, _ in ray.asked].index("submit")
 
 
 async def test_two_submit_the_same_at_once() -> None:

@@ -86,6 +86,47 @@ async def test_many_who_ask_cause_one_look(made: Any) -> None:
     assert ray.looks == 1
 
 
+async def test_a_job_that_was_just_made_here_is_not_missed(made: Any, clock: Clock) -> None:
+    """Neither with a look of a moment ago, nor with one that was under way when it was made."""
+    made_here = snapshot(submission("a", "RUNNING"), submission("b", "PENDING"))
+    ray = Ray(GOOD, made_here)
+    latest = made(ray)
+    await latest.get()
+    clock.now += 0.1
+    seen = await latest.get_for_miss()
+    assert (ray.looks, "b" in {row.id for row in seen.rows}) == (1, False)
+    latest.outdate()
+    seen = await latest.get_for_miss()
+    assert (ray.looks, "b" in {row.id for row in seen.rows}) == (2, True)
+    await latest.get_for_miss()
+    assert ray.looks == 2
+
+    ray.answers = [GOOD, made_here]
+    clock.now += 3
+    ray.gate.clear()
+    asked_before = asyncio.create_task(latest.get())
+    while ray.looks < 3:
+        await asyncio.sleep(0)
+    clock.now += 0.1
+    latest.outdate()
+    asked_after = asyncio.create_task(latest.get_for_miss())
+    await asyncio.sleep(0)
+    ray.gate.set()
+    assert "b" not in {row.id for row in (await asked_before).rows}
+    assert "b" in {row.id for row in (await asked_after).rows}
+    assert ray.looks == 4
+
+
+async def test_a_miss_while_ray_does_not_answer_is_told_as_old(made: Any, clock: Clock) -> None:
+    ray = Ray(GOOD, ALL_DOWN)
+    latest = made(ray)
+    await latest.get()
+    clock.now += 0.1
+    latest.outdate()
+    seen = await latest.get_for_miss()
+    assert (seen.snapshot, seen.answered, ray.looks) == (GOOD, False, 3)
+
+
 async def test_when_ray_goes_down_the_last_look_stays_and_says_so(made: Any, clock: Clock) -> None:
     ray = Ray(GOOD, ALL_DOWN)
     latest = made(ray)
