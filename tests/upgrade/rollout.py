@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def roll_out(cluster: Cluster, checkout: Path) -> Rollout:
         time.sleep(2)
     finally:
         load.stop()
-    outcomes = {id: _outcome_of(cluster, id) for id in submitted}
+    outcomes = {id: _find_outcome(cluster, id) for id in submitted}
     # Not all of it there is for the test of it to say, with the numbers.
     with contextlib.suppress(AssertionError):
         wait_for("the agents' last checkpoint", lambda: _is_written(cluster, load, before), timeout_s=60)
@@ -162,7 +163,7 @@ def _live_a_little(cluster: Cluster) -> None:
             assert cluster.execute(organ_id, {"type": "test_task"}).status_code == 200
     wait_for("an alert", lambda: [row for row in cluster.get("/alerts")["items"] if row["subject"] != "node-1"])
     for id, outcome in (("succeeds", "succeeded"), ("fails", "failed"), (DATABASE_JOB, "failed")):
-        wait_for(f"{id} in the history", lambda id=id, outcome=outcome: _outcome_of(cluster, id) == outcome)
+        wait_for(f"{id} in the history", partial(_has_outcome, cluster, id, outcome))
 
 
 def _submit(cluster: Cluster, id: str, entrypoint: str) -> str:
@@ -171,7 +172,11 @@ def _submit(cluster: Cluster, id: str, entrypoint: str) -> str:
     return id
 
 
-def _outcome_of(cluster: Cluster, id: str) -> str:
+def _has_outcome(cluster: Cluster, id: str, outcome: str) -> bool:
+    return _find_outcome(cluster, id) == outcome
+
+
+def _find_outcome(cluster: Cluster, id: str) -> str:
     return str(cluster.get(f"/jobs/{id}")["outcome"])
 
 
