@@ -155,7 +155,8 @@ def count_done(load: Load, organ_id: str) -> int:
 
 
 def _live_a_little(cluster: Cluster) -> None:
-    """A job that succeeds, one that fails, an alert, and tasks for every organ."""
+    """A job that succeeds, one that fails, an alert, and tasks for organs whose agents know what they did before."""
+    wait_for("the agents' state of the database", lambda: _are_restored(cluster))
     for id, entrypoint in (("succeeds", "exit 0"), ("fails", "exit 3")):
         _submit(cluster, id, entrypoint)
     for organ_id in ORGANS:
@@ -164,6 +165,11 @@ def _live_a_little(cluster: Cluster) -> None:
     wait_for("an alert", lambda: [row for row in cluster.get("/alerts")["items"] if row["subject"] != "node-1"])
     for id, outcome in (("succeeds", "succeeded"), ("fails", "failed"), (DATABASE_JOB, "failed")):
         wait_for(f"{id} in the history", partial(_has_outcome, cluster, id, outcome))
+
+
+def _are_restored(cluster: Cluster) -> bool:
+    agents = [agent for organ in cluster.get("/organism/status")["data"] for agent in organ["agents"]]
+    return len(agents) == len(ORGANS) and all(agent["restored"] for agent in agents)
 
 
 def _submit(cluster: Cluster, id: str, entrypoint: str) -> str:
