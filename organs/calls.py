@@ -82,8 +82,8 @@ class Caller:
                         if not error.replica_lost:
                             raise
                 return await self._call_once(part, method, args, begun)
-        except TimeoutError:
-            failure = CallFailure.NO_ANSWER if was_taken(begun[-1]) else CallFailure.NOT_TAKEN
+        except TimeoutError as late:
+            failure = CallFailure.NO_ANSWER if was_taken(begun[-1], late) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, timeout_s) from None
 
     async def stream(
@@ -102,8 +102,8 @@ class Caller:
                     done = True
                     return
                 yield item
-        except TimeoutError:
-            failure = CallFailure.NO_ITEM if was_taken(response) else CallFailure.NOT_TAKEN
+        except TimeoutError as late:
+            failure = CallFailure.NO_ITEM if was_taken(response, late) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
         except Exception as error:
             raise self._translate(part, error) from error

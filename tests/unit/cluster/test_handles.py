@@ -155,6 +155,7 @@ class Waiting:
 
     def __init__(self, taken: bool) -> None:
         self._replica_result = object() if taken else None
+        self.by_reference = True
         self.cancelled = 0
 
     def remote(self, *args: Any) -> Waiting:
