@@ -25,7 +25,7 @@ from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
 from serve_app.organism.manager import OrganismManager
 from serve_app.store.deployment import StoreDeployment
-from tests.unit.wires import OldVersion, send_by_reference, send_over_grpc
+from tests.unit.cluster.wires import OldVersion, send_by_reference, send_over_grpc
 
 # Of each deployment: the methods that others call, with the number of arguments that they give by position.
 ASKED: dict[type, dict[str, int]] = {
