@@ -15,21 +15,29 @@ from serve_app.alerts.deployment import Alerts, AlertStore, JobObserver, Organis
 from serve_app.api.deps import AlertList, Jobs, Organism, StoreHealth
 from serve_app.jobs.inspector import JobInspector, JobStore
 from serve_app.organism.manager import OrganismManager
-from serve_app.organism.questions import OrganReplica, RunHistory, RunRecord, SelfTester, ServeObserver, Wishes
+from serve_app.organism.questions import (
+    OrganReplica,
+    RunHistory,
+    RunRecord,
+    SelfTester,
+    ServeObserver,
+    TaskRunner,
+    Wishes,
+)
 from serve_app.store.deployment import StoreDeployment
 
 ASKED: dict[type, tuple[Any, ...]] = {
     Alerts: (AlertList,),
     JobInspector: (Jobs, JobObserver, JobsPort, ServeObserver),
-    Organ: (OrganPort, OrganReplica, SelfTester),
+    Organ: (OrganPort, OrganReplica, SelfTester, TaskRunner),
     OrganismManager: (Organism, OrganismObserver, Wishes),
     StoreDeployment: (AlertStore, JobStore, RunHistory, RunRecord, StoreHealth, StorePort),
 }
 OF_SERVE = {"check_health", "reconfigure"}
 # Asked of every replica at once, by its name (``organs.replica``).
 OF_ALL = {"tell_version"}
-# Not asked by a Protocol: tasks, whose way is kept short (`ingress.HandleOrgans`); and what only its own loops call.
-OTHERS = {Organ: {"execute"}, Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
+# Not asked by a Protocol: what only its own loops call.
+OTHERS = {Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
 
 PAIRS = [
     pytest.param(deployment, getattr(protocol, name), question, id=f"{protocol.__name__}.{name}")
