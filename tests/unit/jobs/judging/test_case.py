@@ -165,6 +165,32 @@ def test_what_is_expected_of_it() -> None:
     assert (plain.serving, plain.serve_problem, plain.waiting, plain.tasks) == (None, None, None, None)
 
 
+NAMELESS = NodeFacts("nameless", "", False, "DEAD", None, None, None, {}, {})
+
+
+@pytest.mark.parametrize("job_id", [None, ""])
+def test_what_has_no_job_in_a_table_is_of_no_job(job_id: str | None) -> None:
+    """Ray lists actors that no job is named for, Serve's among them; a submission has no job before its driver has."""
+    tables = {
+        "actors": [controller(""), actor("")],
+        "exits": [replace(exit_of("", KILLED), node_id="nameless")],
+        "nodes": [NAMELESS],
+        "look": {"tasks": {"": TASKS["a"]}},
+    }
+    waits = make_case(submission("a", "PENDING", job_id=job_id), **tables)
+    assert (waits.kind, waits.serving, waits.tasks, waits.job.node_id) == ("user", None, None, None)
+    assert waits.conclusion.outcome == "pending"
+    ended = make_case(driver("a", "SUCCEEDED", began=100, job_id=job_id), **tables)
+    assert (ended.kind, ended.serving, ended.tasks, ended.job.node_id) == ("user", None, None, None)
+    assert (ended.conclusion.outcome, ended.conclusion.rule) == ("ended_unknown", "worker-row-missing")
+    assert ended.further_evidence == ()
+
+
+def test_an_empty_address_is_that_of_no_node() -> None:
+    assert make_case(driver("a", "RUNNING"), nodes=[NAMELESS]).job.node_id is None
+    assert make_case(driver("a", "RUNNING", node_ip=""), nodes=[NAMELESS]).job.node_id is None
+
+
 @pytest.mark.parametrize(
     ("job_id", "sections", "serving"),
     [
