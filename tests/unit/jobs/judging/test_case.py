@@ -351,6 +351,48 @@ def test_a_node_is_judged_by_the_node_table_alone(facts: NodeFacts, outcome: str
         assert reason == f"The node table says that {fact.rstrip('.')}."
 
 
+@pytest.mark.parametrize(
+    ("is_head", "state", "told"),
+    [
+        (False, "ALIVE", ("OK", "The node is up.", "Nothing to do.")),
+        (
+            False, "DEAD",
+            (
+                "WARN", "The node table says that the node is DEAD: no reason is recorded.",
+                "Find out why it died; start it again if it should be there.",
+            ),
+        ),
+        (True, "ALIVE", ("OK", "The head is up: the node table says that the head node is alive.", "Nothing to do.")),
+        (
+            True, "DEAD",
+            ("BAD", "The node table says that the head node is DEAD.", "Start the head again, then deploy."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_told_of_a_node(is_head: bool, state: str, told: tuple[str, str, str]) -> None:
+    (row,) = judge(snapshot(nodes=[node(state, is_head=is_head)]), NOW)
+    assert (row.verdict, row.reason, row.action) == told
+    starter, keeper = (
+        ("whoever ran `ray start --head`", "Ray head node")
+        if is_head
+        else ("whoever ran `ray start --address`, or the autoscaler", "Ray node (raylet)")
+    )
+    assert (row.scheduled_by, row.managed_by) == (starter, keeper)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (None, "The node table says that the node is DEAD: no reason is recorded."),
+        ("It was lost.", "The node table says that the node is DEAD: It was lost."),
+        ("lost: POSIX", "The node table says that the node is DEAD: lost: POSIX."),
+        ("health check...", "The node table says that the node is DEAD: health check."),
+    ],
+)
+def test_the_sentence_on_a_node_ends_once(message: str | None, sentence: str) -> None:
+    assert [reason for *_, reason in judge_nodes(node("DEAD", message=message))] == [sentence]
+
+
 def test_a_node_has_the_age_of_its_life() -> None:
     dead = node("DEAD", started_at=ago(50), ended_at=ago(20))
     alive = node("ALIVE", node_id="m", started_at=ago(50))
