@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic import JsonValue
 from typing_extensions import is_typeddict
 
 from organs.organ import Organ
@@ -58,6 +61,38 @@ def place(parameter: inspect.Parameter) -> tuple[Any, ...]:
 def is_plain(given: Any, wanted: Any) -> bool:
     """Organs know no type of the application: for them an answer is a dictionary."""
     return wanted == dict[str, Any] and is_typeddict(given)
+
+
+# What a replica of another version can read: nothing that is found by a module's name.
+VALUES = (str, int, float, bool, None, NoneType, Any, JsonValue)
+HOLDERS = (Union, UnionType, list, dict, tuple, Sequence, Mapping, AsyncGenerator, NotRequired)
+
+
+def list_classes(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """Whatever a type is made of that is neither plain nor a dictionary with keys."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal or any(kind is each for each in VALUES):
+        return
+    if get_origin(kind) in HOLDERS:
+        parts = [each for each in get_args(kind) if each is not ...]
+    elif is_typeddict(kind) and kind not in seen:
+        seen.add(kind)
+        parts = list(get_type_hints(kind, include_extras=True).values())
+    else:
+        parts = []
+        if not is_typeddict(kind):
+            yield kind
+    for part in parts:
+        yield from list_classes(part, seen)
+
+
+@pytest.mark.parametrize(("deployment", "asked", "question"), PAIRS)
+def test_only_plain_values_travel(deployment: type, asked: Any, question: Question) -> None:
+    travels = hints(asked)
+    if question.rule.deadline is not None:
+        del travels[question.rule.deadline]
+    assert [each for kind in travels.values() for each in list_classes(kind, set())] == []
 
 
 @pytest.mark.parametrize(("deployment", "asked", "question"), PAIRS)

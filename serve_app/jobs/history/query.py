@@ -10,11 +10,12 @@ from typing import Any
 from serve_app.jobs.history.records import list_searched
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.queries import JobsQuery
 from serve_app.queries.paging import DEFAULT_LIMIT, Key, cut_page, is_storable, read_cursor, read_limit, refuse_filter
 
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
-_FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
+_FIELDS = frozenset(JobsQuery.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
