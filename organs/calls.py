@@ -15,14 +15,10 @@ from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve.exceptions import (
-    BackPressureError,
-    DeploymentUnavailableError,
-    RayServeException,
-    RequestCancelledError,
-)
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from organs.errors import CodedError
+from organs.private import is_unreadable, lacks_method, was_taken
 from organs.questions import Question, list_questions
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -30,8 +26,6 @@ log = logging.getLogger("ray.serve.seedcore")
 P = TypeVar("P")
 
 _NO_MORE = object()
-# What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
-_NO_SUCH_METHOD = "Tried to call a method"
 
 
 class RemoteMethod(Protocol):
@@ -51,6 +45,8 @@ class CallFailure(Enum):
     """No replica took it within the deadline: nothing was done."""
     OTHER_VERSION = auto()
     """The replica does not have the method: it is of another version than the caller."""
+    UNREADABLE = auto()
+    """It answered with a class that this version does not have; whether the work was done is not known."""
     NO_ANSWER = auto()
     """Within the deadline; whether the work was done is not known."""
     NO_ITEM = auto()
@@ -148,23 +144,17 @@ class Caller:
         adopted = self.adopt(cause) if isinstance(cause, CodedError) else None
         if adopted is not None:
             return adopted
-        if isinstance(cause, RayServeException) and _NO_SUCH_METHOD in str(cause):
+        if lacks_method(cause):
             return self._error_for(CallFailure.OTHER_VERSION, part)
+        if is_unreadable(cause):
+            log.warning("an answer cannot be read", extra={"action": "answer_unreadable", "part": part}, exc_info=error)
+            return self._error_for(CallFailure.UNREADABLE, part)
         log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
         return self._error_for(CallFailure.BROKEN, part)
 
     def _error_for(self, failure: CallFailure, part: str, timeout_s: float = 0.0) -> CodedError:
         make, sentence = self.failures[failure]
         return make(sentence.format(part=part, timeout_s=timeout_s))
-
-
-def was_taken(response: Any) -> bool:
-    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
-
-    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
-    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs.
-    """
-    return getattr(response, "_replica_result", response) is not None
 
 
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], CallFailure], ...] = (

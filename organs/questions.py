@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from typing_extensions import is_protocol
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _RULE = "__asked__"
@@ -89,7 +91,7 @@ def read_wire_name(method: Any) -> str:
 
 def list_questions(protocol: Any) -> dict[str, Question]:
     """What a Protocol asks, by name. Raises ``TypeError`` for anything in it that cannot be asked of a deployment."""
-    if not getattr(protocol, "_is_protocol", False):
+    if not is_protocol(protocol):
         raise TypeError(f"{protocol!r} is no Protocol")
     found: dict[str, Question] = {}
     for kind in reversed(protocol.__mro__):

@@ -40,6 +40,10 @@ _CALLER = Caller(
             Unavailable,
             "A replica of {part} runs another version, which does not know this; it is being replaced.",
         ),
+        CallFailure.UNREADABLE: (
+            Unavailable,
+            "A replica of {part} runs another version, and what it answered cannot be read here; it is being replaced.",
+        ),
         CallFailure.NO_ANSWER: (DeadlineExceeded, "{part} did not answer within {timeout_s:g} s."),
         CallFailure.NO_ITEM: (DeadlineExceeded, "{part} said nothing for {timeout_s:g} s."),
         CallFailure.BROKEN: (PartFailed, "{part} failed; its log has the reason."),

@@ -151,7 +151,7 @@ async def test_each_item_has_a_deadline() -> None:
 
 
 class Waiting:
-    """A call that is not answered; ``_replica_result`` is None until one takes it (``organs.calls.was_taken``)."""
+    """A call that is not answered; ``_replica_result`` is None until one takes it (``organs.private.was_taken``)."""
 
     def __init__(self, taken: bool) -> None:
         self._replica_result = object() if taken else None

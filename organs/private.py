@@ -1,0 +1,58 @@
+"""What Ray tells of a call only by private names, or by its own sentences.
+
+One of two files that know such things; the other is ``serve_app/cluster/private.py``, which organs may not import. They
+are those of Ray 2.60, and held by a contract test: tests/unit/organs/test_private.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import ray
+from ray.exceptions import RaySystemError, UnserializableException
+from ray.serve.exceptions import RayServeException
+
+KNOWN_VERSION = "2.60."
+"""How the version begins of the Ray whose private names are known."""
+
+# What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
+_NO_SUCH_METHOD = "Tried to call a method"
+# What Python says of a class of ours that it cannot unpickle; and the last line of a traceback of such a class.
+_UNKNOWN_CLASS = re.compile(r"(No module named|Can't get attribute '[^']+' on <module) '(organs|serve_app)\b")
+_OWN_ERROR = re.compile(r"^(organs|serve_app)(\.\w+)+(:|$)", re.MULTILINE)
+
+
+def is_known_ray() -> bool:
+    """Whether the installed Ray is one whose private names are known."""
+    return bool(ray.__version__.startswith(KNOWN_VERSION))
+
+
+def was_taken(response: Any) -> bool:
+    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
+
+    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
+    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs. Of
+    Ray's public names only ``handle.choose_replica`` tells the two apart, for one more RPC in each call. A Ray that is
+    not known counts as having taken it: whether the work was done is not known then.
+    """
+    return not is_known_ray() or getattr(response, "_replica_result", response) is not None
+
+
+def lacks_method(error: BaseException | None) -> bool:
+    """Whether a replica says that it does not have the method that it was asked for."""
+    return isinstance(error, RayServeException) and _NO_SUCH_METHOD in str(error)
+
+
+def is_unreadable(error: BaseException | None) -> bool:
+    """Whether an answer, or an error, is of a class of ours that is not here, so that it could not be unpickled.
+
+    Over gRPC it is Python's own error (ray/serve/_private/replica_result.py). By reference an unreadable error leaves
+    only its traceback (``RayError.from_ray_exception``, ray/exceptions.py), and an unreadable value the error of
+    Python as ``client_exc`` (``deserialize_objects``, ray/_private/serialization.py). A class of somebody else's is
+    not meant: who raises that has a bug, in every version.
+    """
+    if isinstance(error, UnserializableException):
+        return _OWN_ERROR.search(str(error)) is not None
+    cause = error.client_exc if isinstance(error, RaySystemError) else error
+    return isinstance(cause, ImportError | AttributeError) and _UNKNOWN_CLASS.match(str(cause)) is not None
