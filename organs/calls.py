@@ -18,7 +18,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from organs.errors import CodedError
-from organs.private import is_unreadable, lacks_method, was_taken
+from organs.private import cancel_call, is_unreadable, lacks_method, was_taken
 from organs.questions import Question, list_questions
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -83,7 +83,9 @@ class Caller:
                             raise
                 return await self._call_once(part, method, args, begun)
         except TimeoutError:
-            failure = CallFailure.NO_ANSWER if was_taken(begun[-1]) else CallFailure.NOT_TAKEN
+            # An attempt that was taken and lost may have done its work, even if nobody took the next.
+            taken = any(was_taken(each) for each in begun)
+            failure = CallFailure.NO_ANSWER if taken else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, timeout_s) from None
 
     async def stream(
@@ -109,7 +111,7 @@ class Caller:
             raise self._translate(part, error) from error
         finally:
             if not done:
-                response.cancel()
+                cancel_call(response)
 
     def connect(
         self, protocol: Callable[..., P], handle: Any, *, timeout_s: float | Callable[[], float], retries: int = 0
@@ -129,7 +131,7 @@ class Caller:
             return await response
         except asyncio.CancelledError:
             # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
-            response.cancel()
+            cancel_call(response)
             raise
         except Exception as error:  # noqa: BLE001  # all are translated; what should not happen is logged
             raise self._translate(part, error) from None

@@ -31,12 +31,29 @@ def is_known_ray() -> bool:
 def was_taken(response: Any) -> bool:
     """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
 
-    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
-    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs. Of
-    Ray's public names only ``handle.choose_replica`` tells the two apart, for one more RPC in each call. A Ray that is
-    not known counts as having taken it: whether the work was done is not known then.
+    Until then the call waits in the caller's own router, as it does while no replica runs; ``_replica_result_future``
+    is done when a replica has accepted it, and ``_replica_result`` is set when who waits has seen that, at the earliest
+    in the next turn of the loop (``_fetch_future_result_async`` in ray/serve/handle.py). Of Ray's public names only
+    ``handle.choose_replica`` tells the two apart, for one more RPC in each call. A Ray that is not known counts as
+    having taken it: whether the work was done is not known then.
     """
-    return not is_known_ray() or getattr(response, "_replica_result", response) is not None
+    return not is_known_ray() or getattr(response, "_replica_result", response) is not None or _has_result(response)
+
+
+def cancel_call(response: Any) -> None:
+    """Cancel a call whose answer nobody will read, also one that was taken in this turn of the loop.
+
+    Of such a call Serve's own ``cancel`` cancels nothing when the router shares the caller's loop: it looks only at
+    ``_replica_result``.
+    """
+    response.cancel()
+    if is_known_ray() and getattr(response, "_replica_result", response) is None and _has_result(response):
+        response._replica_result_future.result().cancel()
+
+
+def _has_result(response: Any) -> bool:
+    future = getattr(response, "_replica_result_future", None)
+    return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
 
 def lacks_method(error: BaseException | None) -> bool:

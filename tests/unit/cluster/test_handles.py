@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.exceptions import RayActorError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
@@ -183,6 +185,19 @@ async def test_a_call_that_no_replica_took_can_be_made_again(taken: bool, answer
         await call("Part", method, timeout_s=0, retries=1)
     assert (raised.value.status, raised.value.retry_after_s, raised.value.detail) == answer
     assert method.cancelled == 1
+
+
+async def test_what_a_lost_replica_had_taken_may_be_done_even_if_nobody_takes_it_again() -> None:
+    class Lost(Waiting):
+        def __await__(self) -> Generator[Any, None, Any]:
+            raise RayActorError
+            yield
+
+    attempts = [Lost(taken=True), Waiting(taken=False)]
+    method = SimpleNamespace(remote=lambda: attempts.pop(0))
+    with pytest.raises(AppError) as raised:
+        await call("Part", method, timeout_s=0.01, retries=1)
+    assert (attempts, raised.value.status, raised.value.retry_after_s) == ([], 504, None)
 
 
 @pytest.mark.parametrize(("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part said nothing for 0 s."))])

@@ -12,11 +12,13 @@ import ray
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
-from organs.private import KNOWN_VERSION, is_known_ray, lacks_method, was_taken
+from organs.private import KNOWN_VERSION, cancel_call, is_known_ray, lacks_method, was_taken
 
 
 class Taken:
     """What Serve holds of a replica that took a call and does not answer."""
+
+    cancelled = 0
 
     async def get_async(self) -> str:
         await asyncio.Event().wait()
@@ -25,7 +27,8 @@ class Taken:
     async def __anext__(self) -> str:
         return await self.get_async()
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        self.cancelled += 1
 
 
 async def wait_for(kind: Any, takes: bool) -> Any:
@@ -45,6 +48,35 @@ async def wait_for(kind: Any, takes: bool) -> Any:
 @pytest.mark.parametrize("takes", [False, True])
 async def test_who_took_a_call_is_known_to_the_response(kind: Any, takes: bool) -> None:
     assert was_taken(await wait_for(kind, takes)) is takes
+
+
+@pytest.mark.parametrize("kind", [DeploymentResponse, DeploymentResponseGenerator])
+async def test_a_call_that_is_taken_as_patience_ends_is_taken_and_cancelled(kind: Any) -> None:
+    """In that turn of the loop, before who waits has seen it: Serve's own ``cancel`` would let it run on."""
+    assignment: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    metadata = SimpleNamespace(request_id="r", is_streaming=kind is DeploymentResponseGenerator)
+    response, taken = kind(assignment, metadata, _is_router_running_in_separate_loop=False), Taken()
+
+    async def wait() -> Any:
+        return await (anext(response) if kind is DeploymentResponseGenerator else response)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    assignment.set_result(taken)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert was_taken(response)
+    cancel_call(response)
+    assert (was_taken(response), taken.cancelled) == (True, 1)
+
+
+async def test_a_call_that_was_not_taken_is_cancelled_in_the_router() -> None:
+    assignment: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    metadata = SimpleNamespace(request_id="r", is_streaming=False)
+    response: Any = DeploymentResponse(assignment, metadata, _is_router_running_in_separate_loop=False)
+    cancel_call(response)
+    assert (assignment.cancelled(), was_taken(response)) == (True, False)
 
 
 def test_a_response_that_tells_nothing_counts_as_taken() -> None:
