@@ -28,3 +28,6 @@ ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
 BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
 TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})
+
+# Kinds that nobody wanted done (``judging.kinds``): figures and rates leave them out, in memory and in the store.
+NOT_COUNTED: Final = frozenset({"cluster-initialization", "worker-node", "observer", "internal"})

@@ -164,11 +164,9 @@ class Store:
         """Write exported lines, all of them or none; how many were newer than what was there."""
         return await self._write(job_lines.import_lines, lines)
 
-    async def jobs_ended_since(
-        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
-    ) -> Json:
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""
-        return await self._read(job_figures.count_ended, since_us, counts_only, not_counted)
+        return await self._read(job_figures.count_ended, since_us, counts_only)
 
     async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
         """Durations and last times by series."""

@@ -5,7 +5,7 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,7 +14,6 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.query import JobQuery, select
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobRow
 from serve_app.queries.paging import Key, is_storable, make_cursor
 from serve_app.schemas.jobs import JobView
@@ -34,9 +33,7 @@ class PastJobs(Protocol):
 
     async def job_transitions(self, key: str) -> list[Json]: ...
 
-    async def jobs_ended_since(
-        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
-    ) -> Json: ...
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json: ...
 
     async def delete_job(self, key: str) -> bool: ...
 
@@ -124,7 +121,7 @@ class Archive:
             return figures.count_ended(rows, since, code_of), []
         try:
             since_us = round(since.timestamp() * 1_000_000)
-            return await self._store.jobs_ended_since(since_us, counts_only, sorted(NOT_COUNTED)), []
+            return await self._store.jobs_ended_since(since_us, counts_only), []
         except AppError as error:
             return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.history.records import find_cause
-from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobOutcome, JobRow, PastRuns
-from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
+from serve_app.outcomes import BROKEN_OUTCOMES, NOT_COUNTED, TIMED_OUTCOMES
 from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
 

@@ -274,7 +274,7 @@ async def test_figures(store: Store) -> None:
             record("runs", took_s=None),
         ],
     )
-    found = await store.jobs_ended_since(NOON_US, False, ["observer"])
+    found = await store.jobs_ended_since(NOON_US, False)
     assert sorted(found["counts"]) == [
         ["observer", "failed", "BAD", 1],
         ["user", "failed", "BAD", 2],

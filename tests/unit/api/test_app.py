@@ -62,7 +62,7 @@ STANDARD = standard_answers()
         ("/jobs", 200, STANDARD["list_jobs"]),
         ("/jobs/current", 200, STANDARD["current"]),
         ("/jobs/05000000", 200, job("05000000")),
-        ("/ray/status", 200, STANDARD["ray_status"]),
+        ("/ray/status", 200, STANDARD["ray_status"] | {"versions": STANDARD["code_versions"]}),
         ("/cluster/resources", 200, STANDARD["cluster_resources"]),
         ("/cluster/nodes", 200, STANDARD["cluster_nodes"]),
         ("/cluster/actors", 200, STANDARD["cluster_actors"]),
@@ -295,7 +295,16 @@ async def test_ray_status_asks_for_the_versions_and_readiness_does_not() -> None
     async with api.client() as client:
         await client.get("/ray/status")
         await client.get("/ready")
-    assert [argument for name, argument in api.part.asked if name == "ray_status"] == [True, False]
+    asked = [name for name, _ in api.part.asked]
+    assert (asked.count("ray_status"), asked.count("code_versions")) == (2, 1)
+
+
+async def test_ray_status_is_answered_without_the_versions_when_nobody_can_tell_them() -> None:
+    """So it is when a new ingress asks an inspector of the version before."""
+    async with served(code_versions=Unavailable("Another version.")).client() as client:
+        answer = await client.get("/ray/status")
+    assert answer.status_code == 200
+    assert answer.json() == {**STANDARD["ray_status"], "degraded": ["versions: Another version."]}
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,5 @@ async def test_patience_with_the_inspector(monkeypatch: pytest.MonkeyPatch) -> N
     }
     await jobs.diagnosis("id", by_model=True)
     assert waited["diagnosis"] == (55, 1)
+    await jobs.code_versions()
+    assert waited["code_versions"] == (6, 1)
