@@ -73,6 +73,7 @@ class Caller:
         reached: give some only to calls that may happen twice. Raises an error of this caller's branch.
         """
         begun: list[Any] = []
+        lost: CodedError | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(retries):
@@ -81,12 +82,13 @@ class Caller:
                     except CodedError as error:
                         if not error.replica_lost:
                             raise
+                        lost = error
                 return await self._call_once(part, method, args, begun)
-        except TimeoutError:
-            # An attempt that was taken and lost may have done its work, even if nobody took the next.
-            taken = any(was_taken(each) for each in begun)
-            failure = CallFailure.NO_ANSWER if taken else CallFailure.NOT_TAKEN
-            raise self._error_for(failure, part, timeout_s) from None
+        except TimeoutError as late:
+            if was_taken(begun[-1], late):
+                raise self._error_for(CallFailure.NO_ANSWER, part, timeout_s) from None
+            # Who had an attempt before may have done the work: it is lost, and not undone.
+            raise lost or self._error_for(CallFailure.NOT_TAKEN, part, timeout_s) from None
 
     async def stream(
         self, part: str, method: RemoteMethod, *args: Any, item_timeout_s: float
@@ -104,8 +106,8 @@ class Caller:
                     done = True
                     return
                 yield item
-        except TimeoutError:
-            failure = CallFailure.NO_ITEM if was_taken(response) else CallFailure.NOT_TAKEN
+        except TimeoutError as late:
+            failure = CallFailure.NO_ITEM if was_taken(response, late) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
         except Exception as error:
             raise self._translate(part, error) from error

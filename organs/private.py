@@ -7,6 +7,8 @@ are those of Ray 2.60, and held by a contract test: tests/unit/organs/test_priva
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from traceback import walk_tb
 from typing import Any
 
 import ray
@@ -16,6 +18,9 @@ from ray.serve.exceptions import RayServeException
 KNOWN_VERSION = "2.60."
 """How the version begins of the Ray whose private names are known."""
 
+# Where a call is from ``remote`` until a replica has taken it, and from when it was sent to one (``AsyncioRouter``,
+# ray/serve/_private/router.py).
+_ROUTED, _SENT = "assign_request", "get_rejection_response"
 # What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
 _NO_SUCH_METHOD = "Tried to call a method"
 # What Python says of a class of ours that it cannot unpickle; and the last line of a traceback of such a class.
@@ -28,16 +33,24 @@ def is_known_ray() -> bool:
     return bool(ray.__version__.startswith(KNOWN_VERSION))
 
 
-def was_taken(response: Any) -> bool:
-    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
+def was_taken(response: Any, late: BaseException) -> bool:
+    """Whether a replica may have taken a call that was waited for in vain; if not, nothing was done, and nobody will.
 
-    Until then the call waits in the caller's own router, as it does while no replica runs; ``_replica_result_future``
-    is done when a replica has accepted it, and ``_replica_result`` is set when who waits has seen that, at the earliest
-    in the next turn of the loop (``_fetch_future_result_async`` in ray/serve/handle.py). Of Ray's public names only
-    ``handle.choose_replica`` tells the two apart, for one more RPC in each call. A Ray that is not known counts as
-    having taken it: whether the work was done is not known then.
+    ``late``: what the waiting ended with. Of Ray's public names only ``handle.choose_replica`` tells the two apart, for
+    one more RPC in each call. A Ray that is not known counts as having taken it.
+
+    ``_replica_result_future`` is done when a replica has said that it takes the call, and ``_replica_result`` is set
+    when who waits has seen that, a turn of the loop later (``_fetch_future_result_async``, ray/serve/handle.py). By
+    reference it says so at once; over gRPC only together with the answer, since metadata of unary calls come with it
+    (``get_rejection_response``, ray/serve/_private/replica_result.py). There it counts where in the caller's own router
+    the waiting ended: before the call was sent to a replica, or after.
     """
-    return not is_known_ray() or getattr(response, "_replica_result", response) is not None or _has_result(response)
+    if not is_known_ray() or getattr(response, "_replica_result", response) is not None:
+        return True
+    if response.by_reference:
+        return _has_result(response)
+    places = set(_list_functions(late))
+    return _ROUTED not in places or _SENT in places
 
 
 def cancel_call(response: Any) -> None:
@@ -73,3 +86,10 @@ def is_unreadable(error: BaseException | None) -> bool:
         return _OWN_ERROR.search(str(error)) is not None
     cause = error.client_exc if isinstance(error, RaySystemError) else error
     return isinstance(cause, ImportError | AttributeError) and _UNKNOWN_CLASS.match(str(cause)) is not None
+
+
+def _list_functions(error: BaseException | None) -> Iterator[str]:
+    """Names of the functions that an error, and what it came of, went through."""
+    while error is not None:
+        yield from (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
+        error = error.__cause__ or error.__context__
