@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.outcomes import JobOutcome as JobOutcome
+from serve_app.outcomes import Verdict as Verdict
 
 T = TypeVar("T")
 
@@ -33,15 +34,6 @@ class Unknown:
 
 
 Section: TypeAlias = Known[T] | Unknown
-
-
-class Verdict(StrEnum):
-    """Whether what became of a job is what was expected of it."""
-
-    OK = "OK"
-    WARN = "WARN"
-    BAD = "BAD"
-    UNKNOWN = "UNKNOWN"
 
 
 class JobType(StrEnum):
