@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.deps import Deps
-from serve_app.api.execution import execute_task, parse_task
 from serve_app.api.problems import answer_problem, answer_unexpected
 from serve_app.api.routes.answers import answer_json
+from serve_app.api.tasks import execute_task, parse_task
 from serve_app.errors import AppError
 from serve_app.metrics.responses import ResponseMeter
 
