@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind
