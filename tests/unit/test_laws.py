@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("serve_app/**/*.py"), *ROOT.glob("organs/**/*.py")]
 PURE = (
     *(str(path.relative_to(ROOT / "serve_app")) for path in sorted((ROOT / "serve_app/jobs/judging").glob("*.py"))),
     "jobs/models.py",
-    "jobs/history/query.py",
+    "jobs/history/archive.py",
     *(
         f"jobs/progress/{name}.py"
         for name in (

@@ -15,8 +15,7 @@ from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.history.query import JobQuery
+from serve_app.jobs.history.archive import Archive, JobQuery
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require

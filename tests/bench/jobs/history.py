@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from serve_app.jobs.history.query import cursor_after
+from serve_app.queries.paging import make_cursor
 from serve_app.store.store import Store
 from tests.bench.jobs.rows import BEGAN_S, SESSION, records
 from tests.integration.cluster import Cluster
@@ -66,8 +66,8 @@ def _pages(size: int) -> dict[str, dict[str, str]]:
         "a frequent text": {"q": "train.py"},
         "a text of one in fifty": {"q": "configs/7.yaml", "limit": "10"},
         "a rare text, by kind": {"q": f"--seed {size // 3 + 1}", "kind": "user,nightly,coa-initialization,observer"},
-        "a frequent text, last page": {"q": "train.py", "cursor": cursor_after(last)},
-        "last page": {"cursor": cursor_after(last)},
+        "a frequent text, last page": {"q": "train.py", "cursor": make_cursor(last)},
+        "last page": {"cursor": make_cursor(last)},
     }
 
 
