@@ -288,7 +288,7 @@ class Recorder:
 
 
 def build_record(row: JobRow) -> Json:
-    """A judged job as ``store.jobs.rows.save`` takes it; ``content`` is the row and its evidence as the API has them."""
+    """A judged job as ``store.jobs.rows.save`` takes it; ``content``: the row and its evidence as the API has them."""
     started_us, name = get_sort_key(row)
     return {
         "key": row.key,
