@@ -35,6 +35,11 @@ class Unknown:
 Section: TypeAlias = Known[T] | Unknown
 
 
+def find_row(table: Mapping[str, T], key: str | None) -> T | None:
+    """What a table has of an id. Who has no id has no row: what Ray names no job or address for belongs to nobody."""
+    return table.get(key) if key else None
+
+
 class Verdict(StrEnum):
     """Whether what became of a job is what was expected of it."""
 
@@ -241,7 +246,7 @@ class Snapshot:
 
     def find_exit(self, job_id: str | None) -> DriverExit | None:
         """The worker table's row of the driver of a Ray job."""
-        return self.driver_exits.value.get(job_id or "") if isinstance(self.driver_exits, Known) else None
+        return find_row(self.driver_exits.value, job_id) if isinstance(self.driver_exits, Known) else None
 
     @property
     def degraded(self) -> list[str]:

@@ -16,7 +16,7 @@ from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobQuery
-from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
 from serve_app.jobs.reading.poll import Seen
@@ -280,7 +280,7 @@ class JobAnswers:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
         frames = await self._frames.get(self._watch.source_timeout_s)
-        text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
+        text = find_row(frames.value, row.job_id) if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, covers, describe_most, explain_waiting, find_starved
+from serve_app.jobs.judging.pending import Waiting, covers, describe_most, explain_waiting, find_starved
 from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
 from tests.unit.jobs.judging.test_judge import submission
 from tests.unit.jobs.judging.test_outcome import node
 
-NO_WORD = Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
+NO_WORD = Waiting("pending", "It has not started; Ray does not tell why.")
 DOWN = Unknown("down")
 
 
@@ -57,6 +57,11 @@ BUILDING = Waiting(
         (("pip", "working_dir"), DOWN, DOWN, DOWN, BUILDING),
         # What is not known.
         (("env_vars",), Known(()), Known((has(CPU=4),)), Known({}), NO_WORD),
+        # What needs neither building nor fetching.
+        *(
+            ((name,), DOWN, DOWN, DOWN, NO_WORD)
+            for name in ("env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit")
+        ),
         ((), DOWN, Known((has(CPU=1),)), Known({}), NO_WORD),
         ((), Known((supervisor(CPU=2),)), DOWN, Known({}), NO_WORD),
         ((), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), DOWN, NO_WORD),
