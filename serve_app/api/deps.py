@@ -133,7 +133,7 @@ class Jobs(Protocol):
 
     @asked(more_s=LOG_HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
-        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        """Items as ``jobs.logs.logs.Logs.follow`` has them; the first comes at once."""
         ...
 
 

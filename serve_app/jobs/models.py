@@ -1,6 +1,6 @@
 """Facts about a cluster at one moment, and the rows that judging makes of them. Standard library only, all frozen.
 
-A fact is what Ray said, translated and redacted (``ray_source``). What could not be learned is ``Unknown`` with its
+A fact is what Ray said, translated and redacted (``jobs.reading``). What could not be learned is ``Unknown`` with its
 reason: that is neither an error nor an empty answer.
 """
 
@@ -108,7 +108,7 @@ class DriverExit:
 
     @property
     def overwritten(self) -> bool:
-        """Whether the driver's exception hook replaced the row (``tried.md``; ray/_private/worker.py)."""
+        """Whether the driver's exception hook replaced the row (ray/_private/worker.py; seen on Ray 2.60)."""
         return self.pid == 0 and self.started_at is None
 
 

@@ -70,7 +70,7 @@ async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str,
 async def save_diagnosis(connection: AsyncConnection, now: datetime, key: str, diagnosis: MadeDiagnosis) -> bool:
     """Keep the diagnosis of a job, instead of one before; whether the job was there.
 
-    ``diagnosis`` is what the API answers; its ``diagnosis.code`` is kept apart, since it is counted. Raises
+    ``diagnosis`` is what the API answers; its code is kept apart, since it is counted. Raises
     ``InvalidInput`` when it is longer than ``MAX_DIAGNOSIS_CHARS``.
     """
     text = json.dumps(diagnosis, ensure_ascii=True, separators=(",", ":"))

@@ -1,6 +1,6 @@
 """Weighing clues: which of them is the cause, how the others follow from it, and why they are not the answer. Pure.
 
-The order (``cause-codes``): a cause before what carries it before its consequences before warnings; what was repaired
+The order: a cause before what carries it before its consequences before warnings; what was repaired
 does not count; among equals what is told more reliably, then what came first.
 """
 
