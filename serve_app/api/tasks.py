@@ -1,6 +1,6 @@
 """Tasks between HTTP and the organs: from the bytes of a request to a message, from a reply to an answer or an error.
 
-What both ways of executing have in common: the routes, and ``hot_path``.
+What both ways of executing have in common: the routes, and ``app.TaskEndpoint``.
 """
 
 from __future__ import annotations
