@@ -472,6 +472,23 @@ def test_what_has_ended_is_not_made_again() -> None:
     assert same == {"a": True, "b": False, "node:n": True, "node:m": False}
 
 
+@pytest.mark.parametrize(
+    ("exits", "same"),
+    [
+        (Known({"a": exit_of("a", CLEAN)}), True),
+        # That a table is cut matters only to those whose row is not in it.
+        (Known({"a": exit_of("a", CLEAN)}, "1 of 2 rows"), True),
+        (Known({"a": exit_of("a", KILLED)}), False),
+    ],
+)
+def test_what_is_made_again_when_the_worker_table_changes(exits: Known[Any], same: bool) -> None:
+    memo = Memo()
+    judge(WHOLE, NOW, memo=memo)
+    before = memo.cases["a"]
+    judge(replace(WHOLE, driver_exits=exits), NOW, memo=memo)
+    assert (memo.cases["a"] is before) is same
+
+
 def test_a_node_that_changes_is_judged_anew() -> None:
     memo = Memo()
     dead = node("DEAD", started_at=ago(50), ended_at=ago(20), message="x")

@@ -57,11 +57,6 @@ BUILDING = Waiting(
         (("pip", "working_dir"), DOWN, DOWN, DOWN, BUILDING),
         # What is not known.
         (("env_vars",), Known(()), Known((has(CPU=4),)), Known({}), NO_WORD),
-        # What needs neither building nor fetching.
-        *(
-            ((name,), DOWN, DOWN, DOWN, NO_WORD)
-            for name in ("env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit")
-        ),
         ((), DOWN, Known((has(CPU=1),)), Known({}), NO_WORD),
         ((), Known((supervisor(CPU=2),)), DOWN, Known({}), NO_WORD),
         ((), Known((supervisor(CPU=2),)), Known((has(CPU=4),)), DOWN, NO_WORD),
@@ -155,9 +150,11 @@ def test_what_a_running_job_cannot_get(
     assert find_starved(submission("a", "RUNNING"), actors, nodes) is None
 
 
-def test_actors_of_nobody_are_nobodys() -> None:
+@pytest.mark.parametrize("job_id", [None, ""])
+def test_actors_of_nobody_are_nobodys(job_id: str | None) -> None:
     """A submission that has no driver yet has no actors, and a row without a job is not of it."""
-    assert find_starved(submission("a", "RUNNING"), Known((starving(job_id="", GPU=2),)), NO_GPU) is None
+    job = submission("a", "RUNNING", job_id=job_id)
+    assert find_starved(job, Known((starving(job_id="", GPU=2),)), NO_GPU) is None
 
 
 @pytest.mark.parametrize(
