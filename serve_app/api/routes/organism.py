@@ -155,7 +155,7 @@ async def execute_anywhere(request: Request) -> Response:
     },
 )
 async def execute_on(request: Request) -> Response:
-    """Serve's router chooses the agent. Organs that exist are answered by ``app.TaskEndpoint`` before this is reached."""
+    """Serve's router chooses the agent. Organs that exist are answered before this is reached, in ``api.app``."""
     deps = get_deps(request)
     organ_id = request.path_params["organ_id"]
     if organ_id not in deps.organs.ids:
