@@ -46,6 +46,14 @@ class AgentState:
             history=(*self.history, task)[-history_limit:],
         )
 
+    def count(self, processed: int, succeeded: int) -> AgentState:
+        """The state after so many tasks more of which nothing but the outcome is known."""
+        return dataclasses.replace(
+            self,
+            tasks_processed=self.tasks_processed + processed,
+            tasks_succeeded=self.tasks_succeeded + succeeded,
+        )
+
     def compute_mem_util(self, history_limit: int) -> float:
         """How much of its task history the agent uses, from 0 to 1."""
         return min(1.0, len(self.history) / history_limit)

@@ -60,7 +60,10 @@ class AgentMemory:
         self._owner = owner
         self._store = store
         self._sleep = sleep
+        self._was_claimed = False
+        # Of what happened before a claim, the newest tasks, and how many there were before those.
         self._unclaimed: list[TaskRecord] = []
+        self._uncounted = [0, 0]
         self._dirty = False
 
     async def claim(self) -> bool:
@@ -72,11 +75,11 @@ class AgentMemory:
                 "agent not claimed: %s", error.detail, extra={"action": "agent_claim_failed", "agent_id": self.agent_id}
             )
             return False
-        self.epoch = claimed["epoch"]
+        self.epoch, self._was_claimed = claimed["epoch"], True
         stored = claimed["state"]
         if stored is not None:
             self._restore(stored)
-        self._unclaimed.clear()
+        self._unclaimed, self._uncounted = [], [0, 0]
         log.info(
             "agent claimed",
             extra={
@@ -106,7 +109,25 @@ class AgentMemory:
         self.state = self._advance(self.state, task)
         self._dirty = True
         if not self.epoch:
-            self._unclaimed = [*self._unclaimed, task][-self.config.history_limit :]
+            self._unclaimed.append(task)
+            for forgotten in self._unclaimed[: -self.config.history_limit]:
+                self._uncounted[0] += 1
+                self._uncounted[1] += int(forgotten.success)
+            self._unclaimed = self._unclaimed[-self.config.history_limit :]
+
+    def inherit(self, other: AgentMemory) -> bool:
+        """Take what another agent of this replica did without having been claimed; False when it was claimed once.
+
+        A replica that Serve starts while its predecessor ends is given a rank beyond the wanted number, and the
+        predecessor's own a moment later: what it did meanwhile is that agent's.
+        """
+        if other._was_claimed:
+            return False
+        self.state = self.state.count(*other._uncounted)
+        self._uncounted = list(other._uncounted)
+        for task in other._unclaimed:
+            self.record(task)
+        return True
 
     async def keep(self) -> None:
         """Claim until claimed, then write what has changed, once a period, until fenced or cancelled."""
@@ -164,6 +185,7 @@ class AgentMemory:
                 "%s; it starts anew", error, extra={"action": "agent_state_unreadable", "agent_id": self.agent_id}
             )
             return
+        state = state.count(*self._uncounted)
         for task in self._unclaimed:
             state = self._advance(state, task)
         self.state = state

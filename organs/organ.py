@@ -75,12 +75,13 @@ class Organ(Versioned):
     async def execute(self, task: TaskMessage) -> TaskReply:
         """Do a task within its ``timeout_s``; what a caller can mend comes back as ``problem``, not as an exception."""
         began = time.monotonic()
-        memory = self._memory
         try:
             skill = self._catalog.resolve(task["type"])
             outcome, problem = await self._run(skill, task, began)
         except SkillError as error:
-            return {"agent_id": memory.agent_id, "problem": _describe_error(error)}
+            return {"agent_id": self._memory.agent_id, "problem": _describe_error(error)}
+        # The agent that this replica is now: it may have become another one while the task ran.
+        memory = self._memory
         duration_s = time.monotonic() - began
         success = outcome is not None
         quality = rate_quality(success, outcome.completeness if outcome else 0.0, duration_s, task["timeout_s"])
@@ -172,7 +173,7 @@ class Organ(Versioned):
     async def __del__(self) -> None:
         """Serve awaits this when it stops the replica gracefully: what is not written yet is written."""
         if getattr(self, "_keeper", None) is not None:
-            await self._let_go()
+            await self._stop_keeping()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_TIMEOUT_S):
                     await self._memory.finish()
@@ -185,20 +186,22 @@ class Organ(Versioned):
 
     async def _become(self, rank: int) -> None:
         """Take the identity of a rank; the state of the old one stays in the store for whoever gets it."""
-        await self._let_go()
-        self._rank = rank
         agent_id = f"{self._spec.id}_agent_{rank}"
-        self._memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
+        memory = AgentMemory(agent_id, self._spec.id, self._owner, self._ports.store, self._config)
+        await self._stop_keeping()
+        before, self._memory, self._rank = self._memory, memory, rank
+        if not memory.inherit(before):
+            await self._write_rest(before)
         if await self._count_predecessors():
-            self._keeper = asyncio.create_task(self._memory.succeed(self._count_predecessors))
+            self._keeper = asyncio.create_task(memory.succeed(self._count_predecessors))
             return
-        await self._claim()
-        self._keeper = asyncio.create_task(self._memory.keep())
+        await self._claim(memory)
+        self._keeper = asyncio.create_task(memory.keep())
 
-    async def _claim(self) -> None:
+    async def _claim(self, memory: AgentMemory) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_CLAIM_TIMEOUT_S):
-                await self._memory.claim()
+                await memory.claim()
 
     async def _count_predecessors(self) -> int:
         """None when Ray does not say it in time: better that the record of a task is lost than a state not found."""
@@ -207,14 +210,17 @@ class Organ(Versioned):
         except SkillError:
             return 0
 
-    async def _let_go(self) -> None:
-        """End the keeping of the present state, and write what is left; a checkpoint on its way ends first."""
+    async def _stop_keeping(self) -> None:
+        """End the keeping of the present state; a checkpoint on its way ends first."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait((self._keeper,), timeout=_STOP_TIMEOUT_S)
-            if not self._memory.epoch:
-                await self._claim()
-            await self._memory.flush()
+
+    async def _write_rest(self, memory: AgentMemory) -> None:
+        """Write what is left of a state, if the store is there."""
+        if not memory.epoch:
+            await self._claim(memory)
+        await memory.flush()
 
     async def _run(
         self, skill: type[Skill[Any]], task: TaskMessage, began: float

@@ -129,7 +129,7 @@ class Head:
 
     def serve_status(self) -> dict[str, Any]:
         """Applications as Serve sees them, by name."""
-        return get_json(f"{self.dashboard}/api/serve/applications/").get("applications", {})
+        return dict(get_json(f"{self.dashboard}/api/serve/applications/").get("applications", {}))
 
     def _is_up(self) -> bool:
         with suppress(OSError, ValueError):

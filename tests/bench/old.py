@@ -81,7 +81,7 @@ def create_app(client_port: int) -> FastAPI:
 
     @app.post("/organism/execute/{organ_id}")
     async def execute(organ_id: str, body: TaskBody) -> dict[str, Any]:
-        return await organs[organ_id].execute.remote(body.task_data)
+        return dict(await organs[organ_id].execute.remote(body.task_data))
 
     return app
 

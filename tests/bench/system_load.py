@@ -108,14 +108,18 @@ def median(samples: list[Sample]) -> Sample:
     results = [each.result for each in samples]
 
     def middle(name: str) -> float:
-        return round(statistics.median(getattr(each, name) for each in results), 3)
+        return round(float(statistics.median(getattr(each, name) for each in results)), 3)
 
     result = replace(
         results[0],
         requests=sum(each.requests for each in results),
         seconds=round(sum(each.seconds for each in results), 3),
         reconnects=sum(each.reconnects for each in results),
-        **{name: middle(name) for name in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms", "max_ms")},
+        requests_per_s=middle("requests_per_s"),
+        p50_ms=middle("p50_ms"),
+        p95_ms=middle("p95_ms"),
+        p99_ms=middle("p99_ms"),
+        max_ms=middle("max_ms"),
     )
     return Sample(
         result,

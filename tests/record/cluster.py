@@ -34,7 +34,7 @@ class Cluster:
         answer.raise_for_status()
         return answer.json()
 
-    def list(self, table: str) -> list[dict[str, Any]]:
+    def list_rows(self, table: str) -> list[dict[str, Any]]:
         """Rows of one of the state API's tables, with details."""
         answer = self.get(f"/api/v0/{table}", {"limit": "10000", "detail": "True"})
         rows: list[dict[str, Any]] = answer["data"]["result"]["result"]
@@ -53,10 +53,18 @@ class Cluster:
         """Ray's word for a submission."""
         return str(self.get(f"/api/jobs/{submission_id}")["status"])
 
+    def has_status(self, submission_id: str, *statuses: str) -> bool:
+        """Whether Ray's word for a submission is one of these."""
+        return self.status(submission_id) in statuses
+
+    def has_driver(self, case: str) -> bool:
+        """Whether the job of a case has a driver that Ray knows."""
+        return bool((self.find(case) or {}).get("driver_info"))
+
     def supervisor(self, submission_id: str) -> psutil.Process | None:
         """The process of a submission's supervisor, once it lives."""
         name = f"_ray_internal_job_actor_{submission_id}"
-        row = next((row for row in self.list("actors") if row["name"] == name), None)
+        row = next((row for row in self.list_rows("actors") if row["name"] == name), None)
         return psutil.Process(row["pid"]) if row and row["pid"] else None
 
     def submit(self, case: str, entrypoint: str, metadata: dict[str, str] | None = None, **more: Any) -> None:

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -58,7 +59,7 @@ def _run(cluster: Cluster) -> None:
     cluster.driver("driver-ok", actor)
     cluster.driver("driver-kill-9", "os.kill(os.getpid(), 9)")
     for case in ("submission-ok", "submission-no-ray"):
-        wait(lambda case=case: cluster.status(case) in ("SUCCEEDED", "FAILED"), case)
+        wait(partial(cluster.has_status, case, "SUCCEEDED", "FAILED"), case)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def add_node(cluster: Cluster, ip: str, resources: Mapping[str, float]) -> list[
         f"--metrics-export-port={metrics}",
         f"--temp-dir={cluster.directory}/w",
     )
-    wait(lambda: any(row["node_ip"] == ip for row in cluster.list("nodes")), "the worker node")
+    wait(lambda: any(row["node_ip"] == ip for row in cluster.list_rows("nodes")), "the worker node")
     return node_processes(cluster, ip)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 
 from tests.record.answers import record_answers, record_node_use
 from tests.record.cluster import Cluster
@@ -128,14 +129,14 @@ def _cut_off(cluster: Cluster) -> None:
     outlives = cluster.python("supervisor-killed-driver-alive", "time.sleep(600)")
     cluster.submit("supervisor-killed-driver-alive", f"setsid --wait {outlives}")
     for case in ("submission-ignores-stop", "supervisor-killed", "supervisor-killed-driver-alive"):
-        wait(lambda case=case: (cluster.find(case) or {}).get("driver_info"), f"the driver of {case}")
+        wait(partial(cluster.has_driver, case), f"the driver of {case}")
     cluster.stop("submission-stopped")
     cluster.stop("submission-ignores-stop")
     for case in ("supervisor-killed", "supervisor-killed-driver-alive"):
         process = cluster.supervisor(case)
         assert process is not None
         process.kill()
-        print(case, "is FAILED after", wait(lambda case=case: cluster.status(case) in ENDED, case), "s")
+        print(case, "is FAILED after", wait(partial(cluster.has_status, case, *ENDED), case), "s")
     ending = [row["submission_id"] for row in cluster.jobs() if row["submission_id"]]
     wait(lambda: all(cluster.status(case) in ENDED for case in ending), "submissions to end")
 
@@ -146,7 +147,7 @@ def _succeed_later(cluster: Cluster) -> None:
     cluster.submit("attempt-2", "exit 0", {"job_name": "nightly-report", "attempt": "2"})
     cluster.submit("server-succeeded", "exit 0", {"seedcore.kind": "application-server", "job_name": "gateway"})
     for case in ("coa-succeeded", "attempt-2", "server-succeeded"):
-        wait(lambda case=case: cluster.status(case) == "SUCCEEDED", case)
+        wait(partial(cluster.has_status, case, "SUCCEEDED"), case)
 
 
 def _start_what_lasts(cluster: Cluster) -> None:
@@ -164,7 +165,7 @@ def _start_what_lasts(cluster: Cluster) -> None:
     cluster.submit("pending-no-such-resource", "exit 0", entrypoint_resources={"unobtainium": 1})
     cluster.submit("pending-environment", "exit 0", runtime_env={"recorded": "slow"})
     cluster.submit("coa-pending", "exit 0", INITIALIZATION, entrypoint_num_cpus=1)
-    wait(lambda: any(row["name"] == "holder" for row in cluster.list("actors")), "the last driver")
+    wait(lambda: any(row["name"] == "holder" for row in cluster.list_rows("actors")), "the last driver")
     wait(lambda: cluster.find("driver-actor-waits"), "the driver whose actor waits")
     # The worker table is written after the job table, and a demand is reported a few seconds after it arose.
     time.sleep(8)

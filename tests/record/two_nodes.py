@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 
 import psutil
 
@@ -67,13 +68,16 @@ def _start(cluster: Cluster) -> list[psutil.Process]:
         cluster.spawn("head-driver-with-actors-away", mortal + restarts + lasts),
     ]
     for case in ("away-driver-in-submission", "away-driver"):
-        wait(lambda case=case: (cluster.find(case) or {}).get("driver_info"), case)
+        wait(partial(cluster.has_driver, case), case)
     for case in ("away-no-ray", "coa-away", "head-submission"):
-        wait(lambda case=case: cluster.status(case) == "RUNNING", case)
+        wait(partial(cluster.has_status, case, "RUNNING"), case)
     wait(lambda: cluster.status("away-done") == "SUCCEEDED", "away-done")
-    alive = lambda: {row["name"] for row in cluster.list("actors") if row["state"] == "ALIVE"}  # noqa: E731
-    wait(lambda: {"Mortal", "Restarts"} <= alive(), "the actors")
+    wait(lambda: {"Mortal", "Restarts"} <= _list_alive_actors(cluster), "the actors")
     return [psutil.Process(drivers[0].pid)]
+
+
+def _list_alive_actors(cluster: Cluster) -> set[str]:
+    return {row["name"] for row in cluster.list_rows("actors") if row["state"] == "ALIVE"}
 
 
 def _kill_node(cluster: Cluster, drivers: list[psutil.Process]) -> list[psutil.Process]:
@@ -86,4 +90,4 @@ def _kill_node(cluster: Cluster, drivers: list[psutil.Process]) -> list[psutil.P
 
 
 def _is_dead(cluster: Cluster) -> bool:
-    return any(row["node_ip"] == WORKER_IP and row["state"] == "DEAD" for row in cluster.list("nodes"))
+    return any(row["node_ip"] == WORKER_IP and row["state"] == "DEAD" for row in cluster.list_rows("nodes"))

@@ -136,7 +136,11 @@ class Latest:
         for _ in range(2):
             if self._taken >= self._outdated:
                 break
-            seen = self._tell(waited=await self._wait_for_look(2 * self.config.source_timeout_s))
+            waited = await self._wait_for_look(_PATIENCE_S)
+            seen = self._tell(waited=waited)
+            if not waited or self._failure is not None:
+                # Ray does not answer: whoever asks for what only the history knows shall not wait for that each time.
+                self._outdated = float("-inf")
         return seen
 
     def outdate(self) -> None:

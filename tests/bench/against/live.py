@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.bench.against.comparison import Row
@@ -44,7 +45,7 @@ def measure_live_rows(root: Path, seconds: float) -> dict[str, float]:
         page = Shot(port, "GET", f"/jobs?limit={PAGE}", b"", {"degraded": []})
         run_in(root, [sys.executable, str(PROGRAMS / "fill.py"), f"sqlite:///{home}/seedcore.db", str(JOBS)])
         for shot in (hot, page):
-            wait_until(shot.path, lambda shot=shot: ask_once(shot), SETTLE_S)
+            wait_until(shot.path, partial(ask_once, shot), SETTLE_S)
         many, one = _fire(hot, 32, seconds), _fire(hot, 1, seconds)
         pages, one_page = _fire(page, 4, seconds), _fire(page, 1, seconds)
     figures = (

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         "no-function",
     )
     for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file", "no-function"):
-        wait_for(f"the diagnosis of {id}", lambda id=id: cluster.get(f"/jobs/{id}")["code"], 90)
+        wait_for(f"the diagnosis of {id}", partial(_find_code, cluster, id), 90)
     for id in ids:
         asked.get(f"/jobs/{id}")
     for id in ("no-module", "task-fails", "hangs", "waits", "busy", "ok"):
@@ -132,6 +133,10 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
     asked.get("/jobs?verdict=BAD&limit=4")
     asked.get("/jobs?q=no_such_module&limit=4")
     asked.get("/jobs/current")
+
+
+def _find_code(cluster: Cluster, id: str) -> Any:
+    return cluster.get(f"/jobs/{id}")["code"]
 
 
 def _is_kept(cluster: Cluster, id: str) -> bool:

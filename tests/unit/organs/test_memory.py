@@ -146,6 +146,24 @@ async def test_a_late_claim_adds_what_happened_meanwhile() -> None:
     assert [task.success for task in after.state.history] == [True, False]
 
 
+async def test_every_task_counts_however_late_the_claim() -> None:
+    """Of more than are remembered one by one, the number is."""
+    store = FakeStore()
+    before = memory(store)
+    await before.claim()
+    before.record(record())
+    await before.flush()
+    late, heir = memory(store, "r2"), memory(store, "r3")
+    for number in range(5):
+        late.record(record(success=number > 0))
+    assert heir.inherit(late)
+    heir.record(record())
+    assert (heir.state.tasks_processed, heir.state.tasks_succeeded) == (6, 5)
+    await heir.claim()
+    assert (heir.state.tasks_processed, heir.state.tasks_succeeded) == (7, 6)
+    assert not memory(store, "r4").inherit(heir)
+
+
 async def test_a_corrupt_state_is_replaced() -> None:
     store = FakeStore(agents={"u_agent_0": {"epoch": 4, "state": {"history": 5}}})
     late = memory(store)

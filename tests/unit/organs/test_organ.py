@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from organs.catalog import CatalogError
 from organs.models import AgentStatus, OrganConfig, OrganType
 from organs.organ import Organ
-from tests.unit.organs.fakes import FakeStore, FakeWays, organ, task
+from tests.unit.organs.fakes import FakeOrgan, FakeStore, FakeWays, organ, task
 
 OWN = "tests.unit.organs.own_skill"
 UTILITY = "utility_organ_1_agent_0"
@@ -186,6 +186,42 @@ async def test_another_rank_is_another_agent() -> None:
     assert (await made.ping())["agent_id"] == "utility_organ_1_agent_3"
     assert (await made.status())["tasks_processed"] == 0
     assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+
+
+async def test_what_a_replica_did_before_it_got_its_predecessors_rank_is_that_agents() -> None:
+    """Serve starts it beside the one that ends, with a rank beyond the wanted number."""
+    store, ways = FakeStore(), FakeWays(predecessors=1)
+    made = FakeOrgan("Utility", store, ways)
+    await made.reconfigure({"history_limit": 2}, SimpleNamespace(rank=1))
+    for _ in range(3):
+        await made.execute(task("cluster.nodes"))
+    slow = made.execute(task("cluster.nodes"))
+    ways.predecessors = 0
+    await made.reconfigure({"history_limit": 2}, SimpleNamespace(rank=0))
+    made._keeper.cancel()  # type: ignore[union-attr]
+    await slow
+    await Organ.__del__(made)
+    assert list(store.agents) == [UTILITY]
+    assert store.agents[UTILITY]["state"]["tasks_processed"] == 4
+
+
+async def test_a_task_that_ends_after_a_change_of_rank_counts_for_the_agent_that_the_replica_is_then() -> None:
+    store, ways = FakeStore(), FakeWays()
+    made = await organ("Utility", store, ways)
+    gate, nodes = asyncio.Event(), ways.nodes
+
+    async def wait() -> Any:
+        await gate.wait()
+        return await nodes()
+
+    ways.nodes = wait  # type: ignore[method-assign]
+    running = asyncio.create_task(made.execute(task("cluster.nodes")))
+    await asyncio.sleep(0)
+    await made.reconfigure({}, SimpleNamespace(rank=1))
+    made._keeper.cancel()  # type: ignore[union-attr]
+    gate.set()
+    assert (await running)["agent_id"] == "utility_organ_1_agent_1"
+    assert (await made.status())["tasks_processed"] == 1
 
 
 async def test_what_is_not_written_yet_is_written_at_a_graceful_end() -> None:
