@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from serve_app import history
 from serve_app.errors import InvalidInput
 from serve_app.store.engine import create_engine
-from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
 from serve_app.store.tables import job_transitions
 from tests.integration.store.rows import count_outcomes
