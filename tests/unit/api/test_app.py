@@ -205,6 +205,28 @@ async def test_a_problem_in_a_reply_is_a_problem_document(problem_status: int, s
     assert (answer.status_code, body["success"], body["code"], body["agent_id"]) == (status, False, "some_code", "a")
 
 
+async def test_what_a_skill_of_users_calls_wrong_is_as_the_document_describes_it() -> None:
+    """They may put anything into it."""
+    api = served()
+    named = [
+        {"loc": ("parameters", "key", 1), "msg": "Too long.", "type": "too_long", "input": "a secret", "ctx": {"a": 1}},
+        {"loc": ["parameters", None, 1.5, True, "b"], "msg": 7, "type": None},
+        {"loc": "parameters"},
+        "parameters",
+    ]
+    problem = {"code": "invalid_input", "status": 422, "detail": "It is wrong.", "errors": named}
+    api.organs.reply = lambda organ_id, task: {"agent_id": "a", "problem": problem}
+    async with api.client() as client:
+        answer = await client.post("/organism/execute/utility_organ_1", json={"type": "x"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"loc": ["parameters", "key", 1], "msg": "Too long.", "type": "too_long"},
+        {"loc": ["parameters", "b"], "msg": "It is wrong."},
+        {"loc": [], "msg": "It is wrong."},
+        {"loc": [], "msg": "It is wrong."},
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "body", "status", "asked"),
     [
