@@ -150,10 +150,6 @@ class DashboardClient(DashboardTransport):
         groups = [group for group in answer.values() if isinstance(group, list)]
         return sorted(str(name) for group in groups for name in group)
 
-    async def get_version(self) -> Row:
-        """``ray_version`` and session name."""
-        return _require_object(await self.get_json("/api/version"), "version")
-
     async def list_matching(
         self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
     ) -> tuple[list[Any], int]:

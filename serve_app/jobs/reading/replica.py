@@ -80,4 +80,4 @@ class RayReplica:
         if isinstance(handle, Unknown):
             return []
         left_s = max(0.0, deadline - clock())
-        return await collect(deployment, handle.value, Versioned.tell_version, timeout_s=left_s)
+        return await collect(handle.value, Versioned.tell_version, timeout_s=left_s)
