@@ -47,6 +47,9 @@ class Question:
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """All arguments by name, defaults too; raises ``TypeError``, as the method itself would."""
+        if not kwargs and len(args) == len(self._given.parameters):
+            # As all tasks are given: the long way costs more than all else here.
+            return dict(zip(self._given.parameters, args, strict=True))
         bound = self._given.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments

@@ -26,8 +26,8 @@ from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
 from serve_app.organism.manager import OrganismManager
 from serve_app.store.deployment import StoreDeployment
+from tests.unit.cluster.wires import OldVersion, send_by_reference, send_over_grpc
 from tests.unit.test_contracts import ASKED as PROTOCOLS
-from tests.unit.wires import OldVersion, send_by_reference, send_over_grpc
 
 # Of each deployment: the methods that others call, with the number of arguments that they give by position. It is the
 # number that they can take as well, so that version refuses a call with one more, and its caller would answer 500.

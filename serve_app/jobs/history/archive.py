@@ -15,6 +15,7 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.queries import JobsQuery
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,
@@ -33,7 +34,7 @@ _SESSION_MARK = "@"
 MAX_NAME_CHARS = 256
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
-_FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
+_FIELDS = frozenset(JobsQuery.model_fields)
 
 
 class PastJobs(Protocol):
