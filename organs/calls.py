@@ -18,7 +18,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from organs.errors import CodedError
-from organs.private import is_unreadable, lacks_method, was_taken
+from organs.private import cancel_call, is_unreadable, lacks_method, was_taken
 from organs.questions import Question, list_questions
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -73,6 +73,7 @@ class Caller:
         reached: give some only to calls that may happen twice. Raises an error of this caller's branch.
         """
         begun: list[Any] = []
+        lost: CodedError | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(retries):
@@ -81,10 +82,13 @@ class Caller:
                     except CodedError as error:
                         if not error.replica_lost:
                             raise
+                        lost = error
                 return await self._call_once(part, method, args, begun)
         except TimeoutError as late:
-            failure = CallFailure.NO_ANSWER if was_taken(begun[-1], late) else CallFailure.NOT_TAKEN
-            raise self._error_for(failure, part, timeout_s) from None
+            if was_taken(begun[-1], late):
+                raise self._error_for(CallFailure.NO_ANSWER, part, timeout_s) from None
+            # Who had an attempt before may have done the work: it is lost, and not undone.
+            raise lost or self._error_for(CallFailure.NOT_TAKEN, part, timeout_s) from None
 
     async def stream(
         self, part: str, method: RemoteMethod, *args: Any, item_timeout_s: float
@@ -109,7 +113,7 @@ class Caller:
             raise self._translate(part, error) from error
         finally:
             if not done:
-                response.cancel()
+                cancel_call(response)
 
     def connect(
         self, protocol: Callable[..., P], handle: Any, *, timeout_s: float | Callable[[], float], retries: int = 0
@@ -129,7 +133,7 @@ class Caller:
             return await response
         except asyncio.CancelledError:
             # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
-            response.cancel()
+            cancel_call(response)
             raise
         except Exception as error:  # noqa: BLE001  # all are translated; what should not happen is logged
             raise self._translate(part, error) from None

@@ -39,17 +39,34 @@ def was_taken(response: Any, late: BaseException) -> bool:
     ``late``: what the waiting ended with. Of Ray's public names only ``handle.choose_replica`` tells the two apart, for
     one more RPC in each call. A Ray that is not known counts as having taken it.
 
-    ``_replica_result`` is set when a replica has said that it takes the call (``_fetch_future_result_async``,
-    ray/serve/handle.py). By reference it says so at once; over gRPC only together with the answer, since metadata of
-    unary calls come with it (``get_rejection_response``, ray/serve/_private/replica_result.py). There it counts where
-    in the caller's own router the waiting ended: before the call was sent to a replica, or after.
+    ``_replica_result_future`` is done when a replica has said that it takes the call, and ``_replica_result`` is set
+    when who waits has seen that, a turn of the loop later (``_fetch_future_result_async``, ray/serve/handle.py). By
+    reference it says so at once; over gRPC only together with the answer, since metadata of unary calls come with it
+    (``get_rejection_response``, ray/serve/_private/replica_result.py). There it counts where in the caller's own router
+    the waiting ended: before the call was sent to a replica, or after.
     """
     if not is_known_ray() or getattr(response, "_replica_result", response) is not None:
         return True
     if response.by_reference:
-        return False
+        return _has_result(response)
     places = set(_list_functions(late))
     return _ROUTED not in places or _SENT in places
+
+
+def cancel_call(response: Any) -> None:
+    """Cancel a call whose answer nobody will read, also one that was taken in this turn of the loop.
+
+    Of such a call Serve's own ``cancel`` cancels nothing when the router shares the caller's loop: it looks only at
+    ``_replica_result``.
+    """
+    response.cancel()
+    if is_known_ray() and getattr(response, "_replica_result", response) is None and _has_result(response):
+        response._replica_result_future.result().cancel()
+
+
+def _has_result(response: Any) -> bool:
+    future = getattr(response, "_replica_result_future", None)
+    return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
 
 def lacks_method(error: BaseException | None) -> bool:

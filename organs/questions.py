@@ -72,7 +72,8 @@ def asked(
     """Say of a question of a Protocol that it is asked otherwise than the rest.
 
     ``name``: what the deployment calls it, when that is not the method's own name: replicas of two versions must
-    understand each other, so the name on the wire stays when a method is renamed.
+    understand each other, so the name on the wire stays when a method is renamed; and a question that sends more than
+    the version before can take has a new one (tests/unit/test_wire.py).
     ``more_s``: seconds on top of the client's deadline; or what gives them, called with the same arguments by name.
     ``retries``: further attempts when the replica is lost, instead of the client's; 0 for what must not happen twice.
     ``deadline``: the argument that is the deadline itself, in seconds. It is not sent.

@@ -128,7 +128,7 @@ class HandleOrgans:
             }
             answers = await asyncio.gather(
                 *(
-                    collect(spec.id, self._handles[spec.id], OrganReplica.status, timeout_s=_LIVENESS_TIMEOUT_S)
+                    collect(self._handles[spec.id], OrganReplica.status, timeout_s=_LIVENESS_TIMEOUT_S)
                     for spec in self._specs
                 )
             )
@@ -140,7 +140,7 @@ class HandleOrgans:
 
     async def _blame(self, organ_id: str) -> None:
         """After a deadline: an organ without any live agent is unavailable, which is another answer than slow."""
-        agents = await collect(organ_id, self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
+        agents = await collect(self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
         if not agents:
             raise Unavailable(f"{organ_id} has no agent that answers; Serve is replacing it.", code="organ_unavailable")
 

@@ -34,7 +34,7 @@ async def asks_rightly() -> None:
     assert_type(jobs, Jobs)
     assert_type(await jobs.list_jobs({"limit": 5}), JobPage)
     assert_type(await connect_organ(JobsPort, HANDLE).diagnosis("id", 1.0), dict[str, Any])
-    await collect("organ", HANDLE, OrganReplica.status, timeout_s=1.0)
+    await collect(HANDLE, OrganReplica.status, timeout_s=1.0)
     assert_type(await connect(TaskRunner, HANDLE, timeout_s=0.0).execute(TASK), TaskReply)
 
 
@@ -46,7 +46,7 @@ async def is_refused(deps: Deps) -> None:
     await jobs.get_job(id="id")  # type: ignore[call-arg]
     await deps.jobs.findingz()  # type: ignore[attr-defined]
     await connect_organ(StorePort, HANDLE).save_agent("id", "1", {})  # type: ignore[arg-type]
-    await collect("organ", HANDLE, OrganReplica.statuz, timeout_s=1.0)  # type: ignore[attr-defined]
+    await collect(HANDLE, OrganReplica.statuz, timeout_s=1.0)  # type: ignore[attr-defined]
     organ = connect(TaskRunner, HANDLE, timeout_s=0.0)
     await organ.exekute(TASK)  # type: ignore[attr-defined]
     await organ.execute({"type": "t"})  # type: ignore[typeddict-item]

@@ -30,6 +30,11 @@ _FINE_ORGANS = ("ready", "degraded")
 
 
 class _Input(BaseModel):
+    """What is judged of ``schemas.alerts.AlertInputs`` and of the organism's status.
+
+    What else is in them is left alone, since the part that answers may be of a newer version.
+    """
+
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 

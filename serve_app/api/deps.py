@@ -14,8 +14,9 @@ from pydantic import JsonValue
 
 from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
+from organs.version import ASKING_ALL_S
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
+from serve_app.jobs.diagnosis.words.explanation import TIMEOUT_S
 from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.settings import LOG_HEARTBEAT_S
 from serve_app.queries.query import PlainQuery
@@ -23,6 +24,7 @@ from serve_app.schemas.alerts import AlertPage
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 from serve_app.schemas.cluster import (
     ActorPage,
+    CodeVersions,
     EventsAnswer,
     LeftoverPage,
     NodePage,
@@ -97,8 +99,13 @@ class Jobs(Protocol):
 
     async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer: ...
 
-    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
-        """Whether Ray answers, with what; when asked for, which code each replica of this application runs."""
+    async def ray_status(self) -> RayStatusAnswer:
+        """Whether Ray answers, with what, without ``versions``."""
+        ...
+
+    @asked(more_s=ASKING_ALL_S)
+    async def code_versions(self) -> CodeVersions:
+        """Which code each replica of this application runs: for that all of them are asked."""
         ...
 
     async def cluster_resources(self) -> ResourcesAnswer: ...
@@ -133,7 +140,7 @@ class Jobs(Protocol):
 
     @asked(more_s=LOG_HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
-        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        """Items as ``jobs.logs.logs.Logs.follow`` has them; the first comes at once."""
         ...
 
 

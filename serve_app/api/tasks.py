@@ -1,14 +1,21 @@
-"""Tasks between HTTP and the organs: from a body to a message, from a reply to an answer or an error. Pure."""
+"""Tasks between HTTP and the organs: from the bytes of a request to a message, from a reply to an answer or an error.
+
+What both ways of executing have in common: the routes, and ``app.TaskEndpoint``.
+"""
 
 from __future__ import annotations
 
 import difflib
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from organs.errors import describe_wrong_values, list_wrong_values
 from organs.models import Task, TaskMessage, TaskReply
+from serve_app.api.body import parse
+from serve_app.api.deps import Deps
 from serve_app.errors import (
     AppError,
     Conflict,
@@ -20,6 +27,8 @@ from serve_app.errors import (
     Unavailable,
     UpstreamFailed,
 )
+from serve_app.schemas.organism import TaskAnswer
+from serve_app.schemas.problems import ProblemPlace
 
 _OLD_KEYS = ("type", "description", "parameters", "task_id", "timeout_s")
 _ERRORS: dict[int, type[AppError]] = {
@@ -31,6 +40,20 @@ _ERRORS: dict[int, type[AppError]] = {
     503: Unavailable,
     504: DeadlineExceeded,
 }
+
+
+def parse_task(raw: bytes, deps: Deps) -> TaskMessage:
+    """The task of a request body; raises ``MalformedBody`` or ``InvalidInput``."""
+    return build_task(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
+
+
+async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:
+    """Have an organ that exists do a task; raises the ``AppError`` that its reply stands for."""
+    reply = await deps.organs.execute(organ_id, task)
+    error = reply_error(reply)
+    if error is not None:
+        raise error
+    return {"success": True, "organ_id": organ_id, "task_id": task["task_id"], "result": reply["result"]}
 
 
 def build_task(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
@@ -49,7 +72,8 @@ def build_task(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
     try:
         task = Task.model_validate(given)
     except ValidationError as error:
-        raise _describe_invalid(error) from None
+        errors = list_wrong_values(error)
+        raise InvalidInput(describe_wrong_values(errors), errors=errors) from None
     return {
         "type": task.type,
         "description": task.description,
@@ -80,15 +104,19 @@ def reply_error(reply: TaskReply) -> AppError | None:
         return None
     members: dict[str, Any] = {"agent_id": reply["agent_id"]}
     if "errors" in problem:
-        members["errors"] = problem["errors"]
+        members["errors"] = [_read_place(each, problem["detail"]) for each in problem["errors"]]
     kind = _ERRORS.get(problem["status"], UpstreamFailed)
     return kind(problem["detail"], code=problem["code"], **members)
 
 
-def _describe_invalid(error: ValidationError) -> InvalidInput:
-    errors = [
-        {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    where = ".".join(str(part) for part in errors[0]["loc"])
-    return InvalidInput(f"{where}: {errors[0]['msg']}.", errors=errors)
+def _read_place(said: Any, otherwise: str) -> ProblemPlace:
+    """Of what a skill named wrong, also one that users write: what the document has a field for, in its type."""
+    given = said if isinstance(said, Mapping) else {}
+    loc, msg, kind = given.get("loc"), given.get("msg"), given.get("type")
+    place: ProblemPlace = {
+        "loc": [part for part in loc if type(part) in (str, int)] if isinstance(loc, list | tuple) else [],
+        "msg": msg if isinstance(msg, str) else otherwise,
+    }
+    if isinstance(kind, str):
+        place["type"] = kind
+    return place

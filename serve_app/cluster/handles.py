@@ -1,7 +1,6 @@
 """Calls through Serve handles, with this application's errors; ``organs.calls`` has the machinery.
 
-``connect`` makes a client of a ``Protocol`` and a handle, ``call`` and ``stream`` make one call, ``collect`` asks every
-replica.
+``connect`` makes a client of a ``Protocol`` and a handle, ``call`` makes one call, ``collect`` asks every replica.
 """
 
 from __future__ import annotations
@@ -50,16 +49,14 @@ _CALLER = Caller(
     },
     _adopt,
 )
-call, stream, connect = _CALLER.call, _CALLER.stream, _CALLER.connect
+call, connect = _CALLER.call, _CALLER.connect
 
 
-async def collect(
-    part: str, handle: Any, question: Callable[[Any], Awaitable[Answer]], *, timeout_s: float
-) -> list[Answer]:
+async def collect(handle: Any, question: Callable[[Any], Awaitable[Answer]], *, timeout_s: float) -> list[Answer]:
     """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail, or hang, are left out.
 
     ``question`` is a method of a Protocol. An empty list means that no live replica answered. Serve leaves dead
-    replicas out without a word (`tried.md`), so the caller compares with what it expects.
+    replicas out without a word (seen on 2.60), so the caller compares with what it expects.
     """
     try:
         return await gather_answers(handle.broadcast(read_wire_name(question)), timeout_s)

@@ -1,4 +1,4 @@
-"""Private names of Ray. Each is used because no public one tells the same (``tried.md``).
+"""Private names of Ray. Each is used because no public one tells the same (seen on 2.60).
 
 Besides this file only ``organs/private.py`` knows such names: of a call, which organs make as well. They are those of
 Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds them:

@@ -1,6 +1,6 @@
 """Facts about a cluster at one moment, and the rows that judging makes of them. Standard library only, all frozen.
 
-A fact is what Ray said, translated and redacted (``ray_source``). What could not be learned is ``Unknown`` with its
+A fact is what Ray said, translated and redacted (``jobs.reading``). What could not be learned is ``Unknown`` with its
 reason: that is neither an error nor an empty answer.
 """
 
@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.outcomes import JobOutcome as JobOutcome
+from serve_app.outcomes import Verdict as Verdict
 
 T = TypeVar("T")
 
@@ -38,15 +39,6 @@ Section: TypeAlias = Known[T] | Unknown
 def find_row(table: Mapping[str, T], key: str | None) -> T | None:
     """What a table has of an id. Who has no id has no row: what Ray names no job or address for belongs to nobody."""
     return table.get(key) if key else None
-
-
-class Verdict(StrEnum):
-    """Whether what became of a job is what was expected of it."""
-
-    OK = "OK"
-    WARN = "WARN"
-    BAD = "BAD"
-    UNKNOWN = "UNKNOWN"
 
 
 class JobType(StrEnum):
@@ -108,7 +100,7 @@ class DriverExit:
 
     @property
     def overwritten(self) -> bool:
-        """Whether the driver's exception hook replaced the row (``tried.md``; ray/_private/worker.py)."""
+        """Whether the driver's exception hook replaced the row (ray/_private/worker.py; seen on Ray 2.60)."""
         return self.pid == 0 and self.started_at is None
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from organs import ports
 from organs.organ import Organ
+from organs.questions import list_questions
 from organs.skills.contract import SkillUnavailable
 from serve_app.alerts.deployment import Alerts
 from serve_app.api.problems import answer_problem
@@ -26,8 +27,10 @@ from serve_app.jobs.inspector import JobInspector
 from serve_app.organism.manager import OrganismManager
 from serve_app.store.deployment import StoreDeployment
 from tests.unit.cluster.wires import OldVersion, send_by_reference, send_over_grpc
+from tests.unit.test_contracts import ASKED as PROTOCOLS
 
-# Of each deployment: the methods that others call, with the number of arguments that they give by position.
+# Of each deployment: the methods that others call, with the number of arguments that they give by position. It is the
+# number that they can take as well, so that version refuses a call with one more, and its caller would answer 500.
 ASKED: dict[type, dict[str, int]] = {
     Organ: {"execute": 1, "ping": 0, "status": 0, "self_test": 0},
     OrganismManager: {"status": 0, "initialize": 1, "wanted": 0},
@@ -99,6 +102,10 @@ ASKED: dict[type, dict[str, int]] = {
 # Asked with fewer as well: an organ asks for a diagnosis without saying in whose words.
 ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 
+# What that version does not know: who asks it is told 503 (``CallFailure.OTHER_VERSION``) until it is replaced. A
+# question that is to send more than before gets a name of its own, and stands here.
+NEW = {JobInspector: {"code_versions"}}
+
 # Classes of errors by the module in which that version finds them, when it unpickles what another replica raised.
 KNOWN_ERRORS = {
     "serve_app.errors": {
@@ -130,6 +137,19 @@ KNOWN_ERRORS = {
 def test_what_the_version_before_asks_is_answered(deployment: type, method: str, count: int) -> None:
     # By position, because that is how Serve sends them; `object()` stands for the replica.
     inspect.signature(getattr(deployment, method)).bind(object(), *range(count))
+
+
+@pytest.mark.parametrize("deployment", PROTOCOLS, ids=lambda each: each.__name__)
+def test_the_version_before_can_take_what_it_is_asked(deployment: type) -> None:
+    """All arguments of a question are sent, defaults too."""
+    sent = {
+        (deployment, question.name, len(question.signature.parameters))
+        for protocol in PROTOCOLS[deployment]
+        for question in list_questions(protocol).values()
+    }
+    taken = {(deployment, name, count) for name, count in ASKED[deployment].items()}
+    assert {name for _, name, _ in sent - taken - set(ALSO_ASKED)} == NEW.get(deployment, set())
+    assert NEW.get(deployment, set()) & set(ASKED[deployment]) == set()
 
 
 @pytest.mark.parametrize("deployment", [*ASKED, Ingress])

@@ -1,4 +1,9 @@
-"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure."""
+"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure.
+
+``stuck-job`` is about time: rules of ``verdicts`` say that a job runs, or waits, longer than is normal for it. Whether
+a running job moves, from its processes, tasks and log, is another question, asked with its diagnosis:
+``progress.verdict``, whose word for no is ``stuck``.
+"""
 
 from __future__ import annotations
 

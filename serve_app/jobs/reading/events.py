@@ -28,7 +28,7 @@ MAX_EVENTS = 2_000
 MAX_KEPT = 20_000
 _TEXT_CHARS = 2_000
 _DRIVER_SUFFIX = "f" * 48
-# An uncaught exception looks clean here, and only the worker table tells (``tried.md``): abnormal ends alone count.
+# An uncaught exception looks clean here, and only the worker table tells (seen on Ray 2.60): abnormal ends alone count.
 _ABNORMAL = frozenset({"SYSTEM_ERROR", "NODE_OUT_OF_MEMORY"})
 # Drivers of Ray's own, which its list hides; an event does not carry the namespace that tells.
 _OF_RAY = ("ray-dashboard", "ray_dashboard")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.outcomes import TIMED_OUTCOMES
+from serve_app.outcomes import NOT_COUNTED, TIMED_OUTCOMES
 from serve_app.store.bounds import require_name
 from serve_app.store.tables import jobs
 
@@ -22,12 +22,10 @@ _TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 Json = dict[str, Any]
 
 
-async def count_ended(
-    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
-) -> Json:
+async def count_ended(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
     seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
-    are ``not_counted`` are no causes.
+    are ``NOT_COUNTED`` are no causes.
     """
     ended = jobs.c.ended_us >= since_us
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
@@ -41,7 +39,7 @@ async def count_ended(
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(not_counted)))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)

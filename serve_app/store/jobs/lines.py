@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
-from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 FORMAT = 1

@@ -26,7 +26,7 @@ _COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, *(jobs.c
 Json = dict[str, Any]
 
 
-async def list_page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[Json]:
+async def list_page(connection: AsyncConnection, asked: Json) -> list[Json]:
     """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
     ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
     """

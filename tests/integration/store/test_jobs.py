@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from serve_app import history
 from serve_app.errors import InvalidInput
 from serve_app.store.engine import create_engine
-from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
 from serve_app.store.tables import job_transitions
 from tests.integration.store.rows import count_outcomes
@@ -274,7 +275,7 @@ async def test_figures(store: Store) -> None:
             record("runs", took_s=None),
         ],
     )
-    found = await store.jobs_ended_since(NOON_US, False, ["observer"])
+    found = await store.jobs_ended_since(NOON_US, False)
     assert sorted(found["counts"]) == [
         ["observer", "failed", "BAD", 1],
         ["user", "failed", "BAD", 2],

@@ -13,11 +13,13 @@ from ray.serve._private.replica_result import gRPCReplicaResult
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
-from organs.private import KNOWN_VERSION, is_known_ray, lacks_method, was_taken
+from organs.private import KNOWN_VERSION, cancel_call, is_known_ray, lacks_method, was_taken
 
 
 class Accepted:
     """What Serve holds of a replica that said that it takes a call, and does not answer."""
+
+    cancelled = 0
 
     async def get_async(self) -> str:
         await asyncio.Event().wait()
@@ -26,7 +28,8 @@ class Accepted:
     async def __anext__(self) -> str:
         return await self.get_async()
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        self.cancelled += 1
 
 
 class SilentCall:
@@ -82,6 +85,38 @@ async def wait_for(kind: Any, reaches: str | None, by_reference: bool = False) -
 )
 async def test_who_took_a_call_is_known(kind: Any, reaches: str | None, by_reference: bool, taken: bool) -> None:
     assert was_taken(*await wait_for(kind, reaches, by_reference)) is taken
+
+
+@pytest.mark.parametrize("kind", [DeploymentResponse, DeploymentResponseGenerator])
+@pytest.mark.parametrize("by_reference", [False, True])
+async def test_a_call_that_is_taken_as_patience_ends_is_taken_and_cancelled(kind: Any, by_reference: bool) -> None:
+    """In that turn of the loop, before who waits has seen it: Serve's own ``cancel`` would let it run on."""
+    assignment: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    metadata: Any = SimpleNamespace(
+        request_id="r", is_streaming=kind is DeploymentResponseGenerator, _by_reference=by_reference
+    )
+    response, taken = kind(assignment, metadata, _is_router_running_in_separate_loop=False), Accepted()
+
+    async def wait() -> Any:
+        return await (anext(response) if kind is DeploymentResponseGenerator else response)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    assignment.set_result(taken)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        await waiting
+    assert was_taken(response, raised.value)
+    cancel_call(response)
+    assert (was_taken(response, raised.value), taken.cancelled) == (True, 1)
+
+
+async def test_a_call_that_was_not_taken_is_cancelled_in_the_router() -> None:
+    assignment: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    metadata: Any = SimpleNamespace(request_id="r", is_streaming=False, _by_reference=True)
+    response: Any = DeploymentResponse(assignment, metadata, _is_router_running_in_separate_loop=False)
+    cancel_call(response)
+    assert (assignment.cancelled(), was_taken(response, TimeoutError())) == (True, False)
 
 
 async def test_what_is_not_known_counts_as_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.records import find_cause
+from serve_app.jobs.history.figures import find_cause
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
 from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import judge
