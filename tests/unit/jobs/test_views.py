@@ -339,6 +339,7 @@ def test_a_node() -> None:
 
 def test_the_deployments_of_one_application() -> None:
     replicas = (ReplicaFacts("r1", "RUNNING", "n", 7), ReplicaFacts("r2", "STARTING", None, None))
+    replicas = (*replicas, ReplicaFacts("r3", "STOPPING", "n", 8))
     organ = DeploymentFacts("Organ", "UPDATING", "1 of 2", 2, replicas)
     serve = ServeFacts(
         "c",
@@ -356,6 +357,7 @@ def test_the_deployments_of_one_application() -> None:
             "replicas": [
                 {"replica_id": "r1", "state": "RUNNING", "node_id": "n", "pid": 7},
                 {"replica_id": "r2", "state": "STARTING", "node_id": None, "pid": None},
+                {"replica_id": "r3", "state": "STOPPING", "node_id": "n", "pid": 8},
             ],
         },
         "Store": {"status": "HEALTHY", "message": "", "target_num_replicas": 1, "running": 0, "replicas": []},

@@ -511,6 +511,17 @@ def test_findings_stand_in_the_order_of_their_weight_then_their_names() -> None:
     ]
 
 
+def test_of_several_kinds_each_has_its_own_time() -> None:
+    """What is known of one says nothing of the next, in whatever order they were declared."""
+    kinds = [
+        KindSpec(name=name, match=Match(entrypoint=f"*{name}.py"), every_h=hours)
+        for name, hours in (("never-seen", 1), ("in-time", 24), ("late", 1), ("in-time-too", 24), ("late-too", 2))
+    ]
+    succeeded = PastRuns(last_succeeded_at=NOW - timedelta(hours=3))
+    past = dict.fromkeys(("in-time", "late", "in-time-too", "late-too"), succeeded)
+    assert [each[1] for each in found(snapshot(), build_contracts(kinds), past)] == ["kind late", "kind late-too"]
+
+
 def test_without_the_list_of_jobs_nothing_is_missing() -> None:
     """That a kind has no job is seen in the list alone, whatever the history remembers."""
     rows: list[Any] = []
