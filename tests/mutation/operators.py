@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+P = TypeVar("P")
 Replacement = tuple[str, ast.AST]
 """The operator's name, and what takes the node's place."""
 
@@ -198,11 +200,11 @@ def _change(node: ast.AST, name: str, value: object) -> ast.AST:
     return changed
 
 
-def _put(parts: list[ast.AST], index: int, part: ast.AST) -> list[ast.AST]:
+def _put(parts: Sequence[ast.AST], index: int, part: ast.AST) -> list[ast.AST]:
     return [*parts[:index], part, *parts[index + 1 :]]
 
 
-def _drop(parts: list[ast.AST], index: int) -> list[ast.AST]:
+def _drop(parts: Sequence[P], index: int) -> list[P]:
     return [*parts[:index], *parts[index + 1 :]]
 
 

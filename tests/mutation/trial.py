@@ -23,11 +23,16 @@ from tests.mutation.mutants import Mutant, make_mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the tests need and no mutant changes: read once, before the first fork.
-_LIBRARIES = ("pytest", "_pytest.assertion.rewrite", "pytest_asyncio.plugin", "pytest_socket", "pytest_timeout")
-_LIBRARIES += ("hypothesis", "_hypothesis_pytestplugin", "hypothesis.strategies", "ray", "pydantic", "fastapi", "httpx")
-_LIBRARIES += ("sqlalchemy.ext.asyncio", "aiosqlite", "aiohttp", "yaml", "jinja2", "psutil", "opentelemetry.trace")
-_OPTIONS = ("-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0")
-_OPTIONS += ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # plugins are among the libraries that were read before
+_LIBRARIES = (
+    "pytest", "_pytest.assertion.rewrite", "pytest_asyncio.plugin", "pytest_socket", "pytest_timeout",
+    "hypothesis", "_hypothesis_pytestplugin", "hypothesis.strategies", "ray", "pydantic", "fastapi", "httpx",
+    "sqlalchemy.ext.asyncio", "aiosqlite", "aiohttp", "yaml", "jinja2", "psutil", "opentelemetry.trace",
+)  # fmt: skip
+_OPTIONS = (
+    "-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0",
+    # Plugins are among the libraries that were read before.
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",
+)  # fmt: skip
 _SHORTEST_LIMIT_S = 20.0
 # On a busy machine a mutant is slow on the clock, and no fault of its own.
 _CLOCK_PER_PROCESSOR = 6.0
@@ -155,9 +160,9 @@ def _run_tests(tests: Sequence[str]) -> dict[str, Any]:
 def _read_answer(answer: Path) -> str | None:
     if not answer.exists():
         return "a crash"
-    said = json.loads(answer.read_text())
+    said: dict[str, Any] = json.loads(answer.read_text())
     if said["code"] in (0, 1, 2) and (said["code"] == 0) == (said["first"] is None):
-        return said["first"]
+        return None if said["first"] is None else str(said["first"])
     if said["code"] == 4:
         # A conftest that cannot be imported.
         return "conftest.py"
