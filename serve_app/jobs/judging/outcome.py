@@ -22,9 +22,11 @@ from serve_app.jobs.models import (
     Unknown,
 )
 
-# The two rules that others ask for by name.
+# The rules that others ask for by name.
 SUBMISSION_FAILED = "submission-failed"
 ROW_MISSING = "worker-row-missing"
+# Those whose fact of the worker table is Ray's own word on the bad end of a driver's process.
+DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver-user-error"})
 
 # A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
 _NODE_DEATH_WINDOW = timedelta(seconds=90)

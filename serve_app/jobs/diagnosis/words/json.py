@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from organs.times import format_time
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
+from serve_app.jobs.judging.outcome import DRIVER_ENDED_BADLY
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -66,9 +67,18 @@ def read_past_evidence(stored: Mapping[str, Any]) -> tuple[Fields, list[TextSour
     )
     kept = stored.get("log_excerpt")
     name = "kept end of the driver's log"
-    sources = [TextSource(name, SourceKind.DRIVER, [kept.encode("utf-8", "replace")])] if kept else []
+    sources = [_build_source(name, SourceKind.DRIVER, kept)] if kept else []
+    sources += [
+        _build_source("driver process", SourceKind.RAY, str(each.get("fact")))
+        for each in stored.get("evidence") or ()
+        if each.get("source") == "worker table" and each.get("rule") in DRIVER_ENDED_BADLY
+    ]
     what = "of its driver's log only the last lines are left" if kept else "no log of it is left"
     return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
+
+
+def _build_source(name: str, kind: SourceKind, text: str) -> TextSource:
+    return TextSource(name, kind, [text.encode("utf-8", "replace")])
 
 
 def _answer(
