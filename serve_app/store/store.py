@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.schemas.diagnosis import MadeDiagnosis
 from serve_app.schemas.health import StoreAnswer
+from serve_app.schemas.jobs import KeptJob, KeptRow, Transition
 from serve_app.store import agents, alerts, initializations, memories, samples
 from serve_app.store.agents import SaveOutcome
 from serve_app.store.database import Database
@@ -112,15 +113,15 @@ class Store:
         """
         return await self._write(jobs.save, session, records)
 
-    async def list_jobs(self, asked: Json) -> list[Json]:
+    async def list_jobs(self, asked: Json) -> list[KeptRow]:
         """A page of the history, newest first; see ``store.job_pages.page``."""
         return await self._read(job_pages.list_page, asked)
 
-    async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
+    async def find_job(self, wanted: str, session: str | None = None) -> KeptJob | None:
         """The newest job with this id, with transitions and log excerpt."""
         return await self._read(jobs.find, wanted, session)
 
-    async def job_transitions(self, key: str) -> list[Json]:
+    async def job_transitions(self, key: str) -> list[Transition]:
         """How the judgement of a job changed, oldest first."""
         return await self._read(jobs.list_transitions, key)
 

@@ -32,6 +32,7 @@ from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.jobs import KeptJob
 
 Json = dict[str, Any]
 
@@ -50,7 +51,7 @@ class JobsApi(StopSource, Protocol):
 class PastJobArchive(Protocol):
     """Jobs that only the history knows (``archive.Archive``)."""
 
-    async def find(self, wanted: str) -> Json | None: ...
+    async def find(self, wanted: str) -> KeptJob | None: ...
 
     async def forget(self, key: str) -> bool: ...
 

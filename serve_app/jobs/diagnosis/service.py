@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
@@ -25,11 +25,10 @@ from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
-from serve_app.schemas.jobs import JobView
+from serve_app.schemas.jobs import JobView, KeptJob
 
 log = logging.getLogger("ray.serve.seedcore")
 
-Json = dict[str, Any]
 Engine = Callable[[Fields, Sequence[TextSource]], Diagnosis]
 
 AT_ONCE = 2
@@ -48,7 +47,7 @@ class JobFinder(Protocol):
 class PastJobFinder(Protocol):
     """Where jobs are found that only the history knows (``Archive``)."""
 
-    async def find(self, wanted: str) -> Json | None: ...
+    async def find(self, wanted: str) -> KeptJob | None: ...
 
 
 class DiagnosisStore(Protocol):
@@ -266,8 +265,7 @@ class Diagnoses:
         if stored is None:
             raise refuse_unknown(wanted)
         if stored["diagnosis"] is not None:
-            kept: MadeDiagnosis = stored["diagnosis"]
-            return kept
+            return stored["diagnosis"]
         fields, sources, unavailable = answers.read_past_evidence(stored)
         found = await asyncio.to_thread(self.engine, fields, sources)
         row = stored["row"]

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.schemas.jobs import KeptJob, Transition
 from serve_app.store.bounds import make_storable, require_name
 from serve_app.store.dialect import insert
+from serve_app.store.jobs.content import read_content
 from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
 
@@ -26,9 +28,6 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
-# What a row is shown with, whatever its content says: learned of it later, or, of jobs kept before they had columns,
-# read by revision 0007.
-SHOWN_COLUMNS = ("code", "error_type", "exit_code")
 _LONGEST_NAME = 600
 _LARGEST = 2**62
 
@@ -74,7 +73,7 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
         await _cut_transitions(connection, [each["key"] for each in transitions])
 
 
-async def find(connection: AsyncConnection, wanted: str, session: str | None) -> Json | None:
+async def find(connection: AsyncConnection, wanted: str, session: str | None) -> KeptJob | None:
     """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
     name = require_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
@@ -85,11 +84,11 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
         return None
-    content = json.loads(row["content"])
+    kept = read_content(row["content"], row)
     return {
         "key": row["key"],
-        **content,
-        "row": {**content["row"], **{name: row[name] for name in SHOWN_COLUMNS}},
+        "row": kept["row"],
+        "evidence": kept["evidence"],
         "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": format_time(row["first_seen_at"]),
@@ -98,7 +97,7 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None) ->
     }
 
 
-async def list_transitions(connection: AsyncConnection, key: str) -> list[Json]:
+async def list_transitions(connection: AsyncConnection, key: str) -> list[Transition]:
     """How the judgement of one job changed, oldest first, the newest ``MAX_TRANSITIONS``."""
     newest = (
         select(job_transitions)
@@ -272,9 +271,15 @@ async def _close(
         await connection.execute(job_transitions.insert().values(**transition))
 
 
-def _render_transition(row: RowMapping) -> Json:
-    names = ("status", "outcome", "verdict", "rule", "reason")
-    return {"at": format_time(row["at"]), **{name: row[name] for name in names}}
+def _render_transition(row: RowMapping) -> Transition:
+    return {
+        "at": format_time(row["at"]),
+        "status": row["status"],
+        "outcome": row["outcome"],
+        "verdict": row["verdict"],
+        "rule": row["rule"],
+        "reason": row["reason"],
+    }
 
 
 def _split(keys: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -20,6 +20,7 @@ from alembic.config import Config
 from sqlalchemy import Boolean, Connection, DateTime, MetaData, select
 
 from serve_app.alerts.models import Alert, render_alert
+from serve_app.errors import InvalidInput
 from serve_app.jobs.diagnosis.words.json import read_past_evidence
 from serve_app.store import migrations
 from serve_app.store.engine import create_engine, get_writing_engine
@@ -211,9 +212,10 @@ async def test_lines_of_the_old_form_are_imported_and_those_of_the_new_bring_all
     other = await Store.open(f"sqlite:///{tmp_path}/other.db", timeout_s=30)
     assert await other.import_jobs(lines) == 3
     listed = {each["row"]["id"]: each["row"] for each in await other.list_jobs({"limit": 10})}
-    # Nobody reads their sentences.
+    # What they only say in a sentence is read of it, as the migration does.
     endings = {name: (row["error_type"], row["exit_code"]) for name, row in listed.items()}
-    assert endings == dict.fromkeys(("failed", "good", "lost"), (None, None))
+    known = {"failed": ("JOB_ENTRYPOINT_COMMAND_ERROR", 1), "good": (None, 0), "lost": (None, None)}
+    assert endings == known
     # What this database has learned travels.
     exported = {line["id"]: line for line in await store.export_jobs("")}
     moved = exported["failed"] | {"updated_at": "2027-01-01T00:00:00+00:00"}
@@ -224,3 +226,60 @@ async def test_lines_of_the_old_form_are_imported_and_those_of_the_new_bring_all
     # To the last digit: an import compares them.
     assert exported["failed"]["first_seen_at"] == "2026-01-01T12:00:00.123456+00:00"
     await other.close()
+
+
+async def test_a_line_of_the_old_form_takes_back_nothing_that_is_known(store: Store) -> None:
+    line = next(line for line in OLD["lines"] if line["id"] == "failed")
+    cut = {**line["content"], "evidence": []}
+    newer = {**line, "updated_at": "2027-01-01T00:00:00+00:00", "content": cut, "log_excerpt": "newer"}
+    newer["transitions"] = []
+    assert await store.import_jobs([json.dumps(newer)]) == 1
+    found = await store.find_job("failed", "session_old")
+    assert found is not None
+    assert (found["row"]["error_type"], found["row"]["exit_code"]) == ("JOB_ENTRYPOINT_COMMAND_ERROR", 1)
+    assert found["log_excerpt"] == "newer"
+    # One of the new form says that there is none.
+    newest = {**newer, "updated_at": "2028-01-01T00:00:00+00:00", "error_type": None, "exit_code": None}
+    assert await store.import_jobs([json.dumps(newest)]) == 1
+    found = await store.find_job("failed", "session_old")
+    assert found is not None
+    assert (found["row"]["error_type"], found["row"]["exit_code"]) == (None, None)
+
+
+async def test_a_line_of_another_hand_is_mended_or_refused_by_its_number(store: Store) -> None:
+    good = next(line for line in OLD["lines"] if line["id"] == "good")
+    strange = {
+        **good, "id": "x", "key": f"{good['session']}/x", "name": "x", "transitions": [],
+        "content": {"row": {"id": "y", "foo": 1, "started_at": "2026-01-01 00:00"}, "more": 7},
+    }  # fmt: skip
+    assert await store.import_jobs([json.dumps(strange)]) == 1
+    listed = [each["row"] for each in await store.list_jobs({"limit": 500}) if each["row"]["id"] == "x"]
+    assert len(listed) == 1
+    names = ("session", "kind", "status", "outcome", "verdict", "rule")
+    assert {name: listed[0][name] for name in names} == {name: good[name] for name in names}
+    assert (listed[0]["started_at"], listed[0]["owner"], "foo" in listed[0]) == (
+        "2026-01-01T00:00:00.000+00:00", None, False
+    )  # fmt: skip
+    for changes, why in (
+        ({"content": {"row": {"duration_s": "long"}}}, "content.row.duration_s: Input should be a valid number"),
+        ({"content": {"row": {"started_at": "noon"}}}, "content.row.started_at"),
+        ({"content": {"row": {}, "evidence": [7]}}, "content.evidence.0"),
+        ({"outcome": "superb"}, "content.row.outcome"),
+    ):
+        with pytest.raises(InvalidInput, match=f"line 2 is no job: {re.escape(why)}"):
+            await store.import_jobs([json.dumps(good), json.dumps({**strange, **changes})])
+
+
+async def test_a_row_that_another_hand_wrote_costs_its_field_and_no_page(store: Store, old: str) -> None:
+    def spoil(connection: Connection) -> None:
+        row = {"id": "y", "foo": 1, "started_at": "2026-01-01 00:00"}
+        connection.execute(jobs.update().where(jobs.c.id == "good").values(content=json.dumps({"row": row})))
+
+    await run(old, spoil)
+    listed = {each["key"]: each["row"] for each in await store.list_jobs({"limit": 500})}
+    found = await store.find_job("good")
+    assert found is not None
+    assert found["row"] == listed["session_old/good"]
+    assert (found["row"]["session"], found["row"]["started_at"]) == ("session_old", "2026-01-01T00:00:00.000+00:00")
+    assert ("foo" in found["row"], found["evidence"]) == (False, [])
+    assert len(listed) == len(OLD["tables"]["jobs"])

@@ -1,47 +1,28 @@
 """Facts that were sentences: how a submission ended, and what an alert is about.
 
-This is the only place that reads our own sentences, once, and only as they were when nothing but sentences was kept.
-What it cannot read stays null: it was not kept.
+They are read once, and only as they were when nothing but sentences was kept. What cannot be read stays null: it was
+not kept.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Connection, Text, bindparam, column, select, table, text, update
 from sqlalchemy.types import TypeEngine
+
+from serve_app.store.migrations.sentences import NOTHING, Ending, read_ending
 
 revision = "0007"
 down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
 
-# Error type and exit code.
-Ending: TypeAlias = tuple[str | None, int | None]
-_NOTHING: Ending = (None, None)
 # So many jobs are read and written at a time: some megabytes.
 _BATCH = 1_000
 _jobs = table("jobs", column("key"), column("content"), column("error_type"), column("exit_code"))
-# What the rules of a submission's end wrote as their fact of the job list, whole.
-_RULES = frozenset(
-    {
-        "exit-code-0",
-        "exit-code-missing",
-        "exit-code-contradicts",
-        "submission-failed",
-        "supervisor-lost-unproven",
-        "supervisor-lost-driver-alive",
-    }
-)
-_FACT = re.compile(
-    r"status (?:SUCCEEDED|FAILED, (?:no error type|(?P<error_type>[A-Z][A-Z0-9_]{2,80}))),"
-    r" (?:no exit code|exit code (?P<exit_code>-?\d{1,18}))"
-)
 # The subjects of alerts, by their rules: a word before a name, or a name alone.
 _SUBJECTS = (
     ("job", "job ", ("stuck-job", "past-deadline", "leftover-actors")),
@@ -56,11 +37,11 @@ def upgrade() -> None:
     """Add the columns and fill them. Types are written out: a revision must not change when ``tables`` does."""
     name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
     connection = op.get_bind()
-    usual = _usual_ending(connection) if connection.dialect.name == "postgresql" else _NOTHING
+    usual = _usual_ending(connection) if connection.dialect.name == "postgresql" else NOTHING
     error_type, exit_code = (None if value is None else str(value) for value in usual)
     op.add_column("jobs", Column("error_type", name, nullable=True, server_default=error_type))
     op.add_column("jobs", Column("exit_code", BigInteger, nullable=True, server_default=exit_code))
-    if usual != _NOTHING:
+    if usual != NOTHING:
         op.alter_column("jobs", "error_type", server_default=None)
         op.alter_column("jobs", "exit_code", server_default=None)
     _fill_jobs(connection, usual)
@@ -69,27 +50,12 @@ def upgrade() -> None:
     _fill_alerts(connection)
 
 
-def read_ending(content: str) -> Ending:
-    """Error type and exit code that the evidence of a stored job tells; None for each that it does not."""
-    try:
-        evidence = json.loads(content).get("evidence")
-    except (ValueError, AttributeError, RecursionError):
-        return _NOTHING
-    for each in evidence if isinstance(evidence, list) else ():
-        if not isinstance(each, dict) or str(each.get("rule")) not in _RULES or each.get("source") != "job list":
-            continue
-        if (found := _FACT.fullmatch(str(each.get("fact")))) is not None:
-            code = found["exit_code"]
-            return found["error_type"], None if code is None else int(code)
-    return _NOTHING
-
-
 def _usual_ending(connection: Connection) -> Ending:
     """The most frequent ending. PostgreSQL gives it to all jobs at once, as the default of a new column, and only the
     others are written: each of them anew into every index, the one of searching included, a millisecond a job.
     """
     endings = Counter(ending for read in _read(connection) for _, ending in read)
-    return max(endings, key=endings.__getitem__, default=_NOTHING)
+    return max(endings, key=endings.__getitem__, default=NOTHING)
 
 
 def _fill_jobs(connection: Connection, usual: Ending) -> None:
