@@ -7,8 +7,10 @@ and three lines of its export.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +24,10 @@ from sqlalchemy import Boolean, Connection, DateTime, MetaData, select
 from serve_app.alerts.models import Alert, render_alert
 from serve_app.errors import InvalidInput
 from serve_app.jobs.diagnosis.words.json import read_past_evidence
-from serve_app.store import migrations
+from serve_app.store import migrate, migrations
 from serve_app.store.engine import create_engine, get_writing_engine
 from serve_app.store.errors import StoreUnavailable
+from serve_app.store.migrations import sentences
 from serve_app.store.store import Store
 from serve_app.store.tables import alerts, jobs
 
@@ -181,6 +184,52 @@ async def test_it_is_read_once(old: str) -> None:
     assert found is not None
     assert (found["row"]["error_type"], found["row"]["exit_code"]) == ("LATER", -15)
     await again.close()
+
+
+def make_many(connection: Connection) -> None:
+    """Five times what the revision reads at a time."""
+    make_old(connection)
+    metadata = MetaData()
+    metadata.reflect(connection, only=["jobs"])
+    one = connection.execute(select(metadata.tables["jobs"]).where(metadata.tables["jobs"].c.id == "killed"))
+    row = dict(one.mappings().one())
+    many = [{**row, "key": f"m/{n}", "session": "m", "id": str(n), "name": f"{n}@m"} for n in range(4_956)]
+    connection.execute(metadata.tables["jobs"].insert(), many)
+
+
+async def test_however_many_there_are_it_comes_to_its_end(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit_s, reads_s = 1.2, 0.4
+    await run(database, make_many)
+    read = sentences.read_ending
+    count = itertools.count(1)
+
+    def read_slowly(content: str) -> sentences.Ending:
+        if next(count) % 1_000 == 0:
+            time.sleep(reads_s)
+        return read(content)
+
+    monkeypatch.setattr(sentences, "read_ending", read_slowly)
+    monkeypatch.setattr(migrate, "_TOLD_EVERY_S", 0.0)
+    # What does not go on is given up: ...
+    monkeypatch.setattr(migrate, "_TIMEOUT_S", reads_s / 3)
+    with pytest.raises(StoreUnavailable):
+        await migrate.upgrade(database)
+    # ... but not what only takes long, here longer than the limit.
+    monkeypatch.setattr(migrate, "_TIMEOUT_S", limit_s)
+    caplog.set_level("INFO", "ray.serve.seedcore")
+    await migrate.upgrade(database)
+    told = [each.getMessage() for each in caplog.records if getattr(each, "action", None) == "store_migrated"]
+    assert told[0].startswith("the database is migrated: the endings of 5000 jobs are to be ")
+    assert told[-1] == "the database is migrated: the endings of 5000 of 5000 jobs are filled"
+    # How far it was in between.
+    assert "the database is migrated: the endings of 1000 of 5000 jobs are filled" in told
+    opened = await Store.open(database, timeout_s=30)
+    found = await opened.find_job("4955", "m")
+    assert found is not None
+    assert found["row"]["exit_code"] == -9
+    await opened.close()
 
 
 async def test_what_is_interrupted_is_as_if_it_had_not_begun(old: str) -> None:

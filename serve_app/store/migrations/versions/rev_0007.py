@@ -7,10 +7,11 @@ not kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from alembic import op
-from sqlalchemy import BigInteger, Column, Connection, Text, bindparam, column, select, table, text, update
+from sqlalchemy import BigInteger, Column, Connection, Text, bindparam, column, func, select, table, text, update
 from sqlalchemy.types import TypeEngine
 
 from serve_app.store.migrations.sentences import NOTHING, Ending, read_ending
@@ -19,6 +20,8 @@ revision = "0007"
 down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
+
+Report: TypeAlias = Callable[[str], None]
 
 # So many jobs are read and written at a time: some megabytes.
 _BATCH = 1_000
@@ -37,28 +40,36 @@ def upgrade() -> None:
     """Add the columns and fill them. Types are written out: a revision must not change when ``tables`` does."""
     name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
     connection = op.get_bind()
-    usual = _usual_ending(connection) if connection.dialect.name == "postgresql" else NOTHING
+    report = _find_report()
+    usual = _usual_ending(connection, report) if connection.dialect.name == "postgresql" else NOTHING
     error_type, exit_code = (None if value is None else str(value) for value in usual)
     op.add_column("jobs", Column("error_type", name, nullable=True, server_default=error_type))
     op.add_column("jobs", Column("exit_code", BigInteger, nullable=True, server_default=exit_code))
     if usual != NOTHING:
         op.alter_column("jobs", "error_type", server_default=None)
         op.alter_column("jobs", "exit_code", server_default=None)
-    _fill_jobs(connection, usual)
+    _fill_jobs(connection, usual, report)
     for each in ("subject_type", "subject_id", "session"):
         op.add_column("alerts", Column(each, name, nullable=True))
     _fill_alerts(connection)
 
 
-def _usual_ending(connection: Connection) -> Ending:
+def _find_report() -> Report:
+    """What takes the word on how far it is; who gives none has no limit either."""
+    config = op.get_context().config
+    report: Report = (lambda done: None) if config is None else config.attributes.get("report", lambda done: None)
+    return report
+
+
+def _usual_ending(connection: Connection, report: Report) -> Ending:
     """The most frequent ending. PostgreSQL gives it to all jobs at once, as the default of a new column, and only the
     others are written: each of them anew into every index, the one of searching included, a millisecond a job.
     """
-    endings = Counter(ending for read in _read(connection) for _, ending in read)
+    endings = Counter(ending for read in _read(connection, "read", report) for _, ending in read)
     return max(endings, key=endings.__getitem__, default=NOTHING)
 
 
-def _fill_jobs(connection: Connection, usual: Ending) -> None:
+def _fill_jobs(connection: Connection, usual: Ending, report: Report) -> None:
     """Whatever differs from ``usual``. While it is written, the index of searching gathers what is new in it, which
     takes half the time; searches would pay for what stays gathered, so that is entered in the end.
     """
@@ -67,7 +78,7 @@ def _fill_jobs(connection: Connection, usual: Ending) -> None:
         connection.exec_driver_sql("ALTER INDEX ix_jobs_search SET (fastupdate = on)")
     one = update(_jobs).where(_jobs.c.key == bindparam("of"))
     one = one.values(error_type=bindparam("type"), exit_code=bindparam("code"))
-    for read in _read(connection):
+    for read in _read(connection, "filled", report):
         values = [{"of": key, "type": ending[0], "code": ending[1]} for key, ending in read if ending != usual]
         if values:
             connection.execute(one, values)
@@ -76,13 +87,16 @@ def _fill_jobs(connection: Connection, usual: Ending) -> None:
         connection.exec_driver_sql("ALTER INDEX ix_jobs_search SET (fastupdate = off)")
 
 
-def _read(connection: Connection) -> Iterator[list[tuple[str, Ending]]]:
-    """The endings of all jobs by their keys, ``_BATCH`` at a time."""
+def _read(connection: Connection, what: str, report: Report) -> Iterator[list[tuple[str, Ending]]]:
+    """The endings of all jobs by their keys, ``_BATCH`` at a time; each is reported when it has been dealt with."""
+    total, done = connection.execute(select(func.count()).select_from(_jobs)).scalar(), 0
+    report(f"the endings of {total} jobs are to be {what}")
     page = select(_jobs.c.key, _jobs.c.content).order_by(_jobs.c.key).limit(_BATCH)
     after = ""
     while rows := connection.execute(page.where(_jobs.c.key > after)).all():
         yield [(row.key, read_ending(row.content)) for row in rows]
-        after = rows[-1].key
+        after, done = rows[-1].key, done + len(rows)
+        report(f"the endings of {done} of {total} jobs are {what}")
 
 
 def _fill_alerts(connection: Connection) -> None:
