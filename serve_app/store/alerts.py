@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import MAX_NAME_CHARS, encode, make_storable, require_limit, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, encode, make_storable, require_limit, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import alerts, notifications
 
@@ -161,7 +161,7 @@ def _build_alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
         **{name: None if alert[name] is None else make_storable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
         **{name: _parse_time(alert[name]) for name in _TIMES},
         **{name: alert[name] for name in _PLAIN},
-        **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_NAME_CHARS) for name in _FACTS},
+        **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_ID_CHARS) for name in _FACTS},
     }
 
 

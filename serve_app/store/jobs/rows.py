@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.schemas.jobs import KeptJob, Transition
-from serve_app.store.bounds import make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.content import read_content
 from serve_app.store.memories import fold
@@ -28,7 +28,6 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
-_LONGEST_NAME = 600
 _LARGEST = 2**62
 
 Json = dict[str, Any]
@@ -192,14 +191,14 @@ def _build_values(record: Json, now: datetime) -> Json:
         text = _encode({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
     error_type = record.get("error_type")
     return {
-        **{name: make_storable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
+        **{name: make_storable(str(record[name]), MAX_ID_CHARS) for name in _NAMED},
         "job_id": record.get("job_id"),
         "submission_id": record.get("submission_id"),
         "cause": record.get("cause"),
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
-        "error_type": None if error_type is None else make_storable(str(error_type), _LONGEST_NAME),
+        "error_type": None if error_type is None else make_storable(str(error_type), MAX_ID_CHARS),
         "exit_code": _exit_code(record.get("exit_code")),
         "content": text,
         "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
