@@ -29,7 +29,7 @@ from serve_app.store.engine import create_engine, get_writing_engine
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.migrations import sentences
 from serve_app.store.store import Store
-from serve_app.store.tables import alerts, jobs
+from serve_app.store.tables import alerts, jobs, notifications
 
 OLD = json.loads((Path(__file__).parent / "old_store.json").read_text())
 # Of these the old code had not kept what Ray said.
@@ -145,6 +145,44 @@ async def test_what_each_alert_is_about_is_known(store: Store, old: str) -> None
     # All of them go on, by the same ids.
     active = [Alert.from_json(row) for row in await store.active_alerts()]
     assert {each.id for each in active} == {row["id"] for row in OLD["tables"]["alerts"] if row["state"] != "resolved"}
+
+
+async def test_what_an_alert_of_before_is_about_is_not_known_when_its_name_was_cut(
+    database: str,
+) -> None:
+    def make_cut(connection: Connection) -> None:
+        make_old(connection)
+        metadata = MetaData()
+        metadata.reflect(connection, only=["alerts"])
+        table = metadata.tables["alerts"]
+        for id, chars in (("hangs", 199), ("pending", 200)):
+            subject = f"job {id}".ljust(chars, "x")
+            connection.execute(table.update().where(table.c.subject == f"job {id}").values(subject=subject))
+
+    await run(database, make_cut)
+    opened = await Store.open(database, timeout_s=30)
+    await opened.close()
+    statement = select(alerts.c.subject_id).where(alerts.c.subject.like("%xxx")).order_by(alerts.c.subject)
+    known = await run(database, lambda connection: list(connection.execute(statement).scalars()))
+    assert known == ["hangs".ljust(195, "x"), None]
+
+
+async def test_what_waits_to_be_told_has_times_of_the_one_form(store: Store, old: str) -> None:
+    waiting = [each for each in OLD["tables"]["notifications"] if each["next_at"] is not None]
+    kept = select(notifications.c.payload).where(notifications.c.next_at.is_not(None))
+    told = await run(old, lambda connection: [json.loads(each) for each in connection.execute(kept).scalars()])
+    assert len(told) == len(waiting) > 0
+    before = {payload["id"]: payload for payload in (json.loads(each["payload"]) for each in waiting)}
+    for payload in told:
+        alert = payload["alert"]
+        times = {name: alert[name] for name in ("pending_since", "firing_since", "resolved_at")}
+        assert [each for each in (payload["at"], *times.values()) if each and not TIME.fullmatch(each)] == []
+        # The same times, and nothing else has changed.
+        old = before[payload["id"]]
+        assert payload["at"][:23] == old["at"][:23]
+        assert {**payload, "at": "", "alert": {**alert, **dict.fromkeys(times)}} == {
+            **old, "at": "", "alert": {**old["alert"], **dict.fromkeys(times)}
+        }  # fmt: skip
 
 
 async def test_everything_is_there_and_every_time_has_the_one_form(store: Store) -> None:

@@ -6,14 +6,17 @@ not kept.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TypeAlias
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Connection, Text, bindparam, column, func, select, table, text, update
 from sqlalchemy.types import TypeEngine
 
+from organs.times import format_time
 from serve_app.store.migrations.sentences import NOTHING, Ending, read_ending
 
 revision = "0007"
@@ -33,6 +36,8 @@ _SUBJECTS = (
     ("node", "", ("cpu-high", "memory-high")),
     ("organ", "", ("organ-not-responding",)),
 )
+_CUT_CHARS = 200
+_ALERT_TIMES = ("pending_since", "firing_since", "resolved_at")
 _WITHOUT_NAME = (("cluster", "job-failure-rate"), ("api", "api-slow"))
 
 
@@ -52,6 +57,7 @@ def upgrade() -> None:
     for each in ("subject_type", "subject_id", "session"):
         op.add_column("alerts", Column(each, name, nullable=True))
     _fill_alerts(connection)
+    _format_outbox(connection)
 
 
 def _find_report() -> Report:
@@ -100,14 +106,27 @@ def _read(connection: Connection, what: str, report: Report) -> Iterator[list[tu
 
 
 def _fill_alerts(connection: Connection) -> None:
+    """A subject was cut at ``_CUT_CHARS``: of one that is so long nobody knows whether the name in it is whole."""
     for subject_type, word, rules in _SUBJECTS:
         statement = text(
             "UPDATE alerts SET subject_type = :type, subject_id = substr(subject, :begin) "
-            "WHERE rule IN :rules AND substr(subject, 1, :chars) = :word"
+            "WHERE rule IN :rules AND substr(subject, 1, :chars) = :word AND length(subject) < :cut"
         ).bindparams(bindparam("rules", expanding=True))
         values = {"type": subject_type, "begin": len(word) + 1, "chars": len(word), "word": word, "rules": rules}
-        connection.execute(statement, values)
+        connection.execute(statement, {**values, "cut": _CUT_CHARS})
     for subject_type, rule in _WITHOUT_NAME:
         connection.execute(
             text("UPDATE alerts SET subject_type = :type WHERE rule = :rule"), {"type": subject_type, "rule": rule}
         )
+
+
+def _format_outbox(connection: Connection) -> None:
+    """What waits to be told has its times in the one form, too; of what was told nobody reads them again."""
+    notifications = table("notifications", column("id"), column("payload"), column("next_at"))
+    waiting = select(notifications.c.id, notifications.c.payload).where(notifications.c.next_at.is_not(None))
+    for id, payload in connection.execute(waiting).all():
+        told = json.loads(payload)
+        for part, names in ((told, ("at",)), (told.get("alert") or {}, _ALERT_TIMES)):
+            part.update({name: format_time(datetime.fromisoformat(part[name])) for name in names if part.get(name)})
+        change = update(notifications).where(notifications.c.id == id)
+        connection.execute(change.values(payload=json.dumps(told, separators=(",", ":"))))
