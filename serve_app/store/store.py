@@ -166,7 +166,7 @@ class Store:
         return await self._write(job_lines.import_lines, lines)
 
     async def jobs_ended_since(
-        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = job_figures.NOT_COUNTED
     ) -> Json:
         """Counts, durations and causes; see ``store.job_figures.ended_since``."""
         return await self._read(job_figures.count_ended, since_us, counts_only, not_counted)

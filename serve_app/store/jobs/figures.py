@@ -17,13 +17,16 @@ MAX_SERIES = 100
 RUNS_OF_A_SERIES = 500
 MAX_DURATIONS = 20_000
 MAX_CAUSES = 20
+# Kinds that nobody wanted done (``judging.kinds.NOT_COUNTED``), for who does not say them: an inspector of an older
+# version.
+NOT_COUNTED = ("cluster-initialization", "internal", "observer", "worker-node")
 _TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 
 Json = dict[str, Any]
 
 
 async def count_ended(
-    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = ()
+    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = NOT_COUNTED
 ) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
     seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
