@@ -69,9 +69,9 @@ class CurrentJobAnswer(JobView, ObservedAnswer):
 class EvidenceView(TypedDict):
     """One fact that kind, outcome or verdict rests on."""
 
-    rule: Annotated[str, describe("The rule that used the fact.", "submission-succeeded")]
+    rule: Annotated[str, describe("The rule that used the fact.", "exit-code-0")]
     source: Annotated[str, describe("The table or list that told it.", "job list")]
-    fact: Annotated[str, describe("What it told.", "status SUCCEEDED")]
+    fact: Annotated[str, describe("What it told.", "status SUCCEEDED, exit code 0")]
 
 
 @closed
