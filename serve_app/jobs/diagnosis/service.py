@@ -96,7 +96,7 @@ class Diagnoses:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
-        self.engine = engine
+        self._engine = engine
         self._stillnesses = stillnesses
         self._jobs = jobs
         self._past = past
@@ -222,10 +222,10 @@ class Diagnoses:
         if row.outcome is JobOutcome.SUCCEEDED:
             # What a job wrote that did its work needs no explanation: nothing is read of it.
             fields = Fields(status=choose_status(row), type=row.type.value, entrypoint=row.entrypoint)
-            diagnosis, again = await asyncio.to_thread(self.engine, fields, []), False
+            diagnosis, again = await asyncio.to_thread(self._engine, fields, []), False
         else:
             gathered = await self._gathering.gather(build_subject(snapshot, row))
-            found = await asyncio.to_thread(self.engine, gathered.fields, gathered.sources)
+            found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
@@ -267,7 +267,7 @@ class Diagnoses:
         if stored["diagnosis"] is not None:
             return stored["diagnosis"]
         fields, sources, unavailable = answers.read_past_evidence(stored)
-        found = await asyncio.to_thread(self.engine, fields, sources)
+        found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 
