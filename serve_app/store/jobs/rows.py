@@ -199,7 +199,7 @@ def _build_values(record: Json, now: datetime) -> Json:
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
         "error_type": None if error_type is None else make_storable(str(error_type), MAX_ID_CHARS),
-        "exit_code": _exit_code(record.get("exit_code")),
+        "exit_code": _limit_exit_code(record.get("exit_code")),
         "content": text,
         "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
@@ -207,7 +207,7 @@ def _build_values(record: Json, now: datetime) -> Json:
     }
 
 
-def _exit_code(told: int | None) -> int | None:
+def _limit_exit_code(told: int | None) -> int | None:
     """A number that both databases hold; Ray passes on whatever somebody calls an exit code."""
     return told if told is not None and abs(told) < _LARGEST else None
 
