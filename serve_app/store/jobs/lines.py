@@ -157,6 +157,8 @@ def _parse_line(number: int, text: str) -> JobLine:
     row = line.content.get("row")
     if line.key != f"{line.session}/{line.id}" or not isinstance(row, dict):
         raise InvalidInput(f"line {number} is no job: its key or its content does not fit.", line=number)
+    if line.diagnosis is not None and "diagnosis" not in line.diagnosis:
+        raise InvalidInput(f"line {number} is no job: diagnosis.diagnosis: Field required.", line=number)
     judged = {name: getattr(line, name) for name in _SAID_TWICE}
     try:
         content = check_content({**line.content, "row": {**row, **judged}})

@@ -352,6 +352,7 @@ async def test_a_line_of_another_hand_is_mended_or_refused_by_its_number(store: 
         ({"content": {"row": {"started_at": "noon"}}}, "content.row.started_at"),
         ({"content": {"row": {}, "evidence": [7]}}, "content.evidence.0"),
         ({"outcome": "superb"}, "content.row.outcome"),
+        ({"diagnosis": {"code": "x"}}, "diagnosis.diagnosis: Field required."),
     ):
         with pytest.raises(InvalidInput, match=f"line 2 is no job: {re.escape(why)}"):
             await store.import_jobs([json.dumps(good), json.dumps({**strange, **changes})])
