@@ -105,7 +105,10 @@ class ClusterPort:
         ]
 
     async def count_predecessors(self) -> int:
-        """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone."""
+        """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone.
+
+        One at least while the caller's rank is beyond that number: it gets a predecessor's rank when that is gone.
+        """
         try:
             return int(await _run_in_thread(_count_surplus_replicas))
         except RayError:
@@ -162,7 +165,9 @@ def _count_surplus_replicas() -> int:
     deployment, _, _ = str(ray.get_runtime_context().get_actor_name()).rpartition("#")
     names = [str(actor["name"]) for actor in ray.util.list_named_actors(all_namespaces=True)]
     alive = sum(name.rpartition("#")[0] == deployment for name in names)
-    return max(0, alive - int(serve.get_replica_context().world_size))
+    context = serve.get_replica_context()
+    wanted = int(context.world_size)
+    return max(0, alive - wanted, int(context.rank.rank >= wanted))
 
 
 async def _run_in_thread(function: Any) -> Any:

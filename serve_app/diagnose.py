@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in
+from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.engine.field_rules import parse_pairs
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource

@@ -1,4 +1,4 @@
-"""Every error that this application answers with, and the one place that turns them into HTTP.
+"""Every error that this application answers with: raised low, turned into HTTP in ``api.problems``.
 
     AppError
     ├── BadRequest            400

@@ -31,6 +31,11 @@ _FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind"}
 
 
 class _Input(BaseModel):
+    """What is judged of ``schemas.alerts.AlertInputs`` and of the organism's status.
+
+    What else is in them is left alone, since the part that answers may be of a newer version.
+    """
+
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 

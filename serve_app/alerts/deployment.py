@@ -16,13 +16,12 @@ from typing import Any, Protocol, TypeVar
 
 from organs.replica import Versioned
 from organs.times import format_time
-from serve_app.alerts.delivery import Delivery, Outbox, Post
 from serve_app.alerts.lifecycle import count_alerts
 from serve_app.alerts.models import Event, render_alert
 from serve_app.alerts.query import AlertsQuery, HistoryQuery, select_active_page, select_past_page
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.alerts.state import AlertsState
-from serve_app.alerts.webhook import Poster
+from serve_app.alerts.webhook import Delivery, Outbox, Post, Poster
 from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, Unavailable
@@ -94,7 +93,7 @@ class Alerts(Versioned):
         self._clock = clock
         self._pause = pause
         self._config = AlertsConfig()
-        self._watch = AlertsState()
+        self._state = AlertsState()
         self._delivery = Delivery(self._store, self._poster, now, clock, jitter)
         self._missing: list[str] = []
         self._store_away: str | None = None
@@ -126,7 +125,7 @@ class Alerts(Versioned):
         """A page of active alerts, newest first; raises ``InvalidInput``, and ``Unavailable`` before the first look."""
         asked = read_query(AlertsQuery, query)
         looked_at = self._require_look()
-        found, next_cursor = select_active_page(self._watch.active, asked)
+        found, next_cursor = select_active_page(self._state.active, asked)
         return self._render_page([alert.render() for alert in found], next_cursor, looked_at)
 
     async def alert_history(self, query: PlainQuery) -> AlertPage:
@@ -144,19 +143,19 @@ class Alerts(Versioned):
         self._missing = [reason for reason in (no_inputs, no_organism) if reason is not None]
         try:
             if not self._loaded:
-                self._watch.load(await self._store.active_alerts(), self._now())
+                self._state.load(await self._store.active_alerts(), self._now())
                 self._loaded = True
         except AppError as error:
             self._note_store(error.detail)
-        _report_events(self._watch.look(inputs, organism, self._config, self._now()))
-        self._publish({"alerts": count_alerts(self._watch.active)})
+        _report_events(self._state.look(inputs, organism, self._config, self._now()))
+        self._publish({"alerts": count_alerts(self._state.active)})
         # Before the store's alerts are known, ours would be written beside them.
         if self._loaded:
             await self._save()
 
     async def tell(self) -> None:
         """Begin a round of deliveries, and keep the store's tables within bounds."""
-        self._delivery.begin_round(self._config, lambda: self._watch.active)
+        self._delivery.begin_round(self._config, lambda: self._state.active)
         if self._clock() - self._pruned_at < _PRUNE_PERIOD_S:
             return
         config = self._config
@@ -177,12 +176,12 @@ class Alerts(Versioned):
         """Write what waits; when the store is away, it waits on."""
         try:
             for _ in range(_BATCHES_AT_ONCE):
-                batch = self._watch.take_batch()
+                batch = self._state.take_batch()
                 if not batch:
                     break
                 changed = [alert.to_json() for alert in batch.changed]
                 await self._store.apply_alerts(changed, list(batch.dropped), list(batch.outbox))
-                self._watch.confirm_saved(batch)
+                self._state.confirm_saved(batch)
         except AppError as error:
             self._note_store(error.detail)
         else:
@@ -195,9 +194,9 @@ class Alerts(Versioned):
         self._store_away = reason
 
     def _require_look(self) -> datetime:
-        if self._watch.looked_at is None:
+        if self._state.looked_at is None:
             raise Unavailable("Alerts have not been looked at yet.", code="alerts_unavailable")
-        return self._watch.looked_at
+        return self._state.looked_at
 
     def _render_page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
         return {
@@ -208,15 +207,15 @@ class Alerts(Versioned):
         }
 
     def _list_degraded(self) -> list[str]:
-        watch, reasons = self._watch, list(self._missing)
-        if watch.unknown:
-            reasons.append(f"Not known now: {', '.join(sorted(watch.unknown))}.")
-        if watch.note is not None:
-            reasons.append(watch.note)
+        state, reasons = self._state, list(self._missing)
+        if state.unknown:
+            reasons.append(f"Not known now: {', '.join(sorted(state.unknown))}.")
+        if state.note is not None:
+            reasons.append(state.note)
         if self._store_away is not None:
-            reasons.append(f"{watch.unsaved} changes of alerts are not saved yet: {self._store_away}")
-        if watch.lost:
-            reasons.append(f"{watch.lost} resolved alerts were lost while the store was away.")
+            reasons.append(f"{state.unsaved} changes of alerts are not saved yet: {self._store_away}")
+        if state.lost:
+            reasons.append(f"{state.lost} resolved alerts were lost while the store was away.")
         return [*reasons, *(self._delivery.failing[name] for name in sorted(self._delivery.failing))]
 
 

@@ -1,25 +1,162 @@
-"""Posting to webhooks: with a deadline, without redirects, and without a word about URL or token in any log."""
+"""Notifications on their way to webhooks: what is due, and posting it.
+
+Each webhook on its own, in order, at least once. One that hangs or refuses holds up nobody else, and is tried once in a
+round until it answers again. It is posted to with a deadline, without redirects, and without a word about URL or token
+in any log.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
-from collections.abc import Mapping
-from typing import Any
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 import aiohttp
 
-from serve_app.alerts.settings import Webhook
-from serve_app.errors import UpstreamFailed
+from organs.times import format_exactly
+from serve_app.alerts.models import Alert
+from serve_app.alerts.notifications import build_body, list_repeated, plan_attempt
+from serve_app.alerts.settings import AlertsConfig, Webhook
+from serve_app.errors import AppError, UpstreamFailed
 from serve_app.redaction import REDACTED, redact
 
+log = logging.getLogger("ray.serve.seedcore")
+
+_AT_ONCE = 20
 _MAX_ANSWER_BYTES = 4096
 _QUOTED_CHARS = 200
+
+Json = dict[str, Any]
 
 
 class WebhookFailed(UpstreamFailed):
     """A webhook did not take a notification. The sentence names the webhook, never its URL."""
 
     code, title = "webhook_failed", "A webhook failed"
+
+
+class Outbox(Protocol):
+    """The store, as far as delivery asks it; every method raises an ``AppError`` when it cannot answer."""
+
+    async def due_notifications(self, webhook: str, limit: int) -> list[Json]: ...
+
+    async def notification_delivered(self, notification_id: str) -> None: ...
+
+    async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None: ...
+
+
+class Post(Protocol):
+    """How a body reaches a webhook; raises ``WebhookFailed``."""
+
+    async def post(self, webhook: Webhook, body: Any) -> None: ...
+
+
+class Delivery:
+    """Delivers what is due, a bounded number in each round."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        poster: Post,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.failing: dict[str, str] = {}
+        self._outbox = outbox
+        self._poster = poster
+        self._now = now
+        self._clock = clock
+        self._jitter = jitter
+        self._rounds: dict[str, asyncio.Task[None]] = {}
+        self._repeated_at: dict[str, float] = {}
+        # Delivered, but the store could not take it down: not sent again by this replica.
+        self._unmarked: set[str] = set()
+
+    def begin_round(self, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
+        """Begin a round for each webhook that is not in one; raises the bug that ended an earlier one, if one did.
+
+        ``active`` tells the active alerts when they are to be repeated: a round may take minutes, and an Alertmanager
+        that is told of an alert that is over meanwhile opens it again.
+        """
+        names = {webhook.name for webhook in config.webhooks}
+        self.failing = {name: reason for name, reason in self.failing.items() if name in names}
+        for name, last in list(self._rounds.items()):
+            if last.done():
+                del self._rounds[name]
+                last.result()
+        for webhook in config.webhooks:
+            if webhook.name not in self._rounds:
+                self._rounds[webhook.name] = asyncio.create_task(self._run_round(webhook, config, active))
+
+    async def finish(self) -> None:
+        """Wait until all rounds are over."""
+        await asyncio.gather(*self._rounds.values())
+
+    async def close(self) -> None:
+        """Stop; what was under way will be sent again."""
+        for task in self._rounds.values():
+            task.cancel()
+        await asyncio.gather(*self._rounds.values(), return_exceptions=True)
+
+    async def _run_round(self, webhook: Webhook, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
+        try:
+            for row in await self._outbox.due_notifications(webhook.name, _AT_ONCE):
+                if not await self._deliver(webhook, row, config):
+                    return
+        except AppError as error:
+            # The store's trouble: nothing is lost, the rows are still due.
+            log.debug("outbox: %s", error.detail, extra={"action": "outbox_unavailable"})
+        await self._repeat(webhook, config, active())
+
+    async def _deliver(self, webhook: Webhook, row: Json, config: AlertsConfig) -> bool:
+        name = row["id"]
+        if name not in self._unmarked:
+            try:
+                await self._post(webhook, build_body(webhook, row["payload"], config, self._now()))
+            except WebhookFailed as error:
+                created_at = datetime.fromisoformat(row["created_at"])
+                again = plan_attempt(row["attempts"] + 1, created_at, config, self._now(), self._jitter())
+                if again is None:
+                    extra = {"action": "notification_given_up", "webhook": webhook.name, "notification": name}
+                    log.error("notification given up: %s", error.detail, extra=extra)
+                await self._outbox.notification_failed(name, error.detail, format_exactly(again))
+                return False
+            self._unmarked.add(name)
+        await self._outbox.notification_delivered(name)
+        self._unmarked.discard(name)
+        return True
+
+    async def _repeat(self, webhook: Webhook, config: AlertsConfig, active: Sequence[Alert]) -> None:
+        """An Alertmanager forgets what it is not told again; a repetition that fails is made up for by the next."""
+        last = self._repeated_at.get(webhook.name, float("-inf"))
+        if webhook.format != "alertmanager" or self._clock() - last < config.resend_s:
+            return
+        self._repeated_at[webhook.name] = self._clock()
+        body = list_repeated(active, config, self._now())
+        if body:
+            try:
+                await self._post(webhook, body)
+            except WebhookFailed:
+                return  # `_post` has told it
+
+    async def _post(self, webhook: Webhook, body: Any) -> None:
+        """Post, and say when that begins or ceases to fail."""
+        try:
+            await self._poster.post(webhook, body)
+        except WebhookFailed as error:
+            if webhook.name not in self.failing:
+                extra = {"action": "webhook_fails", "webhook": webhook.name, "error_code": error.code}
+                log.warning("webhook fails: %s", error.detail, extra=extra)
+            self.failing[webhook.name] = error.detail
+            raise
+        if self.failing.pop(webhook.name, None) is not None:
+            log.info("webhook answers", extra={"action": "webhook_answers", "webhook": webhook.name})
 
 
 class Poster:

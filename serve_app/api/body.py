@@ -1,7 +1,8 @@
-"""Strict JSON: what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after.
+"""Bodies of requests: strict JSON, and their models but for those of jobs (``jobs.actions.bodies``).
 
-The ``Content-Type`` is not asked for: old clients are ``curl -d``, which says that it sends a form. A web page that
-makes use of this to avoid a preflight is refused by its ``Origin`` (``guard``).
+Strict is what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after. The
+``Content-Type`` is not asked for: old clients are ``curl -d``, which says that it sends a form. A web page that makes
+use of this to avoid a preflight is refused by its ``Origin`` (``guard``).
 """
 
 from __future__ import annotations
@@ -9,11 +10,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pydantic import BaseModel, Field, JsonValue
 from pydantic_core import from_json
 
 from serve_app.errors import InvalidInput, MalformedBody
+from serve_app.strict import StrictModel
 
 MAX_DEPTH = 64
+
+
+class OldTask(BaseModel):
+    """A task as old clients send it; keys that mean nothing here are left alone."""
+
+    task_data: dict[str, JsonValue]
+
+
+class InitializeBody(StrictModel):
+    """May be absent."""
+
+    force: bool = Field(default=False, description="Run the job even when nothing is due.")
 
 
 def parse(raw: bytes) -> Any:

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.diagnosis.words.model import TIMEOUT_S
+from serve_app.jobs.diagnosis.words.explanation import TIMEOUT_S
 from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.settings import LOG_HEARTBEAT_S
 from serve_app.queries.query import PlainQuery
@@ -133,7 +133,7 @@ class Jobs(Protocol):
 
     @asked(more_s=LOG_HEARTBEAT_S + _READING_S)
     def follow_log(self, id: str, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
-        """Items as ``jobs.logs.Logs.follow`` has them; the first comes at once."""
+        """Items as ``jobs.logs.logs.Logs.follow`` has them; the first comes at once."""
         ...
 
 

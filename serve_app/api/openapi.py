@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from organs.models import Task
-from serve_app.api.bodies import InitializeBody, OldTask
+from serve_app.api.body import InitializeBody, OldTask
 from serve_app.api.guard import find_role_needed
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
 from serve_app.schemas.logs import LogEnd

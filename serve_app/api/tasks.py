@@ -1,14 +1,20 @@
-"""Tasks between HTTP and the organs: from a body to a message, from a reply to an answer or an error. Pure."""
+"""Tasks between HTTP and the organs: from the bytes of a request to a message, from a reply to an answer or an error.
+
+What both ways of executing have in common: the routes, and ``app.TaskEndpoint``.
+"""
 
 from __future__ import annotations
 
 import difflib
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from organs.models import Task, TaskMessage, TaskReply
+from serve_app.api.body import parse
+from serve_app.api.deps import Deps
 from serve_app.errors import (
     AppError,
     Conflict,
@@ -20,6 +26,7 @@ from serve_app.errors import (
     Unavailable,
     UpstreamFailed,
 )
+from serve_app.schemas.organism import TaskAnswer
 
 _OLD_KEYS = ("type", "description", "parameters", "task_id", "timeout_s")
 _ERRORS: dict[int, type[AppError]] = {
@@ -31,6 +38,20 @@ _ERRORS: dict[int, type[AppError]] = {
     503: Unavailable,
     504: DeadlineExceeded,
 }
+
+
+def parse_task(raw: bytes, deps: Deps) -> TaskMessage:
+    """The task of a request body; raises ``MalformedBody`` or ``InvalidInput``."""
+    return build_task(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
+
+
+async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:
+    """Have an organ that exists do a task; raises the ``AppError`` that its reply stands for."""
+    reply = await deps.organs.execute(organ_id, task)
+    error = reply_error(reply)
+    if error is not None:
+        raise error
+    return {"success": True, "organ_id": organ_id, "task_id": task["task_id"], "result": reply["result"]}
 
 
 def build_task(body: Any, task_id: str, timeout_s: float) -> TaskMessage:

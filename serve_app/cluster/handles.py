@@ -55,7 +55,7 @@ async def collect(
     """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail, or hang, are left out.
 
     ``question`` is a method of a Protocol. An empty list means that no live replica answered. Serve leaves dead
-    replicas out without a word (`tried.md`), so the caller compares with what it expects.
+    replicas out without a word (seen on 2.60), so the caller compares with what it expects.
     """
     try:
         return await gather_answers(handle.broadcast(read_wire_name(question)), timeout_s)

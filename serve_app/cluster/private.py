@@ -1,4 +1,4 @@
-"""The only file that touches private names of Ray. Each is used because no public one tells the same (``tried.md``).
+"""The only file that touches private names of Ray. Each is used because no public one tells the same (seen on 2.60).
 
 The names are those of Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds
 them: tests/unit/cluster/test_private.py (the names exist) and tests/integration/jobs/test_jobs.py (they answer).

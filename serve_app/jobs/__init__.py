@@ -5,7 +5,7 @@ answers · progress      what a GET answers · whether a job moves
 logs · watch            logs of submissions · look, judge, record, tell who subscribed
 history · settings      what outlives the cluster · ``user_config`` of the inspector
 actions · diagnosis     submit, stop, retry, delete · why a job failed
-backlog                 work that is done once for each job
+backlog · queries       work that is done once for each job · what may be asked for
 reading                 Ray's answers into a ``Snapshot``
 views · judging · models  rows as JSON · what each job is, and what to think of it · the facts
 """

@@ -38,7 +38,7 @@ from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.gather import EvidenceGatherer
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses, DiagnosisStore
-from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
+from serve_app.jobs.diagnosis.words.explanation import Explainer, ModelSettings
 from serve_app.jobs.history.archive import Archive, PastJobs
 from serve_app.jobs.history.recorder import History, Recorder
 from serve_app.jobs.logs.excerpts import Excerpts, ExcerptStore
@@ -59,7 +59,7 @@ from serve_app.schemas.cluster import (
     EventsAnswer,
     NodePage,
 )
-from serve_app.schemas.diagnosis import BriefsAnswer, DiagnosisAnswer, DiagnosisView
+from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobsSummaryAnswer
 
@@ -67,8 +67,6 @@ log = logging.getLogger("ray.serve.seedcore")
 
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
-# Most diagnoses that one question asks for.
-MAX_BRIEFS = 100
 
 
 class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, Protocol):
@@ -80,6 +78,7 @@ class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, Protoco
 @forward(Actions, through=attrgetter("_actions"))
 @forward(Logs, through=attrgetter("_logs"))
 @forward(StackAnswers, through=attrgetter("_stacks"))
+@forward(Diagnoses, through=attrgetter("_diagnoses"))
 class JobInspector(Versioned):
     """What the routes and the organism ask about jobs, nodes, actors and Serve. All answers are plain dicts.
 
@@ -94,7 +93,7 @@ class JobInspector(Versioned):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         management: JobManagement | None = None,
-        words: ModelWords | None = None,
+        explainer: Explainer | None = None,
         code_version: str | None = None,
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
@@ -113,6 +112,7 @@ class JobInspector(Versioned):
         questions = JobQuestions(self._client, self._logs.read_growth)
         self._stillnesses = Stillnesses(self._watch, questions, now)
         self._stacks = StackAnswers(self._watch, questions, now)
+        self._explainer = explainer or Explainer(ModelSettings.read(Env.read()))
         self._diagnoses = Diagnoses(
             self._watch,
             self._archive,
@@ -120,10 +120,10 @@ class JobInspector(Versioned):
             self._diagnose,
             history,
             self._stillnesses,
+            self._explainer,
             now=now,
             clock=clock,
         )
-        self._words = words or ModelWords(ModelSettings.read(Env.read()))
         self._deployments = Deployments(self._client, here.find_agent_address, self._diagnose, here.application, clock)
         self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses)
         expected = code_version or read_own_version()
@@ -157,24 +157,13 @@ class JobInspector(Versioned):
         await self._stillnesses.close()
         await self._workers.close()
         await self._diagnoses.close()
-        await self._words.close()
+        await self._explainer.close()
         await self._client.close()
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
         """Serve awaits what this returns when it stops the replica; Python calls it again when that is done."""
         watch: JobWatch | None = getattr(self, "_watch", None)
         return self.close() if watch is not None and watch.is_running else None
-
-    async def diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
-        """See ``Diagnoses``; with an ``explanation`` in words, a model's when that is wished and one answers."""
-        answer = await self._diagnoses.diagnose(job_or_submission_id)
-        found = answer["diagnosis"]
-        words = None if found is None else await self._words.explain(found, by_model=by_model)
-        return {**answer, "explanation": words}
-
-    async def diagnoses(self, keys: list[str]) -> BriefsAnswer:
-        """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
-        return {"items": await self._diagnoses.list_briefs(keys[:MAX_BRIEFS])}
 
     async def deployment_diagnosis(self, name: str, failed: bool) -> dict[str, DiagnosisView | None]:
         """Why a deployment of this application does not start or answer: ``{"diagnosis": {...} | None}``."""

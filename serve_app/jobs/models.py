@@ -1,6 +1,6 @@
 """Facts about a cluster at one moment, and the rows that judging makes of them. Standard library only, all frozen.
 
-A fact is what Ray said, translated and redacted (``ray_source``). What could not be learned is ``Unknown`` with its
+A fact is what Ray said, translated and redacted (``jobs.reading``). What could not be learned is ``Unknown`` with its
 reason: that is neither an error nor an empty answer.
 """
 
@@ -33,6 +33,11 @@ class Unknown:
 
 
 Section: TypeAlias = Known[T] | Unknown
+
+
+def find_row(table: Mapping[str, T], key: str | None) -> T | None:
+    """What a table has of an id. Who has no id has no row: what Ray names no job or address for belongs to nobody."""
+    return table.get(key) if key else None
 
 
 class Verdict(StrEnum):
@@ -103,7 +108,7 @@ class DriverExit:
 
     @property
     def overwritten(self) -> bool:
-        """Whether the driver's exception hook replaced the row (``tried.md``; ray/_private/worker.py)."""
+        """Whether the driver's exception hook replaced the row (ray/_private/worker.py; seen on Ray 2.60)."""
         return self.pid == 0 and self.started_at is None
 
 
@@ -241,7 +246,7 @@ class Snapshot:
 
     def find_exit(self, job_id: str | None) -> DriverExit | None:
         """The worker table's row of the driver of a Ray job."""
-        return self.driver_exits.value.get(job_id or "") if isinstance(self.driver_exits, Known) else None
+        return find_row(self.driver_exits.value, job_id) if isinstance(self.driver_exits, Known) else None
 
     @property
     def degraded(self) -> list[str]:

@@ -1,4 +1,8 @@
-"""The queries of the lists that the inspector answers; those of jobs are in ``history.query``."""
+"""Queries of what the inspector answers: the route declares the model, the answer reads it with ``read_query``.
+
+``GET /jobs`` and ``/jobs/summary`` have theirs in ``api.routes.jobs``: read by ``history.archive.JobQuery``, which the
+store is asked with too, and ``history.figures.parse_window``. What all queries have in common is ``serve_app.queries``.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def render_row(row: JobRow) -> JobView:
         "session": row.session,
         "owner": row.owner,
         "action": row.action,
-        # Why it failed: the diagnosis says it later (``diagnosis.diagnosing``).
+        # Why it failed: ``answers.jobs`` adds it from the diagnosis.
         "code": None,
     }
 

@@ -34,14 +34,14 @@ class Keeper:
 
     def __init__(
         self,
-        meters: MetricFigures,
+        figures: MetricFigures,
         load: Load,
         save: Save,
         now: Callable[[], datetime],
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._meters = meters
+        self._figures = figures
         self._load = load
         self._save = save
         self._now = now
@@ -71,11 +71,11 @@ class Keeper:
             if not self._restored:
                 await self._restore()
             for _ in range(MOST_BATCHES):
-                rows = self._meters.list_unsaved()
+                rows = self._figures.list_unsaved()
                 if not rows:
                     break
                 await self._save(rows)
-                self._meters.confirm_saved()
+                self._figures.confirm_saved()
         except AppError as error:
             log.info("figures over time wait: %s", error.detail, extra={"action": "samples_wait"})
 
@@ -90,8 +90,8 @@ class Keeper:
             after = page["next"]
             if after is None:
                 break
-        strange = self._meters.restore(rows, now)
-        self._meters.finish_restoring()
+        strange = self._figures.restore(rows, now)
+        self._figures.finish_restoring()
         self._restored = True
         log.info(
             "figures over time restored",

@@ -47,7 +47,7 @@ class Sampler:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``observe`` gives what ``Exposition.list_readings`` knows of jobs and looks."""
-        self.meters = MetricFigures()
+        self.figures = MetricFigures()
         self._node_use = node_use
         self._observe = observe
         self._now = now
@@ -55,7 +55,7 @@ class Sampler:
         self._pause = pause
         self._keeper = None
         if samples is not None:
-            self._keeper = Keeper(self.meters, samples.load_samples, samples.save_samples, now, pause=pause)
+            self._keeper = Keeper(self.figures, samples.load_samples, samples.save_samples, now, pause=pause)
         self._loop = Loop("measuring", self._run)
 
     def start(self) -> None:
@@ -82,35 +82,35 @@ class Sampler:
         try:
             rows = await self._node_use()
         except AppError as error:
-            self.meters.note_nodes_failed(error.detail)
+            self.figures.note_nodes_failed(error.detail)
         else:
-            self.meters.observe_nodes(rows, self._now())
+            self.figures.observe_nodes(rows, self._now())
         now = self._now()
         self._publish(
             {
                 **observed,
-                "nodes": self.meters.compute_node_ratios(now),
-                "responses": self.meters.compute_responses_by_group(SHORTEST_WINDOW, now),
-                "response_totals": self.meters.count_responses(),
+                "nodes": self.figures.compute_node_ratios(now),
+                "responses": self.figures.compute_responses_by_group(SHORTEST_WINDOW, now),
+                "response_totals": self.figures.count_responses(),
             }
         )
 
     def take_responses(self, delta: Mapping[str, Any]) -> dict[str, bool]:
         """An ingress replica's delta; see ``MetricFigures.record_responses``."""
-        return {"counted": self.meters.record_responses(delta, self._now())}
+        return {"counted": self.figures.record_responses(delta, self._now())}
 
     def summarize(self, window: str) -> MeasuredView:
         """``utilisation`` and ``responses`` of the summary; raises ``InvalidInput``."""
         now = self._now()
         return {
-            "utilisation": self.meters.compute_utilisation(window, now),
-            "responses": self.meters.compute_responses(window, now),
+            "utilisation": self.figures.compute_utilisation(window, now),
+            "responses": self.figures.compute_responses(window, now),
         }
 
     def add_use(self, nodes: PlainNodePage) -> NodePage:
         """A list of nodes with what each really uses now, beside the resources that Ray counts; None is not known."""
         shown = {
-            node["node_id"]: node for node in self.meters.compute_utilisation(SHORTEST_WINDOW, self._now())["nodes"]
+            node["node_id"]: node for node in self.figures.compute_utilisation(SHORTEST_WINDOW, self._now())["nodes"]
         }
         items: list[MeasuredNodeView] = [
             {**node, "utilisation": _read_present(shown.get(node["node_id"]))} for node in nodes["items"]
@@ -120,9 +120,9 @@ class Sampler:
     def collect_alert_inputs(self) -> MeasuredAlertInputs:
         """``nodes`` and ``responses`` of what alerts are judged by."""
         now = self._now()
-        responses = self.meters.compute_responses(SHORTEST_WINDOW, now)
+        responses = self.figures.compute_responses(SHORTEST_WINDOW, now)
         told: ResponseTimes = {"count": responses["count"], "p95_s": responses["p95_s"]}
-        return {"nodes": self.meters.compute_node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
+        return {"nodes": self.figures.compute_node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
 
     async def _run(self) -> None:
         while True:

@@ -1,3 +1,3 @@
-"""What may be asked for by a query: one model for each, pages, and windows."""
+"""What all queries have in common: how one is read, pages, and windows. Each model stands beside what answers it."""
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Cause:
 
 
 def build_cause(brief: Any) -> Cause | None:
-    """From ``diagnosis.answers.brief``; None where nothing was found, or nothing was looked for."""
+    """From a ``schemas.diagnosis.BriefView``; None where nothing was found, or nothing was looked for."""
     if not isinstance(brief, Mapping) or brief.get("code") is None:
         return None
     evidence = brief.get("evidence")

@@ -19,7 +19,10 @@ SaveOutcome = Literal["saved", "fenced", "missing"]
 
 
 async def claim(connection: AsyncConnection, now: datetime, agent_id: str, organ_id: str, owner: str) -> dict[str, Any]:
-    """Raise the epoch and name the owner in one statement; the database orders those who claim at once."""
+    """Take an agent over: ``{"epoch", "state"}``, its state None when it is new. Earlier owners are fenced.
+
+    In one statement; the database orders those who claim at once.
+    """
     values = {"organ_id": require_name("organ_id", organ_id), "owner": require_name("owner", owner), "updated_at": now}
     statement = (
         insert(connection, agents)
@@ -34,7 +37,7 @@ async def claim(connection: AsyncConnection, now: datetime, agent_id: str, organ
 async def save(
     connection: AsyncConnection, now: datetime, agent_id: str, epoch: int, state: dict[str, Any]
 ) -> SaveOutcome:
-    """Write the state if the epoch is still the newest."""
+    """Write an agent's state, at most 64 KiB as JSON, unless a later claim has fenced this epoch."""
     # ASCII, so that nothing a task may have brought along can keep an agent from being saved.
     text = encode("state", state, max_bytes=MAX_STATE_BYTES, ascii_only=True)
     mine = (agents.c.agent_id == require_name("agent_id", agent_id)) & (agents.c.epoch == epoch)
@@ -43,4 +46,3 @@ async def save(
         return "saved"
     known = await connection.scalar(select(agents.c.epoch).where(agents.c.agent_id == agent_id))
     return "missing" if known is None else "fenced"
-

@@ -32,7 +32,7 @@ _FACTS = ("subject_type", "subject_id", "session")
 
 
 async def list_active(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Alerts that are not resolved, the oldest first, at most 1000."""
+    """Alerts that are not resolved, as ``Alert.to_json`` has them, the oldest first, at most 1000."""
     waiting = select(alerts).where(alerts.c.state != "resolved").order_by(alerts.c.pending_since, alerts.c.id)
     return [_read_alert(row) for row in (await connection.execute(waiting.limit(2 * MAX_ALERTS))).mappings()]
 
@@ -44,7 +44,10 @@ async def apply(
     dropped: Sequence[str],
     outbox: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write alerts, forget those that never fired, and put notifications into the outbox; again is the same."""
+    """Write alerts, forget those (by id) that never fired, and put notifications into the outbox: all of it or nothing.
+
+    Again is the same.
+    """
     if len(changed) + len(dropped) > MAX_ALERTS or len(outbox) > MAX_NOTIFICATIONS:
         raise InvalidInput(f"at most {MAX_ALERTS} alerts and {MAX_NOTIFICATIONS} notifications are written at once.")
     if changed:
@@ -62,7 +65,10 @@ async def apply(
 
 
 async def list_due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
-    """What a webhook shall be told now, the oldest first. That an alert is over waits until that it fires was told."""
+    """What a webhook shall be told now, the oldest first: ``id, alert_id, payload, created_at, attempts``.
+
+    That an alert is over waits until that it fires was told.
+    """
     earlier = notifications.alias()
     first = exists().where(
         earlier.c.alert_id == notifications.c.alert_id,
@@ -89,7 +95,7 @@ async def list_due(connection: AsyncConnection, now: datetime, webhook: str, lim
 
 
 async def record_delivered(connection: AsyncConnection, now: datetime, notification_id: str) -> None:
-    """Record that a notification arrived."""
+    """Record that a notification arrived; it is not due again."""
     values = {"attempts": notifications.c.attempts + 1, "delivered_at": now, "next_at": None, "last_error": None}
     await connection.execute(update(notifications).where(_match_waiting(notification_id)).values(values))
 
@@ -97,7 +103,7 @@ async def record_delivered(connection: AsyncConnection, now: datetime, notificat
 async def record_failed(
     connection: AsyncConnection, now: datetime, notification_id: str, error: str, next_at: str | None
 ) -> None:
-    """Record a failed attempt, and when the next is due; None gives it up."""
+    """Record a failed attempt, and when the next is due, as RFC 3339; None gives it up."""
     values = {
         "attempts": notifications.c.attempts + 1,
         "last_error": make_storable(error, MAX_SENTENCE_CHARS),
@@ -125,7 +131,7 @@ async def list_history(connection: AsyncConnection, query: Mapping[str, Any]) ->
 
 async def prune(
     connection: AsyncConnection, now: datetime, kept_history: int, kept_days: float, give_up_after_h: float
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Give up what has waited too long, then forget resolved alerts that are too old or too many, with their
     notifications: ``{"given_up", "forgotten"}``. What is not resolved, or not yet told, is never forgotten.
     """

@@ -25,13 +25,14 @@ _LOCK = 0x5EED_C08F
 
 
 async def begin(
-    connection: AsyncConnection, now: datetime, submission_id: str, config_hash: str, *, force: bool
+    connection: AsyncConnection, now: datetime, submission_id: str, config_hash: str, force: bool = False
 ) -> dict[str, Any]:
-    """Register a run and say what is left to do.
+    """Register a run: ``{"state": "fresh" | "already_succeeded" | "resumed" | "same", "steps": {organ_id: step}}``.
 
     ``same``: this submission has begun before. ``already_succeeded``: nothing is to be done and nothing was registered.
     ``resumed``: organs in ``steps`` are done. Another run of the same configuration that is still open is over: two
-    jobs must not do the same work. Raises ``Conflict`` when this submission itself has ended or was superseded.
+    jobs must not do the same work. With ``force`` the steps of earlier runs are forgotten. Raises ``Conflict`` when
+    this submission itself has ended or was superseded.
     """
     require_name("submission_id", submission_id)
     require_name("config_hash", config_hash)
@@ -107,8 +108,10 @@ async def finish(
     await connection.execute(update(runs).where(mine).values(state=state, sentence=said, ended_at=now))
 
 
-async def find_latest(connection: AsyncConnection, config_hash: str | None) -> dict[str, Any] | None:
-    """The run that began last, of one configuration or of all, with the organs its configuration has done."""
+async def find_latest(connection: AsyncConnection, config_hash: str | None = None) -> dict[str, Any] | None:
+    """``submission_id, config_hash, state, sentence, started_at, ended_at, steps`` of the run that began last, of one
+    configuration or of all; ``steps`` are the organs its configuration has done.
+    """
     run = await _run(connection, None if config_hash is None else runs.c.config_hash == config_hash)
     if run is None:
         return None

@@ -39,7 +39,10 @@ _ANSWERED = (
 async def put(
     connection: AsyncConnection, now: datetime, key: str, value: Any, tags: Sequence[str], agent_id: str | None
 ) -> dict[str, Any]:
-    """Write or replace one memory; the revision counts how often its key was written."""
+    """Write or replace one memory, at most 256 KiB as JSON: ``{"key", "created", "updated_at"}``.
+
+    Its revision counts how often its key was written.
+    """
     text = encode("value", value, max_bytes=MAX_VALUE_BYTES)
     searchable = build_searchable_text(require_name("key", key), value)
     values = {
@@ -60,14 +63,17 @@ async def put(
 
 
 async def get(connection: AsyncConnection, key: str) -> dict[str, Any] | None:
-    """One memory, or None."""
+    """``key, value, tags, agent_id, revision, created_at, updated_at``, or None."""
     statement = select(*_ANSWERED).where(memories.c.key == require_name("key", key))
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else _render_memory(row)
 
 
 async def search(connection: AsyncConnection, query: str, tags: Sequence[str], limit: int) -> dict[str, Any]:
-    """Newest first: memories with all the tags whose key or value contains the query, whatever the case."""
+    """Memories with all the tags whose key or value contains the query, whatever the case: ``{"items", "total"}``.
+
+    The newest first; fewer items than ``limit`` when they would make a huge answer.
+    """
     if len(query) > MAX_QUERY_CHARS:
         raise InvalidInput(f"query must have at most {MAX_QUERY_CHARS} characters, it has {len(query)}.")
     wanted = [contains(connection, memories.c.tags, _encode_tags([tag])) for tag in require_tags(tags)]

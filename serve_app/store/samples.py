@@ -31,8 +31,11 @@ _KEY = (samples.c.series, samples.c.label, samples.c.width_s, samples.c.starts_a
 _ROWS_A_STATEMENT = 500
 
 
-async def save(connection: AsyncConnection, now: datetime, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write or replace the rows, and drop what is too old; raises ``InvalidInput``."""
+async def save(connection: AsyncConnection, now: datetime, rows: Sequence[dict[str, Any]]) -> None:
+    """Write or replace buckets of figures over time, at most ``MAX_ROWS``, and drop what is too old.
+
+    A row has ``series, label, width_s, starts_at`` (seconds since 1970) and ``payload``. Raises ``InvalidInput``.
+    """
     if len(rows) > MAX_ROWS:
         raise InvalidInput(f"at most {MAX_ROWS} samples are saved at once, these are {len(rows)}.")
     # The last of those with the same key: a statement must not write a row twice.
@@ -48,8 +51,11 @@ async def save(connection: AsyncConnection, now: datetime, rows: Sequence[Mappin
     await connection.execute(delete(samples).where(minute_too_old | (samples.c.starts_at < now - KEPT)))
 
 
-async def load(connection: AsyncConnection, since_s: int, after: Sequence[Any] | None) -> dict[str, Any]:
-    """At most ``MAX_ROWS`` rows in the order of their keys, and after which to ask for more."""
+async def load(connection: AsyncConnection, since_s: int, after: Sequence[Any] | None = None) -> dict[str, Any]:
+    """A page of buckets from ``since_s`` (seconds since 1970) on, in the order of their keys: ``{"items", "next"}``.
+
+    At most ``MAX_ROWS``; give ``next`` for ``after`` until it is None.
+    """
     statement = select(samples).where(samples.c.starts_at >= _parse_time("since_s", since_s))
     if after is not None:
         statement = statement.where(tuple_(*_KEY) > tuple_(*_parse_position(after)))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
+from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from tests.accuracy.items import Item, found_items, made_items
 from tests.accuracy.scores import Answer, Scores, by_engine, by_last_lines, by_scary_words, mistakes, scores_of
 

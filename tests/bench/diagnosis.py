@@ -40,10 +40,10 @@ _END = (
 
 def run(say: Say) -> int:
     """Measure everything and print each goal with what was reached; the exit code tells whether all were."""
-    import serve_app.jobs.diagnosis.catalogue.catalogue as catalogue
+    from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 
     goals: list[tuple[str, bool]] = []
-    say(f"A diagnosis, {len(catalogue.load_built_in().signatures)} signatures are built in")
+    say(f"A diagnosis, {len(load_built_in().signatures)} signatures are built in")
     timings = {size: _in_a_process("size", size) for size in SIZES_MB}
     for size, each in timings.items():
         ratio = each["seconds"] / each["plain_s"]
@@ -86,8 +86,8 @@ def _in_a_process(what: str, number: int) -> dict[str, Any]:
 
 
 def _measure(what: str, number: int) -> dict[str, Any]:
-    from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in
-    from serve_app.jobs.diagnosis.catalogue.signature import Signature
+    from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
+    from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, Signature
     from serve_app.jobs.diagnosis.engine.diagnose import diagnose
     from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 
@@ -111,7 +111,7 @@ def _measure(what: str, number: int) -> dict[str, Any]:
         Signature(name=f"more-{each}", code="unknown", contains=(f"words of rule {each}",), matches=(), near_misses=())
         for each in range(number)
     ]
-    catalogue = Catalogue([*load_built_in().signatures, *more])
+    catalogue = Catalogue([*load_built_in().signatures, *more], CODES)
     one(1_000, catalogue)
     times = sorted(one(MEGABYTE, catalogue) * 1_000 for _ in range(_ROUNDS))
     return {"p50_ms": statistics.median(times), "p95_ms": times[int(0.95 * (_ROUNDS - 1))]}

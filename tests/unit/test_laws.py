@@ -13,7 +13,7 @@ SOURCES = sorted([*ROOT.glob("serve_app/**/*.py"), *ROOT.glob("organs/**/*.py")]
 PURE = (
     *(str(path.relative_to(ROOT / "serve_app")) for path in sorted((ROOT / "serve_app/jobs/judging").glob("*.py"))),
     "jobs/models.py",
-    "jobs/history/query.py",
+    "jobs/history/archive.py",
     *(
         f"jobs/progress/{name}.py"
         for name in (
@@ -30,6 +30,13 @@ PURE = (
     ),
     *(f"alerts/{name}.py" for name in ("conditions", "lifecycle", "models", "notifications", "query", "state")),
     *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "figures", "exposition")),
+)
+JUDGING_IMPORTS = (
+    "serve_app.jobs.judging.",
+    "serve_app.jobs.models",
+    "serve_app.outcomes",
+    "serve_app.parts",
+    "serve_app.strict",
 )
 LONGEST_FILE_LINES = 350
 # Where a time becomes a text.
@@ -53,6 +60,12 @@ def imports(path: Path) -> Iterator[str]:
 def test_a_decision_is_handed_the_time(path: Path) -> None:
     calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert [call for call in calls if call in ("datetime.now", "time.time", "time.monotonic", "datetime.utcnow")] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "serve_app/jobs/judging").glob("*.py")), ids=name_of)
+def test_judging_imports_what_contributing_says(path: Path) -> None:
+    ours = {name for name in imports(path) if name.startswith(("serve_app.", "organs."))}
+    assert [name for name in sorted(ours) if not name.startswith(JUDGING_IMPORTS)] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

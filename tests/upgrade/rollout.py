@@ -38,6 +38,7 @@ SLOW = "utility_organ_1"
 # Longer than it takes a replica to start, and shorter than Serve waits for one to end.
 SLOW_S = 12
 _PAUSE_S = 0.3
+_TASKS_BEFORE = 3
 
 
 @dataclass(frozen=True)
@@ -134,14 +135,13 @@ def look(cluster: Cluster) -> Moment:
     """See ``Moment``."""
     details = httpx.get(f"{cluster.dashboard_url}/api/serve/applications/", timeout=10).json()
     deployments = details["applications"][APPLICATION]["deployments"]
-    organs = cluster.get("/organism/status")["data"]
     jobs = cluster.get("/jobs", limit=500)["items"]
     return Moment(
         replicas={
             name: {replica["replica_id"] for replica in each["replicas"] if replica["state"] == "RUNNING"}
             for name, each in deployments.items()
         },
-        agents={agent["agent_id"]: agent for organ in organs for agent in organ["agents"]},
+        agents={agent["agent_id"]: agent for agent in _list_agents(cluster)},
         jobs={f"{row['session']}/{row['id']}": row for row in jobs if row["ended_at"] is not None},
         alerts={row["id"]: row for row in cluster.get("/alerts", limit=500)["items"]},
         past_alerts={row["id"] for row in cluster.get("/alerts/history", limit=500)["items"]},
@@ -155,15 +155,33 @@ def count_done(load: Load, organ_id: str) -> int:
 
 
 def _live_a_little(cluster: Cluster) -> None:
-    """A job that succeeds, one that fails, an alert, and tasks for every organ."""
+    """A job that succeeds, one that fails, an alert, and tasks for organs whose agents know what they did before."""
+    wait_for("the agents' state of the database", lambda: _are_restored(cluster))
+    known = _count_processed(cluster)
     for id, entrypoint in (("succeeds", "exit 0"), ("fails", "exit 3")):
         _submit(cluster, id, entrypoint)
     for organ_id in ORGANS:
-        for _ in range(3):
+        for _ in range(_TASKS_BEFORE):
             assert cluster.execute(organ_id, {"type": "test_task"}).status_code == 200
+    # The manager tells what it saw a moment ago.
+    lived = {agent_id: count + _TASKS_BEFORE for agent_id, count in known.items()}
+    wait_for("the agents' count", lambda: _count_processed(cluster) == lived)
     wait_for("an alert", lambda: [row for row in cluster.get("/alerts")["items"] if row["subject"] != "node-1"])
     for id, outcome in (("succeeds", "succeeded"), ("fails", "failed"), (DATABASE_JOB, "failed")):
         wait_for(f"{id} in the history", partial(_has_outcome, cluster, id, outcome))
+
+
+def _are_restored(cluster: Cluster) -> bool:
+    agents = _list_agents(cluster)
+    return len(agents) == len(ORGANS) and all(agent["restored"] for agent in agents)
+
+
+def _count_processed(cluster: Cluster) -> dict[str, int]:
+    return {agent["agent_id"]: agent["tasks_processed"] for agent in _list_agents(cluster)}
+
+
+def _list_agents(cluster: Cluster) -> list[dict[str, Any]]:
+    return [agent for organ in cluster.get("/organism/status")["data"] for agent in organ["agents"]]
 
 
 def _submit(cluster: Cluster, id: str, entrypoint: str) -> str:

@@ -10,12 +10,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from organs.models import Task
-from serve_app.api.bodies import InitializeBody, OldTask
-from serve_app.api.body import parse
-from serve_app.api.execution import execute_task, parse_task
+from serve_app.api.body import InitializeBody, OldTask, parse
 from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, answer_json, describe_problems, get_deps
-from serve_app.api.tasks import select_organs
+from serve_app.api.tasks import execute_task, parse_task, select_organs
 from serve_app.errors import InvalidInput, NotFound
 from serve_app.schemas.organism import (
     InitializeAnswer,
@@ -157,7 +155,7 @@ async def execute_anywhere(request: Request) -> Response:
     },
 )
 async def execute_on(request: Request) -> Response:
-    """Serve's router chooses the agent. Organs that exist are answered by ``hot_path`` before this is reached."""
+    """Serve's router chooses the agent. Organs that exist are answered before this is reached, in ``api.app``."""
     deps = get_deps(request)
     organ_id = request.path_params["organ_id"]
     if organ_id not in deps.organs.ids:

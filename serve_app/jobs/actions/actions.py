@@ -1,4 +1,6 @@
-"""The only writer to Ray's jobs: submit, stop, retry, delete. Every answer is a plain dict; every refusal an error.
+"""What is done to Ray's jobs for who asks the API: submit, stop, retry, delete. A refusal is an error.
+
+One job is submitted elsewhere: the initialization, by ``organism.manager``.
 
 Ray keeps the truth: an id is taken when Ray says so, so two of us, or one that died half-way, make no job twice.
 """

@@ -27,8 +27,8 @@ Json = dict[str, Any]
 
 RETRY_OF_KEY = "seedcore.retry_of"
 ATTEMPT_KEY = "seedcore.attempt"
-# Metadata that belong to one attempt: Ray sets the first two for each submission, we the others.
-_OF_ONE_ATTEMPT = ("job_submission_id", "job_name", RETRY_OF_KEY, ATTEMPT_KEY, HASH_KEY)
+# Metadata that belong to one attempt and are not written anew: Ray sets the first two for each submission.
+_OF_ONE_ATTEMPT = ("job_submission_id", "job_name", HASH_KEY)
 
 
 class Chance(StrEnum):
@@ -69,7 +69,7 @@ _BY_EXIT_CODE = {
 }
 # Errors of the program itself: the same code meets the same error again.
 _OF_THE_CODE = re.compile(
-    r"^(?:[\w.]+\.)?(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError"
+    r"(?:[\w.]+\.)?(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError"
     r"|TypeError|AttributeError|FileNotFoundError|NotADirectoryError|IsADirectoryError)(?::|$)"
 )
 _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
@@ -159,7 +159,7 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
 
 def find_last_line(message: Any) -> str:
     """The last line of the log that Ray's message quotes; empty when it quotes none."""
-    _, quoted, log = str(message or "").rpartition(_LOG_FOLLOWS)
+    _, quoted, log = str(message).partition(_LOG_FOLLOWS)
     lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
     return lines[-1] if lines else ""
 
@@ -176,7 +176,7 @@ def _parse_resources(text: str | None) -> Json:
     except ValueError:
         return {}
     wish = list_resources(read_object(recorded))
-    custom = read_object(wish.pop("resources", {}))
+    custom = read_object(wish.pop("resources", None))
     amounts = {name: amount for name, amount in wish.items() if _is_amount(amount)}
     named = {name: amount for name, amount in custom.items() if _is_amount(amount)}
     return convert_for_ray({**amounts, **({"resources": named} if named else {})})

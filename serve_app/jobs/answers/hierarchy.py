@@ -16,7 +16,7 @@ from serve_app.jobs.judging.kinds import (
     KIND_KEY,
     WORKER_NODE,
 )
-from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot
+from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot, find_row
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.parts import MANAGER
 from serve_app.schemas.hierarchy import BranchView
@@ -86,7 +86,7 @@ def build_hierarchy(snapshot: Snapshot, rows: list[JobRow], application: str, pa
         job = place[where].add(
             Branch(f"job:{row.id}", "job", f"{row.id} {row.kind}", proof, f"{row.outcome} {row.verdict}")
         )
-        _add_driver(job, row, actors.get(row.job_id or "", []))
+        _add_driver(job, row, find_row(actors, row.job_id) or [])
     left_out = len(rows) - len(shown)
     if left_out > 0:
         root.add(Branch("more", "note", f"{left_out} older jobs are not drawn: GET /jobs", "job list"))

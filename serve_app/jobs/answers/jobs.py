@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError, Unavailable
@@ -14,11 +14,9 @@ from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
-from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.history.query import JobQuery
-from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown
+from serve_app.jobs.history.archive import Archive, JobQuery
+from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
 from serve_app.jobs.reading.poll import Seen
@@ -30,14 +28,27 @@ from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
+from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
-from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, KeptJob, TasksOfJob
+from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, KeptJob, TasksOfJob
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
 
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
+
+
+class Causes(Protocol):
+    """Why jobs failed, as far as that was found out (``diagnosis.service``): nothing is looked at for these."""
+
+    def find_code(self, key: str) -> str | None:
+        """The code of a diagnosis that was made, by the key of its job (``session/id``); None: none, or none found."""
+        ...
+
+    async def find_known(self, row: JobRow) -> DiagnosisView | None:
+        """The diagnosis of a job; None: none was made."""
+        ...
 
 
 class JobAnswers:
@@ -50,12 +61,12 @@ class JobAnswers:
         client: DashboardClient,
         here: Replica,
         parts: frozenset[str],
-        diagnoses: Diagnoses,
+        causes: Causes,
     ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
         self._archive = archive
-        self._diagnoses = diagnoses
+        self._causes = causes
         self._client = client
         self._here = here
         self._parts = parts
@@ -72,7 +83,7 @@ class JobAnswers:
         items, cursor, missing = await self._archive.list_page(asked, seen.rows, seen.by_key, self._watch.unwritten)
         answer = describe_freshness(seen)
         answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
-        return {"items": self._diagnoses.render_rows(items), "next_cursor": cursor, **answer}
+        return {"items": list(map(self._add_code, items)), "next_cursor": cursor, **answer}
 
     @served("get_job")
     async def get_job(self, job_or_submission_id: str) -> JobAnswer:
@@ -183,6 +194,9 @@ class JobAnswers:
             **answer,
         }
 
+    def _add_code(self, row: JobView) -> JobView:
+        return {**row, "code": row.get("code") or self._causes.find_code(f"{row['session']}/{row['id']}")}
+
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
@@ -190,7 +204,7 @@ class JobAnswers:
             self._ask_tasks(row),
             self._find_frames(row),
             self._archive.list_transitions(row.key),
-            self._diagnoses.find_known(row),
+            self._causes.find_known(row),
         )
         actors, actors_reason = _render_own_actors(row, snapshot.actors)
         answer, view = describe_freshness(seen), views.render_row(row)
@@ -241,9 +255,9 @@ class JobAnswers:
         since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.count_ended(seen.rows, since, self._diagnoses.find_code), []
+            return figures.count_ended(seen.rows, since, self._causes.find_code), []
         return await self._archive.count_ended(
-            since, seen.rows, counts_only=counts_only, code_of=self._diagnoses.find_code
+            since, seen.rows, counts_only=counts_only, code_of=self._causes.find_code
         )
 
     def _describe_unwritten(self, missing: list[str]) -> list[str]:
@@ -266,7 +280,7 @@ class JobAnswers:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
         frames = await self._frames.get(self._watch.source_timeout_s)
-        text = frames.value.get(row.job_id or "") if isinstance(frames, Known) else None
+        text = find_row(frames.value, row.job_id) if isinstance(frames, Known) else None
         return None if text is None else redact(text)[-_FRAMES_CHARS:]
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:

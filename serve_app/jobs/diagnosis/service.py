@@ -11,12 +11,13 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
+from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import json as answers
@@ -24,8 +25,16 @@ from serve_app.jobs.models import JobOutcome, JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
-from serve_app.schemas.jobs import JobView, KeptJob
+from serve_app.schemas.diagnosis import (
+    BriefsAnswer,
+    BriefView,
+    DiagnosisAnswer,
+    DiagnosisView,
+    ExplanationView,
+    MadeDiagnosis,
+    StillnessView,
+)
+from serve_app.schemas.jobs import KeptJob
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -33,13 +42,15 @@ Engine = Callable[[Fields, Sequence[TextSource]], Diagnosis]
 
 AT_ONCE = 2
 DEADLINE_S = 30.0
+# Most diagnoses that one question asks for.
+MAX_BRIEFS = 100
 _REMEMBERED = 500
 _CODES = 20_000
 _PROVISIONAL_S = 10.0
 
 
 class JobFinder(Protocol):
-    """Where jobs are found: those of this session (``Watch``)."""
+    """Where jobs are found: those of this session (``JobWatch``)."""
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None: ...
 
@@ -70,6 +81,12 @@ class StillnessJudge(Protocol):
     async def judge(self, row: JobRow) -> StillnessAnswer: ...
 
 
+class DiagnosisExplainer(Protocol):
+    """What puts a diagnosis into words (``words.explanation``)."""
+
+    async def explain(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView: ...
+
+
 @dataclass(slots=True)
 class _Made:
     """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one."""
@@ -87,21 +104,23 @@ class Diagnoses:
         self,
         jobs: JobFinder,
         past: PastJobFinder,
-        gathering: EvidenceGatherer,
+        gatherer: EvidenceGatherer,
         engine: Engine,
-        shelf: DiagnosisStore | None,
+        store: DiagnosisStore | None,
         stillnesses: StillnessJudge | None = None,
+        explainer: DiagnosisExplainer | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``engine`` blocks; ``shelf`` None: nothing is kept beyond memory."""
+        """``engine`` blocks; ``store`` None: nothing is kept beyond memory."""
         self._engine = engine
         self._stillnesses = stillnesses
+        self._explainer = explainer
         self._jobs = jobs
         self._past = past
-        self._gathering = gathering
-        self._shelf = shelf
+        self._gatherer = gatherer
+        self._store = store
         self._now = now
         self._clock = clock
         self._made: OrderedDict[str, _Made] = OrderedDict()
@@ -114,6 +133,20 @@ class Diagnoses:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    @served("diagnosis")
+    async def answer_diagnosis(self, job_or_submission_id: str, by_model: bool = False) -> DiagnosisAnswer:
+        """See ``diagnose``; with an ``explanation`` in words, a model's when that is wished and one answers."""
+        answer = await self.diagnose(job_or_submission_id)
+        found = answer["diagnosis"]
+        if found is None or self._explainer is None:
+            return {**answer, "explanation": None}
+        return {**answer, "explanation": await self._explainer.explain(found, by_model=by_model)}
+
+    @served("diagnoses")
+    async def answer_briefs(self, keys: list[str]) -> BriefsAnswer:
+        """Of jobs whose diagnosis was made, by ``session/id``: code, title, one line of evidence, the first advice."""
+        return {"items": await self.list_briefs(keys[:MAX_BRIEFS])}
 
     async def diagnose(self, wanted: str) -> MadeDiagnosis:
         """``id, outcome, diagnosis, stillness, as_of, degraded`` of one job, of this session or an earlier one.
@@ -163,19 +196,15 @@ class Diagnoses:
         """By key of a job: code, title, one line of evidence and the first advice, of diagnoses that were made."""
         here = {key: self._made[key].answer for key in keys if key in self._made}
         missing = [key for key in keys if key not in here]
-        if missing and self._shelf is not None:
+        if missing and self._store is not None:
             with contextlib.suppress(AppError):
-                here |= await self._shelf.diagnoses(missing)
+                here |= await self._store.diagnoses(missing)
         return {key: brief for key, answer in here.items() if (brief := answers.render_brief(answer)) is not None}
 
     def forget(self, key: str) -> None:
         """A job that was deleted: another may have its id."""
         self._made.pop(key, None)
         self._codes.pop(key, None)
-
-    def render_rows(self, rows: Iterable[JobView]) -> list[JobView]:
-        """Rows as the API shows them, each with the code of its diagnosis where one was made."""
-        return [{**row, "code": row.get("code") or self._codes.get(f"{row['session']}/{row['id']}")} for row in rows]
 
     def find_code(self, key: str) -> str | None:
         """The code of a job whose diagnosis was made."""
@@ -186,10 +215,10 @@ class Diagnoses:
         if made is not None and made.outcome == row.outcome and (made.until is None or self._clock() < made.until):
             self._made.move_to_end(row.key)
             return made
-        if made is not None or self._shelf is None:
+        if made is not None or self._store is None:
             return None
         try:
-            kept = (await self._shelf.diagnoses([row.key])).get(row.key)
+            kept = (await self._store.diagnoses([row.key])).get(row.key)
         except AppError:
             # What cannot be read is made again.
             return None
@@ -224,7 +253,7 @@ class Diagnoses:
             fields = Fields(status=choose_status(row), type=row.type.value, entrypoint=row.entrypoint)
             diagnosis, again = await asyncio.to_thread(self._engine, fields, []), False
         else:
-            gathered = await self._gathering.gather(build_subject(snapshot, row))
+            gathered = await self._gatherer.gather(build_subject(snapshot, row))
             found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
@@ -238,10 +267,10 @@ class Diagnoses:
     async def _save(self, key: str, made: _Made) -> bool:
         """Whether it is in the history now, or nothing is kept at all."""
         made.until = None
-        if self._shelf is not None and not made.saved:
+        if self._store is not None and not made.saved:
             with contextlib.suppress(AppError):
-                made.saved = await self._shelf.save_diagnosis(key, made.answer)
-        return made.saved or self._shelf is None
+                made.saved = await self._store.save_diagnosis(key, made.answer)
+        return made.saved or self._store is None
 
     def _remember(self, key: str, made: _Made) -> _Made:
         self._made[key] = made

@@ -5,24 +5,36 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.query import JobQuery, select
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.judging.kinds import NOT_COUNTED
-from serve_app.jobs.models import JobRow
-from serve_app.queries.paging import Key, is_storable, make_cursor
+from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.queries.paging import (
+    DEFAULT_LIMIT,
+    Key,
+    cut_page,
+    is_storable,
+    make_cursor,
+    read_cursor,
+    read_limit,
+    refuse_filter,
+)
 from serve_app.schemas.jobs import JobView, KeptJob, KeptRow, Transition
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
 # As the store has it (`store.bounds`): nothing longer can be in it.
 MAX_NAME_CHARS = 256
+_MAX_TEXT = 256
+_CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
+_FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
 
 
 class PastJobs(Protocol):
@@ -37,6 +49,51 @@ class PastJobs(Protocol):
     async def jobs_ended_since(self, since_us: int, counts_only: bool, not_counted: Sequence[str]) -> Json: ...
 
     async def delete_job(self, key: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """What is asked for. Empty sets and None mean any."""
+
+    kinds: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+    verdicts: frozenset[str] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+    limit: int = DEFAULT_LIMIT
+    after: Key | None = None
+
+    @classmethod
+    def parse(cls, query: Mapping[str, Any]) -> JobQuery:
+        """From the names of the HTTP query; a list, or commas, give alternatives. Raises ``InvalidInput``."""
+        unknown = sorted(set(query) - _FIELDS)
+        if unknown:
+            raise refuse_filter(unknown[0], f"is not a filter; filters are {', '.join(sorted(_FIELDS))}")
+        return cls(
+            kinds=_parse_words(query, "kind"),
+            statuses=frozenset(word.upper() for word in _parse_words(query, "status")),
+            outcomes=_parse_words(query, "outcome"),
+            verdicts=_parse_words(query, "verdict"),
+            since=_parse_time(query, "since"),
+            until=_parse_time(query, "until"),
+            text=_parse_text(query, "q").casefold(),
+            limit=read_limit(query.get("limit")),
+            after=read_cursor(query.get("cursor")),
+        )
+
+    def matches(self, row: JobRow) -> bool:
+        """Whether a row is asked for, the page aside."""
+        wanted = (self.kinds, self.statuses, self.outcomes, self.verdicts)
+        values = (row.kind, row.status, row.outcome, row.verdict)
+        if any(some and value not in some for some, value in zip(wanted, values, strict=True)):
+            return False
+        if self.since is not None and (row.started_at is None or row.started_at < self.since):
+            return False
+        if self.until is not None and (row.started_at is None or row.started_at >= self.until):
+            return False
+        return not self.text or any(self.text in text.casefold() for text in list_searched(row))
 
 
 class Archive:
@@ -126,6 +183,17 @@ class Archive:
             return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
 
 
+def select(rows: Iterable[JobRow], query: JobQuery) -> tuple[list[JobRow], str | None]:
+    """The page of rows (which come newest first), and the cursor of the next."""
+    return cut_page([row for row in rows if query.matches(row)], get_sort_key, query.limit, query.after)
+
+
+def list_searched(row: JobRow) -> list[str]:
+    """The texts that a search looks at."""
+    pairs = [text for pair in row.metadata.items() for text in pair]
+    return [row.id, row.job_id or "", row.entrypoint, *pairs]
+
+
 def _may_be_a_name(text: str) -> bool:
     """Whether the store can be asked for it: what it refuses is no bad request here, but a job that does not exist."""
     return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
@@ -174,3 +242,46 @@ def _get_key(record: KeptRow) -> Key:
 
 def _count_microseconds(time: datetime | None) -> int | None:
     return None if time is None else round(time.timestamp() * 1_000_000)
+
+
+def _parse_words(query: Mapping[str, Any], name: str) -> frozenset[str]:
+    given = query.get(name)
+    if given is None:
+        return frozenset()
+    if isinstance(given, str):
+        given = given.split(",")
+    if not isinstance(given, list | tuple | set | frozenset) or not all(isinstance(word, str) for word in given):
+        raise refuse_filter(name, "must be a text")
+    words = frozenset(word.strip() for word in given if word.strip())
+    if len(words) > 50 or any(len(word) > _MAX_TEXT for word in words):
+        raise refuse_filter(name, "is too long")
+    if not all(map(is_storable, words)):
+        raise refuse_filter(name, "holds a character that no text can have")
+    choices = _CHOICES.get(name)
+    if choices is not None and not words <= choices:
+        raise refuse_filter(name, f"must be one of {', '.join(sorted(choices))}")
+    return words
+
+
+def _parse_text(query: Mapping[str, Any], name: str) -> str:
+    text = query.get(name)
+    if text is None:
+        return ""
+    if not isinstance(text, str) or len(text) > _MAX_TEXT:
+        raise refuse_filter(name, f"must be a text of at most {_MAX_TEXT} characters")
+    if not is_storable(text):
+        raise refuse_filter(name, "holds a character that no text can have")
+    return text
+
+
+def _parse_time(query: Mapping[str, Any], name: str) -> datetime | None:
+    value = query.get(name)
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise refuse_filter(name, "must be an RFC 3339 time") from None
+    if time is None:
+        return None
+    if not isinstance(time, datetime) or time.tzinfo is None:
+        raise refuse_filter(name, "must be an RFC 3339 time with its offset, as 2026-01-31T12:00:00Z")
+    return time

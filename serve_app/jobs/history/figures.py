@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serve_app.jobs.diagnosis.models import UNKNOWN
-from serve_app.jobs.history.records import find_cause
 from serve_app.jobs.judging.kinds import NOT_COUNTED
+from serve_app.jobs.judging.outcome import SUBMISSION_FAILED
 from serve_app.jobs.models import JobOutcome, JobRow, PastRuns
 from serve_app.outcomes import BROKEN_OUTCOMES, TIMED_OUTCOMES
 from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
@@ -32,7 +32,7 @@ def parse_window(query: Mapping[str, Any]) -> Window:
 
 
 def count_ended(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
-    """What ``store.job_figures.ended_since`` tells, from rows in memory: for when there is no store.
+    """What ``store.jobs.figures.count_ended`` tells, from rows in memory: for when there is no store.
 
     ``code_of`` tells the code of a job whose diagnosis was made, by its key.
     """
@@ -54,6 +54,17 @@ def count_ended(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambd
     }
 
 
+def find_cause(row: JobRow) -> str | None:
+    """Why it failed, in a word that can be counted: the rule of its outcome, with what tells exits apart."""
+    if row.outcome not in BROKEN_OUTCOMES:
+        return None
+    if row.outcome_rule != SUBMISSION_FAILED:
+        return row.outcome_rule or None
+    if row.exit_code is not None:
+        return f"exit code {row.exit_code}"
+    return "no error type" if not row.error_type else row.error_type.lower().replace("_", "-")
+
+
 def compute_figures(told: Mapping[str, Any]) -> FiguresView:
     """``jobs``, ``duration_s``, ``by_kind`` and ``failures_by_cause`` of the summary."""
     counts = [each for each in told["counts"] if each[0] not in NOT_COUNTED]
@@ -71,7 +82,7 @@ def compute_figures(told: Mapping[str, Any]) -> FiguresView:
 
 
 def parse_past_runs(told: Mapping[str, Any]) -> PastRuns:
-    """From ``store.job_figures.past_runs``."""
+    """From ``store.jobs.figures.list_past_runs``."""
     seconds = list(told["durations_s"])
     spread = _compute_spread(seconds)
     return PastRuns(

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import AppError, InvalidInput
-from serve_app.jobs.history.figures import parse_past_runs
-from serve_app.jobs.history.records import build_record
+from serve_app.jobs import views
+from serve_app.jobs.history.archive import list_searched
+from serve_app.jobs.history.figures import find_cause, parse_past_runs
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.outcomes import OPEN_OUTCOMES
@@ -34,6 +35,7 @@ _MOST_WAITING = 20_000
 _MOST_FORGOTTEN = 10_000
 # Deleted jobs that Ray may still list when they are looked at next.
 _MOST_LET_GO = 1_000
+_SEARCHED_CHARS = 8_000
 
 Json = dict[str, Any]
 # What is written anew when it changes; the store calls a change of the first four a transition.
@@ -283,6 +285,34 @@ class Recorder:
             log.info("old jobs forgotten", extra={"action": "jobs_forgotten", "jobs": forgotten})
         told = await self._history.past_runs(list(self._series)[:100]) if self._series else {}
         self.past = {series: parse_past_runs(answer) for series, answer in told.items()}
+
+
+def build_record(row: JobRow) -> Json:
+    """A judged job as ``store.jobs.rows.save`` takes it; ``content``: the row and its evidence as the API has them."""
+    started_us, name = get_sort_key(row)
+    return {
+        "key": row.key,
+        "session": row.session,
+        "id": row.id,
+        "job_id": row.job_id,
+        "submission_id": row.submission_id,
+        "kind": row.kind,
+        "status": row.status,
+        "outcome": row.outcome.value,
+        "verdict": row.verdict.value,
+        "rule": row.rule,
+        "reason": row.reason,
+        "duration_s": row.duration_s,
+        "error_type": row.error_type,
+        "exit_code": row.exit_code,
+        "content": {"row": views.render_row(row), "evidence": views.render_evidence(row)},
+        "series": row.series or row.kind,
+        "cause": find_cause(row),
+        "started_us": started_us,
+        "name": name,
+        "ended_us": None if row.ended_at is None else round(row.ended_at.timestamp() * 1_000_000),
+        "searchable": "\n".join(list_searched(row))[:_SEARCHED_CHARS],
+    }
 
 
 def _build_record(row: JobRow, seen_at: datetime) -> Json:

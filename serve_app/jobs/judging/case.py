@@ -33,6 +33,7 @@ from serve_app.jobs.models import (
     Snapshot,
     TaskCounts,
     Unknown,
+    find_row,
 )
 from serve_app.outcomes import OPEN_OUTCOMES
 
@@ -86,12 +87,12 @@ class CaseMaker:
     def judge_job(self, job: JobFacts) -> JudgedCase:
         """The case of a job that Ray lists, or hides."""
         exits = self.snapshot.driver_exits
-        exit_row = exits.value.get(job.job_id or "") if isinstance(exits, Known) else None
+        exit_row = self.snapshot.find_exit(job.job_id)
         exits_said = exits.note if isinstance(exits, Known) else exits
         node = self._find_node(job, exit_row)
-        owned = None if self.owned is None else self.owned.get(job.job_id or "", _NO_ACTORS)
+        owned = None if self.owned is None else find_row(self.owned, job.job_id) or _NO_ACTORS
         ours = job.job_id is not None and job.job_id == self.snapshot.own_job_id
-        tasks = self.snapshot.tasks.get(job.job_id or "")
+        tasks = find_row(self.snapshot.tasks, job.job_id)
         # What is said of the whole table matters only where it has no row.
         made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
         before = self.before.get(job.id)
@@ -184,8 +185,8 @@ class CaseMaker:
         for node_id in (job.node_id, driver.node_id if driver else None):
             if node_id in self.nodes:
                 return self.nodes[node_id]
-        same = self.nodes_by_ip.get(job.node_ip or "", [])
-        return same[0] if len(same) == 1 else None
+        same = find_row(self.nodes_by_ip, job.node_ip)
+        return same[0] if same is not None and len(same) == 1 else None
 
 
 def find_series(job: JobFacts, kind: str) -> str:

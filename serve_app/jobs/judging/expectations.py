@@ -259,7 +259,6 @@ _NO_USE = {
 # A declared service is a server, but none of Ray Serve's.
 _SERVICE = replace(
     EXPECTATIONS[USER],
-    must_end=False,
     meanings={
         JobOutcome.RUNNING: Meaning("It serves, as it should until it is shut down."),
         JobOutcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),

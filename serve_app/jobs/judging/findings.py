@@ -1,4 +1,9 @@
-"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure."""
+"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure.
+
+``stuck-job`` is about time: rules of ``verdicts`` say that a job runs, or waits, longer than is normal for it. Whether
+a running job moves, from its processes, tasks and log, is another question, asked with its diagnosis:
+``progress.verdict``, whose word for no is ``stuck``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
-from serve_app.jobs.models import ActorFacts, JobOutcome, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict
+from serve_app.jobs.models import ActorFacts, JobOutcome, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
@@ -123,7 +128,7 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
     for actor in snapshot.actors.value:
         if actor.state == "DEAD" or actor.is_serve:
             continue
-        row = by_supervisor.get(actor.name or "") or by_job.get(actor.job_id)
+        row = find_row(by_supervisor, actor.name) or find_row(by_job, actor.job_id)
         if row is not None:
             left.setdefault(row.id, (row, []))[1].append(actor)
     for row, actors in left.values():

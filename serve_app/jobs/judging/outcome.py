@@ -1,7 +1,9 @@
 """What became of a job: Ray's word joined with the worker and node tables. Pure.
 
 Ray calls every driver that has ended SUCCEEDED (``get_driver_jobs`` in ray/dashboard/modules/job/utils.py), so for
-drivers its word proves the end and nothing more. The worker table proves some failures, as ``tried.md`` tells.
+drivers its word proves the end and nothing more. The worker table proves some failures: seen on Ray 2.60, a driver that
+raised leaves a row without process id and start, one that was killed a ``SYSTEM_ERROR``, and one that called
+``sys.exit(3)`` the same row as one that fell off its end.
 """
 
 from __future__ import annotations
@@ -209,7 +211,7 @@ def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | Non
     )
 
 
-# Exit types of ray/_private/custom_types.py; their meaning for drivers was tried (``tried.md``) or is Ray's own text.
+# Exit types of ray/_private/custom_types.py; their meaning for drivers was seen on Ray 2.60, or is Ray's own text.
 _BY_EXIT_TYPE = {
     "INTENDED_USER_EXIT": (
         JobOutcome.ENDED_UNKNOWN,

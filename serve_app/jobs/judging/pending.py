@@ -58,7 +58,7 @@ def find_starved(
     job: JobFacts, actors: Section[tuple[WaitingActor, ...]], nodes: Section[tuple[NodeFacts, ...]]
 ) -> Waiting | None:
     """What a running job cannot get: actors of its own that need more than any node has. None: nothing of the kind."""
-    if not isinstance(actors, Known) or not isinstance(nodes, Known) or job.job_id is None:
+    if not isinstance(actors, Known) or not isinstance(nodes, Known) or not job.job_id:
         return None
     alive = [node.resources for node in nodes.value if node.alive]
     stuck = [

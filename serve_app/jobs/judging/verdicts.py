@@ -125,7 +125,7 @@ def _join(first: str, sign: str, second: str) -> str:
 
 
 def _say_late(case: Case) -> str:
-    late = f"It has been {case.conclusion.outcome} for {case.age_s or 0:.0f} s; expected are {case.limit_s or 0:g} s."
+    late = f"It has been {case.conclusion.outcome} for {case.age_s:.0f} s; expected are {case.limit_s:g} s."
     return late if case.waiting is None else f"{late} {case.waiting.sentence}"
 
 
@@ -143,13 +143,21 @@ def _waits_for(rule: str) -> Callable[[Case], bool]:
 
 
 def _say_tasks(case: Case) -> str:
-    failed, total = (case.tasks.failed, case.tasks.total) if case.tasks else (0, 0)
-    return _join(case.conclusion.sentence, ";", f"{failed} of its {total} tasks failed.")
+    if case.tasks is None:
+        return case.conclusion.sentence
+    return _join(case.conclusion.sentence, ";", f"{case.tasks.failed} of its {case.tasks.total} tasks failed.")
+
+
+def _say_unusual(case: Case) -> str:
+    past = case.past or PastRuns()
+    return (
+        f"It has run for {case.age_s:.0f} s; of {past.count} earlier runs like it, "
+        f"99 in 100 took at most {past.p99_s:.0f} s."
+    )
 
 
 def _say_deadline(case: Case) -> str:
-    age_s, deadline_s = case.age_s or 0, case.deadline_s or 0
-    return f"It has been {case.conclusion.outcome} for {age_s:.0f} s; its deadline is {deadline_s:g} s."
+    return f"It has been {case.conclusion.outcome} for {case.age_s:.0f} s; its deadline is {case.deadline_s:g} s."
 
 
 def _has_rule(rule: str) -> Callable[[Case], bool]:
@@ -293,7 +301,7 @@ VERDICT_RULES = (
         {JobOutcome.PENDING},
         Verdict.WARN,
         _waits_long,
-        lambda case: f"It has waited to start for {case.age_s or 0:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
+        lambda case: f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
     ),
     VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, _always, _say_wait),
     VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _say_late),
@@ -303,10 +311,7 @@ VERDICT_RULES = (
         {JobOutcome.RUNNING},
         Verdict.WARN,
         lambda case: case.unusually_long,
-        lambda case: (
-            f"It has run for {case.age_s or 0:.0f} s; of {case.past.count if case.past else 0} earlier runs like it, "
-            f"99 in 100 took at most {(case.past.p99_s if case.past else None) or 0:.0f} s."
-        ),
+        _say_unusual,
     ),
     VerdictRule("actors-infeasible", None, {JobOutcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _say_wait),
     VerdictRule("running", None, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
@@ -316,7 +321,7 @@ VERDICT_RULES = (
         {JobOutcome.SUCCEEDED},
         Verdict.WARN,
         lambda case: case.past_deadline,
-        lambda case: f"It succeeded after {case.age_s or 0:.0f} s; its deadline was {case.deadline_s or 0:g} s.",
+        lambda case: f"It succeeded after {case.age_s:.0f} s; its deadline was {case.deadline_s:g} s.",
     ),
     VerdictRule("succeeded", None, {JobOutcome.SUCCEEDED}, Verdict.OK, _always, _say),
     VerdictRule("stopped", None, {JobOutcome.STOPPED}, Verdict.OK, _always, _say),

@@ -36,11 +36,11 @@ class Excerpts(Backlog):
     """
 
     def __init__(
-        self, logs: Logs, shelf: ExcerptStore, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, logs: Logs, store: ExcerptStore, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         super().__init__("the reader of log excerpts", _has_failed_lately, self._keep)
         self._logs = logs
-        self._shelf = shelf
+        self._store = store
         self._pause = pause
 
     async def _keep(self, row: JobRow) -> None:
@@ -48,7 +48,7 @@ class Excerpts(Backlog):
             try:
                 tail = await self._logs.read_tail(row.id, LINES)
                 # A short job may be here before the writer has brought it to the store: then once more, later.
-                if not tail["lines"] or await self._shelf.save_log_excerpt(row.key, "\n".join(tail["lines"])):
+                if not tail["lines"] or await self._store.save_log_excerpt(row.key, "\n".join(tail["lines"])):
                     return
             except AppError as error:
                 if attempt == _ATTEMPTS - 1:

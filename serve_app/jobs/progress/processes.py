@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, Known, NodeFacts, Section
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, Known, NodeFacts, Section, find_row
 from serve_app.jobs.progress.models import DriverFacts, Look
 
 Process = tuple[str, str, int]
@@ -23,7 +23,7 @@ def build_driver(
         pid=listed or (exit_row.pid or None if exit_row is not None else None),
         node_id=node_id,
         alive=None if exit_row is None else exit_row.is_alive,
-        node_alive=alive.get(node_id or ""),
+        node_alive=find_row(alive, node_id),
         ended_at=None if exit_row is None else exit_row.ended_at,
     )
 

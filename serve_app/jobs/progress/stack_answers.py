@@ -55,11 +55,11 @@ class StackAnswers:
         seen, row = found
         snapshot = seen.snapshot
         driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
-        _require_processes(row, driver.node_alive, driver.pid)
+        job_id = _require_processes(row, driver.node_alive, driver.pid)
         if not await self._questions.is_profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")
-        work = await self._questions.ask_work(row.job_id or "")
-        processes = list_processes(row.job_id, driver, Look(self._now(), work=work), snapshot.actors)
+        work = await self._questions.ask_work(job_id)
+        processes = list_processes(job_id, driver, Look(self._now(), work=work), snapshot.actors)
         stacks = await asyncio.gather(*(self._ask_stack(process) for process in processes[:MOST_STACKS]))
         items = [_render_item(process, stack) for process, stack in zip(processes, stacks, strict=False)]
         reasons = [item["reason"] for item in items if item["reason"] is not None]
@@ -82,7 +82,8 @@ class StackAnswers:
             return await self._questions.ask_stack(*process)
 
 
-def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) -> None:
+def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) -> str:
+    """The Ray job whose processes those are; raises ``Conflict`` when there are none to look at."""
     if row.outcome is not JobOutcome.RUNNING:
         raise Conflict(f"{row.id} does not run ({row.outcome}), so it has no processes.", code="job_not_running")
     if row.derived or row.job_id is None or pid is None:
@@ -92,6 +93,7 @@ def _require_processes(row: JobRow, node_alive: bool | None, pid: int | None) ->
         )
     if node_alive is False:
         raise Conflict(f"The node of the driver of {row.id} is not alive.", code="driver_node_gone")
+    return row.job_id
 
 
 def _render_item(process: Process, stack: Section[Stack]) -> StackView:

@@ -1,5 +1,8 @@
 """Whether a job moves, waits or is stuck: rules in order, the first that applies speaks. Pure.
 
+What this looks at is asked for with the diagnosis of a job that has not ended. That a job takes longer than is normal
+is another question: ``judging.verdicts`` decides it at each look, and ``judging.findings`` tells it as ``stuck-job``.
+
 What cannot be reached proves nothing: without a signal that tells something the answer is ``unknown``, and there is no
 advice to act. A log that grows, or a stack that changes, does not outweigh that nothing can be placed: programs and Ray
 itself print while they wait.

@@ -28,7 +28,7 @@ MAX_EVENTS = 2_000
 MAX_KEPT = 20_000
 _TEXT_CHARS = 2_000
 _DRIVER_SUFFIX = "f" * 48
-# An uncaught exception looks clean here, and only the worker table tells (``tried.md``): abnormal ends alone count.
+# An uncaught exception looks clean here, and only the worker table tells (seen on Ray 2.60): abnormal ends alone count.
 _ABNORMAL = frozenset({"SYSTEM_ERROR", "NODE_OUT_OF_MEMORY"})
 # Drivers of Ray's own, which its list hides; an event does not carry the namespace that tells.
 _OF_RAY = ("ray-dashboard", "ray_dashboard")
@@ -82,7 +82,7 @@ def apply_events(snapshot: Snapshot, pushed: Pushed) -> Snapshot:
 
 def _take_driver_definition(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["driverJobDefinitionEvent"]
-    job_id = _decode_hex(told["jobId"])
+    job_id = _decode_id(told["jobId"])
     metadata = {str(name): str(text) for name, text in dict(told.get("config", {}).get("metadata") or {}).items()}
     entrypoint = redact(str(told.get("entrypoint") or ""))[:_TEXT_CHARS]
     if SUBMISSION_KEY in metadata or entrypoint.startswith(_OF_RAY):
@@ -103,7 +103,7 @@ def _take_driver_definition(pushed: Pushed, event: Mapping[str, Any], now: datet
 
 def _take_driver_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["driverJobLifecycleEvent"]
-    job_id = _decode_hex(told["jobId"])
+    job_id = _decode_id(told["jobId"])
     before = pushed.jobs.get(job_id)
     # Without a definition it may be a submission's driver, or one of Ray's own: it only says that something happened.
     if before is not None:
@@ -137,7 +137,7 @@ def _take_worker_change(pushed: Pushed, event: Mapping[str, Any], now: datetime)
 
 def _take_actor_definition(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["actorDefinitionEvent"]
-    actor_id = _decode_hex(told["actorId"])
+    actor_id = _decode_id(told["actorId"])
     before = pushed.actors.get(actor_id)
     state = before[1] if before else None
     pushed.actors[actor_id] = (
@@ -158,7 +158,7 @@ def _take_actor_definition(pushed: Pushed, event: Mapping[str, Any], now: dateti
 
 def _take_actor_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["actorLifecycleEvent"]
-    actor_id = _decode_hex(told["actorId"])
+    actor_id = _decode_id(told["actorId"])
     before = pushed.actors.get(actor_id)
     actor = before[1] if before else ActorFacts(actor_id, "", None, "", "", "", None, None)
     for step in told["stateTransitions"]:
@@ -174,7 +174,7 @@ def _take_actor_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) 
 
 def _take_node_change(pushed: Pushed, event: Mapping[str, Any], now: datetime) -> int:
     told = event["nodeLifecycleEvent"]
-    node_id = _decode_hex(told["nodeId"])
+    node_id = _decode_id(told["nodeId"])
     for step in told["stateTransitions"]:
         death = step.get("deathInfo") or {}
         message = redact(str(death.get("reasonMessage") or ""))[:300]
@@ -248,6 +248,13 @@ def _join_nodes(snapshot: Snapshot, pushed: Pushed) -> Any:
 
 def _update_node(node: NodeFacts, change: tuple[datetime, dict[str, Any]] | None) -> NodeFacts:
     return node if change is None or not node.alive else replace(node, **change[1])
+
+
+def _decode_id(value: Any) -> str:
+    """The id of what an event tells of; raises ``ValueError`` when it names none, which is no row of anything."""
+    if not (id := _decode_hex(value)):
+        raise ValueError("an event without an id")
+    return id
 
 
 def _decode_hex(value: Any) -> str:

@@ -15,7 +15,8 @@ from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.content import check_content
-from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.migrations.sentences import NOTHING, read_ending
 from serve_app.store.tables import job_transitions, jobs, sessions
 

@@ -24,7 +24,7 @@ _NEWEST = (jobs.c.started_us.desc(), jobs.c.name.desc())
 _COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, *(jobs.c[name] for name in SHOWN_COLUMNS))
 
 
-async def list_page(connection: AsyncConnection, asked: Mapping[str, Any]) -> list[KeptRow]:
+async def list_page(connection: AsyncConnection, asked: dict[str, Any]) -> list[KeptRow]:
     """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
     ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
     """

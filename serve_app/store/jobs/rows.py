@@ -7,21 +7,17 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.schemas.jobs import KeptJob, Transition
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
 from serve_app.store.dialect import insert
-from serve_app.store.jobs.content import read_content
 from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
 MAX_CONTENT_CHARS = 65_536
-MAX_LOG_EXCERPT_CHARS = 16_384
 MAX_TRANSITIONS = 50
 # A cluster that nobody has seen for so long is over: its open jobs are lost.
 SESSION_OVER_S = 300.0
@@ -72,49 +68,6 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
         await _cut_transitions(connection, [each["key"] for each in transitions])
 
 
-async def find(connection: AsyncConnection, wanted: str, session: str | None) -> KeptJob | None:
-    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
-    name = require_name("id", wanted)
-    # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
-    which = or_(jobs.c.id == name, jobs.c.job_id == name)
-    if session is not None:
-        which = and_(which, jobs.c.session == require_name("session", session))
-    newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)
-    row = (await connection.execute(newest)).mappings().one_or_none()
-    if row is None:
-        return None
-    kept = read_content(row["content"], row)
-    return {
-        "key": row["key"],
-        "row": kept["row"],
-        "evidence": kept["evidence"],
-        "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
-        "log_excerpt": row["log_excerpt"],
-        "first_seen_at": format_time(row["first_seen_at"]),
-        "updated_at": format_time(row["updated_at"]),
-        "transitions": await list_transitions(connection, row["key"]),
-    }
-
-
-async def list_transitions(connection: AsyncConnection, key: str) -> list[Transition]:
-    """How the judgement of one job changed, oldest first, the newest ``MAX_TRANSITIONS``."""
-    newest = (
-        select(job_transitions)
-        .where(job_transitions.c.key == key)
-        .order_by(job_transitions.c.number.desc())
-        .limit(MAX_TRANSITIONS)
-    )
-    rows = (await connection.execute(newest)).mappings().all()
-    return [_render_transition(row) for row in reversed(rows)]
-
-
-async def save_log_excerpt(connection: AsyncConnection, now: datetime, key: str, text: str) -> bool:
-    """Keep the end of a job's log, at most ``MAX_LOG_EXCERPT_CHARS`` characters of it; whether the job was there."""
-    excerpt = make_storable(text[-MAX_LOG_EXCERPT_CHARS:], MAX_LOG_EXCERPT_CHARS)
-    statement = update(jobs).where(jobs.c.key == require_name("key", key)).values(log_excerpt=excerpt, updated_at=now)
-    return (await connection.execute(statement)).rowcount == 1
-
-
 async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
     """Keys of this session's jobs that had not ended when they were last seen, at most 10 000."""
     which = (jobs.c.session == require_name("session", session)) & jobs.c.outcome.in_(_OPEN)
@@ -143,7 +96,9 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
     return list(over)
 
 
-async def forget(connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int) -> int:
+async def forget(
+    connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int = 2_000
+) -> int:
     """Delete ended jobs that are too old or too many, at most ``batch``; gives how many."""
     oldest = now - timedelta(days=kept_days)
     last = await connection.scalar(
@@ -268,17 +223,6 @@ async def _close(
         )
         transition = {"key": row["key"], "at": now, "status": row["status"], **judged, "reason": reason}
         await connection.execute(job_transitions.insert().values(**transition))
-
-
-def _render_transition(row: RowMapping) -> Transition:
-    return {
-        "at": format_time(row["at"]),
-        "status": row["status"],
-        "outcome": row["outcome"],
-        "verdict": row["verdict"],
-        "rule": row["rule"],
-        "reason": row["reason"],
-    }
 
 
 def _split(keys: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from organs.version import ReplicaVersion
 from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.history.recorder import Recorder
-from serve_app.jobs.reading.replica import Resources
+from serve_app.jobs.reading.replica import Replica, Resources
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
 from tests.bench.jobs.rows import BEGAN_S, SESSION, ray_job, ray_worker
@@ -74,13 +75,13 @@ class Cluster:
         return None
 
 
-class Here:
+class Here(Replica):
     job_id: str | None = None
     application = "seedcore"
     ray_version = "2.60.0"
     session = SESSION
 
-    def resources(self) -> Resources:
+    def read_resources(self) -> Resources:
         return {}, {}
 
     def find_agent_address(self, node_id: str) -> str | None:
@@ -88,6 +89,9 @@ class Here:
 
     def list_exception_frames(self) -> dict[str, str]:
         return {}
+
+    async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
+        return []
 
 
 class Shelf:

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.jobs.history.records import build_record
+from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.models import Evidence, JobOutcome, JobRow, JobType, Verdict
 
 SESSION = "session_2026-01-01_00-00-00_000000_1"

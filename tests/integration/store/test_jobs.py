@@ -17,7 +17,8 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.store.engine import create_engine
 from serve_app.store.jobs import figures
-from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_LOG_EXCERPT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
+from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
 from serve_app.store.tables import job_transitions
 from tests.integration.store.rows import count_outcomes

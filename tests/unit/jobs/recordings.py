@@ -48,7 +48,7 @@ NODE = rows("nodes")[0]
 
 
 class Replay:
-    """``ray_source.Source`` from memory. ``fail`` maps a question to the sentence with which it fails."""
+    """``reading.snapshot.ClusterSource`` from memory. ``fail`` maps a question to the sentence with which it fails."""
 
     def __init__(self, **changed: Any) -> None:
         self.answers: dict[str, Any] = {

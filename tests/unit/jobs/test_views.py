@@ -10,6 +10,7 @@ import pytest
 
 from serve_app.jobs import views
 from serve_app.jobs.judging.expectations import Expectation, Meaning
+from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
@@ -360,6 +361,20 @@ def test_the_deployments_of_one_application() -> None:
         "Store": {"status": "HEALTHY", "message": "", "target_num_replicas": 1, "running": 0, "replicas": []},
     }
     assert views.render_serve(serve, "none") == {}
+
+
+def test_a_finding() -> None:
+    finding = Finding("stuck-job", "job", "a", Verdict.WARN, "It runs too long.", "See GET /jobs/a.", "s1")
+    assert views.render_finding(finding) == {
+        "rule": "stuck-job",
+        "subject": "job a",
+        "subject_type": "job",
+        "subject_id": "a",
+        "session": "s1",
+        "verdict": "WARN",
+        "sentence": "It runs too long.",
+        "action": "See GET /jobs/a.",
+    }
 
 
 def test_rows_are_counted() -> None:

@@ -126,17 +126,20 @@ async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "wanted", "surplus"),
+    ("names", "wanted", "rank", "surplus"),
     [
-        (["a"], 1, 0),
-        (["a", "old"], 1, 1),
-        (["a", "b", "c"], 3, 0),
-        (["a", "b"], 3, 0),
-        (["a", "b", "c", "old"], 3, 1),
+        (["a"], 1, 0, 0),
+        (["a", "old"], 1, 1, 1),
+        # The old one is gone, and its rank is not handed on yet.
+        (["a"], 1, 1, 1),
+        (["a", "b", "c"], 3, 2, 0),
+        (["a", "b"], 3, 0, 0),
+        (["a", "b", "c", "old"], 3, 0, 1),
+        (["a", "b", "c", "old", "older"], 3, 3, 2),
     ],
 )
 async def test_predecessors_are_replicas_beyond_the_wanted_number(
-    monkeypatch: pytest.MonkeyPatch, names: list[str], wanted: int, surplus: int
+    monkeypatch: pytest.MonkeyPatch, names: list[str], wanted: int, rank: int, surplus: int
 ) -> None:
     deployment = "SERVE_REPLICA::seedcore#utility_organ_1"
     others = ["SERVE_CONTROLLER_ACTOR", "SERVE_REPLICA::seedcore#utility_organ_10#z", "a"]
@@ -144,7 +147,8 @@ async def test_predecessors_are_replicas_beyond_the_wanted_number(
     monkeypatch.setattr(ports.ray.util, "list_named_actors", lambda all_namespaces: listed)
     runtime = SimpleNamespace(get_actor_name=lambda: f"{deployment}#a")
     monkeypatch.setattr(ports.ray, "get_runtime_context", lambda: runtime)
-    monkeypatch.setattr(ports.serve, "get_replica_context", lambda: SimpleNamespace(world_size=wanted))
+    context = SimpleNamespace(world_size=wanted, rank=SimpleNamespace(rank=rank))
+    monkeypatch.setattr(ports.serve, "get_replica_context", lambda: context)
     assert await ports.ClusterPort().count_predecessors() == surplus
 
 

@@ -1,28 +1,75 @@
-"""The signatures that are in use, and finding their fixed texts in bytes: all at once, so that rules are not a cost.
+"""What a diagnosis can find: causes, how each shows itself in a line of a log, and finding their fixed texts in bytes.
 
-The texts are found by one pass of an Aho-Corasick automaton (``ahocorasick_rs``); only lines that hold one of them are
-looked at more closely, and a pattern is compiled when it is first needed.
+The texts are found by one pass of an Aho-Corasick automaton (``ahocorasick_rs``), so that signatures are not a cost;
+only lines that hold one of them are looked at more closely, and a pattern is compiled when it is first needed. Data is
+in ``codes/`` and ``signatures/``, put together in ``built_in``; a team's own in ``team``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from serve_app.jobs.diagnosis.catalogue.code import Code
 from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
-from serve_app.jobs.diagnosis.catalogue.signature import Signature
-from serve_app.jobs.diagnosis.catalogue.signatures import FAMILIES
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.log.lines import parse_line
-from serve_app.jobs.diagnosis.models import SourceKind
+from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 
+DOCS = "https://docs.ray.io/en/latest/"
 # Texts that the reader itself looks for, before the first text of a signature.
 TRACEBACK = b"Traceback (most recent call last)"
 MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Why a job failed or does not move. ``title``: a noun phrase; ``sentence``: what happened; ``advice``: what to
+    change, in the order in which to try it; ``docs``: a page that tells more, or empty.
+    """
+
+    code: str
+    code_class: CodeClass
+    title: str
+    sentence: str
+    advice: tuple[str, ...]
+    docs: str = ""
+
+
+class ClueRole(StrEnum):
+    """How a line stands to the failure. A later role never outranks an earlier one."""
+
+    CAUSE = "cause"  # says what went wrong first: nothing else explains it
+    WRAPPER = "wrapper"  # a failure that carries another one: the inner one is the cause, if it can be seen
+    SYMPTOM = "symptom"  # a consequence: look for what caused it
+    WARNING = "warning"  # harmless in most jobs; a cause only where the job failed or hangs and nothing else tells why
+    BENIGN = "benign"  # looks bad and is not: never a candidate, and no failure word in this line counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """``contains``: fixed texts, one of which is in the line (case counts; at least five characters: they are what is
+    searched for in the whole log, so the rarer the better). ``pattern``: a regular expression that is then searched in
+    that line, its colours and ``(name pid=…)`` prefix removed; ``unless``: one that must not be found in it. ``kinds``:
+    sources in which it counts; empty for all. ``advice`` and ``docs`` replace those of the code. ``matches``: at least
+    two lines that it must find; ``near_misses``: at least one that it must not.
+    """
+
+    name: str
+    code: str
+    contains: tuple[str, ...]
+    pattern: str = ""
+    unless: str = ""
+    role: ClueRole = ClueRole.CAUSE
+    certainty: Certainty = Certainty.CERTAIN
+    kinds: tuple[SourceKind, ...] = ()
+    advice: tuple[str, ...] = ()
+    docs: str = ""
+    matches: tuple[str, ...]
+    near_misses: tuple[str, ...]
 
 
 class SignatureListError(ValueError):
@@ -30,13 +77,13 @@ class SignatureListError(ValueError):
 
 
 class Catalogue:
-    """Signatures and how to find them. Immutable; one is made once and used by many threads.
+    """Signatures and how to find them, with the codes that they stand for. Immutable; used by many threads.
 
     Raises ``SignatureListError`` when there are none, since every failure would then be an exception that nobody knows,
     and when two have one name, under which one of them would lose its hits.
     """
 
-    def __init__(self, signatures: Iterable[Signature], codes: Mapping[str, Code] = CODES) -> None:
+    def __init__(self, signatures: Iterable[Signature], codes: Mapping[str, Code]) -> None:
         self.signatures: Sequence[Signature] = tuple(signatures)
         _require_names_of_their_own(self.signatures)
         self.codes = codes
@@ -85,22 +132,6 @@ def matches_text(signature: Signature, text: str, kind: SourceKind) -> bool:
     if signature.pattern and not compile_pattern(signature.pattern).is_in(text):
         return False
     return not signature.unless or not compile_pattern(signature.unless).is_in(text)
-
-
-@cache
-def load_built_in() -> Catalogue:
-    """The signatures of this version."""
-    return Catalogue(join_families(FAMILIES))
-
-
-def join_families(families: Iterable[Sequence[Signature]]) -> Sequence[Signature]:
-    """The signatures of all files; raises ``SignatureListError`` for a file that has none."""
-    signatures: list[Signature] = []
-    for place, family in enumerate(families):
-        if not family:
-            raise SignatureListError(f"family {place} of the built-in signatures is empty")
-        signatures += family
-    return signatures
 
 
 def _require_names_of_their_own(signatures: Sequence[Signature]) -> None:

@@ -12,11 +12,9 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in, matches_line
-from serve_app.jobs.diagnosis.catalogue.code import Code
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, ClueRole, Code, Signature, matches_line
 from serve_app.jobs.diagnosis.catalogue.pattern import MOST_CHARS, PatternError, compile_pattern
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 from serve_app.strict import StrictModel
 

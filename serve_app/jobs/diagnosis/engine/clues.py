@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole, Signature
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Aftermath, is_quiet
 from serve_app.jobs.diagnosis.engine.field_rules import FieldClue
 from serve_app.jobs.diagnosis.engine.scan import Hit, Scan

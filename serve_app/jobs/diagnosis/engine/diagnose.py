@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, load_built_in
-from serve_app.jobs.diagnosis.catalogue.code import Code
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, ClueRole, Code
 from serve_app.jobs.diagnosis.engine.aftermath import Aftermath
 from serve_app.jobs.diagnosis.engine.clues import Clue, find_clues_in_fields, find_clues_in_scan
 from serve_app.jobs.diagnosis.engine.field_rules import complete_fields, find_clues, is_failure, is_success

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole
 from serve_app.jobs.diagnosis.models import Certainty, Fields
 
 _EXIT_CODE = re.compile(r"failed with exit code (-?\d{1,5})")

@@ -1,6 +1,6 @@
 """Weighing clues: which of them is the cause, how the others follow from it, and why they are not the answer. Pure.
 
-The order (``cause-codes``): a cause before what carries it before its consequences before warnings; what was repaired
+The order: a cause before what carries it before its consequences before warnings; what was repaired
 does not count; among equals what is told more reliably, then what came first.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind

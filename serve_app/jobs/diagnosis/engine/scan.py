@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import MARKS, TRACEBACK, Catalogue, matches_text
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.catalogue.catalogue import MARKS, TRACEBACK, Catalogue, ClueRole, Signature, matches_text
 from serve_app.jobs.diagnosis.log.lines import LogLine, find_bounds, find_time, parse_line, quote_part
 from serve_app.jobs.diagnosis.log.tracebacks import (
     HEAD,

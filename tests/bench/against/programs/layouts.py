@@ -8,7 +8,7 @@ from types import ModuleType
 _NAMES = {
     "judge": ("serve_app.jobs.judging.judge", "serve_app.jobs.judge"),
     "models": ("serve_app.jobs.models",),
-    "records": ("serve_app.jobs.history.records", "serve_app.jobs.records"),
+    "records": ("serve_app.jobs.history.records", "serve_app.jobs.history.recorder", "serve_app.jobs.records"),
     "store": ("serve_app.store.store",),
     "bench_rows": ("tests.bench.jobs.rows", "tests.bench.job_rows"),
     "bench_poll": ("tests.bench.jobs.poll", "tests.bench.job_poll"),

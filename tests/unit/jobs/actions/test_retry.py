@@ -18,9 +18,11 @@ from serve_app.jobs.actions.retry import (
 from serve_app.jobs.models import JobOutcome, JobType
 from tests.unit.jobs.actions.fakes import row
 
+INTRODUCED = "failed, last available logs (truncated to 20,000 chars):"
+
 
 def quoted(line: str) -> str:
-    return f"failed, last available logs (truncated to 20,000 chars):\nbefore\n{line}\n"
+    return f"{INTRODUCED}\nbefore\n{line}\n"
 
 
 @pytest.mark.parametrize(
@@ -311,6 +313,8 @@ def test_so_many_attempts_and_no_more(before: int, most: int, next_: int | None)
         ("j", be_retried("²"), ("j-retry-1", "1")),
         ("j", be_retried("٣"), ("j-retry-1", "1")),
         ("j-retry-7", {"metadata": {"seedcore.attempt": "7"}}, ("j-retry-7-retry-1", "1")),
+        ("j", {"metadata": {"seedcore.retry_of": "i"}}, ("j-retry-1", "1")),
+        ("j-retry-0", {}, ("j-retry-0-retry-1", "1")),
         # A name that only looks like that of an attempt, and one that does not.
         ("j-retry-6", be_retried("7"), ("j-retry-6-retry-8", "8")),
         ("x", be_retried("7"), ("x-retry-8", "8")),
@@ -376,6 +380,7 @@ def test_what_is_no_text_in_metadata_becomes_one_and_what_belongs_to_one_attempt
         ("failed, last available logs (truncated to 20,000 chars):\n \n", ""),
         # The log may hold the words that introduce it.
         (quoted(quoted("inner")), "inner"),
+        (quoted(f"one\n{INTRODUCED}"), INTRODUCED),
         ("its own words", ""),
         (7, ""),
     ],

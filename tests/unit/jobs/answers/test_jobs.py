@@ -1,4 +1,4 @@
-"""What is answered while the history is not being written."""
+"""A page of jobs, and what is answered while the history is not being written."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ class Archive:
     ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
 
+    async def list_page(self, *_: Any) -> tuple[list[dict[str, Any]], None, list[str]]:
+        rows = [{"session": "", "id": "j", "code": None}, {"session": "", "id": "x", "code": "kept"}]
+        return rows, None, []
+
 
 def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswers:
     seen = replace(snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED")), **sections)
@@ -38,12 +42,18 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
         get=get,
         history_failure=failure,
         jobs_given_up=given_up,
+        unwritten={},
         find_findings=lambda seen: [],
         list_unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
     )
     here = SimpleNamespace(list_exception_frames=dict)
-    diagnoses = SimpleNamespace(find_code=lambda key: None)
-    return JobAnswers(watch, Archive(), None, here, frozenset(), diagnoses)  # type: ignore[arg-type]
+    causes = SimpleNamespace(find_code={"/j": "app.import-error"}.get)
+    return JobAnswers(watch, Archive(), None, here, frozenset(), causes)  # type: ignore[arg-type]
+
+
+async def test_a_row_has_the_code_of_its_diagnosis() -> None:
+    page = await answers(None).list_jobs({})
+    assert [each["code"] for each in page["items"]] == ["app.import-error", "kept"]
 
 
 @pytest.mark.parametrize(

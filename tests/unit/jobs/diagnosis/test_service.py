@@ -299,8 +299,6 @@ async def test_in_brief() -> None:
     assert await diagnoses.list_briefs(["/j", "/fine", "/old", "/none"]) == {"/j": brief, "/old": brief}
     world.store_fails = Unavailable("down")
     assert await diagnoses.list_briefs(["/j", "/old"]) == {"/j": brief}
-    rows = [{"session": "", "id": "j", "code": None}, {"session": "", "id": "x", "code": "kept"}]
-    assert [each["code"] for each in diagnoses.render_rows(rows)] == ["app.import-error", "kept"]
 
 
 async def test_a_job_that_only_the_history_knows() -> None:

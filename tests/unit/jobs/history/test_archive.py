@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from serve_app.errors import Unavailable
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.archive import Archive
-from serve_app.jobs.history.query import JobQuery
-from serve_app.jobs.history.records import build_record
+from serve_app.jobs.history.archive import Archive, JobQuery
+from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
 from serve_app.jobs.models import JobOutcome, JobRow, Verdict
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
-from serve_app.jobs.history.query import JobQuery, select
+from serve_app.jobs.history.archive import JobQuery, select
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobFacts, JobRow
 from tests.unit.jobs.judging.test_judge import NOW, ago, driver, snapshot, submission

@@ -11,8 +11,7 @@ import pytest
 
 from serve_app.errors import InvalidInput, Unavailable
 from serve_app.jobs.history import recorder as recorder_module
-from serve_app.jobs.history.recorder import BATCH, Recorder
-from serve_app.jobs.history.records import build_record
+from serve_app.jobs.history.recorder import BATCH, Recorder, build_record
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission

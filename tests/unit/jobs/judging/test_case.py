@@ -165,6 +165,32 @@ def test_what_is_expected_of_it() -> None:
     assert (plain.serving, plain.serve_problem, plain.waiting, plain.tasks) == (None, None, None, None)
 
 
+NAMELESS = NodeFacts("nameless", "", False, "DEAD", None, None, None, {}, {})
+
+
+@pytest.mark.parametrize("job_id", [None, ""])
+def test_what_has_no_job_in_a_table_is_of_no_job(job_id: str | None) -> None:
+    """Ray lists actors that no job is named for, Serve's among them; a submission has no job before its driver has."""
+    tables = {
+        "actors": [controller(""), actor("")],
+        "exits": [replace(exit_of("", KILLED), node_id="nameless")],
+        "nodes": [NAMELESS],
+        "look": {"tasks": {"": TASKS["a"]}},
+    }
+    waits = make_case(submission("a", "PENDING", job_id=job_id), **tables)
+    assert (waits.kind, waits.serving, waits.tasks, waits.job.node_id) == ("user", None, None, None)
+    assert waits.conclusion.outcome == "pending"
+    ended = make_case(driver("a", "SUCCEEDED", began=100, job_id=job_id), **tables)
+    assert (ended.kind, ended.serving, ended.tasks, ended.job.node_id) == ("user", None, None, None)
+    assert (ended.conclusion.outcome, ended.conclusion.rule) == ("ended_unknown", "worker-row-missing")
+    assert ended.further_evidence == ()
+
+
+def test_an_empty_address_is_that_of_no_node() -> None:
+    assert make_case(driver("a", "RUNNING"), nodes=[NAMELESS]).job.node_id is None
+    assert make_case(driver("a", "RUNNING", node_ip=""), nodes=[NAMELESS]).job.node_id is None
+
+
 @pytest.mark.parametrize(
     ("job_id", "sections", "serving"),
     [
@@ -325,6 +351,48 @@ def test_a_node_is_judged_by_the_node_table_alone(facts: NodeFacts, outcome: str
         assert reason == f"The node table says that {fact.rstrip('.')}."
 
 
+@pytest.mark.parametrize(
+    ("is_head", "state", "told"),
+    [
+        (False, "ALIVE", ("OK", "The node is up.", "Nothing to do.")),
+        (
+            False, "DEAD",
+            (
+                "WARN", "The node table says that the node is DEAD: no reason is recorded.",
+                "Find out why it died; start it again if it should be there.",
+            ),
+        ),
+        (True, "ALIVE", ("OK", "The head is up: the node table says that the head node is alive.", "Nothing to do.")),
+        (
+            True, "DEAD",
+            ("BAD", "The node table says that the head node is DEAD.", "Start the head again, then deploy."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_told_of_a_node(is_head: bool, state: str, told: tuple[str, str, str]) -> None:
+    (row,) = judge(snapshot(nodes=[node(state, is_head=is_head)]), NOW)
+    assert (row.verdict, row.reason, row.action) == told
+    starter, keeper = (
+        ("whoever ran `ray start --head`", "Ray head node")
+        if is_head
+        else ("whoever ran `ray start --address`, or the autoscaler", "Ray node (raylet)")
+    )
+    assert (row.scheduled_by, row.managed_by) == (starter, keeper)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (None, "The node table says that the node is DEAD: no reason is recorded."),
+        ("It was lost.", "The node table says that the node is DEAD: It was lost."),
+        ("lost: POSIX", "The node table says that the node is DEAD: lost: POSIX."),
+        ("health check...", "The node table says that the node is DEAD: health check."),
+    ],
+)
+def test_the_sentence_on_a_node_ends_once(message: str | None, sentence: str) -> None:
+    assert [reason for *_, reason in judge_nodes(node("DEAD", message=message))] == [sentence]
+
+
 def test_a_node_has_the_age_of_its_life() -> None:
     dead = node("DEAD", started_at=ago(50), ended_at=ago(20))
     alive = node("ALIVE", node_id="m", started_at=ago(50))
@@ -402,6 +470,23 @@ def test_what_has_ended_is_not_made_again() -> None:
     judge(seen, NOW + timedelta(hours=1), memo=memo)
     same = {id: before[id] is each for id, each in memo.cases.items()}
     assert same == {"a": True, "b": False, "node:n": True, "node:m": False}
+
+
+@pytest.mark.parametrize(
+    ("exits", "same"),
+    [
+        (Known({"a": exit_of("a", CLEAN)}), True),
+        # That a table is cut matters only to those whose row is not in it.
+        (Known({"a": exit_of("a", CLEAN)}, "1 of 2 rows"), True),
+        (Known({"a": exit_of("a", KILLED)}), False),
+    ],
+)
+def test_what_is_made_again_when_the_worker_table_changes(exits: Known[Any], same: bool) -> None:
+    memo = Memo()
+    judge(WHOLE, NOW, memo=memo)
+    before = memo.cases["a"]
+    judge(replace(WHOLE, driver_exits=exits), NOW, memo=memo)
+    assert (memo.cases["a"] is before) is same
 
 
 def test_a_node_that_changes_is_judged_anew() -> None:

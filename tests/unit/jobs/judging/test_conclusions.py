@@ -52,6 +52,19 @@ def make_failed(error_type: str | None = None, exit_code: int | None = None, **c
         (submission("PENDING"), NONE, None, "pending", [("pending", JOBS, "status PENDING")], "It has not started."),
         (submission("RUNNING"), row(), ALIVE, "running", [("running", JOBS, "status RUNNING")], "It runs."),
         (
+            submission("RUNNING"), row(CLEAN), ALIVE, "running",
+            [
+                ("running", JOBS, "status RUNNING"),
+                ("running", WORKERS, "not counted while Ray says RUNNING: INTENDED_USER_EXIT, pid 7"),
+            ],
+            "It runs.",
+        ),
+        (
+            submission("RUNNING"), row(), DEAD, "lost",
+            [("node-dead", NODES, "node n is DEAD"), ("node-dead", JOBS, "status RUNNING")],
+            "It was lost with its node n.",
+        ),
+        (
             submission("STOPPED"), NONE, DEAD, "stopped",
             [("stopped", JOBS, "status STOPPED")], "It was stopped on request.",
         ),

@@ -10,7 +10,7 @@ import pytest
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.records import find_cause
+from serve_app.jobs.history.figures import find_cause
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
 from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import judge
@@ -470,6 +470,26 @@ def test_a_supervisor_belongs_to_its_submission_and_not_to_the_job_it_runs_in() 
     assert [(each[0], each[1]) for each in tell(seen)] == [("leftover-actors", "job a")]
     # Serve's are made to stay, whatever they are called.
     assert tell(replace(seen, actors=Known((replace(supervisor, namespace="serve"),)))) == []
+
+
+def test_a_supervisor_is_known_by_a_submission_and_by_nothing_else() -> None:
+    """Anybody may call a submission None; a driver has none."""
+    supervisor = replace(actor("b"), name="_ray_internal_job_actor_None")
+    seen = snapshot(
+        driver("a", "SUCCEEDED", began=100), exits=[exit_of("a", "INTENDED_USER_EXIT")], actors=[supervisor]
+    )
+    assert tell(seen) == []
+
+
+@pytest.mark.parametrize(("session", "wanted"), [("session_1", "session_1"), ("", None)])
+def test_the_session_of_a_job_that_is_not_known_is_none(session: str, wanted: str | None) -> None:
+    job = submission("a", "RUNNING", began=70, metadata={"seedcore.deadline_s": "60"})
+    seen = replace(snapshot(job), session=session)
+    (finding,) = find_all(seen, judge(seen, NOW), BUILT_IN, {}, NOW)
+    assert finding == Finding(
+        "past-deadline", "job", "a", Verdict.BAD, "It has been running for 70 s; its deadline is 60 s.", MORE_TIME,
+        wanted,
+    )  # fmt: skip
 
 
 def test_findings_stand_in_the_order_of_their_weight_then_their_names() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.hidden import find_hidden_jobs, list_head_starts, list_worker_nodes
+from serve_app.jobs.judging.judge import find_hidden_jobs, list_head_starts, list_worker_nodes
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.models import ApplicationFacts, DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot, Unknown
 from tests.unit.jobs.judging.test_judge import NOW, ago, driver, exit_of, snapshot, submission

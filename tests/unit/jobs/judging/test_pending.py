@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import NOT_KNOWN, Waiting, covers, describe_most, explain_waiting, find_starved
+from serve_app.jobs.judging.pending import Waiting, covers, describe_most, explain_waiting, find_starved
 from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
 from tests.unit.jobs.judging.test_judge import submission
 from tests.unit.jobs.judging.test_outcome import node
 
-NO_WORD = Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
+NO_WORD = Waiting("pending", "It has not started; Ray does not tell why.")
 DOWN = Unknown("down")
 
 
@@ -150,9 +150,11 @@ def test_what_a_running_job_cannot_get(
     assert find_starved(submission("a", "RUNNING"), actors, nodes) is None
 
 
-def test_actors_of_nobody_are_nobodys() -> None:
+@pytest.mark.parametrize("job_id", [None, ""])
+def test_actors_of_nobody_are_nobodys(job_id: str | None) -> None:
     """A submission that has no driver yet has no actors, and a row without a job is not of it."""
-    assert find_starved(submission("a", "RUNNING"), Known((starving(job_id="", GPU=2),)), NO_GPU) is None
+    job = submission("a", "RUNNING", job_id=job_id)
+    assert find_starved(job, Known((starving(job_id="", GPU=2),)), NO_GPU) is None
 
 
 @pytest.mark.parametrize(

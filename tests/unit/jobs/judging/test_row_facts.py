@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.history.records import build_record, find_cause
+from serve_app.jobs.history.figures import find_cause
+from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.models import Evidence, JobFacts, JobRow, Snapshot, Unknown
 from tests.unit.jobs.judging.test_judge import NOW, actor, controller, driver, exit_of, head, snapshot, submission

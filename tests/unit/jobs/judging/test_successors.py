@@ -162,6 +162,17 @@ def test_later_ones_of_the_same_purpose(jobs: list[JobFacts], sections: Any, wan
     assert rules(*jobs, **sections)["a"] == wanted
 
 
+def test_of_two_that_began_at_once_the_first_is_named() -> None:
+    made_good = [submission(id, "SUCCEEDED", began=5, metadata=INIT) for id in ("c", "b")]
+    rows = {row.id: row.reason for row in judge(snapshot(submission("a", "FAILED", metadata=INIT), *made_good), NOW)}
+    assert rows["a"] == "It failed with exit code 1; a later one, c, succeeded."
+
+
+def test_what_began_at_once_is_no_later_one() -> None:
+    both = [submission("a", "FAILED", metadata=INIT), submission("b", "SUCCEEDED", metadata=INIT)]
+    assert rules(*both)["a"] == ("initialization-failed", "BAD")
+
+
 IDS = st.sampled_from([f"j{number}" for number in range(6)])
 STATUSES = st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED", "HELD"])
 CLAIMS = st.sampled_from([None, *(f"j{number}" for number in range(6))])

@@ -164,6 +164,24 @@ def test_the_table_has_every_outcome_and_meets_every_rule() -> None:
     assert met == {rule.name for rule in VERDICT_RULES}
 
 
+# What is as it should be, what somebody may want to look at, what must not be, and what cannot be told.
+VERDICTS = {
+    "OK": "head-replaced head-started initialization-repaired internal-ended observer-ended pending retry-succeeded "
+    "running server-replaced server-runs stopped succeeded worker-left worker-up",
+    "WARN": "actors-infeasible ended-with-failed-tasks failure-allowed initialization-retried initialization-stopped "
+    "internal-died job.status-unreliable late observer-cut-off pending-building pending-busy pending-infeasible-yet "
+    "pending-long retry-running serve-unhealthy server-stopped server-without-serve succeeded-late unusually-long "
+    "worker-died",
+    "BAD": "failed head-dead initialization-failed initialization-late past-deadline pending-infeasible server-ended",
+    "UNKNOWN": "ended-unknown status-unknown",
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_how_bad_it_is(verdict: str) -> None:
+    assert " ".join(sorted(rule.name for rule in VERDICT_RULES if rule.verdict == verdict)) == VERDICTS[verdict]
+
+
 @pytest.mark.parametrize(
     ("kind", "must_end", "family"),
     [

@@ -197,11 +197,18 @@ def test_what_a_later_look_has_seen_is_forgotten_and_all_is_bounded() -> None:
         {"eventType": "ACTOR_LIFECYCLE_EVENT", "actorLifecycleEvent": {"actorId": "!", "stateTransitions": []}},
         {"eventType": "NODE_LIFECYCLE_EVENT", "nodeLifecycleEvent": []},
         {"eventType": "WORKER_LIFECYCLE_EVENT", "workerLifecycleEvent": {"workerId": b64(DRIVER)}},
+        # What names nothing is a row of nothing.
+        event("DRIVER_JOB_DEFINITION_EVENT", "driverJobDefinitionEvent", jobId="", entrypoint="python x.py"),
+        event("DRIVER_JOB_LIFECYCLE_EVENT", "driverJobLifecycleEvent", jobId=None, stateTransitions=[]),
+        event("ACTOR_DEFINITION_EVENT", "actorDefinitionEvent", actorId="", jobId=b64(JOB)),
+        event("ACTOR_LIFECYCLE_EVENT", "actorLifecycleEvent", actorId="", stateTransitions=[]),
+        event("NODE_LIFECYCLE_EVENT", "nodeLifecycleEvent", nodeId="", stateTransitions=[{"state": "DEAD"}]),
     ],
 )
 def test_what_is_not_understood_is_counted(broken: Any) -> None:
     made = pushed(broken, actor_defined())
     assert (made.not_understood, list(made.actors)) == (1, [ACTOR])
+    assert (made.jobs, made.exits, made.nodes) == ({}, {}, {})
 
 
 JSON = st.recursive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.code import DOCS, Code
+from serve_app.jobs.diagnosis.catalogue.catalogue import DOCS, Code
 from serve_app.jobs.diagnosis.models import UNKNOWN, CodeClass
 
 _T, _P, _C, _Q = CodeClass.TRANSIENT, CodeClass.PERMANENT, CodeClass.CAPACITY, CodeClass.NEEDS_SIGNAL

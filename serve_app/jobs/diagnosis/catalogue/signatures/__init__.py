@@ -5,7 +5,7 @@ A new file is listed here by hand: what is searched for by itself may silently f
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import Signature
+from serve_app.jobs.diagnosis.catalogue.catalogue import Signature
 from serve_app.jobs.diagnosis.catalogue.signatures import (
     app_crash,
     app_data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole, Signature
 from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
-from serve_app.jobs.diagnosis.catalogue.code import Code
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES, NOT_DETECTABLE
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, NOT_DETECTABLE, load_built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole, Code
 from serve_app.jobs.diagnosis.engine.field_rules import FIELD_RULES
 
 # Class letters as in the vocabulary: transient, permanent, capacity, needs a second signal, intended.

@@ -9,16 +9,9 @@ from pathlib import Path
 import pytest
 
 from serve_app.jobs.diagnosis.catalogue import signatures as package
-from serve_app.jobs.diagnosis.catalogue.catalogue import (
-    Catalogue,
-    SignatureListError,
-    join_families,
-    load_built_in,
-    matches_line,
-)
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, join_families, load_built_in
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, Signature, SignatureListError, matches_line
 from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
-from serve_app.jobs.diagnosis.catalogue.signature import Signature
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 
 SIGNATURES = load_built_in().signatures
 
@@ -35,7 +28,7 @@ def test_every_file_of_signatures_is_listed_once() -> None:
 
 def test_without_signatures_there_is_no_catalogue() -> None:
     with pytest.raises(SignatureListError, match="there are no signatures to diagnose with"):
-        Catalogue(join_families([]))
+        Catalogue(join_families([]), CODES)
 
 
 def test_a_file_without_signatures_is_refused() -> None:
@@ -46,7 +39,7 @@ def test_a_file_without_signatures_is_refused() -> None:
 def test_signatures_of_one_name_are_refused() -> None:
     first, second, third, *_ = SIGNATURES
     with pytest.raises(SignatureListError, match=f"signatures are listed twice: {first.name}$"):
-        Catalogue([first, second, replace(third, name=first.name)])
+        Catalogue([first, second, replace(third, name=first.name)], CODES)
 
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda each: each.name)

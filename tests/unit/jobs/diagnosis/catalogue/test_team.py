@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
+from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, build_catalogue, parse_signatures
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import CodeClass, Fields, SourceKind, TextSource

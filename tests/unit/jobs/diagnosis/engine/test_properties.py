@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
+from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.redaction import REDACTED

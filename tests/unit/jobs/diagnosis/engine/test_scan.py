@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
-from serve_app.jobs.diagnosis.catalogue.signature import ClueRole, Signature
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, ClueRole, Signature
 from serve_app.jobs.diagnosis.engine import scan as reading
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import SourceKind, TextSource
@@ -19,7 +18,8 @@ CATALOGUE = Catalogue(
         _signature("store-late", "the store is late", pattern=r"by \d+ s\b", unless="retrying"),
         _signature("harmless", "is deprecated", role=ClueRole.BENIGN),
         _signature("in-ray-only", "node was lost", kinds=(SourceKind.RAY,)),
-    ]
+    ],
+    {},
 )
 
 

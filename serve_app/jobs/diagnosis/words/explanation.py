@@ -1,6 +1,7 @@
-"""Words by a model, asked over an OpenAI-compatible API, for example one that Ray Serve LLM serves on this cluster.
+"""The explanation of a diagnosis: our own words (``prose``), or a model's when that is wished and one answers.
 
-Optional: without ``SEEDCORE_LLM_BASE_URL`` nothing is asked. Each question has a deadline and a limit of tokens, few
+A model is asked over an OpenAI-compatible API, for example one that Ray Serve LLM serves on this cluster. Optional:
+without ``SEEDCORE_LLM_BASE_URL`` nothing is asked. Each question has a deadline and a limit of tokens, few
 run at once, and after a failure the model is left alone for a while. Whatever goes wrong, our own words are the answer.
 """
 
@@ -44,7 +45,7 @@ class ModelSettings:
         return cls(env.llm_base_url, env.llm_model or DEFAULT_MODEL, env.llm_api_key)
 
 
-class ModelWords:
+class Explainer:
     """Explains diagnoses. ``clock`` in seconds, monotonic."""
 
     def __init__(self, settings: ModelSettings, clock: Callable[[], float] = time.monotonic) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
-from serve_app.jobs.diagnosis.words.model import ModelSettings, ModelWords
+from serve_app.jobs.diagnosis.words.explanation import Explainer, ModelSettings
 
 SECRET = "sk-abcdefghijklmnop1234"
 LOG = f"Traceback (most recent call last):\n  File 'a.py', line 1\nValueError: no table; api_key={SECRET}\n".encode()
@@ -47,7 +47,7 @@ async def test_a_model_may_write_the_words_and_is_named() -> None:
         return _completion("The table is missing. \x1b[31mpassword=hunter2secret")
 
     async with _server(answer) as url:
-        words = ModelWords(ModelSettings(url, "small", "the-key"))
+        words = Explainer(ModelSettings(url, "small", "the-key"))
         told = await words.explain(DIAGNOSIS, by_model=True)
         await words.close()
     assert told == {
@@ -111,7 +111,7 @@ async def test_when_it_fails_the_words_are_ours_and_it_is_left_alone(answer: Ans
         return await answer(request)
 
     async with _server(counted) as url:
-        words = ModelWords(ModelSettings(url, timeout_s=0.3), clock=lambda: 1_000.0)
+        words = Explainer(ModelSettings(url, timeout_s=0.3), clock=lambda: 1_000.0)
         told = await words.explain(DIAGNOSIS, by_model=True)
         again = await words.explain(DIAGNOSIS, by_model=True)
         await words.close()
@@ -122,7 +122,7 @@ async def test_when_it_fails_the_words_are_ours_and_it_is_left_alone(answer: Ans
 
 
 async def test_a_server_that_is_not_there() -> None:
-    words = ModelWords(ModelSettings("http://127.0.0.1:9/v1", timeout_s=5))
+    words = Explainer(ModelSettings("http://127.0.0.1:9/v1", timeout_s=5))
     told = await words.explain(DIAGNOSIS, by_model=True)
     await words.close()
     assert told["written_by"] == "built-in"
@@ -130,6 +130,6 @@ async def test_a_server_that_is_not_there() -> None:
 
 
 async def test_nobody_is_asked_without_a_wish_or_an_address() -> None:
-    words = ModelWords(ModelSettings())
+    words = Explainer(ModelSettings())
     assert (await words.explain(DIAGNOSIS, by_model=False))["reason"] is None
     assert (await words.explain(DIAGNOSIS, by_model=True))["reason"] == "no model is set: SEEDCORE_LLM_BASE_URL"

@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.cluster.dashboard import Listing
 from serve_app.jobs.models import Known, Snapshot, TaskCounts
-from serve_app.jobs.reading.look import Looker
+from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined

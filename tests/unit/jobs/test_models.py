@@ -1,0 +1,40 @@
+"""What the tables of a snapshot tell of an id."""
+
+from __future__ import annotations
+
+import pytest
+
+from serve_app.jobs.models import DriverExit, Known, Unknown, find_row
+from serve_app.jobs.progress.processes import build_driver
+from tests.unit.jobs.judging.test_judge import driver, exit_of, one, snapshot
+from tests.unit.jobs.judging.test_outcome import node
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [("a", 1), ("b", None), (None, None), ("", None)],
+)
+def test_who_has_no_id_has_no_row(key: str | None, row: int | None) -> None:
+    assert find_row({"a": 1, "": 2}, key) == row
+
+
+ROW, NOBODYS = exit_of("a", "INTENDED_USER_EXIT"), exit_of("", "SYSTEM_ERROR")
+
+
+@pytest.mark.parametrize(("job_id", "row"), [("a", ROW), ("b", None), (None, None), ("", None)])
+def test_how_a_driver_ended(job_id: str | None, row: DriverExit | None) -> None:
+    seen = snapshot(exits=[ROW, NOBODYS])
+    assert seen.find_exit(job_id) == row
+
+
+def test_how_a_driver_ended_is_not_known_without_the_table() -> None:
+    down = Unknown("down")
+    assert [each.find_exit("a") for each in (snapshot(driver_exits=down), snapshot(driver_exits=Known({})))] == [
+        None
+    ] * 2
+
+
+def test_a_driver_without_a_node_is_on_no_node() -> None:
+    row = one(driver("a", "RUNNING"))
+    nodes = Known((node("ALIVE", node_id=""), node("DEAD", node_id="n")))
+    assert [build_driver(row, None, found, nodes).node_alive for found in (None, exit_of("a", None))] == [None, False]
