@@ -26,12 +26,13 @@ Json = dict[str, Any]
 
 
 async def count_ended(
-    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] = NOT_COUNTED
+    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] | None = None
 ) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
     seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
     are ``not_counted`` are no causes.
     """
+    left_out = sorted(NOT_COUNTED if not_counted is None else not_counted)
     ended = jobs.c.ended_us >= since_us
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
     counts = await connection.execute(select(*groups, func.count()).where(ended).group_by(*groups))
@@ -44,7 +45,7 @@ async def count_ended(
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(not_counted)))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(left_out))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)

@@ -185,6 +185,25 @@ async def test_what_waits_to_be_told_has_times_of_the_one_form(store: Store, old
         }  # fmt: skip
 
 
+async def test_what_is_told_in_another_form_stays_as_it_is(database: str) -> None:
+    odd = ['{"alert":"a"}', "7", '{"at":"noon","alert":{}}', '{"at":5,"alert":{}}', "no JSON", '{"alert":{"id":"x"}}']
+
+    def spoil(connection: Connection) -> None:
+        make_old(connection)
+        metadata = MetaData()
+        metadata.reflect(connection, only=["notifications"])
+        table = metadata.tables["notifications"]
+        ids = connection.execute(select(table.c.id).where(table.c.next_at.is_not(None)).order_by(table.c.id)).scalars()
+        for id, payload in zip(list(ids), odd, strict=False):
+            connection.execute(table.update().where(table.c.id == id).values(payload=payload))
+
+    await run(database, spoil)
+    opened = await Store.open(database, timeout_s=30)
+    await opened.close()
+    kept = select(notifications.c.payload).order_by(notifications.c.id)
+    assert set(odd) <= set(await run(database, lambda connection: list(connection.execute(kept).scalars())))
+
+
 async def test_everything_is_there_and_every_time_has_the_one_form(store: Store) -> None:
     found = await store.find_job("failed", "session_old")
     assert found is not None
@@ -291,9 +310,7 @@ async def test_what_is_interrupted_is_as_if_it_had_not_begun(old: str) -> None:
     await opened.close()
 
 
-async def test_lines_of_the_old_form_are_imported_and_those_of_the_new_bring_all(
-    store: Store, tmp_path: Path
-) -> None:
+async def test_lines_of_the_old_form_are_imported_and_those_of_the_new_bring_all(store: Store, tmp_path: Path) -> None:
     lines = [json.dumps(line) for line in OLD["lines"]]
     assert all("error_type" not in line for line in OLD["lines"])
     other = await Store.open(f"sqlite:///{tmp_path}/other.db", timeout_s=30)

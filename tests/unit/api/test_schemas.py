@@ -9,12 +9,11 @@ from typing import Any, get_args
 
 import jsonschema
 import pytest
-from serve_app.jobs.diagnosis.catalogue.vocabulary import CODES
 
 from organs.fields import RFC3339_MS, UNIT_KEY
 from serve_app.alerts.settings import Rule
 from serve_app.jobs.actions.retry import Chance
-from serve_app.jobs.diagnosis.catalogue.catalogue import load_built_in
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, Fields, SourceKind, TextSource
 from serve_app.jobs.judging.outcome import conclude_outcome

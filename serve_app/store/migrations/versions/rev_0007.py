@@ -125,8 +125,12 @@ def _format_outbox(connection: Connection) -> None:
     notifications = table("notifications", column("id"), column("payload"), column("next_at"))
     waiting = select(notifications.c.id, notifications.c.payload).where(notifications.c.next_at.is_not(None))
     for id, payload in connection.execute(waiting).all():
-        told = json.loads(payload)
-        for part, names in ((told, ("at",)), (told.get("alert") or {}, _ALERT_TIMES)):
-            part.update({name: format_time(datetime.fromisoformat(part[name])) for name in names if part.get(name)})
+        try:
+            told = json.loads(payload)
+            for part, names in ((told, ("at",)), (told["alert"], _ALERT_TIMES)):
+                part.update({name: format_time(datetime.fromisoformat(part[name])) for name in names if part.get(name)})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            # Not as we tell it: whoever wrote it knows why, and it is told as it is.
+            continue
         change = update(notifications).where(notifications.c.id == id)
         connection.execute(change.values(payload=json.dumps(told, separators=(",", ":"))))
