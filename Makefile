@@ -29,7 +29,7 @@ check: dev ## the fast part of `make test`: seconds
 
 lint: dev ## ruff, the laws of who imports whom, and the shipped configuration
 	@$(BIN)/ruff check --quiet $(SOURCES)
-	@$(BIN)/lint-imports --no-logo --no-cache >.import-laws 2>&1 || { cat .import-laws; exit 1; }; rm -f .import-laws
+	@laws=$$($(BIN)/lint-imports --no-logo --no-cache 2>&1) || { echo "$$laws"; exit 1; }
 	@$(BIN)/python -m serve_app.check serve_config.yaml
 
 types: dev ## mypy, strict

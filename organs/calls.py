@@ -15,14 +15,10 @@ from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve.exceptions import (
-    BackPressureError,
-    DeploymentUnavailableError,
-    RayServeException,
-    RequestCancelledError,
-)
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 
 from organs.errors import CodedError
+from organs.private import cancel_call, is_unreadable, lacks_method, was_taken
 from organs.questions import Question, list_questions
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -30,8 +26,6 @@ log = logging.getLogger("ray.serve.seedcore")
 P = TypeVar("P")
 
 _NO_MORE = object()
-# What Serve says of a method that a replica does not have (``get_user_method_info``, ray/serve/_private/replica.py).
-_NO_SUCH_METHOD = "Tried to call a method"
 
 
 class RemoteMethod(Protocol):
@@ -51,6 +45,8 @@ class CallFailure(Enum):
     """No replica took it within the deadline: nothing was done."""
     OTHER_VERSION = auto()
     """The replica does not have the method: it is of another version than the caller."""
+    UNREADABLE = auto()
+    """It answered with a class that this version does not have; whether the work was done is not known."""
     NO_ANSWER = auto()
     """Within the deadline; whether the work was done is not known."""
     NO_ITEM = auto()
@@ -77,6 +73,7 @@ class Caller:
         reached: give some only to calls that may happen twice. Raises an error of this caller's branch.
         """
         begun: list[Any] = []
+        lost: CodedError | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(retries):
@@ -85,10 +82,13 @@ class Caller:
                     except CodedError as error:
                         if not error.replica_lost:
                             raise
+                        lost = error
                 return await self._call_once(part, method, args, begun)
-        except TimeoutError:
-            failure = CallFailure.NO_ANSWER if was_taken(begun[-1]) else CallFailure.NOT_TAKEN
-            raise self._error_for(failure, part, timeout_s) from None
+        except TimeoutError as late:
+            if was_taken(begun[-1], late):
+                raise self._error_for(CallFailure.NO_ANSWER, part, timeout_s) from None
+            # Who had an attempt before may have done the work: it is lost, and not undone.
+            raise lost or self._error_for(CallFailure.NOT_TAKEN, part, timeout_s) from None
 
     async def stream(
         self, part: str, method: RemoteMethod, *args: Any, item_timeout_s: float
@@ -106,14 +106,14 @@ class Caller:
                     done = True
                     return
                 yield item
-        except TimeoutError:
-            failure = CallFailure.NO_ITEM if was_taken(response) else CallFailure.NOT_TAKEN
+        except TimeoutError as late:
+            failure = CallFailure.NO_ITEM if was_taken(response, late) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
         except Exception as error:
             raise self._translate(part, error) from error
         finally:
             if not done:
-                response.cancel()
+                cancel_call(response)
 
     def connect(
         self, protocol: Callable[..., P], handle: Any, *, timeout_s: float | Callable[[], float], retries: int = 0
@@ -133,7 +133,7 @@ class Caller:
             return await response
         except asyncio.CancelledError:
             # A timeout cancels our waiting, not the call (ray/serve/handle.py): nobody will read the answer.
-            response.cancel()
+            cancel_call(response)
             raise
         except Exception as error:  # noqa: BLE001  # all are translated; what should not happen is logged
             raise self._translate(part, error) from None
@@ -148,23 +148,17 @@ class Caller:
         adopted = self.adopt(cause) if isinstance(cause, CodedError) else None
         if adopted is not None:
             return adopted
-        if isinstance(cause, RayServeException) and _NO_SUCH_METHOD in str(cause):
+        if lacks_method(cause):
             return self._error_for(CallFailure.OTHER_VERSION, part)
+        if is_unreadable(cause):
+            log.warning("an answer cannot be read", extra={"action": "answer_unreadable", "part": part}, exc_info=error)
+            return self._error_for(CallFailure.UNREADABLE, part)
         log.error("a part failed", extra={"action": "part_failed", "part": part}, exc_info=error)
         return self._error_for(CallFailure.BROKEN, part)
 
     def _error_for(self, failure: CallFailure, part: str, timeout_s: float = 0.0) -> CodedError:
         make, sentence = self.failures[failure]
         return make(sentence.format(part=part, timeout_s=timeout_s))
-
-
-def was_taken(response: Any) -> bool:
-    """Whether a replica has taken a call that was waited for; if not, nothing was done, and nobody will do it.
-
-    ``_replica_result`` is set when a replica has accepted the call (``_fetch_future_result_async`` in
-    ray/serve/handle.py); until then the call waits in the caller's own router, as it does while no replica runs.
-    """
-    return getattr(response, "_replica_result", response) is not None
 
 
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], CallFailure], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -61,7 +62,7 @@ class TaskProblem(TypedDict):
     code: str
     status: int
     detail: str
-    errors: NotRequired[list[dict[str, Any]]]
+    errors: NotRequired[list[Mapping[str, Any]]]
 
 
 class TaskReply(TypedDict):

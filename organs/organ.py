@@ -18,6 +18,7 @@ from ray.serve.handle import DeploymentHandle
 
 from organs.agent import TaskRecord, rate_quality
 from organs.catalog import ORGAN_TYPES, Catalog
+from organs.errors import describe_wrong_values, list_wrong_values
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, LAST_FLUSH_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
 from organs.ports import Ports
@@ -310,13 +311,8 @@ def _describe_error(error: SkillError) -> TaskProblem:
 
 def _describe_invalid(error: ValidationError) -> SkillInputError:
     """Where the input is wrong, without what it was; the answer stays short however much is wrong."""
-    errors = [
-        {
-            "loc": ["parameters", *(part if isinstance(part, int) else part[:_MAX_LOC_CHARS] for part in each["loc"])],
-            "msg": each["msg"],
-            "type": each["type"],
-        }
-        for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-    ]
-    where = ".".join(str(part) for part in errors[0]["loc"])
-    return SkillInputError(f"{where}: {errors[0]['msg']}.", errors=errors)
+    errors = list_wrong_values(error)[:MAX_ERRORS]
+    for each in errors:
+        parts = (part if isinstance(part, int) else part[:_MAX_LOC_CHARS] for part in each["loc"])
+        each["loc"] = ["parameters", *parts]
+    return SkillInputError(describe_wrong_values(errors), errors=errors)

@@ -150,6 +150,7 @@ _CALLER = Caller(
         CallFailure.REPLICA_LOST: _AWAY,
         CallFailure.NOT_TAKEN: _AWAY,
         CallFailure.OTHER_VERSION: _AWAY,
+        CallFailure.UNREADABLE: _AWAY,
         CallFailure.NO_ANSWER: _LATE,
         CallFailure.NO_ITEM: _LATE,
         CallFailure.BROKEN: (SkillUpstreamFailed, "{part} failed; its log has the reason."),

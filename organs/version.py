@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
+ASKING_ALL_S = 1.0
+"""How long all replicas of a deployment together may take to tell their versions."""
 PACKAGES = ("organs", "serve_app")
 # What decides how a replica behaves: modules, and the templates of the report.
 _SUFFIXES = frozenset({".py", ".j2", ".css"})

@@ -162,4 +162,8 @@ def reduce_error(kind: type[AppError], error: AppError) -> tuple[Any, ...]:
 
 
 def _rebuild(kind: type[AppError], detail: str, code: str, members: dict[str, Any]) -> AppError:
-    return kind(detail, code=code, **members)
+    error = kind(detail, code=code, **members)
+    if code == PartFailed.code:
+        # It came as an ``AppError``, and its title is that of its code, however often it is passed on.
+        error.title = PartFailed.title
+    return error

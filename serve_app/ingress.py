@@ -19,11 +19,11 @@ from organs.skills.table import BUILT_IN
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
-from serve_app.cluster.handles import call, collect, connect
+from serve_app.cluster.handles import collect, connect
 from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
-from serve_app.organism.questions import OrganReplica
+from serve_app.organism.questions import OrganReplica, TaskRunner
 from serve_app.settings import AppArgs, IngressConfig
 
 P = TypeVar("P")
@@ -98,7 +98,14 @@ class HandleOrgans:
         self.ids = tuple(spec.id for spec in specs)
         self._specs = specs
         self._handles = handles
-        self._execute = {organ_id: handle.execute for organ_id, handle in handles.items()}
+        # The deadline is the task's own.
+        self._once, self._repeated = (
+            {
+                organ_id: connect(TaskRunner, handle, timeout_s=0.0, retries=retries)
+                for organ_id, handle in handles.items()
+            }
+            for retries in (0, 1)
+        )
         self._skills: dict[str, list[str]] = {}
         self._skills_at = float("-inf")
 
@@ -106,14 +113,11 @@ class HandleOrgans:
         """Run a task on some agent of the organ; a lost replica is asked again only when that can do no harm."""
         repeatable = task["type"] in _REPEATABLE or "." not in task["type"]
         try:
-            reply: TaskReply = await call(
-                organ_id, self._execute[organ_id], task, timeout_s=task["timeout_s"], retries=1 if repeatable else 0
-            )
+            return await (self._repeated if repeatable else self._once)[organ_id].execute(task)
         except (DeadlineExceeded, NotTaken):
             await self._blame(organ_id)
             # The caller's own deadline, and there are agents: it was too short, not they too few.
             raise DeadlineExceeded(f"{organ_id} did not answer within {task['timeout_s']:g} s.") from None
-        return reply
 
     async def skills(self) -> dict[str, list[str]]:
         """Skill names by organ id, as the live agents say; an organ without a live agent has its built-in ones."""
@@ -124,7 +128,7 @@ class HandleOrgans:
             }
             answers = await asyncio.gather(
                 *(
-                    collect(spec.id, self._handles[spec.id], OrganReplica.status, timeout_s=_LIVENESS_TIMEOUT_S)
+                    collect(self._handles[spec.id], OrganReplica.status, timeout_s=_LIVENESS_TIMEOUT_S)
                     for spec in self._specs
                 )
             )
@@ -136,7 +140,7 @@ class HandleOrgans:
 
     async def _blame(self, organ_id: str) -> None:
         """After a deadline: an organ without any live agent is unavailable, which is another answer than slow."""
-        agents = await collect(organ_id, self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
+        agents = await collect(self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
         if not agents:
             raise Unavailable(f"{organ_id} has no agent that answers; Serve is replacing it.", code="organ_unavailable")
 

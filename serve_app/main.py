@@ -41,8 +41,8 @@ def build(args: dict[str, Any]) -> Application:
     """Build the application from ``args`` of ``serve_config.yaml``.
 
     Raises ``ValueError`` naming each bad key before anything is deployed, or when the code is not the version that the
-    configuration wants, and ``ExposedWithoutTokens`` when Serve
-    listens beyond loopback, or where it listens cannot be learned, and no token is configured.
+    configuration wants, and ``ExposedWithoutTokens`` when Serve listens beyond loopback, or where it listens cannot be
+    learned, and no token is configured.
     """
     wanted = parse_args(args)
     running = read_own_version()

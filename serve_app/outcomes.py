@@ -1,12 +1,16 @@
-"""What can become of a job, and Ray's own words for it: each set of them that means something, once."""
+"""What can become of a job, whether that is right, and Ray's own words: each set of them that means something, once.
+
+A type checker needs a ``Literal`` where a filter takes a word; a test holds that its words are those of the set.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 # Of a submission (ray/dashboard/modules/job/common.py, JobStatus).
-STATUSES: Final = frozenset({"PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"})
+StatusName = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
+STATUSES: Final[frozenset[str]] = frozenset(get_args(StatusName))
 OPEN_STATUSES: Final = frozenset({"PENDING", "RUNNING"})
 ENDED_STATUSES: Final = STATUSES - OPEN_STATUSES
 
@@ -23,8 +27,25 @@ class JobOutcome(StrEnum):
     LOST = "lost"
 
 
+OutcomeName = Literal["pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost"]
+
+
+class Verdict(StrEnum):
+    """Whether what became of a job is what was expected of it."""
+
+    OK = "OK"
+    WARN = "WARN"
+    BAD = "BAD"
+    UNKNOWN = "UNKNOWN"
+
+
+VerdictName = Literal["OK", "WARN", "BAD", "UNKNOWN"]
+
 OPEN_OUTCOMES: Final = frozenset({JobOutcome.PENDING, JobOutcome.RUNNING})
 ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
 BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
 TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})
+
+# Kinds that nobody wanted done (``judging.kinds``): figures and rates leave them out, in memory and in the store.
+NOT_COUNTED: Final = frozenset({"cluster-initialization", "worker-node", "observer", "internal"})

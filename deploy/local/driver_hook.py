@@ -23,7 +23,7 @@ ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_DASHBOARD_ADDRESS")
 # In the environment of everything that runs in a head of ours (serve_app/local/processes.py): that head's directory.
 MARKER = "SEEDCORE_UP_HEAD"
 # Programs that start heads of their own, or are told where theirs is: this project's, its tests, and Ray's processes.
-NOT_DRIVERS = frozenset({"serve_app", "organs", "tests", "pytest", "py.test", "ray", "serve"})
+NOT_DRIVERS = frozenset({"serve_app", "organs", "tests", "pytest", "py.test", "coverage", "ray", "serve"})
 # The commands of Ray that only ask a cluster or hand something to it. `ray start` above all is none of them.
 CLIENT_COMMANDS = {
     "ray": frozenset({"get", "job", "list", "logs", "memory", "status", "summary", "timeline"}),

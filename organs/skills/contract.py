@@ -67,7 +67,9 @@ class SkillInputError(SkillError):
 
     code, status = "invalid_input", 422
 
-    def __init__(self, detail: str, *, code: str | None = None, errors: Sequence[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, detail: str, *, code: str | None = None, errors: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
         super().__init__(detail, code=code)
         self.errors = list(errors or ())
 

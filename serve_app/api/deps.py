@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
+from organs.version import ASKING_ALL_S
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.diagnosis.words.explanation import TIMEOUT_S
 from serve_app.jobs.reading.events import RayEvent
@@ -23,6 +24,7 @@ from serve_app.schemas.alerts import AlertPage
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 from serve_app.schemas.cluster import (
     ActorPage,
+    CodeVersions,
     EventsAnswer,
     LeftoverPage,
     NodePage,
@@ -97,8 +99,13 @@ class Jobs(Protocol):
 
     async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer: ...
 
-    async def ray_status(self, versions: bool = False) -> RayStatusAnswer:
-        """Whether Ray answers, with what; when asked for, which code each replica of this application runs."""
+    async def ray_status(self) -> RayStatusAnswer:
+        """Whether Ray answers, with what, without ``versions``."""
+        ...
+
+    @asked(more_s=ASKING_ALL_S)
+    async def code_versions(self) -> CodeVersions:
+        """Which code each replica of this application runs: for that all of them are asked."""
         ...
 
     async def cluster_resources(self) -> ResourcesAnswer: ...

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from organs.errors import describe_wrong_values, pick_wrong_values
 from serve_app.errors import AppError, InvalidInput
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -80,9 +81,8 @@ async def _handle_app_error(_: Request, error: Exception) -> Response:
 
 async def _handle_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    errors = [{"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors()]
-    where = ".".join(str(part) for part in errors[0]["loc"])
-    return answer_problem(InvalidInput(f"{where}: {errors[0]['msg']}.", errors=errors))
+    errors = pick_wrong_values(error.errors())
+    return answer_problem(InvalidInput(describe_wrong_values(errors), errors=errors))
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:

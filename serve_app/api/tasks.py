@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from organs.errors import describe_wrong_values, list_wrong_values
 from organs.models import Task, TaskMessage, TaskReply
 from serve_app.api.body import parse
 from serve_app.api.deps import Deps
@@ -27,6 +28,7 @@ from serve_app.errors import (
     UpstreamFailed,
 )
 from serve_app.schemas.organism import TaskAnswer
+from serve_app.schemas.problems import ProblemPlace
 
 _OLD_KEYS = ("type", "description", "parameters", "task_id", "timeout_s")
 _ERRORS: dict[int, type[AppError]] = {
@@ -70,7 +72,8 @@ def build_task(body: Any, task_id: str, timeout_s: float) -> TaskMessage:
     try:
         task = Task.model_validate(given)
     except ValidationError as error:
-        raise _describe_invalid(error) from None
+        errors = list_wrong_values(error)
+        raise InvalidInput(describe_wrong_values(errors), errors=errors) from None
     return {
         "type": task.type,
         "description": task.description,
@@ -101,15 +104,19 @@ def reply_error(reply: TaskReply) -> AppError | None:
         return None
     members: dict[str, Any] = {"agent_id": reply["agent_id"]}
     if "errors" in problem:
-        members["errors"] = problem["errors"]
+        members["errors"] = [_read_place(each, problem["detail"]) for each in problem["errors"]]
     kind = _ERRORS.get(problem["status"], UpstreamFailed)
     return kind(problem["detail"], code=problem["code"], **members)
 
 
-def _describe_invalid(error: ValidationError) -> InvalidInput:
-    errors = [
-        {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    where = ".".join(str(part) for part in errors[0]["loc"])
-    return InvalidInput(f"{where}: {errors[0]['msg']}.", errors=errors)
+def _read_place(said: Any, otherwise: str) -> ProblemPlace:
+    """Of what a skill named wrong, also one that users write: what the document has a field for, in its type."""
+    given = said if isinstance(said, Mapping) else {}
+    loc, msg, kind = given.get("loc"), given.get("msg"), given.get("type")
+    place: ProblemPlace = {
+        "loc": [part for part in loc if type(part) in (str, int)] if isinstance(loc, list | tuple) else [],
+        "msg": msg if isinstance(msg, str) else otherwise,
+    }
+    if isinstance(kind, str):
+        place["type"] = kind
+    return place

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         except (OSError, UnicodeDecodeError) as error:
             print(f"{name}: cannot be read: {error}", file=sys.stderr)
             return 2
-        problems = check_config(text, name, os.environ)
+        problems = check_config(text, name, os.environ, will_be_stamped=stamping)
         bad = bad or bool(problems)
         for problem in problems:
             print(problem.render(), file=sys.stderr if stamping else sys.stdout)

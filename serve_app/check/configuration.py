@@ -35,11 +35,11 @@ class ConfigProblem:
         return f"{self.file}:{self.line}: {where}got {self.got}; expected {self.expected}"
 
 
-def check_config(text: str, path: str, env: Mapping[str, str]) -> list[ConfigProblem]:
+def check_config(text: str, path: str, env: Mapping[str, str], *, will_be_stamped: bool = False) -> list[ConfigProblem]:
     """All mistakes of one configuration, in the order of its lines.
 
     ``path`` is only named in the answers; ``env`` says which tokens there are. Nothing is deployed or connected to, but
-    skills of your own are imported.
+    skills of your own are imported. ``will_be_stamped``: any version of the code may be in it (``stamp`` replaces it).
     """
     try:
         tree = config_tree.load(text)
@@ -55,7 +55,7 @@ def check_config(text: str, path: str, env: Mapping[str, str]) -> list[ConfigPro
         )
         for each in tree.duplicates
     ]
-    for mistake in _find_mistakes(tree.value, env):
+    for mistake in _find_mistakes(tree.value, env, will_be_stamped):
         line = tree.find_line(mistake.path)
         problem = ConfigProblem(path, line, format_path(mistake.path), mistake.got, mistake.expected)
         if problem not in problems:
@@ -69,12 +69,12 @@ def format_path(path: config_tree.Path) -> str:
     return "".join(words).removeprefix(".")
 
 
-def _find_mistakes(document: Any, env: Mapping[str, str]) -> Iterator[Mistake]:
+def _find_mistakes(document: Any, env: Mapping[str, str], will_be_stamped: bool) -> Iterator[Mistake]:
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
         return
     yield from check_by_ray(document)
-    yield from check_by_us(document)
+    yield from check_by_us(document, will_be_stamped=will_be_stamped)
     yield from _check_exposure(document, env)
 
 

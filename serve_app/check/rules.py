@@ -56,11 +56,14 @@ def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
         yield from _translate_pydantic(error, (), ServeDeploySchema)
 
 
-def check_by_us(document: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What ``args`` and ``deployments`` of our applications have to be. Other applications are not ours to judge."""
+def check_by_us(document: Mapping[str, Any], *, will_be_stamped: bool) -> Iterator[Mistake]:
+    """What ``args`` and ``deployments`` of our applications have to be. Other applications are not ours to judge.
+
+    ``will_be_stamped``: the version of the code that is in the file is replaced before it is deployed.
+    """
     for index, app in enumerate(_list(document.get("applications"))):
         if isinstance(app, dict) and app.get("import_path") == IMPORT_PATH:
-            yield from _check_application(app, ("applications", index))
+            yield from _check_application(app, ("applications", index), will_be_stamped)
 
 
 def suggest_nearest(word: str, known: Iterable[str]) -> str:
@@ -79,7 +82,7 @@ def quote_value(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def _check_application(app: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
+def _check_application(app: Mapping[str, Any], path: Path, will_be_stamped: bool) -> Iterator[Mistake]:
     args = app.get("args") or {}
     if not isinstance(args, dict):
         return  # Ray's rules have said so
@@ -88,7 +91,7 @@ def _check_application(app: Mapping[str, Any], path: Path) -> Iterator[Mistake]:
     except ValidationError as error:
         yield from _translate_pydantic(error, (*path, "args"), AppArgs)
     else:
-        if wanted.code_version not in (None, read_own_version()):
+        if not will_be_stamped and wanted.code_version not in (None, read_own_version()):
             expected = f"{read_own_version()}, which this code is, or no such key"
             yield Mistake((*path, "args", "code_version"), quote_value(wanted.code_version), expected)
     given = [organ for organ in _list(args.get("organs")) if isinstance(organ, dict)]

@@ -16,14 +16,13 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
-from serve_app.cluster.rows import read_object
+from serve_app.cluster.rows import DETAIL_CHARS, read_object
 from serve_app.cluster.state_api import MAX_ROWS, build_filters, describe_left_out
 from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
 
 SUBMIT_TIMEOUT_S = 20.0
-_DETAIL_CHARS = 500
 _CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d{1,18})-\d{1,18}|\*)/(?P<size>\d{1,18})")
 
 Row = dict[str, Any]
@@ -150,10 +149,6 @@ class DashboardClient(DashboardTransport):
         groups = [group for group in answer.values() if isinstance(group, list)]
         return sorted(str(name) for group in groups for name in group)
 
-    async def get_version(self) -> Row:
-        """``ray_version`` and session name."""
-        return _require_object(await self.get_json("/api/version"), "version")
-
     async def list_matching(
         self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
     ) -> tuple[list[Any], int]:
@@ -232,5 +227,5 @@ def _require_object(answer: Any, what: str) -> Row:
 def _reply(answer: Mapping[str, Any], what: str) -> Any:
     """The content of an answer of the state API, which wraps it (ray/dashboard/state_api_utils.py, ``do_reply``)."""
     if answer.get("result") is not True:
-        raise UpstreamFailed(f"Ray refused {what}: {redact(str(answer.get('msg')))[:_DETAIL_CHARS]}")
+        raise UpstreamFailed(f"Ray refused {what}: {redact(str(answer.get('msg')))[:DETAIL_CHARS]}")
     return read_object(answer.get("data")).get("result")

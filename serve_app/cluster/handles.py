@@ -1,7 +1,6 @@
 """Calls through Serve handles, with this application's errors; ``organs.calls`` has the machinery.
 
-``connect`` makes a client of a ``Protocol`` and a handle, ``call`` and ``stream`` make one call, ``collect`` asks every
-replica.
+``connect`` makes a client of a ``Protocol`` and a handle, ``call`` makes one call, ``collect`` asks every replica.
 """
 
 from __future__ import annotations
@@ -40,18 +39,20 @@ _CALLER = Caller(
             Unavailable,
             "A replica of {part} runs another version, which does not know this; it is being replaced.",
         ),
+        CallFailure.UNREADABLE: (
+            Unavailable,
+            "A replica of {part} runs another version, and what it answered cannot be read here; it is being replaced.",
+        ),
         CallFailure.NO_ANSWER: (DeadlineExceeded, "{part} did not answer within {timeout_s:g} s."),
         CallFailure.NO_ITEM: (DeadlineExceeded, "{part} said nothing for {timeout_s:g} s."),
         CallFailure.BROKEN: (PartFailed, "{part} failed; its log has the reason."),
     },
     _adopt,
 )
-call, stream, connect = _CALLER.call, _CALLER.stream, _CALLER.connect
+call, connect = _CALLER.call, _CALLER.connect
 
 
-async def collect(
-    part: str, handle: Any, question: Callable[[Any], Awaitable[Answer]], *, timeout_s: float
-) -> list[Answer]:
+async def collect(handle: Any, question: Callable[[Any], Awaitable[Answer]], *, timeout_s: float) -> list[Answer]:
     """Ask every live replica of a deployment (``handle.broadcast``); replicas that fail, or hang, are left out.
 
     ``question`` is a method of a Protocol. An empty list means that no live replica answered. Serve leaves dead

@@ -1,7 +1,8 @@
-"""The only file that touches private names of Ray. Each is used because no public one tells the same (seen on 2.60).
+"""Private names of Ray. Each is used because no public one tells the same (seen on 2.60).
 
-The names are those of Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds
-them: tests/unit/cluster/test_private.py (the names exist) and tests/integration/jobs/test_jobs.py (they answer).
+Besides this file only ``organs/private.py`` knows such names: of a call, which organs make as well. They are those of
+Ray 2.60; another version is refused with a sentence rather than misread. A contract test holds them:
+tests/unit/cluster/test_private.py (the names exist) and tests/integration/jobs/test_jobs.py (they answer).
 All functions that are not ``async`` block and belong into a thread.
 """
 
@@ -15,9 +16,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from organs.private import KNOWN_VERSION, is_known_ray
 from serve_app.env import get_variable
 
-KNOWN_VERSION = "2.60."
 _RPC_TIMEOUT_S = 4.0
 
 
@@ -126,7 +127,7 @@ async def gather_answers(broadcast: Any, timeout_s: float) -> list[Any]:
 
 def require_known_ray() -> None:
     """Raise ``UnknownRay`` unless the installed Ray is one whose private names are known."""
-    if not ray.__version__.startswith(KNOWN_VERSION):
+    if not is_known_ray():
         raise UnknownRay(
             f"Ray {ray.__version__} is installed; this release knows Ray {KNOWN_VERSION}x. "
             "Install that version, or set SEEDCORE_DASHBOARD_URL and do without what only private names tell."

@@ -10,6 +10,8 @@ from typing import Any
 
 from serve_app.redaction import strip_controls
 
+DETAIL_CHARS = 500
+"""How much of what Ray says of a failure is passed on."""
 _LATEST_S = 1e11
 _NAME_CHARS = 256
 

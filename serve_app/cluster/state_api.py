@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from serve_app.cluster.rows import DETAIL_CHARS
 from serve_app.redaction import redact
 
 # Ray refuses a longer list (ray/util/state/common.py, RAY_MAX_LIMIT_FROM_API_SERVER).
 MAX_ROWS = 10_000
-_DETAIL_CHARS = 500
 
 
 def build_filters(**equals: str) -> dict[str, str | list[str]]:
@@ -28,4 +28,4 @@ def describe_left_out(answer: Mapping[str, Any]) -> str | None:
     if isinstance(matching, int) and matching > MAX_ROWS:
         return f"Ray lists {MAX_ROWS} of {matching} rows."
     warning = answer.get("partial_failure_warning")
-    return redact(str(warning))[:_DETAIL_CHARS] if warning else None
+    return redact(str(warning))[:DETAIL_CHARS] if warning else None

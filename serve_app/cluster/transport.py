@@ -14,12 +14,12 @@ from typing import Any, NoReturn, Self
 import aiohttp
 
 from serve_app.cluster.private import UnknownRay, build_dashboard_headers, find_dashboard_address
+from serve_app.cluster.rows import DETAIL_CHARS
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
 
 MAX_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 65_536
-_DETAIL_CHARS = 500
 
 Place = tuple[str | None, dict[str, str]]
 # A value that is a list is sent as the same parameter several times.
@@ -161,7 +161,7 @@ async def _read_bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
 def _raise_refused(status: int, path: str, text: bytes) -> NoReturn:
     # A traceback says the most in its last line.
     lines = [line for line in redact(text[-4000:].decode(errors="replace")).splitlines() if line.strip()]
-    said = lines[-1].strip()[:_DETAIL_CHARS] if lines else "no reason"
+    said = lines[-1].strip()[:DETAIL_CHARS] if lines else "no reason"
     if status == 404:
         raise NotFound(f"Ray does not know it: {said}")
     if status in (401, 403):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.outcomes import JobOutcome as JobOutcome
+from serve_app.outcomes import Verdict as Verdict
 
 T = TypeVar("T")
 
@@ -38,15 +39,6 @@ Section: TypeAlias = Known[T] | Unknown
 def find_row(table: Mapping[str, T], key: str | None) -> T | None:
     """What a table has of an id. Who has no id has no row: what Ray names no job or address for belongs to nobody."""
     return table.get(key) if key else None
-
-
-class Verdict(StrEnum):
-    """Whether what became of a job is what was expected of it."""
-
-    OK = "OK"
-    WARN = "WARN"
-    BAD = "BAD"
-    UNKNOWN = "UNKNOWN"
 
 
 class JobType(StrEnum):

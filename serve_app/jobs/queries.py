@@ -1,7 +1,8 @@
 """Queries of what the inspector answers: the route declares the model, the answer reads it with ``read_query``.
 
-``GET /jobs`` and ``/jobs/summary`` have theirs in ``api.routes.jobs``: read by ``history.archive.JobQuery``, which the
-store is asked with too, and ``history.figures.parse_window``. What all queries have in common is ``serve_app.queries``.
+That of ``GET /jobs`` is read by ``history.archive.JobQuery``, which the store is asked with too; that of
+``/jobs/summary`` is in its route, and read by ``history.figures.parse_window``. What all queries have in common is
+``serve_app.queries``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,27 @@ from typing import Literal
 
 from pydantic import Field
 
+from serve_app.outcomes import OutcomeName, StatusName, VerdictName
 from serve_app.queries.paging import DEFAULT_LIMIT
-from serve_app.queries.query import Cursor, Limit
+from serve_app.queries.query import Cursor, Limit, Time
 from serve_app.strict import StrictModel
+
+
+class JobsQuery(StrictModel):
+    """Filters of the list; one that does not exist is an error, since a misspelt filter would filter nothing.
+
+    What the inspector takes is wider, and read by ``history.archive``: alternatives, for one.
+    """
+
+    kind: str | None = Field(default=None, max_length=64, description="For example `user`.")
+    status: StatusName | None = Field(default=None, description="Ray's word.")
+    outcome: OutcomeName | None = Field(default=None, description="What really happened.")
+    verdict: VerdictName | None = Field(default=None, description="Whether that was expected.")
+    since: Time | None = Field(default=None, description="Started at or after (RFC 3339).")
+    until: Time | None = Field(default=None, description="Started before (RFC 3339).")
+    q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
 
 
 class ActorsQuery(StrictModel):

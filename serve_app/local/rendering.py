@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from organs.version import read_version
+from serve_app.parts import INGRESS
 
 RENDERED = "serve_config.yaml"
 CODE = "the code"
@@ -89,9 +90,9 @@ def compute_prints(checkout: Path, flags_file: Path, environ: Mapping[str, str])
 
 def _make_patient(app: Mapping[str, Any]) -> dict[str, Any]:
     deployments = [dict(each) for each in app.get("deployments") or []]
-    ingress = next((each for each in deployments if each["name"] == "Ingress"), None)
+    ingress = next((each for each in deployments if each["name"] == INGRESS), None)
     if ingress is None:
-        ingress = {"name": "Ingress"}
+        ingress = {"name": INGRESS}
         deployments.append(ingress)
     ingress["user_config"] = {**(ingress.get("user_config") or {}), "call_timeout_s": LONGEST_CALL_S}
     return {**app, "deployments": deployments}

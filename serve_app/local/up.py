@@ -91,7 +91,7 @@ class _Up:
             text = path.read_text()
         except OSError as error:
             raise Failure(f"{path} cannot be read: {error.strerror}.", "Set SEEDCORE_CONFIG to a file.") from None
-        problems = check_config(text, path.name, self.environ)
+        problems = check_config(text, path.name, self.environ, will_be_stamped=True)
         if problems:
             listed = "\n".join(problem.render() for problem in problems)
             raise Failure(

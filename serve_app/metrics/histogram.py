@@ -15,7 +15,6 @@ from typing import Any, Self
 SHORTEST_S = 0.0001
 LONGEST_S = 120.0
 GROWTH = 1.2
-RELATIVE_ERROR = 0.1
 
 _STEPS = math.ceil(math.log(LONGEST_S / SHORTEST_S, GROWTH))
 # The upper end of each bucket; one more bucket holds what is longer.

@@ -1,10 +1,9 @@
 """How fast and how well this API answers: measured where each request comes in and leaves, around every other layer.
 
 Each ingress replica counts for itself and hands what is new to the inspector every few seconds (``ResponseDelivery``).
-Labels
-are bounded: a group of routes, and the class of the status. ``/health`` and ``/ready`` are asked by machines without
-pause and would drown the rest; an answer that is streamed has no end to be measured by; a caller who leaves before any
-answer got none.
+Labels are bounded: a group of routes, and the class of the status. ``/health`` and ``/ready`` are asked by machines
+without pause and would drown the rest; an answer that is streamed has no end to be measured by; a caller who leaves
+before any answer got none.
 """
 
 from __future__ import annotations

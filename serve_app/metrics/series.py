@@ -27,7 +27,6 @@ FINE_FOR_S = 2 * 3_600
 KEPT_FOR_S = LONGEST_WINDOW_S
 # How old the latest value may be to be called the present one.
 NOW_S = 120
-MOST_BUCKETS = (FINE_FOR_S + HALF_HOUR_S) // MINUTE_S + KEPT_FOR_S // HALF_HOUR_S + 2
 
 _CELLS = 4
 _DIGITS = 6

@@ -145,7 +145,7 @@ class _Run:
         """Look until all agents are there or the time of the job is up."""
         while True:
             agents, desired = await asyncio.gather(
-                collect(spec.id, handle, OrganReplica.status, timeout_s=self._probe_timeout_s),
+                collect(handle, OrganReplica.status, timeout_s=self._probe_timeout_s),
                 self._count_desired(spec.id)
             )
             problem = describe_missing(spec, agents, desired)

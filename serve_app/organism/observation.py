@@ -79,7 +79,7 @@ async def _observe_organ(
     spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
 ) -> tuple[list[AgentStatus], ProbeView]:
     agents, probe = await asyncio.gather(
-        collect(spec.id, handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
+        collect(handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
     )
     return agents, probe
 

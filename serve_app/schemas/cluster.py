@@ -63,7 +63,12 @@ class RayStatusAnswer(TypedDict):
     ray_available: Annotated[bool, describe("Whether Ray answered the latest look.", True)]
     cluster_info: Annotated[ClusterInfo, describe("What it consists of.")]
     events: NotRequired[Annotated[PushedEvents, describe("What Ray pushed; not said before its first answer.")]]
-    versions: NotRequired[Annotated[CodeVersions, describe("Which code each replica of this application runs.")]]
+    versions: NotRequired[
+        Annotated[
+            CodeVersions,
+            describe("Which code each replica of this application runs; not said by an inspector that cannot."),
+        ]
+    ]
     as_of: Annotated[Time | None, describe_time("When this was seen; null: Ray has not answered yet.")]
     degraded: Annotated[list[str], describe("What is missing or old, a sentence each.", ["Serve: no answer"])]
 

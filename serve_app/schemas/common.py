@@ -7,11 +7,11 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from organs.fields import Time, allow_words, closed, describe, describe_time
+from serve_app.outcomes import JobOutcome, Verdict
 
-OutcomeWord = Annotated[
-    str, allow_words("pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost")
-]
-VerdictWord = Annotated[str, allow_words("OK", "WARN", "BAD", "UNKNOWN")]
+OutcomeWord = Annotated[str, allow_words(*JobOutcome)]
+VerdictWord = Annotated[str, allow_words(*Verdict)]
+# Those of `queries.windows`, which is above this layer; a test holds that they are the same.
 WindowWord = Annotated[str, allow_words("5m", "1h", "24h", "7d")]
 
 Amounts = Annotated[

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from tests.bench import compare, diagnosis, flags
 from tests.bench.against import run as against
 from tests.bench.against.comparison import LEAST_PAIRS
 from tests.bench.head import BenchError
 from tests.bench.jobs import run as jobs
+from tests.commits import GitError
 
 
 def main() -> int:
@@ -35,6 +38,8 @@ def main() -> int:
     other.add_argument("--rows", nargs="+", choices=against.GROUPS, default=against.GROUPS)
     other.add_argument("--out", type=Path, default=None, help="file for the figures as JSON")
     args = parser.parse_args()
+    # As Ctrl-C does: what was started is ended, and directories of other commits are given back.
+    before = signal.signal(signal.SIGTERM, _exit_orderly)
     try:
         if args.command == "flags":
             only = {word for word in args.only.split(",") if word}
@@ -49,9 +54,15 @@ def main() -> int:
                 args.commit, pairs=args.pairs, seconds=args.seconds, groups=args.rows, out=args.out, say=say
             )
         return compare.compare(args.rounds, args.seconds, args.out, say)
-    except BenchError as error:
+    except (BenchError, GitError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_orderly(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def say(text: str) -> None:

@@ -188,6 +188,7 @@ def standard_answers() -> dict[str, Any]:
         "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
         "take_events": {"told": 1},
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},
+        "code_versions": {"expected": "0.1.0+3f9c", "mixed": None, "replicas": []},
         "cluster_resources": {"total": {"CPU": 2.0}, "available": {"CPU": 1.0}, "as_of": AS_OF},
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},

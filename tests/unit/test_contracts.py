@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic import JsonValue
 from typing_extensions import is_typeddict
 
 from organs.organ import Organ
@@ -15,21 +18,29 @@ from serve_app.alerts.deployment import Alerts, AlertStore, JobObserver, Organis
 from serve_app.api.deps import AlertList, Jobs, Organism, StoreHealth
 from serve_app.jobs.inspector import JobInspector, JobStore
 from serve_app.organism.manager import OrganismManager
-from serve_app.organism.questions import OrganReplica, RunHistory, RunRecord, SelfTester, ServeObserver, Wishes
+from serve_app.organism.questions import (
+    OrganReplica,
+    RunHistory,
+    RunRecord,
+    SelfTester,
+    ServeObserver,
+    TaskRunner,
+    Wishes,
+)
 from serve_app.store.deployment import StoreDeployment
 
 ASKED: dict[type, tuple[Any, ...]] = {
     Alerts: (AlertList,),
     JobInspector: (Jobs, JobObserver, JobsPort, ServeObserver),
-    Organ: (OrganPort, OrganReplica, SelfTester),
+    Organ: (OrganPort, OrganReplica, SelfTester, TaskRunner),
     OrganismManager: (Organism, OrganismObserver, Wishes),
     StoreDeployment: (AlertStore, JobStore, RunHistory, RunRecord, StoreHealth, StorePort),
 }
 OF_SERVE = {"check_health", "reconfigure"}
 # Asked of every replica at once, by its name (``organs.replica``).
 OF_ALL = {"tell_version"}
-# Not asked by a Protocol: tasks, whose way is kept short (`ingress.HandleOrgans`); and what only its own loops call.
-OTHERS = {Organ: {"execute"}, Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
+# Not asked by a Protocol: what only its own loops call.
+OTHERS = {Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
 
 PAIRS = [
     pytest.param(deployment, getattr(protocol, name), question, id=f"{protocol.__name__}.{name}")
@@ -50,6 +61,38 @@ def place(parameter: inspect.Parameter) -> tuple[Any, ...]:
 def is_plain(given: Any, wanted: Any) -> bool:
     """Organs know no type of the application: for them an answer is a dictionary."""
     return wanted == dict[str, Any] and is_typeddict(given)
+
+
+# What a replica of another version can read: nothing that is found by a module's name.
+VALUES = (str, int, float, bool, None, NoneType, Any, JsonValue)
+HOLDERS = (Union, UnionType, list, dict, tuple, Sequence, Mapping, AsyncGenerator, NotRequired)
+
+
+def list_classes(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """Whatever a type is made of that is neither plain nor a dictionary with keys."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal or any(kind is each for each in VALUES):
+        return
+    if get_origin(kind) in HOLDERS:
+        parts = [each for each in get_args(kind) if each is not ...]
+    elif is_typeddict(kind) and kind not in seen:
+        seen.add(kind)
+        parts = list(get_type_hints(kind, include_extras=True).values())
+    else:
+        parts = []
+        if not is_typeddict(kind):
+            yield kind
+    for part in parts:
+        yield from list_classes(part, seen)
+
+
+@pytest.mark.parametrize(("deployment", "asked", "question"), PAIRS)
+def test_only_plain_values_travel(deployment: type, asked: Any, question: Question) -> None:
+    travels = hints(asked)
+    if question.rule.deadline is not None:
+        del travels[question.rule.deadline]
+    assert [each for kind in travels.values() for each in list_classes(kind, set())] == []
 
 
 @pytest.mark.parametrize(("deployment", "asked", "question"), PAIRS)

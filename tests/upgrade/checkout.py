@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.commits import ROOT, check_out
+
 # What `make up` needs of a checkout; the virtual environment is the one of the tests.
 PARTS = ("serve_app", "organs", "deploy", "serve_config.yaml", "pyproject.toml")
 
 
-def place_tree(directory: Path) -> None:
-    """Put the present sources of this checkout there, edits included."""
+def place_tree(directory: Path, checkout: Path = ROOT) -> None:
+    """Put the present sources of this checkout there, or of another, edits included."""
     _clear(directory)
     for part in PARTS:
-        source, target = ROOT / part, directory / part
+        source, target = checkout / part, directory / part
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -26,12 +24,8 @@ def place_tree(directory: Path) -> None:
 
 def place_commit(directory: Path, commit: str) -> None:
     """Put the sources of a commit of this repository there."""
-    archive = subprocess.run(
-        ["git", "archive", "--format=tar", commit, *PARTS], cwd=ROOT, check=True, capture_output=True, timeout=60
-    ).stdout
-    _clear(directory)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(directory, filter="data")
+    with check_out(commit) as (root, _):
+        place_tree(directory, root)
 
 
 def edit(directory: Path, path: str, old: str, new: str) -> None:

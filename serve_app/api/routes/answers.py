@@ -25,7 +25,16 @@ def describe_text_answer(*media_types: str) -> Responses:
 
 
 REFUSED = describe_problems({400: "not understood", 403: "role, Host or Origin"})
-PROBLEMS = REFUSED | describe_problems({401: "no valid token", 503: "a part cannot answer now"})
+# What every route may answer that asks a part of the application through its handle (``cluster.handles``).
+OF_PARTS = describe_problems(
+    {
+        429: "the queue of a part is full; nothing was done",
+        500: "a bug here or in a part; the log has it",
+        503: "a part cannot answer now",
+        504: "a part did not answer in time; whether the work was done is not known",
+    }
+)
+PROBLEMS = REFUSED | OF_PARTS | describe_problems({401: "no valid token"})
 
 
 def get_deps(request: Request) -> Deps:

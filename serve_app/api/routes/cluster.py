@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from serve_app.api.part_answer import ask_part
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
 from serve_app.jobs.queries import ActorsQuery
 from serve_app.schemas.cluster import ActorPage, LeftoverPage, NodePage, RayStatusAnswer, ResourcesAnswer
@@ -15,8 +17,14 @@ router = APIRouter(tags=["cluster"], responses=PROBLEMS | describe_problems({422
 
 @router.get("/ray/status", response_model=RayStatusAnswer, summary="Is Ray there, with what?")
 async def get_ray_status(deps: FromDeps) -> Response:
-    """Availability, version, nodes and resources; and which code each replica of this application runs."""
-    return answer_json(await deps.jobs.ray_status(versions=True))
+    """Availability, version, nodes and resources; and which code each replica of this application runs.
+
+    While one version replaces another the inspector may not know the question for the versions.
+    """
+    answer, versions = await asyncio.gather(deps.jobs.ray_status(), ask_part(deps.jobs.code_versions()))
+    if versions.value is None:
+        return answer_json({**answer, "degraded": [*answer["degraded"], f"versions: {versions.error}"]})
+    return answer_json({**answer, "versions": versions.value})
 
 
 @router.get("/cluster/resources", response_model=ResourcesAnswer, summary="Logical resources, in all and free")

@@ -10,9 +10,7 @@ from pydantic import Field
 
 from organs.times import format_exactly
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
-from serve_app.jobs.queries import HierarchyQuery
-from serve_app.queries.paging import DEFAULT_LIMIT
-from serve_app.queries.query import Cursor, Limit, Time
+from serve_app.jobs.queries import HierarchyQuery, JobsQuery
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.schemas.diagnosis import DiagnosisAnswer
 from serve_app.schemas.findings import FindingsAnswer
@@ -27,26 +25,6 @@ router = APIRouter(
 
 
 Words = Annotated[Literal["built-in", "model"], Query(description="Who puts it into words; a model if one is set.")]
-
-
-class JobsQuery(StrictModel):
-    """Filters of the list; one that does not exist is an error, since a misspelt filter would filter nothing."""
-
-    kind: str | None = Field(default=None, max_length=64, description="For example `user`.")
-    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"] | None = Field(
-        default=None, description="Ray's word."
-    )
-    outcome: Literal["pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost"] | None = Field(
-        default=None, description="What really happened."
-    )
-    verdict: Literal["OK", "WARN", "BAD", "UNKNOWN"] | None = Field(
-        default=None, description="Whether that was expected."
-    )
-    since: Time | None = Field(default=None, description="Started at or after (RFC 3339).")
-    until: Time | None = Field(default=None, description="Started before (RFC 3339).")
-    q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class SummaryQuery(StrictModel):

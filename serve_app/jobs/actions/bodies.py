@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from organs.errors import describe_wrong_values, list_wrong_values
 from serve_app.errors import InvalidInput
 from serve_app.strict import StrictModel
 
@@ -93,9 +94,5 @@ def read(model: type[T], value: Any) -> T:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        errors = [
-            {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        where = ".".join(str(part) for part in errors[0]["loc"])
-        raise InvalidInput(f"{where or 'body'}: {errors[0]['msg']}.", errors=errors) from None
+        errors = list_wrong_values(error)
+        raise InvalidInput(describe_wrong_values(errors), errors=errors) from None

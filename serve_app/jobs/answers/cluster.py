@@ -20,6 +20,7 @@ from serve_app.queries.paging import cut_page, read_cursor
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.cluster import (
     ActorPage,
+    CodeVersions,
     DeploymentView,
     LeftoverPage,
     PlainNodePage,
@@ -41,29 +42,23 @@ class ClusterAnswers:
         self._now = now
 
     @served("ray_status")
-    async def answer_ray_status(self, versions: bool = False) -> RayStatusAnswer:
-        """Whether Ray answers, with resources. That it does not is an answer here, not an error.
-
-        With ``versions``, also which code each replica of this application runs: for that all of them are asked.
-        """
+    async def answer_ray_status(self) -> RayStatusAnswer:
+        """Whether Ray answers, with resources. That it does not is an answer here, not an error."""
         try:
             seen = await self._watch.get()
         except Unavailable as error:
-            nothing: RayStatusAnswer = {
+            return {
                 "ray_configured": True,
                 "ray_available": False,
                 "cluster_info": {},
                 "as_of": None,
                 "degraded": [error.detail],
             }
-            if versions:
-                nothing["versions"] = await self._versions.tell(None)
-            return nothing
         resources = await self._watch.get_resources()
         total, available = resources.value if isinstance(resources, Known) else ({}, {})
         nodes = seen.snapshot.nodes.value if isinstance(seen.snapshot.nodes, Known) else ()
         degraded = [*seen.degraded, *([f"resources: {resources.reason}"] if isinstance(resources, Unknown) else [])]
-        answer: RayStatusAnswer = {
+        return {
             "ray_configured": True,
             "ray_available": seen.answered,
             "cluster_info": {
@@ -78,10 +73,15 @@ class ClusterAnswers:
             "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }
-        if versions:
-            serve = seen.snapshot.serve.value if isinstance(seen.snapshot.serve, Known) else None
-            answer["versions"] = await self._versions.tell(serve)
-        return answer
+
+    @served("code_versions")
+    async def answer_code_versions(self) -> CodeVersions:
+        """Which code each replica of this application runs; without Serve's account of its replicas there are none."""
+        try:
+            serve = (await self._watch.get()).snapshot.serve
+        except Unavailable:
+            return await self._versions.tell(None)
+        return await self._versions.tell(serve.value if isinstance(serve, Known) else None)
 
     @served("cluster_resources")
     async def answer_resources(self) -> ResourcesAnswer:

@@ -5,7 +5,7 @@ When the store does not answer, memory does, and the answer says what is missing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,8 +14,8 @@ from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.judging.kinds import NOT_COUNTED
 from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.queries import JobsQuery
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,
@@ -34,7 +34,7 @@ _SESSION_MARK = "@"
 MAX_NAME_CHARS = 256
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
-_FIELDS = {"kind", "status", "outcome", "verdict", "since", "until", "q", "limit", "cursor"}
+_FIELDS = frozenset(JobsQuery.model_fields)
 
 
 class PastJobs(Protocol):
@@ -46,9 +46,7 @@ class PastJobs(Protocol):
 
     async def job_transitions(self, key: str) -> list[Transition]: ...
 
-    async def jobs_ended_since(
-        self, since_us: int, counts_only: bool = False, not_counted: Sequence[str] | None = None
-    ) -> Json: ...
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json: ...
 
     async def delete_job(self, key: str) -> bool: ...
 
@@ -180,7 +178,7 @@ class Archive:
             return figures.count_ended(rows, since, code_of), []
         try:
             since_us = round(since.timestamp() * 1_000_000)
-            return await self._store.jobs_ended_since(since_us, counts_only, sorted(NOT_COUNTED)), []
+            return await self._store.jobs_ended_since(since_us, counts_only), []
         except AppError as error:
             return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
 

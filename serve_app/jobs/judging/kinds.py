@@ -25,8 +25,6 @@ COA_INITIALIZATION = "coa-initialization"
 USER = "user"
 OBSERVER = "observer"
 INTERNAL = "internal"
-# Nobody wanted them done: figures and rates leave them out.
-NOT_COUNTED = frozenset({CLUSTER_INITIALIZATION, WORKER_NODE, OBSERVER, INTERNAL})
 
 KIND_KEY = "seedcore.kind"
 BY_SERVE = "kind-by-serve"

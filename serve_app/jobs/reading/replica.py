@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Protocol
 
 import ray
 from ray import serve
 
 from organs.replica import Versioned
-from organs.version import ReplicaVersion
+from organs.version import ASKING_ALL_S, ReplicaVersion
 from serve_app.cluster.handles import collect
 from serve_app.cluster.private import find_agent_address, list_exception_frames
-
-_VERSIONS_TIMEOUT_S = 1.0
+from serve_app.jobs.models import Unknown
+from serve_app.jobs.reading.thread_call import ThreadCall
 
 Resources = tuple[dict[str, float], dict[str, float]]
 
@@ -50,6 +52,7 @@ class RayReplica:
         self.application = serve.get_replica_context().app_name
         self.ray_version = ray.__version__
         self.session: str = ray.get_runtime_context().get_session_name()
+        self._handles: dict[str, ThreadCall] = {}
 
     def read_resources(self) -> Resources:
         """From the GCS."""
@@ -64,6 +67,17 @@ class RayReplica:
         return find_agent_address(node_id)
 
     async def tell_versions(self, deployment: str) -> list[ReplicaVersion]:
-        """From the replicas themselves."""
-        handle = serve.get_deployment_handle(deployment, self.application)
-        return await collect(deployment, handle, Versioned.tell_version, timeout_s=_VERSIONS_TIMEOUT_S)
+        """From the replicas themselves. None tells when Serve's controller does not give the handle in that time.
+
+        It is asked for that without a deadline (ray/serve/_private/client.py), and raises ``KeyError`` for a
+        deployment that has just been removed.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ASKING_ALL_S
+        if deployment not in self._handles:
+            self._handles[deployment] = ThreadCall(partial(serve.get_deployment_handle, deployment, self.application))
+        handle = await self._handles[deployment].get(ASKING_ALL_S)
+        if isinstance(handle, Unknown):
+            return []
+        left_s = max(0.0, deadline - clock())
+        return await collect(handle.value, Versioned.tell_version, timeout_s=left_s)

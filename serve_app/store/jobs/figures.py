@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.outcomes import TIMED_OUTCOMES
+from serve_app.outcomes import NOT_COUNTED, TIMED_OUTCOMES
 from serve_app.store.bounds import require_name
 from serve_app.store.tables import jobs
 
@@ -17,22 +17,16 @@ MAX_SERIES = 100
 RUNS_OF_A_SERIES = 500
 MAX_DURATIONS = 20_000
 MAX_CAUSES = 20
-# Kinds that nobody wanted done (``judging.kinds.NOT_COUNTED``), for who does not say them: an inspector of an older
-# version.
-NOT_COUNTED = ("cluster-initialization", "internal", "observer", "worker-node")
 _TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 
 Json = dict[str, Any]
 
 
-async def count_ended(
-    connection: AsyncConnection, since_us: int, counts_only: bool = False, not_counted: Sequence[str] | None = None
-) -> Json:
+async def count_ended(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
     """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
     seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
-    are ``not_counted`` are no causes.
+    are ``NOT_COUNTED`` are no causes.
     """
-    left_out = sorted(NOT_COUNTED if not_counted is None else not_counted)
     ended = jobs.c.ended_us >= since_us
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
     counts = await connection.execute(select(*groups, func.count()).where(ended).group_by(*groups))
@@ -45,7 +39,7 @@ async def count_ended(
     cause = func.coalesce(func.nullif(jobs.c.code, "unknown"), jobs.c.cause).label("why")
     causes = (
         select(cause, number, func.max(jobs.c.id))
-        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(left_out))
+        .where(ended, jobs.c.cause.is_not(None), jobs.c.verdict != "OK", jobs.c.kind.not_in(sorted(NOT_COUNTED)))
         .group_by(cause)
         .order_by(number.desc(), cause)
         .limit(MAX_CAUSES)

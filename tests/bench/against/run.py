@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.bench.against import live, process
-from tests.bench.against.checkout import check_out
 from tests.bench.against.comparison import LEAST_PAIRS, Compared, Row, compare, format_table
 from tests.bench.head import ROOT, alone
+from tests.commits import check_out
 
 Say = Callable[[str], None]
 Measure = Callable[[Path], dict[str, float]]

@@ -205,3 +205,5 @@ def test_nodes_actors_and_resources(cluster: Cluster) -> None:
     assert resources["total"]["CPU"] >= resources["available"].get("CPU", 0) > 0
     status = cluster.get("/ray/status")
     assert (status["ray_configured"], status["ray_available"], status["cluster_info"]["nodes"]) == (True, True, 1)
+    assert (status["versions"]["mixed"], status["degraded"]) == (False, [])
+    assert {each["code_version"] for each in status["versions"]["replicas"]} == {status["versions"]["expected"]}

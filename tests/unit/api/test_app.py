@@ -62,7 +62,7 @@ STANDARD = standard_answers()
         ("/jobs", 200, STANDARD["list_jobs"]),
         ("/jobs/current", 200, STANDARD["current"]),
         ("/jobs/05000000", 200, job("05000000")),
-        ("/ray/status", 200, STANDARD["ray_status"]),
+        ("/ray/status", 200, STANDARD["ray_status"] | {"versions": STANDARD["code_versions"]}),
         ("/cluster/resources", 200, STANDARD["cluster_resources"]),
         ("/cluster/nodes", 200, STANDARD["cluster_nodes"]),
         ("/cluster/actors", 200, STANDARD["cluster_actors"]),
@@ -205,6 +205,28 @@ async def test_a_problem_in_a_reply_is_a_problem_document(problem_status: int, s
     assert (answer.status_code, body["success"], body["code"], body["agent_id"]) == (status, False, "some_code", "a")
 
 
+async def test_what_a_skill_of_users_calls_wrong_is_as_the_document_describes_it() -> None:
+    """They may put anything into it."""
+    api = served()
+    named = [
+        {"loc": ("parameters", "key", 1), "msg": "Too long.", "type": "too_long", "input": "a secret", "ctx": {"a": 1}},
+        {"loc": ["parameters", None, 1.5, True, "b"], "msg": 7, "type": None},
+        {"loc": "parameters"},
+        "parameters",
+    ]
+    problem = {"code": "invalid_input", "status": 422, "detail": "It is wrong.", "errors": named}
+    api.organs.reply = lambda organ_id, task: {"agent_id": "a", "problem": problem}
+    async with api.client() as client:
+        answer = await client.post("/organism/execute/utility_organ_1", json={"type": "x"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"loc": ["parameters", "key", 1], "msg": "Too long.", "type": "too_long"},
+        {"loc": ["parameters", "b"], "msg": "It is wrong."},
+        {"loc": [], "msg": "It is wrong."},
+        {"loc": [], "msg": "It is wrong."},
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "body", "status", "asked"),
     [
@@ -295,7 +317,16 @@ async def test_ray_status_asks_for_the_versions_and_readiness_does_not() -> None
     async with api.client() as client:
         await client.get("/ray/status")
         await client.get("/ready")
-    assert [argument for name, argument in api.part.asked if name == "ray_status"] == [True, False]
+    asked = [name for name, _ in api.part.asked]
+    assert (asked.count("ray_status"), asked.count("code_versions")) == (2, 1)
+
+
+async def test_ray_status_is_answered_without_the_versions_when_nobody_can_tell_them() -> None:
+    """So it is when a new ingress asks an inspector of the version before."""
+    async with served(code_versions=Unavailable("Another version.")).client() as client:
+        answer = await client.get("/ray/status")
+    assert answer.status_code == 200
+    assert answer.json() == {**STANDARD["ray_status"], "degraded": ["versions: Another version."]}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from tests.unit.fakes import ALL_TOKENS, READER, served
 KEY = "key-of-the-events-0123"
 
 
+def nest(depth: int) -> Any:
+    """A value so deep that a look at each of its levels would end at a limit of recursion."""
+    return [nest(depth - 1)] if depth else "X"
+
+
 @pytest.mark.parametrize(
     ("path", "asked"),
     [
@@ -80,6 +85,7 @@ async def test_events_are_off_without_a_key_and_the_answer_says_how_to_turn_them
     ("path", "body", "status"),
     [
         (f"/events/{KEY}", [{"eventType": "X"}], 200),
+        (f"/events/{KEY}", [{"eventType": nest(500)}], 200),
         ("/events/another-key", [], 404),
         (f"/events/{KEY}/more", [], 404),
         (f"/events/{KEY}", {"no": "list"}, 422),

@@ -20,6 +20,8 @@ from serve_app.jobs.judging.outcome import conclude_outcome
 from serve_app.jobs.judging.verdicts import VERDICT_RULES
 from serve_app.jobs.models import JobFacts, JobOutcome, JobType, Known, Verdict
 from serve_app.jobs.progress.models import Says, State
+from serve_app.outcomes import OutcomeName, VerdictName
+from serve_app.queries.windows import WINDOWS_S, Window
 from tests.published import list_answered, list_fields, list_open, list_operations
 from tests.unit.fakes import fake_api
 
@@ -163,6 +165,12 @@ def test_words_are_those_of_the_models(field: str, words: type[StrEnum]) -> None
     name, key = field.split(".")
     (said,) = (each["enum"] for each in leaves(SCHEMAS[name]["properties"][key]) if "enum" in each)
     assert said == [word.value for word in words]
+
+
+def test_each_set_of_words_is_one() -> None:
+    assert [tuple(kind) for kind in (JobOutcome, Verdict)] == [get_args(OutcomeName), get_args(VerdictName)]
+    said = SCHEMAS["JobsSummaryAnswer"]["properties"]["window"]["enum"]
+    assert said == list(WINDOWS_S) == list(get_args(Window))
 
 
 def test_what_signals_say_are_the_words_of_the_models() -> None:

@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import pytest
 
+from tests.bench import __main__ as bench
+from tests.bench import diagnosis
 from tests.bench.against import process
 from tests.bench.jobs import poll
+
+
+def test_a_run_that_is_terminated_gives_back_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[str] = []
+
+    def measure(say: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            given_back.append("the directory of a commit")
+        return 0
+
+    monkeypatch.setattr(diagnosis, "run", measure)
+    monkeypatch.setattr(sys, "argv", ["bench", "diagnosis"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert (ended.value.code, signal.getsignal(signal.SIGTERM)) == (143, before)
+    assert given_back == ["the directory of a commit"]
 
 
 def test_a_look_costs_something(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -403,6 +403,19 @@ def test_stamped_is_the_same_but_for_the_version(
     assert stamped == config
 
 
+def test_what_another_code_had_stamped_is_stamped_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("deployed.yaml").write_text(
+        HEAD + ARGS.replace("    args:\n", "    args:\n      code_version: 0.0.9+aaaaaaaaaaaa\n")
+    )
+    assert main(["deployed.yaml"]) == 1
+    capsys.readouterr()
+    assert main(["--stamp", "deployed.yaml"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["applications"][0]["args"]["code_version"] == OWN
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "err"),
     [

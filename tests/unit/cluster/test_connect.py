@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from organs.calls import Caller
 from organs.questions import asked
 from organs.skills.contract import SkillNotFound
 from serve_app.api.deps import Jobs
+from serve_app.api.problems import answer_problem
 from serve_app.cluster import handles
 from serve_app.cluster.handles import connect
 from serve_app.errors import AppError, NotFound, PartFailed, ReplicaLost, Unavailable
@@ -144,6 +146,14 @@ def test_what_a_lost_replica_was_asked_for_is_for_others_only_not_to_be_had_now(
     assert (type(failed), failed.code) == (AppError, "part_failed")
 
 
+def test_a_part_that_failed_is_called_so_after_any_number_of_hops() -> None:
+    told: AppError = PartFailed("Store failed.")
+    for _ in range(3):
+        told = pickle.loads(pickle.dumps(told))
+        answer = json.loads(bytes(answer_problem(told).body))
+        assert (answer["title"], answer["code"], answer["status"]) == ("A part failed", "part_failed", 500)
+
+
 async def test_patience_with_the_inspector(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds, with 5 for what is usual, and further attempts: changes are never asked twice."""
     waited: dict[str, tuple[float, int]] = {}
@@ -190,3 +200,5 @@ async def test_patience_with_the_inspector(monkeypatch: pytest.MonkeyPatch) -> N
     }
     await jobs.diagnosis("id", by_model=True)
     assert waited["diagnosis"] == (55, 1)
+    await jobs.code_versions()
+    assert waited["code_versions"] == (6, 1)

@@ -146,12 +146,6 @@ FILTERED = {"filter_predicates": "=", "limit": "10000"}
                 None,
             ),
         ),
-        (
-            lambda ray: ray.get_version(),
-            {"ray_version": "2.60.0"},
-            {"ray_version": "2.60.0"},
-            ("GET", "/api/version", {}, None),
-        ),
     ],
 )
 async def test_questions(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.exceptions import RayActorError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
-from serve_app.cluster.handles import call, collect, stream
-from serve_app.errors import AppError, TooBusy
+from serve_app.cluster.handles import _CALLER, call, collect
+from serve_app.errors import AppError, ReplicaLost, TooBusy
 from serve_app.organism.questions import OrganReplica
 
 
@@ -83,7 +85,7 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     hanging = Replica(None)
     cancelled = Replica(asyncio.CancelledError())
     handle = Broadcasting(Replica("a"), hanging, Replica(ValueError("no")), cancelled, Replica("d"))
-    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == ["a", "d"]
+    assert await collect(handle, OrganReplica.status, timeout_s=0.01) == ["a", "d"]
     await asyncio.sleep(0)
     assert hanging.cancelled
 
@@ -97,18 +99,18 @@ async def test_one_replica_that_hangs_or_fails_hides_no_other() -> None:
     ],
 )
 async def test_nobody_answers(handle: Broadcasting) -> None:
-    assert await collect("Part", handle, OrganReplica.status, timeout_s=0.01) == []
+    assert await collect(handle, OrganReplica.status, timeout_s=0.01) == []
 
 
 async def test_all_items() -> None:
     remote = Remote(1, None, 3)
-    assert [item async for item in stream("Part", remote, "a", item_timeout_s=1)] == [1, None, 3]
+    assert [item async for item in _CALLER.stream("Part", remote, "a", item_timeout_s=1)] == [1, None, 3]
     assert (remote.args, remote.cancelled) == (("a",), 0)
 
 
 async def test_a_reader_who_leaves_ends_it_there() -> None:
     remote = Remote(1, 2)
-    items = stream("Part", remote, item_timeout_s=1)
+    items = _CALLER.stream("Part", remote, item_timeout_s=1)
     assert await anext(items) == 1
     await items.aclose()
     assert remote.cancelled == 1
@@ -116,7 +118,7 @@ async def test_a_reader_who_leaves_ends_it_there() -> None:
 
 async def test_a_reader_who_is_cancelled_ends_it_there() -> None:
     remote = Remote(ends=False)
-    waiting = asyncio.ensure_future(anext(stream("Part", remote, item_timeout_s=60)))
+    waiting = asyncio.ensure_future(anext(_CALLER.stream("Part", remote, item_timeout_s=60)))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -134,7 +136,7 @@ async def test_a_reader_who_is_cancelled_ends_it_there() -> None:
 )
 async def test_errors_are_ours(error: Exception, code: str) -> None:
     remote = Remote(1, error)
-    items = stream("Part", remote, item_timeout_s=1)
+    items = _CALLER.stream("Part", remote, item_timeout_s=1)
     assert await anext(items) == 1
     with pytest.raises(AppError) as raised:
         await anext(items)
@@ -143,7 +145,7 @@ async def test_errors_are_ours(error: Exception, code: str) -> None:
 
 async def test_each_item_has_a_deadline() -> None:
     remote = Remote(1, ends=False)
-    items = stream("Part", remote, item_timeout_s=0.01)
+    items = _CALLER.stream("Part", remote, item_timeout_s=0.01)
     assert await anext(items) == 1
     with pytest.raises(AppError) as raised:
         await anext(items)
@@ -151,10 +153,11 @@ async def test_each_item_has_a_deadline() -> None:
 
 
 class Waiting:
-    """A call that is not answered; ``_replica_result`` is None until one takes it (``organs.calls.was_taken``)."""
+    """A call that is not answered; ``_replica_result`` is None until one takes it (``organs.private.was_taken``)."""
 
     def __init__(self, taken: bool) -> None:
         self._replica_result = object() if taken else None
+        self.by_reference = True
         self.cancelled = 0
 
     def remote(self, *args: Any) -> Waiting:
@@ -185,11 +188,24 @@ async def test_a_call_that_no_replica_took_can_be_made_again(taken: bool, answer
     assert method.cancelled == 1
 
 
+async def test_what_a_lost_replica_had_taken_may_be_done_even_if_nobody_takes_it_again() -> None:
+    class Lost(Waiting):
+        def __await__(self) -> Generator[Any, None, Any]:
+            raise RayActorError
+            yield
+
+    attempts = [Lost(taken=True), Waiting(taken=False)]
+    method = SimpleNamespace(remote=lambda: attempts.pop(0))
+    with pytest.raises(ReplicaLost, match="The replica of Part that had the request died"):
+        await call("Part", method, timeout_s=0.01, retries=1)
+    assert attempts == []
+
+
 @pytest.mark.parametrize(("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part said nothing for 0 s."))])
 async def test_a_stream_that_no_replica_took_can_be_asked_for_again(taken: bool, answer: tuple[Any, ...]) -> None:
     method = Waiting(taken)
     with pytest.raises(AppError) as raised:
-        await anext(stream("Part", method, item_timeout_s=0))
+        await anext(_CALLER.stream("Part", method, item_timeout_s=0))
     assert (raised.value.status, raised.value.retry_after_s, raised.value.detail) == answer
     assert method.cancelled == 1
 
@@ -197,6 +213,6 @@ async def test_a_stream_that_no_replica_took_can_be_asked_for_again(taken: bool,
 async def test_a_replica_of_another_version_does_not_know_the_question() -> None:
     error = RayServeException("Tried to call a method 'new' that does not exist. Available methods: [].")
     with pytest.raises(AppError) as raised:
-        await anext(stream("Part", Remote(error), item_timeout_s=1))
+        await anext(_CALLER.stream("Part", Remote(error), item_timeout_s=1))
     assert (raised.value.status, raised.value.retry_after_s) == (503, 2)
     assert "runs another version" in raised.value.detail

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import pickletools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -82,6 +84,29 @@ async def test_the_list(inspector: JobInspector) -> None:
     assert {key: page[key] for key in TOLD} == TOLD
     text = json.dumps([page, rest])
     assert [word for word in ("hunter2", "canary-key-1", "env_vars", "\\u001b") if word in text] == []
+
+
+async def test_answers_hold_no_class_of_ours(inspector: JobInspector) -> None:
+    """A replica of another version may not have it under that name: it could not unpickle the answer."""
+    page = await inspector.list_jobs({"limit": 100})
+    answers = [
+        page,
+        *[await inspector.get_job(row["id"]) for row in page["items"] if row["outcome"] != "running"],
+        await inspector.summary({"window": "1h"}),
+        await inspector.hierarchy({}),
+        await inspector.cluster_actors({}),
+        await inspector.current(),
+        await inspector.lifecycle(),
+        await inspector.findings(),
+        await inspector.alert_inputs(),
+        await inspector.ray_status(),
+        await inspector.serve_details(),
+        await inspector.cluster_resources(),
+        await inspector.cluster_nodes(),
+        await inspector.cluster_leftovers(),
+    ]
+    pickled = pickle.dumps(answers, protocol=0)
+    assert [argument for opcode, argument, _ in pickletools.genops(pickled) if opcode.name == "GLOBAL"] == []
 
 
 async def test_the_summary(inspector: JobInspector, ray: Replay) -> None:

@@ -48,6 +48,8 @@ PREFIX, PACKAGES = "/c/.venv", Path(driver_hook.__file__).resolve().parent
         (["-m", "--x"], ["python", "-m", "drivers.nightly", "--x"], "drivers", True),
         (["-m"], ["python", "-W", "ignore", "-mserve_app.local.up"], "serve_app", False),
         (["-m", "-q", "tests/unit"], ["python", "-Bm", "pytest", "-q", "tests/unit"], "pytest", False),
+        (["-m", "run", "-m", "pytest"], ["python", "-m", "coverage", "run", "-m", "pytest"], "coverage", False),
+        (["/c/.venv/bin/coverage", "run", "-m", "pytest"], ["python"], "coverage", False),
         (["-m", "jobs"], ["python", "-m", "tests.bench", "jobs"], "tests", False),
         (["-m"], ["python", "-m", "ray.util.client.server"], "ray", False),
         (["/c/tests/bench/old.py"], ["python", "/c/tests/bench/old.py"], "tests", False),

@@ -49,7 +49,7 @@ async def observed(
 ) -> tuple[str, dict[str, Any] | None]:
     agents = [{"agent_id": "a_agent_0", "rank": 0}] if answers else []
 
-    async def collect(part: str, *asked: Any, timeout_s: float) -> list[dict[str, Any]]:
+    async def collect(*asked: Any, timeout_s: float) -> list[dict[str, Any]]:
         return agents
 
     monkeypatch.setattr(observation, "collect", collect)

@@ -99,7 +99,7 @@ async def test_silence_ends_at_the_deadline_and_the_other_side_hears_of_it() -> 
 
 async def test_who_is_replaced_is_away_and_not_late() -> None:
     response = Response(silent=True)
-    response._replica_result = None  # type: ignore[attr-defined]
+    response._replica_result, response.by_reference = None, True  # type: ignore[attr-defined]
     with pytest.raises(SkillError) as raised:
         await ask("Store", method(response), timeout_s=0.01)
     assert (raised.value.status, raised.value.detail) == (503, "Store has no replica that answers.")

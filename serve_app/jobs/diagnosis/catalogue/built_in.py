@@ -15,8 +15,6 @@ from serve_app.jobs.diagnosis.catalogue.signatures import FAMILIES
 CODES: Mapping[str, Code] = MappingProxyType(
     {each.code: each for each in (*PROGRAM_CODES, *RESOURCE_CODES, *CLUSTER_CODES)}
 )
-# Codes that no evidence can show here, with the reason.
-NOT_DETECTABLE: Mapping[str, str] = MappingProxyType({})
 
 
 @cache

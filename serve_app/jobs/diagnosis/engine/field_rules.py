@@ -17,7 +17,7 @@ _EXIT_CODE = re.compile(r"failed with exit code (-?\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One conclusion from the row. ``needs_silence``: only when no text says anything about the failure."""
+    """One conclusion from the row, and what of the row it quotes."""
 
     name: str
     code: str

@@ -15,7 +15,6 @@ from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.models import Certainty, SourceKind
 
 _ROLES = (ClueRole.CAUSE, ClueRole.WRAPPER, ClueRole.SYMPTOM, ClueRole.WARNING)
-_CERTAINTIES = (Certainty.CERTAIN, Certainty.LIKELY, Certainty.POSSIBLE)
 # What carries an exception that no signature knows gives it its name; the first of these that is there.
 _NAMING_WRAPPERS = (
     "serve.constructor-failed",

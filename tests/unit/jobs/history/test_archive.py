@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -65,7 +65,7 @@ class Store:
         self._answer(key)
         return [{"at": "then"}]
 
-    async def jobs_ended_since(self, since_us: int, counts_only: bool, not_counted: Sequence[str]) -> Json:
+    async def jobs_ended_since(self, since_us: int, counts_only: bool) -> Json:
         self._answer(since_us)
         return {"counts": [], "durations": [], "causes": []}
 

@@ -10,15 +10,19 @@ import pytest
 
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.kinds import (
+    CLUSTER_INITIALIZATION,
+    INTERNAL,
     KIND_RULES,
-    NOT_COUNTED,
+    OBSERVER,
     OBSERVER_LIMIT_S,
+    WORKER_NODE,
     Owned,
     build_rules,
     classify_job,
     count_owned,
 )
 from serve_app.jobs.models import ActorFacts, Evidence, JobFacts
+from serve_app.outcomes import NOT_COUNTED
 from tests.unit.jobs.judging.test_judge import CLIENT, NOW, actor, ago, controller, driver, submission
 
 SERVING = Owned(actors=2, alive=1, serve_controllers=1, serve_alive=1)
@@ -124,6 +128,7 @@ def test_declared_kinds_stand_after_what_the_cluster_shows_and_in_their_order() 
 
 def test_kinds_that_nobody_wanted_done_are_not_counted() -> None:
     assert {"cluster-initialization", "worker-node", "observer", "internal"} == NOT_COUNTED
+    assert {CLUSTER_INITIALIZATION, WORKER_NODE, OBSERVER, INTERNAL} == NOT_COUNTED
     assert OBSERVER_LIMIT_S == 30.0
 
 

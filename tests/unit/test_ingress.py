@@ -1,0 +1,85 @@
+"""Tasks on their way to an organ: how often they are given, how long they may take, and who is to blame."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.exceptions import RayActorError
+
+from organs.models import OrganSpec, TaskMessage
+from serve_app.errors import AppError, ReplicaLost
+from serve_app.ingress import HandleOrgans
+from tests.unit.cluster.wires import Handle
+
+REPLY = {"agent_id": "an_agent"}
+LOST = RayActorError()
+
+
+class Organ:
+    """The handle of an organ; ``says`` is what comes of each task in turn, None is silence."""
+
+    deployment_name = "an_organ"
+
+    def __init__(self, *says: Any, agents: int = 1) -> None:
+        self.says = list(says)
+        self.agents = agents
+        self.given: list[TaskMessage] = []
+        self.execute = SimpleNamespace(remote=self._take)
+
+    def broadcast(self, name: str) -> Any:
+        agent = SimpleNamespace(get_async=lambda: asyncio.sleep(0, {"ok": True}))
+        return SimpleNamespace(_fetch_replica_results_async=lambda: asyncio.sleep(0, [agent] * self.agents))
+
+    def _take(self, task: TaskMessage) -> Handle:
+        self.given.append(task)
+        answer = self.says.pop(0)
+
+        async def arrive() -> Any:
+            if answer is None:
+                await asyncio.Event().wait()
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return Handle(arrive)
+
+
+def task(kind: str, timeout_s: float = 60.0) -> TaskMessage:
+    return {"type": kind, "description": "", "parameters": {}, "task_id": "1", "timeout_s": timeout_s}
+
+
+def organs(organ: Organ) -> HandleOrgans:
+    return HandleOrgans((OrganSpec(id="an_organ", type="Utility"),), {"an_organ": organ})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("kind", ["test_task", "cluster.nodes"])
+async def test_a_lost_task_is_given_again_where_it_only_looks(kind: str) -> None:
+    organ = Organ(LOST, REPLY)
+    assert await organs(organ).execute("an_organ", task(kind)) == REPLY
+    assert organ.given == [task(kind), task(kind)]
+
+
+@pytest.mark.parametrize("kind", ["of.a.user"])
+async def test_a_task_that_may_change_something_is_given_once(kind: str) -> None:
+    organ = Organ(LOST, REPLY)
+    with pytest.raises(ReplicaLost):
+        await organs(organ).execute("an_organ", task(kind))
+    assert organ.given == [task(kind)]
+
+
+@pytest.mark.parametrize(
+    ("agents", "status", "code", "detail"),
+    [
+        (1, 504, "deadline_exceeded", "an_organ did not answer within 0.01 s."),
+        (0, 503, "organ_unavailable", "an_organ has no agent that answers; Serve is replacing it."),
+    ],
+)
+async def test_after_the_task_s_own_deadline_the_agents_are_asked(
+    agents: int, status: int, code: str, detail: str
+) -> None:
+    with pytest.raises(AppError) as raised:
+        await organs(Organ(None, agents=agents)).execute("an_organ", task("test_task", 0.01))
+    assert (raised.value.status, raised.value.code, raised.value.detail) == (status, code, detail)
