@@ -19,8 +19,8 @@ from serve_app.jobs.actions.rules import (
     convert_for_ray,
     list_resources,
 )
-from serve_app.jobs.models import JobOutcome, JobRow, JobType
-from serve_app.outcomes import ENDED_STATUSES
+from serve_app.jobs.models import JobRow, JobType
+from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
 
 Json = dict[str, Any]

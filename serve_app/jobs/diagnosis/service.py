@@ -21,10 +21,10 @@ from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import json as answers
-from serve_app.jobs.models import JobOutcome, JobRow, Known, Snapshot
+from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,

@@ -14,8 +14,9 @@ from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.models import JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
+from serve_app.outcomes import JobOutcome
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,

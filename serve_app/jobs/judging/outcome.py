@@ -12,17 +12,8 @@ import re
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.models import (
-    DriverExit,
-    Evidence,
-    JobFacts,
-    JobOutcome,
-    JobType,
-    Known,
-    NodeFacts,
-    Section,
-    Unknown,
-)
+from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.outcomes import JobOutcome
 
 # The rules that others ask for by name.
 SUBMISSION_FAILED = "submission-failed"

@@ -18,9 +18,9 @@ from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, Fields, SourceKind, TextSource
 from serve_app.jobs.judging.outcome import conclude_outcome
 from serve_app.jobs.judging.verdicts import VERDICT_RULES
-from serve_app.jobs.models import JobFacts, JobOutcome, JobType, Known, Verdict
+from serve_app.jobs.models import JobFacts, JobType, Known, Verdict
 from serve_app.jobs.progress.models import Says, State
-from serve_app.outcomes import OutcomeName, VerdictName
+from serve_app.outcomes import JobOutcome, OutcomeName, VerdictName
 from serve_app.queries.windows import WINDOWS_S, Window
 from tests.published import list_answered, list_fields, list_open, list_operations
 from tests.unit.fakes import fake_api

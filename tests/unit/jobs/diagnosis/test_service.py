@@ -16,8 +16,9 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
-from serve_app.jobs.models import JobOutcome, JobRow, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, row
 
 SNAPSHOT = Snapshot(NOW, *[Unknown("not asked")] * 5)
