@@ -37,12 +37,12 @@ async def list_page(connection: AsyncConnection, asked: dict[str, Any]) -> list[
         statement = statement.where(*_build_conditions(jobs.c, asked))
     return [
         {
-            "key": row.key,
-            "started_us": row.started_us,
-            "name": row.name,
-            "row": read_row(row.content, row._mapping),
+            "key": row["key"],
+            "started_us": row["started_us"],
+            "name": row["name"],
+            "row": read_row(row["content"], row),
         }
-        for row in await connection.execute(statement)
+        for row in (await connection.execute(statement)).mappings()
     ]
 
 
