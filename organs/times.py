@@ -25,3 +25,14 @@ def format_exactly(time: None) -> None: ...
 def format_exactly(time: datetime | None) -> str | None:
     """A time on its way between parts, with every digit that it has: it is compared again, or is a place in a list."""
     return None if time is None else time.isoformat()
+
+
+@overload
+def parse_exactly(text: str) -> datetime: ...
+@overload
+def parse_exactly(text: None) -> None: ...
+@overload
+def parse_exactly(text: str | None) -> datetime | None: ...
+def parse_exactly(text: str | None) -> datetime | None:
+    """What ``format_exactly`` wrote; raises ``ValueError`` for what is no time."""
+    return None if text is None else datetime.fromisoformat(text)

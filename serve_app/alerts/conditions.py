@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from serve_app.alerts.models import Condition, Gap, Severity
+from serve_app.alerts.models import Condition, Gap, Severity, SubjectType
 from serve_app.alerts.settings import FOUND_RULES, AlertsConfig, Rule
 from serve_app.queries.windows import SHORTEST_WINDOW
 from serve_app.redaction import redact, strip_controls
@@ -27,6 +27,7 @@ _MAX_SUBJECT_CHARS = 200
 _MAX_TEXT_CHARS = 500
 _SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
 _FINE_ORGANS = ("ready", "degraded")
+_FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind"}
 
 
 class _Input(BaseModel):
@@ -58,7 +59,7 @@ class _Responses(_Input):
 class _Finding(_Input):
     rule: str
     subject: str
-    subject_type: Literal["job", "kind"] | None = None
+    subject_type: str | None = None
     subject_id: str | None = None
     session: str | None = None
     verdict: str
@@ -76,7 +77,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 _WINDOWS = TypeAdapter(dict[str, _Window | None])
 _NODES = TypeAdapter(tuple[_Node, ...])
 _RESPONSES = TypeAdapter(dict[str, _Responses | None])
-_FINDINGS = TypeAdapter(tuple[_Finding, ...])
+_FINDINGS = TypeAdapter(tuple[Any, ...])
 _NAMES = TypeAdapter(tuple[str, ...])
 _ORGANS = TypeAdapter(tuple[_Organ, ...])
 
@@ -209,7 +210,13 @@ def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
         return
     unknown = _parse_section(_NAMES, inputs, "unknown_findings") or ()
     yield from (Gap(rule) for rule in FOUND_RULES if rule.value in unknown)
-    for finding in findings:
+    for each in findings:
+        try:
+            finding = _Finding.model_validate(each)
+        except ValidationError:
+            # Something is wrong that cannot be told; what the others say is so.
+            yield from (Gap(rule) for rule in FOUND_RULES)
+            continue
         # Findings of other rules are for the report.
         if finding.rule in FOUND_RULES and finding.verdict in _SEVERITIES:
             yield Condition(
@@ -218,7 +225,7 @@ def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
                 _SEVERITIES[finding.verdict],
                 _clean_text(finding.sentence),
                 _clean_text(finding.action),
-                subject_type=finding.subject_type,
+                subject_type=_FOUND_TYPES.get(finding.subject_type),
                 subject_id=finding.subject_id,
                 session=finding.session,
             )

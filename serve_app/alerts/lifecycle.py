@@ -119,9 +119,10 @@ def _continue_alert(
             action=condition.action,
             value=condition.value,
             threshold=condition.threshold,
-            subject_type=condition.subject_type,
-            subject_id=condition.subject_id,
-            session=condition.session,
+            # What is known of the subject stays known when an older inspector does not tell it.
+            subject_type=condition.subject_type or alert.subject_type,
+            subject_id=condition.subject_id or alert.subject_id,
+            session=condition.session or alert.session,
             clear_since=None,
         )
         return _raise_alert(seen, config, now)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from organs.times import format_exactly, format_time
+from organs.times import format_exactly, format_time, parse_exactly
 from serve_app.alerts.settings import Rule
 from serve_app.schemas.alerts import AlertView
 
@@ -83,7 +83,7 @@ class Alert:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Alert:
         """What ``to_json`` gave; raises ``ValueError`` for a rule that this version does not know."""
-        times = {name: _parse_time(row[name]) for name in _TIMES}
+        times = {name: parse_exactly(row[name]) for name in _TIMES}
         return cls(**{**row, "rule": Rule(row["rule"]), **times})
 
     def select_lasting(self) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def render_alert(row: Mapping[str, Any]) -> AlertView:
         "value": row["value"],
         "threshold": row["threshold"],
         "pending_since": format_time(datetime.fromisoformat(row["pending_since"])),
-        "firing_since": format_time(_parse_time(row["firing_since"])),
-        "resolved_at": format_time(_parse_time(row["resolved_at"])),
+        "firing_since": format_time(parse_exactly(row["firing_since"])),
+        "resolved_at": format_time(parse_exactly(row["resolved_at"])),
         "silenced": row["silenced_by"] is not None,
         "silenced_by": row["silenced_by"],
     }
@@ -153,7 +153,3 @@ def count_microseconds(time: datetime) -> int:
 def parse_microseconds(number: int) -> datetime:
     """The time that ``count_microseconds`` had; raises ``OverflowError`` when there is no such time."""
     return _EPOCH + number * _MICROSECOND
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

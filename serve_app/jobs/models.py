@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from serve_app.outcomes import JobOutcome as JobOutcome
+from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
 
 T = TypeVar("T")

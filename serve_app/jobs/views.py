@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         JobView,
         TasksOfJob,
         TimelineEvent,
+        Transition,
     )
     from serve_app.schemas.summary import JobCounts
 
@@ -106,7 +107,7 @@ def render_driver(job: JobFacts | None, row: JobRow, driver: DriverExit | None, 
 
 
 def render_timeline(
-    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Mapping[str, str]] = ()
+    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Transition] = ()
 ) -> list[TimelineEvent]:
     """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew."""
     source = "node table" if row.type is JobType.NODE else "job list"
@@ -126,7 +127,7 @@ def render_timeline(
     return [{"at": format_time(at), "event": event, "source": source} for at, event, source in known]
 
 
-def render_past_timeline(row: JobView, transitions: Iterable[Mapping[str, str]]) -> list[TimelineEvent]:
+def render_past_timeline(row: JobView, transitions: Iterable[Transition]) -> list[TimelineEvent]:
     """What the history knows to have happened to a job of an earlier session."""
     events: list[tuple[str | None, str, str]] = [
         (row["started_at"], "submitted" if row["submission_id"] else "started", "job list"),

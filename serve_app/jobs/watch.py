@@ -15,7 +15,7 @@ from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
 from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import JobOutcome, JobRow, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Latest, Seen
@@ -23,6 +23,7 @@ from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
+from serve_app.outcomes import JobOutcome
 from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import PushedEvents
 

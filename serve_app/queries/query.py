@@ -7,7 +7,9 @@ another version.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
@@ -21,15 +23,24 @@ PlainQuery = Mapping[str, str | int]
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_LOOKS_LIKE_A_TIME = re.compile(r"[0-9]{4}-|[0-9]{8}T")
 
-def _refuse_number(value: object) -> object:
-    """``2026`` is meant as a year; as seconds since 1970, which a number would be, it would filter nothing."""
-    if isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit():
+
+def _read_time(value: object) -> object:
+    """A text that looks like a time, extended or basic. A number would be seconds since 1970: what is meant as a year,
+    as ``2026``, would filter nothing.
+    """
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _LOOKS_LIKE_A_TIME.match(value):
         raise PydanticCustomError("time", "Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z")
-    return value
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
+Time = Annotated[AwareDatetime, BeforeValidator(_read_time)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most rows in the answer.")]
 Cursor = Annotated[str, Field(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before.")]
 

@@ -197,15 +197,18 @@ def _describe_gap(reason: str) -> _Trouble:
 
 def _select_unsaid(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
     """What the judge found and no alert says."""
-    said = {(each.rule, each.about) for each in firing}
-    return [each for each in judged if (each.rule, each.about) not in said]
+    return [
+        each
+        for each in judged
+        if not any(each.rule == said.rule and _is_same(each.about, said.about) for said in firing)
+    ]
 
 
 def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
-        same = (each.about == row.about and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
+        same = (_is_same(each.about, row.about) and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
         place = next((place for place, it_is in enumerate(same) if it_is), None)
         if place is None:
             whole.append(row)
@@ -263,6 +266,12 @@ def _about(told: Mapping[str, Any]) -> _About:
     subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
     name = told.get("subject") if subject_id is None else subject_id
     return str(subject_type or ""), str(session or ""), str(name)
+
+
+def _is_same(one: _About, other: _About) -> bool:
+    """Whether two are about the same; of a job whose session is not told (an alert of before it was) the id says it."""
+    same_session = one[1] == other[1] or not one[1] or not other[1]
+    return same_session and (one[0], one[2]) == (other[0], other[2])
 
 
 def _parse_text(value: Any) -> str | None:

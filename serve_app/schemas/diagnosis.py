@@ -32,8 +32,8 @@ class LineView(TypedDict):
 class ChainLink(TypedDict):
     """One link between what was seen last and its cause."""
 
-    code: Annotated[str, describe("The cause code of the link.", "job.entrypoint-failed")]
-    sentence: Annotated[str, describe("What it says.", "The command ended with exit code 1.")]
+    code: Annotated[str, describe("The cause code of the link.", "app.import-error")]
+    sentence: Annotated[str, describe("What it says.", "A module could not be imported, on the driver or on a worker.")]
     evidence: Annotated[LineView | None, describe("The line that carries it.")]
 
 
@@ -114,7 +114,7 @@ class StillnessView(TypedDict):
     """Whether a job that has not ended makes progress, and if not why."""
 
     state: Annotated[MotionWord, describe("Whether it moves.", "moving")]
-    code: Annotated[str | None, describe("The cause code of its standstill, if one is proven.", "wait.no-resources")]
+    code: Annotated[str | None, describe("The cause code of its standstill, if one is proven.", "scheduling.waiting")]
     sentence: Annotated[str, describe("The same in words.", "Its tasks change state.")]
     signals: Annotated[list[SignalView], describe("What that rests on.")]
     settle: Annotated[list[str], describe("What would settle the doubt that is left.", ["Ask again in a minute."])]

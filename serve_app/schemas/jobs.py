@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from organs.fields import Time, allow_words, closed, describe, describe_time
 from serve_app.schemas.cluster import ActorView
 from serve_app.schemas.common import ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
-from serve_app.schemas.diagnosis import DiagnosisView
+from serve_app.schemas.diagnosis import DiagnosisView, MadeDiagnosis
 
 JobTypeWord = Annotated[str, allow_words("SUBMISSION", "DRIVER", "NODE")]
 
@@ -69,9 +69,51 @@ class CurrentJobAnswer(JobView, ObservedAnswer):
 class EvidenceView(TypedDict):
     """One fact that kind, outcome or verdict rests on."""
 
-    rule: Annotated[str, describe("The rule that used the fact.", "submission-succeeded")]
+    rule: Annotated[str, describe("The rule that used the fact.", "exit-code-0")]
     source: Annotated[str, describe("The table or list that told it.", "job list")]
-    fact: Annotated[str, describe("What it told.", "status SUCCEEDED")]
+    fact: Annotated[str, describe("What it told.", "status SUCCEEDED, exit code 0")]
+
+
+@closed
+class KeptContent(TypedDict):
+    """What the history keeps of a job beside its columns. Not published by itself."""
+
+    row: Annotated[JobView, describe("The job, as in lists.")]
+    evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]
+
+
+@closed
+class KeptRow(TypedDict):
+    """A job in a page of the history. Not published by itself."""
+
+    key: Annotated[str, describe("Its session and its id.", "session_2026-01-31_11-58-02_1_7/nightly-report-1")]
+    started_us: Annotated[int, describe("Since 1970; -1: not known.", 1769860800000000, unit="us")]
+    name: Annotated[str, describe("Its place among those that began at the same time.", "nightly-report-1")]
+    row: Annotated[JobView, describe("The job, as in lists.")]
+
+
+@closed
+class Transition(TypedDict):
+    """A change of the judgement on a job. Not published by itself."""
+
+    at: Annotated[Time, describe_time("When.")]
+    status: Annotated[str, describe("Ray's word for it then.", "FAILED")]
+    outcome: Annotated[str, describe("What had become of it.", "failed")]
+    verdict: Annotated[str, describe("Whether that was expected.", "BAD")]
+    rule: Annotated[str, describe("The rule that gave the verdict.", "failed")]
+    reason: Annotated[str, describe("The verdict in a sentence.", "It failed with exit code 1.")]
+
+
+@closed
+class KeptJob(KeptContent):
+    """A job of the history, whole. Not published by itself."""
+
+    key: Annotated[str, describe("Its session and its id.", "session_2026-01-31_11-58-02_1_7/nightly-report-1")]
+    diagnosis: Annotated[MadeDiagnosis | None, describe("Why it failed, if a diagnosis was kept.")]
+    log_excerpt: Annotated[str | None, describe("What was kept of the end of its log.", "done\n")]
+    first_seen_at: Annotated[Time, describe_time("When it was written first.")]
+    updated_at: Annotated[Time, describe_time("When it was written last.")]
+    transitions: Annotated[list[Transition], describe("How the judgement of it changed, oldest first.")]
 
 
 @closed

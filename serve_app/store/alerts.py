@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from organs.times import format_exactly
+from organs.times import format_exactly, parse_exactly
 from serve_app.errors import InvalidInput
-from serve_app.store.bounds import MAX_NAME_CHARS, encode, make_storable, require_limit, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, encode, make_storable, require_limit, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import alerts, notifications
 
@@ -107,7 +107,7 @@ async def record_failed(
     values = {
         "attempts": notifications.c.attempts + 1,
         "last_error": make_storable(error, MAX_SENTENCE_CHARS),
-        "next_at": _parse_time(next_at),
+        "next_at": parse_exactly(next_at),
         "given_up_at": now if next_at is None else None,
     }
     await connection.execute(update(notifications).where(_match_waiting(notification_id)).values(values))
@@ -165,9 +165,9 @@ def _build_alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: require_name(name, alert[name]) for name in _NAMES},
         **{name: None if alert[name] is None else make_storable(alert[name], MAX_SENTENCE_CHARS) for name in _TEXTS},
-        **{name: _parse_time(alert[name]) for name in _TIMES},
+        **{name: parse_exactly(alert[name]) for name in _TIMES},
         **{name: alert[name] for name in _PLAIN},
-        **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_NAME_CHARS) for name in _FACTS},
+        **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_ID_CHARS) for name in _FACTS},
     }
 
 
@@ -177,7 +177,7 @@ def _build_notification_values(row: Mapping[str, Any], now: datetime) -> dict[st
         "alert_id": require_name("alert_id", row["alert_id"]),
         "webhook": require_name("webhook", row["webhook"]),
         "payload": encode("payload", row["payload"], max_bytes=MAX_PAYLOAD_BYTES, ascii_only=True),
-        "created_at": _parse_time(row["created_at"]),
+        "created_at": parse_exactly(row["created_at"]),
         "attempts": 0,
         "next_at": now,
     }
@@ -185,7 +185,3 @@ def _build_notification_values(row: Mapping[str, Any], now: datetime) -> dict[st
 
 def _read_alert(row: RowMapping) -> dict[str, Any]:
     return {**row, **{name: format_exactly(row[name]) for name in _TIMES}}
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -8,6 +8,8 @@ from typing import Any
 from serve_app.errors import InvalidInput
 
 MAX_NAME_CHARS = 256
+# An id that others chose, as the tables of jobs keep it.
+MAX_ID_CHARS = 600
 MAX_LIST = 500
 
 _NUL = "\0"

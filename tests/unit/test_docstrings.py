@@ -87,7 +87,7 @@ def test_what_is_named_is_there(path: Path) -> None:
     [
         ("store.jobs.rows", True),
         ("store.jobs.rows.save", True),
-        ("serve_app.store.jobs.rows.SHOWN_COLUMNS", True),
+        ("serve_app.store.jobs.content.SHOWN_COLUMNS", True),
         ("judging.verdicts", True),
         ("ray.get", True),
         ("store.jobs.save", False),

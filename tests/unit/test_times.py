@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from organs import times as times_of_organs
-from organs.times import format_exactly, format_time
+from organs.times import format_exactly, format_time, parse_exactly
 
 EAST = timezone(timedelta(hours=2))
 
@@ -32,8 +32,9 @@ EAST = timezone(timedelta(hours=2))
 def test_a_time_has_one_form(time: datetime, shown: str, exact: str) -> None:
     assert (format_time(time), times_of_organs.format_time(time)) == (shown, shown)
     assert format_exactly(time) == exact
+    assert parse_exactly(exact) == time
     assert datetime.fromisoformat(exact) == time
 
 
 def test_no_time_is_no_text() -> None:
-    assert (format_time(None), format_exactly(None)) == (None, None)
+    assert (format_time(None), format_exactly(None), parse_exactly(None)) == (None, None, None)

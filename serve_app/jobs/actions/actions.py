@@ -29,11 +29,12 @@ from serve_app.jobs.actions.retry import (
 from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import Stop, StopSource
-from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobRow, JobType
+from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
-from serve_app.outcomes import ENDED_STATUSES
+from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.jobs import KeptJob
 
 Json = dict[str, Any]
 
@@ -52,7 +53,7 @@ class JobsApi(StopSource, Protocol):
 class PastJobArchive(Protocol):
     """Jobs that only the history knows (``archive.Archive``)."""
 
-    async def find(self, wanted: str) -> Json | None: ...
+    async def find(self, wanted: str) -> KeptJob | None: ...
 
     async def forget(self, key: str) -> bool: ...
 

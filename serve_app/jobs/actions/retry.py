@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from serve_app.cluster.rows import read_object
 from serve_app.errors import Conflict
 from serve_app.jobs.actions.rules import (
     HASH_KEY,
@@ -18,8 +19,8 @@ from serve_app.jobs.actions.rules import (
     convert_for_ray,
     list_resources,
 )
-from serve_app.jobs.models import JobOutcome, JobRow, JobType
-from serve_app.outcomes import ENDED_STATUSES
+from serve_app.jobs.models import JobRow, JobType
+from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
 
 Json = dict[str, Any]
@@ -132,7 +133,7 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
 
     The id follows from the job and the attempt alone, so two that retry the same job ask for the same submission.
     """
-    metadata = {str(name): str(value) for name, value in _parse_mapping(raw.get("metadata")).items()}
+    metadata = {str(name): str(value) for name, value in read_object(raw.get("metadata")).items()}
     before = _parse_attempt(metadata)
     attempt = before + 1
     if attempt > most and not force:
@@ -145,7 +146,7 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
     return {
         "submission_id": f"{base}-retry-{attempt}",
         "entrypoint": str(raw.get("entrypoint") or ""),
-        "runtime_env": dict(_parse_mapping(raw.get("runtime_env"))),
+        "runtime_env": dict(read_object(raw.get("runtime_env"))),
         "metadata": {
             **kept,
             SCHEDULED_BY_KEY: SCHEDULED_BY,
@@ -174,8 +175,8 @@ def _parse_resources(text: str | None) -> Json:
         recorded = json.loads(text or "{}")
     except ValueError:
         return {}
-    wish = list_resources(_parse_mapping(recorded))
-    custom = _parse_mapping(wish.pop("resources", None))
+    wish = list_resources(read_object(recorded))
+    custom = read_object(wish.pop("resources", None))
     amounts = {name: amount for name, amount in wish.items() if _is_amount(amount)}
     named = {name: amount for name, amount in custom.items() if _is_amount(amount)}
     return convert_for_ray({**amounts, **({"resources": named} if named else {})})
@@ -183,7 +184,3 @@ def _parse_resources(text: str | None) -> Json:
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _parse_mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -31,7 +31,7 @@ from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
-from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, TasksOfJob
+from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, KeptJob, TasksOfJob
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
 
@@ -226,9 +226,9 @@ class JobAnswers:
             **answer,
         }
 
-    def _answer_past_job(self, stored: Mapping[str, Any]) -> JobAnswer:
+    def _answer_past_job(self, stored: KeptJob) -> JobAnswer:
         """A job that only the history knows: there is no driver, actor or task left to ask about."""
-        row: JobView = stored["row"]
+        row = stored["row"]
         expectation = self._watch.expect(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
         kept = stored["diagnosis"]

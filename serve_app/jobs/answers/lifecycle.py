@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from organs.times import format_time
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
-from serve_app.jobs.models import ApplicationFacts, JobOutcome, JobRow, Known, NodeFacts, Section, ServeFacts, Snapshot
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Section, ServeFacts, Snapshot
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.schemas.hierarchy import LifecycleStep
 
 _DONE, _RUNNING, _MISSING, _UNKNOWN = "done", "running", "missing", "unknown"

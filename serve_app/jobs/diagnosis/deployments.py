@@ -54,7 +54,7 @@ class Deployments:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``agent_of`` tells the address of a node's agent; it and ``engine`` block."""
-        self.engine = engine
+        self._engine = engine
         self._client = client
         self._agent_of = agent_of
         self._application = application
@@ -92,7 +92,7 @@ class Deployments:
             *await self._read_logs(deployment, unavailable),
         ]
         fields = Fields(status="FAILED" if failed else None)
-        found = replace(await asyncio.to_thread(self.engine, fields, sources), unavailable=tuple(unavailable))
+        found = replace(await asyncio.to_thread(self._engine, fields, sources), unavailable=tuple(unavailable))
         return None if found.code is None else found.render_json()
 
     async def _list_deaths(self, name: str, unavailable: list[str]) -> list[TextSource]:

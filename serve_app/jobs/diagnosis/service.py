@@ -14,17 +14,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
 from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import json as answers
-from serve_app.jobs.models import JobOutcome, JobRow, Known, Snapshot
+from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,
@@ -34,10 +34,10 @@ from serve_app.schemas.diagnosis import (
     MadeDiagnosis,
     StillnessView,
 )
+from serve_app.schemas.jobs import KeptJob
 
 log = logging.getLogger("ray.serve.seedcore")
 
-Json = dict[str, Any]
 Engine = Callable[[Fields, Sequence[TextSource]], Diagnosis]
 
 AT_ONCE = 2
@@ -58,7 +58,7 @@ class JobFinder(Protocol):
 class PastJobFinder(Protocol):
     """Where jobs are found that only the history knows (``Archive``)."""
 
-    async def find(self, wanted: str) -> Json | None: ...
+    async def find(self, wanted: str) -> KeptJob | None: ...
 
 
 class DiagnosisStore(Protocol):
@@ -114,7 +114,7 @@ class Diagnoses:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``engine`` blocks; ``store`` None: nothing is kept beyond memory."""
-        self.engine = engine
+        self._engine = engine
         self._stillnesses = stillnesses
         self._explainer = explainer
         self._jobs = jobs
@@ -251,10 +251,10 @@ class Diagnoses:
         if row.outcome is JobOutcome.SUCCEEDED:
             # What a job wrote that did its work needs no explanation: nothing is read of it.
             fields = Fields(status=choose_status(row), type=row.type.value, entrypoint=row.entrypoint)
-            diagnosis, again = await asyncio.to_thread(self.engine, fields, []), False
+            diagnosis, again = await asyncio.to_thread(self._engine, fields, []), False
         else:
             gathered = await self._gatherer.gather(build_subject(snapshot, row))
-            found = await asyncio.to_thread(self.engine, gathered.fields, gathered.sources)
+            found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
@@ -294,10 +294,9 @@ class Diagnoses:
         if stored is None:
             raise refuse_unknown(wanted)
         if stored["diagnosis"] is not None:
-            kept: MadeDiagnosis = stored["diagnosis"]
-            return kept
+            return stored["diagnosis"]
         fields, sources, unavailable = answers.read_past_evidence(stored)
-        found = await asyncio.to_thread(self.engine, fields, sources)
+        found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 

@@ -14,8 +14,9 @@ from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.models import JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
+from serve_app.outcomes import JobOutcome
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,
@@ -26,7 +27,7 @@ from serve_app.queries.paging import (
     read_limit,
     refuse_filter,
 )
-from serve_app.schemas.jobs import JobView
+from serve_app.schemas.jobs import JobView, KeptJob, KeptRow, Transition
 
 Json = dict[str, Any]
 _SESSION_MARK = "@"
@@ -40,11 +41,11 @@ _FIELDS = frozenset(JobsQuery.model_fields)
 class PastJobs(Protocol):
     """What is read from the store."""
 
-    async def list_jobs(self, asked: Json) -> list[Json]: ...
+    async def list_jobs(self, asked: Json) -> list[KeptRow]: ...
 
-    async def find_job(self, wanted: str, session: str | None = None) -> Json | None: ...
+    async def find_job(self, wanted: str, session: str | None = None) -> KeptJob | None: ...
 
-    async def job_transitions(self, key: str) -> list[Json]: ...
+    async def job_transitions(self, key: str) -> list[Transition]: ...
 
     async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json: ...
 
@@ -132,7 +133,7 @@ class Archive:
             return [found[place] for place in taken], make_cursor(taken[-1]), []
         return [found[place] for place in taken], make_cursor(last) if last is not None else None, []
 
-    async def find(self, wanted: str) -> Json | None:
+    async def find(self, wanted: str) -> KeptJob | None:
         """A job that is not in memory, by ``id`` or ``id@session``; raises what the store raises."""
         if self._store is None:
             return None
@@ -148,10 +149,9 @@ class Archive:
         if self._store is None:
             return None
         stored = await self._store.find_job(row.id, row.session) if _may_be_a_name(row.id) else None
-        kept: str | None = None if stored is None else stored["log_excerpt"]
-        return kept
+        return None if stored is None else stored["log_excerpt"]
 
-    async def list_transitions(self, key: str) -> tuple[list[Json], list[str]]:
+    async def list_transitions(self, key: str) -> tuple[list[Transition], list[str]]:
         """How the judgement of a job changed, and what is missing."""
         if self._store is None:
             return [], []
@@ -220,7 +220,7 @@ def _build_wanted(asked: JobQuery) -> Json:
 
 
 def _merge_newest(
-    stored: list[Json], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
+    stored: list[KeptRow], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
 ) -> list[tuple[Key, JobView]]:
     """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
 
@@ -230,14 +230,14 @@ def _merge_newest(
     return [
         (
             _get_key(record),
-            record["row"] if row is None else {**views.render_row(row), "code": record["row"].get("code")},
+            record["row"] if row is None else {**views.render_row(row), "code": record["row"]["code"]},
         )
         for record, row in rows
         if row is None or asked.matches(row)
     ]
 
 
-def _get_key(record: Json) -> Key:
+def _get_key(record: KeptRow) -> Key:
     return record["started_us"], record["name"]
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.judging.outcome import SUBMISSION_FAILED
-from serve_app.jobs.models import JobOutcome, JobRow, PastRuns
-from serve_app.outcomes import BROKEN_OUTCOMES, NOT_COUNTED, TIMED_OUTCOMES
+from serve_app.jobs.models import JobRow, PastRuns
+from serve_app.outcomes import BROKEN_OUTCOMES, NOT_COUNTED, TIMED_OUTCOMES, JobOutcome
 from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
 

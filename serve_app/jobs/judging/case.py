@@ -24,7 +24,6 @@ from serve_app.jobs.models import (
     DriverExit,
     Evidence,
     JobFacts,
-    JobOutcome,
     Known,
     NodeFacts,
     PastRuns,
@@ -35,7 +34,7 @@ from serve_app.jobs.models import (
     Unknown,
     find_row,
 )
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
 NOTE_KEY = "seedcore.note"

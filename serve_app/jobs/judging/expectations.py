@@ -18,7 +18,8 @@ from serve_app.jobs.judging.kinds import (
     KindRule,
     build_rules,
 )
-from serve_app.jobs.models import JobFacts, JobOutcome, JobType
+from serve_app.jobs.models import JobFacts, JobType
+from serve_app.outcomes import JobOutcome
 from serve_app.parts import MANAGER
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
-from serve_app.jobs.models import ActorFacts, JobOutcome, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 MAX_FINDINGS = 200

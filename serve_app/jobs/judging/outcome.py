@@ -12,21 +12,14 @@ import re
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.models import (
-    DriverExit,
-    Evidence,
-    JobFacts,
-    JobOutcome,
-    JobType,
-    Known,
-    NodeFacts,
-    Section,
-    Unknown,
-)
+from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.outcomes import JobOutcome
 
-# The two rules that others ask for by name.
+# The rules that others ask for by name.
 SUBMISSION_FAILED = "submission-failed"
 ROW_MISSING = "worker-row-missing"
+# Those whose fact of the worker table is Ray's own word on the bad end of a driver's process.
+DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver-user-error"})
 
 # A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
 _NODE_DEATH_WINDOW = timedelta(seconds=90)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, CLUSTER_INITIALIZATION, COA_INITIALIZATION
 from serve_app.jobs.judging.verdicts import Case
-from serve_app.jobs.models import Evidence, JobOutcome
-from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
+from serve_app.jobs.models import Evidence
+from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
 RETRY_OF_KEY = "seedcore.retry_of"
 _MOST_RETRIES = 100

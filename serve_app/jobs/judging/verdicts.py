@@ -16,8 +16,8 @@ from serve_app.jobs.judging.kinds import (
 )
 from serve_app.jobs.judging.outcome import Conclusion
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
-from serve_app.jobs.models import Evidence, JobFacts, JobOutcome, PastRuns, TaskCounts, Verdict
-from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES
+from serve_app.jobs.models import Evidence, JobFacts, PastRuns, TaskCounts, Verdict
+from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
 NOT_DONE = ENDED_OUTCOMES - {JobOutcome.SUCCEEDED}
 # Fewer past runs than this tell nothing of what is usual.

@@ -11,8 +11,8 @@ from typing import Protocol
 from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.logs.logs import Logs
-from serve_app.jobs.models import JobOutcome, JobRow
-from serve_app.outcomes import BROKEN_OUTCOMES
+from serve_app.jobs.models import JobRow
+from serve_app.outcomes import BROKEN_OUTCOMES, JobOutcome
 
 log = logging.getLogger("ray.serve.seedcore")
 

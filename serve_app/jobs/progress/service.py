@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from serve_app.errors import TooBusy, Unavailable
 from serve_app.jobs.judging.pending import Waiting, explain_waiting
-from serve_app.jobs.models import JobOutcome, JobRow, Known, Section, Unknown, Verdict
+from serve_app.jobs.models import JobRow, Known, Section, Unknown, Verdict
 from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, StillnessSubject
 from serve_app.jobs.progress.obstacles import take_stock
 from serve_app.jobs.progress.processes import UNCONNECTED, build_driver, collect_pids, list_processes
@@ -23,6 +23,7 @@ from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.verdict import judge_stillness
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import JobWatch
+from serve_app.outcomes import JobOutcome
 
 # Between two looks; Ray's own figures of processes are some seconds apart, its tables are not.
 SPAN_S = 3.0

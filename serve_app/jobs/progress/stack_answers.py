@@ -9,13 +9,14 @@ from datetime import datetime
 from organs.times import format_time
 from serve_app.errors import Conflict, TooBusy
 from serve_app.forward import served
-from serve_app.jobs.models import JobOutcome, JobRow, Known, Section
+from serve_app.jobs.models import JobRow, Known, Section
 from serve_app.jobs.progress.models import Look, Stack
 from serve_app.jobs.progress.processes import Process, build_driver, list_processes
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, find_place
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.watch import JobWatch
+from serve_app.outcomes import JobOutcome
 from serve_app.schemas.logs import StacksAnswer, StackView
 
 MOST_STACKS = 8

@@ -99,7 +99,7 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
             continue
         job_id = worker_id[:_JOB_ID_CHARS]
         before = known.get(job_id)
-        if before is not None and not before.is_alive and _has_changed(row, before):
+        if before is not None and not before.is_alive and _is_unchanged(row, before):
             found[job_id] = before
             continue
         detail = read_text(row.get("exit_detail"))
@@ -117,7 +117,7 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
     return found
 
 
-def _has_changed(row: Mapping[str, Any], before: DriverExit) -> bool:
+def _is_unchanged(row: Mapping[str, Any], before: DriverExit) -> bool:
     """Whether a row still says of a dead driver what it said: cheaper than reading it again."""
     same = row.get("exit_type") == before.exit_type and row.get("is_alive") is False
     return same and (row.get("pid") or 0) == before.pid

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import RowMapping, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,18 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.schemas.diagnosis import MadeDiagnosis
+from serve_app.schemas.jobs import KeptJob, Transition
 from serve_app.store.bounds import make_storable, require_name
-from serve_app.store.jobs.rows import MAX_TRANSITIONS, SHOWN_COLUMNS
+from serve_app.store.jobs.content import read_content
+from serve_app.store.jobs.rows import MAX_TRANSITIONS
 from serve_app.store.tables import job_transitions, jobs
 
 MAX_LOG_EXCERPT_CHARS = 16_384
 MAX_DIAGNOSIS_CHARS = 65_536
 MAX_KEYS = 100
 
-Json = dict[str, Any]
 
-
-async def find(connection: AsyncConnection, wanted: str, session: str | None = None) -> Json | None:
+async def find(connection: AsyncConnection, wanted: str, session: str | None = None) -> KeptJob | None:
     """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
     name = require_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
@@ -35,11 +34,11 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None = N
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:
         return None
-    content = json.loads(row["content"])
+    kept = read_content(row["content"], row)
     return {
         "key": row["key"],
-        **content,
-        "row": {**content["row"], **{name: row[name] for name in SHOWN_COLUMNS}},
+        "row": kept["row"],
+        "evidence": kept["evidence"],
         "diagnosis": None if row["diagnosis"] is None else json.loads(row["diagnosis"]),
         "log_excerpt": row["log_excerpt"],
         "first_seen_at": format_time(row["first_seen_at"]),
@@ -48,7 +47,7 @@ async def find(connection: AsyncConnection, wanted: str, session: str | None = N
     }
 
 
-async def list_transitions(connection: AsyncConnection, key: str) -> list[Json]:
+async def list_transitions(connection: AsyncConnection, key: str) -> list[Transition]:
     """How the judgement of one job changed, oldest first, the newest ``MAX_TRANSITIONS``."""
     newest = (
         select(job_transitions)
@@ -90,6 +89,12 @@ async def list_diagnoses(connection: AsyncConnection, keys: Sequence[str]) -> di
     return {row.key: json.loads(row.diagnosis) for row in rows}
 
 
-def _render_transition(row: RowMapping) -> Json:
-    names = ("status", "outcome", "verdict", "rule", "reason")
-    return {"at": format_time(row["at"]), **{name: row[name] for name in names}}
+def _render_transition(row: RowMapping) -> Transition:
+    return {
+        "at": format_time(row["at"]),
+        "status": row["status"],
+        "outcome": row["outcome"],
+        "verdict": row["verdict"],
+        "rule": row["rule"],
+        "reason": row["reason"],
+    }

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
+from serve_app.store.jobs.content import check_content
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
+from serve_app.store.migrations.sentences import NOTHING, read_ending
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 FORMAT = 1
@@ -23,6 +25,9 @@ PAGE = 200
 # The longest that an export makes: each character of the texts beside the content may take twelve, as an escape.
 MAX_LINE_CHARS = 2_097_152
 MAX_CONTENT_LINE_CHARS = 4 * MAX_CONTENT_CHARS
+# What the content says of a job as its columns do, and must say alike.
+_SAID_TWICE = ("id", "session", "kind", "status", "outcome", "verdict", "rule")
+_ENDING = frozenset({"error_type", "exit_code"})
 
 _Name = Field(max_length=600)
 _OptionalName = Field(default=None, max_length=600)
@@ -63,7 +68,7 @@ class JobLine(_Strict):
     name: str = _Name
     ended_us: int | None = Field(default=None, ge=0, lt=2**62)
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    # Lines of before revision 0007 have neither: then it is not known.
+    # Lines of before revision 0007 have neither: then what the content says is read.
     error_type: str | None = _OptionalName
     exit_code: int | None = Field(default=None, gt=-(2**62), lt=2**62)
     content: dict[str, Any]
@@ -102,13 +107,18 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
             insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
         )
         values = line.model_dump(exclude={"format", "transitions"})
+        kept = {"key"}
+        if not _ENDING & line.model_fields_set:
+            values["error_type"], values["exit_code"] = ending = read_ending(json.dumps(line.content))
+            # What is known here is not taken back by a line that cannot know it.
+            kept |= _ENDING if ending == NOTHING else frozenset()
         values["content"] = json.dumps(line.content, separators=(",", ":"))
         values["diagnosis"] = None if line.diagnosis is None else json.dumps(line.diagnosis, separators=(",", ":"))
         statement = insert(connection, jobs).values(**values)
         done = await connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["key"],
-                set_={name: statement.excluded[name] for name in values if name != "key"},
+                set_={name: statement.excluded[name] for name in values if name not in kept},
                 where=jobs.c.updated_at < line.updated_at,
             ).returning(jobs.c.key)
         )
@@ -145,9 +155,17 @@ def _parse_line(number: int, text: str) -> JobLine:
         raise InvalidInput(f"line {number} is no job: {place}: {first['msg']}.", line=number) from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"line {number} is no job: {str(error)[:200]}.", line=number) from None
-    if line.key != f"{line.session}/{line.id}" or not isinstance(line.content.get("row"), dict):
+    row = line.content.get("row")
+    if line.key != f"{line.session}/{line.id}" or not isinstance(row, dict):
         raise InvalidInput(f"line {number} is no job: its key or its content does not fit.", line=number)
-    return line
+    if line.diagnosis is not None and "diagnosis" not in line.diagnosis:
+        raise InvalidInput(f"line {number} is no job: diagnosis.diagnosis: Field required.", line=number)
+    judged = {name: getattr(line, name) for name in _SAID_TWICE}
+    try:
+        content = check_content({**line.content, "row": {**row, **judged}})
+    except ValueError as error:
+        raise InvalidInput(f"line {number} is no job: {error}.", line=number) from None
+    return line.model_copy(update={"content": content})
 
 
 def _contains_nul(value: Any) -> bool:

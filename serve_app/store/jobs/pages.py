@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from serve_app.schemas.jobs import KeptRow
 from serve_app.store.bounds import require_text
 from serve_app.store.dialect import contains
 from serve_app.store.jobs import search as job_search
-from serve_app.store.jobs.rows import SHOWN_COLUMNS
+from serve_app.store.jobs.content import SHOWN_COLUMNS, read_row
 from serve_app.store.memories import fold
 from serve_app.store.tables import jobs
 
@@ -23,10 +23,8 @@ _FILTERS = {"kinds": "kind", "statuses": "status", "outcomes": "outcome", "verdi
 _NEWEST = (jobs.c.started_us.desc(), jobs.c.name.desc())
 _COLUMNS = (jobs.c.key, jobs.c.started_us, jobs.c.name, jobs.c.content, *(jobs.c[name] for name in SHOWN_COLUMNS))
 
-Json = dict[str, Any]
 
-
-async def list_page(connection: AsyncConnection, asked: Json) -> list[Json]:
+async def list_page(connection: AsyncConnection, asked: dict[str, Any]) -> list[KeptRow]:
     """``key, started_us, name, row`` of each, newest first. ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
     ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
     """
@@ -39,12 +37,12 @@ async def list_page(connection: AsyncConnection, asked: Json) -> list[Json]:
         statement = statement.where(*_build_conditions(jobs.c, asked))
     return [
         {
-            "key": row.key,
-            "started_us": row.started_us,
-            "name": row.name,
-            "row": {**json.loads(row.content)["row"], **{name: getattr(row, name) for name in SHOWN_COLUMNS}},
+            "key": row["key"],
+            "started_us": row["started_us"],
+            "name": row["name"],
+            "row": read_row(row["content"], row),
         }
-        for row in await connection.execute(statement)
+        for row in (await connection.execute(statement)).mappings()
     ]
 
 

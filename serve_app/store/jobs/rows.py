@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.store.bounds import make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
@@ -24,10 +24,6 @@ SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
-# What a row is shown with, whatever its content says: learned of it later, or, of jobs kept before they had columns,
-# read by revision 0007.
-SHOWN_COLUMNS = ("code", "error_type", "exit_code")
-_LONGEST_NAME = 600
 _LARGEST = 2**62
 
 Json = dict[str, Any]
@@ -150,15 +146,15 @@ def _build_values(record: Json, now: datetime) -> Json:
         text = _encode({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
     error_type = record.get("error_type")
     return {
-        **{name: make_storable(str(record[name]), _LONGEST_NAME) for name in _NAMED},
+        **{name: make_storable(str(record[name]), MAX_ID_CHARS) for name in _NAMED},
         "job_id": record.get("job_id"),
         "submission_id": record.get("submission_id"),
         "cause": record.get("cause"),
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
-        "error_type": None if error_type is None else make_storable(str(error_type), _LONGEST_NAME),
-        "exit_code": _exit_code(record.get("exit_code")),
+        "error_type": None if error_type is None else make_storable(str(error_type), MAX_ID_CHARS),
+        "exit_code": _limit_exit_code(record.get("exit_code")),
         "content": text,
         "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
@@ -166,7 +162,7 @@ def _build_values(record: Json, now: datetime) -> Json:
     }
 
 
-def _exit_code(told: int | None) -> int | None:
+def _limit_exit_code(told: int | None) -> int | None:
     """A number that both databases hold; Ray passes on whatever somebody calls an exit code."""
     return told if told is not None and abs(told) < _LARGEST else None
 

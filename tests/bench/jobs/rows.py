@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serve_app.jobs.history.recorder import build_record
-from serve_app.jobs.models import Evidence, JobOutcome, JobRow, JobType, Verdict
+from serve_app.jobs.models import Evidence, JobRow, JobType, Verdict
+from serve_app.outcomes import JobOutcome
 
 SESSION = "session_2026-01-01_00-00-00_000000_1"
 # Young enough for the history to keep.

@@ -79,9 +79,16 @@ async def due(store: Store, webhook: str = "ops", limit: int = 10) -> list[str]:
 
 async def test_facts_of_a_subject_are_stored_whatever_they_hold_and_may_be_missing(store: Store) -> None:
     old = {name: value for name, value in alert("a").items() if name not in ("subject_type", "subject_id", "session")}
-    await store.apply_alerts([old, alert("b", subject_id="x\0\ud800" + "y" * 300, session=None)], [], [])
+    longest = alert("c", subject_id="z" * 601)
+    whole = alert("b", subject_id="x\0\ud800" + "y" * 597, session=None)
+    await store.apply_alerts([old, whole, longest], [], [])
     facts = [(each["subject_type"], each["subject_id"], each["session"]) for each in await store.active_alerts()]
-    assert facts == [(None, None, None), ("job", "x\N{REPLACEMENT CHARACTER}?" + "y" * 253, None)]
+    # As long as the history keeps the id of a job, with which it is joined.
+    assert facts == [
+        (None, None, None),
+        ("job", "x\N{REPLACEMENT CHARACTER}?" + "y" * 597, None),
+        ("job", "z" * 600, longest["session"]),
+    ]
 
 
 async def test_written_read_and_written_over(store: Store) -> None:

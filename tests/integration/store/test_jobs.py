@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from serve_app import history
 from serve_app.errors import InvalidInput
+from serve_app.outcomes import NOT_COUNTED
 from serve_app.store.engine import create_engine
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
@@ -293,6 +294,14 @@ async def test_figures(store: Store) -> None:
     }
     counts = await count_outcomes(store)
     assert (sum(counts.values()), counts) == (9, {"failed": 4, "running": 1, "succeeded": 4})
+
+
+async def test_who_does_not_say_what_is_not_counted_is_told_no_failures_of_internal_kinds(store: Store) -> None:
+    bad = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    kinds = ["user", *NOT_COUNTED]
+    await store.save_jobs("s1", [record(kind, kind=kind, **bad) for kind in kinds])
+    # As an inspector of the version before asks.
+    assert (await store.jobs_ended_since(NOON_US))["causes"] == [["exit code 1", 1, "user"]]
 
 
 async def test_everything_is_bounded(store: Store) -> None:

@@ -92,7 +92,8 @@ def test_of_the_inspector(changes: dict[str, Any], expected: list[Any]) -> None:
         (responses(20, 5.1), ("api", None, None)),
         ({"findings": [finding()]}, ("job", "raysubmit_1", "session_1")),
         ({"findings": [finding("missing-job", subject_type="kind", session=None)]}, ("kind", "raysubmit_1", None)),
-        # An inspector of before there were facts.
+        # An inspector of another version: one that knows more types, or none.
+        ({"findings": [finding(subject_type="actor")]}, (None, "raysubmit_1", "session_1")),
         ({"findings": [finding(subject_type=None, subject_id=None, session=None)]}, (None, None, None)),
     ],
 )  # fmt: skip
@@ -160,6 +161,20 @@ def test_of_the_manager(status: str, expected: Assessment) -> None:
 )
 def test_what_is_missing_old_or_not_as_agreed_is_unknown(changes: dict[str, Any], unknown: frozenset[Gap]) -> None:
     assert judged(inputs(**changes)) == Assessment((), unknown)
+
+
+def test_what_one_finding_does_not_say_takes_nothing_from_the_others() -> None:
+    broken = [{"rule": "stuck-job"}, "x", None, finding() | {"verdict": 7}]
+    for each in broken:
+        answer = judged(inputs(findings=[each, finding("past-deadline"), finding(LEFT, "02", subject_type="actor")]))
+        assert [(found.rule, found.subject) for found in answer.conditions] == [
+            (Rule.PAST_DEADLINE, "raysubmit_1"),
+            (Rule.LEFTOVER_ACTORS, "02"),
+        ]
+        assert answer.unknown == gaps(*FOUND_RULES)
+    # A type that is not known is no gap: the finding itself is.
+    newer = judged(inputs(findings=[finding(subject_type="actor"), finding("past-deadline")]))
+    assert (len(newer.conditions), newer.unknown) == (2, frozenset())
 
 
 def test_parts_that_do_not_answer() -> None:

@@ -256,3 +256,14 @@ def test_an_alert_of_before_there_were_facts_learns_them_and_keeps_its_name() ->
     assert alive == replace(old, subject_type="job", subject_id="raysubmit_1", session="session_1")
     # That is worth writing.
     assert alive.select_lasting() != old.select_lasting()
+
+
+def test_what_is_known_of_a_subject_is_not_forgotten_when_an_older_inspector_does_not_tell_it() -> None:
+    life = Life(active=[replace(alert(), subject_type="job", subject_id="raysubmit_1", session="session_1")])
+    life.at(5, condition(subject_type=None, subject_id=None, session=None))
+    assert [(each.subject_type, each.subject_id, each.session) for each in life.active] == [
+        ("job", "raysubmit_1", "session_1")
+    ]
+    # What is told anew is so.
+    life.at(10, condition(subject_type="job", subject_id="raysubmit_1", session="session_2"))
+    assert [each.session for each in life.active] == ["session_2"]

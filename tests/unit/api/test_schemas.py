@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, get_args
 
@@ -10,11 +11,16 @@ import jsonschema
 import pytest
 
 from organs.fields import RFC3339_MS, UNIT_KEY
+from serve_app.alerts.settings import Rule
 from serve_app.jobs.actions.retry import Chance
-from serve_app.jobs.diagnosis.models import Certainty, CodeClass
-from serve_app.jobs.models import JobOutcome, JobType, Verdict
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
+from serve_app.jobs.diagnosis.models import Certainty, CodeClass, Fields, SourceKind, TextSource
+from serve_app.jobs.judging.outcome import conclude_outcome
+from serve_app.jobs.judging.verdicts import VERDICT_RULES
+from serve_app.jobs.models import JobFacts, JobType, Known, Verdict
 from serve_app.jobs.progress.models import Says, State
-from serve_app.outcomes import OutcomeName, VerdictName
+from serve_app.outcomes import JobOutcome, OutcomeName, VerdictName
 from serve_app.queries.windows import WINDOWS_S, Window
 from tests.published import list_answered, list_fields, list_open, list_operations
 from tests.unit.fakes import fake_api
@@ -169,3 +175,31 @@ def test_each_set_of_words_is_one() -> None:
 
 def test_what_signals_say_are_the_words_of_the_models() -> None:
     assert SCHEMAS["SignalView"]["properties"]["says"]["enum"] == list(get_args(Says))
+
+
+def get_example(field: str) -> Any:
+    (example,) = FIELDS[field]["examples"]
+    return example
+
+
+def test_codes_of_examples_are_in_the_vocabulary() -> None:
+    """But for what is wrong with a request, whose codes are others."""
+    fields = [name for name in FIELDS if name.endswith(".code") and name != "Problem.code"]
+    assert len(fields) >= 6
+    assert {get_example(name) for name in (*fields, "FailureCause.cause")} <= set(CODES)
+    assert get_example("ChainLink.sentence") == CODES[get_example("ChainLink.code")].sentence
+
+
+def test_rules_of_examples_are_there() -> None:
+    job = JobFacts("a", JobType.SUBMISSION, "SUCCEEDED", submission_id="a", exit_code=0)
+    (evidence,) = conclude_outcome(job, Known(None)).evidence
+    assert asdict(evidence) == {name: get_example(f"EvidenceView.{name}") for name in ("rule", "source", "fact")}
+    log = b'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\nValueError: x\n'
+    found = diagnose(Fields("FAILED", None, 1), [TextSource("a", SourceKind.DRIVER, [log])])
+    assert (found.code, found.rule) == (get_example("CandidateView.code"), get_example("CandidateView.rule"))
+    signature = next(each for each in load_built_in().signatures if each.name == get_example("DiagnosisView.rule"))
+    assert signature.code == get_example("DiagnosisView.code")
+    assert get_example("JobView.rule") in {rule.name for rule in VERDICT_RULES}
+    assert {get_example("AlertView.rule"), get_example("FindingView.rule")} <= set(Rule)
+    rules = {"AlertView", "CandidateView", "DiagnosisView", "EvidenceView", "FindingView", "JobView"}
+    assert {name.split(".")[0] for name in FIELDS if name.endswith(".rule")} == rules

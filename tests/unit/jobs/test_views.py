@@ -18,7 +18,6 @@ from serve_app.jobs.models import (
     DriverExit,
     Evidence,
     JobFacts,
-    JobOutcome,
     JobRow,
     JobType,
     NodeFacts,
@@ -26,6 +25,7 @@ from serve_app.jobs.models import (
     ServeFacts,
     Verdict,
 )
+from serve_app.outcomes import JobOutcome
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 0, 1_234, tzinfo=UTC)
 

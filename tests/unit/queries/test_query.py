@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,6 +25,50 @@ def test_what_was_asked() -> None:
         "before": None,
         "limit": 5,
     }
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000+00:00", "2026-01-31 12:00:00Z", "2026-01-31t12:00:00z",
+        "20260131T120000Z", "2026-01-31T14:00+02:00", "20260131T140000.0+0200",
+    ],
+)  # fmt: skip
+def test_times_that_mean_the_same(since: str) -> None:
+    asked = read_query(HistoryQuery, {"since": since})
+    assert asked.since == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026",
+        "1.7e9",
+        "1E9",
+        "1700000000",
+        "-1",
+        "+1.5",
+        "0x7",
+        "1_700_000_000",
+        "20260131",
+        "Infinity",
+        "",
+        "T",
+        1.7e9,
+        5,
+    ],
+)
+def test_a_number_is_no_time(since: Any) -> None:
+    with pytest.raises(InvalidInput, match="since: Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z"):
+        read_query(HistoryQuery, {"since": since})
+
+
+@pytest.mark.parametrize(
+    "since", ["2026-01-31", "2026-01-31T12:00:00", "20260131T120000", "2026-13-01T00:00:00Z", "2026-x"]
+)
+def test_a_time_without_its_offset_and_one_that_is_none_are_refused(since: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^since: Input should"):
+        read_query(HistoryQuery, {"since": since})
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,12 @@ def test_order(parts: dict[str, Part], expected: list[tuple[str, str]]) -> None:
             [failed("02", session="new"), failed("02", "It was killed.", session="old")],
             [("BAD", "job 02", "So it is."), ("BAD", "job 02", "It was killed.")],
         ),
+        # An alert of before sessions were kept does not know its own: its job is told of once.
+        (
+            alert("stuck-job", "job 02"),
+            [failed("02", session="new")],
+            [("BAD", "job 02", "job 02 is over.")],
+        ),
         # Words alone join nothing: neither a job that is called like an organ, nor one whose facts are not told.
         (
             alert("organ-not-responding", "a"),
@@ -255,6 +261,16 @@ def test_what_is_told_is_joined_with_its_row_by_facts(
     part = "alerts" if "severity" in told else "findings"
     made = report(jobs=items(*rows), **{part: items(told)})
     assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == expected
+
+
+def test_an_alert_that_does_not_know_its_session_says_what_the_judge_says() -> None:
+    told = judged("stuck-job", "job 02") | {"session": "new"}
+    row = failed("02", session="new")
+    for session, count in ((None, 1), ("new", 1), ("old", 2)):
+        made = report(
+            jobs=items(row), findings=items(told), alerts=items(alert("stuck-job", "job 02", session=session))
+        )
+        assert len(made.findings) == count, session
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What revision 0007 reads of our own sentences: each of them once as it was, and nothing that only looks like one."""
+"""What is read of our own sentences of before revision 0007: each as it was, and nothing that only looks like one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from serve_app.jobs.judging.outcome import conclude_outcome
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, Unknown
-from serve_app.store.migrations.versions.rev_0007 import read_ending
+from serve_app.store.migrations.sentences import read_ending
 
 SAID = "status FAILED, JOB_ENTRYPOINT_COMMAND_ERROR, exit code 1"
 ENDED = ("JOB_ENTRYPOINT_COMMAND_ERROR", 1)

@@ -21,8 +21,16 @@ _MOST_MEMORY_BYTES = 1_048_576
 _MOST_COMPILED = 2_000
 # Python reads it as "at most nine", RE2 as these four characters. What else RE2 reads otherwise than Python it refuses,
 # but for `[[:digit:]]` and that `\w`, `\d`, `\s`, `\b` mean ASCII: a signature's own examples show whether it matters.
-_NO_LEAST = re.compile(r"(?<!\\)\{,\d+\}")
+# Escaped characters and sets are passed over: there it is nothing but these characters to both.
+_NO_LEAST = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|(?P<found>\{,[0-9]*\})", re.DOTALL)
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
+# What to write instead of what RE2 names in its refusal.
+_REWRITES = (
+    (re.compile(r"escape sequence: \\[uU]"), r"write `\x{20AC}`, or the character itself, instead of `\u20ac`"),
+    (re.compile(r"escape sequence: \\Z"), r"write `\z` instead of `\Z`"),
+    (re.compile(r"perl operator: \(\?[a-z]*x"), "write it without the spaces and comments that `(?x)` allows"),
+    (re.compile(r"repetition size"), "RE2 repeats at most 1000 times"),
+)
 
 
 class PatternError(ValueError):
@@ -47,15 +55,16 @@ def compile_pattern(pattern: str) -> LinearPattern:
     """The pattern, ready to be searched for; raises ``PatternError``."""
     if len(pattern) > MOST_CHARS:
         raise PatternError(f"the pattern has {len(pattern)} characters; {MOST_CHARS} are allowed")
-    if _NO_LEAST.search(pattern):
+    if any(each["found"] for each in _NO_LEAST.finditer(pattern)):
         raise PatternError("the pattern repeats without a least number; write `{0,9}` instead of `{,9}`")
     try:
         return LinearPattern(re2.compile(pattern.encode(), _build_options()))
     except UnicodeEncodeError as error:
         raise PatternError("the pattern has half a character in it (a surrogate)") from error
     except re2.error as error:
+        reason = _describe_reason(error)
         raise PatternError(
-            f"the pattern {pattern!r} cannot be compiled: {_describe_reason(error)}{_suggest_rewrite(pattern)}"
+            f"the pattern {pattern!r} cannot be compiled: {reason}{_suggest_rewrite(pattern, reason)}"
         ) from error
 
 
@@ -74,7 +83,7 @@ def _describe_reason(error: Exception) -> str:
     return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
 
 
-def _suggest_rewrite(pattern: str) -> str:
+def _suggest_rewrite(pattern: str, reason: str) -> str:
     if _LOOKS_AROUND.search(pattern):
         return "; RE2 does not look around: write what must not be in the line as `unless:`"
-    return ""
+    return next((f"; {hint}" for named, hint in _REWRITES if named.search(reason)), "")

@@ -21,7 +21,8 @@ from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
 from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
-from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobRow, NodeFacts
+from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
+from serve_app.outcomes import JobOutcome
 
 T = TypeVar("T")
 

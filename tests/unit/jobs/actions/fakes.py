@@ -9,7 +9,8 @@ from typing import Any
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import AppError, NotFound, UpstreamFailed
-from serve_app.jobs.models import JobOutcome, JobRow, JobType, Verdict
+from serve_app.jobs.models import JobRow, JobType, Verdict
+from serve_app.outcomes import JobOutcome
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AGENT = "http://10.0.0.7:52365"

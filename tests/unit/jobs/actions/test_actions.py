@@ -11,7 +11,8 @@ import pytest
 from serve_app.errors import AppError, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.models import JobOutcome, JobType
+from serve_app.jobs.models import JobType
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import Clock, FakeRay, driver, row
 
 BODY: dict[str, Any] = {"entrypoint": ["true"], "submission_id": "j"}

@@ -15,7 +15,8 @@ from serve_app.jobs.actions.retry import (
     judge_retry,
     require_worth_it,
 )
-from serve_app.jobs.models import JobOutcome, JobType
+from serve_app.jobs.models import JobType
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row
 
 INTRODUCED = "failed, last available logs (truncated to 20,000 chars):"

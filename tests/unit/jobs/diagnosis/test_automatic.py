@@ -11,7 +11,8 @@ import pytest
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.diagnosis.automatic import Automatic
-from serve_app.jobs.models import JobOutcome, JobRow
+from serve_app.jobs.models import JobRow
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, Clock, row
 
 

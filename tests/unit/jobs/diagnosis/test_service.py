@@ -16,8 +16,9 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
-from serve_app.jobs.models import JobOutcome, JobRow, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, row
 
 SNAPSHOT = Snapshot(NOW, *[Unknown("not asked")] * 5)
@@ -306,7 +307,8 @@ async def test_a_job_that_only_the_history_knows() -> None:
     ending = {"error_type": "JOB_ENTRYPOINT_COMMAND_ERROR", "exit_code": 127}
     past = {"row": {**row, **ending}, "log_excerpt": "end",
             # What is said of it is for people.
-            "evidence": [{"fact": "status FAILED, JOB_SUPERVISOR_ACTOR_DIED, exit code 1"}]}  # fmt: skip
+            "evidence": [{"rule": "submission-failed", "source": "job list",
+                          "fact": "status FAILED, JOB_SUPERVISOR_ACTOR_DIED, exit code 1"}]}  # fmt: skip
     world = World(stored={"kept": {**past, "diagnosis": answer("old")}, "old": {**past, "diagnosis": None}})
     diagnoses = diagnoses_of(world)
     assert await diagnoses.diagnose("kept") == answer("old")

@@ -18,7 +18,8 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobQuery
 from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
-from serve_app.jobs.models import JobOutcome, JobRow, Verdict
+from serve_app.jobs.models import JobRow, Verdict
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]

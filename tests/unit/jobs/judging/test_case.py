@@ -18,7 +18,6 @@ from serve_app.jobs.models import (
     ApplicationFacts,
     Evidence,
     JobFacts,
-    JobOutcome,
     JobType,
     Known,
     NodeFacts,
@@ -28,6 +27,7 @@ from serve_app.jobs.models import (
     Unknown,
     WaitingActor,
 )
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import (
     NOW,
     actor,

@@ -7,17 +7,8 @@ from datetime import timedelta
 import pytest
 
 from serve_app.jobs.judging.outcome import conclude_outcome
-from serve_app.jobs.models import (
-    DriverExit,
-    Evidence,
-    JobFacts,
-    JobOutcome,
-    JobType,
-    Known,
-    NodeFacts,
-    Section,
-    Unknown,
-)
+from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_outcome import (
     ALIVE,
     CLEAN,

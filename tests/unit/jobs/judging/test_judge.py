@@ -18,7 +18,6 @@ from serve_app.jobs.models import (
     DriverExit,
     Evidence,
     JobFacts,
-    JobOutcome,
     JobRow,
     JobType,
     Known,
@@ -29,6 +28,7 @@ from serve_app.jobs.models import (
     Unknown,
     Verdict,
 )
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_outcome import node
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

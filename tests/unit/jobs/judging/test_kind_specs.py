@@ -13,8 +13,9 @@ from serve_app.jobs.judging.expectations import EXPECTATIONS, build_contracts
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.patterns import matches
-from serve_app.jobs.models import ActorFacts, JobFacts, JobOutcome, JobRow
+from serve_app.jobs.models import ActorFacts, JobFacts, JobRow
 from serve_app.jobs.settings import InspectorConfig
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 
 Json = dict[str, Any]

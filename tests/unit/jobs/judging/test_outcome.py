@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.judging.outcome import conclude_outcome
-from serve_app.jobs.models import DriverExit, JobFacts, JobOutcome, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.outcomes import JobOutcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(seconds=10)

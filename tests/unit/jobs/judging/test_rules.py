@@ -18,7 +18,6 @@ from serve_app.jobs.judging.verdicts import VERDICT_RULES
 from serve_app.jobs.models import (
     ApplicationFacts,
     JobFacts,
-    JobOutcome,
     JobRow,
     Known,
     NodeFacts,
@@ -28,6 +27,7 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
     INIT,

@@ -11,8 +11,9 @@ from serve_app.errors import AppError, Unavailable
 from serve_app.jobs.logs import logs as module
 from serve_app.jobs.logs.lines import HEADLESS, MAX_LINE_BYTES, LineCutter, read_last_lines
 from serve_app.jobs.logs.logs import Logs
-from serve_app.jobs.models import JobOutcome, JobType
+from serve_app.jobs.models import JobType
 from serve_app.jobs.settings import InspectorConfig
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import AGENT, Clock, FakeRay, row
 
 

@@ -14,7 +14,6 @@ from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
     JobFacts,
-    JobOutcome,
     JobRow,
     JobType,
     Known,
@@ -29,6 +28,7 @@ from serve_app.jobs.progress.models import HeldReference, LogFacts, ProcessorFac
 from serve_app.jobs.progress.processes import UNCONNECTED
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.reading.poll import Seen
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import Clock, row
 from tests.unit.jobs.progress.examples import DOWN, at, has, held, task
 

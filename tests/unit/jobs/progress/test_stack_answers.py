@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from serve_app.errors import AppError, Conflict, NotFound, TooBusy
-from serve_app.jobs.models import JobOutcome, JobRow, Known, Unknown
+from serve_app.jobs.models import JobRow, Known, Unknown
 from serve_app.jobs.progress.models import Stack, WorkFacts
 from serve_app.jobs.progress.stack_answers import MOST_STACKS, StackAnswers
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, render_stack
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import Clock
 from tests.unit.jobs.progress.examples import DUMP, has, task
 from tests.unit.jobs.progress.test_service import FakeWatch, running

@@ -44,12 +44,34 @@ _AROUND = "; RE2 does not look around: write what must not be in the line as `un
         (r"(\w+)\1", r"the pattern '(\\w+)\\1' cannot be compiled: invalid escape sequence: \1"),
         (r"(?>a)", "the pattern '(?>a)' cannot be compiled: invalid perl operator: (?>"),
         (r"é(", "the pattern 'é(' cannot be compiled: missing ): é("),
-        (r"a{0,1001}", "the pattern 'a{0,1001}' cannot be compiled: invalid repetition size: {0,1001}"),
+        (
+            r"a{0,1001}",
+            "the pattern 'a{0,1001}' cannot be compiled: invalid repetition size: {0,1001}; RE2 repeats at most 1000 "
+            "times",
+        ),
+        (
+            r"\u20ac",
+            r"the pattern '\\u20ac' cannot be compiled: invalid escape sequence: \u; write `\x{20AC}`, or the "
+            r"character itself, instead of `\u20ac`",
+        ),
+        (
+            r"a\Z",
+            r"the pattern 'a\\Z' cannot be compiled: invalid escape sequence: \Z; write `\z` instead of `\Z`",
+        ),
+        (
+            r"(?ix)a b",
+            "the pattern '(?ix)a b' cannot be compiled: invalid perl operator: (?ix; write it without the spaces and "
+            "comments that `(?x)` allows",
+        ),
         (
             ".{0,999}" * 7,
             f"the pattern '{'.{0,999}' * 7}' cannot be compiled: pattern too large - compile failed",
         ),
         (r"a{,9}b", "the pattern repeats without a least number; write `{0,9}` instead of `{,9}`"),
+        *(
+            (pattern, "the pattern repeats without a least number; write `{0,9}` instead of `{,9}`")
+            for pattern in (r"a\\{,5}b", "[ab]{,5}", "a{,}b", r"[^]\]a]{,5}", "[[:alpha:]]{,5}")
+        ),
         ("\ud800", "the pattern has half a character in it (a surrogate)"),
         ("a" * 501, "the pattern has 501 characters; 500 are allowed"),
     ],
@@ -58,6 +80,20 @@ def test_what_cannot_be_searched_for_in_bounded_time_is_refused(pattern: str, se
     with pytest.raises(PatternError) as refused:
         compile_pattern(pattern)
     assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found", "not_found"),
+    [
+        ("^[{,5}]$", ["{", ",", "5", "}"], ["a", "{,5}"]),
+        ("^[]{,5}]$", ["]", "{"], ["a"]),
+        (r"^a\{,5}b$", ["a{,5}b"], ["aab"]),
+        (r"^\x{20AC}\z", ["€"], ["€a"]),
+    ],
+)
+def test_what_only_looks_like_a_repetition_is_none(pattern: str, found: list[str], not_found: list[str]) -> None:
+    compiled = compile_pattern(pattern)
+    assert [compiled.is_in(line) for line in (*found, *not_found)] == [True] * len(found) + [False] * len(not_found)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +121,7 @@ def test_nothing_is_written_to_standard_error(capfd: pytest.CaptureFixture[str])
 _PIECES = st.sampled_from(
     [
         *r"abZ1 .^$()*+?|{x",
-        *(r"\w", r"\W", r"\s", r"\S", r"\d", r"\b", r"\.", r"\n", r"\x41", r"[\w-]"),
+        *(r"\w", r"\W", r"\s", r"\S", r"\d", r"\b", r"\.", r"\n", r"\x41", r"[\w-]", "\\\\", r"\{", "[{,5}]"),
         *("(?:", "(?P<n>", "*?", "[ab]", "[^a]", "{0,3}", "{2}", "{2,}", "{,2}"),
     ]
 )

@@ -12,7 +12,8 @@ from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.diagnosis.evidence import gather as module
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, EvidenceGatherer, GatheredEvidence, choose_status
 from serve_app.jobs.diagnosis.models import Fields
-from serve_app.jobs.models import DriverExit, JobOutcome, JobRow, JobType, NodeFacts
+from serve_app.jobs.models import DriverExit, JobRow, JobType, NodeFacts
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row
 from tests.unit.jobs.diagnosis.fakes import AGENT, ENDED, ENDED_MS, STARTED, FakeEvidence, facts, nothing_kept, texts
 
