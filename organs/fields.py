@@ -21,8 +21,11 @@ UNIT_KEY: Final = "x-unit"
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time", "pattern": RFC3339_MS})]
 """A time: RFC 3339, UTC, to the millisecond."""
 
-closed: Callable[[T], T] = with_config(ConfigDict(extra="forbid"))
-"""Decorates a ``TypedDict`` of which the document says that it has no further properties."""
+closed: Callable[[T], T] = with_config(ConfigDict(extra="forbid", defer_build=True))
+"""Decorates a ``TypedDict`` of which the document says that it has no further properties.
+
+Its schema is built when the document is asked for: not in each replica that imports the routes.
+"""
 
 
 def describe(text: str, *examples: Any, unit: str | None = None) -> Any:
