@@ -161,6 +161,26 @@ class Caller:
         return make(sentence.format(part=part, timeout_s=timeout_s))
 
 
+def bind_arguments(question: Question, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments by name, defaults too; raises ``TypeError``, as the method itself would."""
+    if not kwargs and len(args) == len(question.given.parameters):
+        # As all tasks are given: the long way costs more than all else here.
+        return dict(zip(question.given.parameters, args, strict=True))
+    bound = question.given.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def set_deadline(question: Question, given: dict[str, Any], usual_s: float) -> float:
+    """Seconds that an answer, or each item of a stream, may take: the usual ones and what ``asked`` adds, or what one
+    of the arguments says, which is not sent and therefore taken out of ``given``.
+    """
+    if question.rule.deadline is not None:
+        return float(given.pop(question.rule.deadline))
+    more_s = question.rule.more_s
+    return usual_s + (more_s(**given) if callable(more_s) else more_s)
+
+
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], CallFailure], ...] = (
     (BackPressureError, CallFailure.QUEUE_FULL),
     (DeploymentUnavailableError, CallFailure.NO_REPLICA),
@@ -184,9 +204,9 @@ class _Client:
         self, question: Question, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[RemoteMethod, list[Any], float]:
         """The method, what is sent to it, and how long its answer may take."""
-        given = question.bind(args, kwargs)
+        given = bind_arguments(question, args, kwargs)
         usual_s = self._timeout_s() if callable(self._timeout_s) else self._timeout_s
-        timeout_s = question.set_deadline(given, usual_s)
+        timeout_s = set_deadline(question, given, usual_s)
         method = self._methods.get(question.name)
         if method is None:
             handle = self._handle.options(stream=True) if question.is_stream else self._handle

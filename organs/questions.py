@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -37,29 +37,15 @@ class QuestionRule:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One method of a Protocol. ``name`` and ``signature`` are those of the deployment's method, without ``self``."""
+    """One method of a Protocol. ``name`` and ``signature`` are those of the deployment's method, without ``self``;
+    ``given`` is what the caller gives, which may have the deadline, too.
+    """
 
     name: str
     signature: inspect.Signature
     rule: QuestionRule
     is_stream: bool
-    _given: inspect.Signature
-
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """All arguments by name, defaults too; raises ``TypeError``, as the method itself would."""
-        if not kwargs and len(args) == len(self._given.parameters):
-            # As all tasks are given: the long way costs more than all else here.
-            return dict(zip(self._given.parameters, args, strict=True))
-        bound = self._given.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return bound.arguments
-
-    def set_deadline(self, given: dict[str, Any], usual_s: float) -> float:
-        """Seconds that an answer, or each item of a stream, may take; what is not sent is taken out of ``given``."""
-        if self.rule.deadline is not None:
-            return float(given.pop(self.rule.deadline))
-        more_s = self.rule.more_s
-        return usual_s + (more_s(**given) if callable(more_s) else more_s)
+    given: inspect.Signature
 
 
 def asked(

@@ -7,13 +7,14 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from organs.models import OrganSpec, TaskMessage, TaskReply
+from organs.questions import asked
 from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
 from serve_app.api.access import Tokens
@@ -23,7 +24,7 @@ from serve_app.cluster.handles import collect, connect
 from serve_app.env import Env
 from serve_app.errors import DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
-from serve_app.organism.questions import OrganReplica, TaskRunner
+from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
 
 P = TypeVar("P")
@@ -89,6 +90,15 @@ class Ingress(Versioned):
     def _connect(self, protocol: Callable[..., P], handle: DeploymentHandle) -> P:
         """A client with the deadline that the configuration says at the time of the call."""
         return connect(protocol, handle, timeout_s=lambda: self._deps.config.call_timeout_s, retries=1)
+
+
+class TaskRunner(Protocol):
+    """An organ, as tasks are given to it."""
+
+    @asked(more_s=lambda task: task["timeout_s"])
+    async def execute(self, task: TaskMessage) -> TaskReply:
+        """Run a task on some agent of it."""
+        ...
 
 
 class HandleOrgans:

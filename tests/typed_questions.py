@@ -12,8 +12,9 @@ from organs.ports import connect as connect_organ
 from serve_app.alerts.deployment import AlertStore
 from serve_app.api.deps import Deps, Jobs, StoreHealth
 from serve_app.cluster.handles import collect, connect
+from serve_app.ingress import TaskRunner
 from serve_app.jobs.inspector import JobStore
-from serve_app.organism.questions import OrganReplica, RunHistory, RunRecord, TaskRunner
+from serve_app.organism.questions import OrganReplica, RunHistory, RunRecord
 from serve_app.schemas.jobs import JobPage
 from serve_app.store.store import Store
 

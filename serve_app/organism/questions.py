@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from organs.models import AgentStatus, TaskMessage, TaskReply
-from organs.questions import asked
+from organs.models import AgentStatus
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
 
@@ -19,15 +18,6 @@ class OrganReplica(Protocol):
     async def ping(self) -> Json: ...
 
     async def status(self) -> AgentStatus: ...
-
-
-class TaskRunner(Protocol):
-    """An organ, as tasks are given to it."""
-
-    @asked(more_s=lambda task: task["timeout_s"])
-    async def execute(self, task: TaskMessage) -> TaskReply:
-        """Run a task on some agent of it."""
-        ...
 
 
 class SelfTester(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from organs.calls import bind_arguments
 from organs.models import TaskMessage, TaskReply
 from organs.questions import Question, list_questions
 from serve_app.api.access import Tokens
@@ -121,7 +122,7 @@ class FakePart:
 
 def _answer(name: str, question: Question) -> Any:
     def noted(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given = list(question.bind(args, kwargs).values())
+        given = list(bind_arguments(question, args, kwargs).values())
         return tuple(given) if len(given) > 1 else given[0] if given else None
 
     if question.is_stream:

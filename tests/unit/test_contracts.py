@@ -16,6 +16,7 @@ from organs.ports import JobsPort, OrganPort, StorePort
 from organs.questions import Question, list_questions
 from serve_app.alerts.deployment import Alerts, AlertStore, JobObserver, OrganismObserver
 from serve_app.api.deps import AlertList, Jobs, Organism, StoreHealth
+from serve_app.ingress import TaskRunner
 from serve_app.jobs.inspector import JobInspector, JobStore
 from serve_app.organism.manager import OrganismManager
 from serve_app.organism.questions import (
@@ -24,7 +25,6 @@ from serve_app.organism.questions import (
     RunRecord,
     SelfTester,
     ServeObserver,
-    TaskRunner,
     Wishes,
 )
 from serve_app.store.deployment import StoreDeployment

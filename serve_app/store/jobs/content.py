@@ -1,6 +1,6 @@
 """What the content of a job in the store tells, field by field, whoever wrote it: an older version, or another hand.
 
-It is read here alone. A field that an older version did not have gets its default, a time the one form of the API, and
+What the API tells of it is read here alone. A field that an older version did not have gets its default, a time the one form of the API, and
 what the API does not know is left out. What cannot be read costs its field, never the job and never a page of jobs; an
 import refuses it.
 """
@@ -20,7 +20,8 @@ from organs.times import format_time
 from serve_app.outcomes import JobOutcome
 from serve_app.schemas.jobs import JobView, KeptContent
 
-# What a row is shown with, whatever its content says: what lists are filtered by, and what was learned of a job later
+# What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
+# together with the content, so they do not differ), and what was learned of a job later
 # or, of jobs kept before there were columns for it, read by revision 0007.
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from organs.calls import bind_arguments, set_deadline
 from organs.questions import asked, list_questions, read_wire_name
 
 
@@ -54,15 +55,15 @@ def test_what_is_sent_and_how_long_an_answer_may_take(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], sent: list[Any], deadline_s: float
 ) -> None:
     question = list_questions(Asked)[name]
-    given = question.bind(args, kwargs)
-    assert question.set_deadline(given, 10.0) == deadline_s
+    given = bind_arguments(question, args, kwargs)
+    assert set_deadline(question, given, 10.0) == deadline_s
     assert list(given.values()) == sent
 
 
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, "b", 2), {}), ((1,), {"c": 3})])
 def test_wrong_arguments_are_refused_before_anything_is_sent(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
-        list_questions(Asked)["plain"].bind(args, kwargs)
+        bind_arguments(list_questions(Asked)["plain"], args, kwargs)
 
 
 class NoMethod(Protocol):
