@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, Protocol
 
 from organs.agent import AgentState, TaskRecord
@@ -61,6 +61,7 @@ class AgentMemory:
         self._store = store
         self._sleep = sleep
         self._was_claimed = False
+        self._succeeds = False
         # Of what happened before a claim, the newest tasks, and how many there were before those.
         self._unclaimed: list[TaskRecord] = []
         self._uncounted = [0, 0]
@@ -91,18 +92,14 @@ class AgentMemory:
         )
         return True
 
-    async def succeed(self, count_predecessors: Callable[[], Awaitable[int]]) -> None:
+    def succeed(self, count_predecessors: Callable[[], Awaitable[int]]) -> Coroutine[Any, Any, None]:
         """Claim when the replica that had this agent is gone, then keep the state.
 
         A replica that Serve stops still ends its tasks, and writes at its end what they brought: to claim before would
         fence that. Meanwhile this one serves as it does while the store is down.
         """
-        waited_s = 0.0
-        while waited_s < SUCCESSION_S and await count_predecessors():
-            await self._sleep(_LOOK_AGAIN_S)
-            waited_s += _LOOK_AGAIN_S
-        await self.claim()
-        await self.keep()
+        self._succeeds = True
+        return self._succeed(count_predecessors)
 
     def record(self, task: TaskRecord) -> None:
         """Take in the outcome of a task."""
@@ -166,16 +163,35 @@ class AgentMemory:
             self.epoch, self._dirty = 0, True
         return True
 
-    async def finish(self) -> None:
-        """Write what is left, again and again until the store has it; cancelled by whoever has no more time."""
+    async def finish(self, count_predecessors: Callable[[], Awaitable[int]]) -> None:
+        """Write what is left, again and again until the store has it; cancelled by whoever has no more time.
+
+        A successor that is stopped itself before its predecessor was gone still waits for that, as in ``succeed``.
+        """
+        while self._dirty and self._succeeds and await count_predecessors():
+            await self._sleep(_LOOK_AGAIN_S)
         while not await self._settle():
             await self._sleep(_LOOK_AGAIN_S)
 
+    async def _succeed(self, count_predecessors: Callable[[], Awaitable[int]]) -> None:
+        waited_s = 0.0
+        while waited_s < SUCCESSION_S and await count_predecessors():
+            await self._sleep(_LOOK_AGAIN_S)
+            waited_s += _LOOK_AGAIN_S
+        self._succeeds = False
+        await self.claim()
+        await self.keep()
+
     async def _settle(self) -> bool:
-        if not self._dirty or self.fenced:
+        if self.is_written:
             return True
         # A state that is gone from the store is claimed anew, and then it has to be written still.
-        return bool(self.epoch or await self.claim()) and await self.flush() and not self._dirty
+        return bool(self.epoch or await self.claim()) and await self.flush() and self.is_written
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the store has all that is to be remembered, as far as this replica may write it."""
+        return not self._dirty or self.fenced
 
     def _restore(self, stored: dict[str, Any]) -> None:
         try:

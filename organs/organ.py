@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import ray
@@ -177,7 +178,12 @@ class Organ(Versioned):
             await self._stop_keeping()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_FLUSH_TIMEOUT_S):
-                    await self._memory.finish()
+                    await self._memory.finish(partial(self._count_predecessors, ending=True, unknown=1))
+            if not self._memory.is_written:
+                log.error(
+                    "what the last tasks brought is not written",
+                    extra={"action": "agent_not_written", "agent_id": self._memory.agent_id},
+                )
 
     def _get_role_probabilities(self) -> dict[str, float]:
         configured = self._config.role_probabilities
@@ -194,7 +200,7 @@ class Organ(Versioned):
         if not memory.inherit(before):
             await self._write_rest(before)
         if await self._count_predecessors():
-            self._keeper = asyncio.create_task(memory.succeed(self._count_predecessors))
+            self._keeper = asyncio.create_task(memory.succeed(partial(self._count_predecessors, unknown=1)))
             return
         await self._claim(memory)
         self._keeper = asyncio.create_task(memory.keep())
@@ -204,12 +210,14 @@ class Organ(Versioned):
             async with asyncio.timeout(FIRST_CLAIM_TIMEOUT_S):
                 await memory.claim()
 
-    async def _count_predecessors(self) -> int:
-        """None when Ray does not say it in time: better that the record of a task is lost than a state not found."""
+    async def _count_predecessors(self, *, ending: bool = False, unknown: int = 0) -> int:
+        """``unknown`` when Serve does not say it in time: to begin with, better that the record of a task is lost than
+        a state not found; who waits already goes on waiting, which has an end.
+        """
         try:
-            return int(await self._ports.cluster.count_predecessors())
+            return int(await self._ports.cluster.count_predecessors(self._rank, ending=ending))
         except SkillError:
-            return 0
+            return unknown
 
     async def _stop_keeping(self) -> None:
         """End the keeping of the present state; a checkpoint on its way ends first."""

@@ -13,7 +13,9 @@ from typing import Any, Protocol, TypeVar
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ReplicaState
 
 from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
@@ -104,15 +106,18 @@ class ClusterPort:
             for node in await _run_in_thread(ray.nodes)
         ]
 
-    async def count_predecessors(self) -> int:
-        """Replicas of the caller's deployment above its wanted number: Serve stops them, and they are not gone.
+    async def count_predecessors(self, rank: int, *, ending: bool = False) -> int:
+        """Other replicas of the caller's deployment that Serve stops and that are not gone.
 
-        One at least while the caller's rank is beyond that number: it gets a predecessor's rank when that is gone.
+        ``ending``: the caller is stopped, too.
+
+        One at least while the caller's rank is beyond the number of those that live: it gets the rank of a predecessor
+        when that is gone. What the autoscaler wants does not matter for this.
         """
         try:
-            return int(await _run_in_thread(_count_surplus_replicas))
-        except RayError:
-            raise SkillUnavailable("Ray does not say which replicas there are.") from None
+            return int(await _run_in_thread(lambda: _count_predecessors(rank, ending)))
+        except (RayError, RayServeException):
+            raise SkillUnavailable("Serve does not say which replicas there are.") from None
 
 
 @dataclass(frozen=True)
@@ -159,16 +164,15 @@ _CALLER = Caller(
 )
 
 
-def _count_surplus_replicas() -> int:
-    """Serve names a replica's actor by deployment and tag, with ``#`` between them (``ReplicaID.to_full_id_str``,
-    ray/serve/_private/common.py); Ray lists the names of all actors that are not dead.
-    """
-    deployment, _, _ = str(ray.get_runtime_context().get_actor_name()).rpartition("#")
-    names = [str(actor["name"]) for actor in ray.util.list_named_actors(all_namespaces=True)]
-    alive = sum(name.rpartition("#")[0] == deployment for name in names)
+def _count_predecessors(rank: int, ending: bool) -> int:
     context = serve.get_replica_context()
-    wanted = int(context.world_size)
-    return max(0, alive - wanted, int(context.rank.rank >= wanted))
+    application = serve.status().applications.get(context.app_name)
+    deployment = None if application is None else application.deployments.get(context.deployment)
+    if deployment is None:
+        return 0
+    states = {ReplicaState(state): int(count) for state, count in deployment.replica_states.items()}
+    stopped = states.pop(ReplicaState.STOPPING, 0)
+    return max(stopped - int(ending), int(rank >= max(1, sum(states.values()))))
 
 
 async def _run_in_thread(function: Any) -> Any:

@@ -148,9 +148,12 @@ class Actions:
         row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
         require_over(row, str(raw.get("status")))
-        if not await self._client.delete_job(submission_id):
-            raise UpstreamFailed("Ray did not delete the job, and did not say why.")
-        self._report_change()
+        try:
+            if not await self._client.delete_job(submission_id):
+                raise UpstreamFailed("Ray did not delete the job, and did not say why.")
+        finally:
+            # Also where Ray did not say whether it did.
+            self._report_change()
         return {
             "id": submission_id,
             "submission_id": submission_id,

@@ -138,9 +138,8 @@ class Latest:
                 break
             waited = await self._wait_for_look(_PATIENCE_S)
             seen = self._tell(waited=waited)
-            if not waited or self._failure is not None:
-                # Ray does not answer: whoever asks for what only the history knows shall not wait for that each time.
-                self._outdated = float("-inf")
+            if not waited:
+                break
         return seen
 
     def outdate(self) -> None:
@@ -187,7 +186,12 @@ class Latest:
 
     async def _renew(self) -> None:
         began, cpu_began = self._clock(), self._cpu()
-        snapshot = await self._look(self._snapshot)
+        try:
+            snapshot = await self._look(self._snapshot)
+        finally:
+            if began >= self._outdated:
+                # Also when Ray did not answer: who asks for what only the history knows shall not wait for ever.
+                self._outdated = float("-inf")
         before = self._snapshot
         if isinstance(snapshot.jobs, Unknown):
             self._say(snapshot.jobs.reason)

@@ -99,7 +99,7 @@ class FakeWays:
     async def nodes(self) -> list[dict[str, Any]]:
         return [{"node_id": "n1", "alive": True}]
 
-    async def count_predecessors(self) -> int:
+    async def count_predecessors(self, rank: int, *, ending: bool = False) -> int:
         if self.predecessors is None:
             raise SkillDeadline("Ray did not answer within 5 s.")
         return self.predecessors

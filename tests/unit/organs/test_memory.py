@@ -77,6 +77,10 @@ def test_a_corrupt_state_is_said_to_be_so(stored: dict[str, Any]) -> None:
         AgentState.from_json(stored)
 
 
+async def alone() -> int:
+    return 0
+
+
 def memory(store: FakeStore, owner: str = "r1") -> AgentMemory:
     return AgentMemory("u_agent_0", "u", owner, store, CONFIG)
 
@@ -218,11 +222,11 @@ async def test_at_its_end_an_agent_asks_until_the_store_is_there(claimed: bool) 
     assert await one.claim() is claimed
     one.record(record())
     store.down = True
-    await one.finish()
+    await one.finish(alone)
     assert pauses == [0.5] * 4
     assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
     store.down = True
-    await one.finish()
+    await one.finish(alone)
     assert len(pauses) == 4
 
 
@@ -237,12 +241,34 @@ async def test_at_its_end_a_state_that_is_gone_is_written_anew_and_a_fenced_one_
         """The next try comes at once."""
 
     one._sleep = sleep
-    await one.finish()
+    await one.finish(alone)
     assert store.agents["u_agent_0"]["state"]["tasks_processed"] == 1
     await other.claim()
     one.record(record())
-    await one.finish()
+    await one.finish(alone)
     assert (one.fenced, store.agents["u_agent_0"]["state"]["tasks_processed"]) == (True, 1)
+
+
+async def test_a_successor_that_is_stopped_before_its_predecessor_was_gone_waits_for_it() -> None:
+    """A second deployment while the first still drains: the one that ends is not fenced."""
+    store = FakeStore()
+    old, new = memory(store), memory(store, "r2")
+    await old.claim()
+    for _ in range(4):
+        old.record(record())
+    new.succeed(alone).close()
+    new.record(record())
+    left = [1, 1, 0]
+
+    async def count_predecessors() -> int:
+        return left.pop(0)
+
+    async def sleep(_: float) -> None:
+        await old.finish(alone)
+
+    new._sleep = sleep
+    await new.finish(count_predecessors)
+    assert (old.fenced, left, store.agents["u_agent_0"]["state"]["tasks_processed"]) == (False, [], 5)
 
 
 async def test_keeping_ends_when_fenced() -> None:

@@ -277,12 +277,24 @@ async def test_an_agent_whose_last_replica_still_works_is_not_taken_from_it(
     assert (await made.status())["epoch"] == epoch
 
 
-async def test_what_was_done_before_the_claim_is_written_at_a_graceful_end() -> None:
-    store = FakeStore()
-    made = await organ("Utility", store, FakeWays(predecessors=1))
+@pytest.mark.parametrize(("predecessors", "written"), [(0, 1), (1, None), (None, None)])
+async def test_what_was_done_before_the_claim_is_written_at_a_graceful_end_if_the_agent_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    predecessors: int | None,
+    written: int | None,
+) -> None:
+    """Otherwise its last replica would be fenced, and lose what it still brings."""
+    monkeypatch.setattr("organs.organ.LAST_FLUSH_TIMEOUT_S", 0.01)
+    store, ways = FakeStore(), FakeWays(predecessors=1)
+    made = await organ("Utility", store, ways)
     await made.execute(task("cluster.nodes"))
+    ways.predecessors = predecessors
     await Organ.__del__(made)
-    assert store.agents[UTILITY]["state"]["tasks_processed"] == 1
+    assert (store.agents[UTILITY]["state"]["tasks_processed"] if store.agents else None) == written
+    assert [each.action for each in caplog.records if each.levelname == "ERROR"] == (  # type: ignore[attr-defined]
+        [] if written else ["agent_not_written"]
+    )
 
 
 async def test_a_fenced_agent_asks_to_be_replaced() -> None:

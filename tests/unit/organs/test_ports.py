@@ -8,8 +8,16 @@ from typing import Any, Protocol
 
 import pytest
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve._private.common import DeploymentID, ReplicaID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
+from ray.serve.schema import (
+    ApplicationStatus,
+    ApplicationStatusOverview,
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    DeploymentStatusTrigger,
+    ReplicaState,
+    ServeStatus,
+)
 
 from organs import ports
 from organs.models import OrganConfig
@@ -125,34 +133,51 @@ async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
     assert (await made.status())["epoch"] == 0
 
 
+def tell_serve(states: dict[str, int]) -> ServeStatus:
+    deployment = DeploymentStatusOverview(
+        status=DeploymentStatus.UPDATING,
+        status_trigger=DeploymentStatusTrigger.CONFIG_UPDATE_STARTED,
+        replica_states={ReplicaState(state): count for state, count in states.items()},
+        message="",
+    )
+    application = ApplicationStatusOverview(
+        status=ApplicationStatus.DEPLOYING,
+        message="",
+        last_deployed_time_s=0.0,
+        deployments={"utility_organ_1": deployment},
+    )
+    return ServeStatus(applications={"seedcore": application})
+
+
 @pytest.mark.parametrize(
-    ("names", "wanted", "rank", "surplus"),
+    ("states", "rank", "ending", "predecessors"),
     [
-        (["a"], 1, 0, 0),
-        (["a", "old"], 1, 1, 1),
+        ({"RUNNING": 1}, 0, False, 0),
+        ({"STARTING": 1, "STOPPING": 1}, 1, False, 1),
         # The old one is gone, and its rank is not handed on yet.
-        (["a"], 1, 1, 1),
-        (["a", "b", "c"], 3, 2, 0),
-        (["a", "b"], 3, 0, 0),
-        (["a", "b", "c", "old"], 3, 0, 1),
-        (["a", "b", "c", "old", "older"], 3, 3, 2),
+        ({"RUNNING": 1}, 1, False, 1),
+        ({"RUNNING": 2, "STARTING": 1}, 2, False, 0),
+        ({"RUNNING": 2, "UPDATING": 1, "STOPPING": 2}, 3, False, 2),
+        # It is stopped itself: alone, before one that begins, and with the one before it.
+        ({"STOPPING": 1}, 0, True, 0),
+        ({"STARTING": 1, "STOPPING": 1}, 0, True, 0),
+        ({"STARTING": 1, "STOPPING": 2}, 0, True, 1),
+        # It never got the rank of the one before it, and will not.
+        ({"STARTING": 1, "STOPPING": 1}, 1, True, 1),
     ],
 )
-async def test_predecessors_are_replicas_beyond_the_wanted_number(
-    monkeypatch: pytest.MonkeyPatch, names: list[str], wanted: int, rank: int, surplus: int
+async def test_predecessors_are_replicas_that_serve_stops(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, int], rank: int, ending: bool, predecessors: int
 ) -> None:
-    deployment = "SERVE_REPLICA::seedcore#utility_organ_1"
-    others = ["SERVE_CONTROLLER_ACTOR", "SERVE_REPLICA::seedcore#utility_organ_10#z", "a"]
-    listed = [{"name": name, "namespace": "serve"} for name in [*(f"{deployment}#{tag}" for tag in names), *others]]
-    monkeypatch.setattr(ports.ray.util, "list_named_actors", lambda all_namespaces: listed)
-    runtime = SimpleNamespace(get_actor_name=lambda: f"{deployment}#a")
-    monkeypatch.setattr(ports.ray, "get_runtime_context", lambda: runtime)
-    context = SimpleNamespace(world_size=wanted, rank=SimpleNamespace(rank=rank))
+    context = SimpleNamespace(app_name="seedcore", deployment="utility_organ_1")
     monkeypatch.setattr(ports.serve, "get_replica_context", lambda: context)
-    assert await ports.ClusterPort().count_predecessors() == surplus
+    monkeypatch.setattr(ports.serve, "status", lambda: tell_serve(states))
+    assert await ports.ClusterPort().count_predecessors(rank, ending=ending) == predecessors
 
 
-def test_the_names_of_replicas_are_as_they_are_read() -> None:
-    """A new Ray that names actors otherwise fails here."""
-    replica = ReplicaID("tag", DeploymentID("utility_organ_1", "seedcore"))
-    assert replica.to_full_id_str() == "SERVE_REPLICA::seedcore#utility_organ_1#tag"
+async def test_an_application_that_serve_does_not_know_has_no_predecessors(monkeypatch: pytest.MonkeyPatch) -> None:
+    for app_name, deployment in (("other", "utility_organ_1"), ("seedcore", "other")):
+        context = SimpleNamespace(app_name=app_name, deployment=deployment)
+        monkeypatch.setattr(ports.serve, "get_replica_context", lambda context=context: context)
+        monkeypatch.setattr(ports.serve, "status", lambda: tell_serve({"STOPPING": 3}))
+        assert await ports.ClusterPort().count_predecessors(0) == 0
