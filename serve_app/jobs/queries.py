@@ -1,6 +1,6 @@
 """Queries of what the inspector answers: the route declares the model, the answer reads it with ``read_query``.
 
-That of ``GET /jobs`` is read by ``history.archive.JobQuery``, which the store is asked with too; that of
+That of ``GET /jobs`` is read by ``history.archive.JobFilter``, which the store is asked with too; that of
 ``/jobs/summary`` is in its route, and read by ``history.figures.parse_window``. What all queries have in common is
 ``serve_app.queries``.
 """

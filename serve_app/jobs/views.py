@@ -61,7 +61,7 @@ def render_row(row: JobRow) -> JobView:
         "session": row.session,
         "owner": row.owner,
         "action": row.action,
-        # Why it failed: ``answers.jobs`` adds it from the diagnosis.
+        # Why it failed: ``answers.jobs`` adds it from the diagnosis, or the store has it of a past job.
         "code": None,
     }
 

@@ -15,7 +15,7 @@ from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.archive import Archive, JobQuery
+from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
@@ -77,7 +77,7 @@ class JobAnswers:
     @served("list_jobs")
     async def list_jobs(self, query: PlainQuery) -> JobPage:
         """A page of jobs, newest first; raises ``InvalidInput`` for a filter, limit or cursor that is none."""
-        asked = JobQuery.parse(query)
+        asked = JobFilter.parse(query)
         seen = await self._watch.get()
         require(seen.snapshot.jobs)
         items, cursor, missing = await self._archive.list_page(asked, seen.rows, seen.by_key, self._watch.unwritten)

@@ -50,7 +50,9 @@ _PROVISIONAL_S = 10.0
 
 
 class JobFinder(Protocol):
-    """Where jobs are found: those of this session (``JobWatch``)."""
+    """Where jobs of this session are found, by job id, submission id or ``id@session``, with the look that they are in
+    (``JobWatch``).
+    """
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None: ...
 

@@ -53,7 +53,7 @@ class PastJobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class JobQuery:
+class JobFilter:
     """What is asked for. Empty sets and None mean any."""
 
     kinds: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class JobQuery:
     after: Key | None = None
 
     @classmethod
-    def parse(cls, query: Mapping[str, Any]) -> JobQuery:
+    def parse(cls, query: Mapping[str, Any]) -> JobFilter:
         """From the names of the HTTP query; a list, or commas, give alternatives. Raises ``InvalidInput``."""
         unknown = sorted(set(query) - _FIELDS)
         if unknown:
@@ -108,7 +108,7 @@ class Archive:
         self._let_go = let_go
 
     async def list_page(
-        self, asked: JobQuery, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
+        self, asked: JobFilter, rows: list[JobRow], by_key: Mapping[str, JobRow], unwritten: Mapping[str, JobRow]
     ) -> tuple[list[JobView], str | None, list[str]]:
         """A page of rows as JSON, the cursor of the next, and what is missing in it."""
         if self._store is None:
@@ -184,7 +184,7 @@ class Archive:
             return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
 
 
-def select(rows: Iterable[JobRow], query: JobQuery) -> tuple[list[JobRow], str | None]:
+def select(rows: Iterable[JobRow], query: JobFilter) -> tuple[list[JobRow], str | None]:
     """The page of rows (which come newest first), and the cursor of the next."""
     return cut_page([row for row in rows if query.matches(row)], get_sort_key, query.limit, query.after)
 
@@ -200,12 +200,12 @@ def _may_be_a_name(text: str) -> bool:
     return 1 <= len(text) <= MAX_NAME_CHARS and is_storable(text)
 
 
-def _select_from_memory(rows: list[JobRow], asked: JobQuery) -> tuple[list[JobView], str | None]:
+def _select_from_memory(rows: list[JobRow], asked: JobFilter) -> tuple[list[JobView], str | None]:
     taken, cursor = select(rows, asked)
     return [views.render_row(row) for row in taken], cursor
 
 
-def _build_wanted(asked: JobQuery) -> Json:
+def _build_wanted(asked: JobFilter) -> Json:
     return {
         "kinds": sorted(asked.kinds),
         "statuses": sorted(asked.statuses),
@@ -220,7 +220,7 @@ def _build_wanted(asked: JobQuery) -> Json:
 
 
 def _merge_newest(
-    stored: list[KeptRow], asked: JobQuery, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
+    stored: list[KeptRow], asked: JobFilter, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
 ) -> list[tuple[Key, JobView]]:
     """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
 

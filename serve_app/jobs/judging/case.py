@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from serve_app.jobs.judging.expectations import Contracts, find_deadline_s, find_limit_s
+from serve_app.jobs.judging.expectations import (
+    EXPECTATIONS,
+    Contracts,
+    Expectation,
+    find_deadline_s,
+    find_limit_s,
+)
 from serve_app.jobs.judging.kinds import (
+    APPLICATION_SERVER,
     BY_SERVE,
     CLUSTER_INITIALIZATION,
     USER,
@@ -18,8 +25,7 @@ from serve_app.jobs.judging.kinds import (
     count_owned,
 )
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
-from serve_app.jobs.judging.pending import explain_waiting, find_starved
-from serve_app.jobs.judging.verdicts import Case
+from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,
@@ -37,6 +43,8 @@ from serve_app.jobs.models import (
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
+# Fewer past runs than this tell nothing of what is usual.
+ENOUGH_RUNS = 20
 NOTE_KEY = "seedcore.note"
 _SETTLING = timedelta(seconds=5)
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
@@ -44,6 +52,56 @@ _SERIES_CHARS = 250
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
 _LEFT = "Expected termination"
 
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One job with all that its verdict depends on.
+
+    ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
+    runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
+    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
+    """
+
+    job: JobFacts
+    kind: str
+    expectation: Expectation
+    conclusion: Conclusion
+    limit_s: float | None
+    age_s: float | None
+    repaired_by: str | None = None
+    retried_by: str | None = None
+    serving: bool | None = None
+    serve_problem: str | None = None
+    deadline_s: float | None = None
+    past: PastRuns | None = None
+    failures_in_a_row: int = 0
+    waiting: Waiting | None = None
+    tasks: TaskCounts | None = None
+    further_evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The kind whose rules apply: a declared kind that runs on is judged as a server."""
+        declared = self.kind not in EXPECTATIONS
+        return APPLICATION_SERVER if declared and self.expectation.must_end is False else self.kind
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether it took, or has been taking, longer than its deadline."""
+        return self.deadline_s is not None and self.age_s is not None and self.age_s > self.deadline_s
+
+    @property
+    def unusually_long(self) -> bool:
+        """Whether it runs longer than 99 of 100 earlier runs did, when there are enough to say so."""
+        past = self.past
+        if past is None or past.count < ENOUGH_RUNS or past.p99_s is None or self.limit_s is not None:
+            return False
+        return self.age_s is not None and self.age_s > past.p99_s
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether it has been on its way longer than it may."""
+        return self.limit_s is not None and self.age_s is not None and self.age_s > self.limit_s
 
 class JudgedCase(NamedTuple):
     """A case, why it is of its kind, and what it was made of."""

@@ -15,11 +15,11 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from serve_app.jobs.judging.case import CaseMaker, JudgedCase, find_series
+from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
 from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.judging.successors import add_successors
-from serve_app.jobs.judging.verdicts import Case, decide_verdict
+from serve_app.jobs.judging.verdicts import decide_verdict
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,

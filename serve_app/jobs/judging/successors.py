@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, CLUSTER_INITIALIZATION, COA_INITIALIZATION
-from serve_app.jobs.judging.verdicts import Case
 from serve_app.jobs.models import Evidence
 from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from serve_app.jobs.judging.expectations import EXPECTATIONS, PENDING_LIMIT_S, Expectation
+from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
@@ -14,65 +15,11 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.outcome import Conclusion
-from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED, Waiting
-from serve_app.jobs.models import Evidence, JobFacts, PastRuns, TaskCounts, Verdict
+from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
+from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
 NOT_DONE = ENDED_OUTCOMES - {JobOutcome.SUCCEEDED}
-# Fewer past runs than this tell nothing of what is usual.
-ENOUGH_RUNS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One job with all that its verdict depends on.
-
-    ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
-    runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
-    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
-    """
-
-    job: JobFacts
-    kind: str
-    expectation: Expectation
-    conclusion: Conclusion
-    limit_s: float | None
-    age_s: float | None
-    repaired_by: str | None = None
-    retried_by: str | None = None
-    serving: bool | None = None
-    serve_problem: str | None = None
-    deadline_s: float | None = None
-    past: PastRuns | None = None
-    failures_in_a_row: int = 0
-    waiting: Waiting | None = None
-    tasks: TaskCounts | None = None
-    further_evidence: tuple[Evidence, ...] = ()
-
-    @property
-    def family(self) -> str:
-        """The kind whose rules apply: a declared kind that runs on is judged as a server."""
-        declared = self.kind not in EXPECTATIONS
-        return APPLICATION_SERVER if declared and self.expectation.must_end is False else self.kind
-
-    @property
-    def past_deadline(self) -> bool:
-        """Whether it took, or has been taking, longer than its deadline."""
-        return self.deadline_s is not None and self.age_s is not None and self.age_s > self.deadline_s
-
-    @property
-    def unusually_long(self) -> bool:
-        """Whether it runs longer than 99 of 100 earlier runs did, when there are enough to say so."""
-        past = self.past
-        if past is None or past.count < ENOUGH_RUNS or past.p99_s is None or self.limit_s is not None:
-            return False
-        return self.age_s is not None and self.age_s > past.p99_s
-
-    @property
-    def over_limit(self) -> bool:
-        """Whether it has been on its way longer than it may."""
-        return self.limit_s is not None and self.age_s is not None and self.age_s > self.limit_s
 
 
 @dataclass(frozen=True, slots=True)

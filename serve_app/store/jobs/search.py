@@ -1,4 +1,5 @@
-"""Finding jobs of the history by a text, whatever its place: an index of all three characters that follow each other.
+"""Finding jobs of the history by a text (`q`), whatever its place: an index of all three characters that follow each
+other. It says which jobs, and changes none of them.
 
 SQLite: ``job_search`` (FTS5) under numbers that rise with time, so that the newest matches come first and reading ends
 with the page, however many there are. Triggers on ``jobs`` keep it; revision 0005 has them. PostgreSQL: a GIN index

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from serve_app.errors import Unavailable
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
-from serve_app.jobs.history.archive import Archive, JobQuery
+from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
 from serve_app.jobs.models import JobRow, Verdict
@@ -90,7 +90,7 @@ def page(
     store: Store | None, memory: list[JobRow], unwritten: Iterable[JobRow] = (), **asked: Any
 ) -> tuple[list[str], str | None, list[str]]:
     """Ids with their outcome, the cursor of the next page, and what is missing."""
-    query = JobQuery.parse(asked)
+    query = JobFilter.parse(asked)
     by_key = {each.key: each for each in memory}
     waiting = {each.key: each for each in unwritten}
     items, cursor, missing = asyncio.run(Archive(store).list_page(query, memory, by_key, waiting))
@@ -229,7 +229,7 @@ async def test_what_is_written_while_the_store_is_read_is_told() -> None:
             waiting.clear()
             return found
 
-    items, _, _ = await Archive(Writing([FIRST])).list_page(JobQuery(), [THIRD, FIRST], {THIRD.key: THIRD}, waiting)
+    items, _, _ = await Archive(Writing([FIRST])).list_page(JobFilter(), [THIRD, FIRST], {THIRD.key: THIRD}, waiting)
     assert [each["id"] for each in items] == ["third", "first"]
 
 
@@ -313,14 +313,14 @@ async def test_figures_are_of_the_store_or_else_of_memory() -> None:
 
 def test_a_stored_row_is_told_as_it_was_stored() -> None:
     past = replace(OLD, outcome=JobOutcome.LOST, verdict=Verdict.WARN, ended_at=OLD.started_at + timedelta(seconds=1))  # type: ignore[operator]
-    items, _, _ = asyncio.run(Archive(Store([past])).list_page(JobQuery(), [], {}, {}))
+    items, _, _ = asyncio.run(Archive(Store([past])).list_page(JobFilter(), [], {}, {}))
     assert items == [views.render_row(past)]
 
 
 async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None:
     store = Store([FIRST])
     store.records[0]["content"]["row"]["code"] = "app.exception"
-    items, _, _ = await Archive(store).list_page(JobQuery(), [FIRST], {FIRST.key: FIRST}, {})
+    items, _, _ = await Archive(store).list_page(JobFilter(), [FIRST], {FIRST.key: FIRST}, {})
     assert [item["code"] for item in items] == ["app.exception"]
 
 

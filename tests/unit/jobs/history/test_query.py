@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
-from serve_app.jobs.history.archive import JobQuery, select
+from serve_app.jobs.history.archive import JobFilter, select
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobFacts, JobRow
 from tests.unit.jobs.judging.test_judge import NOW, ago, driver, snapshot, submission
@@ -30,7 +30,7 @@ def rows(*jobs: JobFacts) -> list[JobRow]:
 
 
 def ids(query: dict[str, Any], *jobs: JobFacts) -> list[str]:
-    return [row.id for row in select(rows(*jobs), JobQuery.parse(query))[0]]
+    return [row.id for row in select(rows(*jobs), JobFilter.parse(query))[0]]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_filters(query: dict[str, Any], wanted: list[str]) -> None:
 )
 def test_what_is_no_filter_is_refused_and_named(query: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
-        JobQuery.parse(query)
+        JobFilter.parse(query)
     assert refused.value.members["errors"][0]["loc"] == ["query", next(iter(query))]
 
 
@@ -101,7 +101,7 @@ def test_pages_meet_without_gap_or_repetition_while_jobs_arrive() -> None:
     wanted = [row.id for row in rows(*jobs)]
     seen, cursor = [], None
     while True:
-        taken, cursor = select(rows(*jobs), JobQuery.parse({"limit": 3, "cursor": cursor}))
+        taken, cursor = select(rows(*jobs), JobFilter.parse({"limit": 3, "cursor": cursor}))
         seen += [row.id for row in taken]
         if cursor is None:
             break
@@ -110,24 +110,24 @@ def test_pages_meet_without_gap_or_repetition_while_jobs_arrive() -> None:
 
 
 def test_the_last_page_has_no_cursor_and_an_empty_list_neither() -> None:
-    assert select(rows(), JobQuery.parse({"limit": 4}))[1] is None
-    assert select(rows(), JobQuery.parse({"limit": 3}))[1] is not None
-    assert select([], JobQuery.parse({})) == ([], None)
+    assert select(rows(), JobFilter.parse({"limit": 4}))[1] is None
+    assert select(rows(), JobFilter.parse({"limit": 3}))[1] is not None
+    assert select([], JobFilter.parse({})) == ([], None)
 
 
 @pytest.mark.parametrize("id", ["x" * 5_000, "日本" * 300, 'quo"te\\', "a b", "", "\u00e9"])
 def test_a_cursor_stays_short_whatever_the_id(id: str) -> None:
     jobs = [submission(id or "unnamed-0", "RUNNING", began=5), submission("b", "RUNNING", began=9)]
-    _, cursor = select(rows(*jobs), JobQuery.parse({"limit": 1}))
+    _, cursor = select(rows(*jobs), JobFilter.parse({"limit": 1}))
     assert cursor is not None
     assert len(cursor) < 512
-    assert [row.id for row in select(rows(*jobs), JobQuery.parse({"cursor": cursor}))[0]] == ["b"]
+    assert [row.id for row in select(rows(*jobs), JobFilter.parse({"cursor": cursor}))[0]] == ["b"]
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_no_cursor_breaks_anything(cursor: str) -> None:
     try:
-        JobQuery.parse({"cursor": cursor})
+        JobFilter.parse({"cursor": cursor})
     except InvalidInput as error:
         json.dumps(error.members)
 
@@ -141,7 +141,7 @@ def test_any_list_is_paged_whole(given_jobs: list[tuple[int, int]], limit: int) 
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(len(jobs) + 1):
-        taken, cursor = select(judge(snapshot(*jobs), NOW), JobQuery.parse({"limit": limit, "cursor": cursor}))
+        taken, cursor = select(judge(snapshot(*jobs), NOW), JobFilter.parse({"limit": limit, "cursor": cursor}))
         seen += [row.id for row in taken]
         if cursor is None:
             break

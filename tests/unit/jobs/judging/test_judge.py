@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.expectations import EXPECTATIONS
 from serve_app.jobs.judging.judge import Memo, get_sort_key, judge
-from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, decide_verdict
+from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.expectations import get_expectation
 from serve_app.jobs.judging.outcome import Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting
-from serve_app.jobs.judging.verdicts import VERDICT_RULES, Case, decide_verdict
+from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import submission
