@@ -32,7 +32,10 @@ class InitializeBody(StrictModel):
 
 
 def parse(raw: bytes) -> Any:
-    """Parse a body; raises ``MalformedBody`` or, when it is empty, ``InvalidInput``. The content is never quoted."""
+    """Parse a body: strict JSON, nested to a bound, without NUL or infinity.
+
+    Raises ``MalformedBody`` or, when it is empty, ``InvalidInput``. The content is never quoted.
+    """
     if not raw.strip():
         raise InvalidInput("The body is empty; a JSON object is expected.")
     try:

@@ -21,7 +21,10 @@ def build_filters(**equals: str) -> dict[str, str | list[str]]:
 
 
 def describe_left_out(answer: Mapping[str, Any]) -> str | None:
-    """``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py)."""
+    """A sentence on what Ray left out of a list, or None.
+
+    ``total`` counts before, ``num_after_truncation`` after Ray's limit at the source (ray/util/state/common.py).
+    """
     total, kept, matching = (answer.get(key) for key in ("total", "num_after_truncation", "num_filtered"))
     if isinstance(total, int) and isinstance(kept, int) and total > kept:
         return f"Ray lists {kept} of {total} rows."

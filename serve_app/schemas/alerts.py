@@ -17,7 +17,7 @@ AlertStateWord = Annotated[str, allow_words("pending", "firing", "resolved")]
 
 @closed
 class AlertView(TypedDict):
-    """A condition that has held: pending, firing or resolved."""
+    """A condition that holds (pending), has held long enough (firing) or no longer does (resolved)."""
 
     id: Annotated[str, describe("This occurrence; another when it happens again.", "3f1c9a0b7d2e4856-63a1f0c2b4e80")]
     rule: Annotated[str, describe("What it is about; the history may hold rules of other versions.", "stuck-job")]

@@ -84,7 +84,9 @@ class StillnessJudge(Protocol):
 
 
 class DiagnosisExplainer(Protocol):
-    """What puts a diagnosis into words (``words.explanation``)."""
+    """What puts a diagnosis into words: our own, unless ``by_model`` and a model is set and answers
+    (``words.explanation``).
+    """
 
     async def explain(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView: ...
 

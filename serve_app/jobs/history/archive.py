@@ -98,7 +98,8 @@ class JobFilter:
 
 
 class Archive:
-    """Reads the history. ``store`` None: there is none, and memory is all.
+    """Reads the history: lists laid under what memory has, and single jobs as the store has them, by ``id`` or
+    ``id@session``. ``store`` None: there is none, and memory is all.
 
     ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
     """

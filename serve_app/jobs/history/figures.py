@@ -81,7 +81,9 @@ def compute_figures(told: Mapping[str, Any]) -> FiguresView:
 
 
 def parse_past_runs(told: Mapping[str, Any]) -> PastRuns:
-    """From ``store.jobs.figures.list_past_runs``."""
+    """Count, p99 and last times of a series, of what ``store.jobs.figures.list_past_runs`` tells: the judging calls
+    longer than p99 unusual.
+    """
     seconds = list(told["durations_s"])
     spread = _compute_spread(seconds)
     return PastRuns(

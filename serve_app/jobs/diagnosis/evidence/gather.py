@@ -63,7 +63,9 @@ class EvidenceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisSubject:
-    """A job of this session with what the latest look saw of it."""
+    """A job of this session with what the latest look saw of it: of ``facts`` Ray's error type, exit code and message
+    are read, of the driver whether it lives and how it ended.
+    """
 
     row: JobRow
     facts: JobFacts | None = None
