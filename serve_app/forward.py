@@ -1,7 +1,8 @@
 """Methods of a deployment that only hand on to one of its parts: made once, when the class is made.
 
 Serve calls methods of the class that is deployed, so each question must be a real method there; but it is written
-where it is answered. ``@served("cluster_leftovers")`` marks the answer, ``@forward(…)`` gives the deployment its methods.
+where it is answered. ``@served("cluster_leftovers")`` marks the answer, ``@forward(…)`` gives the deployment its
+methods.
 """
 
 from __future__ import annotations
