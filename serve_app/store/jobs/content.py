@@ -1,8 +1,8 @@
 """What the content of a job in the store tells, field by field, whoever wrote it: an older version, or another hand.
 
-What the API tells of it is read here alone. A field that an older version did not have gets its default, a time the one form of the API, and
-what the API does not know is left out. What cannot be read costs its field, never the job and never a page of jobs; an
-import refuses it.
+What is told, exported or written anew of it is read here alone. A field that an older version did not have gets its
+default, a time the one form of the API, and what the API does not know is left out. What cannot be read costs its
+field, never the job and never a page of jobs; an import refuses it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from organs.fields import RFC3339_MS
 from organs.times import format_time
 from serve_app.outcomes import JobOutcome
 from serve_app.schemas.jobs import JobView, KeptContent
+from serve_app.strict import convert_to_utc
 
 # What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
 # together with the content, so they do not differ), and what was learned of a job later
@@ -28,9 +29,9 @@ _LARGEST: Final = 2**62
 
 
 def _parse_time(value: str) -> str:
-    """The one form of a time that was written in another; one without an offset was meant as UTC."""
+    """The one form of a time in another, which was meant as UTC if it has no offset. Raises ``ValueError``."""
     time = datetime.fromisoformat(value)
-    return format_time(time if time.tzinfo is not None else time.replace(tzinfo=UTC))
+    return format_time(convert_to_utc(time if time.tzinfo is not None else time.replace(tzinfo=UTC)))
 
 
 _TEXT = core_schema.str_schema(strict=True)

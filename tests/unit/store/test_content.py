@@ -68,6 +68,11 @@ def test_what_lists_are_filtered_by_is_what_they_show() -> None:
         ("2026-01-01T12:00:00.123456Z", "2026-01-01T12:00:00.123+00:00"),
         ("2026-13-01T12:00:00.000+00:00x", None),
         ("noon", None),
+        # Of a year that UTC has, and of one that it has not.
+        ("0001-01-01T05:00:00+05:00", "0001-01-01T00:00:00.000+00:00"),
+        ("9999-12-31T18:59:59.999999-05:00", "9999-12-31T23:59:59.999+00:00"),
+        ("0001-01-01T00:00:00+05:00", None),
+        ("9999-12-31T23:59:59-05:00", None),
         (1767268780, None),
         (None, None),
     ],
@@ -83,7 +88,7 @@ def test_times(written: Any, shown: str | None) -> None:
         ("job_id", 7), ("submission_id", ["x"]), ("type", "ACTOR"), ("entrypoint", None), ("outcome", "superb"),
         ("verdict", "bad"), ("reason", 7), ("scheduled_by", None), ("managed_by", {}), ("duration_s", "long"),
         ("node_id", 7), ("metadata", {"a": 7}), ("metadata", []), ("derived", "yes"), ("hidden", 1), ("owner", 7),
-        ("action", None),
+        ("action", None), ("started_at", "9999-12-31T23:59:59-05:00"), ("ended_at", "0001-01-01T00:00:00+05:00"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_costs_its_field_and_is_not_imported(field: str, broken: Any) -> None:
