@@ -26,6 +26,8 @@ from serve_app.strict import convert_to_utc
 # or, of jobs kept before there were columns for it, read by revision 0007.
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62
+# A content, its row, the row's metadata; the evidence and its facts. Nothing that is told lies deeper.
+_LEVELS: Final = 3
 
 
 def _parse_time(value: str) -> str:
@@ -134,12 +136,23 @@ def check_content(content: Mapping[str, Any]) -> KeptContent:
 
 
 def _mend(content: str) -> bytes:
-    """What no JSON of ours can hold, without it; nothing, if it is no JSON at all."""
+    """What no JSON of ours can hold, without it; nothing, if it is no JSON at all, or deeper than Python reads."""
     try:
         whole = json.loads(content)
     except (ValueError, RecursionError):
         whole = {}
-    return _encode(whole if isinstance(whole, dict) else {})
+    return _encode(_cut_levels(whole, _LEVELS) if isinstance(whole, dict) else {})
+
+
+def _cut_levels(value: Any, levels: int) -> Any:
+    """What lies deeper is no text, so null tells as much of it; a reader of JSON gives up after some 200 levels."""
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return None
+    if isinstance(value, dict):
+        return {name: _cut_levels(each, levels - 1) for name, each in value.items()}
+    return [_cut_levels(each, levels - 1) for each in value]
 
 
 def _encode(content: Any) -> bytes:

@@ -115,6 +115,46 @@ def test_content_that_is_none(content: str) -> None:
     assert read_content(content, COLUMNS) == {"row": DEFAULTS, "evidence": []}
 
 
+def nest(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+DEEP_PLACES = {
+    "beside": ('{"row": ROW, "evidence": [FACT], "note": DEEP}', {}, [FACT]),
+    "in the row": ('{"row": {"note": DEEP, ROW_INSIDE}, "evidence": [FACT]}', {}, [FACT]),
+    "in a field": ('{"row": {ROW_INSIDE, "reason": DEEP}, "evidence": [FACT]}', {"reason": ""}, [FACT]),
+    "in metadata": ('{"row": {ROW_INSIDE, "metadata": {"a": DEEP}}, "evidence": [FACT]}', {"metadata": {}}, [FACT]),
+    "in evidence": ('{"row": ROW, "evidence": [DEEP, FACT, {"rule": DEEP}]}', {}, [FACT]),
+}
+
+
+def write_deep(place: str, depth: int) -> str:
+    row, text = json.dumps(WHOLE), DEEP_PLACES[place][0]
+    parts = {"ROW_INSIDE": row[1:-1], "ROW": row, "FACT": json.dumps(FACT), "DEEP": nest(depth)}
+    for name, part in parts.items():
+        text = text.replace(name, part)
+    return text
+
+
+@pytest.mark.parametrize("place", DEEP_PLACES)
+def test_what_is_nested_deeply_costs_its_field(place: str) -> None:
+    _, cost, evidence = DEEP_PLACES[place]
+    for depth in (5, 150, 250):
+        found = read_content(write_deep(place, depth), COLUMNS)
+        assert found == {"row": {**WHOLE, **cost}, "evidence": evidence}
+
+
+@pytest.mark.parametrize("place", DEEP_PLACES)
+@pytest.mark.parametrize("depth", [900, 990, 100_000])
+def test_what_is_nested_so_deeply_that_python_may_not_read_it_breaks_nothing(place: str, depth: int) -> None:
+    _, cost, evidence = DEEP_PLACES[place]
+    found = read_content(write_deep(place, depth), COLUMNS)
+    # It depends on how deep the caller is.
+    whole, nothing = {"row": {**WHOLE, **cost}, "evidence": evidence}, {"row": DEFAULTS, "evidence": []}
+    assert found in ((whole, nothing) if depth < 1_000 else (nothing,))
+    assert read_row(write_deep(place, depth), COLUMNS)["id"] == COLUMNS["id"]
+
+
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(list(WHOLE.values()))
 ANYTHING = st.recursive(VALUES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 
