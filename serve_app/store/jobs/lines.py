@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import delete, select
+from sqlalchemy import RowMapping, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
-from serve_app.store.jobs.content import check_content
+from serve_app.store.jobs.content import check_content, read_content
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.migrations.sentences import NOTHING, read_ending
@@ -89,7 +89,7 @@ class JobLine(_Strict):
 async def export_page(connection: AsyncConnection, after: str) -> list[dict[str, Any]]:
     """At most ``PAGE`` jobs whose keys come after this one, in the order of their keys."""
     rows = await connection.execute(select(jobs).where(jobs.c.key > after).order_by(jobs.c.key).limit(PAGE))
-    found = {row["key"]: _render_line(dict(row)) for row in rows.mappings()}
+    found = {row["key"]: _render_line(row) for row in rows.mappings()}
     steps = select(job_transitions).where(job_transitions.c.key.in_(found)).order_by(job_transitions.c.number.desc())
     for step in (await connection.execute(steps)).mappings():
         told = found[step["key"]]["transitions"]
@@ -137,10 +137,11 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
     return written
 
 
-def _render_line(row: dict[str, Any]) -> dict[str, Any]:
+def _render_line(row: RowMapping) -> dict[str, Any]:
     times = {name: format_exactly(row[name]) for name in ("first_seen_at", "updated_at")}
     diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
-    content = json.loads(row["content"])
+    # As it is shown: a line that no import took would stop those after it.
+    content = read_content(row["content"], row)
     return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}
 
 
