@@ -46,6 +46,24 @@ def parse(raw: bytes) -> Any:
     return value
 
 
+def refuse_deep(items: list[Any], max_depth: int) -> None:
+    """Raises ``InvalidInput`` for a list, parsed from JSON, that nests more levels than these, itself the first.
+
+    Level by level, with nothing asked of values: a thousandth of a millisecond for an event of Ray.
+    """
+    level: list[Any] = [items]
+    for _ in range(max_depth):
+        level = [
+            value
+            for item in level
+            for value in (item.values() if type(item) is dict else item)
+            if type(value) is dict or type(value) is list
+        ]
+        if not level:
+            return
+    raise InvalidInput(f"The body nests more than {max_depth} levels deep.")
+
+
 def _check(value: Any) -> None:
     """Walk without recursion: depth, numbers that overflowed to infinity (1e400), NUL (PostgreSQL refuses it)."""
     pending = [(value, 1)]

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from serve_app.errors import InvalidInput
 from serve_app.queries.paging import MAX_CURSOR_CHARS, MAX_LIMIT
+from serve_app.strict import convert_to_utc
 
 # The values of a query as plain data: texts, numbers, times in RFC 3339.
 PlainQuery = Mapping[str, str | int]
@@ -40,7 +41,16 @@ def _read_time(value: object) -> object:
         return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_read_time)]
+def _refuse_beyond_utc(time: datetime) -> datetime:
+    """The time as it was given. No database takes one that UTC has not."""
+    try:
+        convert_to_utc(time)
+    except ValueError as error:
+        raise PydanticCustomError("time", "Input should be another time: {why}", {"why": str(error)}) from None
+    return time
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_read_time), AfterValidator(_refuse_beyond_utc)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most rows in the answer.")]
 Cursor = Annotated[str, Field(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before.")]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from pydantic import JsonValue, SkipValidation
 
+from serve_app.api.body import refuse_deep
 from serve_app.api.routes.answers import OF_PARTS, REFUSED, FromDeps, answer_json, describe_problems
 from serve_app.env import get_variable
 from serve_app.errors import Forbidden, NotFound
@@ -16,7 +17,9 @@ from serve_app.schemas.cluster import EventsAnswer
 _REFUSED = REFUSED | OF_PARTS | describe_problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
-# It has been parsed as JSON: looking at each value again costs ten times as much, and refuses what is nested deeply.
+# Ray's events have 7 levels; pickle, which takes them to the inspector, fails at some 400.
+MAX_DEPTH = 100
+# It has been parsed as JSON: looking at each value again costs ten times as much.
 Event = dict[str, SkipValidation[JsonValue]]
 
 
@@ -31,4 +34,5 @@ async def take_events(key: str, events: Annotated[list[Event], Body(max_length=2
         )
     if not hmac.compare_digest(key.encode(errors="replace"), deps.events_key.encode()):
         raise NotFound("There is nothing here.")
+    refuse_deep(events, MAX_DEPTH)
     return answer_json(await deps.jobs.take_events(events))

@@ -1,8 +1,8 @@
 """What the content of a job in the store tells, field by field, whoever wrote it: an older version, or another hand.
 
-What the API tells of it is read here alone. A field that an older version did not have gets its default, a time the one form of the API, and
-what the API does not know is left out. What cannot be read costs its field, never the job and never a page of jobs; an
-import refuses it.
+What is told, exported or written anew of it is read here alone. A field that an older version did not have gets its
+default, a time the one form of the API, and what the API does not know is left out. What cannot be read costs its
+field, never the job and never a page of jobs; an import refuses it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from organs.fields import RFC3339_MS
 from organs.times import format_time
 from serve_app.outcomes import JobOutcome
 from serve_app.schemas.jobs import JobView, KeptContent
+from serve_app.strict import convert_to_utc
 
 # What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
 # together with the content, so they do not differ), and what was learned of a job later
 # or, of jobs kept before there were columns for it, read by revision 0007.
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62
+# A content, its row, the row's metadata; the evidence and its facts. Nothing that is told lies deeper.
+_LEVELS: Final = 3
 
 
 def _parse_time(value: str) -> str:
-    """The one form of a time that was written in another; one without an offset was meant as UTC."""
+    """The one form of a time in another, which was meant as UTC if it has no offset. Raises ``ValueError``."""
     time = datetime.fromisoformat(value)
-    return format_time(time if time.tzinfo is not None else time.replace(tzinfo=UTC))
+    return format_time(convert_to_utc(time if time.tzinfo is not None else time.replace(tzinfo=UTC)))
 
 
 _TEXT = core_schema.str_schema(strict=True)
@@ -133,12 +136,23 @@ def check_content(content: Mapping[str, Any]) -> KeptContent:
 
 
 def _mend(content: str) -> bytes:
-    """What no JSON of ours can hold, without it; nothing, if it is no JSON at all."""
+    """What no JSON of ours can hold, without it; nothing, if it is no JSON at all, or deeper than Python reads."""
     try:
         whole = json.loads(content)
     except (ValueError, RecursionError):
         whole = {}
-    return _encode(whole if isinstance(whole, dict) else {})
+    return _encode(_cut_levels(whole, _LEVELS) if isinstance(whole, dict) else {})
+
+
+def _cut_levels(value: Any, levels: int) -> Any:
+    """What lies deeper is no text, so null tells as much of it; a reader of JSON gives up after some 200 levels."""
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return None
+    if isinstance(value, dict):
+        return {name: _cut_levels(each, levels - 1) for name, each in value.items()}
+    return [_cut_levels(each, levels - 1) for each in value]
 
 
 def _encode(content: Any) -> bytes:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import delete, select
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import RowMapping, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.dialect import insert
-from serve_app.store.jobs.content import check_content
+from serve_app.store.jobs.content import check_content, read_content
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.migrations.sentences import NOTHING, read_ending
 from serve_app.store.tables import job_transitions, jobs, sessions
+from serve_app.strict import convert_to_utc
 
 FORMAT = 1
 PAGE = 200
@@ -29,6 +30,10 @@ MAX_CONTENT_LINE_CHARS = 4 * MAX_CONTENT_CHARS
 _SAID_TWICE = ("id", "session", "kind", "status", "outcome", "verdict", "rule")
 _ENDING = frozenset({"error_type", "exit_code"})
 
+# The last second that a calendar has: figures make times of these numbers.
+_LAST_US = 253_402_300_799_000_000
+
+_Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(convert_to_utc)]
 _Name = Field(max_length=600)
 _OptionalName = Field(default=None, max_length=600)
 
@@ -40,7 +45,7 @@ class _Strict(BaseModel):
 class TransitionLine(_Strict):
     """One change of judgement."""
 
-    at: AwareDatetime = Field(strict=False)
+    at: _Time
     status: str = _Name
     outcome: str = _Name
     verdict: str = _Name
@@ -64,9 +69,9 @@ class JobLine(_Strict):
     verdict: str = _Name
     rule: str = _Name
     cause: str | None = _OptionalName
-    started_us: int = Field(ge=-1, lt=2**62)
+    started_us: int = Field(ge=-1, le=_LAST_US)
     name: str = _Name
-    ended_us: int | None = Field(default=None, ge=0, lt=2**62)
+    ended_us: int | None = Field(default=None, ge=0, le=_LAST_US)
     duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     # Lines of before revision 0007 have neither: then what the content says is read.
     error_type: str | None = _OptionalName
@@ -76,15 +81,15 @@ class JobLine(_Strict):
     log_excerpt: str | None = Field(default=None, max_length=MAX_LOG_EXCERPT_CHARS)
     code: str | None = _OptionalName
     diagnosis: dict[str, Any] | None = None
-    first_seen_at: AwareDatetime = Field(strict=False)
-    updated_at: AwareDatetime = Field(strict=False)
+    first_seen_at: _Time
+    updated_at: _Time
     transitions: tuple[TransitionLine, ...] = Field(default=(), max_length=MAX_TRANSITIONS, strict=False)
 
 
 async def export_page(connection: AsyncConnection, after: str) -> list[dict[str, Any]]:
     """At most ``PAGE`` jobs whose keys come after this one, in the order of their keys."""
     rows = await connection.execute(select(jobs).where(jobs.c.key > after).order_by(jobs.c.key).limit(PAGE))
-    found = {row["key"]: _render_line(dict(row)) for row in rows.mappings()}
+    found = {row["key"]: _render_line(row) for row in rows.mappings()}
     steps = select(job_transitions).where(job_transitions.c.key.in_(found)).order_by(job_transitions.c.number.desc())
     for step in (await connection.execute(steps)).mappings():
         told = found[step["key"]]["transitions"]
@@ -132,10 +137,11 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
     return written
 
 
-def _render_line(row: dict[str, Any]) -> dict[str, Any]:
+def _render_line(row: RowMapping) -> dict[str, Any]:
     times = {name: format_exactly(row[name]) for name in ("first_seen_at", "updated_at")}
     diagnosis = None if row["diagnosis"] is None else json.loads(row["diagnosis"])
-    content = json.loads(row["content"])
+    # As it is shown: a line that no import took would stop those after it.
+    content = read_content(row["content"], row)
     return {"format": FORMAT, **row, **times, "content": content, "diagnosis": diagnosis, "transitions": []}
 
 

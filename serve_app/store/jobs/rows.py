@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
 from serve_app.store.dialect import insert
+from serve_app.store.jobs.content import read_content
 from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
 
@@ -213,8 +214,8 @@ async def _close(
     rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
     judged = {"outcome": outcome, "verdict": verdict, "rule": rule}
     for row in rows:
-        content = json.loads(row["content"])
-        content["row"] |= {**judged, "reason": reason}
+        content = read_content(row["content"], row)
+        content["row"].update({**judged, "reason": reason})  # type: ignore[typeddict-item]
         cause = rule if outcome == "lost" else None
         await connection.execute(
             update(jobs)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from serve_app import history
 from serve_app.errors import InvalidInput
 from serve_app.outcomes import NOT_COUNTED
-from serve_app.store.engine import create_engine
+from serve_app.store.engine import create_engine, get_writing_engine
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
-from serve_app.store.tables import job_transitions
+from serve_app.store.tables import job_transitions, jobs
 from tests.integration.store.rows import count_outcomes
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -191,6 +192,34 @@ async def test_what_was_lost_counts_as_ended_when_its_session_was_last_seen(stor
     assert (await store.jobs_ended_since(NOON_US))["counts"] == [["user", "lost", "WARN", 1]]
     assert (await store.jobs_ended_since(NOON_US))["causes"] == [["session-over", 1, "a"]]
     assert (await store.jobs_ended_since(NOON_US + 1))["counts"] == []
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "no JSON", '{"row": [], "note": ' + "[" * 250 + "]" * 250 + "}"])
+async def test_a_content_that_is_none_keeps_no_session_open_and_no_job_from_the_export(
+    store: Store, clock: Clock, database: str, tmp_path: Path, content: str
+) -> None:
+    await store.save_jobs("s1", [record("a", took_s=None), record("b", took_s=None), record("c", took_s=None)])
+    engine = create_engine(database)
+    async with get_writing_engine(engine).begin() as connection:
+        await connection.execute(update(jobs).where(jobs.c.id != "c").values(content=content))
+    await engine.dispose()
+    await store.close_unseen_jobs("s1", ["s1/b"])
+    clock.now += timedelta(seconds=301)
+    await store.save_jobs("s2", [])
+    assert await store.close_sessions("s2") == ["s1"]
+    judged = dict.fromkeys(("a", "c"), ("lost", "WARN", "session-over"))
+    judged["b"] = ("ended_unknown", "UNKNOWN", "no-longer-listed")
+    rows = {each["row"]["id"]: each["row"] for each in await store.list_jobs(EVERYTHING)}
+    assert {id: (row["outcome"], row["verdict"], row["rule"]) for id, row in rows.items()} == judged
+    assert rows["a"]["reason"] == rows["c"]["reason"] != rows["b"]["reason"] != ""
+    # What was readable has stayed.
+    assert (rows["a"]["entrypoint"], rows["c"]["entrypoint"]) == ("", "python Train.py")
+    copy = await Store.open(f"sqlite:///{tmp_path}/other.db")
+    try:
+        assert await copy.import_jobs([json.dumps(line) for line in await store.export_jobs("")]) == 3
+        assert await copy.list_jobs(EVERYTHING) == await store.list_jobs(EVERYTHING)
+    finally:
+        await copy.close()
 
 
 async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:

@@ -39,6 +39,7 @@ NOT_TOLD = {
     # ... and that it was lost with its node was the whole story.
     "session_old/lost",
 }
+BEFORE_ALL, AFTER_ALL = "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 
 
@@ -186,7 +187,10 @@ async def test_what_waits_to_be_told_has_times_of_the_one_form(store: Store, old
 
 
 async def test_what_is_told_in_another_form_stays_as_it_is(database: str) -> None:
-    odd = ['{"alert":"a"}', "7", '{"at":"noon","alert":{}}', '{"at":5,"alert":{}}', "no JSON", '{"alert":{"id":"x"}}']
+    odd = [
+        '{"at":"0001-01-01T00:00:00+05:00","alert":{}}',
+        *('{"alert":"a"}', "7", '{"at":"noon","alert":{}}', '{"at":5,"alert":{}}', "no JSON", '{"alert":{"id":"x"}}'),
+    ]
 
     def spoil(connection: Connection) -> None:
         make_old(connection)
@@ -370,9 +374,36 @@ async def test_a_line_of_another_hand_is_mended_or_refused_by_its_number(store: 
         ({"content": {"row": {}, "evidence": [7]}}, "content.evidence.0"),
         ({"outcome": "superb"}, "content.row.outcome"),
         ({"diagnosis": {"code": "x"}}, "diagnosis.diagnosis: Field required."),
+        # In UTC each of these is in a year that no calendar here has.
+        ({"content": {"row": {"started_at": BEFORE_ALL}}}, "content.row.started_at"),
+        ({"content": {"row": {"ended_at": AFTER_ALL}}}, "content.row.ended_at"),
+        ({"first_seen_at": BEFORE_ALL}, "first_seen_at: Value error, in UTC it is not between the years 1 and 9999."),
+        ({"updated_at": AFTER_ALL}, "updated_at: Value error, in UTC"),
+        ({"transitions": [{**good["transitions"][0], "at": AFTER_ALL}]}, "transitions.0.at: Value error, in UTC"),
+        ({"started_us": 2**61}, "started_us: Input should be less than or equal to 253402300799000000"),
+        ({"ended_us": 2**61}, "ended_us: Input should be less than or equal to 253402300799000000"),
     ):
         with pytest.raises(InvalidInput, match=f"line 2 is no job: {re.escape(why)}"):
             await store.import_jobs([json.dumps(good), json.dumps({**strange, **changes})])
+
+
+async def test_a_line_of_the_first_or_the_last_moment_is_a_line(database: str) -> None:
+    store = await Store.open(database, timeout_s=30)
+    good = next(line for line in OLD["lines"] if line["id"] == "good")
+    first, last = "0001-01-01T05:00:00+05:00", "9999-12-31T18:59:59.999999-05:00"
+    step = {**good["transitions"][0], "at": first}
+    line = {**good, "first_seen_at": first, "updated_at": last, "transitions": [step], "started_us": 253402300799000000}
+    assert await store.import_jobs([json.dumps(line)]) == 1
+    found = await store.find_job("good")
+    assert found is not None
+    assert (found["first_seen_at"], found["updated_at"], found["transitions"][0]["at"]) == (
+        "0001-01-01T00:00:00.000+00:00", "9999-12-31T23:59:59.999+00:00", "0001-01-01T00:00:00.000+00:00"
+    )  # fmt: skip
+    exported = {each["id"]: each for each in await store.export_jobs("")}
+    assert (exported["good"]["first_seen_at"], exported["good"]["updated_at"]) == (
+        "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"
+    )  # fmt: skip
+    await store.close()
 
 
 async def test_a_row_that_another_hand_wrote_costs_its_field_and_no_page(store: Store, old: str) -> None:

@@ -51,6 +51,7 @@ async def test_filters_are_passed_on_and_the_answer_is_as_it_came(path: str, ask
         "/alerts/history?state=pending",
         "/alerts/history?since=yesterday",
         "/alerts/history?since=2026",
+        "/alerts/history?since=0001-01-01T00:00:00%2B05:00",
         "/alerts/history?subject=job",
     ],
 )

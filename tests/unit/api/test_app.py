@@ -106,6 +106,8 @@ async def test_filters_are_passed_on(path: str, asked: tuple[str, Any]) -> None:
         "/jobs?since=yesterday",
         "/jobs?since=2026-01-01T00:00:00",
         "/jobs?since=2026",
+        "/jobs?since=0001-01-01T00:00:00%2B05:00",
+        "/jobs?until=9999-12-31T23:59:59-05:00",
         "/jobs?until=-5.5",
         "/cluster/actors?limit=x",
         "/report?format=pdf",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
+from ray import cloudpickle
 
+from serve_app.api.routes.events import MAX_DEPTH
 from serve_app.errors import Conflict
 from tests.unit.fakes import ALL_TOKENS, READER, served
 
@@ -85,7 +88,12 @@ async def test_events_are_off_without_a_key_and_the_answer_says_how_to_turn_them
     ("path", "body", "status"),
     [
         (f"/events/{KEY}", [{"eventType": "X"}], 200),
-        (f"/events/{KEY}", [{"eventType": nest(500)}], 200),
+        # A hundred levels with the list and the event, and one more.
+        (f"/events/{KEY}", [{}, {"eventType": nest(98)}], 200),
+        (f"/events/{KEY}", [{}, {"eventType": nest(99)}], 422),
+        (f"/events/{KEY}", [{}, {"eventType": {"a": nest(98)}}], 422),
+        (f"/events/{KEY}", [{"eventType": nest(500)}], 422),
+        ("/events/another-key", [{"eventType": nest(500)}], 404),
         ("/events/another-key", [], 404),
         (f"/events/{KEY}/more", [], 404),
         (f"/events/{KEY}", {"no": "list"}, 422),
@@ -100,6 +108,13 @@ async def test_the_key_is_what_admits_events(path: str, body: Any, status: int) 
         answer = await client.post(path, json=body)
     assert answer.status_code == status
     assert made.part.asked == ([("take_events", body)] if status == 200 else [])
+
+
+def test_what_is_admitted_can_be_sent() -> None:
+    """The call to the inspector pickles it; what is refused begins well before pickle ends."""
+    events = [{"eventType": nest(MAX_DEPTH - 2)}]
+    assert pickle.loads(cloudpickle.dumps(events)) == events
+    assert pickle.loads(cloudpickle.dumps(nest(2 * MAX_DEPTH))) == nest(2 * MAX_DEPTH)
 
 
 async def test_the_key_admits_nothing_else() -> None:

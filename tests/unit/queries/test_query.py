@@ -9,9 +9,11 @@ import pytest
 
 from serve_app.alerts.query import HistoryQuery
 from serve_app.errors import InvalidInput
-from serve_app.jobs.queries import ActorsQuery, HierarchyQuery
+from serve_app.jobs.queries import ActorsQuery, HierarchyQuery, JobsQuery
 from serve_app.queries.paging import DEFAULT_LIMIT
 from serve_app.queries.query import read_query
+
+NOT_IN_UTC = "in UTC it is not between the years 1 and 9999"
 
 
 def test_what_was_asked() -> None:
@@ -69,6 +71,16 @@ def test_a_number_is_no_time(since: Any) -> None:
 def test_a_time_without_its_offset_and_one_that_is_none_are_refused(since: str) -> None:
     with pytest.raises(InvalidInput, match=r"^since: Input should"):
         read_query(HistoryQuery, {"since": since})
+
+
+@pytest.mark.parametrize(("model", "name"), [(HistoryQuery, "since"), (JobsQuery, "since"), (JobsQuery, "until")])
+def test_a_time_that_utc_has_not_is_refused_and_the_first_and_last_that_it_has_are_not(model: Any, name: str) -> None:
+    for time in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "00010101T045959+0500"):
+        with pytest.raises(InvalidInput) as refused:
+            read_query(model, {name: time})
+        assert refused.value.detail == f"{name}: Input should be another time: {NOT_IN_UTC}."
+    for time in ("0001-01-01T05:00:00+05:00", "0001-01-01T00:00:00Z", "9999-12-31T18:59:59-05:00"):
+        assert getattr(read_query(model, {name: time}), name) == datetime.fromisoformat(time)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ def test_what_lists_are_filtered_by_is_what_they_show() -> None:
         ("2026-01-01T12:00:00.123456Z", "2026-01-01T12:00:00.123+00:00"),
         ("2026-13-01T12:00:00.000+00:00x", None),
         ("noon", None),
+        # Of a year that UTC has, and of one that it has not.
+        ("0001-01-01T05:00:00+05:00", "0001-01-01T00:00:00.000+00:00"),
+        ("9999-12-31T18:59:59.999999-05:00", "9999-12-31T23:59:59.999+00:00"),
+        ("0001-01-01T00:00:00+05:00", None),
+        ("9999-12-31T23:59:59-05:00", None),
         (1767268780, None),
         (None, None),
     ],
@@ -83,7 +88,7 @@ def test_times(written: Any, shown: str | None) -> None:
         ("job_id", 7), ("submission_id", ["x"]), ("type", "ACTOR"), ("entrypoint", None), ("outcome", "superb"),
         ("verdict", "bad"), ("reason", 7), ("scheduled_by", None), ("managed_by", {}), ("duration_s", "long"),
         ("node_id", 7), ("metadata", {"a": 7}), ("metadata", []), ("derived", "yes"), ("hidden", 1), ("owner", 7),
-        ("action", None),
+        ("action", None), ("started_at", "9999-12-31T23:59:59-05:00"), ("ended_at", "0001-01-01T00:00:00+05:00"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_costs_its_field_and_is_not_imported(field: str, broken: Any) -> None:
@@ -108,6 +113,46 @@ def test_half_a_character_is_replaced() -> None:
 @pytest.mark.parametrize("content", ["", "[]", "no JSON", '{"row": 7}', "{}", '{"row": ' * 5_000])
 def test_content_that_is_none(content: str) -> None:
     assert read_content(content, COLUMNS) == {"row": DEFAULTS, "evidence": []}
+
+
+def nest(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+DEEP_PLACES = {
+    "beside": ('{"row": ROW, "evidence": [FACT], "note": DEEP}', {}, [FACT]),
+    "in the row": ('{"row": {"note": DEEP, ROW_INSIDE}, "evidence": [FACT]}', {}, [FACT]),
+    "in a field": ('{"row": {ROW_INSIDE, "reason": DEEP}, "evidence": [FACT]}', {"reason": ""}, [FACT]),
+    "in metadata": ('{"row": {ROW_INSIDE, "metadata": {"a": DEEP}}, "evidence": [FACT]}', {"metadata": {}}, [FACT]),
+    "in evidence": ('{"row": ROW, "evidence": [DEEP, FACT, {"rule": DEEP}]}', {}, [FACT]),
+}
+
+
+def write_deep(place: str, depth: int) -> str:
+    row, text = json.dumps(WHOLE), DEEP_PLACES[place][0]
+    parts = {"ROW_INSIDE": row[1:-1], "ROW": row, "FACT": json.dumps(FACT), "DEEP": nest(depth)}
+    for name, part in parts.items():
+        text = text.replace(name, part)
+    return text
+
+
+@pytest.mark.parametrize("place", DEEP_PLACES)
+def test_what_is_nested_deeply_costs_its_field(place: str) -> None:
+    _, cost, evidence = DEEP_PLACES[place]
+    for depth in (5, 150, 250):
+        found = read_content(write_deep(place, depth), COLUMNS)
+        assert found == {"row": {**WHOLE, **cost}, "evidence": evidence}
+
+
+@pytest.mark.parametrize("place", DEEP_PLACES)
+@pytest.mark.parametrize("depth", [900, 990, 100_000])
+def test_what_is_nested_so_deeply_that_python_may_not_read_it_breaks_nothing(place: str, depth: int) -> None:
+    _, cost, evidence = DEEP_PLACES[place]
+    found = read_content(write_deep(place, depth), COLUMNS)
+    # It depends on how deep the caller is.
+    whole, nothing = {"row": {**WHOLE, **cost}, "evidence": evidence}, {"row": DEFAULTS, "evidence": []}
+    assert found in ((whole, nothing) if depth < 1_000 else (nothing,))
+    assert read_row(write_deep(place, depth), COLUMNS)["id"] == COLUMNS["id"]
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(list(WHOLE.values()))

@@ -129,7 +129,7 @@ def _format_outbox(connection: Connection) -> None:
             told = json.loads(payload)
             for part, names in ((told, ("at",)), (told["alert"], _ALERT_TIMES)):
                 part.update({name: format_time(datetime.fromisoformat(part[name])) for name in names if part.get(name)})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError):
             # Not as we tell it: whoever wrote it knows why, and it is told as it is.
             continue
         change = update(notifications).where(notifications.c.id == id)
