@@ -109,7 +109,7 @@ class Caller:
         except TimeoutError as late:
             failure = CallFailure.NO_ITEM if was_taken(response, late) else CallFailure.NOT_TAKEN
             raise self._error_for(failure, part, item_timeout_s) from None
-        except Exception as error:
+        except Exception as error:  # all are translated, as in `_call_once`
             raise self._translate(part, error) from error
         finally:
             if not done:

@@ -65,7 +65,7 @@ class Progress:
         self._next += 1
         try:
             yield step
-        except BaseException:
+        except BaseException:  # an interrupted step has not succeeded, either; it is raised on
             step.close("failed")
             raise
         step.close(step.outcome)

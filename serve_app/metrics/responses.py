@@ -60,7 +60,7 @@ class ResponseMeter:
         began = self._clock()
         try:
             await app(scope, receive, answer)
-        except Exception:
+        except Exception:  # counted, and raised on
             # Nothing above us answers but the server, with 500, unless an answer had begun.
             answer.status = answer.status or 500
             raise

@@ -22,8 +22,8 @@ from serve_app.schemas.jobs import JobView, KeptContent
 from serve_app.strict import convert_to_utc
 
 # What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
-# together with the content, so they do not differ), and what was learned of a job later
-# or, of jobs kept before there were columns for it, read by revision 0007.
+# together with the content, so they do not differ), and what was learned of a job later or, of jobs kept before there
+# were columns for it, read by revision 0007.
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62
 # A content, its row, the row's metadata; the evidence and its facts. Nothing that is told lies deeper.
