@@ -1,7 +1,9 @@
 """Calls to other deployments: one deadline, one table of what Serve's exceptions mean, one way to make a client.
 
 A client is made of the questions (a ``Protocol``, ``organs.questions``) and a handle, and has the Protocol's type: a
-question that is misspelt, or a wrong argument, is an error of mypy.
+question that is misspelt, or a wrong argument, is an error of mypy. Of each method of the Protocol a ``Question`` has
+the name that the deployment knows it by, the signature, and as ``rule`` what ``asked`` says above it: ``more_s`` on top
+of the usual deadline, ``retries`` instead of the client's, or which argument is the ``deadline`` itself.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Ingress(Versioned):
 
 
 class TaskRunner(Protocol):
-    """An organ, as tasks are given to it."""
+    """An organ, as tasks are given to it: ``handle.execute.remote(task)``, answered within the task's ``timeout_s``."""
 
     @asked(more_s=lambda task: task["timeout_s"])
     async def execute(self, task: TaskMessage) -> TaskReply:
@@ -120,7 +120,11 @@ class HandleOrgans:
         self._skills_at = float("-inf")
 
     async def execute(self, organ_id: str, task: TaskMessage) -> TaskReply:
-        """Run a task on some agent of the organ; a lost replica is asked again only when that can do no harm."""
+        """Run a task on some agent of the organ; a lost replica is asked again only when that can do no harm.
+
+        Raises ``TooBusy`` when the organ's queue is full, ``Unavailable`` when no agent can answer (``ReplicaLost``:
+        the one that had it died), ``DeadlineExceeded`` after the task's own time, ``PartFailed`` for a bug there.
+        """
         repeatable = task["type"] in _REPEATABLE or "." not in task["type"]
         try:
             return await (self._repeated if repeatable else self._once)[organ_id].execute(task)

@@ -31,7 +31,7 @@ class InitializeBody(StrictModel):
     force: bool = Field(default=False, description="Run the job even when nothing is due.")
 
 
-def parse(raw: bytes) -> Any:
+def parse_strict_json(raw: bytes) -> Any:
     """Parse a body: strict JSON, nested to a bound, without NUL or infinity.
 
     Raises ``MalformedBody`` or, when it is empty, ``InvalidInput``. The content is never quoted.

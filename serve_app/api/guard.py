@@ -55,7 +55,10 @@ _MOST_DIGITS = 18
 
 
 class Guard:
-    """Wraps the API; answers a problem document instead of passing on what must not pass."""
+    """Wraps the API; answers a problem document instead of passing on what must not pass.
+
+    ``tokens`` tell the role of a bearer token, or none; roles are ordered, each includes those below it.
+    """
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from organs.errors import describe_wrong_values, list_wrong_values
 from organs.models import Task, TaskMessage, TaskReply
-from serve_app.api.body import parse
+from serve_app.api.body import parse_strict_json
 from serve_app.api.deps import Deps
 from serve_app.errors import (
     AppError,
@@ -43,8 +43,12 @@ _ERRORS: dict[int, type[AppError]] = {
 
 
 def parse_task(raw: bytes, deps: Deps) -> TaskMessage:
-    """The task of a request body; raises ``MalformedBody`` or ``InvalidInput``."""
-    return build_task(parse(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
+    """The task of a request body.
+
+    Raises ``MalformedBody`` for what is no strict JSON, nests more than 64 levels deep, or holds NUL or a number too
+    large, and ``InvalidInput`` for what is empty or no task.
+    """
+    return build_task(parse_strict_json(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
 
 
 async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:

@@ -1,7 +1,8 @@
 """Ray's HTTP API, as far as this application asks it: every question to the dashboard and its state API.
 
-What comes back are Ray's own rows; ``jobs.reading.rows`` and ``jobs.progress.rows`` translate them. Raises as
-``DashboardTransport`` does.
+What comes back are Ray's own rows; ``jobs.reading.rows`` and ``jobs.progress.rows`` translate them. Each question is
+one HTTP request (``DashboardTransport``) with a deadline and a bound on the answer. It raises ``Unavailable`` (code
+``ray_unavailable``) when nobody answers in time, ``NotFound`` for 404, ``UpstreamFailed`` for any other refusal.
 """
 
 from __future__ import annotations

@@ -311,7 +311,12 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class PastRuns:
-    """What is known of the past runs of one series: durations in seconds of those that ended, and the last of each."""
+    """What the history knows of the past runs of one series, without which nothing is unusual.
+
+    ``count`` and ``p99_s``: of the durations, in seconds, of its newest 500 runs that ended by themselves, the smallest
+    that 99 in 100 did not exceed. ``last_started_at`` and ``last_succeeded_at`` are of all its runs. The recorder has
+    the store tell it each minute, of series that run or are due.
+    """
 
     count: int = 0
     p99_s: float | None = None

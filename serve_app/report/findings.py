@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from serve_app.jobs.diagnosis.words.json import render_brief
+from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
 from serve_app.report.causes import Cause, build_cause
 from serve_app.report.words import parse_number, parse_time

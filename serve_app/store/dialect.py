@@ -1,6 +1,8 @@
-"""The two things that SQLite and PostgreSQL say differently."""
+"""The two things that SQLite and PostgreSQL say differently, and how texts are compared on both."""
 
 from __future__ import annotations
+
+import unicodedata
 
 from sqlalchemy import Column, ColumnElement, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,9 +15,14 @@ def insert(connection: AsyncConnection, table: Table) -> postgresql.Insert | sql
 
 
 def contains(connection: AsyncConnection, column: Column[str], text: str) -> ColumnElement[bool]:
-    """Whether a column contains a text, character for character.
+    """Whether a column contains a text, character for character; both are ``fold``ed where the case shall not matter.
 
     No LIKE: its wildcards would need escapes, its patterns are bounded, and SQLite's ignores case in ASCII alone.
     """
     position = func.strpos if connection.dialect.name == "postgresql" else func.instr
     return position(column, text) > 0
+
+
+def fold(text: str) -> str:
+    """Text as it is compared: without regard to case, or to how an accent is composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

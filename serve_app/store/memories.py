@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from organs.times import format_time
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import encode, require_limit, require_name, require_text
-from serve_app.store.dialect import contains, insert
+from serve_app.store.dialect import contains, fold, insert
 from serve_app.store.tables import memories
 
 MAX_VALUE_BYTES = 262_144
@@ -101,11 +100,6 @@ def require_tags(tags: Sequence[str]) -> list[str]:
 def build_searchable_text(key: str, value: Any) -> str:
     """What a search looks at: the key and every word of the value, one a line, without JSON's quotes and escapes."""
     return fold("\n".join([key, *_iterate_words(value)]))
-
-
-def fold(text: str) -> str:
-    """Text as it is compared: without regard to case, or to how an accent is composed."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def _iterate_words(value: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from serve_app.api.body import parse
+from serve_app.api.body import parse_strict_json
 from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
@@ -54,7 +54,7 @@ def _describe_body(model: type, *, required: bool) -> dict[str, Any]:
 )
 async def submit_job(request: Request, deps: FromDeps) -> Response:
     """201 with its id; 200 when the same id and body were submitted before; 409 when the id has another body."""
-    done = await deps.jobs.submit_job(read(SubmitBody, parse(await request.body())).model_dump())
+    done = await deps.jobs.submit_job(read(SubmitBody, parse_strict_json(await request.body())).model_dump())
     return answer_json(done, 201 if done["created"] else 200)
 
 
@@ -68,7 +68,7 @@ async def submit_job(request: Request, deps: FromDeps) -> Response:
 async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
     raw = await request.body()
-    wanted = read(StopBody, parse(raw)) if raw.strip() else StopBody()
+    wanted = read(StopBody, parse_strict_json(raw)) if raw.strip() else StopBody()
     done = await deps.jobs.stop_job(id, wanted.wait_s)
     return answer_json(done, 200 if done["stopped"] else 202)
 
@@ -87,7 +87,7 @@ async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
 async def retry_job(id: str, request: Request, deps: FromDeps) -> Response:
     """A new submission, linked by metadata. 409 for what is on its way, succeeded, or would fail again."""
     raw = await request.body()
-    wanted = read(RetryBody, parse(raw)) if raw.strip() else RetryBody()
+    wanted = read(RetryBody, parse_strict_json(raw)) if raw.strip() else RetryBody()
     done = await deps.jobs.retry_job(id, wanted.force)
     return answer_json(done, 201 if done["created"] else 200)
 

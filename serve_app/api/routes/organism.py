@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from organs.models import Task
-from serve_app.api.body import InitializeBody, OldTask, parse
+from serve_app.api.body import InitializeBody, OldTask, parse_strict_json
 from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, answer_json, describe_problems, get_deps
 from serve_app.api.tasks import execute_task, parse_task, select_organs
@@ -108,7 +108,7 @@ async def summarize_organism(deps: FromDeps) -> Response:
 async def initialize_organism(request: Request, deps: FromDeps) -> Response:
     """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""
     raw = await request.body()
-    wanted = _validate_body(_INITIALIZE, parse(raw)) if raw.strip() else InitializeBody()
+    wanted = _validate_body(_INITIALIZE, parse_strict_json(raw)) if raw.strip() else InitializeBody()
     done = await deps.organism.initialize(wanted.force)
     answer: InitializeAnswer = {"success": True, **done}
     return answer_json(answer, 200 if done["state"] == "initialized" else 202)

@@ -40,10 +40,16 @@ _FRAMES_CHARS = 4_000
 
 
 class Causes(Protocol):
-    """Why jobs failed, as far as that was found out (``diagnosis.service``): nothing is looked at for these."""
+    """Why jobs failed, as far as that was found out (``diagnosis.service``): nothing is looked at for these.
+
+    The code of other jobs comes with their rows from the store, which has it since the diagnosis was saved.
+    """
 
     def find_code(self, key: str) -> str | None:
-        """The code of a diagnosis that was made, by the key of its job (``session/id``); None: none, or none found."""
+        """The code of a diagnosis that was made or read since the start, by the key of its job (``session/id``).
+
+        From memory, so it costs a list nothing; None: no diagnosis, or one that found nothing wrong.
+        """
         ...
 
     async def find_known(self, row: JobRow) -> DiagnosisView | None:

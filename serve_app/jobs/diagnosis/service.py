@@ -19,8 +19,9 @@ from typing import Protocol
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
 from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
+from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
-from serve_app.jobs.diagnosis.words import json as answers
+from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
@@ -58,7 +59,9 @@ class JobFinder(Protocol):
 
 
 class PastJobFinder(Protocol):
-    """Where jobs are found that only the history knows (``Archive``)."""
+    """Where jobs are found that only the history knows, by ``id`` or ``id@session`` (``Archive``): as the store has
+    them, since memory has nothing newer.
+    """
 
     async def find(self, wanted: str) -> KeptJob | None: ...
 
@@ -84,8 +87,8 @@ class StillnessJudge(Protocol):
 
 
 class DiagnosisExplainer(Protocol):
-    """What puts a diagnosis into words: our own, unless ``by_model`` and a model is set and answers
-    (``words.explanation``).
+    """What puts a diagnosis into words (``words.explanation``): its sentence, first evidence and first advice, unless
+    ``by_model`` and a model is set and answers in time. Whatever goes wrong, ours are the answer.
     """
 
     async def explain(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView: ...
@@ -211,7 +214,7 @@ class Diagnoses:
         self._codes.pop(key, None)
 
     def find_code(self, key: str) -> str | None:
-        """The code of a job whose diagnosis was made."""
+        """The code of a job whose diagnosis was made or read since the start, from memory."""
         return self._codes.get(key)
 
     async def _find_remembered(self, row: JobRow) -> _Made | None:
@@ -299,7 +302,7 @@ class Diagnoses:
             raise refuse_unknown(wanted)
         if stored["diagnosis"] is not None:
             return stored["diagnosis"]
-        fields, sources, unavailable = answers.read_past_evidence(stored)
+        fields, sources, unavailable = read_past_evidence(stored)
         found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())

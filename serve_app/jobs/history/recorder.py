@@ -57,11 +57,13 @@ class History(Protocol):
 
     async def forget_jobs(self, kept_days: float, kept_jobs: int, batch: int = 2_000) -> int: ...
 
-    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]: ...
+    async def past_runs(self, series: Sequence[str]) -> dict[str, Json]:
+        """By series ``durations_s, last_started_us, last_succeeded_us``, of which ``PastRuns`` is made."""
+        ...
 
 
 class Recorder:
-    """Holds what is not written yet, and past runs as the store tells them.
+    """Holds what is not written yet, and past runs as the store tells them: read anew with the upkeep, each minute.
 
     ``given_up`` counts jobs that wait no longer because too many did, until the store is back; ``refused`` the states
     of jobs that the store would not take.

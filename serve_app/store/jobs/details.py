@@ -24,7 +24,10 @@ MAX_KEYS = 100
 
 
 async def find(connection: AsyncConnection, wanted: str, session: str | None = None) -> KeptJob | None:
-    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None."""
+    """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None.
+
+    Its row and evidence are what was kept, as this version shows them (``content.read_content``).
+    """
     name = require_name("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)

@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
-from serve_app.store.dialect import insert
+from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import read_content
-from serve_app.store.memories import fold
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500

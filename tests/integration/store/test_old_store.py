@@ -23,7 +23,7 @@ from sqlalchemy import Boolean, Connection, DateTime, MetaData, select
 
 from serve_app.alerts.models import Alert, render_alert
 from serve_app.errors import InvalidInput
-from serve_app.jobs.diagnosis.words.json import read_past_evidence
+from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
 from serve_app.store import migrate, migrations
 from serve_app.store.engine import create_engine, get_writing_engine
 from serve_app.store.errors import StoreUnavailable

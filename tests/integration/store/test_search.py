@@ -13,9 +13,9 @@ from sqlalchemy import text as sql
 
 from serve_app.errors import InvalidInput
 from serve_app.store import migrate
+from serve_app.store.dialect import fold
 from serve_app.store.engine import create_engine
 from serve_app.store.jobs import pages as job_pages
-from serve_app.store.memories import fold
 from serve_app.store.store import Store
 from tests.integration.pg import PostgreSQL
 from tests.integration.store.test_jobs import NOON_US, SECOND_US, Clock, record

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.api.body import parse
+from serve_app.api.body import parse_strict_json
 from serve_app.errors import InvalidInput, MalformedBody
 
 
@@ -27,7 +27,7 @@ from serve_app.errors import InvalidInput, MalformedBody
     ],
 )
 def test_accepted(raw: bytes, value: Any) -> None:
-    assert parse(raw) == value
+    assert parse_strict_json(raw) == value
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_accepted(raw: bytes, value: Any) -> None:
 )
 def test_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
     with pytest.raises(MalformedBody) as refused:
-        parse(raw)
+        parse_strict_json(raw)
     assert refused.value.detail == sentence
 
 
@@ -58,26 +58,26 @@ def test_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
 )  # fmt: skip
 def test_refused_at_a_position(raw: bytes) -> None:
     with pytest.raises(MalformedBody, match=r"^The body is not JSON: .* at line \d+ column \d+\.$"):
-        parse(raw)
+        parse_strict_json(raw)
 
 
 @pytest.mark.parametrize("raw", [b"", b" ", b"\n\t\r "])
 def test_nothing_is_not_malformed_but_missing(raw: bytes) -> None:
     with pytest.raises(InvalidInput):
-        parse(raw)
+        parse_strict_json(raw)
 
 
 def test_the_content_is_not_quoted() -> None:
     for raw in (b'{"secret-word": secret-word}', b'"secret-word', b'["secret-word", 1e400]', b"secret-word"):
         with pytest.raises(MalformedBody) as refused:
-            parse(raw)
+            parse_strict_json(raw)
         assert "secret" not in refused.value.detail
 
 
 @given(st.binary(max_size=300))
 def test_bytes_are_parsed_or_refused(raw: bytes) -> None:
     try:
-        value = parse(raw)
+        value = parse_strict_json(raw)
     except (MalformedBody, InvalidInput):
         return
     assert value == json.loads(raw)
@@ -91,7 +91,7 @@ TREES = st.recursive(PLAIN, lambda each: st.lists(each) | st.dictionaries(st.tex
 def test_what_passes_can_be_written_again(value: Any) -> None:
     """No parser, database or log after us meets what it cannot hold."""
     try:
-        parsed = parse(json.dumps(value).encode())
+        parsed = parse_strict_json(json.dumps(value).encode())
     except MalformedBody:
         return
     text = json.dumps(parsed, allow_nan=False, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What Ray's tables say about the end of a job, as texts for the engine: rows in, sources out. Pure.
+"""What Ray's tables, or the history, say about the end of a job, as texts for the engine: rows in, sources out. Pure.
 
 What happens to workers and actors because the job is over is no reason for its end, and is left out.
 """
@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.jobs.diagnosis.models import SourceKind, TextSource
+from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from serve_app.jobs.judging.outcome import DRIVER_ENDED_BADLY
 from serve_app.jobs.models import DriverExit, NodeFacts
+from serve_app.schemas.jobs import KeptJob
 
 Row = Mapping[str, Any]
 
@@ -22,6 +24,7 @@ BAD_EXITS = ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
 _NO_LONGER_NEEDED = frozenset({"OUT_OF_SCOPE", "REF_DELETED", "RAY_KILL", "OWNER_DIED"})
 _TEXTS = ("error_message", "formatted_exception_string", "reason")
 _DEEPEST = 4
+_STATUSES_KEPT = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
 
 
 def describe_actors(rows: Iterable[Row]) -> list[TextSource]:
@@ -105,6 +108,28 @@ def extract_text(cause: Any, depth: int = 0) -> str:
     return "\n".join(filter(None, [*own, *inner]))[:MOST_CHARS]
 
 
+def read_past_evidence(stored: KeptJob) -> tuple[Fields, list[TextSource], tuple[str, ...]]:
+    """What the history still tells of a job's end, for the engine; and what is missing."""
+    row = stored["row"]
+    fields = Fields(
+        status=_STATUSES_KEPT.get(row["outcome"]),
+        error_type=row["error_type"],
+        driver_exit_code=row["exit_code"],
+        type=row["type"],
+        entrypoint=row["entrypoint"],
+    )
+    kept = stored["log_excerpt"]
+    name = "kept end of the driver's log"
+    sources = [_build_kept_source(name, SourceKind.DRIVER, kept)] if kept else []
+    sources += [
+        _build_kept_source("driver process", SourceKind.RAY, each["fact"])
+        for each in stored["evidence"]
+        if each["source"] == "worker table" and each["rule"] in DRIVER_ENDED_BADLY
+    ]
+    what = "of its driver's log only the last lines are left" if kept else "no log of it is left"
+    return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
+
+
 def _was_let_go(cause: Any) -> bool:
     context = cause.get("actor_died_error_context")
     return isinstance(context, dict) and context.get("reason") in _NO_LONGER_NEEDED
@@ -123,3 +148,7 @@ def _encode_source(name: str, text: str, kind: SourceKind = SourceKind.RAY) -> T
 
 def _parse_milliseconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def _build_kept_source(name: str, kind: SourceKind, text: str) -> TextSource:
+    return TextSource(name, kind, [text.encode("utf-8", "replace")])

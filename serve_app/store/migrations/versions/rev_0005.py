@@ -1,4 +1,4 @@
-"""The index for searching jobs by text; what it is for, ``serve_app.store.jobs.search`` says."""
+"""The index for searching jobs by text; what it is for, ``serve_app.store.jobs.pages`` says."""
 
 from __future__ import annotations
 

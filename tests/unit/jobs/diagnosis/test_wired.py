@@ -11,7 +11,7 @@ import pytest
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import NotFound
 from serve_app.jobs.diagnosis.models import Candidate, CauseStep, Certainty, Diagnosis, EvidenceLine
-from serve_app.jobs.diagnosis.words import json as answers
+from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.inspector import JobInspector
 from serve_app.jobs.progress.models import State, Stillness
 from tests.unit.api.test_openapi import validate

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.evidence.sentences import describe_driver
+from serve_app.jobs.diagnosis.evidence.sentences import describe_driver, read_past_evidence
 from serve_app.jobs.diagnosis.models import Fields, SourceKind
-from serve_app.jobs.diagnosis.words.json import read_past_evidence
 from serve_app.jobs.judging.outcome import conclude_outcome
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known
 

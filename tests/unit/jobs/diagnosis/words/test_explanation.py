@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.diagnosis.words.prose import MOST_ANSWER_CHARS, build_question, clean_answer, describe_diagnosis
+from serve_app.jobs.diagnosis.words.explanation import (
+    MOST_ANSWER_CHARS,
+    build_question,
+    clean_answer,
+    describe_diagnosis,
+)
 
 DIAGNOSIS: dict[str, Any] = {
     "code": "app.import-error",

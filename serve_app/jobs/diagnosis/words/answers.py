@@ -8,19 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from organs.times import format_time
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
-from serve_app.jobs.judging.outcome import DRIVER_ENDED_BADLY
+from serve_app.jobs.diagnosis.models import Diagnosis
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
     from serve_app.schemas.diagnosis import BriefView, DiagnosisView, MadeDiagnosis, StillnessView
-    from serve_app.schemas.jobs import KeptJob
 
 # As many as the history takes of one.
 MAX_CHARS = 60_000
 # What may go, in this order, when a diagnosis is longer than is kept.
 _FIRST_TO_GO: Final = ("candidates", "chain", "unavailable", "evidence", "advice")
-_STATUSES = {"failed": "FAILED", "lost": "FAILED", "stopped": "STOPPED", "succeeded": "SUCCEEDED"}
 
 
 def render_ended(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> MadeDiagnosis:
@@ -54,32 +51,6 @@ def render_brief(answer: Mapping[str, Any]) -> BriefView | None:
         "evidence": evidence[0],
         "advice": advice[0],
     }
-
-
-def read_past_evidence(stored: KeptJob) -> tuple[Fields, list[TextSource], tuple[str, ...]]:
-    """What the history still tells of a job's end, for the engine; and what is missing."""
-    row = stored["row"]
-    fields = Fields(
-        status=_STATUSES.get(row["outcome"]),
-        error_type=row["error_type"],
-        driver_exit_code=row["exit_code"],
-        type=row["type"],
-        entrypoint=row["entrypoint"],
-    )
-    kept = stored["log_excerpt"]
-    name = "kept end of the driver's log"
-    sources = [_build_source(name, SourceKind.DRIVER, kept)] if kept else []
-    sources += [
-        _build_source("driver process", SourceKind.RAY, each["fact"])
-        for each in stored["evidence"]
-        if each["source"] == "worker table" and each["rule"] in DRIVER_ENDED_BADLY
-    ]
-    what = "of its driver's log only the last lines are left" if kept else "no log of it is left"
-    return fields, sources, (f"It is of an earlier session of the cluster, or Ray has forgotten it: {what}.",)
-
-
-def _build_source(name: str, kind: SourceKind, text: str) -> TextSource:
-    return TextSource(name, kind, [text.encode("utf-8", "replace")])
 
 
 def _answer(
