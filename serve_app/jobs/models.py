@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from serve_app.jobs.motion import Motion
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
 
@@ -216,7 +217,8 @@ class Snapshot:
     """The cluster at one moment, section by section. ``own_job_id`` is the Ray job that this application runs in.
 
     ``session`` is Ray's name for this life of the cluster: job ids begin anew with each. ``waiting`` and ``free``
-    (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end proves nothing.
+    (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end proves nothing. ``motions``:
+    whether running jobs move, by the id of their row, as ``jobs.progress`` last found it.
     """
 
     taken_at: datetime
@@ -230,6 +232,7 @@ class Snapshot:
     waiting: Section[tuple[WaitingActor, ...]] = Known(())
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
+    motions: Mapping[str, Motion] = field(default_factory=dict)
 
     def find_job(self, id: str) -> JobFacts | None:
         """What Ray lists of a job; None for one that it hides."""
