@@ -7,7 +7,8 @@ history · settings      what outlives the cluster · ``user_config`` of the ins
 actions · diagnosis     submit, stop, retry, delete · why a job failed
 backlog · queries       work that is done once for each job · what may be asked for
 reading                 Ray's answers into a ``Snapshot``
-views · judging · models  rows as JSON · what each job is, and what to think of it · the facts
+views · judging         rows as JSON · what each job is, and what to think of it
+models · drivers        the facts · those of the drivers of a submission
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ SOURCES = sorted([*ROOT.glob("serve_app/**/*.py"), *ROOT.glob("organs/**/*.py")]
 PURE = (
     *(str(path.relative_to(ROOT / "serve_app")) for path in sorted((ROOT / "serve_app/jobs/judging").glob("*.py"))),
     "jobs/models.py",
+    "jobs/drivers.py",
     "jobs/history/archive.py",
     *(
         f"jobs/progress/{name}.py"
@@ -34,6 +35,7 @@ PURE = (
 JUDGING_IMPORTS = (
     "serve_app.jobs.judging.",
     "serve_app.jobs.models",
+    "serve_app.jobs.drivers",
     "serve_app.outcomes",
     "serve_app.parts",
     "serve_app.strict",
