@@ -18,6 +18,9 @@ from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, NodeF
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 CONTRADICTED_DRIVER, CONTRADICTED_TASKS, LIVES_ON = "contradicted-driver", "contradicted-tasks", "driver-lives-on"
+DRIVER_REPAIRED = "driver-repaired"
+# Rules whose evidence may name a driver that ended by an exception: where that was, the worker table tells.
+OF_EXCEPTIONS = frozenset({DRIVER_EXCEPTION, CONTRADICTED_DRIVER, DRIVER_REPAIRED})
 MAY_LEAVE_TASKS_KEY = "seedcore.may_leave_tasks"
 # SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL: of the process itself, and as a shell tells them.
 CRASH_EXIT_CODES = frozenset({-11, 139, -6, 134, -7, 135, -8, 136, -4, 132})
@@ -250,8 +253,8 @@ def _note_repaired(conclusion: Conclusion, crashed: Sequence[DriverEnd], ends: S
         f"{len(crashed)} of its {len(ends)} drivers did not end well ({last.describe()} {last.crash}); a later one of "
         f"the same program{by} made it good."
     )
-    evidence = (*conclusion.evidence, *_list_crashes("driver-repaired", crashed))
-    return conclusion._replace(evidence=evidence, sentence=f"{conclusion.sentence} {note}")
+    evidence = (*conclusion.evidence, *_list_crashes(DRIVER_REPAIRED, crashed))
+    return Conclusion(conclusion.outcome, evidence, f"{conclusion.sentence} {note}", conclusion.rule)
 
 
 def _weigh_failure(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverEnd]) -> Conclusion:
@@ -272,7 +275,7 @@ def _weigh_failure(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverE
         # One driver's end is told where the failure is concluded.
         plain = tuple(each for each in evidence if each.rule != DRIVER_EXCEPTION)
         evidence = (*plain, *_list_crashes(DRIVER_EXCEPTION, [end for end in crashed if _is_exception(end)]))
-    return conclusion._replace(evidence=evidence, sentence=" ".join([conclusion.sentence, *notes]))
+    return Conclusion(conclusion.outcome, evidence, " ".join([conclusion.sentence, *notes]), conclusion.rule)
 
 
 def _describe_first_crash(crashed: Sequence[DriverEnd]) -> str:

@@ -136,6 +136,12 @@ class Looker:
         answer = await self._resources.get(self.config.source_timeout_s)
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
+    async def list_drivers(self, submission_id: str) -> tuple[DriverFacts, ...]:
+        """The drivers of one submission as they are now; none where Ray does not tell."""
+        answer = await self._drivers.get(self.config.source_timeout_s)
+        known = {} if isinstance(answer, Unknown) else parse_submission_drivers(answer.value, {})
+        return known.get(submission_id, ())
+
     async def _ask_drivers(self, previous: Snapshot | None, snapshot: Snapshot) -> Section[Any]:
         """The drivers of submissions, asked for while any can have changed: Ray tells them all or none."""
         before = previous.drivers if previous is not None else Unknown("not asked")

@@ -71,9 +71,10 @@ class TaskCounter:
     async def count(self, snapshot: Snapshot) -> dict[str, TaskCounts]:
         """By job id of a driver, what is known of its tasks; raises nothing that Ray may cause."""
         wanted = [each for each in _list_wanted(snapshot) if each.job_id not in self._counts]
-        wanted.sort(key=lambda each: each.ended_at, reverse=True)
         alive = _list_living_actors(snapshot) if wanted else frozenset()
-        asked = wanted[:_ASKED_AT_ONCE]
+        submitted = sorted((each for each in wanted if each.submitted), key=lambda each: each.ended_at, reverse=True)
+        drivers = [each for each in wanted if not each.submitted]
+        asked = [*drivers[:_ASKED_AT_ONCE], *submitted[:_ASKED_AT_ONCE]]
         told = await asyncio.gather(*(self._ask(each, snapshot.taken_at, alive) for each in asked))
         for each, counts in zip(asked, told, strict=True):
             if counts is not None:
@@ -96,13 +97,18 @@ class TaskCounter:
         return counts if counts.total or wanted.submitted else _NOTHING_TOLD
 
     async def _count(self, wanted: _Wanted, alive: frozenset[str]) -> TaskCounts:
+        if wanted.total:
+            counts = parse_task_counts(await self._client.summarize_tasks(wanted.job_id))
+            if counts.finished == counts.total:
+                return counts
         rows, matching = await self._client.list_matching(
             "tasks", (("job_id", "=", wanted.job_id), ("state", "!=", "FINISHED")), _MOST_ROWS
         )
         left = _list_unfinished(rows, alive)
-        if not wanted.total and not matching:
-            return TaskCounts(0, 0, 0, 0, 0)
-        counts = parse_task_counts(await self._client.summarize_tasks(wanted.job_id))
+        if not wanted.total:
+            if not matching:
+                return TaskCounts(0, 0, 0, 0, 0)
+            counts = parse_task_counts(await self._client.summarize_tasks(wanted.job_id))
         names = tuple(name for name, _ in Counter(name for name, _ in left.values()).most_common(_MOST_NAMES))
         # Ray calls what a driver left failed: that it failed by itself is another matter.
         failed = max(0, counts.failed - sum(state == "FAILED" for _, state in left.values()))

@@ -31,6 +31,7 @@ class Here:
 
     def __init__(self) -> None:
         self.fail: Exception | None = None
+        self.drivers: list[dict[str, Any]] = []
 
     def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.fail is not None:
@@ -39,6 +40,9 @@ class Here:
 
     def find_agent_address(self, node_id: str) -> str | None:
         return None
+
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        return self.drivers
 
     def list_exception_frames(self) -> dict[str, str]:
         return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
