@@ -10,7 +10,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class DriverFacts:
+class DriverRun:
     """One driver that an entrypoint connected, from the job table of the GCS. ``is_dead``: Ray saw it leave."""
 
     job_id: str

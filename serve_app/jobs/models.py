@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
 
@@ -239,7 +239,7 @@ class Snapshot:
     waiting: Section[tuple[WaitingActor, ...]] = Known(())
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
-    drivers: Section[Mapping[str, tuple[DriverFacts, ...]]] = Known({})
+    drivers: Section[Mapping[str, tuple[DriverRun, ...]]] = Known({})
 
     def find_job(self, id: str) -> JobFacts | None:
         """What Ray lists of a job; None for one that it hides."""
@@ -250,7 +250,7 @@ class Snapshot:
         """The worker table's row of the driver of a Ray job."""
         return find_row(self.driver_exits.value, job_id) if isinstance(self.driver_exits, Known) else None
 
-    def list_drivers(self, submission_id: str | None) -> tuple[DriverFacts, ...]:
+    def list_drivers(self, submission_id: str | None) -> tuple[DriverRun, ...]:
         """The drivers of a submission, the first first; none where Ray does not tell."""
         found = find_row(self.drivers.value, submission_id) if isinstance(self.drivers, Known) else None
         return found or ()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from organs.times import format_time
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
@@ -110,7 +110,7 @@ def render_driver(job: JobFacts | None, row: JobRow, driver: DriverExit | None, 
 
 
 def render_drivers(
-    drivers: Iterable[DriverFacts], exits: Mapping[str, DriverExit], frames: Mapping[str, str]
+    drivers: Iterable[DriverRun], exits: Mapping[str, DriverExit], frames: Mapping[str, str]
 ) -> list[DriverRunView]:
     """Each driver that an entrypoint connected; ``frames``: where uncaught exceptions were, by job id."""
     return [

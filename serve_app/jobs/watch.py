@@ -11,7 +11,7 @@ from organs.times import format_time
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
 from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
@@ -121,7 +121,7 @@ class JobWatch:
         """Total and available resources of the cluster by name, or why they are not known."""
         return await self._resources.get(self._config.source_timeout_s)
 
-    async def list_drivers(self, submission_id: str) -> tuple[DriverFacts, ...]:
+    async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
         """The drivers of a submission as Ray has them now; none where it does not tell."""
         return await self._looker.list_drivers(submission_id)
 

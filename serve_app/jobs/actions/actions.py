@@ -29,7 +29,7 @@ from serve_app.jobs.actions.retry import (
 from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import ListDrivers, Stop, StopSource, describe_process, select_living
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
@@ -48,7 +48,7 @@ _LOOK_AGAIN_S = 0.5
 FindDiagnosis = Callable[[JobRow], Awaitable[DiagnosisView | None]]
 
 
-async def _list_no_drivers(_submission_id: str) -> tuple[DriverFacts, ...]:
+async def _list_no_drivers(_submission_id: str) -> tuple[DriverRun, ...]:
     return ()
 
 
@@ -270,7 +270,7 @@ def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None)
     )
 
 
-def _refuse_stop_of_living(row: JobRow, driver: DriverFacts) -> Conflict:
+def _refuse_stop_of_living(row: JobRow, driver: DriverRun) -> Conflict:
     return Conflict(
         f"Ray calls this job over ({row.status}) and can stop only what it started, but its driver "
         f"({describe_process(driver)}) lives on. A person can end that process there.",

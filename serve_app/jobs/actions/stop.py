@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from organs.times import format_time
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit
 from serve_app.jobs.reading.rows import parse_driver_exits
 from serve_app.outcomes import ENDED_STATUSES
@@ -30,7 +30,7 @@ _SUPERVISOR_GRACE_S = 3
 
 
 # The drivers of a submission as Ray's job table has them now, the first first; none where it does not tell.
-ListDrivers = Callable[[str], Awaitable[tuple[DriverFacts, ...]]]
+ListDrivers = Callable[[str], Awaitable[tuple[DriverRun, ...]]]
 
 
 class StopSource(Protocol):
@@ -57,7 +57,8 @@ class Stop:
     _status: str = ""
     _driver_gone: bool | None = None
     _connected: bool = True
-    _living: tuple[DriverFacts, ...] = ()
+    _living: tuple[DriverRun, ...] = ()
+    _table: str = "worker"
 
     async def run(self, wait_s: float) -> StopAnswer:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
@@ -113,6 +114,7 @@ class Stop:
         known = await self.drivers(self.submission_id)
         self._living = select_living(known, exits)
         if known:
+            self._table = "job"
             gone: bool | None = not self._living
         else:
             row = exits.get(job_id)
@@ -125,7 +127,7 @@ class Stop:
         if status != self._status:
             self._note(f"Ray says {status}.")
         if gone is True and self._driver_gone is not True:
-            self._note("Ray has the end of its driver.")
+            self._note(f"The {self._table} table has the end of its driver.")
         self._status, self._driver_gone, self._connected = status, gone, connected
 
     def _note(self, what: str) -> None:
@@ -156,7 +158,7 @@ class Stop:
         )
 
 
-def select_living(drivers: Iterable[DriverFacts], exits: Mapping[str, DriverExit]) -> tuple[DriverFacts, ...]:
+def select_living(drivers: Iterable[DriverRun], exits: Mapping[str, DriverExit]) -> tuple[DriverRun, ...]:
     """Those that neither table says have left; the row of one that raised an exception tells nothing."""
     return tuple(
         each
@@ -165,7 +167,7 @@ def select_living(drivers: Iterable[DriverFacts], exits: Mapping[str, DriverExit
     )
 
 
-def describe_process(driver: DriverFacts) -> str:
+def describe_process(driver: DriverRun) -> str:
     """Which process it is, for a person who looks for it."""
     process = f"job {driver.job_id}" if driver.pid is None else f"pid {driver.pid}"
     return f"{process} on {driver.node_ip}" if driver.node_ip else process

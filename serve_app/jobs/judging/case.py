@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.contradiction import (
     SETTLING,
     build_last,
@@ -132,7 +132,7 @@ class CaseMaker:
     nodes: dict[str, NodeFacts]
     nodes_by_ip: dict[str, list[NodeFacts]]
     before: Mapping[str, JudgedCase]
-    drivers: Mapping[str, tuple[DriverFacts, ...]] = field(default_factory=dict)
+    drivers: Mapping[str, tuple[DriverRun, ...]] = field(default_factory=dict)
 
     @classmethod
     def build(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.outcome import DRIVER_EXCEPTION, EXIT_CODE_0, PROMPT, SUBMISSION_FAILED, Conclusion
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, NodeFacts, Snapshot, TaskCounts
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
@@ -84,10 +84,10 @@ class DriverEnd:
         return f"{self.job_id}{place}" if self.pid is None else f"pid {self.pid}{place}"
 
 
-Joined = tuple[DriverFacts, DriverExit | None, TaskCounts | None]
+Joined = tuple[DriverRun, DriverExit | None, TaskCounts | None]
 
 
-def join_drivers(drivers: Iterable[DriverFacts], snapshot: Snapshot) -> tuple[Joined, ...]:
+def join_drivers(drivers: Iterable[DriverRun], snapshot: Snapshot) -> tuple[Joined, ...]:
     """Each driver with its row of the worker table and its tasks."""
     return tuple((facts, snapshot.find_exit(facts.job_id), snapshot.tasks.get(facts.job_id)) for facts in drivers)[
         -MOST_DRIVERS:
@@ -112,9 +112,9 @@ def list_ends(job: JobFacts, joined: Sequence[Joined], last: Joined, nodes: Mapp
     return [_build_end(*each, nodes) for each in every]
 
 
-def build_last(job: JobFacts, row: DriverExit | None) -> DriverFacts:
+def build_last(job: JobFacts, row: DriverExit | None) -> DriverRun:
     """The driver that Ray's list shows, where only that and the worker table tell of it."""
-    return DriverFacts(
+    return DriverRun(
         job_id=str(job.job_id),
         submission_id=str(job.submission_id),
         entrypoint="",
@@ -128,7 +128,7 @@ def build_last(job: JobFacts, row: DriverExit | None) -> DriverFacts:
 
 
 def _build_end(
-    facts: DriverFacts, row: DriverExit | None, tasks: TaskCounts | None, nodes: Mapping[str, NodeFacts]
+    facts: DriverRun, row: DriverExit | None, tasks: TaskCounts | None, nodes: Mapping[str, NodeFacts]
 ) -> DriverEnd:
     """A row stays alive for ever when its node dies; of one whose node is not known, nothing is said."""
     living = not facts.is_dead and (row is None or row.is_alive or row.overwritten)

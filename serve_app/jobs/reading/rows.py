@@ -22,7 +22,7 @@ from serve_app.cluster.rows import (
     read_time_ms,
     read_time_s,
 )
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import (
     ActorFacts,
     ApplicationFacts,
@@ -121,15 +121,15 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
 
 
 def parse_submission_drivers(
-    rows: Iterable[Any], known: Mapping[str, tuple[DriverFacts, ...]]
-) -> dict[str, tuple[DriverFacts, ...]]:
+    rows: Iterable[Any], known: Mapping[str, tuple[DriverRun, ...]]
+) -> dict[str, tuple[DriverRun, ...]]:
     """By submission id, ``JobTableData`` of src/ray/protobuf/gcs.proto as ``cluster.private`` hands it on.
 
     The drivers of one are in the order of their job ids, which is that of their start; what says the same as in
     ``known`` is the same object.
     """
     before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
-    found: dict[str, list[DriverFacts]] = {}
+    found: dict[str, list[DriverRun]] = {}
     for row in rows:
         job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
         if job_id is None or submission_id is None:
@@ -142,8 +142,8 @@ def parse_submission_drivers(
     return {id: known[id] if known.get(id) == same else same for id, same in drivers.items()}
 
 
-def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverFacts:
-    return DriverFacts(
+def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverRun:
+    return DriverRun(
         job_id=job_id,
         submission_id=submission_id,
         entrypoint=redact(read_text(row.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.cluster.dashboard import DashboardClient, Listing
 from serve_app.errors import AppError
-from serve_app.jobs.drivers import DriverFacts
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -136,7 +136,7 @@ class Looker:
         answer = await self._resources.get(self.config.source_timeout_s)
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
-    async def list_drivers(self, submission_id: str) -> tuple[DriverFacts, ...]:
+    async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
         """The drivers of one submission as they are now; none where Ray does not tell."""
         answer = await self._drivers.get(self.config.source_timeout_s)
         known = {} if isinstance(answer, Unknown) else parse_submission_drivers(answer.value, {})
@@ -262,7 +262,7 @@ def _parse_serve_details(details: Mapping[str, Any]) -> Known[ServeFacts]:
 
 
 def _may_have_changed(
-    previous: Snapshot, before: Known[Mapping[str, tuple[DriverFacts, ...]]], snapshot: Snapshot
+    previous: Snapshot, before: Known[Mapping[str, tuple[DriverRun, ...]]], snapshot: Snapshot
 ) -> bool:
     """Whether a submission is on its way or has just ended, or one of its drivers lived when it was last asked for."""
     if not isinstance(snapshot.jobs, Known) or not isinstance(previous.jobs, Known):

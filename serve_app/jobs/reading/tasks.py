@@ -27,7 +27,7 @@ _DRIVERS_WITHIN = timedelta(minutes=10)
 # A restart must not turn what was contradicted into a success: of these the last hour is asked again.
 _SUBMISSIONS_WITHIN = timedelta(hours=1)
 # What a driver and its workers did last is told within a second or two (task_events_report_interval_ms).
-_TOLD_AFTER = timedelta(seconds=5)
+_TOLD_AFTER = timedelta(seconds=2)
 _ASKED_AT_ONCE = 8
 _MOST_TRIES = 3
 _KEPT = 2_000
@@ -104,14 +104,15 @@ class TaskCounter:
         rows, matching = await self._client.list_matching(
             "tasks", (("job_id", "=", wanted.job_id), ("state", "!=", "FINISHED")), _MOST_ROWS
         )
-        left = _list_unfinished(rows, alive)
+        cut_off = [row for row in rows if isinstance(row, Mapping) and _was_cut_off(row)]
+        left = {str(row.get("task_id")): _choose_name(row) for row in cut_off if _is_missed(row, alive)}
         if not wanted.total:
             if not matching:
                 return TaskCounts(0, 0, 0, 0, 0)
             counts = parse_task_counts(await self._client.summarize_tasks(wanted.job_id))
-        names = tuple(name for name, _ in Counter(name for name, _ in left.values()).most_common(_MOST_NAMES))
+        names = tuple(name for name, _ in Counter(left.values()).most_common(_MOST_NAMES))
         # Ray calls what a driver left failed: that it failed by itself is another matter.
-        failed = max(0, counts.failed - sum(state == "FAILED" for _, state in left.values()))
+        failed = max(0, counts.failed - sum(row.get("state") == "FAILED" for row in cut_off))
         return replace(counts, failed=failed, unfinished=len(left), unfinished_names=names)
 
 
@@ -138,15 +139,17 @@ def _list_living_actors(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(actor.actor_id for actor in actors if actor.state != "DEAD")
 
 
-def _list_unfinished(rows: Iterable[Any], alive: frozenset[str]) -> dict[str, tuple[str, str]]:
-    """Names and states by id of tasks that had not ended. What a detached actor goes on with was handed over."""
-    found: dict[str, tuple[str, str]] = {}
-    for row in rows:
-        if not isinstance(row, Mapping) or row.get("type") == "DRIVER_TASK" or row.get("actor_id") in alive:
-            continue
-        name = read_text(row.get("func_or_class_name")) or read_text(row.get("name")) or "a task"
-        state = str(row.get("state"))
-        failed_itself = state == "FAILED" and not _LEFT_BY_DRIVER.search(str(row.get("error_message")))
-        if not failed_itself and not name.startswith(_OF_RAY):
-            found[str(row.get("task_id"))] = (redact(name)[:_NAME_CHARS], state)
-    return found
+def _was_cut_off(row: Mapping[str, Any]) -> bool:
+    """Whether a task had not ended when its driver left."""
+    return row.get("state") != "FAILED" or _LEFT_BY_DRIVER.search(str(row.get("error_message"))) is not None
+
+
+def _is_missed(row: Mapping[str, Any], alive: frozenset[str]) -> bool:
+    """Whether it is work that is not done: what a detached actor goes on with was handed over."""
+    of_program = row.get("type") != "DRIVER_TASK" and not _choose_name(row).startswith(_OF_RAY)
+    return of_program and row.get("actor_id") not in alive
+
+
+def _choose_name(row: Mapping[str, Any]) -> str:
+    name = read_text(row.get("func_or_class_name")) or read_text(row.get("name")) or "a task"
+    return redact(name)[:_NAME_CHARS]

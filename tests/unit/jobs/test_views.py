@@ -257,16 +257,18 @@ def show(actor: ActorFacts) -> dict[str, Any]:
 
 def test_the_actors_of_a_job_the_living_first() -> None:
     one, two, dead, other = make_actor("1"), make_actor("2"), make_actor("0", "DEAD"), make_actor("3", job_id="x")
-    found = views.render_actors("02000000", [dead, two, other, one])
+    found = views.render_actors({"02000000"}, [dead, two, other, one])
     assert found == {"items": [show(one), show(two), show(dead)], "total": 3, "truncated": False}
     nothing = {"items": [], "total": 0, "truncated": False}
-    assert [views.render_actors(id, [make_actor("1", job_id="")]) for id in (None, "", "y")] == [nothing] * 3
+    assert [views.render_actors(ids, [make_actor("1", job_id="")]) for ids in ([], ["y"])] == [nothing] * 2
+    both = views.render_actors({"02000000", "x"}, [other, one])
+    assert both == {"items": [show(one), show(other)], "total": 2, "truncated": False}
 
 
 @pytest.mark.parametrize(("count", "truncated"), [(100, False), (101, True)])
 def test_of_many_actors_a_hundred_are_shown(count: int, truncated: bool) -> None:
     actors = [make_actor(f"{number:03}") for number in range(count)]
-    found = views.render_actors("02000000", reversed(actors))
+    found = views.render_actors(["02000000"], reversed(actors))
     assert found == {"items": [show(each) for each in actors[:100]], "total": count, "truncated": truncated}
 
 

@@ -62,6 +62,7 @@ def test_a_submission_row() -> None:
         pid=77,
         exit_code=1,
         runtime_env_keys=("env_vars",),
+        environment="64a4da567620e9e7",
     )
 
 
