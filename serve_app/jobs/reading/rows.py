@@ -125,8 +125,8 @@ def parse_submission_drivers(
 ) -> dict[str, tuple[DriverRun, ...]]:
     """By submission id, ``JobTableData`` of src/ray/protobuf/gcs.proto as ``cluster.private`` hands it on.
 
-    The drivers of one are in the order of their job ids, which is that of their start; what says the same as in
-    ``known`` is the same object.
+    The drivers of one are in the order of their start, which is not always that of their ids (job 256 is 00010000);
+    what says the same as in ``known`` is the same object.
     """
     before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
     found: dict[str, list[DriverRun]] = {}
@@ -138,8 +138,12 @@ def parse_submission_drivers(
         found.setdefault(submission_id, []).append(
             same if same is not None and row.get("is_dead") is True else _parse_driver(row, job_id, submission_id)
         )
-    drivers = {id: tuple(sorted(same, key=lambda each: each.job_id)) for id, same in found.items()}
+    drivers = {id: tuple(sorted(same, key=_get_order)) for id, same in found.items()}
     return {id: known[id] if known.get(id) == same else same for id, same in drivers.items()}
+
+
+def _get_order(driver: DriverRun) -> tuple[float, str]:
+    return (driver.started_at.timestamp() if driver.started_at else 0.0, driver.job_id)
 
 
 def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverRun:

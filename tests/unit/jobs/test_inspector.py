@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.cluster.dashboard import Listing
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
 from tests.unit.jobs.reading.test_events import driver_defined
@@ -32,6 +33,7 @@ class Here:
     def __init__(self) -> None:
         self.fail: Exception | None = None
         self.drivers: list[dict[str, Any]] = []
+        self.fail_drivers: Exception | None = None
 
     def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.fail is not None:
@@ -42,6 +44,8 @@ class Here:
         return None
 
     def list_submission_drivers(self) -> list[dict[str, Any]]:
+        if self.fail_drivers is not None:
+            raise self.fail_drivers
         return self.drivers
 
     def list_exception_frames(self) -> dict[str, str]:
@@ -208,6 +212,32 @@ async def test_one_job_by_either_id(inspector: JobInspector, id: str) -> None:
     found = await inspector.get_job(id)
     assert id in (found["id"], found["job_id"])
     json.dumps(found)
+
+
+async def test_a_submission_is_found_by_each_of_its_drivers(inspector: JobInspector, here: Here, ray: Replay) -> None:
+    job = job_of("submission-ok")
+    first = {
+        "job_id": "70000000", "submission_id": job["submission_id"], "entrypoint": "python a.py", "is_dead": True,
+        "pid": 7, "node_id": "n", "node_ip": "10.0.0.7", "start_time": job["start_time"], "end_time": job["end_time"],
+    }  # fmt: skip
+    later = {"start_time": job["end_time"], "job_id": job["job_id"], "pid": 8}
+    here.drivers = [first, {**first, **later}]
+    crashed = {"worker_id": "70000000" + "f" * 48, "worker_type": "DRIVER", "is_alive": False, "pid": 0}
+    crashed |= {"exit_type": "INTENDED_USER_EXIT", "exit_detail": "Shutdown by ray.shutdown()."}
+    ray.answers["drivers"] = Listing([*ray.answers["drivers"].rows, crashed])
+    ray.answers["tasks"] = {}
+    found = await inspector.get_job("70000000")
+    assert found["id"] == job["submission_id"]
+    assert (found["outcome"], "1 of its 2 drivers" in found["reason"]) == ("succeeded", True)
+    assert [(each["job_id"], each["pid"], each["by_exception"]) for each in found["drivers"]] == [
+        ("70000000", 7, True),
+        (job["job_id"], 8, False),
+    ]
+    assert (found["drivers"][0]["exit_type"], found["drivers"][0]["alive"]) == ("INTENDED_USER_EXIT", False)
+    text = (await inspector.hierarchy({"format": "text"}))["text"]  # type: ignore[typeddict-item]
+    assert "driver driver of 70000000  [job table: job id 70000000]" in text
+    with pytest.raises(NotFound):
+        await inspector.get_job("71000000")
 
 
 async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:

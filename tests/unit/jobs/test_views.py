@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.jobs import views
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import Expectation, Meaning
 from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.models import (
@@ -320,6 +322,42 @@ NO_TASKS: dict[str, Any] = {"total": 0, "by_state": {}, "by_name": [], "truncate
 )  # fmt: skip
 def test_tasks_by_name_and_state(answer: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert views.render_tasks(answer) == wanted
+
+
+def test_the_tasks_of_several_drivers_are_one_list() -> None:
+    several = [
+        views.render_tasks(summarize(count("a", FAILED=1), count("b", FINISHED=4))),
+        views.render_tasks(summarize(count("a", FINISHED=2))),
+    ]
+    assert views.merge_tasks(several) == {
+        "total": 7, "by_state": {"FAILED": 1, "FINISHED": 6}, "truncated": False,
+        "by_name": [
+            {"name": "b", "type": "NORMAL_TASK", "states": {"FINISHED": 4}},
+            {"name": "a", "type": "NORMAL_TASK", "states": {"FAILED": 1, "FINISHED": 2}},
+        ],
+    }  # fmt: skip
+    assert views.merge_tasks(several[:1]) is several[0]
+    many = [views.render_tasks(summarize(*(count(f"{each}{name}", RUNNING=1) for name in range(30)))) for each in "ab"]
+    merged = views.merge_tasks(many)
+    assert (merged["total"], len(merged["by_name"]), merged["truncated"]) == (60, 50, True)
+
+
+def test_the_drivers_of_a_submission() -> None:
+    run = DriverRun("02000000", "s", "python a.py", True, 7, "n", "10.0.0.7", after(0), after(1))
+    row = DriverExit("02000000", False, "INTENDED_USER_EXIT", "bye", 0, None, after(1), "n")
+    whole = {
+        "job_id": "02000000", "pid": 7, "node_ip": "10.0.0.7", "node_id": "n", "alive": False,
+        "exit_type": "INTENDED_USER_EXIT", "exit_detail": "bye", "exception_frames": "File x",
+        "entrypoint": "python a.py", "started_at": format_time(after(0)), "ended_at": format_time(after(1)),
+        "by_exception": True,
+    }  # fmt: skip
+    assert views.render_drivers([run], {"02000000": row}, {"02000000": "File x"}) == [whole]
+    lives = replace(run, is_dead=False, ended_at=None)
+    unknown = {"alive": True, "ended_at": None, "exit_type": None, "exit_detail": None, "exception_frames": None}
+    assert views.render_drivers([lives], {}, {}) == [{**whole, **unknown, "by_exception": None}]
+    clean = {"02000000": replace(row, pid=7, started_at=after(0))}
+    assert views.render_drivers([run], clean, {})[0]["by_exception"] is False
+    assert len(views.render_drivers([run] * 101, {}, {})) == 100
 
 
 @pytest.mark.parametrize(("names", "truncated"), [(50, False), (51, True)])
