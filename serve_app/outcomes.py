@@ -16,18 +16,19 @@ ENDED_STATUSES: Final = STATUSES - OPEN_STATUSES
 
 
 class JobOutcome(StrEnum):
-    """What became of a job, as far as it is proven."""
+    """What became of a job, as far as it is proven. ``CONTRADICTED``: what is known of its end does not agree."""
 
     PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     STOPPED = "stopped"
+    CONTRADICTED = "contradicted"
     ENDED_UNKNOWN = "ended_unknown"
     LOST = "lost"
 
 
-OutcomeName = Literal["pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost"]
+OutcomeName = Literal["pending", "running", "succeeded", "failed", "stopped", "contradicted", "ended_unknown", "lost"]
 
 
 class Verdict(StrEnum):

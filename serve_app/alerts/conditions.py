@@ -141,7 +141,8 @@ def _check_failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Conditio
         Rule.JOB_FAILURE_RATE,
         CLUSTER,
         "warning",
-        f"{window.failed} of {window.ended} jobs that ended in {config.job_failure_window} failed ({ratio:.1%}).",
+        f"{window.failed} of {window.ended} jobs whose end in {config.job_failure_window} is proven failed "
+        f"({ratio:.1%}).",
         "See which causes come most often: GET /jobs/summary, failures_by_cause.",
         round(ratio, 6),
         config.job_failure_ratio,

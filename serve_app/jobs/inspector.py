@@ -107,7 +107,15 @@ class JobInspector(Versioned):
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
         rules = management or JobManagement()
-        self._actions = Actions(self._client, self._watch.require, rules, now=now, report_change=self._watch.outdate)
+        self._actions = Actions(
+            self._client,
+            self._watch.require,
+            rules,
+            now=now,
+            report_change=self._watch.outdate,
+            list_drivers=self._watch.list_drivers,
+            find_diagnosis=lambda row: self._diagnoses.find_known(row),
+        )
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.read_growth)
         self._stillnesses = Stillnesses(self._watch, questions, now)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from organs.times import format_time
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
-from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts
+from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.redaction import redact
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from serve_app.schemas.findings import FindingView
     from serve_app.schemas.jobs import (
         ActorsOfJob,
+        DriverRunView,
         DriverView,
         EvidenceView,
         ExpectationView,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_ACTORS_OF_A_JOB = 100
 MAX_TASK_NAMES = 50
+MAX_DRIVERS_OF_A_JOB = 100
 
 
 def render_row(row: JobRow) -> JobView:
@@ -106,6 +110,29 @@ def render_driver(job: JobFacts | None, row: JobRow, driver: DriverExit | None, 
     }
 
 
+def render_drivers(
+    drivers: Iterable[DriverRun], exits: Mapping[str, DriverExit], frames: Mapping[str, str]
+) -> list[DriverRunView]:
+    """Each driver that an entrypoint connected; ``frames``: where uncaught exceptions were, by job id."""
+    return [
+        {
+            "job_id": each.job_id,
+            "pid": each.pid,
+            "node_ip": each.node_ip,
+            "node_id": each.node_id,
+            "alive": not each.is_dead,
+            "exit_type": None if (row := exits.get(each.job_id)) is None else row.exit_type,
+            "exit_detail": None if row is None else row.exit_detail,
+            "exception_frames": frames.get(each.job_id),
+            "entrypoint": each.entrypoint,
+            "started_at": format_time(each.started_at),
+            "ended_at": format_time(each.ended_at),
+            "by_exception": None if row is None else row.overwritten and not row.is_alive,
+        }
+        for each in list(drivers)[-MAX_DRIVERS_OF_A_JOB:]
+    ]
+
+
 def render_timeline(
     row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Transition] = ()
 ) -> list[TimelineEvent]:
@@ -155,9 +182,9 @@ def render_actor(actor: ActorFacts) -> ActorView:
     }
 
 
-def render_actors(job_id: str | None, actors: Iterable[ActorFacts]) -> ActorsOfJob:
-    """The actors of a job, the living first, cut."""
-    mine = [actor for actor in actors if job_id and actor.job_id == job_id]
+def render_actors(job_ids: Collection[str], actors: Iterable[ActorFacts]) -> ActorsOfJob:
+    """The actors of a job, of each of its drivers, the living first, cut."""
+    mine = [actor for actor in actors if actor.job_id in job_ids]
     mine.sort(key=lambda actor: (actor.state == "DEAD", actor.actor_id))
     shown = mine[:MAX_ACTORS_OF_A_JOB]
     return {"items": [render_actor(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
@@ -185,6 +212,27 @@ def render_tasks(answer: Mapping[str, Any]) -> TasksOfJob:
             for entry in names[:MAX_TASK_NAMES]
         ],
         "truncated": len(names) > MAX_TASK_NAMES,
+    }
+
+
+def merge_tasks(several: Sequence[TasksOfJob]) -> TasksOfJob:
+    """The tasks of a job with several drivers, as one list."""
+    if len(several) == 1:
+        return several[0]
+    states: Counter[str] = Counter()
+    by_name: dict[tuple[str, str | None], Counter[str]] = {}
+    for tasks in several:
+        states.update(tasks["by_state"])
+        for each in tasks["by_name"]:
+            by_name.setdefault((each["name"], each["type"]), Counter()).update(each["states"])
+    names = sorted(by_name.items(), key=lambda each: -sum(each[1].values()))
+    return {
+        "total": sum(states.values()),
+        "by_state": dict(states),
+        "by_name": [
+            {"name": name, "type": kind, "states": dict(counts)} for (name, kind), counts in names[:MAX_TASK_NAMES]
+        ],
+        "truncated": len(names) > MAX_TASK_NAMES or any(tasks["truncated"] for tasks in several),
     }
 
 

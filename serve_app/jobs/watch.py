@@ -11,11 +11,12 @@ from organs.times import format_time
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
 from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import JobRow, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Latest, Seen
@@ -120,6 +121,10 @@ class JobWatch:
         """Total and available resources of the cluster by name, or why they are not known."""
         return await self._resources.get(self._config.source_timeout_s)
 
+    async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
+        """The drivers of a submission as Ray has them now; none where it does not tell."""
+        return await self._looker.list_drivers(submission_id)
+
     def outdate(self) -> None:
         """Jobs were changed through this application: none of them is missed from now on."""
         self._latest.outdate()
@@ -138,6 +143,8 @@ class JobWatch:
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id, f"{row.id}@{row.session}"):
                     return seen, row
+            if (row_of_driver := _find_by_driver(seen, wanted)) is not None:
+                return seen, row_of_driver
         return None
 
     async def require(self, wanted: str) -> Found:
@@ -190,3 +197,11 @@ class JobWatch:
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
         )
+
+
+def _find_by_driver(seen: Seen, wanted: str) -> JobRow | None:
+    """The submission of which ``wanted`` is a driver: Ray's list names the last of several."""
+    drivers = seen.snapshot.drivers.value if isinstance(seen.snapshot.drivers, Known) else {}
+    submission_id = next((id for id, same in drivers.items() if any(each.job_id == wanted for each in same)), None)
+    rows = (row for row in seen.rows if row.submission_id == submission_id)
+    return None if submission_id is None else next(rows, None)

@@ -108,14 +108,14 @@ def build_metrics_table(report: Report) -> Table:
     if not metrics:
         return Table(title, columns, (), "They are not known.")
     jobs, took, answers = (metrics.get(name) or {} for name in ("jobs", "duration_s", "responses"))
-    ended = format_count(jobs.get("ended"))
+    of_all = _describe_proven(jobs)
     none = (NOTHING,) * 4
     return Table(
         title,
         columns,
         (
-            ("job success rate", f"{format_percent(jobs.get('success_ratio'))} of {ended} ended", *none),
-            ("job error rate", f"{format_percent(jobs.get('error_ratio'))} of {ended} ended", *none),
+            ("job success rate", f"{format_percent(jobs.get('success_ratio'))} {of_all}", *none),
+            ("job error rate", f"{format_percent(jobs.get('error_ratio'))} {of_all}", *none),
             (
                 "job duration", f"{format_count(took.get('count'))} measured",
                 *(format_duration(took.get(name)) for name in ("p50", "p95", "p99", "max")),
@@ -127,6 +127,15 @@ def build_metrics_table(report: Report) -> Table:
             ),
         ),
     )  # fmt: skip
+
+
+def _describe_proven(jobs: Mapping[str, Any]) -> str:
+    """Of how many a ratio is one: what ended without proof, or on request, is in neither."""
+    proven = [parse_number(jobs.get(name)) for name in ("succeeded", "failed", "lost")]
+    of = format_count(None if None in proven else sum(each or 0 for each in proven))
+    doubtful = parse_number(jobs.get("contradicted")) or 0
+    doubt = f", {doubtful:g} contradicted" if doubtful else ""
+    return f"of {of} whose end is proven, of {format_count(jobs.get('ended'))}{doubt}"
 
 
 def build_kinds_table(report: Report) -> Table:

@@ -28,18 +28,32 @@ from serve_app.jobs.actions.retry import (
 )
 from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.actions.stop import Stop, StopSource
+from serve_app.jobs.actions.stop import ListDrivers, Stop, StopSource, describe_process, select_living
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.jobs import KeptJob
 
 Json = dict[str, Any]
 
 _LATER_LOOKS = 10
 _LOOK_AGAIN_S = 0.5
+
+
+# The diagnosis of a job as far as it was made; None: there is none.
+FindDiagnosis = Callable[[JobRow], Awaitable[DiagnosisView | None]]
+
+
+async def _list_no_drivers(_submission_id: str) -> tuple[DriverRun, ...]:
+    return ()
+
+
+async def _find_no_diagnosis(_row: JobRow) -> DiagnosisView | None:
+    return None
 
 
 class JobsApi(StopSource, Protocol):
@@ -72,8 +86,10 @@ class Actions:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         make_id: Callable[[], str] = lambda: f"job-{secrets.token_hex(8)}",
         report_change: Callable[[], None] = lambda: None,
+        list_drivers: ListDrivers = _list_no_drivers,
+        find_diagnosis: FindDiagnosis = _find_no_diagnosis,
     ) -> None:
-        """``report_change`` is called after Ray took or forgot a job."""
+        """``report_change`` is called after Ray took or forgot a job; ``find_diagnosis`` tells what was found out."""
         self._client = client
         self._find = find
         self._rules = rules
@@ -82,6 +98,8 @@ class Actions:
         self._pause = pause
         self._make_id = make_id
         self._report_change = report_change
+        self._list_drivers = list_drivers
+        self._find_diagnosis = find_diagnosis
 
     @served("submit_job")
     async def submit(self, body: Mapping[str, JsonValue]) -> SubmitAnswer:
@@ -106,12 +124,13 @@ class Actions:
         row, facts, driver = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None:
             raise _refuse_stop(row, facts, driver)
-        stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
+        stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause, self._list_drivers)
         status = str((await self._client.get_job(row.submission_id)).get("status"))
         if status not in ENDED_STATUSES:
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is JobOutcome.RUNNING and row.status == status:
-            raise _refuse_stop(row, facts, driver)
+            living = select_living(await self._list_drivers(row.submission_id), {})
+            raise _refuse_stop(row, facts, driver) if not living else _refuse_stop_of_living(row, living[-1])
         return await stop.look_only()
 
     @served("retry_job")
@@ -120,7 +139,7 @@ class Actions:
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
-        judged = require_worth_it(row, raw, force=force)
+        judged = require_worth_it(row, raw, await self._find_diagnosis(row), force=force)
         payload = build_next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
         made_before = await self._look(payload["submission_id"])
         if made_before is None:
@@ -248,4 +267,14 @@ def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None)
         code="supervisor_lost" if lost else "not_a_submission",
         node_id=row.node_id,
         pid=pid,
+    )
+
+
+def _refuse_stop_of_living(row: JobRow, driver: DriverRun) -> Conflict:
+    return Conflict(
+        f"Ray calls this job over ({row.status}) and can stop only what it started, but its driver "
+        f"({describe_process(driver)}) lives on. A person can end that process there.",
+        code="driver_lives_on",
+        node_id=driver.node_id,
+        pid=driver.pid,
     )

@@ -22,6 +22,8 @@ from serve_app.jobs.actions.rules import (
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
+from serve_app.redaction import redact
+from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
 
@@ -72,6 +74,14 @@ _OF_THE_CODE = re.compile(
     r"(?:[\w.]+\.)?(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError"
     r"|TypeError|AttributeError|FileNotFoundError|NotADirectoryError|IsADirectoryError)(?::|$)"
 )
+# Classes of codes that say whether it would fail again (``schemas.diagnosis``); the others depend on the moment.
+_BY_CLASS = {"permanent": Chance.PERMANENT, "transient": Chance.TRANSIENT}
+_CARRIES = ("certain", "likely")
+_SAYS_DONE = re.compile(r"(?i)\b(?:done|finished|completed?|successfully)\b")
+_SAYS_NOT = re.compile(
+    r"(?i)\b(?:not|no|never|un\w+|without|error|errors|fail\w*|exception|abort\w*|before|until|when)\b"
+)
+_LINE_CHARS = 200
 _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 
 
@@ -93,12 +103,14 @@ def require_submission(row: JobRow) -> None:
         )
 
 
-def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
-    """The chance of another attempt at a job that is over. ``raw`` is Ray's own row."""
+def judge_retry(row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | None = None) -> Judgement:
+    """The chance of another attempt at a job that is over. ``raw`` is Ray's own row; a diagnosis tells more than it."""
     if row.outcome is JobOutcome.LOST:
         return Judgement(Chance.TRANSIENT, "it was lost with its node")
     if raw.get("status") == "STOPPED":
         return Judgement(Chance.UNKNOWN, "it was stopped on request")
+    if (told := _read_diagnosis(diagnosis)) is not None:
+        return told
     if (known := _BY_ERROR_TYPE.get(str(raw.get("error_type")))) is not None:
         return Judgement(*known)
     code = raw.get("driver_exit_code")
@@ -109,7 +121,22 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 
 
-def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Judgement:
+def _read_diagnosis(diagnosis: DiagnosisView | None) -> Judgement | None:
+    """By the class of its code; one that is only possible, or of which no class is known, decides nothing."""
+    if diagnosis is None or diagnosis["certainty"] not in _CARRIES:
+        return None
+    chance = _BY_CLASS.get(str(diagnosis["class"]))
+    return None if chance is None else Judgement(chance, f"{diagnosis['code']}: {diagnosis['title']}")
+
+
+def says_done(line: str) -> bool:
+    """Whether the last line of a log says that the work was done, and nothing else beside it."""
+    return _SAYS_DONE.search(line) is not None and _SAYS_NOT.search(line) is None
+
+
+def require_worth_it(
+    row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | None = None, *, force: bool
+) -> Judgement:
     """The judgement, when a retry may be made; raises ``Conflict`` with the reason when not."""
     require_over(row, str(raw.get("status")))
     if row.outcome is JobOutcome.SUCCEEDED:
@@ -118,14 +145,29 @@ def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Jud
         raise Conflict(
             "The organism manager repeats its own jobs; use POST /organism/initialize.", code="managed_by_application"
         )
-    judged = judge_retry(row, raw)
+    judged = judge_retry(row, raw, diagnosis)
     if judged.chance is Chance.PERMANENT and not force:
         raise Conflict(
             f"It would fail again: {judged.reason}. Correct it and submit it anew, or retry with force.",
             code="permanent_failure",
             reason=judged.reason,
         )
+    if not force and (why := _doubt_need(row, raw)):
+        raise Conflict(
+            f"{why}: its work may be done already. See what it left, and retry with force if it is not.",
+            code="may_be_done",
+        )
     return judged
+
+
+def _doubt_need(row: JobRow, raw: Mapping[str, Any]) -> str | None:
+    """Why another attempt may do again what was done."""
+    last = find_last_line(raw.get("message"))
+    if says_done(last):
+        return f"Its last line says {redact(last)[:_LINE_CHARS]!r}"
+    if row.outcome is JobOutcome.CONTRADICTED and raw.get("status") == "FAILED":
+        return "It crashed after its work"
+    return None
 
 
 def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:

@@ -33,7 +33,15 @@ RESOURCES_KEY = "seedcore.resources"
 SCHEDULED_BY_KEY = "seedcore.scheduled_by"
 OURS = "seedcore."
 # Ours that a caller may set; all others say what this application did, and so only it may say them.
-SETTABLE = ("seedcore.kind", "seedcore.owner", "seedcore.note", "seedcore.expected_duration_s", "seedcore.deadline_s")
+SETTABLE = (
+    "seedcore.kind",
+    "seedcore.owner",
+    "seedcore.note",
+    "seedcore.expected_duration_s",
+    "seedcore.deadline_s",
+    "seedcore.may_leave_tasks",
+    "seedcore.retry_of",
+)
 # With it a job would pass for the driver of another submission (ray/dashboard/modules/job/utils.py, get_driver_jobs).
 _RAYS_OWN = "job_submission_id"
 _NUMBERS = ("seedcore.expected_duration_s", "seedcore.deadline_s")

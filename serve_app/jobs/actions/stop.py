@@ -1,13 +1,15 @@
 """Stopping a submission, and watching until it is really over.
 
 Ray's supervisor sends SIGTERM to the command and its children, after 3 s SIGKILL, and then says STOPPED without looking
-again (ray/dashboard/modules/job/job_supervisor.py). So Ray's word alone does not prove the end; the driver's own row in
-the worker table does. A second stop changes nothing there: the supervisor goes on by itself.
+again (ray/dashboard/modules/job/job_supervisor.py). So Ray's word alone does not prove the end; the job table does,
+which knows each driver of the submission, or the driver's own row in the worker table. That row is overwritten when a
+driver ends by an exception; an exit code of the command proves the end then. A second stop changes nothing there: the
+supervisor goes on by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,6 +17,8 @@ from typing import Any, Protocol
 from organs.times import format_time
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import NotFound, Unavailable
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.models import DriverExit
 from serve_app.jobs.reading.rows import parse_driver_exits
 from serve_app.outcomes import ENDED_STATUSES
 from serve_app.schemas.changes import StopAnswer, StopStep
@@ -23,6 +27,10 @@ Json = dict[str, Any]
 
 _LOOK_AGAIN_S = 0.5
 _SUPERVISOR_GRACE_S = 3
+
+
+# The drivers of a submission as Ray's job table has them now, the first first; none where it does not tell.
+ListDrivers = Callable[[str], Awaitable[tuple[DriverRun, ...]]]
 
 
 class StopSource(Protocol):
@@ -44,10 +52,13 @@ class Stop:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
+    drivers: ListDrivers
     steps: list[StopStep] = field(default_factory=list)
     _status: str = ""
     _driver_gone: bool | None = None
     _connected: bool = True
+    _living: tuple[DriverRun, ...] = ()
+    _table: str = "worker"
 
     async def run(self, wait_s: float) -> StopAnswer:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
@@ -99,15 +110,24 @@ class Stop:
             self._note(error.detail)
             return
         job_id = str(raw.get("job_id") or "")
-        row = parse_driver_exits(drivers.rows).get(job_id)
-        gone = None if row is None or row.overwritten else not row.is_alive
-        self._note_seen(str(raw.get("status") or ""), gone, connected=bool(job_id))
+        exits = parse_driver_exits(drivers.rows)
+        known = await self.drivers(self.submission_id)
+        self._living = select_living(known, exits)
+        if known:
+            self._table = "job"
+            gone: bool | None = not self._living
+        else:
+            row = exits.get(job_id)
+            gone = None if row is None or row.overwritten else not row.is_alive
+            if gone is None and row is not None and isinstance(raw.get("driver_exit_code"), int):
+                gone = True
+        self._note_seen(str(raw.get("status") or ""), gone, connected=bool(job_id) or bool(known))
 
     def _note_seen(self, status: str, gone: bool | None, *, connected: bool) -> None:
         if status != self._status:
             self._note(f"Ray says {status}.")
         if gone is True and self._driver_gone is not True:
-            self._note("The worker table has the end of its driver.")
+            self._note(f"The {self._table} table has the end of its driver.")
         self._status, self._driver_gone, self._connected = status, gone, connected
 
     def _note(self, what: str) -> None:
@@ -122,7 +142,11 @@ class Stop:
             return f"{began} ({self._status}), and its driver is gone."
         if self._status in ENDED_STATUSES:
             if self._driver_gone is False:
-                return f"Ray says {self._status}, but its driver is still alive by the worker table; look again."
+                which = f" ({describe_process(self._living[-1])})" if self._living else ""
+                return (
+                    f"Ray says {self._status}, but its driver{which} is still alive by the worker table; look again. "
+                    "If it stays, a person can end it there: Ray ends only what it started."
+                )
             return f"Ray says {self._status}; whether its driver is gone is not known: the worker table does not tell."
         if self._status == "PENDING":
             return "It has not started, and its supervisor does what it was told only once it starts; look again."
@@ -132,3 +156,18 @@ class Stop:
             f"Ray says {self._status} still. Its supervisor goes on by itself; asking again does not hurry it, "
             "but tells how far it got."
         )
+
+
+def select_living(drivers: Iterable[DriverRun], exits: Mapping[str, DriverExit]) -> tuple[DriverRun, ...]:
+    """Those that neither table says have left; the row of one that raised an exception tells nothing."""
+    return tuple(
+        each
+        for each in drivers
+        if not each.is_dead and ((row := exits.get(each.job_id)) is None or row.is_alive or row.overwritten)
+    )
+
+
+def describe_process(driver: DriverRun) -> str:
+    """Which process it is, for a person who looks for it."""
+    process = f"job {driver.job_id}" if driver.pid is None else f"pid {driver.pid}"
+    return f"{process} on {driver.node_ip}" if driver.node_ip else process

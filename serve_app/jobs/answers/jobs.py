@@ -16,6 +16,7 @@ from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
+from serve_app.jobs.judging.contradiction import OF_EXCEPTIONS
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
@@ -37,6 +38,7 @@ from serve_app.schemas.summary import JobFiguresAnswer
 
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
+_MOST_DRIVERS_ASKED = 10
 
 
 class Causes(Protocol):
@@ -206,13 +208,16 @@ class JobAnswers:
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
+        drivers = snapshot.list_drivers(row.submission_id)
+        job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
-            self._ask_tasks(row),
-            self._find_frames(row),
+            self._ask_tasks(row, job_ids),
+            self._find_frames(row, job_ids),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
         )
-        actors, actors_reason = _render_own_actors(row, snapshot.actors)
+        actors, actors_reason = _render_own_actors(job_ids, snapshot.actors)
+        exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
         answer, view = describe_freshness(seen), views.render_row(row)
         answer["degraded"] += missing
         return {
@@ -221,7 +226,8 @@ class JobAnswers:
             "diagnosis": diagnosis,
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
             "evidence": views.render_evidence(row),
-            "driver": views.render_driver(facts, row, driver, frames),
+            "driver": views.render_driver(facts, row, driver, find_row(frames, row.job_id)),
+            "drivers": views.render_drivers(drivers, exits, frames),
             "message": None if facts is None else facts.message,
             "log_excerpt": None,
             "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions),
@@ -244,6 +250,7 @@ class JobAnswers:
             "expectation": views.render_expectation(row, expectation),
             "evidence": stored["evidence"],
             "driver": None,
+            "drivers": [],
             "message": None,
             "log_excerpt": stored["log_excerpt"],
             "timeline": views.render_past_timeline(row, stored["transitions"]),
@@ -271,23 +278,26 @@ class JobAnswers:
         why = [] if failure is None or missing else [f"history is not being written: {failure}"]
         return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
-    async def _ask_tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
+    async def _ask_tasks(self, row: JobRow, job_ids: list[str]) -> tuple[TasksOfJob | None, str | None]:
+        """Of all its drivers; of many, of the last."""
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
             async with asyncio.timeout(self._watch.source_timeout_s), self._details:
-                return views.render_tasks(await self._client.summarize_tasks(row.job_id)), None
+                asked = map(self._client.summarize_tasks, job_ids[-_MOST_DRIVERS_ASKED:])
+                return views.merge_tasks([views.render_tasks(each) for each in await asyncio.gather(*asked)]), None
         except TimeoutError:
             return None, "Ray did not answer in time."
         except AppError as error:
             return None, error.detail
 
-    async def _find_frames(self, row: JobRow) -> str | None:
-        if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
-            return None
+    async def _find_frames(self, row: JobRow, job_ids: list[str]) -> Mapping[str, str]:
+        """Where uncaught exceptions of its drivers were, by job id."""
+        if not any(evidence.rule in OF_EXCEPTIONS for evidence in row.evidence):
+            return {}
         frames = await self._frames.get(self._watch.source_timeout_s)
-        text = find_row(frames.value, row.job_id) if isinstance(frames, Known) else None
-        return None if text is None else redact(text)[-_FRAMES_CHARS:]
+        known = frames.value if isinstance(frames, Known) else {}
+        return {job_id: redact(known[job_id])[-_FRAMES_CHARS:] for job_id in job_ids if job_id in known}
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:
         """Start of Serve's controller, asked once for each process; None when Ray does not tell."""
@@ -307,7 +317,9 @@ def _find_controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | No
     return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
-def _render_own_actors(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
+def _render_own_actors(
+    job_ids: list[str], actors: Section[tuple[ActorFacts, ...]]
+) -> tuple[ActorsOfJob | None, str | None]:
     if isinstance(actors, Unknown):
         return None, actors.reason
-    return views.render_actors(row.job_id, actors.value), None
+    return views.render_actors(frozenset(job_ids), actors.value), None

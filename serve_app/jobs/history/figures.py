@@ -1,7 +1,7 @@
 """The guide's figures of jobs over a window: success rate, error rate, durations, causes of failure. Pure.
 
 Counted are jobs that somebody wanted done: not Ray's own, not diagnostic clients, not nodes. A failure that a later
-attempt made good is no failure, and what ended without proof counts neither way.
+attempt made good is no failure; what ended without proof, or is contradicted, counts neither way.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def _count_outcomes(counts: Iterable[Sequence[Any]]) -> EndedJobs:
         "failed": by_outcome[JobOutcome.FAILED],
         "lost": by_outcome[JobOutcome.LOST],
         "stopped": by_outcome[JobOutcome.STOPPED],
+        "contradicted": by_outcome[JobOutcome.CONTRADICTED],
         "ended_unknown": by_outcome[JobOutcome.ENDED_UNKNOWN],
         "repaired": by_outcome["repaired"],
         "success_ratio": round(succeeded / proven, 6) if proven else None,

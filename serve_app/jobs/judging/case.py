@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.contradiction import (
+    SETTLING,
+    build_last,
+    fill_joined,
+    join_drivers,
+    list_ends,
+    weigh_drivers,
+)
 from serve_app.jobs.judging.expectations import (
     EXPECTATIONS,
     Contracts,
@@ -23,6 +32,7 @@ from serve_app.jobs.judging.kinds import (
     Owned,
     classify_job,
     count_owned,
+    sum_owned,
 )
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
@@ -34,18 +44,17 @@ from serve_app.jobs.models import (
     NodeFacts,
     PastRuns,
     Section,
-    ServeFacts,
     Snapshot,
     TaskCounts,
     Unknown,
 )
+from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
 # Fewer past runs than this tell nothing of what is usual.
 ENOUGH_RUNS = 20
 NOTE_KEY = "seedcore.note"
-_SETTLING = timedelta(seconds=5)
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 _SERIES_CHARS = 250
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
@@ -102,6 +111,7 @@ class Case:
         """Whether it has been on its way longer than it may."""
         return self.limit_s is not None and self.age_s is not None and self.age_s > self.limit_s
 
+
 class JudgedCase(NamedTuple):
     """A case, why it is of its kind, and what it was made of."""
 
@@ -122,6 +132,7 @@ class CaseMaker:
     nodes: dict[str, NodeFacts]
     nodes_by_ip: dict[str, list[NodeFacts]]
     before: Mapping[str, JudgedCase]
+    drivers: Mapping[str, tuple[DriverRun, ...]] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -138,7 +149,9 @@ class CaseMaker:
         for node in nodes:
             by_ip.setdefault(node.ip, []).append(node)
         owned = count_owned(snapshot.actors.value) if isinstance(snapshot.actors, Known) else None
-        return cls(snapshot, now, contracts, past, owned, {node.node_id: node for node in nodes}, by_ip, before)
+        drivers = snapshot.drivers.value if isinstance(snapshot.drivers, Known) else {}
+        by_id = {node.node_id: node for node in nodes}
+        return cls(snapshot, now, contracts, past, owned, by_id, by_ip, before, drivers)
 
     def judge_job(self, job: JobFacts) -> JudgedCase:
         """The case of a job that Ray lists, or hides."""
@@ -150,13 +163,23 @@ class CaseMaker:
         owned = None if self.owned is None else (self.owned.get(job_id) if job_id else None) or _NO_ACTORS
         ours = job_id is not None and job_id == self.snapshot.own_job_id
         tasks = self.snapshot.tasks.get(job_id) if job_id else None
+        drivers = self.drivers.get(job.submission_id) if job.submission_id else None
+        others: tuple[Any, ...] = ()
+        if drivers and len(drivers) > 1:
+            others = join_drivers(drivers, self.snapshot)
+            owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
         # What is said of the whole table matters only where it has no row.
-        made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
+        known = (exit_row, None if exit_row else exits_said, node, owned, ours, tasks, drivers, others)
+        made_of = (job, *known, self.contracts)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
         kind, kind_evidence = classify_job(job, owned, ours=ours, now=self.now, rules=self.contracts.rules)
         conclusion = conclude_outcome(job, Known(exit_row, exits.note) if isinstance(exits, Known) else exits, node)
+        if job.submission_id and conclusion.outcome not in OPEN_OUTCOMES:
+            first = drivers[0] if drivers and not others else build_last(job, exit_row)
+            ends = list_ends(job, others, (first, exit_row, tasks), self.nodes)
+            conclusion = weigh_drivers(job, conclusion, ends, self.now)
         if _has_just_ended(job, conclusion, self.now):
             conclusion = _conclude_ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
@@ -199,13 +222,20 @@ class CaseMaker:
 
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
-        job, exit_row, said, node, owned, ours, tasks, contracts = made_of
-        row_before, said_before, node_before, owned_before, _, tasks_before, _ = before[1:]
+        job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts = made_of
+        row_before, said_before, node_before, owned_before, _, tasks_before, drivers_before, others_before, _ = before[
+            1:
+        ]
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
         owned = owned_before if owned is None else owned
-        return job, exit_row, said, node or node_before, owned, ours, tasks or tasks_before, contracts
+        if drivers is None:
+            drivers, others = drivers_before, others_before
+        elif others is not others_before and others != others_before:
+            others = fill_joined(others, others_before)
+        node, tasks = node or node_before, tasks or tasks_before
+        return job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts
 
     def judge_head(self, job: JobFacts) -> JudgedCase:
         """The case of a head's own start, which is no Ray job."""
@@ -274,7 +304,7 @@ def _has_just_ended(job: JobFacts, conclusion: Conclusion, now: datetime) -> boo
     """Ray closes a job's row up to some seconds before its driver's, which is the one that tells how it ended."""
     if conclusion.rule != ROW_MISSING or job.ended_at is None:
         return False
-    return now - job.ended_at < _SETTLING
+    return now - job.ended_at < SETTLING
 
 
 def _conclude_ending(conclusion: Conclusion) -> Conclusion:

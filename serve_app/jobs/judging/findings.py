@@ -123,10 +123,16 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
         return
     over = [row for row in rows if row.outcome not in OPEN_OUTCOMES and _has_long_ended(row, now)]
     by_job = {row.job_id: row for row in over if row.job_id is not None}
+    living: set[str] = set()
+    for submission in over:
+        for driver in snapshot.list_drivers(submission.submission_id):
+            by_job[driver.job_id] = submission
+            # What a driver uses that lives on is not left over.
+            living |= set() if driver.is_dead else {driver.job_id}
     by_supervisor = {f"{SUPERVISOR_PREFIX}{row.submission_id}": row for row in over if row.submission_id is not None}
     left: dict[str, tuple[JobRow, list[ActorFacts]]] = {}
     for actor in snapshot.actors.value:
-        if actor.state == "DEAD" or actor.is_serve:
+        if actor.state == "DEAD" or actor.is_serve or actor.job_id in living:
             continue
         row = find_row(by_supervisor, actor.name) or find_row(by_job, actor.job_id)
         if row is not None:
@@ -139,8 +145,19 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
             row,
             Verdict.WARN,
             f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
-            "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given.",
+            _advise_on_leftovers(actors),
         )
+
+
+def _advise_on_leftovers(actors: Iterable[ActorFacts]) -> str:
+    """Only what has a name can be ended by it; what has none ends with the actor that holds it."""
+    every = sorted(actors, key=lambda actor: (actor.name or "", actor.actor_id))
+    named = [actor for actor in every if actor.name]
+    calls = [f"ray.kill(ray.get_actor({actor.name!r}, {actor.namespace!r}))" for actor in named[:_NAMES_SHOWN]]
+    if not calls:
+        return "They have no name, and end with who holds a handle of them; they hold what they were given."
+    rest = "; those without a name end with the one that holds them" if len(named) < len(every) else ""
+    return f"If nobody needs them: {'; '.join(calls)}{rest}; they hold what they were given."
 
 
 def _has_long_ended(row: JobRow, now: datetime) -> bool:

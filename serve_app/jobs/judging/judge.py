@@ -16,7 +16,16 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
-from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
+from serve_app.jobs.judging.expectations import (
+    BUILT_IN,
+    NOTHING,
+    READ_THE_LOG,
+    READ_THE_OUTPUT,
+    Contracts,
+    find_manager,
+    find_owner,
+    find_scheduler,
+)
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import decide_verdict
@@ -116,7 +125,6 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     job, conclusion = case.job, case.conclusion
     on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
-    meaning = case.expectation.meanings.get(conclusion.outcome)
     return JobRow(
         id=job.id,
         job_id=job.job_id,
@@ -142,7 +150,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
+        action=NOTHING if rule.verdict is Verdict.OK else _choose_action(case),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
@@ -150,11 +158,19 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     )
 
 
+def _choose_action(case: Case) -> str:
+    meaning = case.expectation.meanings.get(case.conclusion.outcome)
+    told = case.conclusion.action or (NOTHING if meaning is None else meaning.action)
+    return READ_THE_OUTPUT if told == READ_THE_LOG and case.job.type is JobType.DRIVER else told
+
+
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:
     """Jobs that own actors, or this application, and are not in the list. Without a list nothing is hidden."""
     if not isinstance(snapshot.jobs, Known):
         return []
     named = {job.job_id for job in listed}
+    # A submission names its drivers, of which Ray's list shows the last.
+    named |= {each.job_id for job in listed for each in snapshot.list_drivers(job.submission_id)}
     found = {*owned, *([snapshot.own_job_id] if snapshot.own_job_id else [])} - named - {""}
     exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
     # Of a list that was cut, what is missing need not be hidden.

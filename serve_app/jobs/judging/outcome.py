@@ -16,7 +16,8 @@ from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known
 from serve_app.outcomes import JobOutcome
 
 # The rules that others ask for by name.
-SUBMISSION_FAILED = "submission-failed"
+SUBMISSION_FAILED, EXIT_CODE_0 = "submission-failed", "exit-code-0"
+DRIVER_EXCEPTION = "driver-exception"
 ROW_MISSING = "worker-row-missing"
 # Those whose fact of the worker table is Ray's own word on the bad end of a driver's process.
 DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver-user-error"})
@@ -24,7 +25,7 @@ DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver
 # A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
 _NODE_DEATH_WINDOW = timedelta(seconds=90)
 # Ray puts this before the entrypoint of a prompt (ray/_private/utils.py, ``get_entrypoint_name``).
-_PROMPT = "(interactive_shell)"
+PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
@@ -36,12 +37,16 @@ _LINE_CHARS = 200
 
 
 class Conclusion(NamedTuple):
-    """The outcome, the facts that it rests on, one sentence, and the rule that concluded it."""
+    """The outcome, the facts that it rests on, one sentence, and the rule that concluded it.
+
+    ``action``: what to do about it, where that does not depend on the kind of the job.
+    """
 
     outcome: JobOutcome
     evidence: tuple[Evidence, ...]
     sentence: str
     rule: str
+    action: str | None = None
 
 
 def conclude_outcome(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
@@ -73,7 +78,7 @@ def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node
 def _conclude_succeeded_submission(job: JobFacts) -> Conclusion:
     if job.exit_code == 0:
         fact = "status SUCCEEDED, exit code 0"
-        return _conclude(JobOutcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
+        return _conclude(JobOutcome.SUCCEEDED, EXIT_CODE_0, "job list", fact, "Its entrypoint exited with code 0.")
     if job.exit_code is None:
         return _conclude(
             JobOutcome.ENDED_UNKNOWN,
@@ -113,7 +118,7 @@ def _conclude_failed_submission(
             )
     evidence = [Evidence(SUBMISSION_FAILED, "job list", fact)]
     if row is not None and not row.is_alive and row.overwritten:
-        evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
+        evidence.append(Evidence(DRIVER_EXCEPTION, "worker table", _OVERWRITTEN))
     elif row is not None and not row.is_alive and row.exit_type == "SYSTEM_ERROR":
         evidence.append(Evidence("driver-killed", "worker table", _describe_row(row)))
     with_code = "" if job.exit_code is None else f" with {exit_code}"
@@ -181,7 +186,7 @@ def _conclude_driver(job: JobFacts, driver: Section[DriverExit | None], node: No
 
 def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Conclusion:
     if row.exit_type == "INTENDED_USER_EXIT" and row.overwritten:
-        if job.entrypoint.startswith(_PROMPT):
+        if job.entrypoint.startswith(PROMPT):
             return _conclude_unproven(
                 "prompt-exception",
                 _OVERWRITTEN,
@@ -189,7 +194,7 @@ def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | Non
             )
         return _conclude(
             JobOutcome.FAILED,
-            "driver-exception",
+            DRIVER_EXCEPTION,
             "worker table",
             _OVERWRITTEN,
             "It ended by an uncaught exception; Ray calls it SUCCEEDED.",

@@ -6,6 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.contradiction import (
+    CONTRADICTED_DRIVER,
+    CONTRADICTED_TASKS,
+    LIVES_ON,
+    describe_unfinished,
+    may_leave_tasks,
+)
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
@@ -89,10 +96,17 @@ def _waits_for(rule: str) -> Callable[[Case], bool]:
     return lambda case: case.waiting is not None and case.waiting.rule == rule
 
 
+def _lost_tasks(case: Case) -> bool:
+    tasks = case.tasks
+    return tasks is not None and (tasks.failed > 0 or (tasks.unfinished > 0 and not may_leave_tasks(case.job)))
+
+
 def _say_tasks(case: Case) -> str:
     if case.tasks is None:
         return case.conclusion.sentence
-    return _join(case.conclusion.sentence, ";", f"{case.tasks.failed} of its {case.tasks.total} tasks failed.")
+    failed = f"{case.tasks.failed} of its {case.tasks.total} tasks failed."
+    told = describe_unfinished(case.tasks) if case.tasks.unfinished and not may_leave_tasks(case.job) else failed
+    return _join(case.conclusion.sentence, ";", told)
 
 
 def _say_unusual(case: Case) -> str:
@@ -111,6 +125,10 @@ def _has_rule(rule: str) -> Callable[[Case], bool]:
     return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
 
 
+def _is_concluded_by(rule: str) -> Callable[[Case], bool]:
+    return lambda case: case.conclusion.rule == rule
+
+
 _SERVER = (APPLICATION_SERVER,)
 _INIT = (COA_INITIALIZATION,)
 _HEAD = (CLUSTER_INITIALIZATION,)
@@ -127,6 +145,7 @@ VERDICT_RULES = (
         _has_rule("supervisor-lost-driver-alive"),
         _say,
     ),
+    VerdictRule(LIVES_ON, None, {JobOutcome.RUNNING}, Verdict.WARN, _is_concluded_by(LIVES_ON), _say),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),
@@ -216,6 +235,15 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
+    VerdictRule(
+        CONTRADICTED_TASKS,
+        None,
+        {JobOutcome.CONTRADICTED},
+        Verdict.WARN,
+        _is_concluded_by(CONTRADICTED_TASKS),
+        _say,
+    ),
+    VerdictRule(CONTRADICTED_DRIVER, None, {JobOutcome.CONTRADICTED}, Verdict.WARN, _always, _say),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
     VerdictRule(
         "pending-infeasible",
@@ -290,7 +318,7 @@ VERDICT_RULES = (
         None,
         {JobOutcome.ENDED_UNKNOWN},
         Verdict.WARN,
-        lambda case: case.tasks is not None and case.tasks.failed > 0,
+        _lost_tasks,
         _say_tasks,
     ),
     VerdictRule("ended-unknown", None, {JobOutcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _say),

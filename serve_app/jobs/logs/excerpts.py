@@ -20,7 +20,7 @@ LINES = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 5.0
 _NEW = timedelta(minutes=15)
-_WENT_WRONG = BROKEN_OUTCOMES | {JobOutcome.STOPPED}
+_WENT_WRONG = BROKEN_OUTCOMES | {JobOutcome.STOPPED, JobOutcome.CONTRADICTED}
 
 
 class ExcerptStore(Protocol):

@@ -7,6 +7,7 @@ the field empty, and for jobs a mark that says so, because a row that is dropped
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -21,19 +22,9 @@ from serve_app.cluster.rows import (
     read_time_ms,
     read_time_s,
 )
-from serve_app.jobs.models import (
-    ActorFacts,
-    ApplicationFacts,
-    DeploymentFacts,
-    DriverExit,
-    JobFacts,
-    JobType,
-    NodeFacts,
-    ReplicaFacts,
-    ServeFacts,
-    TaskCounts,
-    WaitingActor,
-)
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, NodeFacts, TaskCounts, WaitingActor
+from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import redact, redact_mapping, strip_controls
 
@@ -82,6 +73,7 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         pid=read_number(driver.get("pid")),
         exit_code=read_number(fields.get("driver_exit_code")),
         runtime_env_keys=_list_names(fields.get("runtime_env")),
+        environment=_digest(fields.get("runtime_env")),
         marks=tuple(_list_marks(row, fields, status)),
     )
 
@@ -115,6 +107,46 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
         )
         found[job_id] = before if before == exit_row else exit_row
     return found
+
+
+def parse_submission_drivers(
+    rows: Iterable[Any], known: Mapping[str, tuple[DriverRun, ...]]
+) -> dict[str, tuple[DriverRun, ...]]:
+    """By submission id, ``JobTableData`` of src/ray/protobuf/gcs.proto as ``cluster.private`` hands it on.
+
+    The drivers of one are in the order of their start, which is not always that of their ids (job 256 is 00010000);
+    what says the same as in ``known`` is the same object.
+    """
+    before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
+    found: dict[str, list[DriverRun]] = {}
+    for row in rows:
+        job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
+        if job_id is None or submission_id is None:
+            continue
+        same = before.get(job_id)
+        found.setdefault(submission_id, []).append(
+            same if same is not None and row.get("is_dead") is True else _parse_driver(row, job_id, submission_id)
+        )
+    drivers = {id: tuple(sorted(same, key=_get_order)) for id, same in found.items()}
+    return {id: known[id] if known.get(id) == same else same for id, same in drivers.items()}
+
+
+def _get_order(driver: DriverRun) -> tuple[float, str]:
+    return (driver.started_at.timestamp() if driver.started_at else 0.0, driver.job_id)
+
+
+def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverRun:
+    return DriverRun(
+        job_id=job_id,
+        submission_id=submission_id,
+        entrypoint=redact(read_text(row.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
+        is_dead=row.get("is_dead") is True,
+        pid=read_number(row.get("pid")) or None,
+        node_id=read_text(row.get("node_id")),
+        node_ip=read_text(row.get("node_ip")),
+        started_at=read_time_ms(row.get("start_time")),
+        ended_at=read_time_ms(row.get("end_time")),
+    )
 
 
 def _is_unchanged(row: Mapping[str, Any], before: DriverExit) -> bool:
@@ -265,6 +297,14 @@ def _list_names(value: Any) -> tuple[str, ...]:
     return tuple(
         sorted(strip_controls(str(name))[:_ID_CHARS] for name, _ in list(read_items(value))[:_METADATA_ENTRIES])
     )
+
+
+def _digest(runtime_env: Any) -> str:
+    """Tells whether two environments are the same, and nothing else: they hold secrets."""
+    if not isinstance(runtime_env, dict) or not runtime_env:
+        return ""
+    text = json.dumps(runtime_env, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 @lru_cache(maxsize=512)

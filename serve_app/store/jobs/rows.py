@@ -22,7 +22,7 @@ MAX_TRANSITIONS = 50
 # A cluster that nobody has seen for so long is over: its open jobs are lost.
 SESSION_OVER_S = 300.0
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
-_PROVEN = ("succeeded", "failed", "lost", "stopped")
+_PROVEN = ("succeeded", "failed", "lost", "stopped", "contradicted")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
 _LARGEST = 2**62
 
@@ -129,10 +129,13 @@ async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bo
 
 def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
     """Whether it takes back what was proven: Ray forgets how a driver ended, and after a restart nobody else knows."""
-    if before is None or record["outcome"] != "ended_unknown":
+    if before is None:
         return False
-    _, outcome, _, rule = before
-    return outcome in _PROVEN and rule != "session-over"
+    status, outcome, _, rule = before
+    if record["outcome"] == "ended_unknown":
+        return outcome in _PROVEN and rule != "session-over"
+    # What contradicted Ray's word was told by tables that forget; the word is the same.
+    return outcome == "contradicted" and record["outcome"] in ("succeeded", "failed") and record["status"] == status
 
 
 _JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)

@@ -282,7 +282,7 @@ def test_text_says_all_of_it() -> None:
     text = render_text(BAD, width=160)
     for line in (
         "Cluster: 0 of 1 nodes alive, 0 of 4 CPUs free, 25.0 % of CPU in use",
-        "  job success rate   25.0 % of 0 ended    -       -       -       -",
+        "  job success rate   25.0 % of - whose end is proven, of 0  -       -       -       -",
         "  API response time  0 answers, 0 errors  250 ms  250 ms  250 ms  250 ms",
         "  and 895 more: GET /jobs.",
     ):

@@ -66,6 +66,7 @@ NOTHING = {
         "failed": 0,
         "lost": 0,
         "stopped": 0,
+        "contradicted": 0,
         "ended_unknown": 0,
         "repaired": 0,
         "success_ratio": None,
@@ -92,14 +93,17 @@ def test_what_is_counted() -> None:
         driver("unknown", "SUCCEEDED", began=100),
         submission("running", "RUNNING", began=100),
         submission("before", "FAILED", began=4_000, took=5),
+        submission("doubtful", "SUCCEEDED", began=100, job_id="07000000"),
     ]
-    assert figures(*jobs) == {
+    assert figures(*jobs, exits=[exit_of("07000000", "SYSTEM_ERROR")]) == {
         "jobs": {
-            "ended": 7,
+            "ended": 8,
             "succeeded": 2,
             "failed": 3,
             "lost": 0,
             "stopped": 1,
+            # Neither a success nor a failure, and no time that such a job takes.
+            "contradicted": 1,
             "ended_unknown": 1,
             "repaired": 0,
             "success_ratio": 0.4,
@@ -107,7 +111,7 @@ def test_what_is_counted() -> None:
         },
         "duration_s": {"count": 3, "p50": 4.0, "p95": 5.0, "p99": 5.0, "max": 5.0},
         "by_kind": {
-            "user": {"ended": 7, "succeeded": 2, "failed": 3, "success_ratio": 0.4}
+            "user": {"ended": 8, "succeeded": 2, "failed": 3, "success_ratio": 0.4}
             | {"p50_s": 4.0, "p95_s": 5.0, "p99_s": 5.0}
         },
         "failures_by_cause": [
@@ -128,6 +132,15 @@ def test_a_failure_that_was_made_good_is_no_failure() -> None:
     counted = {name: found["jobs"][name] for name in ("ended", "succeeded", "failed", "repaired", "error_ratio")}
     assert counted == {"ended": 4, "succeeded": 2, "failed": 0, "repaired": 2, "error_ratio": 0.0}
     assert found["failures_by_cause"] == []
+
+
+def test_a_later_run_of_the_same_name_made_good_what_failed_before() -> None:
+    name = {"job_name": "etl"}
+    found = figures(
+        *(submission(f"a{each}", "FAILED", began=100 + each, metadata=name) for each in range(12)),
+        submission("b", "SUCCEEDED", began=50, metadata=name),
+    )
+    assert (found["jobs"]["repaired"], found["jobs"]["error_ratio"]) == (12, 0.0)
 
 
 def test_what_nobody_wanted_done_is_not_counted() -> None:

@@ -14,7 +14,6 @@ from serve_app.jobs.judging.expectations import BUILT_IN, EXPECTATIONS, Contract
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.models import (
-    ApplicationFacts,
     Evidence,
     JobFacts,
     JobType,
@@ -26,6 +25,7 @@ from serve_app.jobs.models import (
     Unknown,
     WaitingActor,
 )
+from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import (
     NOW,

@@ -421,12 +421,14 @@ def test_every_kind_that_is_due_is_told_of_with_who_answers_for_it() -> None:
     assert tell(snapshot(*jobs), HOURLY) == [miss("since the first was seen 2.0 h ago"), night]
 
 
-LEFT = "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given."
+NAMELESS = "They have no name, and end with who holds a handle of them; they hold what they were given."
 
 
-def leave(*names: str, count: int | None = None, more: str = "") -> list[Told]:
+def leave(*names: str, count: int | None = None, more: str = "", action: str = "") -> list[Told]:
     sentence = f"It is over, and {count or len(names)} of its actors live on: {', '.join(names)}{more}."
-    return [("leftover-actors", "job a", "WARN", sentence, LEFT)]
+    kill = "; ".join(f"ray.kill(ray.get_actor({name!r}, 'mine'))" for name in names)
+    action = action or f"If nobody needs them: {kill}; they hold what they were given."
+    return [("leftover-actors", "job a", "WARN", sentence, action)]
 
 
 def make_actor(number: int, job_id: str = "a") -> ActorFacts:
@@ -437,7 +439,16 @@ def make_actor(number: int, job_id: str = "a") -> ActorFacts:
     ("actors", "wanted"),
     [
         ([make_actor(2), make_actor(1)], leave("n1", "n2")),
-        ([replace(make_actor(1), name=None)], leave("Worker")),
+        ([replace(make_actor(1), name=None)], leave("Worker", action=NAMELESS)),
+        (
+            [make_actor(2), replace(make_actor(1), name=None)],
+            leave(
+                "Worker",
+                "n2",
+                action="If nobody needs them: ray.kill(ray.get_actor('n2', 'mine')); those without a name end with the "
+                "one that holds them; they hold what they were given.",
+            ),
+        ),
         ([make_actor(each) for each in range(5)], leave("n0", "n1", "n2", "n3", "n4")),
         ([make_actor(each) for each in range(7)], leave("n0", "n1", "n2", "n3", "n4", count=7, more=" and 2 more")),
         ([make_actor(1), replace(make_actor(2), state="DEAD"), make_actor(3, "b")], leave("n1")),

@@ -16,7 +16,6 @@ from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.kinds import KIND_RULES
 from serve_app.jobs.judging.verdicts import VERDICT_RULES
 from serve_app.jobs.models import (
-    ApplicationFacts,
     JobFacts,
     JobRow,
     Known,
@@ -27,6 +26,7 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
@@ -86,6 +86,16 @@ def failed(id: str = "a", **changes: Any) -> JobFacts:
     return submission(id, "FAILED", **changes)
 
 
+CLEAN_EXIT = "INTENDED_USER_EXIT"
+LEFT = {"07000000": TaskCounts(3, 0, 1, 0, 0, 2, ("part",))}
+LIVES = {"exits": [exit_of("07000000", None)], "nodes": [HERE]}
+
+
+def ran(**changes: Any) -> list[JobFacts]:
+    """A submission whose entrypoint exited with code 0 half a minute ago."""
+    return [submission("a", "SUCCEEDED", began=60, took=30, job_id="07000000", **changes)]
+
+
 FIRES = [
     row("status-unknown", submission("a", "HELD", exit_code=None)),
     row(
@@ -94,6 +104,7 @@ FIRES = [
         exits=[exit_of("07000000", None)],
         nodes=[HERE],
     ),
+    row("driver-lives-on", *ran(), **LIVES),
     row("worker-up", nodes=[node("ALIVE", node_id="a")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="Expected termination: drained")]),
     row("worker-died", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
@@ -117,6 +128,8 @@ FIRES = [
     row("internal-died", actors=[INTERNAL], **KILLED),
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "a"})),
     row("retry-running", failed(), submission("b", "RUNNING", began=3, metadata={"seedcore.retry_of": "a"})),
+    row("contradicted-tasks", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)], tasks=LEFT),
+    row("contradicted-driver", *ran(), exits=[exit_of("07000000", "SYSTEM_ERROR")]),
     row("past-deadline", submission("a", "RUNNING", began=11, metadata={"seedcore.deadline_s": "10"})),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(GPU=1.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=5.0)),
@@ -145,6 +158,7 @@ NEAR = [
         exits=[exit_of("07000000", "SYSTEM_ERROR")],
         nodes=[HERE],
     ),
+    row("driver-lives-on", *ran(), nodes=[HERE], exits=[exit_of("07000000", CLEAN_EXIT)]),
     row("worker-up", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="It was Expected termination")]),
     row("worker-died", nodes=[node("ALIVE", node_id="a", message="Unexpected termination")]),
@@ -168,6 +182,13 @@ NEAR = [
     row("internal-died", actors=[actor("a", state="DEAD")], **KILLED),
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "c"})),
     row("retry-running", failed(), failed("b", began=3, metadata={"seedcore.retry_of": "a"})),
+    row(
+        "contradicted-tasks",
+        *ran(metadata={"seedcore.may_leave_tasks": "true"}),
+        exits=[exit_of("07000000", CLEAN_EXIT)],
+        tasks=LEFT,
+    ),
+    row("contradicted-driver", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)]),
     row("past-deadline", submission("a", "RUNNING", began=10, metadata={"seedcore.deadline_s": "10"})),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=4.0)),
