@@ -167,11 +167,11 @@ BROADCASTS: tuple[Broadcast, ...] = (
         name="python-missing",
         rule=OwnerRule.PYTHON,
         contains=("No such file or directory", "not found", "Permission denied", "cannot execute"),
-        pattern=r"(?:sh|bash|env|exec)\b.{0,40}: '?/\S+: .{0,40}(?:No such file|not found|Permission denied|cannot execute)",
+        pattern=r"^(?:/\S{1,80}/)?(?:sh|bash|env): .{0,40}/\S+: .{0,40}(?:No such file|not found|Permission denied|cannot execute)",
         only_from_ray=True,
         seen=LIVE,
         matches=(
-            "(raylet) bash: line 1: exec: /opt/none/bin/python: No such file or directory",
+            "(raylet) bash: line 1: /opt/none/bin/python: No such file or directory",
             "(raylet, ip=10.0.0.2) /bin/sh: 1: exec: /opt/none/bin/python: not found",
         ),
         near_misses=("bash: line 1: /opt/none/bin/python: No such file or directory",),
@@ -303,9 +303,14 @@ _OF_RAY = re.compile(r"^\((?:raylet|autoscaler|scheduler|gcs_server|dashboard)\b
 _PATTERNS = {each.name: re.compile(each.pattern) for each in BROADCASTS if each.pattern}
 
 
+def is_from_ray(stream: str) -> bool:
+    """Whether a line with this prefix was written by a process of Ray, not by the job's own."""
+    return _OF_RAY.match(stream) is not None
+
+
 def find_broadcast(text: str, stream: str) -> Broadcast | None:
     """The first row that means this line, whose prefix is ``stream``; None for a line that is its writer's own."""
-    from_ray = _OF_RAY.match(stream) is not None
+    from_ray = is_from_ray(stream)
     for each in BROADCASTS:
         if each.only_from_ray and not from_ray:
             continue

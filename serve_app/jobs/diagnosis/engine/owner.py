@@ -6,7 +6,7 @@ Of a job of this cluster Ray's tables tell (``Belongings``); of a file alone, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,9 @@ from serve_app.jobs.diagnosis.catalogue.broadcast import OwnerRule, find_broadca
 from serve_app.jobs.diagnosis.models import Belongings
 
 _REQUEST = re.compile(r"\{[^{}]{1,400}\}")
-_AMOUNT = re.compile(r"'?(?P<name>[\w.:/-]{1,120})'?\s{0,2}[:=]\s{0,2}(?P<amount>\d{1,18}(?:\.\d{1,9})?(?:e[+-]?\d{1,3})?)")
+_AMOUNT = re.compile(
+    r"'?(?P<name>[\w.:/-]{1,120})'?\s{0,2}[:=]\s{0,2}(?P<amount>\d{1,18}(?:\.\d{1,9})?(?:e[+-]?\d{1,3})?)"
+)
 # What a program says of the resources that it asks for, in words of its own.
 _OPTION = re.compile(r"\bnum_(?P<name>cpus|gpus)\s{0,2}=\s{0,2}(?P<amount>\d{1,9}(?:\.\d{1,9})?)")
 _NODE = re.compile(r"\b(?:node id:?|node:|client ID|\(ID:|Node ID:) ?(?P<id>[0-9a-fA-Z_-]{1,64})", re.IGNORECASE)
@@ -29,6 +31,7 @@ _GROUP = re.compile(r"_group_(?:\d{1,6}_)?(?P<id>[0-9a-f]{8,64})$")
 # The clock of a log is a node's, of which the zone is not known: two zones are at most so far apart.
 _ZONES_APART = timedelta(hours=26)
 _LEAST_SHARE = 0.99
+_NOT_STARTED = ("worker startup repeatedly failed", "Failed to startup worker after retrying")
 
 Request = Mapping[str, float]
 
@@ -56,12 +59,13 @@ _EVERY_LOG = "Ray writes this line into the log of every driver"
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the lines of a log show that are the job's own: resources, nodes (ids, addresses) and whether Ray said that
-    it killed for memory what is this job's.
+    it killed for memory what is this job's, or could not start its workers.
     """
 
     requests: tuple[Request, ...] = ()
     nodes: frozenset[str] = frozenset()
     was_killed: bool = False
+    was_not_started: bool = False
 
 
 class OwnerJudge:
@@ -124,6 +128,8 @@ class OwnerJudge:
 
     def _judge_python(self, text: str, stream: str) -> Ownership:
         paths = {found["path"] for found in _PATH.finditer(text)}
+        if self._own is None and self._shown.was_not_started:
+            return _MINE
         if self._own is None:
             return self._doubt("and nothing else in this one shows whose workers were to be started with it")
         if any(path in python for path in paths for python in self._own.pythons):
@@ -155,14 +161,16 @@ def collect_shown(lines: Iterable[tuple[str, str]], *, was_killed: bool) -> Show
     """What the job's own lines, each with its prefix, show. ``was_killed``: Ray told this job that it killed of it."""
     requests: list[Request] = []
     nodes: set[str] = set()
+    was_not_started = False
     for text, stream in lines:
         found = find_broadcast(text, stream)
         if found is not None and found.rule is not OwnerRule.ADDRESSED:
             continue
         nodes |= find_nodes(f"{stream} {text}")
+        was_not_started = was_not_started or any(each in text for each in _NOT_STARTED)
         requests += parse_requests(text)
         requests += [{_NAMES[each["name"]]: float(each["amount"])} for each in _OPTION.finditer(text)]
-    return Shown(tuple(requests), frozenset(nodes), was_killed)
+    return Shown(tuple(requests), frozenset(nodes), was_killed, was_not_started)
 
 
 def parse_requests(text: str) -> list[Request]:
@@ -210,8 +218,3 @@ def _is_before(text: str, start: datetime | None) -> bool:
     except ValueError:
         return False
     return start - written > _ZONES_APART
-
-
-def join_lines(parts: Sequence[Iterable[tuple[str, str]]]) -> Iterable[tuple[str, str]]:
-    """Lines of several texts, one after another."""
-    return (line for part in parts for line in part)

@@ -75,8 +75,11 @@ def build_belongings(
     ids = {str(row[name]) for row in (*rows, *tables.groups) for name in names if row.get(name)}
     on = {str(row["node_id"]) for row in rows if row.get("node_id")} | {each for each in nodes if each}
     on |= {str(row["address"]["ip_address"]) for row in tables.dead_actors if _has_address(row)}
+    # A task that was killed and then came further has nothing more to do with it.
+    over = list_superseded_workers(tables.failed)
     killed = [row for row in tables.workers if row.get("worker_id") in workers and _was_killed_for_memory(row)]
     killed += [row for row in rows if row.get("error_type") == _OOM or "oom_context" in (row.get("death_cause") or {})]
+    killed = [row for row in killed if row.get("worker_id") not in over and row.get("task_id") not in repaired]
     left = {str(row.get("task_id")) for row in tables.failed if is_left(row, driver_ended_at)} - repaired
     return Belongings(
         requests=tuple(_list_requests(tables)),

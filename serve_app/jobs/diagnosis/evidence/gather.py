@@ -44,6 +44,8 @@ _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 _NODE_SUSPECTED = re.compile(r"raylet|node .{0,80}(?:died|dead|failed)|NODE_DIED|OUT_OF_MEMORY|memory pressure", re.I)
+_START_SUSPECTED = re.compile(r"worker startup|startup worker|WORKER_STARTUP_FAILED", re.I)
+_START_NODE = re.compile(r"raylet\.err on node (?P<node>[0-9a-f]{8,64})")
 _ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
 
 
@@ -158,6 +160,10 @@ class _Work:
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
             add(sentences.describe_nodes(self._subject.nodes, frozenset(mine), row.started_at))
+            add(await self._read_start_logs(sorted(mine), ()))
+            if (python := find_python(raw.get("runtime_env"))) is not None:
+                own = Belongings(pythons=frozenset([python]), started_at=row.started_at)
+                self.gathered.fields = replace(self.gathered.fields, own=own)
             return
         tables = await self._tables.read(row.job_id)
         actors, failed, ended_at = tables.dead_actors, tables.failed, self._find_driver_end()
@@ -174,6 +180,7 @@ class _Work:
         add(sentences.describe_workers(tables.workers, workers - list_superseded_workers(failed), ended_at))
         add(self._open_worker_logs(logs, sentences.list_workers(failed)))
         add(await self._read_system_logs(row.job_id, nodes, failed))
+        add(await self._read_start_logs(nodes, failed))
 
     def _build_fields(self, raw: Json) -> Fields:
         row, facts = self._row, self._subject.facts
@@ -273,10 +280,7 @@ class _Work:
         ]
 
     async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
-        fields, found = self.gathered.fields, []
-        words = " ".join(
-            filter(None, (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit()))
-        )
+        found, words = [], self._join_words(failed)
         if not nodes:
             return []
         if _ENVIRONMENT_SUSPECTED.search(words) and _HEX.fullmatch(job_id):
@@ -284,6 +288,21 @@ class _Work:
         if self._row.outcome is JobOutcome.LOST or _NODE_SUSPECTED.search(words):
             found.append(await self._read_system_log(nodes[0], "raylet.out"))
         return [source for source in found if source is not None]
+
+    async def _read_start_logs(self, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
+        """What the start of processes wrote where Ray could not start one: on the node that its message names."""
+        words = self._join_words(failed)
+        if not _START_SUSPECTED.search(words):
+            return []
+        named = _START_NODE.search(words)
+        node_id = named["node"] if named is not None else next(iter(nodes), None)
+        source = None if node_id is None else await self._read_system_log(node_id, "raylet.err")
+        return [] if source is None else [source]
+
+    def _join_words(self, failed: Sequence[Json]) -> str:
+        fields = self.gathered.fields
+        told = (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit())
+        return " ".join(filter(None, told))
 
     async def _read_system_log(self, node_id: str, name: str) -> TextSource | None:
         """The end of a log that is not the job's alone; one that is not there is nothing to speak of."""

@@ -80,10 +80,7 @@ class TableReader:
         ids = [id for id in dict.fromkeys(row.get("task_id") for row in rows) if isinstance(id, str)]
         asked = ids[:MOST_REPAIRS_ASKED]
         finished = await asyncio.gather(
-            *(
-                self._read("The task table", self._list_rows("tasks", 10, task_id=id, state="FINISHED"))
-                for id in asked
-            )
+            *(self._read("The task table", self._list_rows("tasks", 10, task_id=id, state="FINISHED")) for id in asked)
         )
         return frozenset(id for id, rows in zip(asked, finished, strict=True) if rows)
 

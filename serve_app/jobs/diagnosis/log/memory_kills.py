@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The text by which such a message is found, and the beginning of its last line.
 KILL_TEXT = b"due to the node running low on memory"
@@ -16,13 +16,16 @@ _LAST = "Refer to the documentation on how to address the out of memory issue"
 # A message is no longer: it has as many lines as there are workers on the node.
 MOST_LINES = 120
 _HEAD = re.compile(r"due to the node running low on memory|\bMemory on the node \(IP:")
-_RETRIED = re.compile(r"Task (?P<task>\S.{0,200}?) failed due to oom\. There are (?P<left>infinite|\d{1,9}) oom retries")
-_NODE = re.compile(r"was (?P<used>[\d.]{1,20})\s?GB(?: used)? / (?P<limit>[\d.]{1,20})\s?GB")
-_KILLED = re.compile(
-    r"Selected to kill: \((?:Task|Actor\(\w{1,64}\)): job ID=(?P<job>\w{1,64}),.{0,200}?task name=(?P<name>.{1,200}?), "
-    r"required resources=.{0,400}?, pid=(?P<pid>\d{1,9}), actual memory used=(?P<used>[\d.]{1,20})\s?GB"
+_RETRIED = re.compile(
+    r"Task (?P<task>\S.{0,200}?) failed due to oom\. There are (?P<left>infinite|\d{1,9}) oom retries"
 )
-_KILLED_BEFORE = re.compile(
+_NODE = re.compile(r"was (?P<used>[\d.]{1,20})\s?GB(?: used)? / (?P<limit>[\d.]{1,20})\s?GB")
+# Those that were killed, and those that were left.
+_WORKER = re.compile(
+    r"^(?P<is_killed>Selected to kill: )?\((?:Task|Actor\(\w{1,64}\)): job ID=(?P<job>\w{1,64}),.{0,200}?"
+    r"task name=(?P<name>.{1,200}?), required resources=.{0,400}?, pid=(?P<pid>\d{1,9}), actual memory used=(?P<used>[\d.]{1,20})\s?GB"
+)
+_KILLED_ALONE = re.compile(
     r"where the (?:task|lease|actor) \(.{0,200}?name=(?P<name>.{1,200}?), pid=(?P<pid>\d{1,9}), "
     r"memory used=(?P<used>[\d.]{1,20})\s?GB"
 )
@@ -63,6 +66,7 @@ class MemoryKill:
     used_gb: float | None
     limit_gb: float | None
     is_endless: bool = False
+    quote: str = ""
 
 
 def begins_kill(text: str) -> bool:
@@ -80,6 +84,7 @@ def read_kill(lines: Iterable[tuple[int, str]]) -> MemoryKill | None:
     number, task, is_endless, used, limit = 0, None, False, None, None
     killed: list[MemoryUser] = []
     users: list[MemoryUser] = []
+    jobs: dict[int, str] = {}
     begin = None
     for number, text in lines:
         if begin is None:
@@ -92,21 +97,26 @@ def read_kill(lines: Iterable[tuple[int, str]]) -> MemoryKill | None:
         node = _NODE.search(text) if used is None else None
         if node is not None:
             used, limit = _parse_number(node["used"]), _parse_number(node["limit"])
-        for found in (_KILLED.search(text), _KILLED_BEFORE.search(text)):
-            if found is not None:
-                job_id = found.groupdict().get("job")
-                killed.append(MemoryUser(int(found["pid"]), found["name"], _parse_number(found["used"]), job_id))
+        worker, alone = _WORKER.match(text.lstrip()), _KILLED_ALONE.search(text)
+        if worker is not None:
+            jobs[int(worker["pid"])] = worker["job"]
+            if worker["is_killed"]:
+                killed.append(_read_user(worker, worker["name"], worker["job"]))
+        if alone is not None:
+            killed.append(_read_user(alone, alone["name"]))
         user = _USER.match(text)
         if user is not None:
-            users.append(MemoryUser(int(user["pid"]), user["command"].strip(), _parse_number(user["used"])))
+            users.append(_read_user(user, user["command"].strip()))
         if ends_kill(text):
             break
     if begin is None or used is None:
         return None
-    jobs = {each.pid: each.job_id for each in killed}
-    users.sort(key=lambda each: -each.used_gb)
-    told = tuple(MemoryUser(each.pid, each.name, each.used_gb, jobs.get(each.pid)) for each in users)
+    told = tuple(replace(each, job_id=jobs.get(each.pid)) for each in sorted(users, key=lambda each: -each.used_gb))
     return MemoryKill(begin, number, task, tuple(killed), told, used, limit, is_endless)
+
+
+def _read_user(found: re.Match[str], name: str, job_id: str | None = None) -> MemoryUser:
+    return MemoryUser(int(found["pid"]), name, _parse_number(found["used"]), job_id)
 
 
 def _parse_number(text: str) -> float:
