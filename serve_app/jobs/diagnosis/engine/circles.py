@@ -32,14 +32,14 @@ def find_circles(fields: Fields, scans: Sequence[Scan], endings: Sequence[Afterm
         clue
         for number, (scan, ending) in enumerate(zip(scans, endings, strict=True))
         if scan.kind in (SourceKind.DRIVER, SourceKind.FILE)
-        for clue in _list_in_log(number, scan, ending)
+        for clue in _list_in_log(number, scan, ending, runs=fields.status == "RUNNING")
     ]
 
 
-def describe_circle(code: str, name: str, count: int, *, is_endless: bool) -> str:
-    """What happened to a task, in the words that are also said of a job that runs."""
+def describe_circle(code: str, name: str, count: int, *, is_endless: bool, runs: bool) -> str:
+    """What happened to a task, or happens still."""
     limit = " without limit" if is_endless else ""
-    return f"Task {name} {_KILLED.get(code, 'failed')} {count} times and was retried{limit}"
+    return f"Task {name} {_KILLED.get(code, 'failed')} {count} times and {'is' if runs else 'was'} retried{limit}"
 
 
 def _list_known(fields: Fields) -> list[Clue]:
@@ -48,7 +48,7 @@ def _list_known(fields: Fields) -> list[Clue]:
         _build_clue(
             code,
             EvidenceLine(f"task {each.task_id}", 0, f"{each.name}: {each.error_type} in {each.count} attempts"),
-            describe_circle(code, each.name, each.count, is_endless=code == _OOM),
+            describe_circle(code, each.name, each.count, is_endless=code == _OOM, runs=fields.status == "RUNNING"),
             is_sure=code == _OOM,
         )
         for each in (() if own is None else own.repeated)
@@ -56,7 +56,7 @@ def _list_known(fields: Fields) -> list[Clue]:
     ]
 
 
-def _list_in_log(number: int, scan: Scan, ending: Aftermath) -> list[Clue]:
+def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> list[Clue]:
     kills: dict[str, list[MemoryKill]] = {}
     for kill in scan.kills:
         if kill.task is not None:
@@ -66,7 +66,7 @@ def _list_in_log(number: int, scan: Scan, ending: Aftermath) -> list[Clue]:
         last = of_task[-1]
         if len(of_task) < LEAST_ATTEMPTS or _ends_well(ending, last.end):
             continue
-        sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless)
+        sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless, runs=runs)
         evidence = EvidenceLine(scan.name, last.line, last.quote)
         found.append(_build_clue(_OOM, evidence, sentence, is_sure=True, source=number, line=last.line, end=last.end))
     return found

@@ -124,7 +124,7 @@ class OwnerJudge:
             return self._doubt("and nothing else in this one shows that a worker of the job was killed for memory")
         if find_nodes(f"{stream} {text}") & self._own.killed_on:
             return _MINE
-        return self._refuse("was killed for memory on that node")
+        return self._refuse("was killed for memory on that node without coming further later")
 
     def _judge_python(self, text: str, stream: str) -> Ownership:
         paths = {found["path"] for found in _PATH.finditer(text)}

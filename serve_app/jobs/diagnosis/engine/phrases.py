@@ -52,6 +52,7 @@ def describe_found(code: Code, primary: Clue, scans: Sequence[Scan], fields: Fie
         said = replace(said, title="a Python that cannot be started", sentence=sentence)
     elif primary.evidence.source == DRIVER_PROCESS and not own:
         said = Phrases("a driver that vanished", _VANISHED, _VANISHED_ADVICE)
+    said = replace(said, sentence=f"{said.sentence.rstrip('.')}.")
     if primary.doubt:
         said = replace(said, sentence=f"{said.sentence} Whether it is this job's cannot be told: {primary.doubt}.")
     return said
