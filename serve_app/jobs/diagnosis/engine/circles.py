@@ -1,7 +1,7 @@
 """Tasks that fail again and again: attempts are evidence whatever the log says after them. Pure.
 
-Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a job
-of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
+Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a
+job of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
 """
 
 from __future__ import annotations

@@ -175,9 +175,9 @@ def collect_shown(lines: Iterable[tuple[str, str]], *, was_killed: bool) -> Show
 
 def parse_requests(text: str) -> list[Request]:
     """Amounts of resources in a line, as the autoscaler and the raylet write them; without those that are zero."""
-    found = []
+    found: list[Request] = []
     for part in _REQUEST.findall(text):
-        amounts = {each["name"]: float(each["amount"]) for each in _AMOUNT.finditer(part)}
+        amounts = {str(each["name"]): float(each["amount"]) for each in _AMOUNT.finditer(part)}
         amounts = {name: amount for name, amount in amounts.items() if amount > 0}
         if amounts:
             found.append(amounts)

@@ -1,4 +1,4 @@
-"""What is said of a cause that was found: the words of its code, or better ones where the evidence has more to tell. Pure."""
+"""What is said of a cause: the words of its code, or better ones where the evidence has more to tell. Pure."""
 
 from __future__ import annotations
 

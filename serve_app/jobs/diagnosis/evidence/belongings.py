@@ -1,7 +1,7 @@
 """What is a job's own by Ray's tables: rows in, ``Belongings`` out. Pure.
 
-A retried task has a row for each attempt (``GcsTaskManager``); what became of it, its last one tells. Tasks of a job that
-is over stay unfinished in the table for seconds, and are then marked failed because their driver left.
+A retried task has a row for each attempt (``GcsTaskManager``); what became of it, its last one tells. Tasks of a job
+that is over stay unfinished in the table for seconds, and are then marked failed because their driver left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OOM = "OUT_OF_MEMORY"
 
 
 def select_last_attempts(failed: Iterable[Row], driver_ended_at: datetime | None = None) -> list[Row]:
-    """Of each task the last attempt that failed by itself: neither repaired by a later one nor ended with the driver."""
+    """Of each task the last attempt that failed by itself, and did not merely end with the driver."""
     last: dict[str, Row] = {}
     for row in sorted(failed, key=_get_attempt):
         if not is_left(row, driver_ended_at):

@@ -21,7 +21,7 @@ from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
 from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
-from serve_app.jobs.diagnosis.evidence.tables import JobTables, TableReader
+from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row, TableReader
 from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
 from serve_app.outcomes import JobOutcome
@@ -279,7 +279,7 @@ class _Work:
             for url, name, _ in ordered[:MOST_WORKER_LOGS]
         ]
 
-    async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
+    async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Row]) -> list[TextSource]:
         found, words = [], self._join_words(failed)
         if not nodes:
             return []
@@ -289,7 +289,7 @@ class _Work:
             found.append(await self._read_system_log(nodes[0], "raylet.out"))
         return [source for source in found if source is not None]
 
-    async def _read_start_logs(self, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
+    async def _read_start_logs(self, nodes: Sequence[str], failed: Sequence[Row]) -> list[TextSource]:
         """What the start of processes wrote where Ray could not start one: on the node that its message names."""
         words = self._join_words(failed)
         if not _START_SUSPECTED.search(words):
@@ -299,7 +299,7 @@ class _Work:
         source = None if node_id is None else await self._read_system_log(node_id, "raylet.err")
         return [] if source is None else [source]
 
-    def _join_words(self, failed: Sequence[Json]) -> str:
+    def _join_words(self, failed: Sequence[Row]) -> str:
         fields = self.gathered.fields
         told = (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit())
         return " ".join(filter(None, told))
@@ -349,5 +349,5 @@ class _Work:
         return "" if driver is None else f"{driver.exit_type} {driver.exit_detail or ''}"
 
 
-def _list_error_types(failed: Sequence[Json]) -> list[str]:
+def _list_error_types(failed: Sequence[Row]) -> list[str]:
     return [str(row.get("error_type") or "") for row in failed[: sentences.MOST_OF_A_TABLE]]

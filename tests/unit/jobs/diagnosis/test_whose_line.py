@@ -1,6 +1,8 @@
 """A line that Ray writes into the log of every driver: what it proves for the job that caused it, and for one that only
-heard of it. Jobs that ran beside each other on a real cluster (``recorded``), each diagnosed here and from its log alone.
+heard of it. Jobs that ran beside each other on a real cluster (``recorded``), diagnosed here and from their logs alone.
 """
+
+# ruff: noqa: E501 (lines of logs, as long as they are)
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 only heard of it, and with a file alone.
 """
 
+# ruff: noqa: E501 (lines of logs, as long as they are)
 from __future__ import annotations
 
 from datetime import UTC, datetime

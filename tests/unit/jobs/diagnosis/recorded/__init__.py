@@ -1,4 +1,4 @@
-"""Jobs of a real cluster of one node (Ray 2.60), pairs that ran at the same time: what Ray's tables and logs told of each.
+"""Jobs of a real cluster of one node (Ray 2.60), those of a pair at the same time: what its tables and logs told.
 
 Made with `RAY_memory_usage_threshold` about 2 GB above what was used, and `RAY_worker_register_timeout_seconds=8`:
 `asks` (64 CPUs) beside `hears`; `asksgroup` (a bundle with `fpga`) beside `hearsgroup`; `eats` (a task of 6 GB,
