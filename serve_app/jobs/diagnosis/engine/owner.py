@@ -138,7 +138,7 @@ class OwnerJudge:
 
     def _judge_ids(self, text: str, stream: str) -> Ownership:
         if self._own is not None and (
-            any(each in self._own.ids or each in self._own.nodes for each in _HEX.findall(text))
+            any(each in self._own.ids for each in _HEX.findall(text))
             or any(int(found["pid"]) in self._own.pids for found in _PID.finditer(text))
         ):
             return _MINE

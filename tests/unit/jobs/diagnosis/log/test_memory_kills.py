@@ -82,7 +82,7 @@ def test_the_next_message_is_not_part_of_this_one() -> None:
     first = NOW.partition("Refer to")[0]
     kill = read_kill(lines(f"{first}{NOW}"))
     assert kill is not None
-    assert (kill.end, len(kill.killed)) == (15, 1)
+    assert (kill.end, len(kill.killed)) == (14, 1)
 
 
 @pytest.mark.parametrize(
