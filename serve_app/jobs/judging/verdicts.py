@@ -88,6 +88,12 @@ def _say_wait(case: Case) -> str:
     return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
 
 
+def _say_waited(case: Case) -> str:
+    waited = f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s."
+    # Without a fact it only says that it has not started.
+    return waited if case.waiting is None or not case.waiting.evidence else f"{waited} {case.waiting.sentence}"
+
+
 def _waits_long(case: Case) -> bool:
     return case.age_s is not None and case.age_s > PENDING_LIMIT_S
 
@@ -276,7 +282,7 @@ VERDICT_RULES = (
         {JobOutcome.PENDING},
         Verdict.WARN,
         _waits_long,
-        lambda case: f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
+        _say_waited,
     ),
     VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, _always, _say_wait),
     VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _say_late),
