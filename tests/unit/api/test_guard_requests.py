@@ -10,6 +10,7 @@ from starlette._utils import get_route_path
 
 from serve_app.api.access import Tokens
 from serve_app.api.guard import Guard
+from serve_app.metrics.responses import ResponseMeter
 from serve_app.report.html import CONTENT_SECURITY_POLICY
 from serve_app.route_path import strip_route_prefix
 from tests.unit.fakes import ALL_TOKENS, EXECUTOR, GONE, OPERATOR, READER, Served, asgi, piece, served
@@ -129,6 +130,47 @@ async def test_a_page_keeps_its_own_policy_and_gets_the_other_headers(method: st
     policies = [value.decode() for name, value in answer.headers if name == b"content-security-policy"]
     assert policies == [CONTENT_SECURITY_POLICY]
     assert [pair for pair in answer.headers if pair in STRICT] == BARE
+
+
+@pytest.mark.parametrize("spec", ["2.1", "2.4"])  # how starlette hears that the caller has gone
+async def test_a_head_of_a_stream_is_its_headers_and_gives_everything_back(spec: str) -> None:
+    told: list[str] = []
+
+    async def follow() -> Any:
+        try:
+            yield {"lines": []}
+            told.append("asked again")
+            await asyncio.Event().wait()
+        finally:
+            told.append("closed")
+
+    api = served()
+    api.part.follow_log = lambda *_: follow()  # type: ignore[attr-defined]
+    meter = api.api.meter = ResponseMeter()  # type: ignore[attr-defined]
+    async with asyncio.timeout(2):
+        answer = await asgi(api.api, "HEAD", "/jobs/j/logs", query_string=b"follow=true", asgi={"spec_version": spec})
+    assert (answer.status, answer.body, told) == (200, b"", ["closed"])
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in answer.headers
+    assert list(meter.take()) == ["jobs 2xx"]
+
+
+async def test_a_head_ends_with_its_headers_before_anything_more_is_made() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise AssertionError("it went on")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/x", "headers": [(b"host", b"localhost"), *AS_OPERATOR]}
+    await guard(app)(scope, None, send)  # type: ignore[arg-type]
+    assert sent == [
+        {"type": "http.response.start", "status": 200, "headers": STRICT},
+        {"type": "http.response.body", "body": b""},
+    ]
 
 
 async def test_a_bug_is_answered_once_and_goes_no_further(caplog: pytest.LogCaptureFixture) -> None:
