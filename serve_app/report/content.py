@@ -32,6 +32,7 @@ MAX_REASONS = 20
 _NOT_ASKED = Part(None, "It was not asked.")
 # Diagnoses are asked for only of jobs that have one.
 _NONE_FAILED = Part({"items": {}})
+_NOTHING_SAID = Part({})
 _MEASURED = ("jobs", "duration_s", "by_kind", "failures_by_cause", "utilisation", "responses", "counts")
 
 
@@ -48,6 +49,7 @@ class Parts:
     findings: Part = _NOT_ASKED
     alerts: Part = _NOT_ASKED
     diagnoses: Part = _NONE_FAILED
+    ray: Part = _NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         diagnoses=said["diagnoses"].get("items") or {},
         older=count_older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
+        session=(said["ray"].get("cluster_info") or {}).get("session"),
     )
     more: dict[str, int] = {}
     if more_jobs and (total := parse_number(counts.get("total"))) is not None and total > len(rows):

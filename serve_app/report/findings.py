@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
@@ -29,6 +30,8 @@ _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
 _OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
 _ALIKE_CHARS = 600
+# Of an id, what a path may hold as it is.
+_PLAIN = "/:~@"
 # As much of a node id as tells it from others.
 _ID_CHARS = 12
 # What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
@@ -64,10 +67,11 @@ def build_findings(
     diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
+    session: str | None = None,
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
-    ``diagnoses`` in brief, by ``get_row_key`` a row of a job.
+    ``diagnoses`` in brief, by ``get_row_key`` a row of a job; ``session`` is the present one, None if it is not known.
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
@@ -76,7 +80,7 @@ def build_findings(
             told,
             [
                 *(_describe_organ(each) for each in organs),
-                *(_describe_job(row, diagnoses.get(get_row_key(row))) for row in jobs),
+                *(_describe_job(row, diagnoses.get(get_row_key(row)), session) for row in jobs),
             ],
         ),
         *([_describe_initialization(initialization)] if initialization else []),
@@ -159,7 +163,15 @@ def get_row_key(row: Mapping[str, Any]) -> str:
     return f"{row.get('session') or ''}/{row.get('id')}"
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
+def build_job_link(row: Mapping[str, Any], session: str | None) -> str:
+    """Where a job is told of: ids begin anew with each session, so one of another session names its own."""
+    own = row.get("session")
+    return f"/jobs/{quote(str(row.get('id')), safe=_PLAIN, errors='replace')}" + (
+        f"@{own}" if own and own != session else ""
+    )
+
+
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -171,7 +183,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
         _parse_verdict(row.get("verdict")),
         f"job {name}",
         str(row.get("reason") or ""),
-        _combine_advice(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
+        _combine_advice(cause, f"{action}Evidence: GET {build_job_link(row, session)}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )
