@@ -90,7 +90,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
     organs = said["organism"].get("organs") or []
     initialization = said["organism"].get("initialization") or {}
     more_jobs = bool(said["jobs"].get("next_cursor"))
-    recent = [row for row in rows if _is_recent(row, now)]
+    recent = [row for row in rows if is_recent(row, now)]
     counts = said["summary"].get("counts") or {}
     found = build_findings(
         alerts=alerts,
@@ -152,7 +152,7 @@ def _parse_finding(row: Mapping[str, Any]) -> ReportFinding:
     return ReportFinding(**{**known, **counted, "cause": parse_cause(row.get("cause"))})
 
 
-def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:
+def is_recent(row: Mapping[str, Any], now: datetime) -> bool:
     """What ended longer ago is history: it is listed, and no longer something to do, nor a reason to wake somebody."""
     try:
         return now - datetime.fromisoformat(str(row.get("ended_at"))) <= RECENT

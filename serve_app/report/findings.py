@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
-from serve_app.report.causes import Cause, build_cause
+from serve_app.report.causes import UNKNOWN, Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -28,8 +28,10 @@ _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 # Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
 _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
-_OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
+_OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
 _ALIKE_CHARS = 600
+# The store cuts longer names, which the looks do not.
+_KEPT_CHARS = 200
 # Of an id, what a path may hold as it is.
 _PLAIN = "/:~@"
 # As much of a node id as tells it from others.
@@ -188,13 +190,15 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -
         cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
-    about = ("job", str(row.get("session") or ""), name)
+    about = ("job", str(row.get("session") or ""), name[:_KEPT_CHARS])
     return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
 
 
 def _combine_advice(cause: Cause | None, action: str) -> str:
-    """What mends the cause comes before what is done about any such failure."""
-    return action if cause is None or not cause.advice else f"{cause.advice.rstrip('.')}. {action}"
+    """What mends the cause comes before what is done about any such failure; of one that is not known nothing does."""
+    if cause is None or not cause.advice or cause.code == UNKNOWN:
+        return action
+    return f"{cause.advice.rstrip('.')}. {action}"
 
 
 def _describe_older(verdict: str, count: int) -> _Trouble:
@@ -234,11 +238,16 @@ def _merge_alike(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
     """Many that have the same cause are one with a count; the newest speaks for all."""
     alike: dict[tuple[Any, ...], list[_Trouble]] = {}
     for place, each in enumerate(newest_first):
-        cause = _PARTICULAR.sub("#", each.finding.sentence[:_ALIKE_CHARS])
+        cause = generalize(each.finding.sentence)
         code = None if each.finding.cause is None else each.finding.cause.code
         key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
         alike.setdefault(key, []).append(each)
     return [many[0] if len(many) == 1 else _merge(many) for many in alike.values()]
+
+
+def generalize(sentence: str) -> str:
+    """A sentence without what differs between two that are alike."""
+    return _PARTICULAR.sub("#", sentence[:_ALIKE_CHARS])
 
 
 def _merge(many: Sequence[_Trouble]) -> _Trouble:
@@ -277,7 +286,7 @@ def _about(told: Mapping[str, Any]) -> _About:
     """The subject of an alert or of a finding of the judge; one that is not told as facts is known by its words."""
     subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
     name = told.get("subject") if subject_id is None else subject_id
-    return str(subject_type or ""), str(session or ""), str(name)
+    return str(subject_type or ""), str(session or ""), str(name)[:_KEPT_CHARS]
 
 
 def _is_same(one: _About, other: _About) -> bool:
