@@ -19,6 +19,7 @@ from serve_app.errors import (
     AppError,
     BadRequest,
     BodyTooLarge,
+    EncodingNotRead,
     Forbidden,
     NotAuthenticated,
     RequestTimeout,
@@ -195,6 +196,9 @@ class Guard:
 
     async def _read_bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
         """Read the whole body here, so that size and time are bounded whatever the route does with it."""
+        encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip()
+        if encoding.lower() not in ("identity", ""):
+            raise EncodingNotRead(f"The body is encoded ({encoding[:40]}); send it as it is, without Content-Encoding.")
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_body_bytes):
             raise self._refuse_too_large()

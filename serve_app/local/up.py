@@ -16,7 +16,7 @@ from typing import Any
 
 from organs.times import format_time
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config
+from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 from serve_app.env import get_variable
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
@@ -99,6 +99,8 @@ class _Up:
                 "Correct the file; `make check-config` checks it without deploying.",
                 listed,
             )
+        for note in list_notes(text, path.name, datetime.now(UTC)):
+            self.progress.note(f"      {note}")
         return stamp(rendering.render(text, self.wanted.http_port), read_own_version())
 
     def _observe(self) -> Observed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -84,6 +85,24 @@ async def test_a_slow_body_is_not_waited_for(drips: bool) -> None:
 async def test_a_declared_length_is_believed_when_it_is_too_much(length: bytes) -> None:
     answer = await asgi(guard(None), "POST", "/x", headers=[*AS_OPERATOR, (b"content-length", length)])
     assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"),
+    [(b"gzip", 415), (b"br, gzip", 415), (b"zstd\x1b" * 99, 415), (b"identity", 200), (b" Identity", 200), (b"", 200)],
+)
+@pytest.mark.parametrize("path", ["/organism/execute/utility_organ_1", "/organism/execute"])
+async def test_a_compressed_body_is_not_taken_for_broken_json(path: str, encoding: bytes, status: int) -> None:
+    body = gzip.compress(TASK) if status == 415 else TASK
+    headers = [*AS_OPERATOR, (b"content-encoding", encoding)]
+    answer = await asgi(served(ALL_TOKENS).api, "POST", path, piece(body), headers=headers)
+    assert answer.status == status
+    if encoding == b"gzip":
+        told = answer.json()
+        assert (told["code"], told["detail"]) == (
+            "encoding_not_read",
+            "The body is encoded (gzip); send it as it is, without Content-Encoding.",
+        )
 
 
 @pytest.mark.parametrize(
