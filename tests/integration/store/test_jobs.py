@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from serve_app import history
 from serve_app.errors import InvalidInput
 from serve_app.outcomes import NOT_COUNTED
-from serve_app.store.engine import create_engine, get_writing_engine
+from serve_app.store.engine import create_engine, get_writing_engine, hide_url
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
@@ -425,7 +425,15 @@ async def test_export_and_import_between_databases(
     assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
     assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
     assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
-    assert capsys.readouterr().err == "450 jobs exported\n450 jobs imported\n0 jobs imported\n"
+    place = database.removeprefix("sqlite:///") if "sqlite" in database else hide_url(database)
+    assert capsys.readouterr().err.splitlines() == [
+        f"database: {place}",
+        "450 jobs exported",
+        f"database: {tmp_path}/other.db (a new one)",
+        "450 jobs imported",
+        f"database: {tmp_path}/other.db",
+        "0 jobs imported",
+    ]
     copy = await Store.open(other)
     try:
         assert await copy.find_job("j001") == await store.find_job("j001")
@@ -438,6 +446,21 @@ async def test_export_and_import_between_databases(
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", out) == 1
     assert "line 3 is no job: kind: Input should be a valid string. 0 were imported." in capsys.readouterr().err
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", tmp_path / "none") == 2
+
+
+def test_an_export_makes_no_database_and_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SEEDCORE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("SEEDCORE_HOME", str(tmp_path / "home"))
+    assert history.main(["export", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: There is no database {tmp_path}/home/seedcore.db. Say by SEEDCORE_HOME where the application keeps "
+        "its own (SEEDCORE_HOME=.seedcore for `make up`), or by SEEDCORE_DATABASE_URL.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert _run(monkeypatch, f"sqlite:///{tmp_path}/none.db", "export", tmp_path / "out") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, database: str, command: str, path: Path) -> int:

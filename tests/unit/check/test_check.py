@@ -255,7 +255,7 @@ ORGAN = DEPLOYMENTS + "      - name: cognitive_organ_1\n        user_config:\n"
         pytest.param(
             "          skills:\n            - no_such_package.skills:Mine\n",
             [
-                f"c.yaml:11: {FIRST}.user_config.skills[0]: got 'no_such_package.skills:Mine'; expected a "
+                f"c.yaml:12: {FIRST}.user_config.skills[0]: got 'no_such_package.skills:Mine'; expected a "
                 "skill of this organ: skills: 'no_such_package.skills:Mine' cannot be imported "
                 "(No module named 'no_such_package')"
             ],
