@@ -70,12 +70,6 @@ class BodyTooLarge(BadRequest):
     code, status, title = "body_too_large", 413, "Body too large"
 
 
-class EncodingNotRead(BadRequest):
-    """The body is compressed, and this application reads none that is."""
-
-    code, status, title = "encoding_not_read", 415, "Unsupported media type"
-
-
 class InvalidInput(BadRequest):
     """The request is well formed, but a value in it is not acceptable. ``errors`` names each."""
 

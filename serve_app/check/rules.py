@@ -68,7 +68,7 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
             yield from check_plainness(each, (*path, key), inside)
     elif isinstance(value, date):
-        expected = f'a text in quotes, as "{value.isoformat()}", since Serve can be sent no times'
+        expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
         yield Mistake(path, "a time, which YAML makes of it without quotes", expected)
     elif not isinstance(value, str | int | float | None):
         yield Mistake(path, quote_value(value), "a text, a number, true, false, a list or a mapping")

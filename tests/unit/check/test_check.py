@@ -460,7 +460,7 @@ SILENCES = (
     [
         (
             "2026-11-27T13:00:00+05:45",
-            f'{A_TIME}; expected a text in quotes, as "2026-11-27T13:00:00+05:45", {NO_TIMES}',
+            f'{A_TIME}; expected a text in quotes, as "2026-11-27 13:00:00+05:45", {NO_TIMES}',
         ),
         ("2026-11-27", f'{A_TIME}; expected a text in quotes, as "2026-11-27", {NO_TIMES}'),
         ('"2026-11-27T13:00"', "got '2026-11-27T13:00'; expected a time with its offset, as \"2026-01-31T12:00:00Z\""),
