@@ -5,6 +5,7 @@ A type checker needs a ``Literal`` where a filter takes a word; a test holds tha
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
@@ -47,6 +48,9 @@ ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
 BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
 TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})
+
+# An end later than this after now is no end of any window: clocks of nodes differ, and files can say anything.
+MOST_AHEAD: Final = timedelta(seconds=60)
 
 # Kinds that nobody wanted done (``judging.kinds``): figures and rates leave them out, in memory and in the store.
 NOT_COUNTED: Final = frozenset({"cluster-initialization", "worker-node", "observer", "internal"})

@@ -42,6 +42,8 @@ class _Input(BaseModel):
 class _Window(_Input):
     ended: int = Field(ge=0)
     failed: int = Field(ge=0)
+    # An inspector of before does not tell it.
+    of_all: int | None = Field(default=None, ge=0)
 
 
 class _Node(_Input):
@@ -141,8 +143,8 @@ def _check_failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Conditio
         Rule.JOB_FAILURE_RATE,
         CLUSTER,
         "warning",
-        f"{window.failed} of {window.ended} jobs whose end in {config.job_failure_window} is proven failed "
-        f"({ratio:.1%}).",
+        f"{window.failed} of {window.ended} jobs whose end is proven failed ({ratio:.1%}), of "
+        f"{'all' if window.of_all is None else window.of_all} that ended in {config.job_failure_window}.",
         "See which causes come most often: GET /jobs/summary, failures_by_cause.",
         round(ratio, 6),
         config.job_failure_ratio,

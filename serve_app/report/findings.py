@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
-from serve_app.report.causes import Cause, build_cause
+from serve_app.report.causes import UNKNOWN, Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -27,8 +28,12 @@ _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 # Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
 _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
-_OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
+_OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
 _ALIKE_CHARS = 600
+# The store cuts longer names, which the looks do not.
+_KEPT_CHARS = 200
+# Of an id, what a path may hold as it is.
+_PLAIN = "/:~@"
 # As much of a node id as tells it from others.
 _ID_CHARS = 12
 # What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
@@ -64,10 +69,11 @@ def build_findings(
     diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
+    session: str | None = None,
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
-    ``diagnoses`` in brief, by ``get_row_key`` a row of a job.
+    ``diagnoses`` in brief, by ``get_row_key`` a row of a job; ``session`` is the present one, None if it is not known.
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
@@ -76,7 +82,7 @@ def build_findings(
             told,
             [
                 *(_describe_organ(each) for each in organs),
-                *(_describe_job(row, diagnoses.get(get_row_key(row))) for row in jobs),
+                *(_describe_job(row, diagnoses.get(get_row_key(row)), session) for row in jobs),
             ],
         ),
         *([_describe_initialization(initialization)] if initialization else []),
@@ -159,7 +165,15 @@ def get_row_key(row: Mapping[str, Any]) -> str:
     return f"{row.get('session') or ''}/{row.get('id')}"
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
+def build_job_link(row: Mapping[str, Any], session: str | None) -> str:
+    """Where a job is told of: ids begin anew with each session, so one of another session names its own."""
+    own = row.get("session")
+    return f"/jobs/{quote(str(row.get('id')), safe=_PLAIN, errors='replace')}" + (
+        f"@{own}" if own and own != session else ""
+    )
+
+
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -171,12 +185,12 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
         _parse_verdict(row.get("verdict")),
         f"job {name}",
         str(row.get("reason") or ""),
-        _combine_advice(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
+        _combine_advice(cause, f"{action}Evidence: GET {build_job_link(row, session)}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
-    about = ("job", str(row.get("session") or ""), name)
+    about = ("job", str(row.get("session") or ""), name[:_KEPT_CHARS])
     return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
 
 
@@ -187,8 +201,10 @@ def _is_told_better(advice: str, diagnosis: Any) -> bool:
 
 
 def _combine_advice(cause: Cause | None, action: str) -> str:
-    """What mends the cause comes before what is done about any such failure."""
-    return action if cause is None or not cause.advice else f"{cause.advice.rstrip('.')}. {action}"
+    """What mends the cause comes before what is done about any such failure; of one that is not known nothing does."""
+    if cause is None or not cause.advice or cause.code == UNKNOWN:
+        return action
+    return f"{cause.advice.rstrip('.')}. {action}"
 
 
 def _describe_older(verdict: str, count: int) -> _Trouble:
@@ -228,11 +244,16 @@ def _merge_alike(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
     """Many that have the same cause are one with a count; the newest speaks for all."""
     alike: dict[tuple[Any, ...], list[_Trouble]] = {}
     for place, each in enumerate(newest_first):
-        cause = _PARTICULAR.sub("#", each.finding.sentence[:_ALIKE_CHARS])
+        cause = generalize(each.finding.sentence)
         code = None if each.finding.cause is None else each.finding.cause.code
         key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
         alike.setdefault(key, []).append(each)
     return [many[0] if len(many) == 1 else _merge(many) for many in alike.values()]
+
+
+def generalize(sentence: str) -> str:
+    """A sentence without what differs between two that are alike."""
+    return _PARTICULAR.sub("#", sentence[:_ALIKE_CHARS])
 
 
 def _merge(many: Sequence[_Trouble]) -> _Trouble:
@@ -271,7 +292,7 @@ def _about(told: Mapping[str, Any]) -> _About:
     """The subject of an alert or of a finding of the judge; one that is not told as facts is known by its words."""
     subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
     name = told.get("subject") if subject_id is None else subject_id
-    return str(subject_type or ""), str(session or ""), str(name)
+    return str(subject_type or ""), str(session or ""), str(name)[:_KEPT_CHARS]
 
 
 def _is_same(one: _About, other: _About) -> bool:

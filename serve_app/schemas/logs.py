@@ -46,6 +46,8 @@ class LogItem(TypedDict, total=False):
     """Text, and the byte after it."""
     skipped_bytes: int
     end: LogEnd
+    at: int
+    """With the end of an ended job: the byte after its log."""
 
 
 @closed

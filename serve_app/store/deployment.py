@@ -22,7 +22,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _WAIT_S = 5.0
 # ``python -m serve_app.history`` opens the database itself, whether or not the application runs.
-OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs"})
+OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs", "end_session"})
 
 
 class Opening:

@@ -136,7 +136,6 @@ class Store:
     close_sessions = write(job_rows.close_sessions)
     forget_jobs = write(job_rows.forget)
     delete_job = write(job_rows.delete_job)
-    jobs_ended_since = read(job_figures.count_ended)
     past_runs = read(job_figures.list_past_runs)
     save_samples = write(samples.save)
     load_samples = read(samples.load)
@@ -145,6 +144,9 @@ class Store:
     export_jobs = read(job_lines.export_page)
     import_jobs = write(job_lines.import_lines)
 
+    # ``make down``.
+    end_session = write(job_rows.end_session)
+
     # Alerts, and what is to be told of them.
     active_alerts = read(alerts.list_active)
     apply_alerts = write(alerts.apply)
@@ -152,6 +154,13 @@ class Store:
     notification_failed = write(alerts.record_failed)
     alert_history = read(alerts.list_history)
     prune_alerts = write(alerts.prune)
+
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
+        """See ``store.jobs.figures.count_ended``: until now, by the clock of the store."""
+        now = self._now()
+        return await self._database.read(
+            lambda connection: job_figures.count_ended(connection, now, since_us, counts_only)
+        )
 
     async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
         """See ``store.alerts.list_due``: what is due now, by the clock of the store."""

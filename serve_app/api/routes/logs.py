@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import StreamingResponse
 
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
-from serve_app.api.sse import HEADERS, MEDIA_TYPE, parse_event_id, stream_events
+from serve_app.api.sse import MEDIA_TYPE, EventStream, has_nothing_new, parse_event_id
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
 
@@ -22,6 +21,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     summary="The log of a submitted job",
     responses={
         **describe_text_answer("text/plain", MEDIA_TYPE),
+        204: {"description": "to a `Last-Event-ID` behind which nothing more will come: do not come back"},
         **describe_problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
     },
 )
@@ -35,7 +35,11 @@ async def get_log(
     if query.follow:
         items = deps.jobs.follow_log(id, query.lines, parse_event_id(last_event_id, query.after))
         # The first item, or its error, before the headers are sent.
-        return StreamingResponse(stream_events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
+        first = await anext(items)
+        if last_event_id and has_nothing_new(first):
+            await items.aclose()
+            return Response(status_code=204)
+        return EventStream(first, items)
     answer = await deps.jobs.job_log(id, query.lines)
     if query.format == "text":
         return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")

@@ -11,6 +11,7 @@ from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
 from serve_app.jobs.actions.rules import require_on
+from serve_app.metrics.responses import excuse_wait
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 
@@ -30,6 +31,7 @@ router = APIRouter(
             404: "no such job",
             409: "not in this state; the code says why",
             413: "body too large",
+            415: "body compressed",
             422: "not such a body",
             502: "Ray refused",
         }
@@ -69,6 +71,7 @@ async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
     raw = await request.body()
     wanted = read(StopBody, parse_strict_json(raw)) if raw.strip() else StopBody()
+    excuse_wait(request.scope, wanted.wait_s)
     done = await deps.jobs.stop_job(id, wanted.wait_s)
     return answer_json(done, 200 if done["stopped"] else 202)
 

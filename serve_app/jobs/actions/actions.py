@@ -28,7 +28,14 @@ from serve_app.jobs.actions.retry import (
 )
 from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.actions.stop import ListDrivers, Stop, StopSource, describe_process, select_living
+from serve_app.jobs.actions.stop import (
+    ListDrivers,
+    Stop,
+    StopSource,
+    describe_process,
+    read_grace_s,
+    select_living,
+)
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
@@ -41,6 +48,7 @@ from serve_app.schemas.jobs import KeptJob
 Json = dict[str, Any]
 
 _LATER_LOOKS = 10
+_MOST_STOPS = 1_000
 _LOOK_AGAIN_S = 0.5
 
 
@@ -100,6 +108,8 @@ class Actions:
         self._report_change = report_change
         self._list_drivers = list_drivers
         self._find_diagnosis = find_diagnosis
+        # When the stop of a job was first asked for: to ask again changes nothing in Ray.
+        self._stops: dict[str, datetime] = {}
 
     @served("submit_job")
     async def submit(self, body: Mapping[str, JsonValue]) -> SubmitAnswer:
@@ -124,9 +134,22 @@ class Actions:
         row, facts, driver = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None:
             raise _refuse_stop(row, facts, driver)
-        stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause, self._list_drivers)
-        status = str((await self._client.get_job(row.submission_id)).get("status"))
+        raw = await self._client.get_job(row.submission_id)
+        asked_at, grace_s = self._stops.get(row.key), read_grace_s(raw)
+        stop = Stop(
+            self._client,
+            row.submission_id,
+            self._now,
+            self._clock,
+            self._pause,
+            self._list_drivers,
+            asked_at,
+            grace_s,
+        )
+        status = str(raw.get("status"))
         if status not in ENDED_STATUSES:
+            if len(self._stops) < _MOST_STOPS:
+                self._stops.setdefault(row.key, self._now())
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is JobOutcome.RUNNING and row.status == status:
             living = select_living(await self._list_drivers(row.submission_id), {})
@@ -177,7 +200,8 @@ class Actions:
             "id": submission_id,
             "submission_id": submission_id,
             "deleted": True,
-            "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
+            "sentence": "Ray and the history have forgotten it: no list, figure or rate has it any more. Its log stays "
+            "on its node until Ray's session ends.",
         }
 
     async def delete_past(self, id: str, past: PastJobArchive, session: str) -> DeleteAnswer:
@@ -193,7 +217,7 @@ class Actions:
             "id": stored["row"]["id"],
             "submission_id": stored["row"]["submission_id"],
             "deleted": True,
-            "sentence": f"{why}; the history has forgotten it.",
+            "sentence": f"{why}; the history has forgotten it: no list, figure or rate has it any more.",
         }
 
     async def _conclude_now(self, id: str) -> tuple[JobRow, Json]:

@@ -9,6 +9,7 @@ supervisor goes on by itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +27,9 @@ from serve_app.schemas.changes import StopAnswer, StopStep
 Json = dict[str, Any]
 
 _LOOK_AGAIN_S = 0.5
-_SUPERVISOR_GRACE_S = 3
+# The supervisor's environment has it from the job's ``env_vars``, or else from its node; ours is the head's.
+GRACE_VARIABLE = "RAY_JOB_STOP_WAIT_TIME_S"
+_GRACE_S = 3
 
 
 # The drivers of a submission as Ray's job table has them now, the first first; none where it does not tell.
@@ -45,7 +48,9 @@ class StopSource(Protocol):
 
 @dataclass
 class Stop:
-    """One stop of one submission."""
+    """One stop of one submission. ``asked_at``: when it was first asked for, None before or if that is not known;
+    ``grace_s``: after so many seconds Ray's supervisor kills what has not ended.
+    """
 
     client: StopSource
     submission_id: str
@@ -53,19 +58,23 @@ class Stop:
     clock: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     drivers: ListDrivers
+    asked_at: datetime | None = None
+    grace_s: int = _GRACE_S
     steps: list[StopStep] = field(default_factory=list)
     _status: str = ""
     _driver_gone: bool | None = None
     _connected: bool = True
     _living: tuple[DriverRun, ...] = ()
     _table: str = "worker"
+    _by_force: bool | None = None
 
     async def run(self, wait_s: float) -> StopAnswer:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
         deadline = self.clock() + wait_s
+        self.asked_at = self.asked_at or self.now()
         asked = await self.client.stop_job(self.submission_id)
         self._note(
-            f"Ray's supervisor was told: SIGTERM now, SIGKILL after {_SUPERVISOR_GRACE_S} s."
+            f"Ray's supervisor was told: SIGTERM now, SIGKILL after {self.grace_s} s."
             if asked
             else "Ray has no supervisor for it any more, so there was nobody to tell."
         )
@@ -89,6 +98,7 @@ class Stop:
             "stopped": self._over,
             "already": already,
             "driver_gone": self._driver_gone,
+            "by_force": self._by_force,
             "steps": self.steps,
             "sentence": self._describe(already),
         }
@@ -121,6 +131,7 @@ class Stop:
             gone = None if row is None or row.overwritten else not row.is_alive
             if gone is None and row is not None and isinstance(raw.get("driver_exit_code"), int):
                 gone = True
+        self._by_force = tell_force(raw, self.asked_at, self.now(), self.grace_s)
         self._note_seen(str(raw.get("status") or ""), gone, connected=bool(job_id) or bool(known))
 
     def _note_seen(self, status: str, gone: bool | None, *, connected: bool) -> None:
@@ -136,10 +147,16 @@ class Stop:
 
     def _describe(self, already: bool) -> str:
         if self._over:
-            began = "It was over already" if already else "It is over"
+            began = f"It was over already ({self._status})" if already else f"It is over ({self._status})"
+            forced = (
+                f" It was ended by force (SIGKILL): it had not ended {self.grace_s} s after SIGTERM; "
+                f"{GRACE_VARIABLE} in its env_vars gives it longer."
+                if self._by_force
+                else ""
+            )
             if not self._connected:
-                return f"{began} ({self._status}). It never connected to Ray, so only Ray's supervisor tells this."
-            return f"{began} ({self._status}), and its driver is gone."
+                return f"{began}. It never connected to Ray, so only Ray's supervisor tells this.{forced}"
+            return f"{began}, and its driver is gone.{forced}"
         if self._status in ENDED_STATUSES:
             if self._driver_gone is False:
                 which = f" ({describe_process(self._living[-1])})" if self._living else ""
@@ -171,3 +188,30 @@ def describe_process(driver: DriverRun) -> str:
     """Which process it is, for a person who looks for it."""
     process = f"job {driver.job_id}" if driver.pid is None else f"pid {driver.pid}"
     return f"{process} on {driver.node_ip}" if driver.node_ip else process
+
+
+def read_grace_s(raw: Json, environ: Mapping[str, str] = os.environ) -> int:
+    """Seconds that the supervisor of this job waits between SIGTERM and SIGKILL."""
+    runtime_env = raw.get("runtime_env")
+    env_vars = runtime_env.get("env_vars") if isinstance(runtime_env, Mapping) else None
+    told = env_vars.get(GRACE_VARIABLE) if isinstance(env_vars, Mapping) else None
+    text = str(environ.get(GRACE_VARIABLE, "") if told is None else told)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else _GRACE_S
+
+
+def tell_force(raw: Json, asked_at: datetime | None, now: datetime, grace_s: int) -> bool | None:
+    """Whether a job that was asked to stop had to be killed; None: it has not ended, or that is not known.
+
+    Ray does not say it. But its supervisor calls a job STOPPED at once when all its processes have ended, and kills
+    what is left after the grace.
+    """
+    status, ended_ms = raw.get("status"), raw.get("end_time")
+    if status != "STOPPED":
+        return False if status in ENDED_STATUSES else None
+    if asked_at is None:
+        return None
+    if (now - asked_at).total_seconds() < grace_s:
+        return False
+    if isinstance(ended_ms, bool) or not isinstance(ended_ms, int | float):
+        return None
+    return ended_ms / 1000 - asked_at.timestamp() >= grace_s

@@ -190,7 +190,7 @@ class JobAnswers:
             ended, reasons = await self._count_ended(seen, window, counts_only=True)
             jobs = figures.compute_figures(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
-            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}
+            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed, "of_all": jobs["ended"]}
             missing = reasons
         answer = describe_freshness(seen)
         answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
@@ -265,12 +265,13 @@ class JobAnswers:
     async def _count_ended(
         self, seen: Seen, window: Window, *, counts_only: bool = False
     ) -> tuple[Mapping[str, Any], list[str]]:
-        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
+        now = seen.snapshot.taken_at
+        since = now - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.count_ended(seen.rows, since, self._causes.find_code), []
+            return figures.count_ended(seen.rows, since, now, self._causes.find_code), []
         return await self._archive.count_ended(
-            since, seen.rows, counts_only=counts_only, code_of=self._causes.find_code
+            since, now, seen.rows, counts_only=counts_only, code_of=self._causes.find_code
         )
 
     def _describe_unwritten(self, missing: list[str]) -> list[str]:

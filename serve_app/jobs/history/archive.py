@@ -170,19 +170,20 @@ class Archive:
     async def count_ended(
         self,
         since: datetime,
+        now: datetime,
         rows: list[JobRow],
         *,
         counts_only: bool = False,
         code_of: figures.CodeOf = lambda key: None,
     ) -> tuple[Json, list[str]]:
-        """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
+        """Of the jobs that ended since, until now: counts, and unless ``counts_only`` more; what is missing."""
         if self._store is None:
-            return figures.count_ended(rows, since, code_of), []
+            return figures.count_ended(rows, since, now, code_of), []
         try:
             since_us = round(since.timestamp() * 1_000_000)
             return await self._store.jobs_ended_since(since_us, counts_only), []
         except AppError as error:
-            return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
+            return figures.count_ended(rows, since, now, code_of), [f"history: {error.detail}"]
 
 
 def select(rows: Iterable[JobRow], query: JobFilter) -> tuple[list[JobRow], str | None]:

@@ -263,7 +263,8 @@ class Recorder:
         log.warning("the session had been closed, its jobs are written again", extra={"action": "session_reopened"})
         now = self._now()
         for key, (row, _) in self._written.items():
-            if row.outcome in OPEN_OUTCOMES and key not in self._waiting:
+            # A head, too: it was taken for gone.
+            if (row.outcome in OPEN_OUTCOMES or row.derived) and key not in self._waiting:
                 self._waiting[key] = ((row, now),)
 
     def _drop(self, written: JobRow) -> None:

@@ -71,12 +71,28 @@ def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node
         case "RUNNING":
             return _conclude_running(job, driver, node)
         case "STOPPED":
-            return _conclude(JobOutcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+            return _conclude_stopped(driver)
         case "SUCCEEDED":
             return _conclude_succeeded_submission(job)
         case "FAILED":
             return _conclude_failed_submission(job, driver, node)
     return _conclude_unknown_status(job)
+
+
+def _conclude_stopped(driver: Section[DriverExit | None]) -> Conclusion:
+    """Ray does not say whether it had to kill it; a driver that ended on SIGTERM has left the cluster in order."""
+    row = driver.value if isinstance(driver, Known) else None
+    if row is None or row.is_alive or row.exit_type != "SYSTEM_ERROR":
+        return _conclude(JobOutcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+    evidence = (
+        Evidence("stopped", "job list", "status STOPPED"),
+        Evidence("stopped-by-force", "worker table", _describe_row(row)),
+    )
+    sentence = (
+        "It was stopped on request, as it seems by force: its driver did not leave in order. "
+        "RAY_JOB_STOP_WAIT_TIME_S in its env_vars gives it more time between SIGTERM and SIGKILL."
+    )
+    return Conclusion(JobOutcome.STOPPED, evidence, sentence, "stopped")
 
 
 def _conclude_succeeded_submission(job: JobFacts) -> Conclusion:

@@ -178,7 +178,10 @@ class _Follow:
         self._answered_at = self._said_at = logs._clock()
 
     async def follow(self, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
-        """Everything that the follower is told, in order."""
+        """Everything that the follower is told, in order; nothing but the end, where ``after`` is all of it."""
+        if (over := await self._answer_nothing_new(after)) is not None:
+            yield over
+            return
         yield {"lines": []}
         while self._logs._clock() < self._deadline:
             try:
@@ -209,7 +212,7 @@ class _Follow:
         if place is not None:
             self._see(place)
             if place.url is None:
-                return (await self._answer_ended() if self._over else None), IDLE_PAUSE_S
+                return (await self._answer_ended(0) if self._over else None), IDLE_PAUSE_S
             self._url = place.url
             self._cutter = await self._begin(lines, after)
         cutter = self._cutter
@@ -248,11 +251,23 @@ class _Follow:
 
     async def _drain(self, cutter: LineCutter) -> LogItem:
         rest = cutter.flush()
-        item = await self._answer_ended()
+        item = await self._answer_ended(cutter.read_to)
         return {"lines": [[line.text, line.after] for line in rest], **item}
 
-    async def _answer_ended(self) -> LogItem:
-        """The outcome, which the next look at the cluster concludes a moment after Ray's word."""
+    async def _answer_nothing_new(self, after: int | None) -> LogItem | None:
+        """The end, for who has read all of the log of a job that is over; whatever cannot be asked is told later."""
+        if after is None:
+            return None
+        try:
+            place = await self._logs._find_place(self._submission_id)
+            piece = None if place.url is None else await self._logs._client.read_piece(place.url, after, 1)
+        except (NotFound, Unavailable):
+            return None
+        self._see(place)
+        return await self._answer_ended(after) if self._over and (piece is None or piece.size_bytes <= after) else None
+
+    async def _answer_ended(self, at: int) -> LogItem:
+        """With the outcome, which the next look at the cluster concludes a moment after Ray's word."""
         outcome = None
         for _ in range(_LATER_LOOKS):
             row, _, _ = await self._logs._find(self._submission_id)
@@ -260,7 +275,7 @@ class _Follow:
                 outcome = row.outcome.value
                 break
             await self._logs._pause(IDLE_PAUSE_S)
-        return self._end("ended", outcome, "The job has ended, and this was all of its log.")
+        return {**self._end("ended", outcome, "The job has ended, and this was all of its log."), "at": at}
 
     def _see(self, place: _Place) -> None:
         self._status = place.status

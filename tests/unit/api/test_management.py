@@ -110,21 +110,44 @@ END = {"reason": "ended", "status": "FAILED", "outcome": "failed", "sentence": "
 
 
 async def test_events() -> None:
-    items = [{"lines": []}, {"lines": [["one", 4], ["two\rdata: forged", 8]]}, {"skipped_bytes": 9}, {"end": END}]
+    items = [
+        {"lines": []},
+        {"lines": [["one", 4], ["two\rdata: forged", 8]]},
+        {"skipped_bytes": 9},
+        {"end": END, "at": 8},
+    ]
     api = served(follow_log=items)
     async with api.client() as client:
         answer = await client.get("/jobs/j/logs?follow=true&lines=3", headers={"Last-Event-ID": "17"})
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-store")
     assert answer.text.split("\n\n") == [
-        ": alive",
+        "retry: 5000\n: alive",
         "id: 4\ndata: one",
         "id: 8\ndata: two data: forged",
         'event: skipped\ndata: {"bytes":9}',
-        'event: end\ndata: {"reason":"ended","status":"FAILED","outcome":"failed","sentence":"All."}',
+        'id: 8\nevent: end\ndata: {"reason":"ended","status":"FAILED","outcome":"failed","sentence":"All."}',
         "",
     ]
     assert api.part.asked == [("follow_log", ("j", 3, 17))]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "first", "answered"),
+    [
+        ("", {"Last-Event-ID": "8"}, {"end": END, "at": 8}, (204, "")),
+        ("&after=8", {}, {"end": END, "at": 8}, (200, "retry: 5000\nid: 8\nevent: end\n")),  # a script waits for it
+        ("", {"Last-Event-ID": "4"}, {"lines": [["two", 8]], "end": END, "at": 8}, (200, "retry: 5000\nid: 8\n")),
+        ("", {"Last-Event-ID": "8"}, {"end": {**END, "reason": "time_limit"}}, (200, "retry: 5000\nevent: end\n")),
+    ],
+)  # fmt: skip
+async def test_coming_back_to_a_job_that_has_ended(
+    query: str, headers: dict[str, str], first: Any, answered: tuple[int, str]
+) -> None:
+    async with served(follow_log=[first]).client() as client:
+        answer = await client.get(f"/jobs/j/logs?follow=true{query}", headers=headers)
+    assert (answer.status_code, answer.text[: len(answered[1])]) == answered
+    assert (answer.text == "") is (answered[0] == 204)
 
 
 @pytest.mark.parametrize(("sent", "after"), [("", 5), ("x", 5), ("1" * 16, 5), ("\u0661", 5), ("0", 0)])

@@ -263,6 +263,17 @@ def test_what_is_told_is_joined_with_its_row_by_facts(
     assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == expected
 
 
+@pytest.mark.parametrize("rule", ["stuck-job", "past-deadline", "circling-job"])
+def test_alert_finding_and_row_of_one_job_are_told_once(rule: str) -> None:
+    long = "x" * 260
+    row = job(long, verdict="WARN", outcome="pending", reason="It waits.", session="s")
+    # The store keeps as much of an id.
+    told = alert(rule, f"job {long}", subject_type="job", subject_id=long[:256], session="s")
+    found = judged(rule, f"job {long}") | {"subject_type": "job", "subject_id": long, "session": "s"}
+    (finding,) = report(jobs=items(row), alerts=items(told), findings=items(found)).findings
+    assert (finding.verdict, finding.sentence, finding.count) == ("WARN", f"job {long} is over.", 1)
+
+
 def test_an_alert_that_does_not_know_its_session_says_what_the_judge_says() -> None:
     told = judged("stuck-job", "job 02") | {"session": "new"}
     row = failed("02", session="new")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from serve_app.errors import AppError, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
+from serve_app.jobs.actions.stop import read_grace_s, tell_force
 from serve_app.jobs.models import JobType
 from serve_app.outcomes import JobOutcome
-from tests.unit.jobs.actions.fakes import Clock, FakeRay, driver, row
+from tests.unit.jobs.actions.fakes import NOW, Clock, FakeRay, driver, row
 
 BODY: dict[str, Any] = {"entrypoint": ["true"], "submission_id": "j"}
 
@@ -129,6 +131,7 @@ async def test_a_stop_that_takes_its_time() -> None:
         "stopped": True,
         "already": False,
         "driver_gone": True,
+        "by_force": None,
         "steps": [
             {"at": f"2026-01-01T12:00:{at}.000+00:00", "what": what}
             for at, what in (
@@ -164,6 +167,67 @@ async def test_how_far_a_stop_got(
     assert (done["stopped"], done["driver_gone"], done["status"]) == (stopped, gone, status)
     assert word in done["sentence"]
     assert clock.seconds <= 2.5
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("raw", "asked_at", "now", "grace_s", "forced"),
+    [
+        ({"status": "RUNNING"}, at(0), at(9), 3, None),
+        ({"status": "FAILED"}, at(0), at(9), 3, False),
+        ({"status": "STOPPED", "end_time": at(1).timestamp() * 1000}, at(0), at(1.5), 3, False),
+        ({"status": "STOPPED", "end_time": at(2.9).timestamp() * 1000}, at(0), at(9), 3, False),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, at(0), at(9), 3, True),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, at(0), at(9), 5, False),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, None, at(9), 3, None),  # not asked for here
+        ({"status": "STOPPED"}, at(0), at(9), 3, None),
+        ({"status": "STOPPED", "end_time": True}, at(0), at(9), 3, None),
+    ],
+)
+def test_whether_it_had_to_be_killed(
+    raw: dict[str, Any], asked_at: datetime | None, now: datetime, grace_s: int, forced: bool | None
+) -> None:
+    assert tell_force(raw, asked_at, now, grace_s) is forced
+
+
+@pytest.mark.parametrize(
+    ("runtime_env", "environ", "grace_s"),
+    [
+        (None, {}, 3),
+        (None, {"RAY_JOB_STOP_WAIT_TIME_S": "20"}, 20),
+        ({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "7"}}, {"RAY_JOB_STOP_WAIT_TIME_S": "20"}, 7),
+        ({"env_vars": {"X": "7"}}, {}, 3),
+        ({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "soon"}}, {}, 3),
+        ({"env_vars": None}, {}, 3),
+    ],
+)
+def test_how_long_the_supervisor_waits(runtime_env: Any, environ: dict[str, str], grace_s: int) -> None:
+    assert read_grace_s({"runtime_env": runtime_env}, environ) == grace_s
+
+
+async def test_a_stop_by_force_is_told_also_when_it_is_asked_for_again() -> None:
+    ray = running(None)
+    ray.jobs_by_id["j"]["runtime_env"] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "2"}}
+
+    def happens(seconds: float) -> None:
+        if seconds >= 2:
+            ray.jobs_by_id["j"].update(status="STOPPED", end_time=at(2.1).timestamp() * 1000)
+
+    clock = Clock(on_pause=happens)
+    managed = actions(ray, clock)
+    first, second = await managed.stop("j", 1), await managed.stop("j", 9)
+    ray.rows["j"] = row(status="STOPPED", outcome=JobOutcome.STOPPED)
+    third = await managed.stop("j", 9)
+    assert [each["by_force"] for each in (first, second, third)] == [None, True, True]
+    assert first["steps"][0]["what"] == "Ray's supervisor was told: SIGTERM now, SIGKILL after 2 s."
+    assert second["sentence"] == (
+        "It is over (STOPPED). It never connected to Ray, so only Ray's supervisor tells this. It was ended by force "
+        "(SIGKILL): it had not ended 2 s after SIGTERM; RAY_JOB_STOP_WAIT_TIME_S in its env_vars gives it longer."
+    )
+    assert third["already"] is True
 
 
 async def test_that_ray_does_not_answer_is_no_death() -> None:
@@ -240,8 +304,8 @@ async def test_delete_what_only_the_history_knows() -> None:
     past = Past(old="s0", gone="s1")
     done = [await actions(FakeRay()).delete_past(id, past, "s1") for id in ("old", "gone")]
     assert [each["sentence"] for each in done] == [
-        "It was of another session; the history has forgotten it.",
-        "Ray had forgotten it already; the history has forgotten it.",
+        "It was of another session; the history has forgotten it: no list, figure or rate has it any more.",
+        "Ray had forgotten it already; the history has forgotten it: no list, figure or rate has it any more.",
     ]
     assert past.rows == {}
     assert (await refusal(actions(FakeRay()).delete_past("old", past, "s1"))).code == "job_not_found"
@@ -251,6 +315,10 @@ async def test_delete() -> None:
     ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
     done = await actions(ray).delete("j")
     assert (done["deleted"], ray.jobs_by_id) == (True, {})
+    assert done["sentence"] == (
+        "Ray and the history have forgotten it: no list, figure or rate has it any more. Its log stays on its node "
+        "until Ray's session ends."
+    )
     for status in ("RUNNING", "FAILED"):
         ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=JobOutcome.RUNNING)})
         assert (await refusal(actions(ray).delete("j"))).code == "still_on_its_way"

@@ -303,12 +303,12 @@ async def test_transitions_are_of_the_store() -> None:
 async def test_figures_are_of_the_store_or_else_of_memory() -> None:
     rows, since = [THIRD, FIRST], ago(100)
     store = Store([])
-    assert await Archive(store).count_ended(since, rows) == ({"counts": [], "durations": [], "causes": []}, [])
+    assert await Archive(store).count_ended(since, NOW, rows) == ({"counts": [], "durations": [], "causes": []}, [])
     assert store.asked == [round(since.timestamp() * 1_000_000)]
-    in_memory = figures.count_ended(rows, since)
+    in_memory = figures.count_ended(rows, since, NOW)
     assert in_memory["counts"] == [["user", "succeeded", "OK", 2]]
-    assert await Archive(Store([], DOWN)).count_ended(since, rows) == (in_memory, HISTORY_DOWN)
-    assert await Archive(None).count_ended(since, rows) == (in_memory, [])
+    assert await Archive(Store([], DOWN)).count_ended(since, NOW, rows) == (in_memory, HISTORY_DOWN)
+    assert await Archive(None).count_ended(since, NOW, rows) == (in_memory, [])
 
 
 def test_a_stored_row_is_told_as_it_was_stored() -> None:

@@ -56,7 +56,7 @@ def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed(count: int, 
 
 
 def figures(*jobs: JobFacts, since_s: float = 3_600, **sections: Any) -> dict[str, Any]:
-    return compute_figures(count_ended(judge(snapshot(*jobs, **sections), NOW), ago(since_s)))
+    return compute_figures(count_ended(judge(snapshot(*jobs, **sections), NOW), ago(since_s), NOW))
 
 
 NOTHING = {
@@ -155,6 +155,12 @@ def test_a_window_ends_where_it_begins() -> None:
     assert [figures(job, since_s=each)["jobs"]["ended"] for each in (4.9, 5, 5.1)] == [0, 1, 1]
 
 
+def test_a_window_ends_now_whatever_a_clock_or_a_file_says() -> None:
+    # Started 10 s ago, it "took" so long that its end is to come; clocks of nodes differ by a minute at most.
+    jobs = [submission(f"j{took}", "FAILED", began=10, took=took) for took in (9, 69, 71, 7_200)]
+    assert figures(*jobs, since_s=300)["jobs"]["failed"] == 2
+
+
 def test_a_server_that_ended_counts_with_its_kind() -> None:
     found = figures(submission("a", "FAILED", metadata=SERVER))
     assert {kind: each["failed"] for kind, each in found["by_kind"].items()} == {"application-server": 1}
@@ -186,5 +192,5 @@ def test_past_runs(told: dict[str, Any], wanted: PastRuns) -> None:
 def test_failures_are_counted_by_the_code_of_their_diagnosis() -> None:
     rows = judge(snapshot(*(submission(id, "FAILED", exit_code=1) for id in ("a", "b", "c"))), NOW)
     codes = {rows[0].key: "app.import-error", rows[1].key: "unknown"}
-    found = count_ended(rows, ago(3_600), codes.get)["causes"]
+    found = count_ended(rows, ago(3_600), NOW, codes.get)["causes"]
     assert [[cause, count] for cause, count, _ in found] == [["exit code 1", 2], ["app.import-error", 1]]
