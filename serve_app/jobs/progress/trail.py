@@ -240,12 +240,15 @@ def render_trail(trail: Trail) -> dict[str, Any]:
 def parse_trail(kept: Any) -> Trail | None:
     """A trail as it was kept; None for one that cannot be read, which so begins anew."""
     fields = dict(read_items(kept))
-    times = [at for name in _TIMES if (at := read_time_s(fields.get(name))) is not None]
-    if len(times) < len(_TIMES):
+    first_at, looked_at, moved_at, spoke_at = (read_time_s(fields.get(name)) for name in _TIMES)
+    if first_at is None or looked_at is None or moved_at is None or spoke_at is None:
         return None
     measured = {str(key): _parse_measured(value) for key, value in read_items(fields.get("processes"))}
     return Trail(
-        *times,
+        first_at,
+        looked_at,
+        moved_at,
+        spoke_at,
         tasks=read_text(fields.get("tasks")) or "",
         actors=read_text(fields.get("actors")) or "",
         processes={key: value for key, value in measured.items() if value is not None},
