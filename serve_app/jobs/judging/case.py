@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from serve_app.jobs.judging.expectations import (
+    ENOUGH_RUNS,
     EXPECTATIONS,
     Contracts,
     Expectation,
@@ -42,8 +43,6 @@ from serve_app.jobs.models import (
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
-# Fewer past runs than this tell nothing of what is usual.
-ENOUGH_RUNS = 20
 NOTE_KEY = "seedcore.note"
 _SETTLING = timedelta(seconds=5)
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from serve_app.jobs.judging.kind_specs import KindSpec
 
 PENDING_LIMIT_S = 60.0
+# Fewer past runs than this tell nothing of what is usual.
+ENOUGH_RUNS = 20
 EXPECTED_DURATION_KEY = "seedcore.expected_duration_s"
 DEADLINE_KEY = "seedcore.deadline_s"
 OWNER_KEY = "seedcore.owner"
