@@ -1,4 +1,4 @@
-"""The cause code of a failed attempt: what Ray's word for the error says, or its message where that is certain. Pure."""
+"""The cause code of a failed attempt: Ray's word for the error, or its message where that is certain. Pure."""
 
 from __future__ import annotations
 
