@@ -80,13 +80,17 @@ class Motion:
 
     ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
     ``waits_for_resources`` and ``paused``: it rests for a reason that is told elsewhere. ``code``: the cause code of a
-    proven standstill. ``last_line``: of its log, redacted. ``repaired``: attempts that failed and were made good.
+    proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``: of its log, redacted. ``repaired``:
+    attempts that failed and were made good. ``spoke_at``: the latest sign other than the use of a processor or GPU, of
+    which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver. ``can_show_stacks``: whether Ray's
+    dashboard shows where its processes stand; None: not known.
     """
 
     looked_at: datetime
     quiet_since: datetime | None = None
     standstill: Standstill | None = None
     code: str | None = None
+    proof: Literal["", "cycle", "rank", "gone", "idle", "arguments", "never"] = ""
     waits_for: tuple[AwaitedWork, ...] = ()
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
@@ -94,3 +98,11 @@ class Motion:
     waits_for_resources: bool = False
     paused: bool = False
     last_line: str = ""
+    spoke_at: datetime | None = None
+    pid: int | None = None
+    node_id: str | None = None
+    cores: float | None = None
+    gpu: float | None = None
+    log_bytes: int | None = None
+    unfinished: int | None = None
+    can_show_stacks: bool | None = None

@@ -1,6 +1,6 @@
 """What each job is, what became of it, and whether that was expected. Pure: no Ray, no clock, no store.
 
-It imports ``jobs.models``, ``jobs.motion``, ``outcomes``, ``parts`` and ``strict``, and nothing else of this application.
+It imports ``jobs.models``, ``jobs.motion``, ``outcomes``, ``parts`` and ``strict``, and nothing else of ours.
 
 judge                      a snapshot's rows, the newest first; also those that Ray's list leaves out
 case                       what is known of one job, brought together before a rule speaks

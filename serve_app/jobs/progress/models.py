@@ -56,6 +56,7 @@ class TaskFacts:
     node_id: str = ""
     pid: int | None = None
     changed_at: datetime | None = None
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
