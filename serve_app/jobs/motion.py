@@ -83,7 +83,8 @@ class Motion:
     """One running job at ``looked_at``. ``quiet_since`` None: it moves. Nothing of it is known that is not in here.
 
     ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
-    ``waits_for_resources`` and ``paused``: it rests for a reason that is told elsewhere. ``code``: the cause code of a
+    ``waits_for_resources``: something of it has no place and nothing of it works, since ``waits_since``; ``paused``: on
+    purpose. ``code``: the cause code of a
     proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``: of its log, redacted. ``repaired``:
     attempts that failed and were made good. ``spoke_at``: the latest sign other than the use of a processor or GPU, of
     which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver. ``can_show_stacks``: whether Ray's
@@ -103,6 +104,7 @@ class Motion:
     paused: bool = False
     last_line: str = ""
     spoke_at: datetime | None = None
+    waits_since: datetime | None = None
     pid: int | None = None
     node_id: str | None = None
     cores: float | None = None

@@ -25,6 +25,7 @@ from serve_app.jobs.judging.kinds import (
     classify_job,
     count_owned,
 )
+from serve_app.jobs.judging.motion_rules import Allowance, decide_motion, find_quiet_limit_s
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
 from serve_app.jobs.models import (
@@ -40,6 +41,7 @@ from serve_app.jobs.models import (
     TaskCounts,
     Unknown,
 )
+from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
@@ -75,6 +77,7 @@ class Case:
     failures_in_a_row: int = 0
     waiting: Waiting | None = None
     tasks: TaskCounts | None = None
+    motion: MotionJudgement | None = None
     further_evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -170,28 +173,40 @@ class CaseMaker:
             waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
         elif outcome is JobOutcome.RUNNING:
             waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
+        motion = self.snapshot.motions.get(job.id) if outcome is JobOutcome.RUNNING else None
         return JudgedCase(
-            Case(
-                job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
-                kind=kind,
-                expectation=expectation,
-                conclusion=conclusion,
-                limit_s=find_limit_s(job, expectation),
-                age_s=compute_age_s(job, outcome, self.now),
-                serving=serving if of_serve else None,
-                serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
-                deadline_s=find_deadline_s(job, expectation),
-                past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
-                waiting=waiting,
-                tasks=tasks,
-                further_evidence=(
-                    *(waiting.evidence if waiting else ()),
-                    *_list_work_evidence(job, outcome, owned, tasks),
+            self._add_motion(
+                motion,
+                Case(
+                    job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
+                    kind=kind,
+                    expectation=expectation,
+                    conclusion=conclusion,
+                    limit_s=find_limit_s(job, expectation),
+                    age_s=compute_age_s(job, outcome, self.now),
+                    serving=serving if of_serve else None,
+                    serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
+                    deadline_s=find_deadline_s(job, expectation),
+                    past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
+                    waiting=waiting,
+                    tasks=tasks,
+                    further_evidence=(
+                        *(waiting.evidence if waiting else ()),
+                        *_list_work_evidence(job, outcome, owned, tasks),
+                    ),
                 ),
             ),
             kind_evidence,
             made_of,
         )
+
+    def _add_motion(self, motion: Motion | None, case: Case) -> Case:
+        if motion is None:
+            return case
+        overdue = case.past_deadline or case.over_limit or case.unusually_long
+        limit_s = find_quiet_limit_s(self.contracts.quiet_limit_s, case.past)
+        allowance = Allowance(case.job.id, limit_s, overdue=overdue, serves=case.expectation.must_end is False)
+        return replace(case, motion=decide_motion(motion, allowance, self.now))
 
     @staticmethod
     def _fill_from_before(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
 from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
 from serve_app.jobs.judging.kinds import Owned
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import decide_verdict
 from serve_app.jobs.models import (
@@ -142,11 +143,14 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
+        action=choose_motion_action(rule.name, job.id)
+        or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
+        motion=case.motion,
+        code=None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code,
     )
 
 

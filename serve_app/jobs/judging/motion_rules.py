@@ -15,7 +15,7 @@ from typing import Final
 from organs.times import format_time
 from serve_app.jobs.judging.expectations import ENOUGH_RUNS
 from serve_app.jobs.models import PastRuns
-from serve_app.jobs.motion import AwaitedWork, Motion, MotionJudgement, MotionState, Standstill
+from serve_app.jobs.motion import AwaitedWork, Motion, MotionJudgement, Standstill
 from serve_app.outcomes import Verdict
 
 STUCK, RESTING, UNSEEN = "stuck", "resting", "unseen"
@@ -62,6 +62,18 @@ def find_quiet_limit_s(quiet_limit_s: float, past: PastRuns | None) -> float:
     return min(quiet_limit_s, max(SHORTEST_LIMIT_S, past.p99_s))
 
 
+def choose_motion_action(rule: str, id: str) -> str:
+    """What to do about a job that stands still; empty for another rule."""
+    if rule == STUCK:
+        return f"See what waits for what: GET /jobs/{id}/diagnosis. Stop it, mend what it waits for, run it again."
+    if rule in MOTION_RULES:
+        return (
+            f"See where it stands before it is stopped: GET /jobs/{id}/diagnosis. If it is meant to be quiet, declare "
+            "how long (metadata `seedcore.expected_duration_s`), or its kind as one that is not meant to end."
+        )
+    return ""
+
+
 def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> MotionJudgement:
     """What to think of it now; without a rule, nothing: the other rules of verdicts speak."""
     limit_s = allowance.limit_s
@@ -71,33 +83,48 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
     if now - motion.looked_at > STALE_AFTER:
         sentence = f"Whether it moves is not known: it was looked at last at {format_time(motion.looked_at)}."
         return MotionJudgement(motion, "unknown", sentence, limit_s)
-    if motion.quiet_since is None:
+    quiet_s = 0.0 if motion.quiet_since is None else (motion.looked_at - motion.quiet_since).total_seconds()
+    is_quiet = motion.quiet_since is not None and quiet_s >= min(_WORTH_SAYING_S, limit_s / 2)
+    since = f"quiet since {format_time(motion.quiet_since)}" if motion.quiet_since is not None and is_quiet else ""
+    judged = MotionJudgement(motion, "moving", "It moves.", limit_s)
+    if is_quiet:
+        sentence = f"It is {since}."
+        judged = replace(judged, state="quiet", sentence=sentence, quiet_since=motion.quiet_since, note=since)
+    if excuse := find_excuse(motion, allowance):
+        told = f"{since}; {excuse}" if since else excuse
+        return replace(judged, sentence=f"It is {told}.", note=told) if since else judged
+    if motion.waits_for_resources:
+        return _judge_holds(judged, allowance)
+    if not is_quiet:
         return _judge_moving(motion, limit_s)
-    quiet_s = (motion.looked_at - motion.quiet_since).total_seconds()
-    if quiet_s < min(_WORTH_SAYING_S, limit_s / 2):
-        return MotionJudgement(motion, "moving", "It moves.", limit_s)
-    since = f"quiet since {format_time(motion.quiet_since)}"
-    if excuse := _find_excuse(motion, allowance):
-        state: MotionState = "waiting" if motion.waits_for_resources else "quiet"
-        return MotionJudgement(motion, state, f"It is {since}; {excuse}.", limit_s, quiet_since=motion.quiet_since,
-                               note=f"{since}; {excuse}")  # fmt: skip
-    if quiet_s < limit_s:
-        return MotionJudgement(motion, "quiet", f"It is {since}.", limit_s, quiet_since=motion.quiet_since, note=since)
-    return _judge_standstill(motion, allowance, quiet_s, since)
+    return judged if quiet_s < limit_s else _judge_standstill(judged, allowance, quiet_s)
 
 
-def _find_excuse(motion: Motion, allowance: Allowance) -> str:
-    """Why a job that rests may rest."""
+def find_excuse(motion: Motion, allowance: Allowance) -> str:
+    """Why a job that rests may rest; empty: nothing says so."""
     if motion.serving:
         return motion.serving
     if allowance.serves:
         return "it is not meant to end"
-    if motion.paused:
-        return "it was paused on purpose"
-    if motion.waits_for_resources:
-        first = motion.waits_for[0].state if motion.waits_for else "resources"
-        return f"it waits for room: {first}"
-    return ""
+    return "it was paused on purpose" if motion.paused else ""
+
+
+def _judge_holds(judged: MotionJudgement, allowance: Allowance) -> MotionJudgement:
+    """Nothing of it works, and something has no place: that comes when others are done, or never."""
+    motion, limit_s = judged.motion, allowance.limit_s
+    holds = "; ".join(each.state for each in motion.waits_for[:_MOST_TOLD])
+    judged = replace(judged, state="waiting", code=motion.code)
+    if motion.proof != "never" or motion.waits_since is None:
+        return replace(judged, sentence=f"It runs, but nothing of it has a place yet: {holds}.")
+    waited_s = (motion.looked_at - motion.waits_since).total_seconds()
+    if waited_s < limit_s:
+        return replace(judged, sentence=f"It runs, but nothing of it can go on: {holds}.")
+    verdict = Verdict.BAD if waited_s >= BAD_LIMITS * limit_s else Verdict.WARN
+    sentence = (
+        f"It cannot go on by itself: {_PROOFS['never']}, since {format_time(motion.waits_since)}, longer than "
+        f"{limit_s:g} s: {holds}."
+    )
+    return replace(judged, state="stuck", sentence=sentence, rule=STUCK, verdict=verdict, alert=verdict)
 
 
 def _judge_moving(motion: Motion, limit_s: float) -> MotionJudgement:
@@ -111,9 +138,9 @@ def _judge_moving(motion: Motion, limit_s: float) -> MotionJudgement:
     return MotionJudgement(motion, "busy", f"It is {note}.", limit_s, note=note)
 
 
-def _judge_standstill(motion: Motion, allowance: Allowance, quiet_s: float, since: str) -> MotionJudgement:
-    limit_s, told = allowance.limit_s, _say_rest(motion, allowance, since)
-    quiet = MotionJudgement(motion, "quiet", "", limit_s, quiet_since=motion.quiet_since, note=since)
+def _judge_standstill(quiet: MotionJudgement, allowance: Allowance, quiet_s: float) -> MotionJudgement:
+    motion, limit_s = quiet.motion, allowance.limit_s
+    told = _say_rest(motion, allowance, quiet.note)
     if motion.standstill is Standstill.PROVEN:
         verdict = Verdict.BAD if quiet_s >= BAD_LIMITS * limit_s else Verdict.WARN
         sentence = f"It cannot go on by itself: {_PROOFS.get(motion.proof, 'Ray tells so')}. {told}"

@@ -15,6 +15,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -42,7 +43,25 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, rule.sentence(case)
+    return rule, _add_note(case, rule, rule.sentence(case))
+
+
+def _add_note(case: Case, rule: VerdictRule, sentence: str) -> str:
+    """Since when a job is quiet is said whatever else is said of it."""
+    if case.motion is None or not case.motion.note or rule.name in MOTION_RULES:
+        return sentence
+    return _join(sentence, ";", f"{case.motion.note}.")
+
+
+def _stands_still(rule: str, verdict: Verdict) -> Callable[[Case], bool]:
+    """What it cannot get for lack of resources is told as that."""
+    return lambda case: (
+        case.motion is not None and (case.motion.rule, case.motion.verdict) == (rule, verdict) and case.waiting is None
+    )
+
+
+def _say_motion(case: Case) -> str:
+    return "" if case.motion is None else case.motion.sentence
 
 
 def _always(_case: Case) -> bool:
@@ -217,6 +236,15 @@ VERDICT_RULES = (
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    *(
+        VerdictRule(rule, None, {JobOutcome.RUNNING}, verdict, _stands_still(rule, verdict), _say_motion)
+        for rule, verdict in (
+            (STUCK, Verdict.BAD),
+            (STUCK, Verdict.WARN),
+            (RESTING, Verdict.WARN),
+            (UNSEEN, Verdict.WARN),
+        )
+    ),
     VerdictRule(
         "pending-infeasible",
         None,
