@@ -62,7 +62,7 @@ def render_row(row: JobRow) -> JobView:
         "owner": row.owner,
         "action": row.action,
         # Why it failed: ``answers.jobs`` adds it from the diagnosis, or the store has it of a past job.
-        "code": None,
+        "code": row.code,
     }
 
 

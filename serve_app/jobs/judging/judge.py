@@ -16,10 +16,19 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
-from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.expectations import (
+    BUILT_IN,
+    NOTHING,
+    Contracts,
+    Meaning,
+    find_manager,
+    find_owner,
+    find_scheduler,
+)
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.judging.successors import add_successors
-from serve_app.jobs.judging.verdicts import decide_verdict
+from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,
@@ -32,7 +41,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Verdict,
 )
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
@@ -142,12 +151,21 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
+        action=_choose_action(case, rule, meaning),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
+        circle=case.circle,
+        # Why a job failed its diagnosis says; of a circle it may not know any more.
+        code=case.circle.code if case.circle is not None and conclusion.outcome not in BROKEN_OUTCOMES else None,
     )
+
+
+def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
+    if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
+        return advise(case.circle, case.job.job_id)
+    return NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

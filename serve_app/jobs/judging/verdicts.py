@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
@@ -42,7 +43,26 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, rule.sentence(case)
+    return rule, _add_past_circle(case, rule.sentence(case))
+
+
+def _add_past_circle(case: Case, sentence: str) -> str:
+    """What is known of a job's circle stays known when it has ended, whatever ended it."""
+    outcome = case.conclusion.outcome
+    if case.circle is None or outcome in OPEN_OUTCOMES:
+        return sentence
+    ended = "was stopped" if outcome is JobOutcome.STOPPED else "ended"
+    return _join(sentence, ";", f"{describe_past(case.circle, ended)}.")
+
+
+def _say_circle(case: Case) -> str:
+    return "" if case.circle is None else describe_circle(case.circle, case.job.job_id)
+
+
+def _circles_in_part(case: Case) -> bool:
+    """What is worse is said first: that it is past its deadline, or that the organs are not initialized in time."""
+    late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
+    return case.circle is not None and case.circle.others_succeed and not late
 
 
 def _always(_case: Case) -> bool:
@@ -127,6 +147,15 @@ VERDICT_RULES = (
         _has_rule("supervisor-lost-driver-alive"),
         _say,
     ),
+    VerdictRule(
+        CIRCLING,
+        None,
+        {JobOutcome.RUNNING},
+        Verdict.BAD,
+        lambda case: case.circle is not None and not case.circle.others_succeed,
+        _say_circle,
+    ),
+    VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, _circles_in_part, _say_circle),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),

@@ -245,11 +245,14 @@ def _count_repaired(turns: Turns) -> Counter[str]:
 
 
 def choose_line(error_type: str, message: str) -> str:
-    """The line of an error that tells most, redacted: an exception is the last line, Ray's own sentence the first."""
+    """What of an error tells most, redacted: an exception's last line; of Ray's own words, which go on to advise, the
+    first sentence.
+    """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if not lines:
         return ""
-    return redact(lines[-1 if error_type == _RAISED else 0][:_ERROR_CHARS])
+    line = lines[-1] if error_type == _RAISED else lines[0].partition(". ")[0]
+    return redact(line[:_ERROR_CHARS])
 
 
 def _find_victim(kill: MemoryKill | None, job_id: str) -> int | None:
