@@ -97,7 +97,7 @@ def list_suspects(turns: Turns) -> Suspects:
     """Jobs of which it has to be known what succeeded."""
     failed = Counter(attempt.job_id for attempt in turns.attempts if _is_recent(attempt.failed_at, turns.now))
     troubled = {task.last.job_id for task in turns.tasks.values() if task.failures >= LEAST_TURNS}
-    troubled |= {actor.turns.job_id for actor in turns.actors.values() if actor.restarts >= LEAST_TURNS}
+    troubled |= {actor.turns.job_id for actor in turns.actors.values() if actor.turns.restarts >= LEAST_TURNS}
     troubled |= {job_id for job_id, count in failed.items() if count >= LEAST_FAILED}
     return Suspects(frozenset(troubled), frozenset(each.job_id for each in turns.attempts) - troubled)
 
