@@ -27,7 +27,7 @@ _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 # Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
 _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
-_OF_THE_ROW = frozenset({"stuck-job", "past-deadline"})
+_OF_THE_ROW = frozenset({"circling-job", "stuck-job", "past-deadline"})
 _ALIKE_CHARS = 600
 # As much of a node id as tells it from others.
 _ID_CHARS = 12

@@ -33,6 +33,7 @@ PURE = (
     *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "figures", "exposition")),
 )
 JUDGING_IMPORTS = (
+    "organs.times",
     "serve_app.jobs.judging.",
     "serve_app.jobs.models",
     "serve_app.jobs.motion",

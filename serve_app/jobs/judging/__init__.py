@@ -1,6 +1,7 @@
 """What each job is, what became of it, and whether that was expected. Pure: no Ray, no clock, no store.
 
-It imports ``jobs.models``, ``jobs.motion``, ``outcomes``, ``parts`` and ``strict``, and nothing else of ours.
+It imports ``jobs.models``, ``jobs.motion``, ``outcomes``, ``parts``, ``strict`` and ``organs.times``, and nothing else
+of ours.
 
 judge                      a snapshot's rows, the newest first; also those that Ray's list leaves out
 case                       what is known of one job, brought together before a rule speaks
@@ -8,8 +9,9 @@ kinds · kind_specs         what a job is for, by rules · kinds that a team dec
 expectations               what is normal for a kind
 outcome · pending          what became of it · why it has not started
 successors                 a later job that made it good
+circle_rules               a job that goes in circles, in words
 verdicts                   whether that was expected: rules as rows
-findings                   what is wrong beyond one verdict: stuck, missing, overdue, left over
+findings                   what is wrong beyond one verdict: circling, stuck, missing, overdue, left over
 """
 
 from __future__ import annotations

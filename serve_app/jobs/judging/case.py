@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from serve_app.jobs.judging.circle_rules import build_evidence, find_worst
 from serve_app.jobs.judging.expectations import (
     ENOUGH_RUNS,
     EXPECTATIONS,
@@ -41,7 +42,7 @@ from serve_app.jobs.models import (
     TaskCounts,
     Unknown,
 )
-from serve_app.jobs.motion import Motion, MotionJudgement
+from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
@@ -59,7 +60,8 @@ class Case:
 
     ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
     runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
-    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
+    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too. ``circle``: what of it goes in
+    circles, or did when it ended.
     """
 
     job: JobFacts
@@ -78,6 +80,7 @@ class Case:
     waiting: Waiting | None = None
     tasks: TaskCounts | None = None
     motion: MotionJudgement | None = None
+    circle: Circle | None = None
     further_evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -154,7 +157,8 @@ class CaseMaker:
         ours = job_id is not None and job_id == self.snapshot.own_job_id
         tasks = self.snapshot.tasks.get(job_id) if job_id else None
         # What is said of the whole table matters only where it has no row.
-        made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts)
+        circle = find_worst(self.snapshot.motions.get(job.id))
+        made_of = (job, exit_row, None if exit_row else exits_said, node, owned, ours, tasks, self.contracts, circle)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
@@ -163,6 +167,9 @@ class CaseMaker:
         if _has_just_ended(job, conclusion, self.now):
             conclusion = _conclude_ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
+        # Serve replaces what fails of it by itself; what had circled and succeeded at last has come out of it.
+        if of_serve or ours or conclusion.outcome in (JobOutcome.SUCCEEDED, JobOutcome.PENDING):
+            circle = None
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
         if of_serve and serving and conclusion.outcome not in OPEN_OUTCOMES:
@@ -190,7 +197,9 @@ class CaseMaker:
                     past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
                     waiting=waiting,
                     tasks=tasks,
+                    circle=circle,
                     further_evidence=(
+                        *(() if circle is None else (build_evidence(circle, job_id),)),
                         *(waiting.evidence if waiting else ()),
                         *_list_work_evidence(job, outcome, owned, tasks),
                     ),
@@ -205,7 +214,9 @@ class CaseMaker:
             return case
         overdue = case.past_deadline or case.over_limit or case.unusually_long
         limit_s = find_quiet_limit_s(self.contracts.quiet_limit_s, case.past)
-        allowance = Allowance(case.job.id, limit_s, overdue=overdue, serves=case.expectation.must_end is False)
+        allowance = Allowance(
+            case.job.id, limit_s, case.job.job_id, overdue=overdue, serves=case.expectation.must_end is False
+        )
         return replace(case, motion=decide_motion(motion, allowance, self.now))
 
     @staticmethod
@@ -214,13 +225,14 @@ class CaseMaker:
 
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
-        job, exit_row, said, node, owned, ours, tasks, contracts = made_of
-        row_before, said_before, node_before, owned_before, _, tasks_before, _ = before[1:]
+        job, exit_row, said, node, owned, ours, tasks, contracts, circle = made_of
+        row_before, said_before, node_before, owned_before, _, tasks_before, _, circle_before = before[1:]
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
         owned = owned_before if owned is None else owned
-        return job, exit_row, said, node or node_before, owned, ours, tasks or tasks_before, contracts
+        tasks, circle = tasks or tasks_before, circle or circle_before
+        return job, exit_row, said, node or node_before, owned, ours, tasks, contracts, circle
 
     def judge_head(self, job: JobFacts) -> JudgedCase:
         """The case of a head's own start, which is no Ray job."""

@@ -16,11 +16,20 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
-from serve_app.jobs.judging.expectations import BUILT_IN, NOTHING, Contracts, find_manager, find_owner, find_scheduler
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.expectations import (
+    BUILT_IN,
+    NOTHING,
+    Contracts,
+    Meaning,
+    find_manager,
+    find_owner,
+    find_scheduler,
+)
 from serve_app.jobs.judging.kinds import Owned
 from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
-from serve_app.jobs.judging.verdicts import decide_verdict
+from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,
@@ -33,7 +42,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Verdict,
 )
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
@@ -143,15 +152,30 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=choose_motion_action(rule.name, job.id)
-        or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action),
+        action=_choose_action(case, rule, meaning),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
         motion=case.motion,
-        code=None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code,
+        circle=case.circle,
+        code=_choose_code(case, rule),
     )
+
+
+def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
+    if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
+        return advise(case.circle, case.job.job_id)
+    if rule.name in MOTION_RULES:
+        return choose_motion_action(rule.name, case.job.id)
+    return NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action
+
+
+def _choose_code(case: Case, rule: VerdictRule) -> str | None:
+    """Why a job failed its diagnosis says; of a circle it may not know any more."""
+    if case.circle is not None and case.conclusion.outcome not in BROKEN_OUTCOMES:
+        return case.circle.code
+    return case.motion.code if case.motion is not None and rule.name in MOTION_RULES else None
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
@@ -15,7 +16,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion_rules import MOTION_RULES, RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.motion_rules import STANDSTILLS, add_note, is_judged
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -43,25 +44,35 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, _add_note(case, rule, rule.sentence(case))
-
-
-def _add_note(case: Case, rule: VerdictRule, sentence: str) -> str:
-    """Since when a job is quiet is said whatever else is said of it."""
-    if case.motion is None or not case.motion.note or rule.name in MOTION_RULES:
-        return sentence
-    return _join(sentence, ";", f"{case.motion.note}.")
+    return rule, _add_past_circle(case, add_note(case.motion, rule.name, rule.sentence(case)))
 
 
 def _stands_still(rule: str, verdict: Verdict) -> Callable[[Case], bool]:
     """What it cannot get for lack of resources is told as that."""
-    return lambda case: (
-        case.motion is not None and (case.motion.rule, case.motion.verdict) == (rule, verdict) and case.waiting is None
-    )
+    return lambda case: case.waiting is None and is_judged(case.motion, rule, verdict)
+
+
+def _add_past_circle(case: Case, sentence: str) -> str:
+    """What is known of a job's circle stays known when it has ended, whatever ended it."""
+    outcome = case.conclusion.outcome
+    if case.circle is None or outcome in OPEN_OUTCOMES:
+        return sentence
+    ended = "was stopped" if outcome is JobOutcome.STOPPED else "ended"
+    return _join(sentence, ";", f"{describe_past(case.circle, ended)}.")
 
 
 def _say_motion(case: Case) -> str:
     return "" if case.motion is None else case.motion.sentence
+
+
+def _say_circle(case: Case) -> str:
+    return "" if case.circle is None else describe_circle(case.circle, case.job.job_id)
+
+
+def _circles_in_part(case: Case) -> bool:
+    """What is worse is said first: that it is past its deadline, or that the organs are not initialized in time."""
+    late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
+    return case.circle is not None and case.circle.others_succeed and not late
 
 
 def _always(_case: Case) -> bool:
@@ -146,6 +157,15 @@ VERDICT_RULES = (
         _has_rule("supervisor-lost-driver-alive"),
         _say,
     ),
+    VerdictRule(
+        CIRCLING,
+        None,
+        {JobOutcome.RUNNING},
+        Verdict.BAD,
+        lambda case: case.circle is not None and not case.circle.others_succeed,
+        _say_circle,
+    ),
+    VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, _circles_in_part, _say_circle),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),
@@ -238,12 +258,7 @@ VERDICT_RULES = (
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
     *(
         VerdictRule(rule, None, {JobOutcome.RUNNING}, verdict, _stands_still(rule, verdict), _say_motion)
-        for rule, verdict in (
-            (STUCK, Verdict.BAD),
-            (STUCK, Verdict.WARN),
-            (RESTING, Verdict.WARN),
-            (UNSEEN, Verdict.WARN),
-        )
+        for rule, verdict in STANDSTILLS
     ),
     VerdictRule(
         "pending-infeasible",

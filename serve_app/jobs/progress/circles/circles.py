@@ -97,7 +97,7 @@ def list_suspects(turns: Turns) -> Suspects:
     """Jobs of which it has to be known what succeeded."""
     failed = Counter(attempt.job_id for attempt in turns.attempts if _is_recent(attempt.failed_at, turns.now))
     troubled = {task.last.job_id for task in turns.tasks.values() if task.failures >= LEAST_TURNS}
-    troubled |= {actor.turns.job_id for actor in turns.actors.values() if actor.restarts >= LEAST_TURNS}
+    troubled |= {actor.turns.job_id for actor in turns.actors.values() if actor.turns.restarts >= LEAST_TURNS}
     troubled |= {job_id for job_id, count in failed.items() if count >= LEAST_FAILED}
     return Suspects(frozenset(troubled), frozenset(each.job_id for each in turns.attempts) - troubled)
 
@@ -245,11 +245,14 @@ def _count_repaired(turns: Turns) -> Counter[str]:
 
 
 def choose_line(error_type: str, message: str) -> str:
-    """The line of an error that tells most, redacted: an exception is the last line, Ray's own sentence the first."""
+    """What of an error tells most, redacted: an exception's last line; of Ray's own words, which go on to advise, the
+    first sentence.
+    """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if not lines:
         return ""
-    return redact(lines[-1 if error_type == _RAISED else 0][:_ERROR_CHARS])
+    line = lines[-1] if error_type == _RAISED else lines[0].partition(". ")[0]
+    return redact(line[:_ERROR_CHARS])
 
 
 def _find_victim(kill: MemoryKill | None, job_id: str) -> int | None:

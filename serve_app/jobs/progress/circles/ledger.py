@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt, Successes
 
 # Most tasks that are remembered, of all jobs: those that failed last.
 MOST_TASKS = 5_000
+MOST_SIGHTINGS = 32
+_BURST = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +28,28 @@ class TaskTurns:
 
 
 @dataclass(frozen=True, slots=True)
-class ActorHistory:
-    """An actor over the rounds. ``before``: its restarts when a call of it last succeeded, or 0.
+class Sighting:
+    """How often an actor had been restarted, from when to when it was seen to be so."""
 
-    ``first_at`` and ``last_at``: of the restarts since then, as far as known. ``pid_before``: of the process that it
-    had before the present one.
+    first_at: datetime
+    last_at: datetime
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorHistory:
+    """An actor over the rounds. ``restarts``: how often it was restarted with no success of a call since.
+
+    ``first_at`` and ``last_at``: of those restarts, as far as known. ``pid_before``: of the process that it had before
+    the present one.
     """
 
     turns: ActorTurns
-    before: int = 0
+    sightings: tuple[Sighting, ...] = ()
+    restarts: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
     pid_before: int | None = None
-
-    @property
-    def restarts(self) -> int:
-        """How often it was restarted with no success since."""
-        return self.turns.restarts - self.before
 
     @property
     def dead_pid(self) -> int | None:
@@ -101,30 +108,34 @@ def add_actors(
 def _add_actor(
     before: ActorHistory | None, turns: ActorTurns, failed: list[datetime], success_at: datetime | None, now: datetime
 ) -> ActorHistory:
-    since = [at for at in failed if success_at is None or at > success_at]
-    restarted = before is None or turns.restarts > before.turns.restarts
-    if before is None:
-        # Its calls that failed after its last success were each a restart at most.
-        done = 0 if success_at is None else max(0, turns.restarts - len(since))
-        history = ActorHistory(turns, done)
-    else:
-        last = before.last_at
-        succeeded = success_at is not None and (last is None or success_at > last)
-        moved = turns.pid != before.turns.pid and before.turns.pid is not None
-        history = replace(
-            before,
-            turns=turns,
-            before=max(before.before, turns.restarts - len(since)) if succeeded else before.before,
-            first_at=None if succeeded else before.first_at,
-            pid_before=before.turns.pid if moved else before.pid_before,
-        )
-    if history.restarts <= 0:
-        return replace(history, first_at=None)
-    first_at = min([*since, *([history.first_at] if history.first_at else [])], default=now)
-    last_at = max(
-        [*since, *([now] if restarted and not since else []), *([history.last_at] if history.last_at else [])]
-    )
-    return replace(history, first_at=first_at, last_at=last_at)
+    sightings = _add_sighting(() if before is None else before.sightings, turns.restarts, now)
+    since = sorted(at for at in failed if success_at is None or at > success_at)
+    restarts, begun_at = turns.restarts, sightings[0].first_at
+    if success_at is not None:
+        # What it was when it was next seen; calls that failed later, each burst with a process, may tell of more.
+        then = next((each for each in sightings if each.last_at >= success_at), sightings[-1])
+        restarts = max(turns.restarts - then.restarts, min(_count_bursts(since), turns.restarts))
+        begun_at = then.last_at
+    pid_before = None
+    if before is not None:
+        moved = before.turns.pid is not None and turns.pid != before.turns.pid
+        pid_before = before.turns.pid if moved else before.pid_before
+    if restarts <= 0:
+        return ActorHistory(turns, sightings, pid_before=pid_before)
+    seen_at = sightings[-1].first_at
+    last_at = max(since) if since and len(sightings) == 1 else max([*since, seen_at])
+    return ActorHistory(turns, sightings, restarts, min([*since, begun_at]), last_at, pid_before)
+
+
+def _add_sighting(sightings: tuple[Sighting, ...], restarts: int, now: datetime) -> tuple[Sighting, ...]:
+    if sightings and sightings[-1].restarts == restarts:
+        return (*sightings[:-1], replace(sightings[-1], last_at=now))
+    return (*sightings, Sighting(now, now, restarts))[-MOST_SIGHTINGS:]
+
+
+def _count_bursts(times: list[datetime]) -> int:
+    """All calls that wait for an actor fail at once with it."""
+    return sum(number == 0 or at - times[number - 1] > _BURST for number, at in enumerate(times))
 
 
 def _get_time_s(at: datetime | None) -> float:

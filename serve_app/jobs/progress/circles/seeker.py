@@ -89,8 +89,8 @@ class CircleSeeker:
         await self._ask_suspects(turns)
         turns = replace(turns, successes=await self._add_calls(live, self._list_successes(round.at)))
         self._actors = add_actors(self._actors, live.actors, live.attempts, turns.successes, round.at)
-        turns = replace(turns, actors=self._actors, exits=await self._ask_exits(turns))
-        found = find_circles(turns, self._choose_code)
+        turns = replace(turns, actors=self._actors)
+        found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
             self._found[job_id] = found.get(job_id, JobTurns())
         await self._look_back(round)
