@@ -63,6 +63,7 @@ def render_row(row: JobRow) -> JobView:
         "action": row.action,
         # Why it failed: ``answers.jobs`` adds it from the diagnosis, or the store has it of a past job.
         "code": row.code,
+        "quiet_since": None if row.motion is None else format_time(row.motion.quiet_since),
     }
 
 

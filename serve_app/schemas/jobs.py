@@ -50,7 +50,13 @@ class JobView(TypedDict):
     session: Annotated[str, describe("The life of the cluster that it belongs to.", "session_2026-01-31_11-58-02_1_7")]
     owner: Annotated[str | None, describe("Who answers for it, if anybody was named.", "data-team")]
     action: Annotated[str, describe("What to do about it.", "Nothing to do.")]
-    code: Annotated[str | None, describe("Why it failed, as its diagnosis says; null: none yet.", "app.import-error")]
+    code: Annotated[
+        str | None,
+        describe("Why it failed, as its diagnosis says, or why it stands still; null: none yet.", "app.import-error"),
+    ]
+    quiet_since: Annotated[
+        Time | None, describe_time("Since when a running job shows no sign of life; null: it does, or is not known.")
+    ]
 
 
 @closed

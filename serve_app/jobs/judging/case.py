@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from serve_app.jobs.judging.circle_rules import build_evidence, find_worst
 from serve_app.jobs.judging.expectations import (
+    ENOUGH_RUNS,
     EXPECTATIONS,
     Contracts,
     Expectation,
@@ -25,6 +26,7 @@ from serve_app.jobs.judging.kinds import (
     classify_job,
     count_owned,
 )
+from serve_app.jobs.judging.motion_rules import Allowance, decide_motion, find_quiet_limit_s
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
 from serve_app.jobs.models import (
@@ -40,12 +42,10 @@ from serve_app.jobs.models import (
     TaskCounts,
     Unknown,
 )
-from serve_app.jobs.motion import Circle
+from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
-# Fewer past runs than this tell nothing of what is usual.
-ENOUGH_RUNS = 20
 NOTE_KEY = "seedcore.note"
 _SETTLING = timedelta(seconds=5)
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
@@ -80,6 +80,7 @@ class Case:
     waiting: Waiting | None = None
     tasks: TaskCounts | None = None
     circle: Circle | None = None
+    motion: MotionJudgement | None = None
     further_evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -179,30 +180,42 @@ class CaseMaker:
             waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
         elif outcome is JobOutcome.RUNNING:
             waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
+        motion = self.snapshot.motions.get(job.id) if outcome is JobOutcome.RUNNING else None
         return JudgedCase(
-            Case(
-                job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
-                kind=kind,
-                expectation=expectation,
-                conclusion=conclusion,
-                limit_s=find_limit_s(job, expectation),
-                age_s=compute_age_s(job, outcome, self.now),
-                serving=serving if of_serve else None,
-                serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
-                deadline_s=find_deadline_s(job, expectation),
-                past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
-                waiting=waiting,
-                tasks=tasks,
-                circle=circle,
-                further_evidence=(
-                    *(() if circle is None else (build_evidence(circle, job_id),)),
-                    *(waiting.evidence if waiting else ()),
-                    *_list_work_evidence(job, outcome, owned, tasks),
+            self._add_motion(
+                motion,
+                Case(
+                    job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
+                    kind=kind,
+                    expectation=expectation,
+                    conclusion=conclusion,
+                    limit_s=find_limit_s(job, expectation),
+                    age_s=compute_age_s(job, outcome, self.now),
+                    serving=serving if of_serve else None,
+                    serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
+                    deadline_s=find_deadline_s(job, expectation),
+                    past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
+                    waiting=waiting,
+                    tasks=tasks,
+                    circle=circle,
+                    further_evidence=(
+                        *(() if circle is None else (build_evidence(circle, job_id),)),
+                        *(waiting.evidence if waiting else ()),
+                        *_list_work_evidence(job, outcome, owned, tasks),
+                    ),
                 ),
             ),
             kind_evidence,
             made_of,
         )
+
+    def _add_motion(self, motion: Motion | None, case: Case) -> Case:
+        if motion is None:
+            return case
+        overdue = case.past_deadline or case.over_limit or case.unusually_long
+        limit_s = find_quiet_limit_s(self.contracts.quiet_limit_s, case.past)
+        allowance = Allowance(case.job.id, limit_s, overdue=overdue, serves=case.expectation.must_end is False)
+        return replace(case, motion=decide_motion(motion, allowance, self.now))
 
     @staticmethod
     def _fill_from_before(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,8 +1,7 @@
 """What is wrong beyond the verdict on one job: circling, stuck, missing and overdue jobs, what was left over. Pure.
 
-``stuck-job`` is about time: rules of ``verdicts`` say that a job runs, or waits, longer than is normal for it. Whether
-a running job moves, from its processes, tasks and log, is another question, asked with its diagnosis:
-``progress.verdict``, whose word for no is ``stuck``.
+``stuck-job`` is a job that runs, or waits, longer than is normal for it, and one that does not move: either proven by
+Ray's tables, or quiet for so long that somebody should be told (``motion_rules``).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Literal
 
 from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import Contracts
+from serve_app.jobs.judging.motion_rules import MOTION_RULES
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
@@ -90,6 +90,8 @@ def _find_in_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
             action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
             yield _on_job(rule, row, row.verdict, row.reason, action)
+        elif row.rule in MOTION_RULES and row.motion is not None and row.motion.alert is not None:
+            yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}")
 
 
 def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:

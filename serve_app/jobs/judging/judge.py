@@ -27,6 +27,7 @@ from serve_app.jobs.judging.expectations import (
     find_scheduler,
 )
 from serve_app.jobs.judging.kinds import Owned
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (
@@ -157,15 +158,23 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
         circle=case.circle,
-        # Why a job failed its diagnosis says; of a circle it may not know any more.
-        code=case.circle.code if case.circle is not None and conclusion.outcome not in BROKEN_OUTCOMES else None,
+        motion=case.motion,
+        code=_choose_code(case, rule),
     )
 
 
 def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
     if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
         return advise(case.circle, case.job.job_id)
-    return NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action
+    standing_still = choose_motion_action(rule.name, case.job.id)
+    return standing_still or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action)
+
+
+def _choose_code(case: Case, rule: VerdictRule) -> str | None:
+    """Why a job failed its diagnosis says; of what it did before, or of one that runs, judging knows it."""
+    if case.circle is not None:
+        return None if case.conclusion.outcome in BROKEN_OUTCOMES else case.circle.code
+    return None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

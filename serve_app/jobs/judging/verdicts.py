@@ -16,6 +16,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -43,16 +44,18 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, _add_past_circle(case, rule.sentence(case))
+    return rule, _add_note(case, rule, rule.sentence(case))
 
 
-def _add_past_circle(case: Case, sentence: str) -> str:
-    """What is known of a job's circle stays known when it has ended, whatever ended it."""
+def _add_note(case: Case, rule: VerdictRule, sentence: str) -> str:
+    """What is known beside: since when a job is quiet; of one that ended, whatever ended it, what went in circles."""
     outcome = case.conclusion.outcome
-    if case.circle is None or outcome in OPEN_OUTCOMES:
+    if case.circle is not None and outcome not in OPEN_OUTCOMES:
+        ended = "was stopped" if outcome is JobOutcome.STOPPED else "ended"
+        return _join(sentence, ";", f"{describe_past(case.circle, ended)}.")
+    if case.motion is None or not case.motion.note or rule.name in (*MOTION_RULES, CIRCLING, IN_PART):
         return sentence
-    ended = "was stopped" if outcome is JobOutcome.STOPPED else "ended"
-    return _join(sentence, ";", f"{describe_past(case.circle, ended)}.")
+    return _join(sentence, ";", f"{case.motion.note}.")
 
 
 def _say_circle(case: Case) -> str:
@@ -63,6 +66,17 @@ def _circles_in_part(case: Case) -> bool:
     """What is worse is said first: that it is past its deadline, or that the organs are not initialized in time."""
     late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
     return case.circle is not None and case.circle.others_succeed and not late
+
+
+def _stands_still(rule: str, verdict: Verdict) -> Callable[[Case], bool]:
+    """What it cannot get for lack of resources is told as that."""
+    return lambda case: (
+        case.motion is not None and (case.motion.rule, case.motion.verdict) == (rule, verdict) and case.waiting is None
+    )
+
+
+def _say_motion(case: Case) -> str:
+    return "" if case.motion is None else case.motion.sentence
 
 
 def _always(_case: Case) -> bool:
@@ -246,6 +260,15 @@ VERDICT_RULES = (
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    *(
+        VerdictRule(rule, None, {JobOutcome.RUNNING}, verdict, _stands_still(rule, verdict), _say_motion)
+        for rule, verdict in (
+            (STUCK, Verdict.BAD),
+            (STUCK, Verdict.WARN),
+            (RESTING, Verdict.WARN),
+            (UNSEEN, Verdict.WARN),
+        )
+    ),
     VerdictRule(
         "pending-infeasible",
         None,

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from serve_app.jobs.models import Known
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, Standstill
+from serve_app.jobs.progress.looks.trail import Trail
+from serve_app.jobs.progress.looks.waits import Scene, Waits, find_waits
 from serve_app.jobs.progress.models import DriverFacts, Look, TaskFacts
 from serve_app.jobs.progress.obstacles import NEVER, Obstacle, Standing, take_stock
-from serve_app.jobs.progress.trail import Trail
-from serve_app.jobs.progress.waits import Scene, Waits, find_waits
 
 GET, NODE_DIED = "app.get-timeout", "node.died"
 # Programs in which a person types: a Python without a program, and kernels of notebooks.
@@ -66,12 +66,33 @@ def find_motion(trail: Trail, seen: Seen) -> Motion:
         log_bytes=trail.log_bytes,
         unfinished=len(work.value.unfinished) if isinstance(work, Known) else None,
     )
-    if moves:
-        silent = trail.is_busy and trail.spoke_at < trail.looked_at
-        return replace(motion, standstill=Standstill.BUSY if silent else None)
     if not seen.joined:
-        return replace(motion, standstill=Standstill.UNSEEN)
-    return _explain_rest(motion, seen)
+        return _mark_busy(motion, trail) if moves else replace(motion, standstill=Standstill.UNSEEN)
+    standing = take_stock(seen.look)
+    if standing.holds and not standing.working:
+        return _explain_holds(motion, seen, standing, trail.worked_at)
+    return _mark_busy(motion, trail) if moves else _explain_rest(motion, seen)
+
+
+def _mark_busy(motion: Motion, trail: Trail) -> Motion:
+    """Whether the use of a processor is its only sign."""
+    silent = trail.is_busy and trail.spoke_at < trail.looked_at
+    return replace(motion, standstill=Standstill.BUSY if silent else None)
+
+
+def _explain_holds(motion: Motion, seen: Seen, standing: Standing, since: datetime) -> Motion:
+    """Nothing of it works, and something waits for a place: whatever the driver does and prints meanwhile."""
+    never = standing.nothing_can_come
+    worst = min(standing.holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
+    return replace(
+        motion,
+        standstill=Standstill.PROVEN if never else Standstill.RESTING,
+        code=worst.code,
+        proof="never" if never else "",
+        waits_for=_describe_holds(standing, seen),
+        waits_since=since,
+        waits_for_resources=True,
+    )
 
 
 def _explain_rest(motion: Motion, seen: Seen) -> Motion:
@@ -79,14 +100,6 @@ def _explain_rest(motion: Motion, seen: Seen) -> Motion:
         code = NODE_DIED if seen.driver.node_alive is False else None
         gone = (_describe_driver(seen.driver),)
         return replace(motion, standstill=Standstill.PROVEN, code=code, proof="gone", waits_for=gone)
-    standing = take_stock(seen.look)
-    if standing.nothing_can_come:
-        worst = min(standing.holds, key=lambda hold: hold.code not in NEVER)
-        holds = _describe_holds(standing, seen)
-        return replace(motion, standstill=Standstill.PROVEN, code=worst.code, proof="never", waits_for=holds)
-    if standing.holds and not standing.working:
-        holds = _describe_holds(standing, seen)
-        return replace(motion, standstill=Standstill.RESTING, waits_for=holds, waits_for_resources=True)
     waits = find_waits(seen.scene) if seen.scene is not None else Waits()
     if waits.proof is None:
         return replace(motion, standstill=Standstill.RESTING, waits_for=waits.awaited)

@@ -14,10 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.models import Known, Section, Unknown
-from serve_app.jobs.progress.models import GroupFacts, HeldReference, TaskFacts
-from serve_app.jobs.progress.questions import ask_section
-from serve_app.jobs.progress.rows import parse_groups, parse_tasks
-from serve_app.jobs.progress.tables import (
+from serve_app.jobs.progress.looks.tables import (
     ActorDetail,
     NodeUse,
     Tables,
@@ -27,6 +24,9 @@ from serve_app.jobs.progress.tables import (
     parse_held,
     parse_node_use,
 )
+from serve_app.jobs.progress.models import GroupFacts, HeldReference, TaskFacts
+from serve_app.jobs.progress.questions import ask_section
+from serve_app.jobs.progress.rows import parse_groups, parse_tasks
 
 T = TypeVar("T")
 MOST_TASKS = 1_000

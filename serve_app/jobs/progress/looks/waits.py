@@ -15,8 +15,8 @@ from typing import Literal
 
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.jobs.motion import AwaitedWork
+from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
 from serve_app.jobs.progress.models import HeldReference, TaskFacts
-from serve_app.jobs.progress.tables import ActorDetail, ProcessUse
 
 _NOT_ASKED = Unknown("not asked")
 # A node is measured every few seconds: a process that began since is not missing.

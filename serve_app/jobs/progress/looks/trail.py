@@ -16,8 +16,8 @@ from typing import Any
 
 from serve_app.cluster.rows import read_amount, read_items, read_number, read_text, read_time_s
 from serve_app.jobs.models import Known, Section, Unknown
+from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
 from serve_app.jobs.progress.models import LogFacts, TaskFacts
-from serve_app.jobs.progress.tables import ActorDetail, ProcessUse
 
 _NOT_ASKED = Unknown("not asked")
 # An idle process of Ray uses up to 0.015 of a core for its own housekeeping (measured on 2.60).
@@ -44,7 +44,9 @@ class MeasuredProcess:
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What one round saw of one job. ``tree_s``: processor time of what descends from its processes on the head."""
+    """What one round saw of one job. ``tree_s``: processor time of those of its processes on the head that Ray's rows
+    do not have; ``joined``: whether it has connected to Ray.
+    """
 
     at: datetime
     work: Section[tuple[TaskFacts, ...]] = _NOT_ASKED
@@ -73,7 +75,8 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """``moved_at``: the latest sign of life; ``spoke_at``: the latest other than the use of a processor or GPU.
+    """``moved_at``: the latest sign of life; ``spoke_at``: the latest other than the use of a processor or GPU;
+    ``worked_at``: the latest of its tasks and actors.
 
     ``busy_cores`` and ``busy_gpu``: what was used between the last two measurements, None while that is not known.
     ``looked_at``: the latest round that told enough.
@@ -83,6 +86,7 @@ class Trail:
     looked_at: datetime
     moved_at: datetime
     spoke_at: datetime
+    worked_at: datetime
     tasks: str = ""
     actors: str = ""
     processes: Mapping[str, Measured] = field(default_factory=dict)
@@ -106,10 +110,11 @@ class Trail:
 def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     """The trail with one more round in it. Who is seen first has moved now: what was before is not known."""
     if before is None:
-        before = Trail(signs.at, signs.at, signs.at, signs.at)
-        spoke_at = signs.at
+        before = Trail(signs.at, signs.at, signs.at, signs.at, signs.at)
+        worked_at = spoke_at = signs.at
     else:
-        spoke_at = max([before.spoke_at, *_list_signs(before, signs)])
+        worked_at = max([before.worked_at, *_list_signs_of_work(before, signs)])
+        spoke_at = max([before.spoke_at, worked_at, *_list_signs_of_speech(before, signs)])
     processes = _measure_processes(signs, before)
     tree = before.tree if signs.tree_s is None else Measured(signs.at.timestamp(), signs.tree_s, 0)
     cores = _find_busy_cores(before, processes, tree)
@@ -118,9 +123,11 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     log = signs.log.value if isinstance(signs.log, Known) else None
     return Trail(
         first_at=before.first_at,
-        looked_at=signs.at if signs.suffices else before.looked_at,
+        # Where nothing was measured anew, a processor may be in use unseen.
+        looked_at=signs.at if signs.suffices and (cores is not None or not signs.joined) else before.looked_at,
         moved_at=max(before.moved_at, spoke_at, signs.at if busy_now else before.moved_at),
         spoke_at=spoke_at,
+        worked_at=worked_at,
         tasks=_digest_tasks(signs.work.value) if isinstance(signs.work, Known) else before.tasks,
         actors=_digest_actors(signs.actors.value) if isinstance(signs.actors, Known) else before.actors,
         processes=processes,
@@ -132,8 +139,8 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     )
 
 
-def _list_signs(before: Trail, signs: Signs) -> Iterable[datetime]:
-    """When it gave signs of life since, other than by using a processor."""
+def _list_signs_of_work(before: Trail, signs: Signs) -> Iterable[datetime]:
+    """When its tasks and actors gave signs of life since."""
     if isinstance(signs.work, Known):
         changed = [task.changed_at for task in signs.work.value if task.changed_at and not task.attempt]
         # A node's clock may be ahead of ours.
@@ -144,6 +151,10 @@ def _list_signs(before: Trail, signs: Signs) -> Iterable[datetime]:
         yield signs.at
     if isinstance(signs.processes, Known) and _count_finished(before, signs.processes.value):
         yield signs.at
+
+
+def _list_signs_of_speech(before: Trail, signs: Signs) -> Iterable[datetime]:
+    """When the program wrote to its log since."""
     if isinstance(signs.log, Known) and before.log_bytes is not None:
         log = signs.log.value
         if log.size_bytes - log.by_ray_bytes != before.log_bytes - before.log_by_ray_bytes:
@@ -185,8 +196,6 @@ def _find_busy_cores(before: Trail, processes: Mapping[str, Measured], tree: Mea
         for key, now in processes.items()
         if (then := before.processes.get(key)) is not None and now.at_s > then.at_s
     ]
-    # A process that is new has worked to come up.
-    came = [key for key in processes if before.processes and key not in before.processes]
     busy = [share for share in spans if share >= IDLE_CORES + BUSY_CORES]
     total = sum(spans)
     if not busy and total >= IDLE_CORES * len(spans) + BUSY_CORES and len(spans) <= _FEW:
@@ -194,10 +203,8 @@ def _find_busy_cores(before: Trail, processes: Mapping[str, Measured], tree: Mea
     if tree is not None and before.tree is not None and tree.at_s > before.tree.at_s:
         share = (tree.used_s - before.tree.used_s) / (tree.at_s - before.tree.at_s)
         spans.append(share)
-        if share >= IDLE_CORES * max(1, len(processes)) + BUSY_CORES:
+        if share >= BUSY_CORES:
             busy.append(share)
-    if came and not busy:
-        return None if not spans else 0.0
     return None if not spans else round(sum(busy), 3)
 
 
@@ -240,8 +247,8 @@ def render_trail(trail: Trail) -> dict[str, Any]:
 def parse_trail(kept: Any) -> Trail | None:
     """A trail as it was kept; None for one that cannot be read, which so begins anew."""
     fields = dict(read_items(kept))
-    first_at, looked_at, moved_at, spoke_at = (read_time_s(fields.get(name)) for name in _TIMES)
-    if first_at is None or looked_at is None or moved_at is None or spoke_at is None:
+    first_at, looked_at, moved_at, spoke_at, worked_at = (read_time_s(fields.get(name)) for name in _TIMES)
+    if first_at is None or looked_at is None or moved_at is None or spoke_at is None or worked_at is None:
         return None
     measured = {str(key): _parse_measured(value) for key, value in read_items(fields.get("processes"))}
     return Trail(
@@ -249,6 +256,7 @@ def parse_trail(kept: Any) -> Trail | None:
         looked_at,
         moved_at,
         spoke_at,
+        worked_at,
         tasks=read_text(fields.get("tasks")) or "",
         actors=read_text(fields.get("actors")) or "",
         processes={key: value for key, value in measured.items() if value is not None},
@@ -258,7 +266,7 @@ def parse_trail(kept: Any) -> Trail | None:
     )
 
 
-_TIMES = ("first_at", "looked_at", "moved_at", "spoke_at")
+_TIMES = ("first_at", "looked_at", "moved_at", "spoke_at", "worked_at")
 
 
 def _parse_measured(value: Any) -> Measured | None:
