@@ -199,7 +199,7 @@ class CaseMaker:
                     tasks=tasks,
                     circle=circle,
                     further_evidence=(
-                        *(() if circle is None else (build_evidence(circle, job_id),)),
+                        *(() if circle is None else (build_evidence(circle),)),
                         *(waiting.evidence if waiting else ()),
                         *_list_work_evidence(job, outcome, owned, tasks),
                     ),

@@ -13,7 +13,7 @@ from typing import Literal
 
 from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import Contracts
-from serve_app.jobs.judging.motion_rules import MOTION_RULES
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
@@ -21,8 +21,6 @@ from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
 MAX_FINDINGS = 200
-# Who was looked at longer ago may be in a circle by now, or out of it.
-_LOOKED_AT_WITHIN = timedelta(seconds=60)
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
@@ -75,7 +73,7 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
     by_the_past = [] if past_known else [STUCK, MISSING]
     running = (job.id for job in snapshot.jobs.value if job.status == "RUNNING")
     looked_at = [snapshot.motions[id].looked_at for id in running if id in snapshot.motions]
-    if any(snapshot.taken_at - at > _LOOKED_AT_WITHIN for at in looked_at):
+    if any(snapshot.taken_at - at > STALE_AFTER for at in looked_at):
         by_the_past = [CIRCLING_JOB, *by_the_past]
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
@@ -105,9 +103,9 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         greedy = find_row(by_job, most) if most != row.job_id else None
         told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {greedy.id}")))
         owner = f" Tell {row.owner}." if row.owner else ""
-        action = f"See GET /jobs/{row.id}. {advise(circle, row.job_id, told)}{owner}"
+        action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
         verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
-        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle, row.job_id), action)
+        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 
 
 def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:

@@ -165,7 +165,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
 
 def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
     if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
-        return advise(case.circle, case.job.job_id)
+        return advise(case.circle)
     standing_still = choose_motion_action(rule.name, case.job.id)
     return standing_still or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action)
 

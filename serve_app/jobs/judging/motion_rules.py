@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from organs.times import format_time
+from serve_app.jobs.judging.circle_rules import describe_circle
 from serve_app.jobs.judging.expectations import ENOUGH_RUNS
 from serve_app.jobs.models import PastRuns
 from serve_app.jobs.motion import AwaitedWork, Motion, MotionJudgement, Standstill
@@ -78,8 +79,8 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
     """What to think of it now; without a rule, nothing: the other rules of verdicts speak."""
     limit_s = allowance.limit_s
     if motion.circles:
-        # What is wrong then is said by ``circle_rules``.
-        return MotionJudgement(motion, "circling", "It goes in circles.", limit_s, code=motion.circles[0].code)
+        worst = motion.circles[0]
+        return MotionJudgement(motion, "circling", describe_circle(worst), limit_s, code=worst.code)
     if now - motion.looked_at > STALE_AFTER:
         sentence = f"Whether it moves is not known: it was looked at last at {format_time(motion.looked_at)}."
         return MotionJudgement(motion, "unknown", sentence, limit_s)

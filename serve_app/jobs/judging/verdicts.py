@@ -59,7 +59,7 @@ def _add_note(case: Case, rule: VerdictRule, sentence: str) -> str:
 
 
 def _say_circle(case: Case) -> str:
-    return "" if case.circle is None else describe_circle(case.circle, case.job.job_id)
+    return "" if case.circle is None else describe_circle(case.circle)
 
 
 def _circles_in_part(case: Case) -> bool:

@@ -152,6 +152,7 @@ def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) 
         last.pid or _find_victim(kill, last.job_id),
         last.node_id,
         _find_culprit(kill, last.node_id, turns),
+        last.job_id,
     )
 
 
@@ -179,6 +180,7 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
         dead,
         seen.node_id,
         _find_culprit(kill, seen.node_id, turns),
+        seen.job_id,
     )
 
 
@@ -219,6 +221,7 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
         last.pid or _find_victim(kill, job_id),
         last.node_id,
         _find_culprit(kill, last.node_id, turns),
+        last.job_id,
     )
 
 
