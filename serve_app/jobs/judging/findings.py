@@ -25,6 +25,8 @@ MAX_FINDINGS = 200
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
 _WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
+# An environment takes minutes to build; of one that takes longer, somebody is told before Ray gives up (ten minutes).
+_BUILDING_RULE, _BUILDING_LIMIT = "pending-building", timedelta(minutes=5)
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _NAMES_SHOWN = 5
 
@@ -55,7 +57,7 @@ def find_all(
 ) -> list[Finding]:
     """The worst first; what cannot be known for lack of a section is not found."""
     found = [
-        *_find_in_jobs(rows),
+        *_find_in_jobs(rows, now),
         *_find_circling(rows),
         *_find_missing(snapshot, rows, contracts, past, now),
         *_find_leftovers(snapshot, rows, now),
@@ -78,10 +80,10 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
-def _find_in_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
+def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
-        if row.rule in _WAITING_RULES:
+        if row.rule in _WAITING_RULES or _builds_for_long(row, now):
             action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
             yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
@@ -106,6 +108,10 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
         verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
         yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
+
+
+def _builds_for_long(row: JobRow, now: datetime) -> bool:
+    return row.rule == _BUILDING_RULE and row.started_at is not None and now - row.started_at > _BUILDING_LIMIT
 
 
 def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:

@@ -1,7 +1,7 @@
 """Whether a job on its way moves, as its diagnosis tells it: with the signals of looks at it alone. Pure.
 
-What it says of a running job is what list, alerts and report say of it: the same ``MotionJudgement``. The looks add what
-was measured of this one job just now, and what would settle a doubt; they decide nothing, and no stack does.
+What it says of a running job is what list, alerts and report say of it: the same ``MotionJudgement``. The looks add
+what was measured of this one job just now, and what would settle a doubt; they decide nothing, and no stack does.
 """
 
 from __future__ import annotations
