@@ -301,8 +301,8 @@ class JobRow:
     exit_code: int | None = None
     kind_rule: str = ""
     outcome_rule: str = ""
-    motion: MotionJudgement | None = None
     circle: Circle | None = None
+    motion: MotionJudgement | None = None
     code: str | None = None
 
     @property

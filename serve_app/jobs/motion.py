@@ -61,6 +61,7 @@ class Circle:
     ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
     cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
     ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile.
+    ``job_id``: whose it is.
     """
 
     what: Literal["task", "actor", "job"]
@@ -76,6 +77,7 @@ class Circle:
     victim_pid: int | None = None
     node_id: str | None = None
     greediest: Culprit | None = None
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,10 @@ class Motion:
 
     ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
     ``waits_for_resources``: something of it has no place and nothing of it works, since ``waits_since``; ``paused``: on
-    purpose. ``code``: the cause code of a
-    proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``: of its log, redacted. ``repaired``:
-    attempts that failed and were made good. ``spoke_at``: the latest sign other than the use of a processor or GPU, of
-    which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver. ``can_show_stacks``: whether Ray's
-    dashboard shows where its processes stand; None: not known.
+    purpose. ``code``: the cause code of a proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``:
+    of its log, redacted. ``repaired``: attempts that failed and were made good. ``spoke_at``: the latest sign but for
+    the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver.
+    ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known.
     """
 
     looked_at: datetime

@@ -164,7 +164,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
     advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
-    action = "" if advice == NOTHING else f"{advice} "
+    action = "" if advice == NOTHING or _is_told_better(advice, diagnosis) else f"{advice} "
     name, cause = str(row.get("id")), build_cause(diagnosis)
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
@@ -178,6 +178,12 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     rule = f"{row.get('rule')} {row.get('outcome')}"
     about = ("job", str(row.get("session") or ""), name)
     return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
+
+
+def _is_told_better(advice: str, diagnosis: Any) -> bool:
+    """Whether the diagnosis has said what to change, so that to look for the cause is no news."""
+    cause = build_cause(diagnosis)
+    return cause is not None and cause.advice != "" and cause.code != "unknown" and advice.startswith("Read its ")
 
 
 def _combine_advice(cause: Cause | None, action: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from serve_app.schemas.diagnosis import DiagnosisView
 
 UNKNOWN = "unknown"
+# The source that tells how the driver's process ended.
+DRIVER_PROCESS = "driver process"
 
 
 class Certainty(StrEnum):
@@ -53,8 +56,43 @@ class TextSource:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedFailure:
+    """A task of which several attempts failed and none has succeeded since. ``error_type``: of the last of them."""
+
+    task_id: str
+    name: str
+    count: int
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What is a job's own by Ray's tables: lines that Ray writes into the log of every driver are held against it.
+
+    ``requests``: resources that tasks, actors and placement groups of it asked for and that did not end well;
+    ``ids``: of its tasks, actors, workers, groups, and its job id; ``pids`` of its processes; ``nodes``: ids and
+    addresses of the nodes that it was on; ``killed_on``: those of them where Ray killed a worker of it for memory;
+    ``pythons``: what it wants its workers started with; ``left``: tasks that had not finished when its driver left.
+    ``gaps``: why something may be missing in all that, a sentence for each; without one, what is not here is not its.
+    """
+
+    requests: tuple[Mapping[str, float], ...] = ()
+    ids: frozenset[str] = frozenset()
+    pids: frozenset[int] = frozenset()
+    nodes: frozenset[str] = frozenset()
+    killed_on: frozenset[str] = frozenset()
+    pythons: frozenset[str] = frozenset()
+    repeated: tuple[RepeatedFailure, ...] = ()
+    left: int = 0
+    started_at: datetime | None = None
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fields:
-    """What Ray's row of the job says; None where it does not tell."""
+    """What Ray's row of the job says; None where it does not tell. ``own``: what its tables say is the job's; None of
+    a log that is read without a cluster.
+    """
 
     status: str | None = None  # PENDING, RUNNING, STOPPED, SUCCEEDED, FAILED
     error_type: str | None = None  # JobErrorType, for example JOB_ENTRYPOINT_COMMAND_ERROR
@@ -62,6 +100,7 @@ class Fields:
     message: str | None = None
     type: str | None = None  # SUBMISSION or DRIVER
     entrypoint: str | None = None
+    own: Belongings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ kinds · kind_specs         what a job is for, by rules · kinds that a team dec
 expectations               what is normal for a kind
 outcome · pending          what became of it · why it has not started
 successors                 a later job that made it good
-circle_rules               a job that goes in circles, in words
+circle_rules · case_motion a job that goes in circles, in words · what its motion has to say in its verdict
 verdicts                   whether that was expected: rules as rows
 findings                   what is wrong beyond one verdict: circling, stuck, missing, overdue, left over
 """

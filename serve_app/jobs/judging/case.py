@@ -79,8 +79,8 @@ class Case:
     failures_in_a_row: int = 0
     waiting: Waiting | None = None
     tasks: TaskCounts | None = None
-    motion: MotionJudgement | None = None
     circle: Circle | None = None
+    motion: MotionJudgement | None = None
     further_evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -199,7 +199,7 @@ class CaseMaker:
                     tasks=tasks,
                     circle=circle,
                     further_evidence=(
-                        *(() if circle is None else (build_evidence(circle, job_id),)),
+                        *(() if circle is None else (build_evidence(circle),)),
                         *(waiting.evidence if waiting else ()),
                         *_list_work_evidence(job, outcome, owned, tasks),
                     ),
@@ -214,9 +214,7 @@ class CaseMaker:
             return case
         overdue = case.past_deadline or case.over_limit or case.unusually_long
         limit_s = find_quiet_limit_s(self.contracts.quiet_limit_s, case.past)
-        allowance = Allowance(
-            case.job.id, limit_s, case.job.job_id, overdue=overdue, serves=case.expectation.must_end is False
-        )
+        allowance = Allowance(case.job.id, limit_s, overdue=overdue, serves=case.expectation.must_end is False)
         return replace(case, motion=decide_motion(motion, allowance, self.now))
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import Literal
 
 from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import Contracts
-from serve_app.jobs.judging.motion_rules import MOTION_RULES
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
@@ -21,12 +21,12 @@ from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
 MAX_FINDINGS = 200
-# Who was looked at longer ago may be in a circle by now, or out of it.
-_LOOKED_AT_WITHIN = timedelta(seconds=60)
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
 _WAITING_RULES = frozenset({"pending-infeasible", "pending-long"})
+# An environment takes minutes to build; of one that takes longer, somebody is told before Ray gives up (ten minutes).
+_BUILDING_RULE, _BUILDING_LIMIT = "pending-building", timedelta(minutes=5)
 _OVERDUE_RULES = frozenset({"past-deadline", "initialization-late"})
 _NAMES_SHOWN = 5
 
@@ -57,7 +57,7 @@ def find_all(
 ) -> list[Finding]:
     """The worst first; what cannot be known for lack of a section is not found."""
     found = [
-        *_find_in_jobs(rows),
+        *_find_in_jobs(rows, now),
         *_find_circling(rows),
         *_find_missing(snapshot, rows, contracts, past, now),
         *_find_leftovers(snapshot, rows, now),
@@ -75,15 +75,15 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
     by_the_past = [] if past_known else [STUCK, MISSING]
     running = (job.id for job in snapshot.jobs.value if job.status == "RUNNING")
     looked_at = [snapshot.motions[id].looked_at for id in running if id in snapshot.motions]
-    if any(snapshot.taken_at - at > _LOOKED_AT_WITHIN for at in looked_at):
-        by_the_past = [CIRCLING_JOB, *by_the_past]
+    if any(snapshot.taken_at - at > STALE_AFTER for at in looked_at):
+        by_the_past = [CIRCLING_JOB, STUCK, *(rule for rule in by_the_past if rule != STUCK)]
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
-def _find_in_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
+def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
-        if row.rule in _WAITING_RULES:
+        if row.rule in _WAITING_RULES or _builds_for_long(row, now):
             action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
             yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
@@ -105,9 +105,13 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         greedy = find_row(by_job, most) if most != row.job_id else None
         told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {greedy.id}")))
         owner = f" Tell {row.owner}." if row.owner else ""
-        action = f"See GET /jobs/{row.id}. {advise(circle, row.job_id, told)}{owner}"
+        action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
         verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
-        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle, row.job_id), action)
+        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
+
+
+def _builds_for_long(row: JobRow, now: datetime) -> bool:
+    return row.rule == _BUILDING_RULE and row.started_at is not None and now - row.started_at > _BUILDING_LIMIT
 
 
 def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:

@@ -157,25 +157,24 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
-        motion=case.motion,
         circle=case.circle,
+        motion=case.motion,
         code=_choose_code(case, rule),
     )
 
 
 def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
     if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
-        return advise(case.circle, case.job.job_id)
-    if rule.name in MOTION_RULES:
-        return choose_motion_action(rule.name, case.job.id)
-    return NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action
+        return advise(case.circle)
+    standing_still = choose_motion_action(rule.name, case.job.id)
+    return standing_still or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action)
 
 
 def _choose_code(case: Case, rule: VerdictRule) -> str | None:
-    """Why a job failed its diagnosis says; of a circle it may not know any more."""
-    if case.circle is not None and case.conclusion.outcome not in BROKEN_OUTCOMES:
-        return case.circle.code
-    return case.motion.code if case.motion is not None and rule.name in MOTION_RULES else None
+    """Why a job failed its diagnosis says; of what it did before, or of one that runs, judging knows it."""
+    if case.circle is not None:
+        return None if case.conclusion.outcome in BROKEN_OUTCOMES else case.circle.code
+    return None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

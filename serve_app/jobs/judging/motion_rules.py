@@ -21,13 +21,6 @@ from serve_app.outcomes import Verdict
 
 STUCK, RESTING, UNSEEN = "stuck", "resting", "unseen"
 MOTION_RULES: Final = frozenset({STUCK, RESTING, UNSEEN})
-# The rows of verdicts that they are.
-STANDSTILLS: Final = (
-    (STUCK, Verdict.BAD),
-    (STUCK, Verdict.WARN),
-    (RESTING, Verdict.WARN),
-    (UNSEEN, Verdict.WARN),
-)
 # A proven standstill is bad after so many limits, and of another one people are told after so many.
 BAD_LIMITS, TOLD_LIMITS = 3.0, 6.0
 # Earlier runs make the limit no shorter than this.
@@ -59,7 +52,6 @@ class Allowance:
 
     id: str
     limit_s: float
-    job_id: str | None = None
     overdue: bool = False
     serves: bool = False
 
@@ -71,22 +63,12 @@ def find_quiet_limit_s(quiet_limit_s: float, past: PastRuns | None) -> float:
     return min(quiet_limit_s, max(SHORTEST_LIMIT_S, past.p99_s))
 
 
-def is_judged(judged: MotionJudgement | None, rule: str, verdict: Verdict) -> bool:
-    """Whether that is what is thought of it."""
-    return judged is not None and (judged.rule, judged.verdict) == (rule, verdict)
-
-
-def add_note(judged: MotionJudgement | None, rule: str, sentence: str) -> str:
-    """A verdict's sentence with since when the job is quiet, which is said whatever else is said of it."""
-    if judged is None or not judged.note or rule in MOTION_RULES:
-        return sentence
-    return f"{sentence.rstrip('.')}; {judged.note}."
-
-
 def choose_motion_action(rule: str, id: str) -> str:
-    """What to do about a job that stands still, by the rule that says so."""
+    """What to do about a job that stands still, by the rule that says so; empty for another."""
     if rule == STUCK:
         return f"See what waits for what: GET /jobs/{id}/diagnosis. Stop it, mend what it waits for, run it again."
+    if rule not in MOTION_RULES:
+        return ""
     return (
         f"See where it stands before it is stopped: GET /jobs/{id}/diagnosis. If it is meant to be quiet, declare how "
         "long (metadata `seedcore.expected_duration_s`), or its kind as one that is not meant to end."
@@ -97,9 +79,8 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
     """What to think of it now; without a rule, nothing: the other rules of verdicts speak."""
     limit_s = allowance.limit_s
     if motion.circles:
-        # What is wrong then is a rule of ``circle_rules``.
-        circle = motion.circles[0]
-        return MotionJudgement(motion, "circling", describe_circle(circle, allowance.job_id), limit_s, code=circle.code)
+        worst = motion.circles[0]
+        return MotionJudgement(motion, "circling", describe_circle(worst), limit_s, code=worst.code)
     if now - motion.looked_at > STALE_AFTER:
         sentence = f"Whether it moves is not known: it was looked at last at {format_time(motion.looked_at)}."
         return MotionJudgement(motion, "unknown", sentence, limit_s)

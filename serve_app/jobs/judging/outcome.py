@@ -9,6 +9,7 @@ raised leaves a row without process id and start, one that was killed a ``SYSTEM
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ _LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 _OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
+# First and last line of what Ray says when it kills for memory.
+_MEMORY_BEGINS = "due to the node running low on memory"
+_MEMORY_ENDS = "Refer to the documentation on how to address the out of memory issue"
 
 
 class Conclusion(NamedTuple):
@@ -144,8 +148,27 @@ def _quote_message(message: str | None) -> str:
         # A traceback says the most in its last line, everything else in its first.
         line = told[-1 if _TRACEBACK in head else 0].strip() if told else ""
         return f": {_cut(line)}" if line else "."
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not _OF_RAY.search(line)]
+    told = log.splitlines()
+    lines = [line.strip() for line in _drop_memory_message(told) if line.strip() and not _OF_RAY.search(line)]
+    if not lines and any(line.startswith(_MEMORY_ENDS) for line in told):
+        return "; its log ends with Ray's word that it killed for memory."
     return f"; the last line of its log: {_cut(lines[-1])}" if lines else "; its log says nothing."
+
+
+def _drop_memory_message(lines: Sequence[str]) -> list[str]:
+    """The lines without what follows the first line of each message about memory: Ray writes fifty, and the last is a
+    pointer to its documentation. Of a message whose beginning was cut off nothing is left.
+    """
+    kept: list[str] = []
+    begin: int | None = 0
+    for line in lines:
+        kept.append(line)
+        if _MEMORY_BEGINS in line:
+            begin = len(kept)
+        elif line.startswith(_MEMORY_ENDS) and begin is not None:
+            del kept[begin:]
+            begin = None
+    return kept
 
 
 def _cut(line: str) -> str:

@@ -12,7 +12,10 @@ from typing import NamedTuple
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
-# Parts of a runtime environment that need neither building nor fetching; plugins may add any other.
+# Parts of a runtime environment that have to be built or fetched (ray/_private/runtime_env); while that goes on, nothing
+# is wrong. Parts that are at hand need nothing. Of all others (`py_executable`, a plugin's) nobody knows that they take
+# time: what cannot be started with them, Ray tries to start for minutes, without a word in its tables.
+_BUILT = frozenset({"pip", "uv", "conda", "working_dir", "py_modules", "java_jars", "container", "image_uri"})
 _AT_HAND = frozenset({"env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"})
 INFEASIBLE, BUSY, BUILDING, NOT_KNOWN = "pending-infeasible", "pending-busy", "pending-building", "pending"
 STARVED = "actors-infeasible"
@@ -47,10 +50,14 @@ def explain_waiting(
             left = describe_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
             return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
-    building = sorted(set(job.runtime_env_keys) - _AT_HAND)
+    building = sorted(set(job.runtime_env_keys) & _BUILT)
     if building:
         sentence = f"Its environment is being built ({', '.join(building)})."
         return Waiting(BUILDING, sentence, (Evidence(BUILDING, "job list", f"runtime_env has {', '.join(building)}"),))
+    others = ", ".join(sorted(set(job.runtime_env_keys) - _AT_HAND))
+    if others:
+        sentence = f"It has not started; Ray does not tell why. Look whether it can be started with its {others}."
+        return Waiting(NOT_KNOWN, sentence, (Evidence(NOT_KNOWN, "job list", f"runtime_env has {others}"),))
     return Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
 
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.jobs.judging.case import Case
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
+from serve_app.jobs.judging.case_motion import (
+    add_note,
+    circles_in_part,
+    circles_wholly,
+    join_sentences,
+    say_circle,
+    say_motion,
+    stands_still,
+)
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
@@ -16,7 +25,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion_rules import STANDSTILLS, add_note, is_judged
+from serve_app.jobs.judging.motion_rules import RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -44,35 +53,9 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, _add_past_circle(case, add_note(case.motion, rule.name, rule.sentence(case)))
-
-
-def _stands_still(rule: str, verdict: Verdict) -> Callable[[Case], bool]:
-    """What it cannot get for lack of resources is told as that."""
-    return lambda case: case.waiting is None and is_judged(case.motion, rule, verdict)
-
-
-def _add_past_circle(case: Case, sentence: str) -> str:
-    """What is known of a job's circle stays known when it has ended, whatever ended it."""
-    outcome = case.conclusion.outcome
-    if case.circle is None or outcome in OPEN_OUTCOMES:
-        return sentence
-    ended = "was stopped" if outcome is JobOutcome.STOPPED else "ended"
-    return _join(sentence, ";", f"{describe_past(case.circle, ended)}.")
-
-
-def _say_motion(case: Case) -> str:
-    return "" if case.motion is None else case.motion.sentence
-
-
-def _say_circle(case: Case) -> str:
-    return "" if case.circle is None else describe_circle(case.circle, case.job.job_id)
-
-
-def _circles_in_part(case: Case) -> bool:
-    """What is worse is said first: that it is past its deadline, or that the organs are not initialized in time."""
-    late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
-    return case.circle is not None and case.circle.others_succeed and not late
+    if rule.name == STUCK and case.motion is not None:
+        rule = replace(rule, verdict=case.motion.verdict)
+    return rule, add_note(case, rule.name, rule.sentence(case))
 
 
 def _always(_case: Case) -> bool:
@@ -93,12 +76,10 @@ def _say_both(case: Case) -> str:
     # That it was lost with its node is said once.
     alone = meaning is None or case.conclusion.outcome is JobOutcome.LOST
     return (
-        case.conclusion.sentence if meaning is None or alone else _join(meaning.sentence, ":", case.conclusion.sentence)
+        case.conclusion.sentence
+        if meaning is None or alone
+        else join_sentences(meaning.sentence, ":", case.conclusion.sentence)
     )
-
-
-def _join(first: str, sign: str, second: str) -> str:
-    return f"{first.rstrip('.')}{sign} {second[:1].lower()}{second[1:]}"
 
 
 def _say_late(case: Case) -> str:
@@ -108,7 +89,13 @@ def _say_late(case: Case) -> str:
 
 def _say_wait(case: Case) -> str:
     sentence = _interpret(case) if case.waiting is None else case.waiting.sentence
-    return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
+    return sentence if case.age_s is None else join_sentences(sentence, ";", f"so far for {case.age_s:.0f} s.")
+
+
+def _say_waited(case: Case) -> str:
+    waited = f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s."
+    # Without a fact it only says that it has not started.
+    return waited if case.waiting is None or not case.waiting.evidence else f"{waited} {case.waiting.sentence}"
 
 
 def _waits_long(case: Case) -> bool:
@@ -122,7 +109,7 @@ def _waits_for(rule: str) -> Callable[[Case], bool]:
 def _say_tasks(case: Case) -> str:
     if case.tasks is None:
         return case.conclusion.sentence
-    return _join(case.conclusion.sentence, ";", f"{case.tasks.failed} of its {case.tasks.total} tasks failed.")
+    return join_sentences(case.conclusion.sentence, ";", f"{case.tasks.failed} of its {case.tasks.total} tasks failed.")
 
 
 def _say_unusual(case: Case) -> str:
@@ -157,15 +144,8 @@ VERDICT_RULES = (
         _has_rule("supervisor-lost-driver-alive"),
         _say,
     ),
-    VerdictRule(
-        CIRCLING,
-        None,
-        {JobOutcome.RUNNING},
-        Verdict.BAD,
-        lambda case: case.circle is not None and not case.circle.others_succeed,
-        _say_circle,
-    ),
-    VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, _circles_in_part, _say_circle),
+    VerdictRule(CIRCLING, None, {JobOutcome.RUNNING}, Verdict.BAD, circles_wholly, say_circle),
+    VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, circles_in_part, say_circle),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),
@@ -193,7 +173,7 @@ VERDICT_RULES = (
         ENDED_OUTCOMES,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
     ),
     VerdictRule(
         "server-without-serve",
@@ -219,7 +199,7 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.repaired_by}, succeeded."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"a later one, {case.repaired_by}, succeeded."),
     ),
     VerdictRule(
         "initialization-retried",
@@ -227,7 +207,7 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.WARN,
         lambda case: case.retried_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
     ),
     VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _say_late),
     VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, _always, _interpret),
@@ -244,7 +224,9 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."),
+        lambda case: join_sentences(
+            case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."
+        ),
     ),
     VerdictRule(
         "retry-running",
@@ -253,12 +235,13 @@ VERDICT_RULES = (
         NOT_DONE - {JobOutcome.STOPPED},
         Verdict.WARN,
         lambda case: case.retried_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    # Of what is stuck, how bad it is its motion says: it grows worse with time.
     *(
-        VerdictRule(rule, None, {JobOutcome.RUNNING}, verdict, _stands_still(rule, verdict), _say_motion)
-        for rule, verdict in STANDSTILLS
+        VerdictRule(rule, None, {JobOutcome.RUNNING}, Verdict.WARN, stands_still(rule), say_motion)
+        for rule in (STUCK, RESTING, UNSEEN)
     ),
     VerdictRule(
         "pending-infeasible",
@@ -291,7 +274,7 @@ VERDICT_RULES = (
         {JobOutcome.PENDING},
         Verdict.WARN,
         _waits_long,
-        lambda case: f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s.",
+        _say_waited,
     ),
     VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, _always, _say_wait),
     VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _say_late),
@@ -321,7 +304,7 @@ VERDICT_RULES = (
         BROKEN_OUTCOMES,
         Verdict.WARN,
         lambda case: 0 < case.failures_in_a_row <= case.expectation.allowed_failures,
-        lambda case: _join(
+        lambda case: join_sentences(
             case.conclusion.sentence,
             ";",
             f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",

@@ -16,7 +16,9 @@ from functools import cached_property
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
+from serve_app.jobs.diagnosis.catalogue.broadcast import is_from_ray
 from serve_app.jobs.diagnosis.log.lines import parse_line
+from serve_app.jobs.diagnosis.log.memory_kills import KILL_TEXT
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 
 DOCS = "https://docs.ray.io/en/latest/"
@@ -54,7 +56,8 @@ class Signature:
     """``contains``: fixed texts, one of which is in the line (case counts; at least five characters: they are what is
     searched for in the whole log, so the rarer the better). ``pattern``: a regular expression that is then searched in
     that line, its colours and ``(name pid=…)`` prefix removed; ``unless``: one that must not be found in it. ``kinds``:
-    sources in which it counts; empty for all. ``advice`` and ``docs`` replace those of the code. ``matches``: at least
+    sources in which it counts; empty for all; ``from_ray``: True where it counts only of a process of Ray (by the
+    prefix of the line, or the source), False only of others. ``sentence``, ``advice`` and ``docs`` replace those of the code. ``matches``: at least
     two lines that it must find; ``near_misses``: at least one that it must not.
     """
 
@@ -66,6 +69,8 @@ class Signature:
     role: ClueRole = ClueRole.CAUSE
     certainty: Certainty = Certainty.CERTAIN
     kinds: tuple[SourceKind, ...] = ()
+    from_ray: bool | None = None
+    sentence: str = ""
     advice: tuple[str, ...] = ()
     docs: str = ""
     matches: tuple[str, ...]
@@ -90,7 +95,7 @@ class Catalogue:
 
     @cached_property
     def _texts(self) -> dict[bytes, list[Signature]]:
-        texts: dict[bytes, list[Signature]] = {mark: [] for mark in MARKS}
+        texts: dict[bytes, list[Signature]] = {mark: [] for mark in (*MARKS, KILL_TEXT)}
         for each in self.signatures:
             for text in each.contains:
                 texts.setdefault(text.encode(), []).append(each)
@@ -105,7 +110,7 @@ class Catalogue:
         return BytesAhoCorasick(list(self._texts), implementation=Implementation.DFA)
 
     def find_places(self, block: bytes) -> dict[int, list[int]]:
-        """Where the texts are: number of the text (the first are ``MARKS``) to its places in the block, in order."""
+        """Where the texts are: number of the text (the first are ``MARKS`` and ``KILL_TEXT``) to its places in the block, in order."""
         found: dict[int, list[int]] = {}
         for number, begin, _ in self._automaton.find_matches_as_indexes(block, overlapping=True):
             if number in found:
@@ -121,12 +126,16 @@ class Catalogue:
 
 def matches_line(signature: Signature, line: str) -> bool:
     """Whether the signature means this line, as it may stand in a log."""
-    text = parse_line(line.encode("utf-8", "replace")).text
-    return any(each in text for each in signature.contains) and matches_text(signature, text, SourceKind.FILE)
+    read = parse_line(line.encode("utf-8", "replace"))
+    if not any(each in read.text for each in signature.contains):
+        return False
+    return matches_text(signature, read.text, SourceKind.FILE, read.stream)
 
 
-def matches_text(signature: Signature, text: str, kind: SourceKind) -> bool:
-    """Whether a line that holds one of the signature's fixed texts is one that it means."""
+def matches_text(signature: Signature, text: str, kind: SourceKind, stream: str = "") -> bool:
+    """Whether a line that holds one of the signature's fixed texts, with this prefix, is one that it means."""
+    if signature.from_ray is not None and signature.from_ray != (kind is SourceKind.SYSTEM or is_from_ray(stream)):
+        return False
     if signature.kinds and kind not in signature.kinds and kind is not SourceKind.FILE:
         return False
     if signature.pattern and not compile_pattern(signature.pattern).is_in(text):

@@ -73,9 +73,13 @@ class Aftermath:
         self._bad = {hit.line for hit in scan.hits}
         self._ordinary: list[tuple[int, str]] = []
         spans = [(each.begin, each.end, each.stream) for each in scan.tracebacks]
+        # A message of Ray is no output of the program, however long it is.
+        self._of_ray = {number for kill in scan.kills for number in range(kill.line + 1, kill.end + 1)}
         for each in scan.tail:
             number, line = each.number, each.line
-            inside = any(begin <= number <= end and stream == line.stream for begin, end, stream in spans)
+            inside = number in self._of_ray or any(
+                begin <= number <= end and stream == line.stream for begin, end, stream in spans
+            )
             if not inside and number not in self._bad and self._is_ordinary(number, line.stream, line.text):
                 self._ordinary.append((number, line.text))
         self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
@@ -85,6 +89,10 @@ class Aftermath:
         """How many ordinary lines follow this one; what is before the known end is counted as ordinary."""
         first = self._scan.tail[0].number if self._scan.tail else 0
         return max(0, first - line) + sum(number > line for number, _ in self._ordinary)
+
+    def find_last_ordinary(self) -> tuple[int, str] | None:
+        """Number and text of the last line that the program wrote and that tells of no failure."""
+        return self._ordinary[-1] if self._ordinary else None
 
     def was_done_after(self, line: int) -> bool:
         """Whether the program says after this line that it is done."""
@@ -100,6 +108,7 @@ class Aftermath:
             each
             for each in self._scan.tail[-30:]
             if each.number not in self._scan.benign
+            and each.number not in self._of_ray
             and tells_of_failure(each.line.text)
             and not self.had_ended_before(each.number)
         ]
@@ -107,8 +116,9 @@ class Aftermath:
         return [each for each in open_ones if self.count_ordinary_lines(each.number) < MANY_LINES][-most:]
 
     def select_last_lines(self, most: int = 3) -> list[TailLine]:
-        """The last lines that are not empty."""
-        return list(self._scan.tail[-most:])
+        """The last lines that are not empty, if possible without those of Ray's message about memory."""
+        own = [each for each in self._scan.tail if each.number not in self._of_ray]
+        return (own or list(self._scan.tail))[-most:]
 
     def _is_ordinary(self, number: int, stream: str, text: str) -> bool:
         if number in self._scan.benign or _SYSTEM_STREAM.search(stream) or _RAY_INTERNAL.match(text):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole, Signature
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Aftermath, is_quiet
 from serve_app.jobs.diagnosis.engine.field_rules import FieldClue
+from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Ownership, Whose
 from serve_app.jobs.diagnosis.engine.scan import Hit, Scan
 from serve_app.jobs.diagnosis.log.tracebacks import Raised, Traceback
 from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, SourceKind
@@ -32,6 +33,8 @@ _DOES_WITHOUT = re.compile(
 _BEFORE_CHARS, _AFTER_CHARS = 120, 240
 # An exception in these is one of a task or an actor.
 _IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
+# Whatever a process of Ray wrote into a log of its own.
+_OF_RAY = "(raylet)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Clue:
     """One thing that was seen. ``source``: number of the source, -1 for the row; ``end``: the last line of it.
 
     ``is_generic``: an exception that no signature knows; ``went_on``: ordinary lines after it; ``repaired``: why it
-    does not count, or empty.
+    does not count, or empty; ``doubt``: why it may be another job's, or empty; ``is_circle``: it happened again and
+    again; ``sentence`` and ``advice``: what is said of it, in place of the words of its code.
     """
 
     code: str
@@ -58,6 +62,10 @@ class Clue:
     is_uncaught: bool = False
     went_on: int = 0
     repaired: str = ""
+    doubt: str = ""
+    is_circle: bool = False
+    sentence: str = ""
+    advice: tuple[str, ...] = ()
     signature: Signature | None = None
 
 
@@ -74,14 +82,21 @@ def find_clues_in_fields(found: Iterable[FieldClue]) -> list[Clue]:
             None,
             0,
             0,
+            sentence=each.rule.sentence,
+            advice=each.rule.advice,
         )
         for each in found
     ]
 
 
-def find_clues_in_scan(number: int, scan: Scan, ending: Aftermath, *, has_ended: bool = True) -> list[Clue]:
-    """Clues of one source, in the order of its lines."""
+def find_clues_in_scan(
+    number: int, scan: Scan, ending: Aftermath, owners: OwnerJudge, *, has_ended: bool = True
+) -> list[Clue]:
+    """Clues of one source, in the order of its lines; those of another job do not count, and those that may be another
+    job's are possible at most.
+    """
     clues: list[Clue] = []
+    whose = _Owners(owners, scan.kind)
     taken: set[int] = set()
     ordered = sorted(scan.tracebacks, key=lambda each: each.begin)
     for place, traceback in enumerate(ordered):
@@ -91,13 +106,33 @@ def find_clues_in_scan(number: int, scan: Scan, ending: Aftermath, *, has_ended:
         within = [hit for hit in scan.hits if traceback.begin <= hit.line <= until and hit.stream == traceback.stream]
         taken |= {id(hit) for hit in within}
         hits = [hit for hit in within if not _is_code(hit, traceback)]
-        clues += _find_clues_in_traceback(number, scan, ending, traceback, hits, until)
-    clues += [_build_clue(number, scan, ending, hit, end=hit.line) for hit in scan.hits if id(hit) not in taken]
+        clues += _find_clues_in_traceback(number, scan, ending, traceback, hits, until, whose)
+    alone = [hit for hit in scan.hits if id(hit) not in taken]
+    clues += [whose.mark(_build_clue(number, scan, ending, hit, end=hit.line), hit.text) for hit in alone]
     if scan.kind is SourceKind.SYSTEM:
         # The logs of Ray's own processes are of all jobs, and repeat what the job's sources say better. That something
         # waits is said by them alone, of what has not ended.
         clues = [clue for clue in clues if _has_weight_in_system_log(clue, has_ended)]
     return sorted(clues, key=lambda clue: clue.line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """Marks clues of one source by whose they are. What tables and the job's own processes say is the job's."""
+
+    owners: OwnerJudge
+    kind: SourceKind
+
+    def mark(self, clue: Clue, text: str) -> Clue:
+        if self.kind not in (SourceKind.DRIVER, SourceKind.FILE, SourceKind.SYSTEM):
+            return clue
+        stream = clue.stream or (_OF_RAY if self.kind is SourceKind.SYSTEM else "")
+        found: Ownership = self.owners.judge(text, stream)
+        if found.whose is Whose.OTHERS:
+            return replace(clue, repaired=found.why)
+        if found.whose is Whose.UNTOLD:
+            return replace(clue, certainty=Certainty.POSSIBLE, doubt=found.why)
+        return clue
 
 
 def _is_code(hit: Hit, traceback: Traceback) -> bool:
@@ -112,9 +147,10 @@ def _has_weight_in_system_log(clue: Clue, has_ended: bool) -> bool:
 
 
 def _find_clues_in_traceback(
-    number: int, scan: Scan, ending: Aftermath, traceback: Traceback, hits: Sequence[Hit], until: int
+    number: int, scan: Scan, ending: Aftermath, traceback: Traceback, hits: Sequence[Hit], until: int, whose: _Owners
 ) -> list[Clue]:
-    clues = [_build_clue(number, scan, ending, hit, end=traceback.end, within=traceback) for hit in hits]
+    built = [(hit, _build_clue(number, scan, ending, hit, end=traceback.end, within=traceback)) for hit in hits]
+    clues = [whose.mark(clue, hit.text) for hit, clue in built]
     inner = next((raised for raised in traceback.raised if not raised.is_wrapper), None)
     if inner is None:
         return clues
@@ -122,7 +158,7 @@ def _find_clues_in_traceback(
     end = min((raised.line - 1 for raised in traceback.raised if raised.line > inner.line), default=until)
     if any(inner.line <= hit.line <= end for hit in hits) or _RETRIES.search(inner.text) is not None:
         return clues
-    return [*clues, _build_generic_clue(number, scan, ending, traceback, inner)]
+    return [*clues, whose.mark(_build_generic_clue(number, scan, ending, traceback, inner), inner.text)]
 
 
 def _build_clue(

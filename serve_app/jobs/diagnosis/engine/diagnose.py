@@ -9,8 +9,11 @@ from dataclasses import replace
 from serve_app.jobs.diagnosis.catalogue.built_in import CODES, load_built_in
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, ClueRole, Code
 from serve_app.jobs.diagnosis.engine.aftermath import Aftermath
+from serve_app.jobs.diagnosis.engine.circles import find_circles
 from serve_app.jobs.diagnosis.engine.clues import Clue, find_clues_in_fields, find_clues_in_scan
 from serve_app.jobs.diagnosis.engine.field_rules import complete_fields, find_clues, is_failure, is_success
+from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, collect_shown
+from serve_app.jobs.diagnosis.engine.phrases import describe_found, describe_unknown
 from serve_app.jobs.diagnosis.engine.rank import Weighed, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import (
@@ -36,6 +39,8 @@ _MOST_SAME = 2
 _OWN_EXIT_CODES = frozenset({1, *range(3, 126), 255})
 _OWN_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b(?:error|fatal|panic)\b(?:\[\w+\])?: ", re.ASCII)
 _LAST_LINES = 5
+# For what is asked for in vain a job waits until somebody stops it.
+_WAITS = frozenset({"scheduling.infeasible"})
 _NOTHING_WRONG = Diagnosis(None, "nothing is wrong", "Nothing that was looked at tells of a failure.")
 
 
@@ -57,22 +62,28 @@ def diagnose(
     endings = [Aftermath(each) for each in scans]
     fields = complete_fields(fields, _find_ray_sentence(scans))
     clues = find_clues_in_fields(find_clues(fields))
+    owners = OwnerJudge(fields.own, _collect_shown(fields, scans))
     for number, (each, ending) in enumerate(zip(scans, endings, strict=True)):
-        clues += find_clues_in_scan(number, each, ending, has_ended=fields.status not in OPEN_STATUSES)
+        clues += find_clues_in_scan(number, each, ending, owners, has_ended=fields.status not in OPEN_STATUSES)
+    circles = find_circles(fields, scans, endings)
     if is_success(fields):
         return _conclude_success("Ray says that it succeeded.", unavailable)
     if fields.status == "STOPPED":
-        return _conclude_stopped(unavailable)
+        waits = [clue for clue in clues if clue.code in _WAITS and _is_certain(clue)]
+        return _conclude_stopped(catalogue.codes, fields, scans, [*circles, *waits], unavailable)
+    clues += circles
     words = [(scans[number], ending.select_last_words()) for number, ending in enumerate(endings)]
     has_failed = is_failure(fields)
     weighed = weigh(clues, has_failed=has_failed or any(told for _, told in words))
-    if weighed.primary is not None:
-        return _conclude_found(catalogue.codes, weighed, weighed.primary, unavailable)
-    own = _find_own_words(fields, scans, endings)
+    primary = weighed.primary
+    # What says no cause, or may be another job's, gives way to the program's own last words.
+    own = _find_own_words(fields, scans, endings) if primary is None or primary.doubt or _is_no_cause(primary) else None
     if own is not None:
-        return _conclude_found(catalogue.codes, replace(weighed, chain=(own,)), own, unavailable)
-    if has_failed or any(told for _, told in words):
-        return _conclude_unknown(catalogue.codes, scans, endings, weighed, unavailable)
+        return _conclude_found(catalogue.codes, fields, scans, replace(weighed, chain=(own,)), own, unavailable)
+    if primary is not None and not _is_no_cause(primary):
+        return _conclude_found(catalogue.codes, fields, scans, weighed, primary, unavailable)
+    if primary is not None or has_failed or any(told for _, told in words):
+        return _conclude_unknown(catalogue.codes, fields, scans, endings, weighed, unavailable)
     return _conclude_success("", unavailable, _list_candidates(catalogue.codes, weighed))
 
 
@@ -81,11 +92,38 @@ def _add_message(fields: Fields, sources: list[TextSource]) -> list[TextSource]:
     if not fields.message:
         return sources
     own, separator, _ = fields.message.partition(_REPEATED_LOG)
+    own = own.rstrip().removesuffix(",") if separator else own
     said = TextSource(MESSAGE, SourceKind.RAY, [own.encode("utf-8", "replace")])
     has_log = any(each.kind in (SourceKind.DRIVER, SourceKind.FILE) for each in sources)
     if not separator or has_log:
         return [said, *sources]
     return [said, TextSource(MESSAGE, SourceKind.DRIVER, [fields.message.encode("utf-8", "replace")]), *sources]
+
+
+def _collect_shown(fields: Fields, scans: Sequence[Scan]) -> Shown:
+    """What a log shows that is read without a cluster; of a job of this cluster its tables tell."""
+    if fields.own is not None:
+        return Shown()
+    logs = [each for each in scans if each.kind in (SourceKind.DRIVER, SourceKind.FILE)]
+    lines = [(tail.line.text, tail.line.stream) for each in logs for tail in each.tail]
+    lines += [(hit.text, hit.stream) for each in logs for hit in each.hits]
+    return collect_shown(lines, was_killed=any(_is_raised(each, kill.line) for each in scans for kill in each.kills))
+
+
+def _is_raised(scan: Scan, line: int) -> bool:
+    """Whether the line is that of an exception, which is the job's own, or of one of its tables."""
+    return scan.kind is SourceKind.RAY or any(
+        raised.line == line for traceback in scan.tracebacks for raised in traceback.raised
+    )
+
+
+def _is_certain(clue: Clue) -> bool:
+    return clue.certainty is Certainty.CERTAIN and clue.role is ClueRole.CAUSE and not clue.repaired
+
+
+def _is_no_cause(clue: Clue) -> bool:
+    """Whether it only tells that something ended with the job."""
+    return clue.code == UNKNOWN
 
 
 def _find_ray_sentence(scans: Sequence[Scan]) -> str:
@@ -105,9 +143,17 @@ def _conclude_success(sentence: str, unavailable: Sequence[str], candidates: tup
     )
 
 
-def _conclude_stopped(unavailable: Sequence[str]) -> Diagnosis:
+def _conclude_stopped(
+    codes: Mapping[str, Code],
+    fields: Fields,
+    scans: Sequence[Scan],
+    causes: Sequence[Clue],
+    unavailable: Sequence[str],
+) -> Diagnosis:
+    """Stopped on request; and beside it what would never have ended, which may be why somebody stopped it."""
     code = CODES["app.stopped"]
-    return Diagnosis(
+    stopped = CauseStep(code.code, code.sentence, EvidenceLine("fields", 0, "status=STOPPED"))
+    found = Diagnosis(
         code.code,
         code.title,
         code.sentence,
@@ -115,32 +161,56 @@ def _conclude_stopped(unavailable: Sequence[str]) -> Diagnosis:
         code.code_class,
         "status-stopped",
         (EvidenceLine("fields", 0, "status=STOPPED"),),
-        (CauseStep(code.code, code.sentence, EvidenceLine("fields", 0, "status=STOPPED")),),
+        (stopped,),
         (),
         code.advice,
         code.docs or None,
         tuple(unavailable),
     )
+    if not causes:
+        return found
+    first = causes[0]
+    why = _conclude_found(codes, fields, scans, Weighed(first, (first,)), first, unavailable)
+    until = "Until then it went in circles:" if first.is_circle else "Until then it waited in vain:"
+    gone_on = "It was stopped, and would have gone on so: this is what to mend."
+    return replace(
+        found,
+        sentence=f"{code.sentence} {until} {why.sentence}",
+        evidence=(*found.evidence, *why.evidence),
+        chain=(stopped, CauseStep(first.code, why.sentence, first.evidence)),
+        candidates=(Candidate(first.code, why.title, first.certainty, first.rule, (first.evidence,), gone_on),),
+        advice=why.advice,
+        docs=why.docs,
+    )
 
 
 def _conclude_found(
-    codes: Mapping[str, Code], weighed: Weighed, primary: Clue, unavailable: Sequence[str]
+    codes: Mapping[str, Code],
+    fields: Fields,
+    scans: Sequence[Scan],
+    weighed: Weighed,
+    primary: Clue,
+    unavailable: Sequence[str],
 ) -> Diagnosis:
     code = codes[primary.code]
     signature = primary.signature
+    told = describe_found(code, primary, scans, fields)
     followed = (*weighed.same[:_MOST_SAME], *reversed(weighed.chain[:-1]))
     evidence = [primary.evidence, *(clue.evidence for clue in followed)]
     return Diagnosis(
         code.code,
-        code.title,
-        code.sentence,
+        told.title,
+        told.sentence,
         primary.certainty,
         code.code_class,
         primary.rule,
         tuple(dict.fromkeys(evidence))[:_MOST_EVIDENCE],
-        tuple(CauseStep(clue.code, codes[clue.code].sentence, clue.evidence) for clue in weighed.chain),
+        tuple(
+            CauseStep(clue.code, told.sentence if clue is primary else codes[clue.code].sentence, clue.evidence)
+            for clue in weighed.chain
+        ),
         _list_candidates(codes, weighed),
-        (signature.advice if signature is not None else ()) or code.advice,
+        told.advice,
         (signature.docs if signature is not None else "") or code.docs or None,
         tuple(unavailable),
     )
@@ -180,6 +250,7 @@ def _list_candidates(codes: Mapping[str, Code], weighed: Weighed) -> tuple[Candi
 
 def _conclude_unknown(
     codes: Mapping[str, Code],
+    fields: Fields,
     scans: Sequence[Scan],
     endings: Sequence[Aftermath],
     weighed: Weighed,
@@ -193,17 +264,18 @@ def _conclude_unknown(
         if each.kind is not SourceKind.SYSTEM
         for last in ending.select_last_words(3) or ending.select_last_lines(3)
     ]
+    told = describe_unknown(code, fields, is_quoted=bool(lines), has_left=weighed.primary is not None)
     return Diagnosis(
         code.code,
-        code.title,
-        code.sentence,
+        told.title,
+        told.sentence,
         None,
         code.code_class,
         None,
         tuple(lines[:_MOST_EVIDENCE]),
         (),
         _list_candidates(codes, weighed),
-        code.advice,
+        told.advice,
         code.docs or None,
         tuple(unavailable),
     )

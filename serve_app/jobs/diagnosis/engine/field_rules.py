@@ -6,6 +6,7 @@ Sources: ``JobErrorType`` in Ray's ``dashboard/modules/job/common.py``; exit cod
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,9 @@ _EXIT_CODE = re.compile(r"failed with exit code (-?\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One conclusion from the row, and what of the row it quotes."""
+    """One conclusion from the row, and what of the row it quotes; ``sentence`` and ``advice`` replace those of the
+    code.
+    """
 
     name: str
     code: str
@@ -25,6 +28,8 @@ class FieldRule:
     role: ClueRole
     certainty: Certainty
     quote: Callable[[Fields], str]
+    sentence: str = ""
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,16 @@ FIELD_RULES: tuple[FieldRule, ...] = (
     _build_exit_rule("exit-sigkill", "memory.process-killed", ClueRole.SYMPTOM, _MAYBE, 137, -9),
     _build_exit_rule("exit-segfault", "app.native-crash", ClueRole.CAUSE, _SURE, 139, -11, 135, -7, 132, -4, 136, -8),
     _build_exit_rule("exit-abort", "app.native-crash", ClueRole.WRAPPER, _LIKELY, 134, -6),
+    FieldRule(
+        "entrypoint-in-one-word",
+        "app.entrypoint-not-found",
+        lambda fields: fields.driver_exit_code in (126, 127) and is_one_word(fields.entrypoint),
+        ClueRole.CAUSE,
+        _SURE,
+        lambda fields: f"entrypoint={fields.entrypoint}",
+        "The whole command was given as one word, so that the shell looked for a program of that name.",
+        ("Drop the outer quotes: `ray job submit -- python a.py --rows 3`, each word by itself.",),
+    ),
     _build_exit_rule("exit-not-found", "app.entrypoint-not-found", ClueRole.WRAPPER, _SURE, 126, 127),
     _build_exit_rule("exit-interrupted", "app.stopped", ClueRole.SYMPTOM, _LIKELY, 130, -2, 143, -15),
     _build_error_rule("environment-failed", "env.setup-failed", ClueRole.WRAPPER, _SURE, "RUNTIME_ENV_SETUP_FAILURE"),
@@ -75,12 +90,16 @@ FIELD_RULES: tuple[FieldRule, ...] = (
     _build_error_rule(
         "supervisor-gone", "job.supervisor-lost", ClueRole.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_START_FAILURE"
     ),
-    _build_error_rule(
+    # Ray says the same of a supervisor whose process cannot be started; its message tells.
+    FieldRule(
         "supervisor-unplaced",
         "scheduling.node-affinity",
+        lambda fields: (
+            fields.error_type == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE" and "worker startup" not in (fields.message or "")
+        ),
         ClueRole.WRAPPER,
         _LIKELY,
-        "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE",
+        _quote_error,
     ),
     _build_error_rule("supervisor-died", "job.supervisor-died", ClueRole.SYMPTOM, _LIKELY, "JOB_SUPERVISOR_ACTOR_DIED"),
     _build_error_rule(
@@ -121,6 +140,17 @@ def is_failure(fields: Fields) -> bool:
 def is_success(fields: Fields) -> bool:
     """Whether the row says that it succeeded; of a driver that was not submitted, SUCCEEDED only says that it ended."""
     return fields.status in _ENDED_WELL and fields.type != "DRIVER" and not fields.driver_exit_code
+
+
+def is_one_word(entrypoint: str | None) -> bool:
+    """Whether a command is one word to the shell although it has blanks in it, as after one quoting too many."""
+    text = (entrypoint or "").strip()
+    if not any(each.isspace() for each in text):
+        return False
+    try:
+        return len(shlex.split(text)) == 1
+    except ValueError:
+        return False
 
 
 def parse_pairs(pairs: Mapping[str, str]) -> Fields:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole
 from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES
 from serve_app.jobs.diagnosis.engine.clues import Clue
-from serve_app.jobs.diagnosis.models import Certainty, SourceKind
+from serve_app.jobs.diagnosis.models import UNKNOWN, Certainty, SourceKind
 
 _ROLES = (ClueRole.CAUSE, ClueRole.WRAPPER, ClueRole.SYMPTOM, ClueRole.WARNING)
 # What carries an exception that no signature knows gives it its name; the first of these that is there.
@@ -30,6 +30,8 @@ _FAR = {
     "app.task-exception": 8,
     "actor.died": 7,
     "actor.unavailable": 7,
+    # Says nothing of why: that the driver left, and its tasks with it.
+    UNKNOWN: 10,
     "job.supervisor-died": 6,
     "job.supervisor-lost": 6,
     "gcs.unreachable": 5,
@@ -100,7 +102,10 @@ def _select_primary(clues: Sequence[Clue]) -> Clue | None:
         # What explains it, or made it fatal, may be told later or less loudly.
         wanted = _YIELDS_TO.get(first.code, ())
         better = [clue for clue in causes if clue.code in wanted and clue.certainty is Certainty.CERTAIN]
-        return min(better, key=_get_order, default=first)
+        best = min(better, key=_get_order, default=first)
+        # That it was stopped is its own; what may be another job's explains no more than that.
+        stopped = [clue for clue in clues if clue.code == "app.stopped" and not clue.doubt]
+        return min(stopped, key=_get_order) if best.doubt and stopped else best
     if generic:
         return ending or min(generic, key=lambda clue: (not clue.is_uncaught, clue.source, clue.line))
     for role in _ROLES[1:]:
@@ -125,6 +130,8 @@ def _find_ending_exception(generic: Sequence[Clue]) -> Clue | None:
 
 
 def _leads_to(cause: Clue, ending: Clue) -> bool:
+    if cause.doubt or cause.is_circle:
+        return False
     if cause.source != ending.source:
         return cause.kind in (None, SourceKind.RAY, SourceKind.SERVE) or cause.certainty is Certainty.CERTAIN
     if cause.line >= ending.line:
@@ -134,10 +141,10 @@ def _leads_to(cause: Clue, ending: Clue) -> bool:
     return not handled and ending.line - cause.end <= _NEAR_LINES
 
 
-def _get_order(clue: Clue) -> tuple[int, int, str, int, int]:
+def _get_order(clue: Clue) -> tuple[int, int, int, int]:
     trust = 0 if clue.kind is None else 1 if clue.kind in (SourceKind.RAY, SourceKind.SERVE) else 2
     doubtful = int(clue.certainty is Certainty.POSSIBLE)
-    return doubtful, trust, "", clue.source, clue.line
+    return doubtful, trust, clue.source, clue.line
 
 
 def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
@@ -148,6 +155,7 @@ def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
         return replace(primary, code=next(within, primary.code))
     code = next((code for code in _NAMING_WRAPPERS if code in wrappers), primary.code)
     certainty = Certainty.CERTAIN if primary.is_uncaught else Certainty.LIKELY
+    certainty = Certainty.POSSIBLE if primary.doubt else certainty
     return replace(primary, code=code, certainty=certainty)
 
 
@@ -157,7 +165,7 @@ def _build_chain(primary: Clue, clues: Sequence[Clue]) -> tuple[Clue, ...]:
     after = [clue for clue in clues if _ROLES.index(clue.role) > place and clue.role is not ClueRole.WARNING]
     first: dict[str, Clue] = {}
     for clue in sorted(after, key=_get_order):
-        if clue.code != primary.code:
+        if clue.code not in (primary.code, UNKNOWN) and not clue.doubt:
             first.setdefault(clue.code, clue)
     ordered = sorted(first.values(), key=lambda clue: (_ROLES.index(clue.role), _FAR.get(clue.code, 0)), reverse=True)
     return tuple(ordered[:5])
@@ -167,7 +175,7 @@ def _list_others(primary: Clue | None, clues: Sequence[Clue], counted: Sequence[
     first: dict[str, tuple[Clue, str]] = {}
     standing = {id(clue) for clue in counted}
     for clue in sorted(clues, key=lambda each: (bool(each.repaired), _ROLES.index(each.role), _get_order(each))):
-        if primary is None or clue.code != primary.code:
+        if clue.code != UNKNOWN and (primary is None or clue.code != primary.code):
             first.setdefault(clue.code, (clue, _explain_rejection(primary, clue, id(clue) in standing)))
     return tuple(first.values())[:8]
 
@@ -175,6 +183,8 @@ def _list_others(primary: Clue | None, clues: Sequence[Clue], counted: Sequence[
 def _explain_rejection(primary: Clue | None, clue: Clue, counted: bool) -> str:
     if clue.repaired:
         return f"It does not count: {clue.repaired}."
+    if clue.doubt:
+        return f"Whether it is this job's cannot be told: {clue.doubt}."
     if not counted or primary is None:
         return "A warning: most programs that write it go on and end well."
     if _ROLES.index(clue.role) > _ROLES.index(primary.role):

@@ -10,11 +10,12 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import MARKS, TRACEBACK, Catalogue, ClueRole, Signature, matches_text
 from serve_app.jobs.diagnosis.log.lines import LogLine, find_bounds, find_time, parse_line, quote_part
+from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill, read_kill
 from serve_app.jobs.diagnosis.log.tracebacks import (
     HEAD,
     MOST_LINES,
@@ -36,6 +37,8 @@ _FIRST_PLACES, _LAST_PLACES = 120, 40
 _FIRST_KEPT, _LAST_KEPT = 6, 4
 _MOST_TRACEBACKS = 120
 _HEAD_NUMBER = MARKS.index(TRACEBACK)
+_KILL_NUMBER = len(MARKS)
+_MOST_KILLS = 500
 # What a program says when it ends because of the error that it has just written.
 _GIVES_UP = re.compile(
     r"\bCRITICAL\b|\bFATAL\b|[Ff]atal (?:error|signal)|[Ss]hutting down|[Ee]ngine (?:is )?dead|[Gg]iving up"
@@ -78,7 +81,7 @@ class TailLine:
 class Scan:
     """What one source has. ``quotes`` and ``times``: of lines of tracebacks; ``benign``: lines that only look bad;
     ``given_up``: first lines of tracebacks after which the program says that it ends;
-    ``tail``: its last lines that are not empty.
+    ``tail``: its last lines that are not empty; ``kills``: what Ray said when it killed for memory.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Scan:
     benign: frozenset[int]
     given_up: frozenset[int]
     tail: tuple[TailLine, ...]
+    kills: tuple[MemoryKill, ...] = ()
 
 
 def scan(source: TextSource, catalogue: Catalogue) -> Scan:
@@ -163,6 +167,7 @@ class _Reader:
         self._benign: set[int] = set()
         self._given_up: set[int] = set()
         self._tail: tuple[TailLine, ...] = ()
+        self._kills: list[MemoryKill] = []
 
     def read(self, block: bytes, until: int, is_last: bool) -> None:
         number_of_line, counted = self._lines_before + 1, 0
@@ -171,6 +176,8 @@ class _Reader:
             counted = at
             if number == _HEAD_NUMBER:
                 self._see_traceback(block, at, number_of_line)
+            elif number == _KILL_NUMBER:
+                self._see_kill(block, at, number_of_line)
             elif number < len(MARKS):
                 self._see_exception(block, at, number_of_line)
             for signature in self._catalogue.list_signatures(number):
@@ -191,12 +198,13 @@ class _Reader:
             frozenset(self._benign),
             frozenset(self._given_up),
             self._tail,
+            tuple(self._kills),
         )
 
     def _see(self, signature: Signature, block: bytes, at: int, number: int) -> None:
         begin, end = find_bounds(block, at)
         line = parse_line(block[begin:end])
-        if not matches_text(signature, line.text, self._kind):
+        if not matches_text(signature, line.text, self._kind, line.stream):
             return
         if signature.role is ClueRole.BENIGN:
             self._benign.add(number)
@@ -206,6 +214,14 @@ class _Reader:
         kept = self._hits.setdefault(signature.name, _Kept())
         if not any(each.line == number for each in kept.first[-1:]):
             kept.add(hit)
+
+    def _see_kill(self, block: bytes, at: int, number: int) -> None:
+        begin, end = find_bounds(block, at)
+        if len(self._kills) >= _MOST_KILLS or any(each.line == number for each in self._kills[-1:]):
+            return
+        kill = read_kill((each, line.text) for each, line in _iterate_lines(block, begin, number))
+        if kill is not None:
+            self._kills.append(replace(kill, quote=quote_part(block[begin:end], at - begin)))
 
     def _see_traceback(self, block: bytes, at: int, number: int) -> None:
         begin, end = find_bounds(block, at, _TRACEBACK_BYTES)

@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -19,8 +19,10 @@ from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
+from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
 from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
-from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from serve_app.jobs.diagnosis.evidence.tables import JobTables, TableReader
+from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
 from serve_app.outcomes import JobOutcome
 
@@ -38,14 +40,12 @@ WORKER_LOGS_BYTES = 67_108_864
 SYSTEM_LOG_BYTES = 262_144
 MOST_WORKER_LOGS = 40
 MOST_NODES = 4
-MOST_ROWS = 500
-# Of all jobs: Ray's worker table does not know whose a worker was.
-MOST_WORKERS = 2_000
-MOST_REPAIRS_ASKED = 10
 _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 _NODE_SUSPECTED = re.compile(r"raylet|node .{0,80}(?:died|dead|failed)|NODE_DIED|OUT_OF_MEMORY|memory pressure", re.I)
+_START_SUSPECTED = re.compile(r"worker startup|startup worker|WORKER_STARTUP_FAILED", re.I)
+_START_NODE = re.compile(r"raylet\.err on node (?P<node>[0-9a-f]{8,64})")
 _ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
 
 
@@ -149,6 +149,7 @@ class _Work:
         files = FilePieces(client.read_piece, asyncio.get_running_loop(), clock() + READING_S, bytes_in_all, clock)
         self.gathered = GatheredEvidence(self._build_fields({}), files)
         self._agents: dict[str, str | None] = {}
+        self._tables = TableReader(client.list_rows, files)
 
     async def run(self) -> None:
         row, add = self._row, self.gathered.sources.extend
@@ -159,19 +160,27 @@ class _Work:
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
             add(sentences.describe_nodes(self._subject.nodes, frozenset(mine), row.started_at))
+            add(await self._read_start_logs(sorted(mine), ()))
+            if (python := find_python(raw.get("runtime_env"))) is not None:
+                own = Belongings(pythons=frozenset([python]), started_at=row.started_at)
+                self.gathered.fields = replace(self.gathered.fields, own=own)
             return
-        actors, failed, exits = await self._fetch_tables(row.job_id)
-        repaired = await self._find_repaired(failed)
+        tables = await self._tables.read(row.job_id)
+        actors, failed, ended_at = tables.dead_actors, tables.failed, self._find_driver_end()
+        repaired = await self._tables.find_repaired(failed)
         nodes = [*mine, *(each for each in sentences.list_nodes(failed, actors) if each not in mine)]
+        own = self._build_belongings(tables, row.job_id, raw, nodes, repaired)
+        self.gathered.fields = replace(self.gathered.fields, own=own)
         add(sentences.describe_nodes(self._subject.nodes, frozenset(nodes), row.started_at))
         add(sentences.describe_actors(actors))
-        add(sentences.describe_tasks(failed, repaired))
+        add(sentences.describe_tasks(failed, repaired, ended_at))
         add(sentences.describe_driver(self._subject.driver))
         logs = await self._list_worker_logs(row.job_id, nodes[:MOST_NODES])
         workers = frozenset(found["worker"] for _, _, found in logs) | sentences.list_workers(failed, actors)
-        add(sentences.describe_workers(exits, workers, self._find_driver_end()))
+        add(sentences.describe_workers(tables.workers, workers - list_superseded_workers(failed), ended_at))
         add(self._open_worker_logs(logs, sentences.list_workers(failed)))
         add(await self._read_system_logs(row.job_id, nodes, failed))
+        add(await self._read_start_logs(nodes, failed))
 
     def _build_fields(self, raw: Json) -> Fields:
         row, facts = self._row, self._subject.facts
@@ -221,33 +230,22 @@ class _Work:
         self.gathered.files.not_read.append(f"The driver's log: {why}; {what}.")
         return [sentences.build_source("kept end of the driver's log", kept, SourceKind.DRIVER)] if kept else []
 
-    async def _fetch_tables(self, job_id: str) -> tuple[list[Any], list[Any], list[Any]]:
-        """Dead actors of the job, its failed tasks, and workers of the cluster that ended badly."""
-        rows_of = self._client.list_rows
-        actors, failed, *exits = await asyncio.gather(
-            self._list_rows("The actor table", rows_of("actors", MOST_ROWS, job_id=job_id, state="DEAD")),
-            self._list_rows("The task table", rows_of("tasks", MOST_ROWS, job_id=job_id, state="FAILED")),
-            *(
-                self._list_rows(
-                    "The worker table", rows_of("workers", MOST_WORKERS, worker_type="WORKER", exit_type=how)
-                )
-                for how in sentences.BAD_EXITS
-            ),
+    def _build_belongings(
+        self, tables: JobTables, job_id: str, raw: Json, nodes: Sequence[str], repaired: frozenset[str]
+    ) -> Belongings:
+        """What is the job's own by these tables and its row."""
+        row, driver, facts = self._row, self._subject.driver, self._subject.facts
+        addresses = [node.ip for node in self._subject.nodes if node.node_id in nodes]
+        return build_belongings(
+            tables,
+            job_id,
+            [*nodes, *addresses],
+            pythons=filter(None, [find_python(raw.get("runtime_env"))]),
+            repaired=repaired,
+            pids=(None if driver is None else driver.pid, None if facts is None else facts.pid),
+            started_at=row.started_at,
+            driver_ended_at=self._find_driver_end(),
         )
-        return actors, failed, [row for rows in exits for row in rows]
-
-    async def _find_repaired(self, failed: Sequence[Json]) -> frozenset[str]:
-        """Ids of failed tasks that a later attempt made good, of the first few."""
-        rows = sorted(failed, key=lambda row: row.get("end_time_ms") or 0)
-        ids = [id for id in dict.fromkeys(row.get("task_id") for row in rows) if isinstance(id, str)]
-        asked = ids[:MOST_REPAIRS_ASKED]
-        finished = await asyncio.gather(
-            *(
-                self._list_rows("The task table", self._client.list_rows("tasks", 10, task_id=id, state="FINISHED"))
-                for id in asked
-            )
-        )
-        return frozenset(id for id, rows in zip(asked, finished, strict=True) if rows)
 
     async def _list_worker_logs(self, job_id: str, nodes: Sequence[str]) -> list[tuple[str, str, re.Match[str]]]:
         """URL, name and parts of the name of each log of the job's workers."""
@@ -282,10 +280,7 @@ class _Work:
         ]
 
     async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
-        fields, found = self.gathered.fields, []
-        words = " ".join(
-            filter(None, (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit()))
-        )
+        found, words = [], self._join_words(failed)
         if not nodes:
             return []
         if _ENVIRONMENT_SUSPECTED.search(words) and _HEX.fullmatch(job_id):
@@ -293,6 +288,21 @@ class _Work:
         if self._row.outcome is JobOutcome.LOST or _NODE_SUSPECTED.search(words):
             found.append(await self._read_system_log(nodes[0], "raylet.out"))
         return [source for source in found if source is not None]
+
+    async def _read_start_logs(self, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
+        """What the start of processes wrote where Ray could not start one: on the node that its message names."""
+        words = self._join_words(failed)
+        if not _START_SUSPECTED.search(words):
+            return []
+        named = _START_NODE.search(words)
+        node_id = named["node"] if named is not None else next(iter(nodes), None)
+        source = None if node_id is None else await self._read_system_log(node_id, "raylet.err")
+        return [] if source is None else [source]
+
+    def _join_words(self, failed: Sequence[Json]) -> str:
+        fields = self.gathered.fields
+        told = (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit())
+        return " ".join(filter(None, told))
 
     async def _read_system_log(self, node_id: str, name: str) -> TextSource | None:
         """The end of a log that is not the job's alone; one that is not there is nothing to speak of."""
@@ -320,12 +330,6 @@ class _Work:
                 address = None
             self._agents[node_id] = address if address is not None and _AGENT.fullmatch(address) else None
         return self._agents[node_id]
-
-    async def _list_rows(self, what: str, asked: Coroutine[Any, Any, Listing]) -> list[Any]:
-        listing = await self._ask_or_note(what, asked, Listing([]))
-        if listing.note is not None:
-            self.gathered.files.not_read.append(f"{what}: {listing.note}")
-        return [row for row in listing.rows if isinstance(row, dict)]
 
     async def _ask_or_note(self, what: str, asked: Coroutine[Any, Any, T], otherwise: T) -> T:
         try:

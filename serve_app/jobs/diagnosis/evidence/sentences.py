@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from serve_app.jobs.diagnosis.evidence.belongings import select_last_attempts
+from serve_app.jobs.diagnosis.evidence.tables import BAD_EXITS
+from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Fields, SourceKind, TextSource
 from serve_app.jobs.judging.outcome import DRIVER_ENDED_BADLY
 from serve_app.jobs.models import DriverExit, NodeFacts
 from serve_app.schemas.jobs import KeptJob
@@ -18,8 +20,6 @@ Row = Mapping[str, Any]
 
 MOST_OF_A_TABLE = 20
 MOST_CHARS = 20_000
-# How a worker ends that did not end well (``WorkerExitType`` of src/ray/protobuf/common.proto).
-BAD_EXITS = ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
 # Reasons of ``ActorDiedErrorContext`` with which actors end that nobody needs any more (src/ray/protobuf/common.proto).
 _NO_LONGER_NEEDED = frozenset({"OUT_OF_SCOPE", "REF_DELETED", "RAY_KILL", "OWNER_DIED"})
 _TEXTS = ("error_message", "formatted_exception_string", "reason")
@@ -34,9 +34,14 @@ def describe_actors(rows: Iterable[Row]) -> list[TextSource]:
     return [_encode_source(f"actor {row.get('actor_id')}", text) for row, text in told if text][:MOST_OF_A_TABLE]
 
 
-def describe_tasks(failed: Iterable[Row], repaired: frozenset[str]) -> list[TextSource]:
-    """Why tasks failed, the first in time first; those of ``repaired`` (ids) have succeeded since."""
-    told = [row for row in failed if row.get("error_message") and str(row.get("task_id")) not in repaired]
+def describe_tasks(
+    failed: Iterable[Row], repaired: frozenset[str], driver_ended_at: datetime | None = None
+) -> list[TextSource]:
+    """Why tasks failed, the first in time first, each by its last attempt; those of ``repaired`` (ids) have succeeded
+    since, and those that had not finished when the driver left failed because of that.
+    """
+    last = select_last_attempts(failed, driver_ended_at)
+    told = [row for row in last if row.get("error_message") and str(row.get("task_id")) not in repaired]
     told.sort(key=lambda row: _parse_milliseconds(row.get("end_time_ms")))
     return [_encode_source(f"task {row.get('task_id')}", _describe_task(row)) for row in told][:MOST_OF_A_TABLE]
 
@@ -62,7 +67,7 @@ def describe_driver(driver: DriverExit | None) -> list[TextSource]:
     """How the driver process ended, as its worker's row tells it."""
     if driver is None or driver.is_alive or driver.exit_type not in BAD_EXITS:
         return []
-    return [_encode_source("driver process", f"{driver.exit_type}: {driver.exit_detail or ''}")]
+    return [_encode_source(DRIVER_PROCESS, f"{driver.exit_type}: {driver.exit_detail or ''}")]
 
 
 def describe_nodes(nodes: Iterable[NodeFacts], mine: frozenset[str], since: datetime | None) -> list[TextSource]:
@@ -122,7 +127,7 @@ def read_past_evidence(stored: KeptJob) -> tuple[Fields, list[TextSource], tuple
     name = "kept end of the driver's log"
     sources = [_build_kept_source(name, SourceKind.DRIVER, kept)] if kept else []
     sources += [
-        _build_kept_source("driver process", SourceKind.RAY, each["fact"])
+        _build_kept_source(DRIVER_PROCESS, SourceKind.RAY, each["fact"])
         for each in stored["evidence"]
         if each["source"] == "worker table" and each["rule"] in DRIVER_ENDED_BADLY
     ]

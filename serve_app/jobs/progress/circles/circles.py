@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill, begins_kill, read_kill
 from serve_app.jobs.motion import Circle, Culprit
 from serve_app.jobs.progress.circles.attempts import Attempt, Successes
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns
-from serve_app.jobs.progress.circles.memory_kills import MemoryKill, parse_memory_kill
 from serve_app.redaction import redact
 
 LEAST_TURNS: Final = 3
@@ -30,6 +30,8 @@ _RAISED: Final = "TASK_EXECUTION_EXCEPTION"
 _MEMORY: Final = "OUT_OF_MEMORY"
 _DIED: Final = "ACTOR_DIED"
 _UNAVAILABLE: Final = "ACTOR_UNAVAILABLE"
+_WORKER: Final = "ray::"
+_GB: Final = 1_073_741_824  # Ray writes GB and means GiB (src/ray/common/memory_monitor_utils.cc)
 
 # Why an attempt failed: its code, from Ray's word and its message.
 CodeChooser = Callable[[str, str], str]
@@ -137,7 +139,7 @@ def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) 
     last = task.last
     others = _has_other_success(last.job_id, turns, task.first_at, but_task=last.task_id)
     error_type, message = _find_reason(last, turns)
-    kill = parse_memory_kill(message)
+    kill = _read_memory_kill(message)
     return Circle(
         "task",
         last.task_id,
@@ -152,6 +154,7 @@ def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) 
         last.pid or _find_victim(kill, last.job_id),
         last.node_id,
         _find_culprit(kill, last.node_id, turns),
+        last.job_id,
     )
 
 
@@ -163,7 +166,7 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
     # A call says of an actor that is being restarted no more than that it is not there; its process may tell why.
     if error_type in ("", _UNAVAILABLE):
         message = turns.exits.get((seen.node_id or "", dead or 0), message)
-    kill = parse_memory_kill(message)
+    kill = _read_memory_kill(message)
     chosen = _MEMORY if kill is not None else _DIED if error_type in ("", _UNAVAILABLE) else error_type
     return Circle(
         "actor",
@@ -179,6 +182,7 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
         dead,
         seen.node_id,
         _find_culprit(kill, seen.node_id, turns),
+        seen.job_id,
     )
 
 
@@ -202,7 +206,7 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
         return None
     failed.sort(key=lambda each: _get_time_s(each.failed_at))
     last = failed[-1]
-    kill = parse_memory_kill(last.message)
+    kill = _read_memory_kill(last.message)
     name = Counter(each.name for each in failed).most_common(1)[0][0]
     error_type, message = _find_reason(last, turns)
     return Circle(
@@ -219,6 +223,7 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
         last.pid or _find_victim(kill, job_id),
         last.node_id,
         _find_culprit(kill, last.node_id, turns),
+        last.job_id,
     )
 
 
@@ -255,17 +260,23 @@ def choose_line(error_type: str, message: str) -> str:
     return redact(line[:_ERROR_CHARS])
 
 
+def _read_memory_kill(message: str) -> MemoryKill | None:
+    lines = message.splitlines()
+    begin = next((number for number, line in enumerate(lines) if begins_kill(line)), None)
+    return None if begin is None else read_kill(enumerate(lines[begin:], 1))
+
+
 def _find_victim(kill: MemoryKill | None, job_id: str) -> int | None:
-    killed = () if kill is None else kill.considered
-    return next((each.pid for each in killed if each.killed and each.job_id == job_id), None)
+    killed = () if kill is None else kill.killed
+    return next((each.pid for each in killed if each.job_id == job_id), None)
 
 
 def _find_culprit(kill: MemoryKill | None, node_id: str | None, turns: Turns) -> Culprit | None:
-    most = None if kill is None else kill.greediest
-    if most is None:
+    if kill is None or not kill.users:
         return None
+    most = kill.users[0]
     job_id = most.job_id or turns.owners.get((node_id or "", most.pid))
-    return Culprit(redact(most.name), most.used_bytes, job_id, most.pid)
+    return Culprit(redact(most.name.removeprefix(_WORKER)), round(most.used_gb * _GB), job_id, most.pid)
 
 
 def _get_time_s(at: datetime | None) -> float:

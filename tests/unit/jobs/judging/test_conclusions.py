@@ -325,6 +325,15 @@ def test_only_an_abnormal_end_is_put_down_to_the_node(exit_type: str) -> None:
     assert conclude_outcome(job("SUCCEEDED"), row(exit_type), DEAD).outcome is not JobOutcome.LOST
 
 
+KILLED = """\
+ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.
+- bytes spillable: 0
+
+Top 10 memory users: PID	MEM(GB)	COMMAND
+17480	3.68	ray::load
+Refer to the documentation on how to address the out of memory issue: https://docs.ray.io/x.html."""
+
+
 @pytest.mark.parametrize(
     ("message", "added"),
     [
@@ -351,6 +360,10 @@ def test_only_an_abnormal_end_is_put_down_to_the_node(exit_type: str) -> None:
         (f"{LOG}\n \n", "; its log says nothing."),
         (LOG, "; its log says nothing."),
         (f"{LOG}one\n{LOG}two", "; the last line of its log: two"),
+        # Of Ray's message about memory the first line tells, not the pointer to its documentation.
+        (f"{LOG}one\n{KILLED}", f"; the last line of its log: {KILLED.splitlines()[0]}"),
+        (f"{LOG}one\n{KILLED}\ntwo", "; the last line of its log: two"),
+        (f"{LOG}{KILLED.partition('memory.')[2]}", "; its log ends with Ray's word that it killed for memory."),
     ],
 )
 def test_a_failure_adds_the_line_that_says_the_most(message: str | None, added: str) -> None:

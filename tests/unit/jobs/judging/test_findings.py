@@ -61,6 +61,24 @@ def found(
             [("stuck-job", "job a", "WARN", "It has waited to start for 90 s; usual are 60 s.")],
         ),
         (submission("a", "PENDING", began=30), []),
+        (
+            submission("a", "PENDING", began=90, runtime_env_keys=("py_executable",)),
+            [
+                (
+                    "stuck-job",
+                    "job a",
+                    "WARN",
+                    "It has waited to start for 90 s; usual are 60 s. It has not started; Ray does not tell why. Look "
+                    "whether it can be started with its py_executable.",
+                )
+            ],
+        ),
+        # An environment takes minutes; one that takes more is told of.
+        (submission("a", "PENDING", began=300, runtime_env_keys=("pip",)), []),
+        (
+            submission("a", "PENDING", began=301, runtime_env_keys=("pip",)),
+            [("stuck-job", "job a", "WARN", "Its environment is being built (pip); so far for 301 s.")],
+        ),
         (submission("a", "RUNNING", began=DAY_S), []),
         (submission("a", "FAILED"), []),
     ],

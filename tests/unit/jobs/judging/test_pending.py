@@ -162,7 +162,6 @@ def test_actors_of_nobody_are_nobodys(job_id: str | None) -> None:
     [
         (("env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"), None),
         (("uv", "config", "conda"), "conda, uv"),
-        (("my_plugin",), "my_plugin"),
     ],
 )
 def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...], named: str | None) -> None:
@@ -170,6 +169,19 @@ def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...
     evidence = Evidence("pending-building", "job list", f"runtime_env has {named}")
     built = Waiting("pending-building", f"Its environment is being built ({named}).", (evidence,))
     assert found == (NO_WORD if named is None else built)
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        (("py_executable",), "py_executable"),
+        (("my_plugin", "env_vars", "py_executable"), "my_plugin, py_executable"),
+    ],
+)
+def test_what_nobody_has_to_build_is_no_slow_work(env: tuple[str, ...], named: str) -> None:
+    found = explain_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
+    sentence = f"It has not started; Ray does not tell why. Look whether it can be started with its {named}."
+    assert found == Waiting("pending", sentence, (Evidence("pending", "job list", f"runtime_env has {named}"),))
 
 
 @pytest.mark.parametrize(

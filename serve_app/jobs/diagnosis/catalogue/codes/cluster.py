@@ -209,7 +209,7 @@ CLUSTER_CODES: tuple[Code, ...] = (
     Code(
         UNKNOWN,
         _Q,
-        "not known",
+        "nothing tells why",
         "The evidence does not tell why.",
         (
             "Read the quoted lines, and the log around them.",

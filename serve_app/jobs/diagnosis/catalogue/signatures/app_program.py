@@ -157,6 +157,7 @@ SIGNATURES: tuple[Signature, ...] = (
             r"\b(?:GET|HEAD|POST|PUT) |: (?:nvidia-smi|nvcc|rocm-smi|npu-smi|git|gcc|lspci|lscpu|ldconfig|numactl): "
         ),
         certainty=Certainty.LIKELY,
+        from_ray=False,
         matches=(
             "/bin/sh: 1: trainer: not found",
             "bash: line 1: ./start.sh: Permission denied",
@@ -166,6 +167,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "key alpha: not found in cache, computed",
             "GET /favicon.ico: not found",
             "/bin/sh: 1: nvidia-smi: not found",
+            "(raylet) bash: line 1: /opt/none/bin/python: No such file or directory",
         ),
     ),
     Signature(

@@ -7,6 +7,23 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        name="command-in-one-word",
+        code="app.entrypoint-not-found",
+        contains=(": not found", ": command not found"),
+        pattern=r"\b(?:sh: \d{1,5}|bash: line \d{1,5}): [\w./~-]{1,200} [^:]{1,300}: (?:command )?not found$",
+        unless=r"rror|warning",
+        certainty=Certainty.LIKELY,
+        from_ray=False,
+        sentence="A whole command was given as one word, so that the shell looked for a program of that name.",
+        advice=("Drop the outer quotes: `ray job submit -- python a.py --rows 3`, each word by itself.",),
+        matches=(
+            "/bin/sh: 1: echo hello world: not found",
+            "/bin/sh: 1: /opt/venv/bin/python -c 'print(1)': not found",
+            "bash: line 1: python train.py --rows 3: command not found",
+        ),
+        near_misses=("/bin/sh: 1: trainer: not found",),
+    ),
+    Signature(
         name="python-directory-without-main",
         code="app.entrypoint-not-found",
         contains=("can't find '__main__' module in",),

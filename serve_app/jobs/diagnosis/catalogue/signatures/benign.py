@@ -7,6 +7,19 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # What becomes of tasks when their driver leaves (``GcsTaskManager``): a consequence, and no cause of anything.
+        name="driver-left",
+        code="unknown",
+        contains=("as driver exits. Marking all non-terminal tasks as failed",),
+        role=ClueRole.SYMPTOM,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "WORKER_DIED: Job finishes (2e000000) as driver exits. Marking all non-terminal tasks as failed.",
+            "Job finishes (06000000) as driver exits. Marking all non-terminal tasks as failed.",
+        ),
+        near_misses=("Job finishes as driver exits.",),
+    ),
+    Signature(
         name="intended-exit",
         code="unknown",
         contains=(

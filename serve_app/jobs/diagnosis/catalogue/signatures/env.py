@@ -7,6 +7,45 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # The raylet starts workers by a shell (``worker_pool.cc``), which says so in its error log.
+        name="python-cannot-start",
+        code="env.invalid",
+        contains=(": No such file or directory", ": Permission denied", ": cannot execute", ": not found"),
+        pattern=r"^(?:/\S{1,80}/)?(?:ba|da)?sh: (?:line )?\d{1,5}: (?:exec: )?/\S{1,300}: (?:No such file or directory|Permission denied|cannot execute[^:]{0,60}|not found)$",
+        from_ray=True,
+        sentence="The Python that its environment names cannot be started.",
+        advice=(
+            "Correct `py_executable`: that path has to be there, and to be executable, on each node.",
+            "Look on the node whether it starts: `ls -l` and `--version` of that path.",
+        ),
+        matches=(
+            "(raylet) bash: line 1: /opt/none/bin/python: No such file or directory",
+            "(raylet, ip=10.0.0.2) bash: line 1: /mnt/venv/bin/python3: Permission denied",
+        ),
+        near_misses=(
+            "bash: line 1: /opt/none/bin/python: No such file or directory",
+            "(raylet) cat: /opt/none: No such file or directory",
+        ),
+    ),
+    Signature(
+        name="worker-startup-failed",
+        code="env.setup-failed",
+        contains=("worker startup repeatedly failed", "Failed to startup worker after retrying"),
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        sentence="The processes that were to run it could not be started, again and again; most often their Python, or "
+        "what it loads, is not in order.",
+        advice=(
+            "Read `raylet.err` on the node that the quoted line names: it has what the start of the process wrote.",
+            "Check `py_executable`, `pip`, `uv` and the image of the runtime environment.",
+        ),
+        matches=(
+            "The actor is not schedulable: Could not create the actor because worker startup repeatedly failed.",
+            "ray.exceptions.RaySystemError: System error: Failed to startup worker after retrying 5 times. This is most often caused by errors in the worker's Python environment setup.",
+        ),
+        near_misses=("the worker's startup failed once",),
+    ),
+    Signature(
         name="env-header",
         code="env.setup-failed",
         contains=(

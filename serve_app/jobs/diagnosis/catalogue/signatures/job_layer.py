@@ -21,12 +21,17 @@ SIGNATURES: tuple[Signature, ...] = (
         name="supervisor-unschedulable",
         code="scheduling.node-affinity",
         contains=("Job supervisor actor could not be scheduled",),
+        unless="worker startup",
         role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
         matches=(
             "Job supervisor actor could not be scheduled: The actor is not schedulable: x",
             "Job supervisor actor could not be scheduled: ",
         ),
-        near_misses=("Job supervisor actor was scheduled",),
+        near_misses=(
+            "Job supervisor actor was scheduled",
+            "Job supervisor actor could not be scheduled: The actor is not schedulable: Could not create the actor because worker startup repeatedly failed.",
+        ),
     ),
     Signature(
         name="supervisor-died",

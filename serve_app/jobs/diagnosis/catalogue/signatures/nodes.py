@@ -111,7 +111,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "RayActorError: ",
             "ActorDiedError: ",
             "The actor is dead because its worker process has died",
-            "Could not create the actor because worker startup repeatedly failed",
         ),
         role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,

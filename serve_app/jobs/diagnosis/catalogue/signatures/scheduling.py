@@ -23,7 +23,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "per trial, but the cluster only has",
         ),
         pattern=r"TuneError: You asked for|resources to launch trial|Error: .{0,80}exceeds (?:the total number of available GPUs|total available resources)|infeasible resource requests|No available node types can fulfill resource request|(?:Task|Actor)UnschedulableError: |(?:request|demand|shape|task|actor|bundle)\S* .{0,80}is infeasible",
-        unless=r"bundle_group|queue length|affinity|[Nn]ode.{0,40}(?:dead|doesn't exist|not exist)|label",
+        unless=r"bundle_group|queue length|worker startup|affinity|[Nn]ode.{0,40}(?:dead|doesn't exist|not exist)|label",
         role=ClueRole.CAUSE,
         certainty=Certainty.CERTAIN,
         matches=(
@@ -139,19 +139,21 @@ SIGNATURES: tuple[Signature, ...] = (
         name="node-affinity",
         code="scheduling.node-affinity",
         contains=(
-            "The task is not schedulable",
-            "The actor is not schedulable",
+            "is not schedulable: ",
             "The node specified via NodeAffinitySchedulingStrategy",
             "doesn't exist any more or is infeasible",
             "No available node types can fulfill label",
             "label selector",
         ),
-        pattern=r"is not schedulable: |NodeAffinitySchedulingStrategy|doesn't exist any more|fulfill label|no nodes? match\w* .{0,40}label",
+        pattern=r"is not schedulable: .{0,40}\bno nodes? match|NodeAffinitySchedulingStrategy|doesn't exist any more|fulfill label|no nodes? match\w* .{0,40}label",
         matches=(
             "ray.exceptions.TaskUnschedulableError: The task is not schedulable: The node specified via NodeAffinitySchedulingStrategy doesn't exist any more or is infeasible",
             "The actor is not schedulable: no node matches.",
         ),
-        near_misses=("the label selector matches",),
+        near_misses=(
+            "the label selector matches",
+            "Job supervisor actor could not be scheduled: The actor is not schedulable: Could not create the actor because worker startup repeatedly failed.",
+        ),
     ),
     Signature(
         name="pending-calls",

@@ -55,7 +55,7 @@ def test_nothing_wrong_and_not_known() -> None:
         diagnose(Fields(status="FAILED"), [TextSource("a.log", SourceKind.FILE, [b"step\n"])]), "a.log"
     )
     assert unknown.split("\n")[:4] == [
-        "a.log: unknown (not known; look for a second signal before acting)",
+        "a.log: unknown (nothing tells why; look for a second signal before acting)",
         "  The evidence does not tell why.",
         "  evidence",
         "    a.log:1: step",

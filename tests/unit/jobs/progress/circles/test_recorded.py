@@ -55,6 +55,7 @@ async def test_a_task_that_is_killed_for_memory_again_and_again() -> None:
                     14704,
                     _NODE,
                     Culprit("shard", round(1.35 * _GB), "01000000", 14704),
+                    "01000000",
                 ),
             )
         )
