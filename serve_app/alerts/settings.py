@@ -21,6 +21,7 @@ class Rule(StrEnum):
     MEMORY_HIGH = "memory-high"
     API_SLOW = "api-slow"
     ORGAN_NOT_RESPONDING = "organ-not-responding"
+    CIRCLING_JOB = "circling-job"
     STUCK_JOB = "stuck-job"
     MISSING_JOB = "missing-job"
     PAST_DEADLINE = "past-deadline"
@@ -28,9 +29,9 @@ class Rule(StrEnum):
 
 
 # Rules whose conditions the judge finds; the others are thresholds and the manager's probe.
-FOUND_RULES = (Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE, Rule.LEFTOVER_ACTORS)
-# A failure rate is over a window already, and what the judge calls stuck, missing or late has waited there.
-_AT_ONCE = (Rule.JOB_FAILURE_RATE, Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE)
+FOUND_RULES = (Rule.CIRCLING_JOB, Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE, Rule.LEFTOVER_ACTORS)
+# A failure rate is over a window already, and what the judge calls circling, stuck, missing or late has waited there.
+_AT_ONCE = (Rule.JOB_FAILURE_RATE, Rule.CIRCLING_JOB, Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE)
 # One lost probe is an accident; three periods of silence are not.
 _ORGAN_HOLD_S = 15.0
 

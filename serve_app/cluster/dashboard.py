@@ -24,6 +24,7 @@ from serve_app.errors import NotFound, Unavailable, UpstreamFailed
 from serve_app.redaction import redact
 
 SUBMIT_TIMEOUT_S = 20.0
+MOST_FIGURES_BYTES = 16 * 1024 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d{1,18})-\d{1,18}|\*)/(?P<size>\d{1,18})")
 
 Row = dict[str, Any]
@@ -184,6 +185,19 @@ class DashboardClient(DashboardTransport):
         answer = await self.get_json(f"/nodes/{quote(node_id, safe='')}?nocache=1")
         data = answer.get("data") if isinstance(answer, dict) else None
         return data.get("detail") if isinstance(data, dict) else None
+
+    async def read_figures(self, url: str) -> str:
+        """What the agent of a node tells Prometheus (``metricsExportPort`` of the node's row): no secret, no token."""
+        try:
+            async with asyncio.timeout(self.timeout_s), self._open_session().get(url, allow_redirects=False) as answer:
+                read = bytearray()
+                async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+                    read += chunk
+                    if len(read) > MOST_FIGURES_BYTES:
+                        raise UpstreamFailed(f"The figures of a node are longer than {MOST_FIGURES_BYTES} bytes.")
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise Unavailable(f"The figures of a node cannot be read ({type(error).__name__}).") from None
+        return read.decode(errors="replace") if answer.status == 200 else ""
 
     async def _list(self, table: str, params: Params, **equals: str) -> Listing:
         asked = {"limit": str(MAX_ROWS), **params, **build_filters(**equals)}

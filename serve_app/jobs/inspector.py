@@ -43,7 +43,14 @@ from serve_app.jobs.history.archive import Archive, PastJobs
 from serve_app.jobs.history.recorder import History, Recorder
 from serve_app.jobs.logs.excerpts import Excerpts, ExcerptStore
 from serve_app.jobs.logs.logs import Logs
+from serve_app.jobs.progress.circles.causes import build_code_chooser
+from serve_app.jobs.progress.circles.questions import AttemptQuestions
+from serve_app.jobs.progress.circles.seeker import CircleSeeker
+from serve_app.jobs.progress.looks.head import HeadReader
+from serve_app.jobs.progress.looks.sweep import Sweep
+from serve_app.jobs.progress.looks.trail_store import TrailArchive, TrailStore
 from serve_app.jobs.progress.questions import JobQuestions
+from serve_app.jobs.progress.rounds import Rounds
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
 from serve_app.jobs.reading.events import RayEvent
@@ -69,7 +76,7 @@ log = logging.getLogger("ray.serve.seedcore")
 _STORE_TIMEOUT_S = 6.0
 
 
-class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, Protocol):
+class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, Protocol):
     """What is asked of the store: each part says it for itself, and all of it may be asked again."""
 
 
@@ -118,7 +125,15 @@ class JobInspector(Versioned):
         )
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.read_growth)
-        self._stillnesses = Stillnesses(self._watch, questions, now)
+        attempts = AttemptQuestions(self._client, here.find_agent_address)
+        seeker = CircleSeeker(attempts, build_code_chooser(lambda: self._catalogue))
+        keeper = None if history is None else TrailArchive(history, here.session)
+        sweep = Sweep(self._client, attempts.ask_attempts)
+        self._rounds = Rounds(
+            self._watch, sweep, questions, HeadReader(), now, seeker=seeker, keeper=keeper, clock=clock
+        )
+        self._watch.provide_motions(self._rounds)
+        self._stillnesses = Stillnesses(self._watch, questions, self._rounds, now)
         self._stacks = StackAnswers(self._watch, questions, now)
         self._explainer = explainer or Explainer(ModelSettings.read(Env.read()))
         self._diagnoses = Diagnoses(
@@ -145,7 +160,7 @@ class JobInspector(Versioned):
         for backlog in backlogs:
             self._watch.subscribe(backlog.offer)
         # Closed in the opposite order: the looks end before those who are told of them.
-        self._workers = Workers(*backlogs, self._watch, self._measuring)
+        self._workers = Workers(*backlogs, self._watch, self._rounds, self._measuring)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
@@ -154,6 +169,7 @@ class JobInspector(Versioned):
         self._config, self._catalogue = config, catalogue
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
+        self._rounds.config = config
         self._workers.start()
 
     async def check_health(self) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.jobs.drivers import DriverRun
-from serve_app.jobs.motion import Motion
+from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.jobs.serve_facts import ServeFacts as ServeFacts
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
@@ -245,7 +245,8 @@ class JobRow:
     ``session`` is the life of the cluster that it belongs to, ``series`` what it is compared with: jobs of one kind, or
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
-    rules that gave kind and outcome, each the name of its evidence.
+    rules that gave kind and outcome, each the name of its evidence. ``motion``: whether it moves, of one that runs;
+    ``circle``: what of it goes in circles, or did when it ended; ``code``: the cause code that judging knows by itself.
     """
 
     id: str
@@ -277,6 +278,9 @@ class JobRow:
     exit_code: int | None = None
     kind_rule: str = ""
     outcome_rule: str = ""
+    circle: Circle | None = None
+    motion: MotionJudgement | None = None
+    code: str | None = None
 
     @property
     def kind_evidence(self) -> Evidence | None:

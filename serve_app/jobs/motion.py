@@ -1,7 +1,7 @@
 """Whether a running job moves, as a fact about it: frozen, standard library only.
 
-``jobs.progress`` finds it from looks at all running jobs; ``jobs.judging`` says what to think of it, when, and in which
-words. Everything here is what was seen, with its time; nothing is a sentence about it.
+``jobs.progress`` finds it from looks at all running jobs: a ``Motion`` is what was seen, with its time, and no sentence
+about it. ``jobs.judging`` says what to think of it, when, and in which words: a ``MotionJudgement``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
+
+from serve_app.outcomes import Verdict
+
+MotionState = Literal["moving", "quiet", "waiting", "circling", "stuck", "resting", "busy", "unseen", "unknown"]
 
 
 class Standstill(StrEnum):
@@ -26,7 +30,7 @@ class AwaitedWork:
     """One thing that a job waits for, and who waits for it.
 
     ``what``: a task, a call of an actor, an actor, a placement group. ``state`` is Ray's word for it, ``since`` when it
-    came to be so. ``waiter``: the task, actor or driver that waits; empty: not known.
+    came to be so. ``waiter``: the task, actor or driver that called it, so that waits for it or may; empty: not known.
     """
 
     what: Literal["task", "actor-call", "actor", "placement-group", "rank"]
@@ -57,6 +61,7 @@ class Circle:
     ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
     cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
     ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile.
+    ``job_id``: whose it is.
     """
 
     what: Literal["task", "actor", "job"]
@@ -72,6 +77,7 @@ class Circle:
     victim_pid: int | None = None
     node_id: str | None = None
     greediest: Culprit | None = None
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,18 @@ class Motion:
     """One running job at ``looked_at``. ``quiet_since`` None: it moves. Nothing of it is known that is not in here.
 
     ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
-    ``waits_for_resources`` and ``paused``: it rests for a reason that is told elsewhere. ``code``: the cause code of a
-    proven standstill. ``last_line``: of its log, redacted. ``repaired``: attempts that failed and were made good.
+    ``waits_for_resources``: something of it has no place and nothing of it works, since ``waits_since``; ``paused``: on
+    purpose. ``code``: the cause code of a proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``:
+    of its log, redacted. ``repaired``: attempts that failed and were made good. ``spoke_at``: the latest sign but for
+    the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver.
+    ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known.
     """
 
     looked_at: datetime
     quiet_since: datetime | None = None
     standstill: Standstill | None = None
     code: str | None = None
+    proof: Literal["", "cycle", "rank", "gone", "idle", "arguments", "never"] = ""
     waits_for: tuple[AwaitedWork, ...] = ()
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
@@ -94,3 +104,32 @@ class Motion:
     waits_for_resources: bool = False
     paused: bool = False
     last_line: str = ""
+    spoke_at: datetime | None = None
+    waits_since: datetime | None = None
+    pid: int | None = None
+    node_id: str | None = None
+    cores: float | None = None
+    gpu: float | None = None
+    log_bytes: int | None = None
+    unfinished: int | None = None
+    can_show_stacks: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MotionJudgement:
+    """What is thought of a motion at one moment (``judging.motion_rules``), the same wherever it is told.
+
+    ``rule`` None: nothing is wrong, and ``note`` is what is added to the reason of the verdict, if anything. ``alert``:
+    how bad it is for whoever is told of it unasked; None: nobody is. ``quiet_since`` None: it moves, or is not known.
+    """
+
+    motion: Motion
+    state: MotionState
+    sentence: str
+    limit_s: float
+    rule: str | None = None
+    verdict: Verdict = Verdict.OK
+    alert: Verdict | None = None
+    code: str | None = None
+    quiet_since: datetime | None = None
+    note: str = ""

@@ -24,6 +24,15 @@ class InspectorConfig(StrictModel):
     )
     fresh_for_s: float = Field(default=2.0, ge=0.1, le=60, description="A snapshot this young is served as it is.")
     source_timeout_s: float = Field(default=4.0, gt=0, le=60, description="Deadline of one question to Ray.")
+    motion_period_s: float = Field(
+        default=20.0, ge=1, le=60, description="How often all running jobs are looked at, whether they move."
+    )
+    quiet_limit_s: float = Field(
+        default=600.0,
+        ge=5,
+        le=604_800,
+        description="A running job that shows no sign of life for longer is a WARN; shorter where earlier runs were.",
+    )
     retained_jobs: int = Field(default=10_000, ge=100, le=100_000, description="Most job rows kept in memory.")
     list_actors_up_to: int = Field(
         default=1_000,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from organs.times import format_time
 from serve_app.background import Workers
@@ -17,6 +18,7 @@ from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation
 from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.motion import Motion
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Latest, Seen
@@ -27,6 +29,20 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
 from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import PushedEvents
+
+
+class MotionSource(Protocol):
+    """Where it is found whether running jobs move (``progress.rounds``): it looks at what this watch sees."""
+
+    @property
+    def motions(self) -> Mapping[str, Motion]:
+        """By the id of its row."""
+        ...
+
+    def describe_gap(self, now: datetime) -> str | None:
+        """Of how many that is not known, in a sentence; None: it is of all."""
+        ...
+
 
 # Takes the rows of each look, and when it was taken; must be quick and raise nothing.
 Subscriber = Callable[[Sequence[JobRow], datetime], None]
@@ -50,19 +66,24 @@ class JobWatch:
         self._memo = Memo()
         self._looker = Looker(client, here, self._resources, now, self._config)
         self._recorder = recorder
-        self._latest = Latest(self._looker.look, self._config, judge=self._judge, seen=self._saw, clock=clock)
+        self._latest = Latest(self._look, self._config, judge=self._judge, seen=self._saw, clock=clock)
         # In the opposite order at the end: no more looks, then what they left is written.
         self._workers = Workers(*(() if recorder is None else (recorder,)), self._latest)
         self._subscribers: list[Subscriber] = []
+        self._motions: MotionSource | None = None
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell it of the rows of each look from now on."""
         self._subscribers.append(subscriber)
 
+    def provide_motions(self, source: MotionSource) -> None:
+        """Judge running jobs by what it finds, too."""
+        self._motions = source
+
     def configure(self, config: InspectorConfig) -> None:
         """Take a new configuration; it counts from the next look."""
         self._config = self._latest.config = self._looker.config = config
-        self._contracts = build_contracts(config.kinds)
+        self._contracts = build_contracts(config.kinds, quiet_limit_s=config.quiet_limit_s)
         if self._recorder is not None:
             self._recorder.kept_days, self._recorder.kept_jobs = config.kept_days, config.kept_jobs
 
@@ -115,7 +136,7 @@ class JobWatch:
 
     async def get(self, *, fresh_for_s: float | None = None) -> Seen:
         """The latest look, renewed when it is older than ``fresh_for_s``; raises ``Unavailable`` when there is none."""
-        return await self._latest.get(fresh_for_s=fresh_for_s)
+        return self._add_gap(await self._latest.get(fresh_for_s=fresh_for_s))
 
     async def get_resources(self) -> Section[Any]:
         """Total and available resources of the cluster by name, or why they are not known."""
@@ -142,9 +163,9 @@ class JobWatch:
                 raise Unavailable(seen.snapshot.jobs.reason, code="ray_unavailable")
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id, f"{row.id}@{row.session}"):
-                    return seen, row
+                    return self._add_gap(seen), row
             if (row_of_driver := _find_by_driver(seen, wanted)) is not None:
-                return seen, row_of_driver
+                return self._add_gap(seen), row_of_driver
         return None
 
     async def require(self, wanted: str) -> Found:
@@ -182,6 +203,14 @@ class JobWatch:
         # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
         past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
         return list_unknown_rules(seen.snapshot, found, past_known=past_known)
+
+    async def _look(self, previous: Snapshot | None) -> Snapshot:
+        snapshot = await self._looker.look(previous)
+        return snapshot if self._motions is None else replace(snapshot, motions=dict(self._motions.motions))
+
+    def _add_gap(self, seen: Seen) -> Seen:
+        gap = None if self._motions is None else self._motions.describe_gap(self._now())
+        return seen if gap is None else replace(seen, degraded=[*seen.degraded, gap])
 
     def _judge(self, snapshot: Snapshot) -> list[JobRow]:
         past = None if self._recorder is None else self._recorder.past

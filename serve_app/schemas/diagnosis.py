@@ -11,7 +11,10 @@ from serve_app.schemas.common import ObservedAnswer, OutcomeWord
 
 CertaintyWord = Annotated[str, allow_words("certain", "likely", "possible")]
 CodeClassWord = Annotated[str, allow_words("transient", "permanent", "capacity", "needs-second-signal", "intended")]
-MotionWord = Annotated[str, allow_words("moving", "waiting", "stuck", "unknown")]
+MotionWord = Annotated[
+    str,
+    allow_words("moving", "quiet", "waiting", "circling", "stuck", "resting", "busy", "unseen", "unknown"),
+]
 SaysWord = Annotated[str, allow_words("moving", "still", "unknown")]
 AuthorWord = Annotated[str, allow_words("built-in", "model")]
 

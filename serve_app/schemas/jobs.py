@@ -10,6 +10,7 @@ from organs.fields import Time, allow_words, closed, describe, describe_time
 from serve_app.schemas.cluster import ActorView
 from serve_app.schemas.common import ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
 from serve_app.schemas.diagnosis import DiagnosisView, MadeDiagnosis
+from serve_app.schemas.motion import MotionView
 
 JobTypeWord = Annotated[str, allow_words("SUBMISSION", "DRIVER", "NODE")]
 
@@ -50,7 +51,13 @@ class JobView(TypedDict):
     session: Annotated[str, describe("The life of the cluster that it belongs to.", "session_2026-01-31_11-58-02_1_7")]
     owner: Annotated[str | None, describe("Who answers for it, if anybody was named.", "data-team")]
     action: Annotated[str, describe("What to do about it.", "Nothing to do.")]
-    code: Annotated[str | None, describe("Why it failed, as its diagnosis says; null: none yet.", "app.import-error")]
+    code: Annotated[
+        str | None,
+        describe("Why it failed, as its diagnosis says, or why it stands still; null: none yet.", "app.import-error"),
+    ]
+    quiet_since: Annotated[
+        Time | None, describe_time("Since when a running job shows no sign of life; null: it does, or is not known.")
+    ]
 
 
 @closed
@@ -203,6 +210,7 @@ class TasksOfJob(TypedDict):
 class JobAnswer(JobView, ObservedAnswer):
     """One job with all that is known of it, of this session or an earlier one."""
 
+    motion: Annotated[MotionView | None, describe("Whether it moves; null: it does not run, or is a service.")]
     diagnosis: Annotated[DiagnosisView | None, describe("Why it failed, if a diagnosis was made.")]
     expectation: Annotated[ExpectationView, describe("What was expected of it.")]
     evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]

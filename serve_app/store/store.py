@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.schemas.health import StoreAnswer
-from serve_app.store import agents, alerts, initializations, memories, samples
+from serve_app.store import agents, alerts, initializations, memories, samples, trails
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
 from serve_app.store.engine import create_engine
@@ -139,6 +139,8 @@ class Store:
     past_runs = read(job_figures.list_past_runs)
     save_samples = write(samples.save)
     load_samples = read(samples.load)
+    save_trails = write(trails.save)
+    load_trails = read(trails.load)
 
     # ``python -m serve_app.history``.
     export_jobs = read(job_lines.export_page)

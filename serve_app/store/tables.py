@@ -239,3 +239,13 @@ samples = Table(
     Column("starts_at", UtcTime, primary_key=True, index=True),
     Column("payload", Text, nullable=False),
 )
+
+trails = Table(
+    "trails",
+    metadata,
+    Column("session", build_name_type(), primary_key=True),
+    # Of the job's row.
+    Column("id", build_name_type(), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)

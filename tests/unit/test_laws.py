@@ -24,7 +24,12 @@ PURE = (
             "obstacles",
             "signals",
             "stacks",
-            "verdict",
+            "stillness",
+            "standstill",
+            "looks/tables",
+            "looks/trail",
+            "looks/waits",
+            "looks/subjects",
             "advice",
             "processes",
             "rows",
@@ -35,6 +40,7 @@ PURE = (
     *(f"metrics/{name}.py" for name in ("histogram", "series", "utilisation", "figures", "exposition")),
 )
 JUDGING_IMPORTS = (
+    "organs.times",
     "serve_app.jobs.judging.",
     "serve_app.jobs.models",
     "serve_app.jobs.motion",

@@ -1,7 +1,7 @@
 """What each job is, what became of it, and whether that was expected. Pure: no Ray, no clock, no store.
 
-It imports the facts (``jobs.models``, ``motion``, ``drivers``, ``serve_facts``), ``outcomes``, ``parts`` and
-``strict``, and nothing else of this application.
+It imports the facts (``jobs.models``, ``motion``, ``drivers``, ``serve_facts``), ``outcomes``, ``parts``, ``strict``
+and ``organs.times``, and nothing else of ours.
 
 judge                      a snapshot's rows, the newest first; also those that Ray's list leaves out
 case                       what is known of one job, brought together before a rule speaks
@@ -10,8 +10,9 @@ expectations               what is normal for a kind
 outcome · pending          what became of it · why it has not started
 contradiction              what its drivers and tasks say against that
 successors                 a later job that made it good
+circle_rules · case_motion a job that goes in circles, in words · what its motion has to say in its verdict
 verdicts                   whether that was expected: rules as rows
-findings                   what is wrong beyond one verdict: stuck, missing, overdue, left over
+findings                   what is wrong beyond one verdict: circling, stuck, missing, overdue, left over
 """
 
 from __future__ import annotations

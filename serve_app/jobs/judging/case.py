@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.circle_rules import build_evidence, find_worst
 from serve_app.jobs.judging.contradiction import (
     SETTLING,
     build_last,
@@ -17,6 +18,7 @@ from serve_app.jobs.judging.contradiction import (
     weigh_drivers,
 )
 from serve_app.jobs.judging.expectations import (
+    ENOUGH_RUNS,
     EXPECTATIONS,
     Contracts,
     Expectation,
@@ -34,6 +36,7 @@ from serve_app.jobs.judging.kinds import (
     count_owned,
     sum_owned,
 )
+from serve_app.jobs.judging.motion_rules import Allowance, decide_motion, find_quiet_limit_s
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
 from serve_app.jobs.models import (
@@ -48,12 +51,11 @@ from serve_app.jobs.models import (
     TaskCounts,
     Unknown,
 )
+from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 NAME_KEY = "job_name"
-# Fewer past runs than this tell nothing of what is usual.
-ENOUGH_RUNS = 20
 NOTE_KEY = "seedcore.note"
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 _SERIES_CHARS = 250
@@ -67,7 +69,8 @@ class Case:
 
     ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
     runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
-    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too.
+    ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too. ``circle``: what of it goes in
+    circles, or did when it ended.
     """
 
     job: JobFacts
@@ -85,6 +88,8 @@ class Case:
     failures_in_a_row: int = 0
     waiting: Waiting | None = None
     tasks: TaskCounts | None = None
+    circle: Circle | None = None
+    motion: MotionJudgement | None = None
     further_evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -169,8 +174,9 @@ class CaseMaker:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
         # What is said of the whole table matters only where it has no row.
+        circle = find_worst(self.snapshot.motions.get(job.id))
         known = (exit_row, None if exit_row else exits_said, node, owned, ours, tasks, drivers, others)
-        made_of = (job, *known, self.contracts)
+        made_of = (job, *known, self.contracts, circle)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
@@ -183,6 +189,9 @@ class CaseMaker:
         if _has_just_ended(job, conclusion, self.now):
             conclusion = _conclude_ending(conclusion)
         of_serve = kind_evidence.rule == BY_SERVE
+        # Serve replaces what fails of it by itself; what had circled and succeeded at last has come out of it.
+        if of_serve or ours or conclusion.outcome in (JobOutcome.SUCCEEDED, JobOutcome.PENDING):
+            circle = None
         # Whatever the tables say at this moment, the application that judges is being served.
         serving = ours or (owned.serve_alive > 0 if owned is not None else None)
         if of_serve and serving and conclusion.outcome not in OPEN_OUTCOMES:
@@ -193,28 +202,42 @@ class CaseMaker:
             waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
         elif outcome is JobOutcome.RUNNING:
             waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
+        motion = self.snapshot.motions.get(job.id) if outcome is JobOutcome.RUNNING else None
         return JudgedCase(
-            Case(
-                job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
-                kind=kind,
-                expectation=expectation,
-                conclusion=conclusion,
-                limit_s=find_limit_s(job, expectation),
-                age_s=compute_age_s(job, outcome, self.now),
-                serving=serving if of_serve else None,
-                serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
-                deadline_s=find_deadline_s(job, expectation),
-                past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
-                waiting=waiting,
-                tasks=tasks,
-                further_evidence=(
-                    *(waiting.evidence if waiting else ()),
-                    *_list_work_evidence(job, outcome, owned, tasks),
+            self._add_motion(
+                motion,
+                Case(
+                    job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
+                    kind=kind,
+                    expectation=expectation,
+                    conclusion=conclusion,
+                    limit_s=find_limit_s(job, expectation),
+                    age_s=compute_age_s(job, outcome, self.now),
+                    serving=serving if of_serve else None,
+                    serve_problem=_describe_serve_problem(self.snapshot.serve) if of_serve else None,
+                    deadline_s=find_deadline_s(job, expectation),
+                    past=self.past.get(find_series(job, kind)) if outcome is JobOutcome.RUNNING else None,
+                    waiting=waiting,
+                    tasks=tasks,
+                    circle=circle,
+                    further_evidence=(
+                        *(() if circle is None else (build_evidence(circle),)),
+                        *(waiting.evidence if waiting else ()),
+                        *_list_work_evidence(job, outcome, owned, tasks),
+                    ),
                 ),
             ),
             kind_evidence,
             made_of,
         )
+
+    def _add_motion(self, motion: Motion | None, case: Case) -> Case:
+        if motion is None:
+            return case
+        overdue = case.past_deadline or case.over_limit or case.unusually_long
+        limit_s = find_quiet_limit_s(self.contracts.quiet_limit_s, case.past)
+        allowance = Allowance(case.job.id, limit_s, overdue=overdue, serves=case.expectation.must_end is False)
+        return replace(case, motion=decide_motion(motion, allowance, self.now))
 
     @staticmethod
     def _fill_from_before(made_of: tuple[Any, ...], before: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -222,10 +245,9 @@ class CaseMaker:
 
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
-        job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts = made_of
-        row_before, said_before, node_before, owned_before, _, tasks_before, drivers_before, others_before, _ = before[
-            1:
-        ]
+        job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts, circle = made_of
+        row_before, said_before, node_before, owned_before, _, tasks_before, *told_before = before[1:]
+        drivers_before, others_before, _, circle_before = told_before
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
@@ -234,8 +256,8 @@ class CaseMaker:
             drivers, others = drivers_before, others_before
         elif others is not others_before and others != others_before:
             others = fill_joined(others, others_before)
-        node, tasks = node or node_before, tasks or tasks_before
-        return job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts
+        node, tasks, circle = node or node_before, tasks or tasks_before, circle or circle_before
+        return job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts, circle
 
     def judge_head(self, job: JobFacts) -> JudgedCase:
         """The case of a head's own start, which is no Ray job."""

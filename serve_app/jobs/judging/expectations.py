@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from serve_app.jobs.judging.kind_specs import KindSpec
 
 PENDING_LIMIT_S = 60.0
+QUIET_LIMIT_S = 600.0
+# Fewer past runs than this tell nothing of what is usual.
+ENOUGH_RUNS = 20
 EXPECTED_DURATION_KEY = "seedcore.expected_duration_s"
 DEADLINE_KEY = "seedcore.deadline_s"
 OWNER_KEY = "seedcore.owner"
@@ -216,24 +219,25 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """Everything declared: rules that tell kinds, and what is expected of each kind."""
+    """Everything declared: rules that tell kinds, what is expected of each, how long any may show no sign of life."""
 
     rules: tuple[KindRule, ...]
     expectations: Mapping[str, Expectation]
+    quiet_limit_s: float = QUIET_LIMIT_S
 
     def get_expectation(self, kind: str) -> Expectation:
         """What is expected of a kind; one that only a job's metadata names is someone's own work."""
         return self.expectations.get(kind) or self.expectations[USER]
 
 
-def build_contracts(specs: Iterable[KindSpec]) -> Contracts:
+def build_contracts(specs: Iterable[KindSpec], *, quiet_limit_s: float = QUIET_LIMIT_S) -> Contracts:
     """The built-in table with what a team declares; a declared kind has the meanings of a user's job, or a server's."""
     specs, expectations = tuple(specs), dict(EXPECTATIONS)
     for spec in specs:
         model = _SERVICE if spec.must_end is False else EXPECTATIONS[USER]
         known = expectations.get(spec.name) or replace(model, kind=spec.name, purpose=f"Declared kind {spec.name}.")
         expectations[spec.name] = _change_expectation(known, spec)
-    return Contracts(build_rules(specs), expectations)
+    return Contracts(build_rules(specs), expectations, quiet_limit_s)
 
 
 def list_ineffective(spec: KindSpec) -> list[str]:

@@ -1,8 +1,7 @@
-"""What is wrong beyond the verdict on one job: stuck, missing and overdue jobs, and what was left over. Pure.
+"""What is wrong beyond the verdict on one job: circling, stuck, missing and overdue jobs, what was left over. Pure.
 
-``stuck-job`` is about time: rules of ``verdicts`` say that a job runs, or waits, longer than is normal for it. Whether
-a running job moves, from its processes, tasks and log, is another question, asked with its diagnosis:
-``progress.verdict``, whose word for no is ``stuck``.
+``stuck-job`` is a job that runs, or waits, longer than is normal for it, and one that does not move: either proven by
+Ray's tables, or quiet for so long that somebody should be told (``motion_rules``).
 """
 
 from __future__ import annotations
@@ -12,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import Contracts
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
+CIRCLING_JOB = "circling-job"
 MAX_FINDINGS = 200
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
@@ -56,6 +58,7 @@ def find_all(
     """The worst first; what cannot be known for lack of a section is not found."""
     found = [
         *_find_in_jobs(rows, now),
+        *_find_circling(rows),
         *_find_missing(snapshot, rows, contracts, past, now),
         *_find_leftovers(snapshot, rows, now),
     ]
@@ -67,9 +70,13 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
     that a finding is not there is no good news then.
     """
     if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
-        return [STUCK, MISSING, OVERDUE, LEFTOVER]
+        return [CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER]
     # What is unusually long, and when the last success was, is told by earlier runs.
     by_the_past = [] if past_known else [STUCK, MISSING]
+    running = (job.id for job in snapshot.jobs.value if job.status == "RUNNING")
+    looked_at = [snapshot.motions[id].looked_at for id in running if id in snapshot.motions]
+    if any(snapshot.taken_at - at > STALE_AFTER for at in looked_at):
+        by_the_past = [CIRCLING_JOB, STUCK, *(rule for rule in by_the_past if rule != STUCK)]
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 
@@ -83,6 +90,24 @@ def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
             action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
             yield _on_job(rule, row, row.verdict, row.reason, action)
+        elif row.rule in MOTION_RULES and row.motion is not None and row.motion.alert is not None:
+            yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}")
+
+
+def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
+    """One for each job, however much of it goes round; the advice goes to whose process took most memory."""
+    by_job = {row.job_id: row for row in rows if row.job_id is not None}
+    for row in rows:
+        circle = row.circle
+        if circle is None or row.outcome is not JobOutcome.RUNNING:
+            continue
+        most = None if circle.greediest is None else circle.greediest.job_id
+        greedy = find_row(by_job, most) if most != row.job_id else None
+        told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {greedy.id}")))
+        owner = f" Tell {row.owner}." if row.owner else ""
+        action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
+        verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
+        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 
 
 def _builds_for_long(row: JobRow, now: datetime) -> bool:

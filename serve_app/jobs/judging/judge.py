@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, advise
 from serve_app.jobs.judging.expectations import (
     BUILT_IN,
     NOTHING,
@@ -27,8 +28,9 @@ from serve_app.jobs.judging.expectations import (
     find_scheduler,
 )
 from serve_app.jobs.judging.kinds import Owned
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
-from serve_app.jobs.judging.verdicts import decide_verdict
+from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (
     DriverExit,
     Evidence,
@@ -41,7 +43,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Verdict,
 )
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
@@ -150,18 +152,34 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=NOTHING if rule.verdict is Verdict.OK else _choose_action(case),
+        action=_choose_action(case, rule),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
+        circle=case.circle,
+        motion=case.motion,
+        code=_choose_code(case, rule),
     )
 
 
-def _choose_action(case: Case) -> str:
+def _choose_action(case: Case, rule: VerdictRule) -> str:
+    if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
+        return advise(case.circle)
+    if standing_still := choose_motion_action(rule.name, case.job.id):
+        return standing_still
+    if rule.verdict is Verdict.OK:
+        return NOTHING
     meaning = case.expectation.meanings.get(case.conclusion.outcome)
     told = case.conclusion.action or (NOTHING if meaning is None else meaning.action)
     return READ_THE_OUTPUT if told == READ_THE_LOG and case.job.type is JobType.DRIVER else told
+
+
+def _choose_code(case: Case, rule: VerdictRule) -> str | None:
+    """Why a job failed its diagnosis says; of what it did before, or of one that runs, judging knows it."""
+    if case.circle is not None:
+        return None if case.conclusion.outcome in BROKEN_OUTCOMES else case.circle.code
+    return None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.case_motion import (
+    add_note,
+    circles_in_part,
+    circles_wholly,
+    join_sentences,
+    say_circle,
+    say_motion,
+    stands_still,
+)
+from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART
 from serve_app.jobs.judging.contradiction import (
     CONTRADICTED_DRIVER,
     CONTRADICTED_TASKS,
@@ -22,6 +32,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
+from serve_app.jobs.judging.motion_rules import RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -49,7 +60,9 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
-    return rule, rule.sentence(case)
+    if rule.name == STUCK and case.motion is not None:
+        rule = replace(rule, verdict=case.motion.verdict)
+    return rule, add_note(case, rule.name, rule.sentence(case))
 
 
 def _always(_case: Case) -> bool:
@@ -70,12 +83,10 @@ def _say_both(case: Case) -> str:
     # That it was lost with its node is said once.
     alone = meaning is None or case.conclusion.outcome is JobOutcome.LOST
     return (
-        case.conclusion.sentence if meaning is None or alone else _join(meaning.sentence, ":", case.conclusion.sentence)
+        case.conclusion.sentence
+        if meaning is None or alone
+        else join_sentences(meaning.sentence, ":", case.conclusion.sentence)
     )
-
-
-def _join(first: str, sign: str, second: str) -> str:
-    return f"{first.rstrip('.')}{sign} {second[:1].lower()}{second[1:]}"
 
 
 def _say_late(case: Case) -> str:
@@ -85,7 +96,7 @@ def _say_late(case: Case) -> str:
 
 def _say_wait(case: Case) -> str:
     sentence = _interpret(case) if case.waiting is None else case.waiting.sentence
-    return sentence if case.age_s is None else _join(sentence, ";", f"so far for {case.age_s:.0f} s.")
+    return sentence if case.age_s is None else join_sentences(sentence, ";", f"so far for {case.age_s:.0f} s.")
 
 
 def _say_waited(case: Case) -> str:
@@ -112,7 +123,7 @@ def _say_tasks(case: Case) -> str:
         return case.conclusion.sentence
     failed = f"{case.tasks.failed} of its {case.tasks.total} tasks failed."
     told = describe_unfinished(case.tasks) if case.tasks.unfinished and not may_leave_tasks(case.job) else failed
-    return _join(case.conclusion.sentence, ";", told)
+    return join_sentences(case.conclusion.sentence, ";", told)
 
 
 def _say_unusual(case: Case) -> str:
@@ -151,6 +162,8 @@ VERDICT_RULES = (
         _has_rule("supervisor-lost-driver-alive"),
         _say,
     ),
+    VerdictRule(CIRCLING, None, {JobOutcome.RUNNING}, Verdict.BAD, circles_wholly, say_circle),
+    VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, circles_in_part, say_circle),
     VerdictRule(LIVES_ON, None, {JobOutcome.RUNNING}, Verdict.WARN, _is_concluded_by(LIVES_ON), _say),
     VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
     VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
@@ -179,7 +192,7 @@ VERDICT_RULES = (
         ENDED_OUTCOMES,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"{case.repaired_by} serves in its place."),
     ),
     VerdictRule(
         "server-without-serve",
@@ -205,7 +218,7 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.repaired_by}, succeeded."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"a later one, {case.repaired_by}, succeeded."),
     ),
     VerdictRule(
         "initialization-retried",
@@ -213,7 +226,7 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.WARN,
         lambda case: case.retried_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
     ),
     VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _say_late),
     VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, _always, _interpret),
@@ -230,7 +243,9 @@ VERDICT_RULES = (
         NOT_DONE,
         Verdict.OK,
         lambda case: case.repaired_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."),
+        lambda case: join_sentences(
+            case.conclusion.sentence, ";", f"it was tried again, and {case.repaired_by} succeeded."
+        ),
     ),
     VerdictRule(
         "retry-running",
@@ -239,7 +254,7 @@ VERDICT_RULES = (
         NOT_DONE - {JobOutcome.STOPPED},
         Verdict.WARN,
         lambda case: case.retried_by is not None,
-        lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
+        lambda case: join_sentences(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
     VerdictRule(
         CONTRADICTED_TASKS,
@@ -251,6 +266,11 @@ VERDICT_RULES = (
     ),
     VerdictRule(CONTRADICTED_DRIVER, None, {JobOutcome.CONTRADICTED}, Verdict.WARN, _always, _say),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    # Of what is stuck, how bad it is its motion says: it grows worse with time.
+    *(
+        VerdictRule(rule, None, {JobOutcome.RUNNING}, Verdict.WARN, stands_still(rule), say_motion)
+        for rule in (STUCK, RESTING, UNSEEN)
+    ),
     VerdictRule(
         "pending-infeasible",
         None,
@@ -312,7 +332,7 @@ VERDICT_RULES = (
         BROKEN_OUTCOMES,
         Verdict.WARN,
         lambda case: 0 < case.failures_in_a_row <= case.expectation.allowed_failures,
-        lambda case: _join(
+        lambda case: join_sentences(
             case.conclusion.sentence,
             ";",
             f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",

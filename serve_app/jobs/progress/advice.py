@@ -54,16 +54,16 @@ _STUCK = ("Look at its stacks and its log before anything is stopped: this says 
 
 def choose_advice(state: State, code: str | None) -> tuple[str, ...]:
     """In order; nothing where it moves, or where it is not known that it does not."""
-    if state in (State.MOVING, State.UNKNOWN):
+    if state in (State.MOVING, State.BUSY, State.QUIET, State.UNKNOWN):
         return ()
     if code is None:
-        return _STUCK if state is State.STUCK else ()
+        return _STUCK if state in (State.STUCK, State.RESTING) else ()
     return _ADVICE.get(code, ())
 
 
 def choose_settling(state: State, looks: Sequence[Look], by_name: Mapping[str, Signal]) -> tuple[str, ...]:
     """What would settle the doubt; nothing where there is none."""
-    if state in (State.MOVING, State.WAITING):
+    if state in (State.MOVING, State.WAITING, State.CIRCLING):
         return ()
     return tuple(_list_doubts(state, looks, by_name))
 

@@ -21,11 +21,16 @@ _NOT_ASKED = Unknown("not asked")
 
 
 class State(StrEnum):
-    """Whether a job moves."""
+    """Whether a job moves: the words of ``MotionState``."""
 
     MOVING = "moving"
+    QUIET = "quiet"  # no sign of life, for less than it may be so, or for a good reason
     WAITING = "waiting"  # what it needs exists and is in use, or it is still being placed
-    STUCK = "stuck"  # nothing moves, and nothing will by itself
+    CIRCLING = "circling"  # the same fails again and again
+    STUCK = "stuck"  # nothing moves, and Ray's tables prove that nothing will by itself
+    RESTING = "resting"  # nothing moves, for longer than it may, and nothing is proven
+    BUSY = "busy"  # a processor is in use, and there is no other sign
+    UNSEEN = "unseen"  # it never joined Ray, and its log does not grow
     UNKNOWN = "unknown"
 
 
@@ -56,6 +61,7 @@ class TaskFacts:
     node_id: str = ""
     pid: int | None = None
     changed_at: datetime | None = None
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,13 @@ def parse_tasks(rows: Iterable[Any]) -> tuple[TaskFacts, ...]:
             state=_parse_text(row.get("state")),
             attempt=read_number(row.get("attempt_number")) or 0,
             required=read_amounts(row.get("required_resources")),
+            parent_id=_parse_text(row.get("parent_task_id")),
             actor_id=_parse_text(row.get("actor_id")),
             group_id=_parse_text(row.get("placement_group_id")),
             node_id=_parse_text(row.get("node_id")),
             pid=read_number(row.get("worker_pid")) or None,
             changed_at=_find_latest(row.get("events")),
+            job_id=_parse_text(row.get("job_id")),
         )
         for row in rows
         if isinstance(row, dict) and (task_id := _parse_text(row.get("task_id")))

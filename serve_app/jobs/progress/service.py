@@ -12,15 +12,17 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from serve_app.errors import TooBusy, Unavailable
 from serve_app.jobs.judging.pending import Waiting, explain_waiting
 from serve_app.jobs.models import JobRow, Known, Section, Unknown, Verdict
+from serve_app.jobs.motion import MotionJudgement
 from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, StillnessSubject
 from serve_app.jobs.progress.obstacles import take_stock
 from serve_app.jobs.progress.processes import UNCONNECTED, build_driver, collect_pids, list_processes
 from serve_app.jobs.progress.questions import JobQuestions
-from serve_app.jobs.progress.verdict import judge_stillness
+from serve_app.jobs.progress.stillness import describe_stillness
 from serve_app.jobs.reading.poll import Seen
 from serve_app.jobs.watch import JobWatch
 from serve_app.outcomes import JobOutcome
@@ -38,6 +40,12 @@ _KEPT_FOR = timedelta(hours=1)
 _FRESH_FOR_S = 1.0
 
 
+class RoundSource(Protocol):
+    """What looks at all running jobs (``rounds.Rounds``)."""
+
+    async def look_once(self) -> None: ...
+
+
 class Stillnesses:
     """Whether jobs on their way move."""
 
@@ -45,6 +53,7 @@ class Stillnesses:
         self,
         watch: JobWatch,
         questions: JobQuestions,
+        rounds: RoundSource,
         now: Callable[[], datetime],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -52,6 +61,7 @@ class Stillnesses:
     ) -> None:
         self._watch = watch
         self._questions = questions
+        self._rounds = rounds
         self._now = now
         self._clock = clock
         self._pause = pause
@@ -85,15 +95,24 @@ class Stillnesses:
         row = seen.by_key.get(row.key, row)
         if row.outcome is JobOutcome.PENDING:
             waiting = _find_waiting(seen, row)
-            return judge_stillness(
+            return describe_stillness(
                 [Look(seen.snapshot.taken_at)], StillnessSubject(False, row.duration_s, waiting=waiting)
             )
         if expectation.must_end is False:
             probe = (row.verdict is Verdict.OK, row.reason)
-            return judge_stillness([Look(seen.snapshot.taken_at)], StillnessSubject(True, row.duration_s, probe=probe))
+            return describe_stillness(
+                [Look(seen.snapshot.taken_at)], StillnessSubject(True, row.duration_s, probe=probe)
+            )
         looks = await self._take_looks(row)
         past = self._watch.find_past(row.series)
-        return judge_stillness(looks, StillnessSubject(True, row.duration_s, past))
+        judged = await self._judge_motion(row)
+        return describe_stillness(looks, StillnessSubject(True, row.duration_s, past), judged)
+
+    async def _judge_motion(self, row: JobRow) -> MotionJudgement | None:
+        """What lists and alerts say of it, made anew: one more round now, and one more look that judges by it."""
+        await self._rounds.look_once()
+        seen = await self._watch.get(fresh_for_s=0.0)
+        return seen.by_key.get(row.key, row).motion
 
     async def _take_looks(self, row: JobRow) -> tuple[Look, ...]:
         """Those that are kept and at least one more; two if time allows."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from serve_app.jobs.judging.case import ENOUGH_RUNS
+from serve_app.jobs.judging.expectations import ENOUGH_RUNS
 from serve_app.jobs.models import Known, PastRuns, Section, Unknown
 from serve_app.jobs.progress.models import LogFacts, Look, ProcessorFacts, Says, Signal, StillnessSubject, WorkFacts
 from serve_app.jobs.progress.obstacles import Standing

@@ -81,6 +81,7 @@ _NULLABLE: Final[Mapping[str, CoreSchema]] = {
     "node_id": _TEXT,
     "owner": _TEXT,
     "code": _TEXT,
+    "quiet_since": _TIME,
 }
 
 

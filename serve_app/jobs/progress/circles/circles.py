@@ -1,0 +1,283 @@
+"""Which jobs go in circles: one task that fails again and again, one actor that is restarted again and again, or more
+that fails than succeeds. Pure; the clock is passed in.
+
+An attempt that was made good is a count and never a circle, so nothing is said of a task or an actor that has succeeded
+since. What stands still since long is no circle any more: it is looked at as a standstill, or goes on well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill, begins_kill, read_kill
+from serve_app.jobs.motion import Circle, Culprit
+from serve_app.jobs.progress.circles.attempts import Attempt, Successes
+from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns
+from serve_app.redaction import redact
+
+LEAST_TURNS: Final = 3
+LEAST_FAILED: Final = 5
+WINDOW: Final = timedelta(minutes=5)
+MOST_CIRCLES: Final = 10
+_ERROR_CHARS: Final = 200
+# So many of its own intervals without another failure, and a circle is over.
+_QUIET_INTERVALS: Final = 3
+_RAISED: Final = "TASK_EXECUTION_EXCEPTION"
+_MEMORY: Final = "OUT_OF_MEMORY"
+_DIED: Final = "ACTOR_DIED"
+_UNAVAILABLE: Final = "ACTOR_UNAVAILABLE"
+_WORKER: Final = "ray::"
+_GB: Final = 1_073_741_824  # Ray writes GB and means GiB (src/ray/common/memory_monitor_utils.cc)
+
+# Why an attempt failed: its code, from Ray's word and its message.
+CodeChooser = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """All that is known of what failed, of all jobs, at ``now``.
+
+    ``attempts``: those that Ray lists. ``tasks`` by id, ``actors`` by id. ``unfinished``: ids of tasks that have not
+    ended; None: not known. ``successes`` by job; a job without them: not known. ``exits``: Ray's words on how processes
+    ended, by node and number, and what they wrote last. ``owners``: whose processes those are, by the same.
+    """
+
+    now: datetime
+    attempts: tuple[Attempt, ...] = ()
+    tasks: Mapping[str, TaskTurns] = field(default_factory=dict)
+    actors: Mapping[str, ActorHistory] = field(default_factory=dict)
+    unfinished: Collection[str] | None = None
+    successes: Mapping[str, Successes] = field(default_factory=dict)
+    exits: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Jobs that may be in trouble, and those of which something failed, without trouble."""
+
+    troubled: frozenset[str]
+    quiet: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobTurns:
+    """Of one job: its circles, the worst first, and how many failed attempts of it were made good."""
+
+    circles: tuple[Circle, ...] = ()
+    repaired: int = 0
+
+
+def find_circles(turns: Turns, choose_code: CodeChooser) -> dict[str, JobTurns]:
+    """By job, those with something to tell."""
+    found: dict[str, list[Circle]] = {}
+    circling_actors = set()
+    for actor in turns.actors.values():
+        if _is_circling_actor(actor, turns):
+            circling_actors.add(actor.turns.actor_id)
+            found.setdefault(actor.turns.job_id, []).append(_build_actor_circle(actor, turns, choose_code))
+    for task in turns.tasks.values():
+        # A call that fails because its actor dies again is told as that.
+        if task.last.actor_id not in circling_actors and _is_circling_task(task, turns):
+            found.setdefault(task.last.job_id, []).append(_build_task_circle(task, turns, choose_code))
+    for job_id in {attempt.job_id for attempt in turns.attempts} - found.keys():
+        circle = _find_failing_job(job_id, turns, choose_code)
+        if circle is not None:
+            found[job_id] = [circle]
+    repaired = _count_repaired(turns)
+    return {
+        job_id: JobTurns(_sort_circles(found.get(job_id, ())), repaired.get(job_id, 0))
+        for job_id in {*found, *repaired}
+    }
+
+
+def list_suspects(turns: Turns) -> Suspects:
+    """Jobs of which it has to be known what succeeded."""
+    failed = Counter(attempt.job_id for attempt in turns.attempts if _is_recent(attempt.failed_at, turns.now))
+    troubled = {task.last.job_id for task in turns.tasks.values() if task.failures >= LEAST_TURNS}
+    troubled |= {actor.turns.job_id for actor in turns.actors.values() if actor.turns.restarts >= LEAST_TURNS}
+    troubled |= {job_id for job_id, count in failed.items() if count >= LEAST_FAILED}
+    return Suspects(frozenset(troubled), frozenset(each.job_id for each in turns.attempts) - troubled)
+
+
+def _sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
+    return tuple(sorted(circles, key=lambda each: (each.others_succeed, -each.failures, each.id))[:MOST_CIRCLES])
+
+
+def _is_circling_task(task: TaskTurns, turns: Turns) -> bool:
+    if task.failures < LEAST_TURNS:
+        return False
+    done, id = turns.successes.get(task.last.job_id), task.last.task_id
+    if done is not None and id in done.tasks:
+        return False
+    if turns.unfinished is not None and id in turns.unfinished:
+        return not _is_over(task.failures, task.first_at, task.last.failed_at, turns.now)
+    # Ray gave it up, or it has succeeded: only a whole list tells which.
+    return done is not None and done.all_retried and _is_recent(task.last.failed_at, turns.now)
+
+
+def _is_circling_actor(actor: ActorHistory, turns: Turns) -> bool:
+    return actor.restarts >= LEAST_TURNS and not _is_over(actor.restarts, actor.first_at, actor.last_at, turns.now)
+
+
+def _is_recent(at: datetime | None, now: datetime) -> bool:
+    return at is not None and now - at <= WINDOW
+
+
+def _is_over(failures: int, first_at: datetime | None, last_at: datetime | None, now: datetime) -> bool:
+    if first_at is None or last_at is None:
+        return False
+    interval = (last_at - first_at) / max(1, failures - 1)
+    return now - last_at > max(WINDOW, _QUIET_INTERVALS * interval)
+
+
+def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) -> Circle:
+    last = task.last
+    others = _has_other_success(last.job_id, turns, task.first_at, but_task=last.task_id)
+    error_type, message = _find_reason(last, turns)
+    kill = _read_memory_kill(message)
+    return Circle(
+        "task",
+        last.task_id,
+        redact(last.name),
+        task.failures,
+        task.first_at,
+        last.failed_at,
+        choose_code(error_type, message),
+        error_type,
+        choose_line(error_type, message),
+        others,
+        last.pid or _find_victim(kill, last.job_id),
+        last.node_id,
+        _find_culprit(kill, last.node_id, turns),
+        last.job_id,
+    )
+
+
+def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChooser) -> Circle:
+    seen, dead = actor.turns, actor.dead_pid
+    calls = [each for each in turns.attempts if each.actor_id == seen.actor_id]
+    last = max(calls, key=lambda each: _get_time_s(each.failed_at), default=None)
+    error_type, message = ("", "") if last is None else (last.error_type, last.message)
+    # A call says of an actor that is being restarted no more than that it is not there; its process may tell why.
+    if error_type in ("", _UNAVAILABLE):
+        message = turns.exits.get((seen.node_id or "", dead or 0), message)
+    kill = _read_memory_kill(message)
+    chosen = _MEMORY if kill is not None else _DIED if error_type in ("", _UNAVAILABLE) else error_type
+    return Circle(
+        "actor",
+        seen.actor_id,
+        redact(seen.name),
+        actor.restarts,
+        actor.first_at,
+        actor.last_at,
+        choose_code(chosen, message),
+        error_type or chosen,
+        choose_line(error_type, message),
+        _has_other_success(seen.job_id, turns, actor.first_at),
+        dead,
+        seen.node_id,
+        _find_culprit(kill, seen.node_id, turns),
+        seen.job_id,
+    )
+
+
+def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Circle | None:
+    """More attempts failed than succeeded. A first failure of a task that is being tried again is none yet."""
+    done = turns.successes.get(job_id)
+    if done is None or turns.unfinished is None:
+        return None
+    unfinished = turns.unfinished
+    failed = [
+        each
+        for each in turns.attempts
+        if each.job_id == job_id
+        and _is_recent(each.failed_at, turns.now)
+        and not (each.task_id in unfinished and turns.tasks[each.task_id].failures < 2)
+    ]
+    recent = sum(_is_recent(at, turns.now) for _, at in done.ended_at)
+    # Of a list that was cut, the share of what was listed stands for the rest.
+    succeeded = recent if done.complete else round(recent * done.total / max(1, len(done.ended_at)))
+    if len(failed) < LEAST_FAILED or len(failed) <= succeeded:
+        return None
+    failed.sort(key=lambda each: _get_time_s(each.failed_at))
+    last = failed[-1]
+    kill = _read_memory_kill(last.message)
+    name = Counter(each.name for each in failed).most_common(1)[0][0]
+    error_type, message = _find_reason(last, turns)
+    return Circle(
+        "job",
+        job_id,
+        redact(name),
+        len(failed),
+        failed[0].failed_at,
+        last.failed_at,
+        choose_code(error_type, message),
+        error_type,
+        choose_line(error_type, message),
+        succeeded > 0,
+        last.pid or _find_victim(kill, job_id),
+        last.node_id,
+        _find_culprit(kill, last.node_id, turns),
+        last.job_id,
+    )
+
+
+def _find_reason(last: Attempt, turns: Turns) -> tuple[str, str]:
+    """Ray's word and message; of a worker that died without one, how its process ended."""
+    if last.message or not last.node_id or not last.pid:
+        return last.error_type, last.message
+    return last.error_type, turns.exits.get((last.node_id, last.pid), "")
+
+
+def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool:
+    done = turns.successes.get(job_id)
+    earliest = turns.now - WINDOW if since is None else max(since, turns.now - WINDOW)
+    return done is not None and any(id != but_task and at > earliest for id, at in done.ended_at)
+
+
+def _count_repaired(turns: Turns) -> Counter[str]:
+    repaired: Counter[str] = Counter()
+    for task in turns.tasks.values():
+        done = turns.successes.get(task.last.job_id)
+        if done is not None and task.last.task_id in done.tasks:
+            repaired[task.last.job_id] += task.failures
+    return repaired
+
+
+def choose_line(error_type: str, message: str) -> str:
+    """What of an error tells most, redacted: an exception's last line; of Ray's own words, which go on to advise, the
+    first sentence.
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    line = lines[-1] if error_type == _RAISED else lines[0].partition(". ")[0]
+    return redact(line[:_ERROR_CHARS])
+
+
+def _read_memory_kill(message: str) -> MemoryKill | None:
+    lines = message.splitlines()
+    begin = next((number for number, line in enumerate(lines) if begins_kill(line)), None)
+    return None if begin is None else read_kill(enumerate(lines[begin:], 1))
+
+
+def _find_victim(kill: MemoryKill | None, job_id: str) -> int | None:
+    killed = () if kill is None else kill.killed
+    return next((each.pid for each in killed if each.job_id == job_id), None)
+
+
+def _find_culprit(kill: MemoryKill | None, node_id: str | None, turns: Turns) -> Culprit | None:
+    if kill is None or not kill.users:
+        return None
+    most = kill.users[0]
+    job_id = most.job_id or turns.owners.get((node_id or "", most.pid))
+    return Culprit(redact(most.name.removeprefix(_WORKER)), round(most.used_gb * _GB), job_id, most.pid)
+
+
+def _get_time_s(at: datetime | None) -> float:
+    return 0.0 if at is None else at.timestamp()

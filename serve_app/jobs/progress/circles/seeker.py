@@ -1,0 +1,195 @@
+"""Seeks circles, round after round: asks the little that a round's tables do not tell, remembers what Ray forgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from serve_app.jobs.models import Known, Section
+from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt, Successes
+from serve_app.jobs.progress.circles.circles import (
+    LEAST_TURNS,
+    CodeChooser,
+    JobTurns,
+    Turns,
+    find_circles,
+    list_suspects,
+)
+from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns, add_actors, add_attempts
+
+T = TypeVar("T")
+# So many jobs are asked about in one round, those first that were asked about longest ago.
+MOST_SUSPECTS = 16
+MOST_ACTORS = 8
+MOST_EXITS = 8
+_AT_ONCE = 4
+_KEPT_EXITS = 1_000
+# What succeeded says nothing of now when it was asked so long ago.
+_KNOWN_FOR = timedelta(seconds=90)
+_DIED = "WORKER_DIED"
+
+
+class SuccessQuestions(Protocol):
+    """What is asked beside the tables (``questions.AttemptQuestions``)."""
+
+    async def ask_successes(self, job_id: str) -> Section[Successes]: ...
+
+    async def ask_calls(self, actor_id: str) -> Section[Successes]: ...
+
+    async def ask_exit(self, node_id: str, pid: int, names: tuple[str, str] | None = None) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round knows already. ``unfinished``: ids of tasks that have not ended; None: not known, or not of all.
+
+    ``running``: Ray's ids of jobs that run; ``ended``: when the others ended. ``owners``: whose a process is, by node
+    and number.
+    """
+
+    at: datetime
+    attempts: tuple[Attempt, ...]
+    actors: tuple[ActorTurns, ...]
+    unfinished: Collection[str] | None
+    running: Collection[str]
+    ended: Mapping[str, datetime]
+    owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    at: datetime
+    failures: int
+    successes: Successes
+
+
+class CircleSeeker:
+    """Holds what is known of failures between rounds, in bounds, and what was found of jobs that have ended since."""
+
+    def __init__(self, questions: SuccessQuestions, choose_code: CodeChooser) -> None:
+        self._questions = questions
+        self._choose_code = choose_code
+        self._tasks: dict[str, TaskTurns] = {}
+        self._actors: dict[str, ActorHistory] = {}
+        self._asked: dict[str, _Asked] = {}
+        self._exits: dict[tuple[str, int], str] = {}
+        self._found: dict[str, JobTurns] = {}
+        self._closed: set[str] = set()
+
+    async def seek(self, round: Round) -> dict[str, JobTurns]:
+        """By Ray's job id, what goes in circles: of jobs that run as it is now, of those that ended as it last was."""
+        known = {*round.running, *round.ended}
+        self._forget_others(known)
+        live = replace(round, attempts=tuple(each for each in round.attempts if each.job_id in round.running))
+        self._tasks = add_attempts(self._tasks, [each for each in live.attempts if not each.cut_off])
+        turns = self._build_turns(live)
+        await self._ask_suspects(turns)
+        turns = replace(turns, successes=await self._add_calls(live, self._list_successes(round.at)))
+        self._actors = add_actors(self._actors, live.actors, live.attempts, turns.successes, round.at)
+        turns = replace(turns, actors=self._actors)
+        found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
+        for job_id in round.running:
+            self._found[job_id] = found.get(job_id, JobTurns())
+        await self._look_back(round)
+        return {job_id: turns for job_id, turns in self._found.items() if turns != JobTurns()}
+
+    async def _look_back(self, round: Round) -> None:
+        """Jobs that had ended before they were looked at: their attempts are judged as of their end, once."""
+        unseen = {each.job_id for each in round.attempts if each.job_id in round.ended} - self._found.keys()
+        for job_id in sorted(unseen - self._closed)[:MOST_SUSPECTS]:
+            self._closed.add(job_id)
+            ended_at = round.ended[job_id]
+            own = [each for each in round.attempts if each.job_id == job_id]
+            failed = [each for each in own if not each.cut_off]
+            before = tuple(each for each in failed if each.failed_at is None or each.failed_at <= ended_at)
+            tasks = add_attempts({}, before)
+            if not any(each.failures >= LEAST_TURNS for each in tasks.values()):
+                continue
+            asked = await self._questions.ask_successes(job_id)
+            successes = {job_id: asked.value} if isinstance(asked, Known) else {}
+            open_then = frozenset(each.task_id for each in own if each.cut_off)
+            turns = Turns(ended_at, before, tasks, {}, open_then, successes, {}, round.owners)
+            self._found[job_id] = find_circles(turns, self._choose_code).get(job_id, JobTurns())
+
+    def _build_turns(self, round: Round) -> Turns:
+        own = {id: task for id, task in self._tasks.items() if task.last.job_id in round.running}
+        attempts = tuple(each for each in round.attempts if not each.cut_off)
+        actors = {each.actor_id: self._actors.get(each.actor_id) or ActorHistory(each) for each in round.actors}
+        return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners)
+
+    async def _ask_suspects(self, turns: Turns) -> None:
+        """Those in trouble in each round, the others when more of them failed."""
+        suspects = list_suspects(turns)
+        failures: dict[str, int] = {}
+        for task in turns.tasks.values():
+            failures[task.last.job_id] = failures.get(task.last.job_id, 0) + task.failures
+        asked_for = {job_id: each.failures for job_id, each in self._asked.items()}
+        others = [each for each in suspects.quiet if asked_for.get(each) != failures.get(each)]
+        chosen = sorted(suspects.troubled, key=self._get_asked_s)[:MOST_SUSPECTS]
+        chosen += sorted(others, key=self._get_asked_s)[: (MOST_SUSPECTS - len(chosen)) // 2]
+        asked = await _gather_few(self._questions.ask_successes(job_id) for job_id in chosen)
+        for job_id, section in zip(chosen, asked, strict=True):
+            if isinstance(section, Known):
+                self._asked[job_id] = _Asked(turns.now, failures.get(job_id, 0), section.value)
+
+    def _get_asked_s(self, job_id: str) -> float:
+        asked = self._asked.get(job_id)
+        return 0.0 if asked is None else asked.at.timestamp()
+
+    def _list_successes(self, now: datetime) -> dict[str, Successes]:
+        return {job_id: each.successes for job_id, each in self._asked.items() if now - each.at <= _KNOWN_FOR}
+
+    async def _add_calls(self, round: Round, successes: dict[str, Successes]) -> dict[str, Successes]:
+        """Of a job with many successes, actors that were restarted often are asked about by themselves."""
+        wanted = [
+            each
+            for each in round.actors
+            if each.restarts >= LEAST_TURNS and each.job_id in successes and not successes[each.job_id].complete
+        ]
+        wanted = wanted[:MOST_ACTORS]
+        for actor, calls in zip(
+            wanted, await _gather_few(self._questions.ask_calls(each.actor_id) for each in wanted), strict=True
+        ):
+            if isinstance(calls, Known):
+                before = successes[actor.job_id]
+                last = {**before.last_by_actor, **calls.value.last_by_actor}
+                successes[actor.job_id] = replace(before, last_by_actor=last)
+        return successes
+
+    async def _ask_exits(self, turns: Turns) -> dict[tuple[str, int], str]:
+        """How processes ended of which no message tells, each once."""
+        wanted: dict[tuple[str, int], tuple[str, str] | None] = {}
+        for task in turns.tasks.values():
+            last = task.last
+            silent = last.error_type == _DIED and not last.message
+            if task.failures >= LEAST_TURNS and silent and last.pid and last.node_id:
+                wanted[(last.node_id, last.pid)] = (last.worker_id, last.job_id) if last.worker_id else None
+        for actor in turns.actors.values():
+            if actor.restarts >= LEAST_TURNS and actor.dead_pid and actor.turns.node_id:
+                wanted.setdefault((actor.turns.node_id, actor.dead_pid), None)
+        new = [each for each in wanted if each not in self._exits][:MOST_EXITS]
+        told = await _gather_few(self._questions.ask_exit(node_id, pid, wanted[node_id, pid]) for node_id, pid in new)
+        self._exits |= {key: text for key, text in zip(new, told, strict=True) if text}
+        for key in list(self._exits)[: max(0, len(self._exits) - _KEPT_EXITS)]:
+            del self._exits[key]
+        return dict(self._exits)
+
+    def _forget_others(self, known: Collection[str]) -> None:
+        self._tasks = {id: each for id, each in self._tasks.items() if each.last.job_id in known}
+        self._asked = {job_id: each for job_id, each in self._asked.items() if job_id in known}
+        self._found = {job_id: each for job_id, each in self._found.items() if job_id in known}
+        self._closed &= set(known)
+
+
+async def _gather_few(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """A few at a time: the dashboard has other work."""
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def wait_for(each: Coroutine[Any, Any, T]) -> T:
+        async with free:
+            return await each
+
+    return await asyncio.gather(*map(wait_for, asked))

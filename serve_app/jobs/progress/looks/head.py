@@ -1,0 +1,138 @@
+"""What the head's own files and processes tell of running jobs, without a question to Ray. Blocking.
+
+This replica runs on the head, where the drivers of most submissions are: their logs are files beside its own, and what
+an entrypoint does that never joined Ray shows in the process table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from serve_app.jobs.models import Known, Section, Unknown
+from serve_app.jobs.progress.log_growth import find_last_line, grow_log
+from serve_app.jobs.progress.looks.tables import HeadProcesses
+from serve_app.jobs.progress.models import LogFacts
+from serve_app.jobs.reading import process_table
+from serve_app.jobs.reading.process_table import ProcessRow
+
+# More of a log than this between two rounds is not looked into: Ray writes less.
+_MOST_NEW_BYTES = 8_192
+_LAST_BYTES = 4_096
+MOST_PROCESSES_LOOKED_INTO = 256
+# The shell that Ray keeps beside an entrypoint, to end it when its supervisor is gone (job_supervisor.py).
+_WATCHER = "while kill -s 0"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSubject:
+    """A job on the head: by which id it is told, the processes that it began with, and of those which Ray's rows have.
+
+    ``supervisor``: the process that started its entrypoint; ``log``: its log as it was when it was looked at last.
+    """
+
+    id: str
+    submission_id: str | None = None
+    supervisor: int | None = None
+    pids: tuple[int, ...] = ()
+    log: LogFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFacts:
+    """Logs by submission id, and what the process table tells by the ids of the subjects."""
+
+    logs: Mapping[str, Section[LogFacts]] = field(default_factory=dict)
+    processes: HeadProcesses = field(default_factory=HeadProcesses)
+    trees: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+class HeadReader:
+    """Reads the head. Tests give it another process table."""
+
+    def __init__(
+        self,
+        read_table: Callable[[], Mapping[int, ProcessRow]] = process_table.read_process_table,
+        read_command: Callable[[int], str] = process_table.read_command_line,
+        find_port: Callable[[Iterable[int], Iterable[int]], int | None] = process_table.find_listening_port,
+    ) -> None:
+        self._read_table = read_table
+        self._read_command = read_command
+        self._find_port = find_port
+
+    def read(self, subjects: Collection[HeadSubject], log_dir: str, known_to_ray: Collection[int]) -> HeadFacts:
+        """Logs and processor time. ``known_to_ray``: processes of which Ray's rows tell the time."""
+        logs = {
+            each.submission_id: self._measure_log(log_dir, each.submission_id, each.log)
+            for each in subjects
+            if log_dir and each.submission_id is not None
+        }
+        trees = self._find_trees(subjects)
+        known = set(known_to_ray)
+        used = {id: sum(row.used_s for row in rows if row.pid not in known) for id, rows in trees.items() if rows}
+        stopped = frozenset(id for id, rows in trees.items() if any(row.stopped for row in rows))
+        pids = {id: tuple(row.pid for row in rows) for id, rows in trees.items()}
+        return HeadFacts(logs, HeadProcesses(used, {}, stopped), pids)
+
+    def find_ports(
+        self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], but: Collection[int]
+    ) -> dict[str, int]:
+        """By id, a port on which a process of that job waits for callers. ``but``: processes left out."""
+        left = MOST_PROCESSES_LOOKED_INTO
+        found = {}
+        for id, pids in trees.items():
+            chosen = [pid for pid in pids if pid not in but][:left]
+            left -= len(chosen)
+            if (port := self._find_port(chosen, ports_of_ray)) is not None:
+                found[id] = port
+        return found
+
+    def read_last_line(self, log_dir: str, submission_id: str) -> str:
+        """The last line of the program in its log, redacted; empty where there is none."""
+        try:
+            with _build_path(log_dir, submission_id).open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+                return find_last_line(file.read(_LAST_BYTES))
+        except OSError:
+            return ""
+
+    def _measure_log(self, log_dir: str, submission_id: str, before: LogFacts | None) -> Section[LogFacts]:
+        try:
+            with _build_path(log_dir, submission_id).open("rb") as file:
+                status = os.fstat(file.fileno())
+                at, size = datetime.fromtimestamp(status.st_mtime, UTC), status.st_size
+                if before is None or before.size_bytes == size:
+                    return Known(grow_log(before, b"", size, at))
+                file.seek(before.size_bytes)
+                return Known(grow_log(before, file.read(_MOST_NEW_BYTES), size, at))
+        except OSError as error:
+            return Unknown(f"its log cannot be read ({type(error).__name__})")
+
+    def _find_trees(self, subjects: Iterable[HeadSubject]) -> dict[str, tuple[ProcessRow, ...]]:
+        """Of each job the processes that descend from its own, the supervisor and its watcher left out."""
+        table = self._read_table()
+        children: dict[int, list[int]] = {}
+        for row in table.values():
+            children.setdefault(row.parent, []).append(row.pid)
+        found: dict[str, tuple[ProcessRow, ...]] = {}
+        for each in subjects:
+            roots = list(each.pids)
+            if each.supervisor is not None:
+                begun = children.get(each.supervisor, ())
+                roots += [pid for pid in begun if _WATCHER not in self._read_command(pid)]
+            rows: dict[int, ProcessRow] = {}
+            while roots:
+                pid = roots.pop()
+                if pid in table and pid not in rows:
+                    rows[pid] = table[pid]
+                    roots += children.get(pid, ())
+            found[each.id] = tuple(rows.values())
+        return found
+
+
+def _build_path(log_dir: str, submission_id: str) -> Path:
+    """``JOB_LOGS_PATH_TEMPLATE`` of ray/dashboard/modules/job/common.py; an id with a slash is none of Ray's."""
+    return Path(log_dir) / f"job-driver-{submission_id.replace('/', '_')}.log"

@@ -1,0 +1,236 @@
+"""What the unfinished work of one quiet job waits for, and whether Ray's own tables prove that it waits in vain. Pure.
+
+Proven are four things: calls that wait for each other in a circle, a member of a group of actors that never came where
+the others meet, a result whose maker is gone or idle, and work that no node can ever take. A call that runs and uses
+nothing may be asleep, may poll or may wait for what Ray does not know: that proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from serve_app.jobs.models import Known, Section, Unknown
+from serve_app.jobs.motion import AwaitedWork
+from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
+from serve_app.jobs.progress.models import HeldReference, TaskFacts
+
+_NOT_ASKED = Unknown("not asked")
+# A node is measured every few seconds: a process that began since is not missing.
+_MISSED_AFTER = timedelta(seconds=30)
+MOST_AWAITED = 10
+_CALL, _CREATION = "ACTOR_TASK", "ACTOR_CREATION_TASK"
+_HANDED_OVER = frozenset({"SUBMITTED_TO_WORKER", "PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY"})
+_FOR_ARGUMENTS = "PENDING_ARGS_AVAIL"
+# Where members of a group meet, by the names that people give to that: a pool of actors has other ones.
+_MEETING = re.compile(
+    r"barrier|rendez_?vous|all_?(?:reduce|gather|to_?all)|reduce_scatter|broadcast|synchroni[sz]e|arrive|collective|"
+    r"wait_for_(?:all|others|peers)|join_group|meet",
+    re.IGNORECASE,
+)
+_OF_A_DRIVER = "f" * 16
+
+Proof = Literal["cycle", "rank", "gone", "idle", "arguments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What is waited for, the most telling first. ``proof`` None: nothing proves that it will not come."""
+
+    awaited: tuple[AwaitedWork, ...] = ()
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is known of one job's unfinished work.
+
+    ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
+    result; either may be unknown. ``dead``: actors of it that have died; ``processes`` by node id and number, and when
+    each node was measured; ``lost_nodes``: nodes that are not alive.
+    """
+
+    tasks: tuple[TaskFacts, ...]
+    actors: tuple[ActorDetail, ...] = ()
+    dead: tuple[ActorDetail, ...] = ()
+    gets: Section[Mapping[str, int]] = _NOT_ASKED
+    references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
+    processes: Mapping[tuple[str, int], ProcessUse] | None = None
+    measured_at: Mapping[str, datetime] | None = None
+    lost_nodes: frozenset[str] = frozenset()
+
+
+def find_waits(scene: Scene) -> Waits:
+    """The first proof that applies, or else what is unfinished."""
+    by_id = {task.task_id: task for task in scene.tasks}
+    if cycle := _find_cycle(scene, by_id):
+        return Waits(_describe_all(cycle, scene, by_id), "cycle")
+    if ranks := _find_missing_ranks(scene, by_id):
+        return Waits(ranks, "rank")
+    for proof, lost in (("gone", _list_gone(scene)), ("idle", _list_idle(scene))):
+        if lost:
+            return Waits(_describe_all(lost, scene, by_id), "gone" if proof == "gone" else "idle")
+    if scene.tasks and all(task.state == _FOR_ARGUMENTS for task in scene.tasks):
+        return Waits(_describe_all(scene.tasks, scene, by_id), "arguments")
+    parents = {task.parent_id for task in scene.tasks}
+    last = [task for task in scene.tasks if task.task_id not in parents]
+    return Waits(_describe_all(sorted(last, key=_get_since_s), scene, by_id))
+
+
+def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]:
+    """Calls that wait for each other: a task for what it has called, a call for what its actor is doing."""
+    children: dict[str, list[TaskFacts]] = {}
+    doing: dict[str, list[TaskFacts]] = {}
+    for task in scene.tasks:
+        children.setdefault(task.parent_id, []).append(task)
+        if _runs(task) and task.actor_id:
+            doing.setdefault(task.actor_id, []).append(task)
+
+    def list_next(task: TaskFacts) -> Sequence[TaskFacts]:
+        if _runs(task):
+            return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene)]
+        if task.type == _CALL and task.state in _HANDED_OVER:
+            return doing.get(task.actor_id, ())
+        return ()
+
+    done: set[str] = set()
+    for start in sorted(by_id):
+        if found := _walk(by_id[start], list_next, done):
+            return found
+    return []
+
+
+def _walk(start: TaskFacts, list_next: Callable[[TaskFacts], Sequence[TaskFacts]], done: set[str]) -> list[TaskFacts]:
+    """The first circle that is reached from a task; without recursion, since chains of calls may be long."""
+    path: list[tuple[TaskFacts, list[TaskFacts]]] = []
+    on_path: dict[str, int] = {}
+    task: TaskFacts | None = start
+    while task is not None or path:
+        if task is not None:
+            if task.task_id in on_path:
+                return [each for each, _ in path[on_path[task.task_id] :]]
+            if task.task_id not in done:
+                on_path[task.task_id] = len(path)
+                path.append((task, list(list_next(task))))
+            task = None
+        if not path:
+            break
+        current, left = path[-1]
+        if left:
+            task = left.pop()
+        else:
+            path.pop()
+            del on_path[current.task_id]
+            done.add(current.task_id)
+    return []
+
+
+def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene) -> bool:
+    """Whether a task that runs is in ``ray.get``, by Ray's count; where nobody counted, whether it holds the result."""
+    if isinstance(scene.gets, Known):
+        same = sum(_runs(each) and each.name == task.name for each in scene.tasks)
+        return scene.gets.value.get(task.name, 0) >= same
+    if isinstance(scene.references, Known):
+        return any(each.pid == task.pid and each.producer_id == child.task_id for each in scene.references.value)
+    return False
+
+
+def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
+    """Members of a class of actors that do nothing, while all others wait in the same meeting."""
+    calls: dict[str, list[TaskFacts]] = {}
+    for task in scene.tasks:
+        if task.actor_id:
+            calls.setdefault(task.actor_id, []).append(task)
+    by_class: dict[str, list[ActorDetail]] = {}
+    for actor in (*scene.actors, *scene.dead):
+        by_class.setdefault(actor.class_name, []).append(actor)
+    for name, members in sorted(by_class.items()):
+        came = [call for actor in members for call in calls.get(actor.actor_id, ()) if _runs(call)]
+        missing = [actor for actor in members if not calls.get(actor.actor_id)]
+        there = {call.actor_id for call in came}
+        if not came or not missing or len(there) + len(missing) < len(members):
+            continue
+        if len({call.name for call in came}) == 1 and _is_meeting(came[0], scene):
+            return tuple(_describe_rank(actor, name, came, len(members)) for actor in missing[:MOST_AWAITED])
+    return ()
+
+
+def _is_meeting(call: TaskFacts, scene: Scene) -> bool:
+    called = [task.name for task in scene.tasks if task.parent_id == call.task_id]
+    return any(_MEETING.search(name.rsplit(".", 1)[-1]) for name in (call.name, *called))
+
+
+def _describe_rank(actor: ActorDetail, name: str, came: Sequence[TaskFacts], members: int) -> AwaitedWork:
+    since = max((call.changed_at for call in came if call.changed_at), default=None)
+    waiter = f"{len({call.actor_id for call in came})} of {members} {name}, in {came[0].name}"
+    return AwaitedWork(
+        "rank", actor.name or name, actor.actor_id, actor.state, since, actor.pid, actor.node_id or None, waiter,
+        came[0].task_id,
+    )  # fmt: skip
+
+
+def _list_gone(scene: Scene) -> list[TaskFacts]:
+    """Tasks that run, says Ray, in a process that is not there, and calls of actors that are dead."""
+    dead = {actor.actor_id for actor in scene.dead}
+    found = [task for task in scene.tasks if task.actor_id and task.actor_id in dead]
+    for task in scene.tasks:
+        if not _runs(task) or not task.node_id or not task.pid or task in found:
+            continue
+        if task.node_id in scene.lost_nodes or _is_missed(task, scene):
+            found.append(task)
+    return found
+
+
+def _is_missed(task: TaskFacts, scene: Scene) -> bool:
+    measured = (scene.measured_at or {}).get(task.node_id)
+    if scene.processes is None or measured is None or task.pid is None or task.changed_at is None:
+        return False
+    return (task.node_id, task.pid) not in scene.processes and measured - task.changed_at > _MISSED_AFTER
+
+
+def _list_idle(scene: Scene) -> list[TaskFacts]:
+    """Tasks that run, says the task table, in a process that says of itself that it runs none."""
+    found = []
+    for task in scene.tasks:
+        use = (scene.processes or {}).get((task.node_id, task.pid or 0))
+        measured = (scene.measured_at or {}).get(task.node_id)
+        if not _runs(task) or use is None or use.is_driver or measured is None or task.changed_at is None:
+            continue
+        if use.running == 0 and measured - task.changed_at > _MISSED_AFTER:
+            found.append(task)
+    return found
+
+
+def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
+    """Those that have not begun first: they are what is waited for, the others who waits."""
+    actors = {actor.actor_id: actor for actor in (*scene.actors, *scene.dead)}
+    ordered = sorted(tasks, key=lambda task: (_runs(task), _get_since_s(task)))
+    return tuple(_describe_task(task, actors, by_id) for task in ordered[:MOST_AWAITED])
+
+
+def _describe_task(task: TaskFacts, actors: Mapping[str, ActorDetail], by_id: Mapping[str, TaskFacts]) -> AwaitedWork:
+    actor, parent = actors.get(task.actor_id), by_id.get(task.parent_id)
+    of_driver = task.parent_id.startswith(_OF_A_DRIVER)
+    pid = task.pid or (actor.pid if actor is not None else None)
+    return AwaitedWork(
+        what="actor-call" if task.type == _CALL else "actor" if task.type == _CREATION else "task",
+        name=task.name,
+        id=task.task_id,
+        state=task.state,
+        since=task.changed_at,
+        pid=pid,
+        node_id=task.node_id or (actor.node_id if actor is not None else "") or None,
+        waiter=parent.name if parent is not None else "the driver" if of_driver else "",
+        waiter_id=parent.task_id if parent is not None else task.job_id if of_driver else "",
+    )
+
+
+def _runs(task: TaskFacts) -> bool:
+    return task.state.startswith("RUNNING")
+
+
+def _get_since_s(task: TaskFacts) -> float:
+    return 0.0 if task.changed_at is None else task.changed_at.timestamp()

@@ -1,0 +1,224 @@
+"""Which failures are a circle, which are a count, and which are nothing: made tables, each case beside its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from serve_app.jobs.models import Known, Unknown
+from serve_app.jobs.progress.circles import questions as asking
+from serve_app.jobs.progress.circles.attempts import ActorTurns
+from serve_app.jobs.progress.circles.causes import read_code
+from serve_app.jobs.progress.circles.circles import JobTurns
+from serve_app.jobs.progress.circles.questions import AttemptQuestions
+from serve_app.jobs.progress.circles.seeker import CircleSeeker
+from tests.unit.jobs.progress.circles.examples import NOW, TableRay, at, build_round, task
+
+JOB = "01000000"
+
+
+def seeker(ray: TableRay) -> CircleSeeker:
+    return CircleSeeker(AttemptQuestions(ray), lambda error_type, message: read_code(error_type))
+
+
+def failed(id: str, times: int, *, since: float = -60, every: float = 10, **more: Any) -> list[Any]:
+    return [task(id, "FAILED", number, ended=since + number * every, **more) for number in range(times)]
+
+
+def each_once(state: str, count: int, *, ended: float = -30, **more: Any) -> list[Any]:
+    return [task(f"{state}-{number}", state, ended=ended, **more) for number in range(count)]
+
+
+def actor(restarts: int, state: str = "ALIVE", pid: int = 41) -> ActorTurns:
+    return ActorTurns(JOB, "a1", "Counter", state, restarts, pid, "n1")
+
+
+def call(id: str, state: str, ended: float) -> Any:
+    return task(id, state, ended=ended, actor_id="a1", type="ACTOR_TASK", error_type="ACTOR_UNAVAILABLE")
+
+
+# What the task table has, and what is told: what, failures, whether others succeed; and attempts that were made good.
+TASKS: dict[str, tuple[list[Any], list[tuple[str, int, bool]], int]] = {
+    "failed twice, and tried again": ([*failed("t", 2), task("t", "RUNNING", 2)], [], 0),
+    "failed three times, and tried again": ([*failed("t", 3), task("t", "RUNNING", 3)], [("task", 3, False)], 0),
+    "failed three times, then good": ([*failed("t", 3), task("t", "FINISHED", 3)], [], 3),
+    "failed three times, others go on": (
+        [*failed("t", 3), task("t", "RUNNING", 3), *each_once("FINISHED", 2, ended=-15)],
+        [("task", 3, True)],
+        0,
+    ),
+    "failed three times, others had succeeded before": (
+        [*failed("t", 3), task("t", "RUNNING", 3), *each_once("FINISHED", 2, ended=-61)],
+        [("task", 3, False)],
+        0,
+    ),
+    "given up two minutes ago": (failed("t", 4, since=-150), [("task", 4, False)], 0),
+    "given up six minutes ago, and the job went on": (
+        [*failed("t", 4, since=-390), *each_once("FINISHED", 2)],
+        [],
+        0,
+    ),
+    "goes well at last, for longer than it failed": (
+        [*failed("t", 3, since=-900), task("t", "RUNNING", 3)],
+        [],
+        0,
+    ),
+    "fails each twenty minutes": (
+        [*failed("t", 3, since=-3600, every=1200), task("t", "RUNNING", 3)],
+        [("task", 3, False)],
+        0,
+    ),
+    "cancelled by its program": (
+        [*failed("t", 3, error_type="TASK_CANCELLED"), task("t", "RUNNING", 3)],
+        [],
+        0,
+    ),
+    "five that failed for good, none that succeeded": (each_once("FAILED", 5), [("job", 5, False)], 0),
+    "five that failed for good, four that succeeded": (
+        [*each_once("FAILED", 5), *each_once("FINISHED", 4)],
+        [("job", 5, True)],
+        0,
+    ),
+    "five that failed for good, five that succeeded": ([*each_once("FAILED", 5), *each_once("FINISHED", 5)], [], 0),
+    "four that failed for good": (each_once("FAILED", 4), [], 0),
+    "many that failed six minutes ago": (each_once("FAILED", 50, ended=-360), [], 0),
+    "eight that failed once, and are tried again": (
+        [*each_once("FAILED", 8), *(task(f"FAILED-{number}", "RUNNING", 1) for number in range(8))],
+        [],
+        0,
+    ),
+    "eight that failed twice, and are tried again": (
+        [row for number in range(8) for row in (*failed(f"t{number}", 2), task(f"t{number}", "RUNNING", 2))],
+        [("job", 16, False)],
+        0,
+    ),
+    "what had not ended when its job did": (
+        [*failed("t", 3, error_message="Job finishes (01000000) as driver exits."), task("t", "RUNNING", 3)],
+        [],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("tasks", "circles", "repaired"), TASKS.values(), ids=TASKS)
+async def test_tasks(tasks: list[Any], circles: list[tuple[str, int, bool]], repaired: int) -> None:
+    ray = TableRay(tasks)
+    found = (await seeker(ray).seek(await build_round(ray, NOW))).get(JOB)
+    told = [] if found is None else [(each.what, each.failures, each.others_succeed) for each in found.circles]
+    assert (told, 0 if found is None else found.repaired) == (circles, repaired)
+
+
+# Rounds 20 s apart: how often the actor had been restarted, when calls of it succeeded, and what is told in the end.
+ACTORS: dict[str, tuple[list[int], list[float], list[tuple[str, int]]]] = {
+    "restarted twice": ([2], [], []),
+    "restarted three times, no call of it succeeded": ([3], [], [("actor", 3)]),
+    "restarted three times, and calls succeed since": ([2, 3, 3], [25], []),
+    "restarted again and again, with successes between": ([1, 2, 3, 4, 5], [5, 25, 45, 65], []),
+    "restarted again and again after a success": ([1, 1, 2, 3, 4], [15], [("actor", 3)]),
+    "restarted twice after a success": ([1, 1, 2, 3, 3], [15], []),
+}
+
+
+@pytest.mark.parametrize(("restarts", "successes", "told"), ACTORS.values(), ids=ACTORS)
+async def test_actors(restarts: list[int], successes: list[float], told: list[tuple[str, int]]) -> None:
+    ray = TableRay([task("driver", "RUNNING")])
+    seeking, found = seeker(ray), {}
+    for number, count in enumerate(restarts):
+        now = number * 20
+        done = [call(f"c{when}", "FINISHED", when) for when in successes if when <= now]
+        ray.tasks = [task("driver", "RUNNING"), call("lost", "FAILED", 0), *done]
+        found = await seeking.seek(await build_round(ray, at(now), actors=(actor(count, pid=41 + count),)))
+    circles = found[JOB].circles if JOB in found else ()
+    assert [(each.what, each.failures) for each in circles] == told
+
+
+async def test_a_call_that_is_lost_with_its_actor_again_and_again_is_told_as_the_actor() -> None:
+    rows = failed("call", 6, actor_id="a1", type="ACTOR_TASK", error_type="ACTOR_UNAVAILABLE", error_message="away")
+    ray = TableRay([*rows, task("call", "RUNNING", 6)])
+    found = await seeker(ray).seek(await build_round(ray, NOW, actors=(actor(6, "RESTARTING"),)))
+    (circle,) = found[JOB].circles
+    assert (circle.what, circle.name, circle.failures, circle.code) == ("actor", "Counter", 6, "actor.died")
+    assert (circle.first_at, circle.last_at) == (at(-60), at(-10))
+
+
+async def test_what_ray_forgets_is_still_counted() -> None:
+    ray = TableRay([*failed("t", 4, since=-60), task("t", "RUNNING", 4)])
+    seeking = seeker(ray)
+    await seeking.seek(await build_round(ray, NOW))
+    ray.tasks = [*failed("t", 7, since=-60)[5:], task("t", "RUNNING", 7)]
+    (circle,) = (await seeking.seek(await build_round(ray, at(20))))[JOB].circles
+    assert (circle.failures, circle.first_at, circle.last_at) == (6, at(-60), at(0))
+
+
+async def test_of_a_job_that_ended_it_stays_known() -> None:
+    ray = TableRay([*failed("t", 4), task("t", "RUNNING", 4)])
+    seeking = seeker(ray)
+    before = await seeking.seek(await build_round(ray, NOW))
+    ray.tasks = [*failed("t", 4), task("t", "FAILED", 4, ended=30, error_message="Job finishes (01000000) as …")]
+    for minutes in (1, 60):
+        assert await seeking.seek(await build_round(ray, at(minutes * 60), ended={JOB: at(15)})) == before
+    # After a restart of the inspector, too: what Ray still has is judged as of the job's end.
+    again = await seeker(ray).seek(await build_round(ray, at(3600), ended={JOB: at(15)}))
+    assert again == before
+
+
+async def test_of_a_job_that_ended_well_nothing_is_told() -> None:
+    ray = TableRay([*failed("t", 3), task("t", "FINISHED", 3)])
+    found = await seeker(ray).seek(await build_round(ray, at(60), ended={JOB: at(15)}))
+    assert found == {JOB: JobTurns((), repaired=3)}
+
+
+async def test_what_is_gone_from_ray_is_forgotten() -> None:
+    ray = TableRay([*failed("t", 4), task("t", "RUNNING", 4)])
+    seeking = seeker(ray)
+    await seeking.seek(await build_round(ray, NOW))
+    ray.tasks = []
+    assert await seeking.seek(await build_round(ray, at(20))) == {}
+    assert (seeking._tasks, seeking._asked, seeking._found) == ({}, {}, {})
+
+
+async def test_without_its_successes_only_what_is_tried_again_is_a_circle() -> None:
+    ray = TableRay([*failed("t", 4), task("t", "RUNNING", 4), *failed("given-up", 4, job="02000000")])
+    round = await build_round(ray, NOW)
+    ray.down = True
+    found = await seeker(ray).seek(round)
+    assert {job_id: [each.id for each in turns.circles] for job_id, turns in found.items()} == {JOB: ["t"]}
+
+
+async def test_a_noisy_job_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_ATTEMPTS", 10)
+    noise = [task(f"a{number:03}", "FAILED", job="02000000") for number in range(30)]
+    ray = TableRay([*noise, *failed("z", 3), task("z", "RUNNING", 3)])
+    section = await AttemptQuestions(ray).ask_attempts()
+    assert isinstance(section, Known)
+    assert (len(section.value), section.note) == (13, None)
+    assert ray.asked == [(("state", "=", "FAILED"),), (("state", "=", "FAILED"), ("job_id", "!=", "02000000"))]
+
+
+async def test_too_much_noise_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_ATTEMPTS", 2)
+    ray = TableRay([row for job in range(1, 6) for row in each_once("FAILED", 3, job=f"0{job}000000")])
+    section = await AttemptQuestions(ray).ask_attempts()
+    assert isinstance(section, Known)
+    assert section.note == "7 failed attempts are not looked at"
+
+
+async def test_ray_that_does_not_answer_is_said() -> None:
+    ray = TableRay([])
+    ray.down = True
+    assert await AttemptQuestions(ray).ask_attempts() == Unknown("Ray does not answer.")
+
+
+async def test_of_many_successes_those_after_a_failure_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_SUCCESSES", 10)
+    ray = TableRay([*each_once("FINISHED", 30), *failed("z", 3), task("z", "FINISHED", 3)])
+    found = await seeker(ray).seek(await build_round(ray, NOW))
+    assert (found[JOB].circles, found[JOB].repaired) == ((), 3)
+
+
+@pytest.mark.parametrize("rows", [[None], ["x"], [{}], [{"task_id": 7, "job_id": None}], [{"task_id": "t"}]])
+async def test_rows_that_are_none(rows: Iterable[Any]) -> None:
+    assert asking.parse_attempts(rows) == ()
+    assert asking.parse_successes(rows, 1).tasks <= {"", "t"}
