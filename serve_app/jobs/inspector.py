@@ -196,14 +196,16 @@ class JobInspector(Versioned):
         self._diagnoses.forget(key)
         return deleted
 
-    async def job_log(self, id: str, lines: int) -> LogAnswer:
+    async def job_log(self, id: str, lines: int, all_runs: bool = False) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
-        if await self._watch.find(id) is None and (kept := await self._jobs.answer_kept_log(id, lines)) is not None:
+        found = await self._watch.find(id)
+        if found is None and (kept := await self._jobs.answer_kept_log(id, lines)) is not None:
             return kept
         try:
-            return await self._logs.read_tail(id, lines)
+            return await self._logs.read_tail(id, lines, all_runs)
         except (NotFound, Unavailable):
-            kept = await self._jobs.answer_kept_log(id, lines)
+            # Of this run: the history may know others with its id.
+            kept = await self._jobs.answer_kept_log(id if found is None else found[1].run, lines)
             if kept is None or not kept["lines"]:
                 raise
             return kept

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
+from serve_app.run_names import build_key, count_us, format_run
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class JobFacts:
     """One job as Ray lists it. A submission and its driver are one job; ``job_id`` is then the driver's.
 
     ``status`` is Ray's word as it came. ``marks`` says what in Ray's row was missing or not understood.
+    ``secret_values`` of its environment are hidden wherever its texts are shown; they are kept in memory alone.
     """
 
     id: str
@@ -81,6 +83,7 @@ class JobFacts:
     pid: int | None = None
     exit_code: int | None = None
     runtime_env_keys: tuple[str, ...] = ()
+    secret_values: tuple[str, ...] = field(default=(), repr=False, compare=False)
     hidden: bool = False
     marks: tuple[str, ...] = ()
 
@@ -265,7 +268,8 @@ class JobRow:
     ``session`` is the life of the cluster that it belongs to, ``series`` what it is compared with: jobs of one kind, or
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
-    rules that gave kind and outcome, each the name of its evidence.
+    rules that gave kind and outcome, each the name of its evidence. ``key`` is what it is called among the jobs of all
+    sessions, each run of a submission by itself (``run_names``).
     """
 
     id: str
@@ -297,16 +301,22 @@ class JobRow:
     exit_code: int | None = None
     kind_rule: str = ""
     outcome_rule: str = ""
+    key: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        started_us = None if self.started_at is None else count_us(self.started_at)
+        key = build_key(self.session, self.id, started_us, is_submission=self.submission_id is not None)
+        object.__setattr__(self, "key", key)
+
+    @property
+    def run(self) -> str:
+        """By what this run is asked for, and no other with its id."""
+        return format_run(self.id, self.session, self.started_at)
 
     @property
     def kind_evidence(self) -> Evidence | None:
         """Why it is of its kind."""
         return next((each for each in self.evidence if each.rule == self.kind_rule), None)
-
-    @property
-    def key(self) -> str:
-        """What it is called among the jobs of all sessions."""
-        return f"{self.session}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

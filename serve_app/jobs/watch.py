@@ -25,6 +25,7 @@ from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
 from serve_app.redaction import strip_controls
+from serve_app.run_names import build_place_name, count_us, parse_run
 from serve_app.schemas.cluster import PushedEvents
 
 # Takes the rows of each look, and when it was taken; must be quick and raise nothing.
@@ -129,8 +130,11 @@ class JobWatch:
         return self._contracts.get_expectation(kind)
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
-        """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
+        """A job of this session by job id, submission id or any name of ``run_names``. Looks again before it says
+        None; raises ``Unavailable``.
+        """
         wanted = strip_controls(wanted)
+        run = parse_run(wanted)
         for look in (self._latest.get, self._latest.get_for_miss):
             seen = await look()
             if isinstance(seen.snapshot.jobs, Unknown):
@@ -138,6 +142,10 @@ class JobWatch:
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id, f"{row.id}@{row.session}"):
                     return seen, row
+            if run is not None or wanted.startswith("~"):
+                for row in seen.rows:
+                    if _is_asked_for(row, wanted, run):
+                        return seen, row
         return None
 
     async def require(self, wanted: str) -> Found:
@@ -190,3 +198,10 @@ class JobWatch:
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
         )
+
+
+def _is_asked_for(row: JobRow, wanted: str, run: tuple[str, int] | None) -> bool:
+    """Whether it is asked for by when it began, or, having an odd id, by the hash of it."""
+    if run is not None and run[0] == row.id and row.started_at is not None:
+        return count_us(row.started_at) // 1000 == run[1]
+    return wanted.startswith("~") and wanted == build_place_name(row.id, row.session)

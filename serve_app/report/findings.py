@@ -12,6 +12,7 @@ from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
 from serve_app.report.causes import Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
+from serve_app.run_names import build_view_key
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
 MAX_EXAMPLES = 5
@@ -156,7 +157,7 @@ def _describe_node(node: Mapping[str, Any]) -> _Trouble:
 
 def get_row_key(row: Mapping[str, Any]) -> str:
     """What a job is called among those of all sessions."""
-    return f"{row.get('session') or ''}/{row.get('id')}"
+    return build_view_key(row)
 
 
 def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:

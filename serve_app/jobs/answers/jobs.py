@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.watch import JobWatch
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
-from serve_app.redaction import redact
+from serve_app.redaction import redact_end
+from serve_app.run_names import build_view_key
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
@@ -172,6 +173,7 @@ class JobAnswers:
             "lines": kept[-lines:],
             "truncated": True,
             "size_bytes": None,
+            "begins_at": None,
             "reason": None if kept else "Nothing of its log was kept.",
             "as_of": stored["updated_at"],
         }
@@ -201,14 +203,14 @@ class JobAnswers:
         }
 
     def _add_code(self, row: JobView) -> JobView:
-        return {**row, "code": row.get("code") or self._causes.find_code(f"{row['session']}/{row['id']}")}
+        return {**row, "code": row.get("code") or self._causes.find_code(build_view_key(row))}
 
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._ask_tasks(row),
-            self._find_frames(row),
+            self._find_frames(row, () if facts is None else facts.secret_values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
         )
@@ -282,12 +284,12 @@ class JobAnswers:
         except AppError as error:
             return None, error.detail
 
-    async def _find_frames(self, row: JobRow) -> str | None:
+    async def _find_frames(self, row: JobRow, values: Sequence[str]) -> str | None:
         if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
             return None
         frames = await self._frames.get(self._watch.source_timeout_s)
         text = find_row(frames.value, row.job_id) if isinstance(frames, Known) else None
-        return None if text is None else redact(text)[-_FRAMES_CHARS:]
+        return None if text is None else redact_end(text, values)[-_FRAMES_CHARS:]
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:
         """Start of Serve's controller, asked once for each process; None when Ray does not tell."""

@@ -102,6 +102,7 @@ class Case:
         """Whether it has been on its way longer than it may."""
         return self.limit_s is not None and self.age_s is not None and self.age_s > self.limit_s
 
+
 class JudgedCase(NamedTuple):
     """A case, why it is of its kind, and what it was made of."""
 
