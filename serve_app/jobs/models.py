@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
-from serve_app.run_names import build_key, count_us, format_run
+from serve_app.queries.job_names import build_key, count_us, format_run
 
 T = TypeVar("T")
 
@@ -269,7 +269,7 @@ class JobRow:
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
     rules that gave kind and outcome, each the name of its evidence. ``key`` is what it is called among the jobs of all
-    sessions, each run of a submission by itself (``run_names``).
+    sessions, each run of a submission by itself (``job_names``).
     """
 
     id: str

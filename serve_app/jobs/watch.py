@@ -24,8 +24,8 @@ from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
+from serve_app.queries.job_names import build_place_name, count_us, parse_run
 from serve_app.redaction import strip_controls
-from serve_app.run_names import build_place_name, count_us, parse_run
 from serve_app.schemas.cluster import PushedEvents
 
 # Takes the rows of each look, and when it was taken; must be quick and raise nothing.
@@ -130,7 +130,7 @@ class JobWatch:
         return self._contracts.get_expectation(kind)
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
-        """A job of this session by job id, submission id or any name of ``run_names``. Looks again before it says
+        """A job of this session by job id, submission id or any name of ``job_names``. Looks again before it says
         None; raises ``Unavailable``.
         """
         wanted = strip_controls(wanted)

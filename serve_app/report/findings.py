@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
+from serve_app.queries.job_names import build_view_key, quote_id, shorten_id
 from serve_app.report.causes import Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
-from serve_app.run_names import build_view_key
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
 MAX_EXAMPLES = 5
@@ -167,12 +167,13 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
     action = "" if advice == NOTHING else f"{advice} "
     name, cause = str(row.get("id")), build_cause(diagnosis)
+    place = quote_id(name, str(row.get("session") or ""))
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
-        f"job {name}",
+        f"job {shorten_id(name)}",
         str(row.get("reason") or ""),
-        _combine_advice(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
+        _combine_advice(cause, f"{action}Evidence: GET /jobs/{place}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )
@@ -236,7 +237,7 @@ def _merge(many: Sequence[_Trouble]) -> _Trouble:
         first.finding,
         subject=f"{len(many)} {first.noun}",
         count=len(many),
-        examples=tuple(name for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
+        examples=tuple(shorten_id(name) for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
     )
     return replace(first, finding=finding)
 

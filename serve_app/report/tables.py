@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serve_app.queries.job_names import shorten_id
 from serve_app.report.content import MAX_JOBS, Report
 from serve_app.report.words import (
     NOTHING,
@@ -86,7 +87,7 @@ def build_jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
     """Jobs with their verdicts, newest first; a terminal shows fewer than there are."""
     rows = tuple(
         _render_cells(
-            row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"),
+            row.get("verdict"), row.get("kind"), shorten_id(str(row.get("id"))), row.get("outcome"),
             format_duration(row.get("duration_s")),
             _explain_verdict(row),
         )

@@ -36,6 +36,7 @@ JUDGING_IMPORTS = (
     "serve_app.jobs.models",
     "serve_app.outcomes",
     "serve_app.parts",
+    "serve_app.queries.job_names",
     "serve_app.strict",
 )
 LONGEST_FILE_LINES = 350

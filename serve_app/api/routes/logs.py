@@ -36,7 +36,8 @@ async def get_log(
         items = deps.jobs.follow_log(id, query.lines, parse_event_id(last_event_id, query.after))
         # The first item, or its error, before the headers are sent.
         return StreamingResponse(stream_events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
-    answer = await deps.jobs.job_log(id, query.lines, query.all_runs)
+    ask = deps.jobs.whole_log if query.all_runs else deps.jobs.job_log
+    answer = await ask(id, query.lines)
     if query.format == "text":
         return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
     return answer_json(answer)

@@ -47,12 +47,13 @@ class Stop:
     steps: list[StopStep] = field(default_factory=list)
     _status: str = ""
     _driver_gone: bool | None = None
+    _told: bool = True
     _connected: bool = True
 
     async def run(self, wait_s: float) -> StopAnswer:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
         deadline = self.clock() + wait_s
-        asked = await self.client.stop_job(self.submission_id)
+        self._told = asked = await self.client.stop_job(self.submission_id)
         self._note(
             f"Ray's supervisor was told: SIGTERM now, SIGKILL after {_SUPERVISOR_GRACE_S} s."
             if asked
@@ -124,6 +125,8 @@ class Stop:
             if self._driver_gone is False:
                 return f"Ray says {self._status}, but its driver is still alive by the worker table; look again."
             return f"Ray says {self._status}; whether its driver is gone is not known: the worker table does not tell."
+        if self._status == "PENDING" and not self._told:
+            return "It has not started, and Ray has no supervisor for it that could be told; look again."
         if self._status == "PENDING":
             return "It has not started, and its supervisor does what it was told only once it starts; look again."
         if not self._status:

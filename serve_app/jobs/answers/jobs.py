@@ -24,10 +24,10 @@ from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.rows import find_start
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.watch import JobWatch
+from serve_app.queries.job_names import build_view_key
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact_end
-from serve_app.run_names import build_view_key
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
@@ -173,7 +173,6 @@ class JobAnswers:
             "lines": kept[-lines:],
             "truncated": True,
             "size_bytes": None,
-            "begins_at": None,
             "reason": None if kept else "Nothing of its log was kept.",
             "as_of": stored["updated_at"],
         }

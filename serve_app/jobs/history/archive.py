@@ -17,6 +17,7 @@ from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
 from serve_app.outcomes import JobOutcome
+from serve_app.queries.job_names import count_us, parse_run
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,
@@ -27,7 +28,6 @@ from serve_app.queries.paging import (
     read_limit,
     refuse_filter,
 )
-from serve_app.run_names import count_us, parse_run
 from serve_app.schemas.jobs import JobView, KeptJob, KeptRow, Transition
 
 Json = dict[str, Any]
@@ -44,9 +44,9 @@ class PastJobs(Protocol):
 
     async def list_jobs(self, asked: Json) -> list[KeptRow]: ...
 
-    async def find_job(
-        self, wanted: str, session: str | None = None, started_ms: int | None = None
-    ) -> KeptJob | None: ...
+    async def find_job(self, wanted: str, session: str | None = None) -> KeptJob | None: ...
+
+    async def find_run(self, id: str, started_ms: int) -> KeptJob | None: ...
 
     async def job_transitions(self, key: str) -> list[Transition]: ...
 
@@ -102,7 +102,7 @@ class JobFilter:
 
 class Archive:
     """Reads the history: lists laid under what memory has, and single jobs as the store has them, by ``id``,
-    ``id@session`` or ``id@<when it began>`` (``run_names``). ``store`` None: there is none, and memory is all.
+    ``id@session`` or ``id@<when it began>`` (``job_names``). ``store`` None: there is none, and memory is all.
 
     ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
     """
@@ -143,7 +143,7 @@ class Archive:
             return None
         run = parse_run(wanted)
         if run is not None and _may_be_a_name(run[0]):
-            found = await self._store.find_job(run[0], None, run[1])
+            found = await self._store.find_run(*run)
             if found is not None:
                 return found
         id, mark, session = wanted.rpartition(_SESSION_MARK)
@@ -159,10 +159,11 @@ class Archive:
             return None
         if not _may_be_a_name(row.id):
             return None
-        # Of this run: the history may know others with its id.
-        is_run = row.submission_id is not None and row.started_at is not None
-        started_ms = count_us(row.started_at) // 1000 if row.started_at is not None and is_run else None
-        stored = await self._store.find_job(row.id, row.session, started_ms)
+        if row.submission_id is None or row.started_at is None:
+            stored = await self._store.find_job(row.id, row.session)
+        else:
+            # Of this run: the history may know others with its id.
+            stored = await self._store.find_run(row.id, count_us(row.started_at) // 1000)
         return None if stored is None else stored["log_excerpt"]
 
     async def list_transitions(self, key: str) -> tuple[list[Transition], list[str]]:

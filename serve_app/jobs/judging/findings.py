@@ -16,6 +16,7 @@ from serve_app.jobs.judging.expectations import Contracts
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 MAX_FINDINGS = 200
@@ -45,7 +46,7 @@ class Finding:
     @property
     def subject(self) -> str:
         """What it is about, in words."""
-        return f"{self.subject_type} {self.subject_id}"
+        return f"{self.subject_type} {shorten_id(self.subject_id)}"
 
 
 def find_all(
@@ -74,12 +75,13 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
 def _find_in_jobs(rows: Iterable[JobRow]) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
+        place = f"GET /jobs/{quote_id(row.id, row.session)}"
         if row.rule in _WAITING_RULES:
-            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            action = f"See {place}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
             yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
-            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
+            action = f"See {place}; stop it, or declare more time.{owner}"
             yield _on_job(rule, row, row.verdict, row.reason, action)
 
 

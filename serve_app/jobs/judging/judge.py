@@ -31,7 +31,7 @@ from serve_app.jobs.models import (
     Verdict,
 )
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.run_names import build_place_name, count_us
+from serve_app.queries.job_names import build_place_name, count_us
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
@@ -113,7 +113,6 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     job, conclusion = case.job, case.conclusion
     on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
-    meaning = case.expectation.meanings.get(conclusion.outcome)
     return JobRow(
         id=job.id,
         job_id=job.job_id,
@@ -139,12 +138,19 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action,
+        action=_choose_action(case, rule.verdict),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
         outcome_rule=conclusion.rule,
     )
+
+
+def _choose_action(case: Case, verdict: Verdict) -> str:
+    if verdict is not Verdict.OK and case.waiting is not None and case.waiting.action:
+        return case.waiting.action
+    meaning = case.expectation.meanings.get(case.conclusion.outcome)
+    return NOTHING if meaning is None or verdict is Verdict.OK else meaning.action
 
 
 def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict[str, Owned]) -> list[JobFacts]:

@@ -15,7 +15,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
+from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
@@ -215,6 +215,14 @@ VERDICT_RULES = (
         Verdict.WARN,
         lambda case: case.retried_by is not None,
         lambda case: _join(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
+    ),
+    VerdictRule(
+        "pending-never-starts",
+        None,
+        {JobOutcome.PENDING},
+        Verdict.WARN,
+        _waits_for(NEVER_STARTS),
+        lambda case: _interpret(case) if case.waiting is None else case.waiting.sentence,
     ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
     VerdictRule(

@@ -41,7 +41,7 @@ from serve_app.jobs.reading.run_log import PIECE_BYTES as HEAD_BYTES
 from serve_app.jobs.reading.run_log import find_run_part
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
 from serve_app.outcomes import ENDED_STATUSES
-from serve_app.run_names import is_file_name, parse_run
+from serve_app.queries.job_names import is_file_name, parse_run
 from serve_app.schemas.logs import LogAnswer, LogItem
 
 Json = dict[str, Any]
@@ -107,7 +107,7 @@ class Logs:
         self._tails = asyncio.Semaphore(_TAILS_AT_ONCE)
         self.followers = 0
 
-    async def read_tail(self, id: str, lines: int, all_runs: bool = False) -> LogAnswer:
+    async def read_tail(self, id: str, lines: int, *, all_runs: bool = False) -> LogAnswer:
         """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist.
 
         What earlier runs with its id wrote into the same file is left out unless ``all_runs``.
@@ -123,7 +123,6 @@ class Logs:
             "lines": [],
             "truncated": False,
             "size_bytes": None,
-            "begins_at": None,
             "reason": None,
             "as_of": format_time(self._now()),
         }
@@ -135,10 +134,13 @@ class Logs:
             read = partial(read_last_lines, last.piece, lines, whole=last.whole, values=place.values)
             shown, begin = await asyncio.to_thread(read)
         starts_at = last.piece.start if last.whole or last.piece.start == 0 else None
-        size_bytes = last.piece.size_bytes
         return {
-            **answer, "lines": shown, "truncated": begin != starts_at, "size_bytes": size_bytes, "begins_at": starts_at
-        }  # fmt: skip
+            **answer,
+            "source": f"{answer['source']} from byte {starts_at}" if starts_at else answer["source"],
+            "lines": shown,
+            "truncated": begin != starts_at,
+            "size_bytes": last.piece.size_bytes,
+        }
 
     async def read_growth(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
         """What a submission's log has from byte ``after`` on, or its last byte; None before a node has begun with it.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
@@ -24,23 +24,28 @@ MAX_DIAGNOSIS_CHARS = 65_536
 MAX_KEYS = 100
 
 
-async def find(
-    connection: AsyncConnection, wanted: str, session: str | None = None, started_ms: int | None = None
-) -> KeptJob | None:
+async def find(connection: AsyncConnection, wanted: str, session: str | None = None) -> KeptJob | None:
     """The newest job with this id, job id or submission id, with transitions, log excerpt and diagnosis; or None.
 
-    ``started_ms`` tells apart runs with one id. Of a job with an odd id, its hash (``run_names.hash_id``) is a name in
-    its session, too. Its row and evidence are what was kept, as this version shows them (``content.read_content``).
+    Of a job with an odd id its hash (``job_names.hash_id``) is a name in its session, too. Row and evidence are what
+    was kept, as this version shows them (``content.read_content``).
     """
     name = require_key("id", wanted)
     # The id of a submission is its submission id; a condition on that column, which has no index, would read all jobs.
     which = or_(jobs.c.id == name, jobs.c.job_id == name)
     if session is not None:
-        place = f"{name}@{session}"
-        which = or_(which, jobs.c.name == place) if name.startswith("~") else which
+        which = or_(which, jobs.c.name == f"{name}@{session}") if name.startswith("~") else which
         which = and_(which, jobs.c.session == require_name("session", session))
-    if started_ms is not None:
-        which = and_(which, jobs.c.started_us.between(started_ms * 1000, started_ms * 1000 + 999))
+    return await _read_newest(connection, which)
+
+
+async def find_run(connection: AsyncConnection, id: str, started_ms: int) -> KeptJob | None:
+    """The same for the run with this id that began in this millisecond since 1970."""
+    began = jobs.c.started_us.between(started_ms * 1000, started_ms * 1000 + 999)
+    return await _read_newest(connection, and_(jobs.c.id == require_key("id", id), began))
+
+
+async def _read_newest(connection: AsyncConnection, which: ColumnElement[bool]) -> KeptJob | None:
     newest = select(jobs).where(which).order_by(jobs.c.started_us.desc()).limit(1)
     row = (await connection.execute(newest)).mappings().one_or_none()
     if row is None:

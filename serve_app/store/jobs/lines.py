@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
-from serve_app.run_names import build_key, build_plain_key
+from serve_app.queries.job_names import build_key, build_plain_key
 from serve_app.store.bounds import MAX_ID_CHARS
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.content import check_content, read_content

@@ -14,7 +14,7 @@ from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import read_content
-from serve_app.store.jobs.runs import rename_plain_keys
+from serve_app.store.jobs.runs import choose_key, rename_plain_keys
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
@@ -43,11 +43,12 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
 
 
 async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Json]) -> None:
-    keys = [record["key"] for record in records[:MAX_BATCH]]
+    records = [{**record, "key": choose_key(record)} for record in records[:MAX_BATCH]]
+    keys = [record["key"] for record in records]
     await rename_plain_keys(connection, keys)
     known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
-    records = [record for record in records[:MAX_BATCH] if not _knows_less(record, before.get(record["key"]))]
+    records = [record for record in records if not _knows_less(record, before.get(record["key"]))]
     rows = [_build_values(record, now) for record in records]
     if not rows:
         return

@@ -6,13 +6,23 @@ when it is written again; until then it is found by the key that it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.run_names import parse_run_key
+from serve_app.queries.job_names import build_key, build_plain_key, parse_run_key
 from serve_app.store.tables import job_transitions, jobs
+
+
+def choose_key(record: Mapping[str, Any]) -> str:
+    """The key of a job's run, also where an older inspector calls it by its id alone."""
+    started_us, session, id = record["started_us"], record["session"], record["id"]
+    if record["key"] != build_plain_key(session, id):
+        return str(record["key"])
+    is_submission = record.get("submission_id") is not None
+    return build_key(session, id, None if started_us < 0 else started_us, is_submission=is_submission)
 
 
 def list_plain_keys(keys: Iterable[str]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from serve_app.errors import InvalidInput
-from serve_app.run_names import build_key, build_place_name, hash_id
+from serve_app.queries.job_names import build_key, build_place_name, hash_id
 from serve_app.store.engine import create_engine
 from serve_app.store.store import Store
 from serve_app.store.tables import job_transitions, jobs
@@ -54,11 +54,11 @@ async def test_runs_with_one_id_are_jobs_of_their_own(store: Store) -> None:
     assert newest is not None
     assert (newest["key"], newest["log_excerpt"], newest["diagnosis"]) == (SECOND, None, None)
     assert [each["outcome"] for each in newest["transitions"]] == ["succeeded"]
-    for found in (await store.find_job("nightly", None, FIRST_MS), await store.find_job("nightly", "s1", FIRST_MS)):
-        assert found is not None
-        assert (found["key"], found["log_excerpt"]) == (FIRST, "of the first")
-        assert [each["outcome"] for each in found["transitions"]] == ["failed"]
-    assert await store.find_job("nightly", None, FIRST_MS + 1) is None
+    found = await store.find_run("nightly", FIRST_MS)
+    assert found is not None
+    assert (found["key"], found["log_excerpt"]) == (FIRST, "of the first")
+    assert [each["outcome"] for each in found["transitions"]] == ["failed"]
+    assert await store.find_run("nightly", FIRST_MS + 1) is None
     assert list(await store.diagnoses([FIRST, SECOND])) == [FIRST]
     assert [line["key"] for line in await store.export_jobs("")] == [FIRST, SECOND]
     assert await store.delete_job(SECOND) is True
@@ -102,7 +102,7 @@ async def test_a_row_of_before_that_was_another_run_stays(store: Store, database
     await keep_as_before(store, database, 0)
     await store.save_jobs("s1", [run(60)])
     assert [each["key"] for each in await store.list_jobs(EVERYTHING)] == [SECOND, "s1/nightly"]
-    first = await store.find_job("nightly", None, FIRST_MS)
+    first = await store.find_run("nightly", FIRST_MS)
     assert first is not None
     assert first["key"] == "s1/nightly"
 
@@ -126,6 +126,12 @@ async def test_lines_of_before_are_the_same_run(store: Store, database: str, tmp
     assert [each["key"] for each in await store.list_jobs(EVERYTHING)] == [FIRST]
 
 
+async def test_an_older_inspector_may_write(store: Store) -> None:
+    await store.save_jobs("s1", [{**failed(0), "key": "s1/nightly"}])
+    await store.save_jobs("s1", [{**run(60), "key": "s1/nightly"}])
+    assert [each["key"] for each in await store.list_jobs(EVERYTHING)] == [SECOND, FIRST]
+
+
 @pytest.mark.parametrize("key", ["s1/nightly@1", "s2/nightly", f"s1/other@{FIRST_MS}", f"s1/nightly@{SECOND_MS}"])
 async def test_a_line_under_the_key_of_another_is_refused(store: Store, key: str) -> None:
     await store.save_jobs("s1", [failed(0)])
@@ -141,9 +147,9 @@ async def test_ids_that_are_odd_or_long(store: Store, id: str, tmp_path: Any) ->
     assert await store.save_log_excerpt(one["key"], "its end") is True
     assert await store.save_diagnosis(one["key"], diagnosed("app.import")) is True
     wanted = hash_id(id)
-    for found in (await store.find_job(wanted, "s1"), await store.find_job(wanted, "s1", FIRST_MS)):
-        assert found is not None
-        assert (found["key"], found["log_excerpt"]) == (one["key"], "its end")
+    found = await store.find_job(wanted, "s1")
+    assert found is not None
+    assert (found["key"], found["log_excerpt"]) == (one["key"], "its end")
     assert await store.find_job(wanted, "s2") is None
     if len(id) <= 600:
         by_id = await store.find_job(id)

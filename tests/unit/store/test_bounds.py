@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import archive
-from serve_app.store.bounds import MAX_ID_CHARS, MAX_NAME_CHARS, encode, make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, encode, make_storable, require_name
 from serve_app.store.dialect import fold
 from serve_app.store.memories import build_searchable_text, require_tags
 

@@ -1,7 +1,7 @@
 """What a job is called: ids may be given twice, be longer than a name of a file, or hold what no address can.
 
 One run of a submission is told from another with its id by when it was submitted; jobs of Ray's own numbering and nodes
-have ids of their own in a session. Pure, standard library only.
+have ids of their own in a session. Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+
+from organs.times import format_time
 
 MAX_KEY_CHARS = 600
 _RUN_MARK = "@"
@@ -61,7 +63,7 @@ def format_run(id: str, session: str, started_at: datetime | None) -> str:
     """By what one run is asked for: ``id@<when it began>``, or ``id@session`` where that is not known."""
     if started_at is None:
         return f"{id}{_RUN_MARK}{session}"
-    return f"{id}{_RUN_MARK}{started_at.astimezone(UTC).isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+    return f"{id}{_RUN_MARK}{format_time(started_at)}"
 
 
 def parse_run(wanted: str) -> tuple[str, int] | None:
