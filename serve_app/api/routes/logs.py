@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
 from serve_app.api.sse import HEADERS, MEDIA_TYPE, parse_event_id, stream_events
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     },
 )
 async def get_log(
-    id: str,
+    id: JobId,
     query: Annotated[LogQuery, Query()],
     deps: FromDeps,
     last_event_id: Annotated[str | None, Header(max_length=20, include_in_schema=False)] = None,

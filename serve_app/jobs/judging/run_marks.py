@@ -58,8 +58,8 @@ def cut_message(message: str, submission_id: str | None) -> str:
     return f"{head}{quoted}\n{data[begin:].decode(errors='surrogatepass')}"
 
 
-def find_last_line(message: str | None) -> str:
+def find_last_line(message: object) -> str:
     """The last line of the log that a message quotes; empty when it quotes none."""
-    _, quoted, log = (message or "").partition(LOG_FOLLOWS)
+    _, quoted, log = str(message).partition(LOG_FOLLOWS)
     lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
     return lines[-1] if lines else ""
