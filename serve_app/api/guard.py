@@ -23,11 +23,12 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
-from serve_app.route_path import strip_route_prefix
+from serve_app.route_path import keep_slashes_of_ids, strip_route_prefix
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.
 _WITH_KEY = "/events/"
+_WITH_IDS = "/jobs/"
 _OPEN = frozenset({"/health", "/ready"})
 _HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
 _FORWARDED_FOR = b"x-forwarded-for"
@@ -100,7 +101,7 @@ class Guard:
                 # The same as GET without the body (RFC 9110), so that no route has to think of it. Load balancers
                 # probe with OPTIONS, too.
                 scope = {**scope, "method": "GET"}
-            await self._app(scope, receive, answer)
+            await self._app(keep_slashes_of_ids(scope) if path.startswith(_WITH_IDS) else scope, receive, answer)
         except _HeadAnswered:
             raise
         except AppError as error:

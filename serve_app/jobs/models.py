@@ -17,6 +17,7 @@ from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.jobs.serve_facts import ServeFacts as ServeFacts
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
+from serve_app.queries.job_names import build_key, count_us, format_run
 
 T = TypeVar("T")
 
@@ -66,7 +67,8 @@ class JobFacts:
     """One job as Ray lists it. A submission and its driver are one job; ``job_id`` is then the driver's.
 
     ``status`` is Ray's word as it came. ``marks`` says what in Ray's row was missing or not understood. ``environment``
-    is a digest of its runtime environment: whether two are the same, and nothing of what is in it.
+    is a digest of its runtime environment: whether two are the same, and nothing of what is in it. ``secret_values`` of
+    it are hidden wherever its texts are shown; they are kept in memory alone.
     """
 
     id: str
@@ -86,6 +88,7 @@ class JobFacts:
     exit_code: int | None = None
     runtime_env_keys: tuple[str, ...] = ()
     environment: str = ""
+    secret_values: tuple[str, ...] = field(default=(), repr=False, compare=False)
     hidden: bool = False
     marks: tuple[str, ...] = ()
 
@@ -247,6 +250,7 @@ class JobRow:
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
     rules that gave kind and outcome, each the name of its evidence. ``motion``: whether it moves, of one that runs;
     ``circle``: what of it goes in circles, or did when it ended; ``code``: the cause code that judging knows by itself.
+    ``key`` is what it is called among the jobs of all sessions, each run of a submission by itself (``job_names``).
     """
 
     id: str
@@ -281,16 +285,22 @@ class JobRow:
     circle: Circle | None = None
     motion: MotionJudgement | None = None
     code: str | None = None
+    key: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        started_us = None if self.started_at is None else count_us(self.started_at)
+        key = build_key(self.session, self.id, started_us, is_submission=self.submission_id is not None)
+        object.__setattr__(self, "key", key)
+
+    @property
+    def run(self) -> str:
+        """By what this run is asked for, and no other with its id."""
+        return format_run(self.id, self.session, self.started_at)
 
     @property
     def kind_evidence(self) -> Evidence | None:
         """Why it is of its kind."""
         return next((each for each in self.evidence if each.rule == self.kind_rule), None)
-
-    @property
-    def key(self) -> str:
-        """What it is called among the jobs of all sessions."""
-        return f"{self.session}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

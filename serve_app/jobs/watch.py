@@ -27,6 +27,7 @@ from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
+from serve_app.queries.job_names import build_place_name, count_us, parse_run
 from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import PushedEvents
 
@@ -155,8 +156,11 @@ class JobWatch:
         return self._contracts.get_expectation(kind)
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
-        """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
+        """A job of this session by job id, submission id or any name of ``job_names``. Looks again before it says
+        None; raises ``Unavailable``.
+        """
         wanted = strip_controls(wanted)
+        run = parse_run(wanted)
         for look in (self._latest.get, self._latest.get_for_miss):
             seen = await look()
             if isinstance(seen.snapshot.jobs, Unknown):
@@ -164,6 +168,10 @@ class JobWatch:
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id, f"{row.id}@{row.session}"):
                     return self._add_gap(seen), row
+            if run is not None or wanted.startswith("~"):
+                for row in seen.rows:
+                    if _is_asked_for(row, wanted, run):
+                        return self._add_gap(seen), row
             if (row_of_driver := _find_by_driver(seen, wanted)) is not None:
                 return self._add_gap(seen), row_of_driver
         return None
@@ -234,3 +242,10 @@ def _find_by_driver(seen: Seen, wanted: str) -> JobRow | None:
     submission_id = next((id for id, same in drivers.items() if any(each.job_id == wanted for each in same)), None)
     rows = (row for row in seen.rows if row.submission_id == submission_id)
     return None if submission_id is None else next(rows, None)
+
+
+def _is_asked_for(row: JobRow, wanted: str, run: tuple[str, int] | None) -> bool:
+    """Whether it is asked for by when it began, or, having an odd id, by the hash of it."""
+    if run is not None and run[0] == row.id and row.started_at is not None:
+        return count_us(row.started_at) // 1000 == run[1]
+    return wanted.startswith("~") and wanted == build_place_name(row.id, row.session)

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
+from serve_app.queries.job_names import build_view_key, quote_id, shorten_id
 from serve_app.report.causes import UNKNOWN, Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
 
@@ -32,8 +32,6 @@ _OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
 _ALIKE_CHARS = 600
 # The store cuts longer names, which the looks do not.
 _KEPT_CHARS = 200
-# Of an id, what a path may hold as it is.
-_PLAIN = "/:~@"
 # As much of a node id as tells it from others.
 _ID_CHARS = 12
 # What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
@@ -162,15 +160,16 @@ def _describe_node(node: Mapping[str, Any]) -> _Trouble:
 
 def get_row_key(row: Mapping[str, Any]) -> str:
     """What a job is called among those of all sessions."""
-    return f"{row.get('session') or ''}/{row.get('id')}"
+    return build_view_key(row)
 
 
 def build_job_link(row: Mapping[str, Any], session: str | None) -> str:
     """Where a job is told of: ids begin anew with each session, so one of another session names its own."""
     own = row.get("session")
-    return f"/jobs/{quote(str(row.get('id')), safe=_PLAIN, errors='replace')}" + (
-        f"@{own}" if own and own != session else ""
-    )
+    id = str(row.get("id"))
+    place = quote_id(id, str(own or ""))
+    # What stands for an id that is too long for an address names its session already.
+    return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
 
 
 def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -> _Trouble:
@@ -183,7 +182,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
-        f"job {name}",
+        f"job {shorten_id(name)}",
         str(row.get("reason") or ""),
         _combine_advice(cause, f"{action}Evidence: GET {build_job_link(row, session)}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
@@ -262,7 +261,7 @@ def _merge(many: Sequence[_Trouble]) -> _Trouble:
         first.finding,
         subject=f"{len(many)} {first.noun}",
         count=len(many),
-        examples=tuple(name for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
+        examples=tuple(shorten_id(name) for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
     )
     return replace(first, finding=finding)
 

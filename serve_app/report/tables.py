@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from serve_app.queries.job_names import shorten_id
 from serve_app.report.content import MAX_JOBS, Report, is_recent
 from serve_app.report.findings import ORDER, generalize
 from serve_app.report.words import (
@@ -97,7 +98,8 @@ def build_jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
     ranked = [many for _, many in sorted(alike.items(), key=lambda each: each[0][0])]
     rows = tuple(
         _render_cells(
-            many[0].get("verdict"), len(many), many[0].get("kind"), many[0].get("id"), many[0].get("outcome"),
+            many[0].get("verdict"), len(many), many[0].get("kind"), shorten_id(str(many[0].get("id"))),
+            many[0].get("outcome"),
             format_duration(many[0].get("duration_s")),
             _explain_verdict(many[0]),
         )

@@ -127,6 +127,7 @@ class Store:
     save_jobs = write(job_rows.save)
     list_jobs = read(job_pages.list_page)
     find_job = read(job_details.find)
+    find_run = read(job_details.find_run)
     job_transitions = read(job_details.list_transitions)
     save_log_excerpt = write(job_details.save_log_excerpt)
     save_diagnosis = write(job_details.save_diagnosis)

@@ -48,6 +48,7 @@ JUDGING_IMPORTS = (
     "serve_app.jobs.serve_facts",
     "serve_app.outcomes",
     "serve_app.parts",
+    "serve_app.queries.job_names",
     "serve_app.strict",
 )
 LONGEST_FILE_LINES = 350

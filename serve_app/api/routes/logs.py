@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
 from serve_app.api.sse import MEDIA_TYPE, EventStream, has_nothing_new, parse_event_id
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     },
 )
 async def get_log(
-    id: str,
+    id: JobId,
     query: Annotated[LogQuery, Query()],
     deps: FromDeps,
     last_event_id: Annotated[str | None, Header(max_length=20, include_in_schema=False)] = None,
@@ -40,7 +40,8 @@ async def get_log(
             await items.aclose()
             return Response(status_code=204)
         return EventStream(first, items)
-    answer = await deps.jobs.job_log(id, query.lines)
+    ask = deps.jobs.whole_log if query.all_runs else deps.jobs.job_log
+    answer = await ask(id, query.lines)
     if query.format == "text":
         return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
     return answer_json(answer)

@@ -37,9 +37,11 @@ from serve_app.jobs.actions.stop import (
     select_living,
 )
 from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.pending import NEVER_STARTS
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
+from serve_app.jobs.reading.run_log import is_run
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 from serve_app.schemas.diagnosis import DiagnosisView
@@ -134,6 +136,7 @@ class Actions:
         row, facts, driver = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None:
             raise _refuse_stop(row, facts, driver)
+        _require_startable(row)
         raw = await self._client.get_job(row.submission_id)
         asked_at, grace_s = self._stops.get(row.key), read_grace_s(raw)
         stop = Stop(
@@ -188,6 +191,7 @@ class Actions:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
+        _require_startable(row)
         submission_id = str(row.submission_id)
         require_over(row, str(raw.get("status")))
         try:
@@ -226,7 +230,7 @@ class Actions:
             row, _, _ = await self._find(id)
             require_submission(row)
             raw = await self._client.get_job(str(row.submission_id))
-            if row.status == raw.get("status"):
+            if row.status == raw.get("status") and is_run(row, raw):
                 return row, raw
             await self._pause(_LOOK_AGAIN_S)
         raise Unavailable("What became of the job is not concluded yet; try again.", code="not_concluded")
@@ -274,6 +278,14 @@ def _require_same(raw: Json, submission_id: str, key: str, value: str) -> Submit
         )
     state = str(raw.get("status") or "UNKNOWN")
     return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
+
+
+def _require_startable(row: JobRow) -> None:
+    """Raise ``Conflict`` for what Ray noted and never began with: it can be neither stopped nor deleted there."""
+    if row.rule == NEVER_STARTS:
+        raise Conflict(
+            f"{row.reason} There is nothing to stop, and Ray deletes only what is over.", code="never_starts"
+        )
 
 
 def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None) -> Conflict:

@@ -19,6 +19,7 @@ from serve_app.jobs.actions.rules import (
     convert_for_ray,
     list_resources,
 )
+from serve_app.jobs.judging.run_marks import cut_message, find_last_line
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
@@ -82,7 +83,6 @@ _SAYS_NOT = re.compile(
     r"(?i)\b(?:not|no|never|un\w+|without|error|errors|fail\w*|exception|abort\w*|before|until|when)\b"
 )
 _LINE_CHARS = 200
-_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
 
 
 def require_over(row: JobRow, status: str) -> None:
@@ -116,7 +116,8 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | 
     code = raw.get("driver_exit_code")
     if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
         return Judgement(*known)
-    if (found := _OF_THE_CODE.match(find_last_line(raw.get("message")))) is not None:
+    message = cut_message(str(raw.get("message") or ""), row.submission_id)
+    if (found := _OF_THE_CODE.match(find_last_line(message))) is not None:
         return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 
@@ -197,13 +198,6 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
         },
         **_parse_resources(metadata.get(RESOURCES_KEY)),
     }
-
-
-def find_last_line(message: Any) -> str:
-    """The last line of the log that Ray's message quotes; empty when it quotes none."""
-    _, quoted, log = str(message).partition(_LOG_FOLLOWS)
-    lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
-    return lines[-1] if lines else ""
 
 
 def _parse_attempt(metadata: Mapping[str, str]) -> int:

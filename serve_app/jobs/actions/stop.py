@@ -63,6 +63,7 @@ class Stop:
     steps: list[StopStep] = field(default_factory=list)
     _status: str = ""
     _driver_gone: bool | None = None
+    _told: bool = True
     _connected: bool = True
     _living: tuple[DriverRun, ...] = ()
     _table: str = "worker"
@@ -72,7 +73,7 @@ class Stop:
         """Ask Ray to stop it, and watch for at most ``wait_s`` seconds; the answer says how far it got."""
         deadline = self.clock() + wait_s
         self.asked_at = self.asked_at or self.now()
-        asked = await self.client.stop_job(self.submission_id)
+        self._told = asked = await self.client.stop_job(self.submission_id)
         self._note(
             f"Ray's supervisor was told: SIGTERM now, SIGKILL after {self.grace_s} s."
             if asked
@@ -165,6 +166,8 @@ class Stop:
                     "If it stays, a person can end it there: Ray ends only what it started."
                 )
             return f"Ray says {self._status}; whether its driver is gone is not known: the worker table does not tell."
+        if self._status == "PENDING" and not self._told:
+            return "It has not started, and Ray has no supervisor for it that could be told; look again."
         if self._status == "PENDING":
             return "It has not started, and its supervisor does what it was told only once it starts; look again."
         if not self._status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -25,9 +25,10 @@ from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.rows import find_start
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.watch import JobWatch
+from serve_app.queries.job_names import build_view_key
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
-from serve_app.redaction import redact
+from serve_app.redaction import redact_end
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
@@ -203,7 +204,7 @@ class JobAnswers:
         }
 
     def _add_code(self, row: JobView) -> JobView:
-        return {**row, "code": row.get("code") or self._causes.find_code(f"{row['session']}/{row['id']}")}
+        return {**row, "code": row.get("code") or self._causes.find_code(build_view_key(row))}
 
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
@@ -212,7 +213,7 @@ class JobAnswers:
         job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
         (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._ask_tasks(row, job_ids),
-            self._find_frames(row, job_ids),
+            self._find_frames(row, job_ids, () if facts is None else facts.secret_values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
         )
@@ -294,13 +295,13 @@ class JobAnswers:
         except AppError as error:
             return None, error.detail
 
-    async def _find_frames(self, row: JobRow, job_ids: list[str]) -> Mapping[str, str]:
+    async def _find_frames(self, row: JobRow, job_ids: list[str], values: Sequence[str]) -> Mapping[str, str]:
         """Where uncaught exceptions of its drivers were, by job id."""
         if not any(evidence.rule in OF_EXCEPTIONS for evidence in row.evidence):
             return {}
         frames = await self._frames.get(self._watch.source_timeout_s)
         known = frames.value if isinstance(frames, Known) else {}
-        return {job_id: redact(known[job_id])[-_FRAMES_CHARS:] for job_id in job_ids if job_id in known}
+        return {job_id: redact_end(known[job_id], values)[-_FRAMES_CHARS:] for job_id in job_ids if job_id in known}
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:
         """Start of Serve's controller, asked once for each process; None when Ray does not tell."""

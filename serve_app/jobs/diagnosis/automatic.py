@@ -47,7 +47,7 @@ class Automatic(Backlog):
             await self._pause(left.total_seconds())
         for attempt in range(_ATTEMPTS):
             try:
-                if await self._maker.make(f"{row.id}@{row.session}", last=attempt == _ATTEMPTS - 1):
+                if await self._maker.make(row.run, last=attempt == _ATTEMPTS - 1):
                     return
             except AppError as error:
                 if attempt == _ATTEMPTS - 1:

@@ -17,6 +17,7 @@ from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
@@ -49,7 +50,7 @@ class Finding:
     @property
     def subject(self) -> str:
         """What it is about, in words."""
-        return f"{self.subject_type} {self.subject_id}"
+        return f"{self.subject_type} {shorten_id(self.subject_id)}"
 
 
 def find_all(
@@ -83,12 +84,13 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
 def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
+        place = f"GET /jobs/{quote_id(row.id, row.session)}"
         if row.rule in _WAITING_RULES or _builds_for_long(row, now):
-            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            action = f"See {place}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
             yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
-            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
+            action = f"See {place}; stop it, or declare more time.{owner}"
             yield _on_job(rule, row, row.verdict, row.reason, action)
         elif row.rule in MOTION_RULES and row.motion is not None and row.motion.alert is not None:
             yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}")
@@ -103,9 +105,9 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
             continue
         most = None if circle.greediest is None else circle.greediest.job_id
         greedy = find_row(by_job, most) if most != row.job_id else None
-        told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {greedy.id}")))
+        told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {shorten_id(greedy.id)}")))
         owner = f" Tell {row.owner}." if row.owner else ""
-        action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
+        action = f"See GET /jobs/{quote_id(row.id, row.session)}. {advise(circle, told)}{owner}"
         verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
         yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 

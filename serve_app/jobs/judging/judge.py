@@ -7,8 +7,6 @@ heads and worker nodes come from the node table. Pure; the clock is passed in.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,12 +42,12 @@ from serve_app.jobs.models import (
     Verdict,
 )
 from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
+from serve_app.queries.job_names import build_place_name, count_us
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
 # A cluster that scales up and down for months remembers many nodes.
 _MOST_DEAD_NODES = 200
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 
 
 class Placed(NamedTuple):
@@ -117,9 +115,8 @@ def get_sort_key(row: JobRow) -> tuple[int, str]:
     The key travels in cursors, so an id that is long or odd stands there as its hash. Ids of several sessions are the
     same, so the session is part of it.
     """
-    name = row.id if _PLAIN_ID.fullmatch(row.id) else f"~{hashlib.sha256(row.id.encode(errors='replace')).hexdigest()}"
-    name = f"{name}@{row.session}" if row.session else name
-    return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), name)
+    name = build_place_name(row.id, row.session)
+    return (-1 if row.started_at is None else count_us(row.started_at), name)
 
 
 def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
@@ -170,6 +167,8 @@ def _choose_action(case: Case, rule: VerdictRule) -> str:
         return standing_still
     if rule.verdict is Verdict.OK:
         return NOTHING
+    if case.waiting is not None and case.waiting.action:
+        return case.waiting.action
     meaning = case.expectation.meanings.get(case.conclusion.outcome)
     told = case.conclusion.action or (NOTHING if meaning is None else meaning.action)
     return READ_THE_OUTPUT if told == READ_THE_LOG and case.job.type is JobType.DRIVER else told

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
 from serve_app.outcomes import JobOutcome
 
@@ -30,8 +31,7 @@ PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
-# What introduces the log in a message (ray/dashboard/modules/job/job_supervisor.py), and lines of it that are Ray's.
-_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
+# Lines of a log that are Ray's.
 _OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
@@ -163,7 +163,7 @@ def _quote_message(message: str | None) -> str:
     """What Ray's message adds, short: the last line of the log that it quotes, or else its own first line."""
     if not message:
         return "."
-    head, quoted, log = message.partition(_LOG_FOLLOWS)
+    head, quoted, log = message.partition(LOG_FOLLOWS)
     if not quoted:
         told = head.strip().splitlines()
         # A traceback says the most in its last line, everything else in its first.

@@ -33,7 +33,7 @@ from serve_app.jobs.judging.kinds import (
     WORKER_NODE,
 )
 from serve_app.jobs.judging.motion_rules import RESTING, STUCK, UNSEEN
-from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
+from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
@@ -265,6 +265,14 @@ VERDICT_RULES = (
         _say,
     ),
     VerdictRule(CONTRADICTED_DRIVER, None, {JobOutcome.CONTRADICTED}, Verdict.WARN, _always, _say),
+    VerdictRule(
+        "pending-never-starts",
+        None,
+        {JobOutcome.PENDING},
+        Verdict.WARN,
+        _waits_for(NEVER_STARTS),
+        lambda case: _interpret(case) if case.waiting is None else case.waiting.sentence,
+    ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
     # Of what is stuck, how bad it is its motion says: it grows worse with time.
     *(

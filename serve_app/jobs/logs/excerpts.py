@@ -46,7 +46,7 @@ class Excerpts(Backlog):
     async def _keep(self, row: JobRow) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                tail = await self._logs.read_tail(row.id, LINES)
+                tail = await self._logs.read_tail(row.run, LINES)
                 # A short job may be here before the writer has brought it to the store: then once more, later.
                 if not tail["lines"] or await self._store.save_log_excerpt(row.key, "\n".join(tail["lines"])):
                     return

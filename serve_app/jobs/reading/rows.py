@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,18 +18,31 @@ from serve_app.cluster.rows import (
     read_amounts,
     read_items,
     read_number,
+    read_object,
     read_text,
     read_time_ms,
     read_time_s,
 )
 from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS, cut_message
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, NodeFacts, TaskCounts, WaitingActor
 from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.outcomes import ENDED_STATUSES, STATUSES
-from serve_app.redaction import redact, redact_mapping, strip_controls
+from serve_app.redaction import (
+    HEADLESS,
+    MAX_CHARS,
+    list_secret_values,
+    redact,
+    redact_end,
+    redact_mapping,
+    strip_controls,
+)
 
 _ENTRYPOINT_CHARS = 2_000
 _MESSAGE_CHARS = 4_000
+_HEAD_CHARS = 1_000
+# As much of a log as Ray quotes (ray/dashboard/modules/job/job_log_storage_client.py).
+_QUOTED_CHARS = 20_000
 _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
@@ -49,33 +62,66 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         and (before.status, before.ended_at, before.job_id)
         == (fields.get("status"), ended_at, read_text(fields.get("job_id")))
         and before.status in ENDED_STATUSES
+        # Another run may have been given its id.
+        and before.started_at == read_time_ms(fields.get("start_time"))
     ):
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}
     submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
-    message = read_text(fields.get("message"))
+    message, runtime_env = read_text(fields.get("message")), fields.get("runtime_env")
+    values = read_secret_values(fields)
     return JobFacts(
         id=_choose_id(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
         type=JobType.SUBMISSION if submission_id else JobType.DRIVER,
         status=status[:_ID_CHARS],
         job_id=read_text(fields.get("job_id")),
         submission_id=submission_id,
-        entrypoint=redact(read_text(fields.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
-        # Its end, because the log that Ray appends ends with what happened last.
-        message=None if message is None else redact(message)[-_MESSAGE_CHARS:],
+        entrypoint=redact(read_text(fields.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        message=None if message is None else read_message(message, submission_id, values),
         error_type=read_text(fields.get("error_type")),
         started_at=read_time_ms(fields.get("start_time")),
         ended_at=ended_at,
-        metadata=_parse_metadata(fields.get("metadata")),
+        metadata=_parse_metadata(fields.get("metadata"), values),
         node_id=read_text(fields.get("driver_node_id")),
         node_ip=read_text(driver.get("node_ip_address")),
         pid=read_number(driver.get("pid")),
         exit_code=read_number(fields.get("driver_exit_code")),
-        runtime_env_keys=_list_names(fields.get("runtime_env")),
-        environment=_digest(fields.get("runtime_env")),
+        runtime_env_keys=_list_names(runtime_env),
+        environment=_digest(runtime_env),
+        secret_values=values,
         marks=tuple(_list_marks(row, fields, status)),
     )
+
+
+def read_secret_values(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a row of ``JobDetails``: values of the job's environment that are hidden wherever its texts are shown."""
+    variables = read_object(read_object(row.get("runtime_env")).get("env_vars"))
+    return list_secret_values(variables) if variables else ()
+
+
+def read_message(message: str, submission_id: str | None, values: Sequence[str]) -> str:
+    """Ray's message on a job, redacted: what it says, and of the log that it quotes the end, which tells what happened
+    last; of a log that holds several runs the last run alone."""
+    head, quoted, log = cut_message(message, submission_id).partition(LOG_FOLLOWS)
+    if not quoted:
+        # What it is comes first, and the error of a traceback last.
+        whole = redact(message, values) if len(message) <= MAX_CHARS else ""
+        if whole and len(whole) <= _MESSAGE_CHARS:
+            return whole
+        first, end = whole or redact(message[:_MESSAGE_CHARS], values), whole or redact_end(message, values)
+        return f"{first[:_HEAD_CHARS]}\n…\n{end[-(_MESSAGE_CHARS - _HEAD_CHARS - 3) :]}"
+    log = log.lstrip("\r\n")
+    if len(log) >= _QUOTED_CHARS:
+        # Ray cut it, in the midst of a line.
+        _, line_end, rest = log.partition("\n")
+        log = f"{HEADLESS}{line_end}{rest}"
+    shown = redact_end(log, values)
+    if len(shown) > _MESSAGE_CHARS:
+        shown = shown[-_MESSAGE_CHARS:]
+        # What is left of a line is redacted already; of one that is longer than all, its end is shown.
+        shown = f"…{shown}" if "\n" not in shown.rstrip("\n") else shown.partition("\n")[2]
+    return f"{redact(head, values)[:_HEAD_CHARS]}{quoted}\n{shown}"
 
 
 def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
@@ -284,11 +330,11 @@ def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[st
             yield f"{name} is not a time"
 
 
-def _parse_metadata(value: Any) -> dict[str, str]:
+def _parse_metadata(value: Any, values: Sequence[str]) -> dict[str, str]:
     pairs = list(read_items(value))[:_METADATA_ENTRIES]
     return {
         name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
-        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}).items()
+        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}, values).items()
     }
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import read_content
+from serve_app.store.jobs.runs import choose_key, rename_plain_keys
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
@@ -49,10 +50,12 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
 
 
 async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Json]) -> None:
-    keys = [record["key"] for record in records[:MAX_BATCH]]
+    records = [{**record, "key": choose_key(record)} for record in records[:MAX_BATCH]]
+    keys = [record["key"] for record in records]
+    await rename_plain_keys(connection, keys)
     known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
-    records = [record for record in records[:MAX_BATCH] if not _knows_less(record, before.get(record["key"]))]
+    records = [record for record in records if not _knows_less(record, before.get(record["key"]))]
     rows = [_build_values(record, now) for record in records]
     if not rows:
         return
@@ -146,7 +149,7 @@ async def forget(
 
 async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bool:
     """Forget one job; whether it was there."""
-    await connection.execute(delete(job_transitions).where(job_transitions.c.key == require_name("key", key)))
+    await connection.execute(delete(job_transitions).where(job_transitions.c.key == require_key("key", key)))
     return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
 
 
@@ -170,22 +173,23 @@ def _build_values(record: Json, now: datetime) -> Json:
         # What was said of it stays; what others wrote about it goes.
         row = record["content"]["row"]
         text = _encode({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
-    error_type = record.get("error_type")
     return {
         **{name: make_storable(str(record[name]), MAX_ID_CHARS) for name in _NAMED},
-        "job_id": record.get("job_id"),
-        "submission_id": record.get("submission_id"),
+        **{name: _cut_id(record.get(name)) for name in ("job_id", "submission_id", "error_type")},
         "cause": record.get("cause"),
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
-        "error_type": None if error_type is None else make_storable(str(error_type), MAX_ID_CHARS),
         "exit_code": _limit_exit_code(record.get("exit_code")),
         "content": text,
         "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
         "updated_at": now,
     }
+
+
+def _cut_id(told: object) -> str | None:
+    return None if told is None else make_storable(str(told), MAX_ID_CHARS)
 
 
 def _limit_exit_code(told: int | None) -> int | None:

@@ -60,7 +60,7 @@ def record(
         "session": session,
         "id": id,
         "job_id": None,
-        "submission_id": id,
+        "submission_id": None,
         "kind": "user",
         "series": "user:train",
         "status": outcome.upper(),

@@ -555,7 +555,7 @@ async def test_the_log_of_a_job_whose_node_is_gone_is_what_was_kept(
     id = job_of("driver-exception")["job_id"]
     kept: dict[str, Any] = {"id": id, "source": "history", "lines": ["the end"]}
 
-    async def tail(id: str, lines: int) -> dict[str, Any]:
+    async def tail(id: str, lines: int, *, all_runs: bool) -> dict[str, Any]:
         raise error
 
     async def kept_log(id: str, lines: int) -> dict[str, Any]:

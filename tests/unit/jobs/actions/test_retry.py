@@ -11,10 +11,10 @@ from serve_app.jobs.actions.retry import (
     Chance,
     Judgement,
     build_next_attempt,
-    find_last_line,
     judge_retry,
     require_worth_it,
 )
+from serve_app.jobs.judging.run_marks import find_last_line
 from serve_app.jobs.models import JobType
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row

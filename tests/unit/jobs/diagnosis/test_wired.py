@@ -14,6 +14,7 @@ from serve_app.jobs.diagnosis.models import Candidate, CauseStep, Certainty, Dia
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.inspector import JobInspector
 from serve_app.jobs.progress.models import State, Stillness
+from serve_app.queries.job_names import build_view_key
 from tests.unit.api.test_openapi import validate
 from tests.unit.jobs.recordings import Replay, answer, taken_at
 from tests.unit.jobs.test_inspector import Clock, Here
@@ -80,7 +81,7 @@ async def test_a_submission_that_failed(inspector: JobInspector, ray: WithLogs) 
     assert {id: code for id, code in rows.items() if code is not None} == {"submission-exit-3": diagnosis["code"]}
     causes = (await inspector.summary({"window": "1h"}))["failures_by_cause"]
     assert {"cause": diagnosis["code"], "count": 1, "example": "submission-exit-3"} in causes
-    key = f"{whole['session']}/submission-exit-3"
+    key = build_view_key(whole)
     brief = (await inspector.diagnoses([key, "no/such"]))["items"]
     assert [(name, each["code"]) for name, each in brief.items()] == [(key, diagnosis["code"])]
 

@@ -531,7 +531,7 @@ def test_a_row_with_all_that_it_tells() -> None:
         "action": "Read its log, mend the cause, run it again.",
     }  # fmt: skip
     assert {name: getattr(row, name) for name in wanted} == wanted
-    assert row.key == "s1/a"
+    assert row.key == f"s1/a@{1000 * int(ago(10).timestamp())}"
 
 
 @pytest.mark.parametrize(

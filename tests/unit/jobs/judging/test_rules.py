@@ -73,6 +73,8 @@ def tasks(failed: int) -> dict[str, TaskCounts]:
     return {"a": TaskCounts(3, failed, 3 - failed, 0, 0)}
 
 
+# One letter more than the name of a log file has room for.
+LONG = "x" * 241
 CLEAN = {"exits": [exit_of("a", "INTENDED_USER_EXIT")]}
 KILLED = {"exits": [exit_of("a", "SYSTEM_ERROR")]}
 Row = tuple[str, list[JobFacts], dict[str, Any], Contracts, Mapping[str, PastRuns]]
@@ -130,6 +132,7 @@ FIRES = [
     row("retry-running", failed(), submission("b", "RUNNING", began=3, metadata={"seedcore.retry_of": "a"})),
     row("contradicted-tasks", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)], tasks=LEFT),
     row("contradicted-driver", *ran(), exits=[exit_of("07000000", "SYSTEM_ERROR")]),
+    row("pending-never-starts", submission(LONG, "PENDING", began=99, metadata={"seedcore.deadline_s": "10"})),
     row("past-deadline", submission("a", "RUNNING", began=11, metadata={"seedcore.deadline_s": "10"})),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(GPU=1.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=5.0)),
@@ -189,6 +192,7 @@ NEAR = [
         tasks=LEFT,
     ),
     row("contradicted-driver", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)]),
+    row("pending-never-starts", submission(LONG[1:], "PENDING", began=1)),
     row("past-deadline", submission("a", "RUNNING", began=10, metadata={"seedcore.deadline_s": "10"})),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=4.0)),
@@ -220,7 +224,7 @@ def judged(case: Row) -> JobRow:
     given = {name: sections[name] for name in ("waiting", "free", "tasks") if name in sections}
     seen = replace(snapshot(*jobs, **{key: value for key, value in sections.items() if key not in given}), **given)
     rows = judge(seen, NOW, contracts, past)
-    return next(row for row in rows if row.id in ("a", "node:a"))
+    return next(row for row in rows if row.id in ("a", "node:a", LONG, LONG[1:]))
 
 
 @pytest.mark.parametrize("case", FIRES, ids=lambda case: case[0])

@@ -116,6 +116,7 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("being built for long", wait("pending-building", 60.1), set_pending("pending-building")),
     ("waiting, nobody knows why", wait("pending", 60), {}),
     ("waiting for long, nobody knows why", wait("pending", 60.1), set_pending("pending-long")),
+    ("never to start", wait("pending-never-starts", 9), set_pending("pending-never-starts")),
     ("starved", wait("actors-infeasible", 9), set_running("actors-infeasible")),
     ("longer than 99 in 100", {"past": PastRuns(20, p99_s=5.0), "age_s": 5.1}, set_running("unusually-long")),
     ("as long as 99 in 100", {"past": PastRuns(20, p99_s=5.0), "age_s": 5.0}, {}),
@@ -203,8 +204,8 @@ VERDICTS = {
     "WARN": "actors-infeasible contradicted-driver contradicted-tasks driver-lives-on ended-with-failed-tasks "
     "failure-allowed initialization-retried initialization-stopped "
     "internal-died job.status-unreliable late observer-cut-off pending-building pending-busy pending-infeasible-yet "
-    "pending-long retry-running serve-unhealthy server-stopped server-without-serve succeeded-late unusually-long "
-    "worker-died",
+    "pending-long pending-never-starts retry-running serve-unhealthy server-stopped server-without-serve "
+    "succeeded-late unusually-long worker-died",
     "BAD": "failed head-dead initialization-failed initialization-late past-deadline pending-infeasible server-ended",
     "UNKNOWN": "ended-unknown status-unknown",
 }
