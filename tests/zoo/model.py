@@ -146,6 +146,8 @@ class Ask:
     """A request, to the application or (``ray``) to Ray's dashboard, and what its answer must be.
 
     ``says``, ``lacks``: texts of the body. ``most_s``: not longer than that. ``times``: so often, at once.
+    ``within_s``: asked again so long until the answer is right. ``after_s``: not asked before; for what Ray or the
+    product itself only says after a time.
     """
 
     method: str
@@ -159,6 +161,7 @@ class Ask:
     times: int = 1
     ray: bool = False
     within_s: float = 0.0
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ PROGRAMS = (
             CAUSED,
             Job(
                 "line-hears",
-                (ended(fail("app.get-timeout", lacks=("500",))),),
+                (ended(fail("app.get-timeout")),),
                 really=Really(statuses=("FAILED",), exit_code=1, log=(RAYS,)),
             ),
         ),

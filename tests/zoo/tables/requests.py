@@ -49,7 +49,7 @@ PROGRAMS = (
         (
             Job(
                 "ask-stop",
-                (ended(Answer("stopped", "OK", "stopped", code=ANY, diagnosis=("app.stopped", None))),),
+                (ended(Answer("stopped", "OK", "stopped", code=ANY, diagnosis="app.stopped")),),
                 clean=True,
                 really=Really(statuses=("STOPPED",)),
             ),
@@ -85,7 +85,7 @@ PROGRAMS = (
         "an orderly end and a new begin of the application are no loss, and the report stays as it was (F8)",
         (Cycle(),),
         asks=(
-            Ask("GET", "/jobs?outcome=lost", lacks=('"outcome":"lost"',), within_s=-330),
+            Ask("GET", "/jobs?outcome=lost", lacks=('"outcome":"lost"',), after_s=330),
             Ask("GET", "/report?format=text", says=("Verdict: OK",), within_s=30),
         ),
         world=World.RESTART,
