@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.bench.head import alone
+from tests.zoo.answers import SIX
 from tests.zoo.head import DEFAULT_LIMIT_S, knows_limit
 from tests.zoo.model import Program, World
 from tests.zoo.results import (
@@ -22,7 +23,7 @@ from tests.zoo.results import (
     save_results,
     summarize,
 )
-from tests.zoo.run import run_world
+from tests.zoo.run import Manner, run_world
 from tests.zoo.tables import PROGRAMS
 
 SHORT_LIMIT_S = 20.0
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("this checkout knows no limit for quiet jobs; programs are watched as if it were set", file=sys.stderr)
     out = Path(asked.out)
     results = _take_over(out, chosen, limit_s) if asked.resume else {}
+    manner = Manner((SIX,) if asked.short else (), asked.claims)
     began = time.monotonic()
 
     def keep(found: list[Result]) -> None:
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         for world in World:
             here = [each for each in chosen if each.world is world and each.name not in results]
             if here:
-                run_world(world, here, limit_s, asked.short, _say, keep)
+                run_world(world, here, limit_s, manner, _say, keep)
     ordered = [results[each.name] for each in chosen if each.name in results]
     print(render_table(ordered))
     print(f"\n{summarize(ordered)}\n{time.monotonic() - began:.0f} s; all of it is in {out}")
@@ -78,6 +80,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], help="names, or patterns as of files; may be repeated")
     parser.add_argument("--list", action="store_true", help="what there is, and nothing is run")
     parser.add_argument("--short", action="store_true", help="what `make test` runs of it, without six limits")
+    parser.add_argument(
+        "--claims", action="store_true", help="only whether programs are what they claim, by Ray's tables"
+    )
     parser.add_argument("--limit", default=str(SHORT_LIMIT_S), help="seconds, or `default` (600 s; over an hour)")
     parser.add_argument(
         "--out", default=str(Path(tempfile.gettempdir()) / "seedcore-zoo.json"), help="results, as JSON"
