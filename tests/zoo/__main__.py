@@ -10,7 +10,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.bench.head import alone
-from tests.zoo.answers import SIX
 from tests.zoo.head import DEFAULT_LIMIT_S, knows_limit
 from tests.zoo.model import Program, World
 from tests.zoo.results import (
@@ -23,10 +22,8 @@ from tests.zoo.results import (
     save_results,
     summarize,
 )
-from tests.zoo.run import Manner, run_world
+from tests.zoo.run import SHORT, SHORT_LIMIT_S, Manner, run_world
 from tests.zoo.tables import PROGRAMS
-
-SHORT_LIMIT_S = 20.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("this checkout knows no limit for quiet jobs; programs are watched as if it were set", file=sys.stderr)
     out = Path(asked.out)
     results = _take_over(out, chosen, limit_s) if asked.resume else {}
-    manner = Manner((SIX,) if asked.short else (), asked.claims)
+    manner = SHORT if asked.short else Manner(claims_only=asked.claims)
     began = time.monotonic()
 
     def keep(found: list[Result]) -> None:
@@ -83,7 +80,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--claims", action="store_true", help="only whether programs are what they claim, by Ray's tables"
     )
-    parser.add_argument("--limit", default=str(SHORT_LIMIT_S), help="seconds, or `default` (600 s; over an hour)")
+    parser.add_argument("--limit", default=f"{SHORT_LIMIT_S:g}", help="seconds, or `default` (600 s; over an hour)")
     parser.add_argument(
         "--out", default=str(Path(tempfile.gettempdir()) / "seedcore-zoo.json"), help="results, as JSON"
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from tests.zoo.answers import at_limit, before_limit, hide, run_clean
+from tests.zoo.answers import SIX, at_limit, before_limit, hide, run_clean, runs
 from tests.zoo.model import Answer, Drive, Job, Moment, Origin, Program, Really, Span, Submit
 from tests.zoo.writing import submit
 
 WAVE = "rests"
 SERVICE = {"zoo": "service"}
 """What the declared kind ``model-server`` (``must_end: false``) is told by."""
+
+_RUNS = Answer("running", "OK", ("running", "server-runs"))
+DECLARED_RUNS = (
+    runs(Span(limits=3.5), _RUNS),
+    Moment(SIX, Origin.JOINED, Span(limits=3.5), Span(limits=6.5), _RUNS, holds=True),
+)
 
 PROGRAMS = (
     Program(
@@ -53,16 +59,7 @@ PROGRAMS = (
         (
             Job(
                 "serve-declared",
-                (
-                    _runs_on := Moment(
-                        "runs on",
-                        Origin.JOINED,
-                        Span(),
-                        Span(limits=6.5),
-                        Answer("running", "OK", ("running", "server-runs")),
-                        holds=True,
-                    ),
-                ),
+                (*DECLARED_RUNS,),
                 clean=True,
                 really=Really(statuses=("RUNNING",)),
             ),
@@ -97,7 +94,7 @@ PROGRAMS = (
                 tuple(SERVICE.items()),
             ),
         ),
-        (Job("serve-unseen-declared", (_runs_on,), clean=True, joins=False, really=Really(statuses=("RUNNING",))),),
+        (Job("serve-unseen-declared", DECLARED_RUNS, clean=True, joins=False, really=Really(statuses=("RUNNING",))),),
         twin="rest-unseen",
         wave=WAVE,
     ),
