@@ -110,10 +110,18 @@ def test_every_answer_says_the_same(change: dict[str, Any], wrong: list[str]) ->
             {"certainty": "certain"},
             ["certainty: at most possible, got certain"],
         ),
-        (Answer("running", "OK", "running", code=ANY, diagnosis="app.stopped"), {}, ["diagnosis: expected app.stopped, got None"]),
-        (Answer("running", "OK", "running", offline="memory.node-oom"), {}, ["offline diagnosis: expected memory.node-oom, got None"]),
+        (
+            Answer("running", "OK", "running", code=ANY, diagnosis="app.stopped"),
+            {},
+            ["diagnosis: expected app.stopped, got None"],
+        ),
+        (
+            Answer("running", "OK", "running", offline="memory.node-oom"),
+            {},
+            ["offline diagnosis: expected memory.node-oom, got None"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_more_that_is_said(answer: Answer, deep: dict[str, Any], wrong: list[str]) -> None:
     assert list_all_differences(answer, replace(RUNNING, deep=replace(GOOD, **deep))) == wrong
 
@@ -151,7 +159,7 @@ def test_the_list_alone_is_not_enough() -> None:
 
 def test_a_window_counts_from_its_origin() -> None:
     pending = Look(T0, T0, "pending", "OK", "pending")
-    looks = [at(pending, 0, 40), at(RUNNING, 40, 60), at(STUCK, 62, 90)]
+    looks = [at(pending, 0, 38), at(RUNNING, 40, 60), at(STUCK, 62, 90)]
     assert states(HANG, looks, 90)[:2] == [("before the limit", State.MET), ("one limit", State.MET)]
     assert states(HANG, [at(pending, 0, 40)], 500)[0] == ("before the limit", State.WAITING)
 
@@ -207,9 +215,9 @@ def test_more_is_asked_only_when_it_matters(looks: list[Look], now_s: float, wan
 
 
 def test_looks_that_say_the_same_are_one() -> None:
-    trace = (
-        Trace().add(at(RUNNING, 0)).add(at(RUNNING, 2, reason="for 2 s")).add(at(STUCK, 4)).add(at(STUCK, 6, deep=None))
-    )
+    trace = Trace()
+    for look in (at(RUNNING, 0), at(RUNNING, 2, reason="for 2 s"), at(STUCK, 4), at(STUCK, 6, deep=None)):
+        trace = trace.add(look)
     assert [(look.at_s - T0, look.until_s - T0, look.verdict) for look in trace.looks] == [(0, 2, "OK"), (4, 6, "WARN")]
     assert trace.arm(T0 + 3).arm(T0 + 9).armed_at_s == T0 + 3
 

@@ -56,9 +56,7 @@ def test_alerts_that_fire_about_a_job(alerts: list[dict[str, Any]], told: tuple[
 
 
 def test_findings_are_those_about_the_job() -> None:
-    found = [
-        {"rule": "stuck-job", "subject_type": "job", "subject_id": each, "session": "s1"} for each in ("hang", "b")
-    ]
+    found = [alert(rule=rule, subject_id=id) for rule, id in (("stuck-job", "hang"), ("past-deadline", "b"))]
     assert build_look(ROW, [], found, 1.0).findings == ("stuck-job",)
 
 
