@@ -14,7 +14,7 @@ from serve_app.jobs.diagnosis.engine.clues import Clue, find_clues_in_fields, fi
 from serve_app.jobs.diagnosis.engine.field_rules import complete_fields, find_clues, is_failure, is_success
 from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, collect_shown
 from serve_app.jobs.diagnosis.engine.phrases import describe_found, describe_unknown
-from serve_app.jobs.diagnosis.engine.rank import Weighed, weigh
+from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import (
     UNKNOWN,
@@ -79,7 +79,9 @@ def diagnose(
     # What says no cause, or may be another job's, gives way to the program's own last words.
     own = _find_own_words(fields, scans, endings) if primary is None or primary.doubt or _is_no_cause(primary) else None
     if own is not None:
-        return _conclude_found(catalogue.codes, fields, scans, replace(weighed, chain=(own,)), own, unavailable)
+        first = [(primary, explain_doubt(primary))] if primary is not None and primary.doubt else []
+        instead = Weighed(own, (own,), (), (*first, *weighed.others))
+        return _conclude_found(catalogue.codes, fields, scans, instead, own, unavailable)
     if primary is not None and not _is_no_cause(primary):
         return _conclude_found(catalogue.codes, fields, scans, weighed, primary, unavailable)
     if primary is not None or has_failed or any(told for _, told in words):

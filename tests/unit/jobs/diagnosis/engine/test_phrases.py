@@ -121,6 +121,19 @@ def test_a_whole_command_as_one_word(
     )
 
 
+def test_what_may_be_another_jobs_gives_way_to_the_programs_own_last_words() -> None:
+    line = "(autoscaler +5s) Error: No available node types can fulfill resource request {'CPU': 64.0}. Add\n"
+    fields = Fields(status="FAILED", driver_exit_code=3, type="SUBMISSION")
+    found = of(fields, ("a.log", SourceKind.DRIVER, f"{line}FATAL: the licence server said no\n"))
+    assert (found.code, found.certainty, [each.code for each in found.candidates]) == (
+        "app.exception",
+        "possible",
+        ["scheduling.infeasible"],
+    )
+    alone = of(fields, ("a.log", SourceKind.DRIVER, f"{line}step 3\n"))
+    assert (alone.code, alone.certainty) == ("scheduling.infeasible", "possible")
+
+
 def test_a_quoted_message_ends_with_its_last_word() -> None:
     message = "Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\nx\n"
     found = of(Fields(status="FAILED", message=message, driver_exit_code=1), ("a.log", SourceKind.DRIVER, "x\n"))
