@@ -17,6 +17,7 @@ from serve_app.strict import StrictModel
 
 Json = dict[str, Any]
 
+
 class AlertFilters(StrictModel):
     """What both lists have in common."""
 

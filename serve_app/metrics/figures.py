@@ -113,8 +113,12 @@ class MetricFigures:
         length_s = WINDOWS_S[require_window(window)]
         errors = self._merge_responses((build_label(group, ERRORS) for group in GROUPS), length_s, now)
         every = self._merge_responses(_RESPONSE_LABELS, length_s, now)
-        return {"count": every.count, "errors": errors.count, **_compute_quantiles(every),
-        "max_s": _cut_digits(every.max_s)}
+        return {
+            "count": every.count,
+            "errors": errors.count,
+            **_compute_quantiles(every),
+            "max_s": _cut_digits(every.max_s),
+        }
 
     def compute_responses_by_group(self, window: str, now: datetime) -> dict[str, Json]:
         """For each group of routes that answered: ``count`` and quantiles."""
@@ -123,8 +127,9 @@ class MetricFigures:
             group: self._merge_responses((build_label(group, status) for status in range(2, 6)), length_s, now)
             for group in GROUPS
         }
-        return {group: {"count": each.count, **_compute_quantiles(each)} for group,
-        each in merged.items() if each.count}
+        return {
+            group: {"count": each.count, **_compute_quantiles(each)} for group, each in merged.items() if each.count
+        }
 
     def count_responses(self) -> dict[str, int]:
         """Answers by label since this process began; they only grow."""
@@ -240,8 +245,6 @@ class MetricFigures:
         strange = name == _RESPONSES and label not in _RESPONSE_LABELS
         if strange or (len(known) >= MOST_NODES and label not in known):
             raise ValueError("no such label")
-
-
 
 
 def _compute_quantiles(histogram: Histogram) -> ResponseQuantiles:

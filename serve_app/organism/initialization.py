@@ -129,9 +129,7 @@ class _Run:
             return f"{spec.id}: the self-test task was not answered ({error.detail})"
         if not test["success"]:
             return f"{spec.id}: the self-test task {test['skill']} failed ({test['detail']})"
-        await self._record.record_initialization_step(
-            self._submission_id, self._generation, spec.id, agent_ids, test
-        )
+        await self._record.record_initialization_step(self._submission_id, self._generation, spec.id, agent_ids, test)
         log.info(
             "%s: %d agents answer; self-test %s passed in %.3f s",
             spec.id,
@@ -145,8 +143,7 @@ class _Run:
         """Look until all agents are there or the time of the job is up."""
         while True:
             agents, desired = await asyncio.gather(
-                collect(handle, OrganReplica.status, timeout_s=self._probe_timeout_s),
-                self._count_desired(spec.id)
+                collect(handle, OrganReplica.status, timeout_s=self._probe_timeout_s), self._count_desired(spec.id)
             )
             problem = describe_missing(spec, agents, desired)
             if problem is None or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
