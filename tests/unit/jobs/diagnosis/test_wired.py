@@ -96,10 +96,8 @@ async def test_what_an_exit_code_hides_is_diagnosed(inspector: JobInspector, ray
     ray.log = b"done\n"
     inspector._diagnoses.forget(f"{Here.session}/submission-ok")
     quiet = (await inspector.diagnosis("submission-ok"))["diagnosis"]
-    assert (quiet["code"], quiet["sentence"][:58]) == (
-        None,
-        "Its entrypoint exited with code 0, but its driver (pid 4242",
-    )
+    assert quiet["code"] is None
+    assert quiet["sentence"].startswith("Its entrypoint exited with code 0, but its driver (pid ")
     whole = await inspector.get_job("submission-ok")
     assert (whole["verdict"], whole["rule"], whole["reason"]) == ("WARN", "contradicted-driver", quiet["sentence"])
 
