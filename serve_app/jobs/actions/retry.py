@@ -163,7 +163,7 @@ def require_worth_it(
 
 def _doubt_need(row: JobRow, raw: Mapping[str, Any]) -> str | None:
     """Why another attempt may do again what was done."""
-    last = find_last_line(raw.get("message"))
+    last = find_last_line(cut_message(str(raw.get("message") or ""), row.submission_id))
     if says_done(last):
         return f"Its last line says {redact(last)[:_LINE_CHARS]!r}"
     if row.outcome is JobOutcome.CONTRADICTED and raw.get("status") == "FAILED":

@@ -37,6 +37,7 @@ MAX_NAME_CHARS = 600
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
 _FIELDS = frozenset(JobsQuery.model_fields)
+_TAKEN_AT_RAYS_WORD = frozenset({JobOutcome.SUCCEEDED, JobOutcome.FAILED})
 
 
 class PastJobs(Protocol):
@@ -246,11 +247,19 @@ def _merge_newest(
     return [
         (
             _get_key(record),
-            record["row"] if row is None else {**views.render_row(row), "code": record["row"]["code"]},
+            record["row"]
+            if row is None or _knows_more(record["row"], row)
+            else {**views.render_row(row), "code": record["row"]["code"]},
         )
         for record, row in rows
-        if row is None or asked.matches(row)
+        if row is None or _knows_more(record["row"], row) or asked.matches(row)
     ]
+
+
+def _knows_more(kept: JobView, row: JobRow) -> bool:
+    """Whether what contradicted Ray's word was seen before: tables forget it, and so does who was started since."""
+    same = kept["status"] == row.status and kept["started_at"] == views.render_row(row)["started_at"]
+    return kept["outcome"] == JobOutcome.CONTRADICTED and row.outcome in _TAKEN_AT_RAYS_WORD and same
 
 
 def _get_key(record: KeptRow) -> Key:

@@ -13,6 +13,7 @@ from serve_app.errors import AppError, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import read_grace_s, tell_force
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import JobType
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, Clock, FakeRay, driver, row
@@ -25,6 +26,7 @@ def actions(ray: FakeRay, clock: Clock | None = None, **rules: Any) -> Actions:
     return Actions(
         ray, ray.find, JobManagement(**{"enabled": True, **rules}), now=clock.now, clock=clock, pause=clock.pause,
         make_id=lambda: "job-made", report_change=lambda: ray.asked.append(("changed", None)),
+        list_drivers=ray.list_runs, find_diagnosis=ray.find_diagnosis,
     )  # fmt: skip
 
 
@@ -228,6 +230,57 @@ async def test_a_stop_by_force_is_told_also_when_it_is_asked_for_again() -> None
         "(SIGKILL): it had not ended 2 s after SIGTERM; RAY_JOB_STOP_WAIT_TIME_S in its env_vars gives it longer."
     )
     assert third["already"] is True
+
+
+def run(number: int, *, dead: bool) -> DriverRun:
+    return DriverRun(f"0{number}000000", "j", "python a.py", dead, 40 + number, "n1", "10.0.0.7")
+
+
+EXCEPTION = {**driver("02000000", alive=False), **OVERWRITTEN}
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "drivers", "runs", "wanted"),
+    [
+        # The exception hook overwrote the row; the job table, or the exit code of the command, proves the end.
+        ("FAILED", None, [EXCEPTION], [run(2, dead=True)], (True, True, "It is over (FAILED), and its driver is gone")),
+        ("STOPPED", None, [EXCEPTION], [run(1, dead=True), run(2, dead=True)], (True, True, "It is over (STOPPED)")),
+        ("FAILED", 1, [EXCEPTION], [], (True, True, "It is over (FAILED), and its driver is gone.")),
+        ("STOPPED", None, [EXCEPTION], [], (False, None, "whether its driver is gone is not known")),
+        # An exception at a prompt overwrites the row of a driver that lives.
+        ("STOPPED", None, [EXCEPTION], [run(2, dead=False)], (False, False, "(pid 42 on 10.0.0.7) is still alive")),
+        # A first driver lives on, though the last, which Ray's list shows, is gone.
+        (
+            "STOPPED", None, [driver("02000000", alive=False)], [run(1, dead=False), run(2, dead=True)],
+            (False, False, "its driver (pid 41 on 10.0.0.7) is still alive by the worker table; look again. If it "
+             "stays, a person can end it there"),
+        ),
+        # The worker table knew it first.
+        ("STOPPED", None, [driver("02000000", alive=False)], [run(2, dead=False)], (True, True, "It is over")),
+        ("RUNNING", None, [driver("02000000", alive=True)], [run(2, dead=True)], (False, True, "says RUNNING still")),
+    ],
+)  # fmt: skip
+async def test_every_driver_of_it_must_be_gone(
+    status: str, exit_code: int | None, drivers: list[Any], runs: list[DriverRun], wanted: tuple[bool, bool | None, str]
+) -> None:
+    ray = running()
+    ray.drivers, ray.runs = drivers, tuple(runs)
+    over = {"status": status, "driver_exit_code": exit_code}
+    done = await actions(ray, Clock(on_pause=lambda _: ray.jobs_by_id["j"].update(over))).stop("j", 2)
+    assert (done["stopped"], done["driver_gone"], wanted[2] in done["sentence"]) == (*wanted[:2], True), done[
+        "sentence"
+    ]
+
+
+async def test_a_driver_that_lives_on_is_named_and_not_stopped() -> None:
+    ray = FakeRay({"j": {"status": "SUCCEEDED"}}, rows={"j": row(status="SUCCEEDED", outcome=JobOutcome.RUNNING)})
+    ray.runs = (run(1, dead=False), run(2, dead=True))
+    error = await refusal(actions(ray).stop("j", 1))
+    assert (error.code, error.members, ray.count("stop")) == ("driver_lives_on", {"node_id": "n1", "pid": 41}, 0)
+    assert error.detail == (
+        "Ray calls this job over (SUCCEEDED) and can stop only what it started, but its driver (pid 41 on 10.0.0.7) "
+        "lives on. A person can end that process there."
+    )
 
 
 async def test_that_ray_does_not_answer_is_no_death() -> None:

@@ -86,6 +86,23 @@ async def test_a_submission_that_failed(inspector: JobInspector, ray: WithLogs) 
     assert [(name, each["code"]) for name, each in brief.items()] == [(key, diagnosis["code"])]
 
 
+async def test_what_an_exit_code_hides_is_diagnosed(inspector: JobInspector, ray: WithLogs) -> None:
+    """`train | tee log`: the worker table has the crash, and the log its cause."""
+    job = next(row for row in answer("jobs") if row["submission_id"] == "submission-ok")
+    crashed = {"worker_id": job["job_id"] + "f" * 48, "worker_type": "DRIVER", "is_alive": False, "pid": 0}
+    ray.answers["drivers"] = Listing([{**crashed, "exit_type": "INTENDED_USER_EXIT"}])
+    found = await inspector.diagnosis("submission-ok")
+    validate(found, "DiagnosisAnswer")
+    assert (found["outcome"], found["diagnosis"]["code"]) == ("contradicted", "app.import-error")
+    ray.log = b"done\n"
+    inspector._diagnoses.forget(f"{Here.session}/submission-ok")
+    quiet = (await inspector.diagnosis("submission-ok"))["diagnosis"]
+    assert quiet["code"] is None
+    assert quiet["sentence"].startswith("Its entrypoint exited with code 0, but its driver (pid ")
+    whole = await inspector.get_job("submission-ok")
+    assert (whole["verdict"], whole["rule"], whole["reason"]) == ("WARN", "contradicted-driver", quiet["sentence"])
+
+
 async def test_without_its_log(inspector: JobInspector, ray: WithLogs) -> None:
     ray.log = None
     found = await inspector.diagnosis("submission-exit-3")

@@ -348,6 +348,22 @@ async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None
     assert [item["code"] for item in items] == ["app.exception"]
 
 
+async def test_what_was_contradicted_stays_when_memory_knows_less() -> None:
+    """After a restart Ray may have forgotten the tasks, and the row of the worker table, that told."""
+    succeeded, other = judge(snapshot(submission("a", "SUCCEEDED"), submission("b", "SUCCEEDED", began=11)), NOW)
+    doubted = replace(succeeded, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-tasks")
+    archive = Archive(Store([doubted, other]))
+    memory = [succeeded, other]
+    by_key = {row.key: row for row in memory}
+    for query, wanted in (({}, ["contradicted", "succeeded"]), ({"outcome": "contradicted"}, ["contradicted"])):
+        page, _, _ = await archive.list_page(JobFilter.parse(query), memory, by_key, {})
+        assert [row["outcome"] for row in page] == wanted
+    # Another job that was given its id is another job.
+    again = replace(succeeded, started_at=ago(1))
+    page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {})
+    assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded"]
+
+
 async def test_the_end_of_a_log_that_was_kept() -> None:
     store = Store([OLD])
     store.excerpt = "the end"
