@@ -20,7 +20,6 @@ from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Una
 from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
-    RETRY_OF_KEY,
     build_next_attempt,
     require_over,
     require_submission,
@@ -38,6 +37,7 @@ from serve_app.jobs.actions.stop import (
 )
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.pending import NEVER_STARTS
+from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown

@@ -20,6 +20,7 @@ from serve_app.jobs.actions.rules import (
     list_resources,
 )
 from serve_app.jobs.judging.run_marks import cut_message, find_last_line
+from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
@@ -28,7 +29,6 @@ from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
 
-RETRY_OF_KEY = "seedcore.retry_of"
 ATTEMPT_KEY = "seedcore.attempt"
 # Metadata that belong to one attempt and are not written anew: Ray sets the first two for each submission.
 _OF_ONE_ATTEMPT = ("job_submission_id", "job_name", HASH_KEY)

@@ -104,6 +104,42 @@ def test_each_attempt_of_a_loop_is_told(cluster: Cluster, program: Any) -> None:
     assert not {each["job_id"] for each in row["drivers"]} & set(listed)
 
 
+def test_what_a_first_driver_left_is_its_submissions(cluster: Cluster, program: Any) -> None:
+    """A first driver with a detached actor, which holds one without a name; then a second driver."""
+    code = """
+import ray
+@ray.remote(num_cpus=0)
+class Child: pass
+@ray.remote(num_cpus=0)
+class Cache:
+    def grow(self):
+        self.child = Child.remote()
+        ray.get(self.child.__ray_ready__.remote())
+ray.init(namespace="first")
+cache = Cache.options(name="zoo-cache", lifetime="detached").remote()
+ray.get(cache.grow.remote())
+ray.shutdown()
+ray.init(namespace="second")
+"""
+    submit(cluster, "exit-twice", program("twice", code))
+    wait_for("its end", lambda: judged(cluster, "exit-twice") == FINE, 60)
+    row = cluster.get("/jobs/exit-twice")
+    assert (len(row["drivers"]), row["actors"]["total"]) == (2, 2)
+    try:
+
+        def left() -> list[dict[str, Any]]:
+            items = cluster.get("/cluster/leftovers")["items"]
+            return [each for each in items if each["subject_id"] == "exit-twice"]
+
+        (found,) = wait_for("the leftover", left, 120)
+        assert found["sentence"] == "It is over, and 2 of its actors live on: Child, zoo-cache."
+        assert "ray.kill(ray.get_actor('zoo-cache', 'first'))" in found["action"]
+        assert "those without a name end with the one that holds them" in found["action"]
+    finally:
+        cluster.run_driver("import ray; ray.init(namespace='first'); ray.kill(ray.get_actor('zoo-cache'))")
+    wait_for("both to be gone", lambda: not left(), 60)
+
+
 def test_a_driver_that_lives_on_is_named(cluster: Cluster, program: Any) -> None:
     long = program("long", f"{BEGIN}; time.sleep(600)")
     submit(cluster, "exit-background", command(f"setsid nohup {long} > /dev/null 2>&1 < /dev/null & sleep 6"))

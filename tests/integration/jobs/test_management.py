@@ -201,8 +201,10 @@ def test_a_plain_driver_is_not_managed(cluster: Cluster) -> None:
 def test_retry(cluster: Cluster) -> None:
     submit(cluster, sys.executable, "-c", "import no_such_module", submission_id="managed-permanent")
     assert over(cluster, "managed-permanent")["outcome"] == "failed"
+    wait_for("its diagnosis", lambda: cluster.get("/jobs/managed-permanent")["code"] == "app.import-error")
     refused = ask(cluster, "POST", "/jobs/managed-permanent/retry", 409)
-    assert (refused["code"], refused["reason"]) == ("permanent_failure", "its log ends with ModuleNotFoundError")
+    reason = "app.import-error: a module that is missing or broken"
+    assert (refused["code"], refused["reason"]) == ("permanent_failure", reason)
     forced = ask(cluster, "POST", "/jobs/managed-permanent/retry", 201, force=True)
     assert (forced["id"], forced["attempt"]) == ("managed-permanent-retry-1", 1)
 

@@ -305,6 +305,19 @@ async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> 
     assert [each["outcome"] for each in await store.job_transitions("s1/a")] == ["failed"]
 
 
+async def test_what_was_contradicted_stays_when_the_tables_have_forgotten_it(store: Store) -> None:
+    doubted = {"outcome": "contradicted", "verdict": "WARN", "rule": "contradicted-tasks", "status": "SUCCEEDED"}
+    succeeded = {"outcome": "succeeded", "verdict": "OK", "rule": "succeeded", "status": "SUCCEEDED"}
+    unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown", "status": "SUCCEEDED"}
+    await store.save_jobs("s1", [record(id, **doubted) for id in "abcd"])
+    stopped = {"outcome": "stopped", "verdict": "OK", "rule": "stopped", "status": "STOPPED"}
+    later = [record("a", **succeeded), record("b", **unknown), record("c", **stopped)]
+    # What was tried again, and made good, is doubted as before.
+    await store.save_jobs("s1", [*later, record("d", **{**doubted, "verdict": "OK", "rule": "retry-succeeded"})])
+    assert sorted(await ids(store, outcomes=["contradicted"])) == ["a", "b", "d"]
+    assert [each["rule"] for each in await store.job_transitions("s1/d")] == ["contradicted-tasks", "retry-succeeded"]
+
+
 async def test_what_ray_no_longer_lists_is_over(store: Store) -> None:
     await store.save_jobs("s1", [record("a", took_s=None), record("b", took_s=None)])
     assert sorted(await store.open_jobs("s1")) == ["s1/a", "s1/b"]

@@ -17,7 +17,7 @@ import pytest
 from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
-from serve_app.report.tables import build_jobs_table
+from serve_app.report.tables import build_jobs_table, build_metrics_table
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import initialization, job, organ, summary
 from tests.unit.report.test_content import EARLY, LATE, alert, failed, items, judged
@@ -289,6 +289,26 @@ def test_text_says_all_of_it() -> None:
     ):
         assert line in text.splitlines(), line
     assert "(worker_1 lost, bworker_1 lost)" in text
+
+
+@pytest.mark.parametrize(
+    ("jobs", "wanted"),
+    [
+        ({"ended": 32, "succeeded": 4, "failed": 1, "lost": 0}, "20.0 % of 5 whose end is proven, of 32 ended"),
+        (
+            {"ended": 32, "succeeded": 3, "failed": 1, "lost": 1, "contradicted": 2},
+            "20.0 % of 5 whose end is proven, of 32 ended, 2 contradicted",
+        ),
+        # An answer of before, and one that is no answer.
+        ({"ended": 3}, "20.0 % of - whose end is proven, of 3 ended"),
+        ({"ended": 3, "succeeded": None, "failed": "x", "lost": 0}, "20.0 % of - whose end is proven, of 3 ended"),
+    ],
+)
+def test_a_rate_says_of_how_many_it_is(jobs: dict[str, Any], wanted: str) -> None:
+    made = report(summary=Part(summary(jobs={**jobs, "success_ratio": 0.8, "error_ratio": 0.2})))
+    rows = {cells[0]: cells[1] for cells in build_metrics_table(made).rows}
+    assert rows["job error rate"] == wanted
+    assert rows["job success rate"] == wanted.replace("20.0 %", "80.0 %")
 
 
 def test_a_terminal_shows_fewer_jobs_than_the_page() -> None:

@@ -14,6 +14,7 @@ from serve_app.errors import AppError, Unavailable
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.logs.excerpts import Excerpts
 from serve_app.jobs.models import JobRow
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import snapshot, submission
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -73,6 +74,12 @@ def key(id: str) -> str:
 async def settle() -> None:
     for _ in range(30):
         await asyncio.sleep(0)
+
+
+async def test_of_what_is_contradicted_the_log_is_kept_too(world: World, excerpts: Excerpts) -> None:
+    excerpts.offer([replace(row("doubtful", "SUCCEEDED"), outcome=JobOutcome.CONTRADICTED)], NOW)
+    await settle()
+    assert world.asked == ["doubtful"]
 
 
 async def test_what_went_wrong_is_kept_once(world: World, excerpts: Excerpts) -> None:
