@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.record import api, events, single_node, two_nodes
+from tests.record import api, events, pairs, single_node, two_nodes
 
 SCENARIOS = {
     "single-node": single_node.record,
     "two-nodes": two_nodes.record,
     "events": events.record,
+    "pairs": pairs.record,
     "api": api.record,
 }
 
