@@ -219,6 +219,7 @@ BROADCASTS: tuple[Broadcast, ...] = (
         rule=OwnerRule.CLUSTER,
         contains=("The autoscaler failed with the following error", "Failed to launch "),
         pattern=r"The autoscaler failed with|Failed to launch (?:\d+|\{\}) .{0,40}node",
+        only_from_ray=True,
         seen=WRITTEN,
         matches=(
             "(raylet) The autoscaler failed with the following error:",

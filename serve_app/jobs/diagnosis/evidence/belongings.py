@@ -14,10 +14,8 @@ from itertools import takewhile
 from typing import Any
 
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row
-from serve_app.jobs.diagnosis.models import Belongings, RepeatedFailure
+from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Belongings, RepeatedFailure
 
-# As many failed attempts of one task are a circle (``judging`` counts the same of a job that runs).
-CIRCLE_ATTEMPTS = 3
 MOST_REPEATED = 5
 LEFT_TEXT = "as driver exits"
 _OOM = "OUT_OF_MEMORY"

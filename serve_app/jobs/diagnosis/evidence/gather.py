@@ -62,13 +62,15 @@ class EvidenceSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class DiagnosisSubject:
     """A job of this session with what the latest look saw of it: of ``facts`` Ray's error type, exit code and message
-    are read, of the driver whether it lives and how it ended.
+    are read, of the driver whether it lives and how it ended. ``other_drivers``: job ids of the drivers that the
+    submission had before the one of its row; their tasks are not asked for.
     """
 
     row: JobRow
     facts: JobFacts | None = None
     driver: DriverExit | None = None
     nodes: tuple[NodeFacts, ...] = ()
+    other_drivers: tuple[str, ...] = ()
 
 
 class GatheredEvidence:
@@ -220,8 +222,10 @@ class _Work:
         """What is the job's own by these tables and its row."""
         row, driver, facts = self._row, self._subject.driver, self._subject.facts
         addresses = [node.ip for node in self._subject.nodes if node.node_id in nodes]
+        others = len(self._subject.other_drivers)
+        gap = f"its submission had {others + 1} drivers, and only the tasks of the last were asked for"
         return build_belongings(
-            tables,
+            replace(tables, gaps=(*tables.gaps, gap)) if others else tables,
             job_id,
             [*nodes, *addresses],
             pythons=filter(None, [find_python(raw.get("runtime_env"))]),

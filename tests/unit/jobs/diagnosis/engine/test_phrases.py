@@ -37,8 +37,14 @@ def of(fields: Fields, *texts: tuple[str, SourceKind, str]) -> Diagnosis:
         (
             Fields(type="DRIVER"),
             [("task t1", SourceKind.RAY, LEFT)],
-            "The evidence does not tell why. Tasks of it had not finished when its driver left.",
+            "Tasks of it had not finished when its driver left; nothing else tells of a failure.",
             (KEEP, QUOTED, PRINT),
+        ),
+        (
+            Fields(type="DRIVER", own=Belongings(left=24)),
+            [],
+            "24 of its tasks had not finished when its driver left; nothing else tells of a failure.",
+            (KEEP, BY_HAND),
         ),
         (
             Fields(status="FAILED", type="DRIVER", own=Belongings(left=24)),

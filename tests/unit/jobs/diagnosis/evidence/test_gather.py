@@ -268,6 +268,11 @@ async def test_the_tables_are_asked_of_this_job_alone() -> None:
         ({"placement_groups": [{"creator_job_id": "02000000"}]}, {}, ()),
         ({}, {"actors": Unavailable("actors?")}, ("The actor table: actors?",)),
         ({}, {"placement_groups": Unavailable("Not now.")}, ("The table of placement groups: Not now",)),
+        (
+            {"tasks": [{"job_id": "02000000", "state": "FAILED", "task_id": str(n)} for n in range(501)]},
+            {},
+            ("The task table has more than the 500 rows that were asked for",),
+        ),
         # Other jobs' workers are in that table, too: what it lacks says nothing of this one.
         ({"tasks": [{"job_id": "02000000", "state": "FINISHED"}]}, {"workers": Unavailable("workers?")}, ()),
     ],
@@ -311,3 +316,10 @@ async def test_a_job_that_never_joined_ray_is_known_by_its_python() -> None:
     ray = FakeEvidence({"message": "worker startup repeatedly failed", "runtime_env": runtime_env})
     found = await gathered(ray, DiagnosisSubject(row(started_at=STARTED), facts()))
     assert found.fields.own == Belongings(pythons=frozenset({"/opt/none/bin/python"}), started_at=STARTED)
+
+
+async def test_of_a_submission_of_several_drivers_nothing_is_ruled_out() -> None:
+    ray = FakeEvidence(files={LOG: b""}, tables={"tasks": [{"job_id": "02000000", "state": "FINISHED"}]})
+    found = await gathered(ray, DiagnosisSubject(submission(), facts(), other_drivers=("01000000",)))
+    assert found.fields.own is not None
+    assert found.fields.own.gaps == ("its submission had 2 drivers, and only the tasks of the last were asked for",)
