@@ -167,14 +167,14 @@ def _check_utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition
                 "CPU",
                 node.cpu_ratio,
                 config.cpu_ratio,
-                "See what runs there: GET /jobs?status=RUNNING; spread it, or add a node.",
+                "See what runs there: GET /jobs?outcome=running; spread it, or add a node.",
             ),
             (
                 Rule.MEMORY_HIGH,
                 "memory",
                 node.memory_ratio,
                 config.memory_ratio,
-                "See what holds it: GET /cluster/leftovers and GET /jobs?status=RUNNING; beyond 95 % Ray kills tasks.",
+                "See what holds it: GET /cluster/leftovers and GET /jobs?outcome=running; beyond 95 % Ray kills tasks.",
             ),
         ):
             if ratio is None:

@@ -87,14 +87,8 @@ class Guard:
         if scope["type"] != "http":
             await self._forward_other(scope, receive, send)
             return
-        path = strip_route_prefix(scope)
-        answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=scope["method"] == "HEAD")
-        # Its end is told with its headers; what would still send a body, perhaps for minutes, is ended by this.
-        with contextlib.suppress(_HeadAnswered):
-            await self._answer(scope, path, receive, answer)
-
-    async def _answer(self, scope: Scope, path: str, receive: Receive, answer: _Answer) -> None:
-        method = scope["method"]
+        method, path = scope["method"], strip_route_prefix(scope)
+        answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
         try:
             receive = await self._admit(scope, path, receive, answer)
             if method == "HEAD" or (method == "OPTIONS" and path in _OPEN):
@@ -103,15 +97,16 @@ class Guard:
                 scope = {**scope, "method": "GET"}
             await self._app(keep_slashes_of_ids(scope) if path.startswith(_WITH_IDS) else scope, receive, answer)
         except _HeadAnswered:
-            raise
+            # The end was told with the headers; what would still send a body, perhaps for minutes, is ended by this.
+            return
         except AppError as error:
             if answer.begun:
                 raise
-            await answer_problem(error)(scope, receive, answer)
+            await _send_problem(answer_problem(error), scope, receive, answer)
         except Exception as error:  # the last resort, here so that its answer too has the headers of all others
             if answer.begun:
                 raise
-            await answer_unexpected(method, path, error)(scope, receive, answer)
+            await _send_problem(answer_unexpected(method, path, error), scope, receive, answer)
 
     async def _admit(self, scope: Scope, path: str, receive: Receive, answer: _Answer) -> Receive:
         """Raise for what must not pass; otherwise what gives the application the body."""
@@ -228,6 +223,11 @@ class Guard:
         return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
 
 
+async def _send_problem(problem: ASGIApp, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    with contextlib.suppress(_HeadAnswered):
+        await problem(scope, receive, answer)
+
+
 def _refuse_encoding(encoding: str) -> BadRequest:
     """No class of its own: it is raised here alone, and a replica of the version before would not know it."""
     detail = f"The body is encoded ({encoding[:40]}); send it as it is, without Content-Encoding."
@@ -320,7 +320,9 @@ class _Answer:
             # A page that has a policy of its own keeps it: a browser would enforce both, and ours forbids its style.
             own = any(name == _POLICY for name, _ in headers)
             headers += [pair for pair in self._added if not own or pair[0] != _POLICY]
-            message["headers"] = [_NO_LENGTH if self.withholds and pair[0] == _LENGTH else pair for pair in headers]
+            if self.withholds:
+                headers = [_NO_LENGTH if pair[0] == _LENGTH else pair for pair in headers]
+            message["headers"] = headers
             await self._send(message)
             if self._bodiless:
                 # At once: a stream may be silent for minutes, and who asked takes the connection for free.

@@ -147,8 +147,9 @@ class Store:
     export_jobs = read(job_lines.export_page)
     import_jobs = write(job_lines.import_lines)
 
-    # ``make down``.
+    # ``make down``, and the end of Serve.
     end_session = write(job_rows.end_session)
+    end_serving = write(job_rows.end_serving)
 
     # Alerts, and what is to be told of them.
     active_alerts = read(alerts.list_active)

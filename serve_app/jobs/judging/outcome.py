@@ -90,7 +90,7 @@ def _conclude_stopped(driver: Section[DriverExit | None]) -> Conclusion:
     )
     sentence = (
         "It was stopped on request, as it seems by force: its driver did not leave in order. "
-        "RAY_JOB_STOP_WAIT_TIME_S in its env_vars gives it more time between SIGTERM and SIGKILL."
+        "RAY_JOB_STOP_WAIT_TIME_S gives it more time between SIGTERM and SIGKILL."
     )
     return Conclusion(JobOutcome.STOPPED, evidence, sentence, "stopped")
 

@@ -26,12 +26,14 @@ SESSION_OVER_S = 300.0
 # Rules of what was concluded of a session from outside; what is seen in it again counts for more.
 SESSION_OVER = "session-over"
 SESSION_SHUT_DOWN = "session-shut-down"
+SERVER_SHUT_DOWN = "server-shut-down"
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped", "contradicted")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
 # Words of ``judging.expectations`` and ``judging.kinds``, which the store does not import; a test compares them.
 _NOTHING = "Nothing to do."
 _HEAD = "cluster-initialization"
+_SERVER = "application-server"
 _LARGEST = 2**62
 
 Json = dict[str, Any]
@@ -122,6 +124,12 @@ async def end_session(connection: AsyncConnection, now: datetime, session: str) 
     return True
 
 
+async def end_serving(connection: AsyncConnection, now: datetime, session: str) -> None:
+    """Serve was shut down on request in a session that may go on: so ended the job that it runs in, now."""
+    wanted = _is_open_in(require_name("session", session)) & (jobs.c.kind == _SERVER) & jobs.c.submission_id.is_(None)
+    await _close(connection, now, wanted, "stopped", "OK", SERVER_SHUT_DOWN, "Serve was shut down on request.", now)
+
+
 async def forget(
     connection: AsyncConnection, now: datetime, kept_days: float, kept_jobs: int, batch: int = 2_000
 ) -> int:
@@ -159,7 +167,7 @@ def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
         return False
     status, outcome, _, rule = before
     if record["outcome"] == "ended_unknown":
-        return outcome in _PROVEN and rule not in (SESSION_OVER, SESSION_SHUT_DOWN)
+        return outcome in _PROVEN and rule not in (SESSION_OVER, SESSION_SHUT_DOWN, SERVER_SHUT_DOWN)
     # What contradicted Ray's word was told by tables that forget; the word is the same.
     return outcome == "contradicted" and record["outcome"] in ("succeeded", "failed") and record["status"] == status
 

@@ -72,11 +72,15 @@ def _check_what_down_ended(cluster: Cluster, first: str, rows: list[dict[str, An
     ]
 
 
-def test_what_ran_when_the_head_was_killed_is_lost(home: Path) -> None:
+def test_serve_is_shut_down_on_request_and_what_ran_when_the_head_was_killed_is_not(home: Path) -> None:
     env = {f"SEEDCORE_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
     with running(home, env) as cluster:
         _submit(cluster, "cut-off", "sleep 600")
         wait_for("its row", lambda: _stored_outcome(cluster, "cut-off") == "running")
+        serving = cluster.get("/jobs/current")["job_id"]
+        wait_for("its row", lambda: _stored_outcome(cluster, serving) == "running")
+        httpx.delete(f"{cluster.dashboard_url}/api/serve/applications/", timeout=60).raise_for_status()
+        wait_for("the end of Serve to be kept", lambda: _stored_outcome(cluster, serving) == "stopped")
         state = json.loads((home / "up.json").read_text())
         for mark in state["processes"]:
             with contextlib.suppress(psutil.NoSuchProcess):

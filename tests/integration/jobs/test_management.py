@@ -228,15 +228,17 @@ def test_retry(cluster: Cluster) -> None:
 
 
 def test_delete(cluster: Cluster) -> None:
-    submit(cluster, "sleep", "600", submission_id="managed-delete")
+    submit(cluster, "sleep", "600", submission_id="managed-delete", metadata={"seedcore.kind": "deletable"})
     wait_for("it to run", lambda: raw(cluster, "managed-delete")["status"] == "RUNNING")
     assert ask(cluster, "DELETE", "/jobs/managed-delete", 409)["code"] == "still_on_its_way"
     assert ask(cluster, "POST", "/jobs/managed-delete/retry", 409)["code"] == "still_on_its_way"
     ask(cluster, "POST", "/jobs/managed-delete/stop", 200)
-    before = cluster.get("/jobs/summary", window="1h")["jobs"]["stopped"]
+    wait_for(
+        "it to be counted", lambda: cluster.get("/jobs/summary", window="1h")["by_kind"]["deletable"]["ended"] == 1
+    )
     deleted = ask(cluster, "DELETE", "/jobs/managed-delete", 200)
     assert (deleted["deleted"], "no list, figure or rate has it any more" in deleted["sentence"]) == (True, True)
-    assert cluster.get("/jobs/summary", window="1h")["jobs"]["stopped"] == before - 1
+    assert "deletable" not in cluster.get("/jobs/summary", window="1h")["by_kind"]
     assert httpx.get(f"{cluster.dashboard_url}/api/jobs/managed-delete", timeout=30).status_code == 404
     assert ask(cluster, "POST", "/jobs/managed-delete/stop", 404)["code"] in ("job_not_found", "not_found")
 

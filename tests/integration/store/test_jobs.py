@@ -260,6 +260,25 @@ async def test_what_a_session_left_open_that_was_shut_down_on_request_was_stoppe
     assert await ids(store, outcomes=["running"]) == ["a"]
 
 
+async def test_the_end_of_serve_ends_its_job_and_no_other(store: Store, clock: Clock) -> None:
+    server = {"kind": "application-server", "took_s": None, "submission_id": None}
+    await store.save_jobs("s1", [record("user", took_s=None), record("01000000", **server)])
+    await store.save_jobs("s1", [record("served", **{**server, "submission_id": "served"})])
+    await store.save_jobs("s2", [record("01000000", session="s2", **server)])
+    clock.now += timedelta(minutes=2)
+    await store.end_serving("s1")
+    found = await store.find_job("01000000", "s1")
+    assert found is not None
+    row = found["row"]
+    assert [row[name] for name in ("outcome", "verdict", "rule", "reason", "ended_at")] == [
+        "stopped", "OK", "server-shut-down", "Serve was shut down on request.", "2026-01-01T12:02:00.000+00:00",
+    ]  # fmt: skip
+    assert sorted(await ids(store, outcomes=["running"])) == ["01000000", "served", "user"]
+    # It is deployed again.
+    await store.save_jobs("s1", [record("01000000", **server)])
+    assert sorted(await ids(store, outcomes=["running"])) == ["01000000", "01000000", "served", "user"]
+
+
 async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:
     assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
     clock.now += timedelta(seconds=301)

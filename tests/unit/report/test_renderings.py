@@ -354,7 +354,7 @@ def test_the_worst_jobs_come_first_and_alike_ones_are_one_row() -> None:
         (None, None, None, "- of - whose end is proven, of - ended"),
     ],
 )
-def test_a_rate_stands_with_its_numbers(succeeded: int | None, failed: int | None, ended: int | None, says: str) -> None:
+def test_a_rate_has_its_numbers(succeeded: int | None, failed: int | None, ended: int | None, says: str) -> None:
     ratio = None if failed is None or succeeded is None else failed / (succeeded + failed)
     jobs = {"succeeded": succeeded, "failed": failed, "lost": 0, "ended": ended, "error_ratio": ratio}
     text = render_text(report(summary=Part(summary(jobs=jobs))), width=120)
