@@ -77,7 +77,10 @@ def build_findings(
             told,
             [
                 *(_describe_organ(each) for each in organs),
-                *(_describe_job(row, diagnoses.get(get_row_key(row))) for row in jobs),
+                *(
+                    _describe_job(row, diagnoses.get(get_row_key(row)), place)
+                    for row, place in zip(jobs, choose_places(jobs), strict=True)
+                ),
             ],
         ),
         *([_describe_initialization(initialization)] if initialization else []),
@@ -160,14 +163,27 @@ def get_row_key(row: Mapping[str, Any]) -> str:
     return build_view_key(row)
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
+def choose_places(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """By what each job is asked for, ``GET /jobs/…``: its id; where a later job has that id, too, with its start."""
+    newest: dict[str, str] = {}
+    for row in rows:
+        id, began = str(row.get("id")), str(row.get("started_at") or "")
+        newest[id] = max(newest.get(id, ""), began)
+    places = []
+    for row in rows:
+        id, began = str(row.get("id")), str(row.get("started_at") or "")
+        run = "" if began == newest[id] or not began else f"@{began}"
+        places.append(f"{quote_id(id, str(row.get('session') or ''))}{run}")
+    return places
+
+
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, place: str) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
     advice = row.get("action") or (meaning.action if meaning is not None else NOTHING)
     action = "" if advice == NOTHING else f"{advice} "
     name, cause = str(row.get("id")), build_cause(diagnosis)
-    place = quote_id(name, str(row.get("session") or ""))
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
