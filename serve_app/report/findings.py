@@ -80,7 +80,10 @@ def build_findings(
             told,
             [
                 *(_describe_organ(each) for each in organs),
-                *(_describe_job(row, diagnoses.get(get_row_key(row)), session) for row in jobs),
+                *(
+                    _describe_job(row, diagnoses.get(get_row_key(row)), link)
+                    for row, link in zip(jobs, build_job_links(jobs, session), strict=True)
+                ),
             ],
         ),
         *([_describe_initialization(initialization)] if initialization else []),
@@ -163,16 +166,27 @@ def get_row_key(row: Mapping[str, Any]) -> str:
     return build_view_key(row)
 
 
-def build_job_link(row: Mapping[str, Any], session: str | None) -> str:
-    """Where a job is told of: ids begin anew with each session, so one of another session names its own."""
-    own = row.get("session")
-    id = str(row.get("id"))
+def build_job_links(rows: Sequence[Mapping[str, Any]], session: str | None) -> list[str]:
+    """Where each job is told of: by its id; where a later run of its session has that id, too, with its start; and ids
+    begin anew with each session, so one of another session names its own.
+    """
+    newest: dict[tuple[str, Any], str] = {}
+    for row in rows:
+        name = (str(row.get("id")), row.get("session"))
+        newest[name] = max(newest.get(name, ""), str(row.get("started_at") or ""))
+    return [_build_job_link(row, session, newest) for row in rows]
+
+
+def _build_job_link(row: Mapping[str, Any], session: str | None, newest: Mapping[tuple[str, Any], str]) -> str:
+    id, own, began = str(row.get("id")), row.get("session"), str(row.get("started_at") or "")
     place = quote_id(id, str(own or ""))
+    if began and began != newest[(id, own)]:
+        return f"/jobs/{place}@{began}"
     # What stands for an id that is too long for an address names its session already.
     return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -> _Trouble:
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -184,7 +198,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, session: str | None) -
         _parse_verdict(row.get("verdict")),
         f"job {shorten_id(name)}",
         str(row.get("reason") or ""),
-        _combine_advice(cause, f"{action}Evidence: GET {build_job_link(row, session)}{more}."),
+        _combine_advice(cause, f"{action}Evidence: GET {link}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )

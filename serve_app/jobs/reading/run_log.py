@@ -50,19 +50,19 @@ async def find_run_part(
     begin = find_run_begin(first.data, submission_id) or 0
     if len(first.data) >= first.size_bytes or _has_begun_then(first.data[begin:], started_at):
         return RunPart(begin)
-    least = max(0, len(first.data) - _OVERLAP_BYTES, first.size_bytes - MOST_SEARCHED_BYTES)
-    end = first.size_bytes
+    low = line = 0
+    end, least = first.size_bytes, max(0, first.size_bytes - MOST_SEARCHED_BYTES)
     while end > least:
         start = max(least, end - PIECE_BYTES)
-        piece = await read_piece(url, start, min(end + _OVERLAP_BYTES, first.size_bytes) - start)
-        # Only a whole line begins a run; one that begins with the piece is in the overlap of the next.
-        line = piece.data.find(b"\n") + 1
-        found = find_run_begin(piece.data[line:], submission_id)
-        if found is not None:
-            return RunPart(start + line + found)
+        # The lines with which a run begins may lie on both sides of where two pieces meet.
+        low, high = max(0, start - _OVERLAP_BYTES), min(end + _OVERLAP_BYTES, first.size_bytes)
+        data = (await read_piece(url, low, high - low)).data
+        line = data.find(b"\n") + 1 if low > 0 else 0
+        found = find_run_begin(data[line:], submission_id)
+        if found is not None and (low + line + found >= start or low == 0):
+            return RunPart(low + line + found)
         end = start
-    searched_all = least <= len(first.data)
-    return RunPart(begin) if searched_all else RunPart(least, certain=False)
+    return RunPart(begin) if least == 0 else RunPart(low + line, certain=False)
 
 
 def _has_begun_then(data: bytes, started_at: datetime | None) -> bool:

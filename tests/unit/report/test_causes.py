@@ -12,7 +12,7 @@ from serve_app.jobs.diagnosis import models
 from serve_app.readiness import Part
 from serve_app.report import Report, parse_report
 from serve_app.report.causes import UNKNOWN, Cause, build_cause
-from serve_app.report.findings import build_job_link
+from serve_app.report.findings import build_job_links
 from serve_app.report.html import render_html
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import job, organ, served
@@ -102,7 +102,7 @@ def test_a_link_names_the_session_of_a_job_that_is_not_of_this_one(
     ray = Part({"cluster_info": {} if present is None else {"session": present}})
     (finding,) = report({**failed(), "session": session}, ray=ray).findings
     assert finding.action.endswith(f"Evidence: GET {link}.")
-    assert build_job_link({"id": "team/a b\u00e4?", "session": "s"}, "s") == "/jobs/team/a%20b%C3%A4%3F"
+    assert build_job_links([{"id": "team/a b\u00e4?", "session": "s"}], "s") == ["/jobs/team%2Fa%20b%C3%A4%3F"]
 
 
 def test_two_causes_are_two_findings_though_the_jobs_failed_alike() -> None:

@@ -17,7 +17,7 @@ from serve_app.report.content import (
     MAX_REASONS,
     MAX_STEPS,
 )
-from serve_app.report.findings import MAX_EXAMPLES
+from serve_app.report.findings import MAX_EXAMPLES, build_job_links
 from tests.unit.fakes import AS_OF, initialization, job, organ, summary
 from tests.unit.report.test_report import NOW, report
 
@@ -399,3 +399,22 @@ def test_alerts_that_fire_come_first() -> None:
         alert("a", "4", severity="critical"),
     ]
     assert [each["subject"] for each in report(alerts=items(*said)).alerts] == ["4", "3", "2", "1"]
+
+
+def test_a_link_is_to_the_run_that_is_told() -> None:
+    rows = [
+        {"id": "nightly", "session": "s1", "started_at": "2026-01-01T12:00:00.000+00:00"},
+        {"id": "other", "session": "s1", "started_at": "2026-01-01T11:00:00.000+00:00"},
+        {"id": "nightly", "session": "s1", "started_at": "2026-01-01T10:00:00.000+00:00"},
+        {"id": "a/b", "session": "s1", "started_at": "2026-01-01T09:00:00.000+00:00"},
+        {"id": "a/b", "session": "s0", "started_at": "2026-01-01T08:00:00.000+00:00"},
+        {"id": "other", "session": "s0", "started_at": None},
+    ]
+    assert build_job_links(rows, "s1") == [
+        "/jobs/nightly",
+        "/jobs/other",
+        "/jobs/nightly@2026-01-01T10:00:00.000+00:00",
+        "/jobs/a%2Fb",
+        "/jobs/a%2Fb@s0",
+        "/jobs/other@s0",
+    ]

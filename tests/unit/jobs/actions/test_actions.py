@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -362,6 +362,43 @@ async def test_delete_what_only_the_history_knows() -> None:
     ]
     assert past.rows == {}
     assert (await refusal(actions(FakeRay()).delete_past("old", past, "s1"))).code == "job_not_found"
+
+
+NEVER = "Ray refused it after it had noted it; nobody will ever start it."
+
+
+@pytest.mark.parametrize("id", ["team/etl 2026", "x" * 241])
+async def test_what_never_starts_can_be_neither_stopped_nor_deleted(id: str) -> None:
+    seen = row(id, status="PENDING", outcome=JobOutcome.PENDING, rule="pending-never-starts", reason=NEVER)
+    ray = FakeRay({id: {"status": "PENDING"}}, rows={id: seen})
+    for asked in (actions(ray).stop(id, 1), actions(ray).delete(id)):
+        error = await refusal(asked)
+        assert (error.status, error.code) == (409, "never_starts")
+        assert error.detail == f"{NEVER} There is nothing to stop, and Ray deletes only what is over."
+    assert (ray.count("stop"), ray.count("delete")) == (0, 0)
+
+
+async def test_a_stop_that_found_nobody_to_tell_says_nothing_else() -> None:
+    ray = FakeRay({"j": {"status": "PENDING"}}, rows={"j": row(status="PENDING", outcome=JobOutcome.PENDING)})
+    ray.supervised = False
+    done = await actions(ray).stop("j", 0)
+    assert [step["what"] for step in done["steps"]] == [
+        "Ray has no supervisor for it any more, so there was nobody to tell.",
+        "Ray says PENDING.",
+    ]
+    assert done["sentence"] == "It has not started, and Ray has no supervisor for it that could be told; look again."
+
+
+async def test_what_is_done_is_done_to_the_run_that_was_concluded() -> None:
+    """Ray has another run under the id, and the latest look does not know it yet: nothing of the old one counts."""
+    for asked in ("retry", "delete"):
+        ray = FakeRay(
+            {"j": {"status": "FAILED", "start_time": 2}}, rows={"j": row(started_at=datetime.fromtimestamp(1, UTC))}
+        )
+        doing = actions(ray).retry("j", True) if asked == "retry" else actions(ray).delete("j")
+        error = await refusal(doing)
+        assert (error.status, error.code) == (503, "not_concluded")
+        assert (ray.count("submit"), ray.count("delete")) == (0, 0)
 
 
 async def test_delete() -> None:

@@ -125,6 +125,37 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
     assert all(each[3].startswith(sentence or "") for each in told)
 
 
+@pytest.mark.parametrize(
+    ("id", "subject", "place"),
+    [
+        ("team etl/2026", "job team etl/2026", "GET /jobs/team%20etl%2F2026;"),
+        ("x" * 100, f"job {'x' * 40}…~09ecb6eb", f"GET /jobs/{'x' * 100};"),
+        ("x" * 240, f"job {'x' * 40}…~718df670", f"GET /jobs/{'x' * 240};"),
+        ("/" * 120, f"job {'/' * 40}…~8ed77534", "GET /jobs/~8ed77534"),
+    ],
+)
+def test_where_a_job_with_an_odd_id_is_found(id: str, subject: str, place: str) -> None:
+    seen = snapshot(submission(id, "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"}))
+    (finding,) = find_all(seen, judge(seen, NOW), BUILT_IN, {}, NOW)
+    assert (finding.subject, finding.subject_id) == (subject, id)
+    assert place in finding.action
+
+
+def test_what_never_starts_is_told_by_its_row_and_is_no_alarm_for_ever() -> None:
+    seen = snapshot(submission("team/etl 2026", "PENDING", began=900, metadata={"seedcore.deadline_s": "60"}))
+    (row,) = judge(seen, NOW)
+    assert find_all(seen, [row], BUILT_IN, {}, NOW) == []
+    assert (row.rule, row.verdict, row.action) == (
+        "pending-never-starts",
+        Verdict.WARN,
+        "Submit it under a short id without slashes.",
+    )
+    assert row.reason == (
+        "Ray refused it after it had noted it (its log file cannot be made: the id has a slash); nobody will ever "
+        "start it, and it goes when the head is started anew."
+    )
+
+
 def test_what_a_finding_is_about_are_facts() -> None:
     contracts = build_contracts([KindSpec(name="nightly", every_h=24)])
     jobs = [
