@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -69,7 +70,7 @@ class Stage:
             row = self.tables.find_row(id)
             if row is not None and row.get("submission_id") and row.get("status") not in ENDED:
                 with suppress(httpx.HTTPError):
-                    self._call_ray("POST", f"/api/jobs/{id}/stop")
+                    self._call_ray("POST", f"/api/jobs/{quote(id, safe='')}/stop")
         for driver in self._drivers:
             driver.kill()
             driver.wait(timeout=20)
