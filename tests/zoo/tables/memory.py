@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.zoo.answers import (
+    LINGERS,
     RUNS_OR_WAITS,
     armed,
     circle,
@@ -56,7 +57,20 @@ PROGRAMS = (
         (
             Job(
                 "memory-task-stopped",
-                (ended(Answer("stopped", "OK", "stopped", code=ANY, says=("memory",), diagnosis=OOM, offline=OOM)),),
+                (
+                    ended(
+                        Answer(
+                            "stopped",
+                            "OK",
+                            "stopped",
+                            code=ANY,
+                            alert=LINGERS,
+                            says=("memory",),
+                            diagnosis=OOM,
+                            offline=OOM,
+                        )
+                    ),
+                ),
                 really=Really(statuses=("STOPPED",), failed=(("shard", 3),)),
             ),
         ),
