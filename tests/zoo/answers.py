@@ -13,6 +13,9 @@ CIRCLE_S = 30.0 + 3.0 + 5.0
 JOIN_S = 120.0
 END_S = 60.0
 
+# An alert is resolved a minute after its condition is gone (`resolve_hold_s`), so it may fire beyond a job's end.
+LINGERS = (NONE, "circling-job:critical")
+
 RUNS = Answer("running", "OK", "running", code=None)
 RUNS_OR_WAITS = Answer(("running", "pending"), "OK", ("running", "pending"), code=None)
 SUCCEEDED = Answer("succeeded", "OK", "succeeded", code=None, diagnosis=None)

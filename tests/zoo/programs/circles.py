@@ -57,9 +57,9 @@ def flaky(number: int, directory: str) -> int:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def once(number: int, good_each: int) -> int:
-    """One of so many succeeds, or none (0); not tried again."""
+    """One of so many succeeds, or none (0), or all but one of so many (negative); not tried again."""
     time.sleep(0.3)
-    if good_each and number % good_each == 0:
+    if (good_each > 0 and number % good_each == 0) or (good_each < 0 and number % good_each != 0):
         return number
     raise ValueError(f"row {number} has no key")
 

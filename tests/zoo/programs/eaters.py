@@ -42,11 +42,14 @@ class Cache:
         return eat(gigabytes, 60)
 
 
-@ray.remote(num_cpus=0)
-def modest(seconds: float) -> int:
-    """Takes next to nothing, for a while."""
-    time.sleep(seconds)
-    return 1
+@ray.remote(num_cpus=0, max_restarts=0)
+class Store:
+    """Eats, and lives on."""
+
+    def fill(self, gigabytes: float) -> int:
+        """Keep it."""
+        self._kept = [bytearray(b"x") * STEP for _ in range(round(gigabytes * 1e9 / STEP))]
+        return len(self._kept)
 
 
 def run_task(gigabytes: str, retries: str = "1", good_from: str = "0") -> None:
@@ -60,14 +63,12 @@ def run_actor(gigabytes: str) -> None:
     ray.get(Cache.remote().fill.remote(float(gigabytes)))
 
 
-def run_driver(gigabytes: str) -> None:
-    """The driver itself, which the monitor never kills."""
-    eat(float(gigabytes), 3600)
-
-
-def run_modest(seconds: str) -> None:
-    """A small task that the monitor kills for what another job took."""
-    ray.get(modest.remote(float(seconds)))
+def run_holder(gigabytes: str) -> None:
+    """An actor that Ray could not restart, and so kills last, keeps it."""
+    store = Store.remote()
+    ray.get(store.fill.remote(float(gigabytes)))
+    print("holds", gigabytes, flush=True)
+    time.sleep(100_000)
 
 
 def run_hearer(seconds: str) -> None:
@@ -76,7 +77,7 @@ def run_hearer(seconds: str) -> None:
     raise KeyError("column 'price' is not in the table")
 
 
-NAMES = {"task": run_task, "actor": run_actor, "driver": run_driver, "modest": run_modest, "hearer": run_hearer}
+NAMES = {"task": run_task, "actor": run_actor, "holder": run_holder, "hearer": run_hearer}
 
 if __name__ == "__main__":
     ray.init()

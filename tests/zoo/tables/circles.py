@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tests.zoo.answers import (
+    LINGERS,
     circle,
     circle_in_part,
     end_clean,
     ended,
-    fail,
     go_round,
     run_clean,
     within,
 )
-from tests.zoo.model import SOME, Job, Moment, Origin, Program, Really, Span
+from tests.zoo.model import SOME, Answer, Job, Moment, Origin, Program, Really, Span
 from tests.zoo.writing import submit
 
 RAISED = ("app.task-exception", "app.exception")
@@ -203,15 +203,15 @@ PROGRAMS = (
     ),
     Program(
         "circle-most-twin",
-        "as many succeed as fail, again and again; the program takes note of them",
-        (submit("circle-most-twin", "circles.py", "many 2"),),
+        "one of four tasks fails, again and again; the program takes note of it",
+        (submit("circle-most-twin", "circles.py", "many -4"),),
         (
             run_clean(
                 "circle-most-twin",
-                really=Really(statuses=("RUNNING",), failed=(("once", 3),), finished=(("once", 3),)),
+                really=Really(statuses=("RUNNING",), failed=(("once", 2),), finished=(("once", 6),)),
             ),
         ),
-        twin="circle-all",
+        twin="circle-most",
         wave=WAVE,
     ),
     Program(
@@ -221,7 +221,7 @@ PROGRAMS = (
         (
             Job(
                 "circle-at-last",
-                (ended(fail(RAISED, says=("no labels",))),),
+                (ended(Answer("failed", "BAD", "failed", code=RAISED, alert=LINGERS, says=("no labels",))),),
                 really=Really(statuses=("FAILED",), exit_code=1, failed=(("shard", 6),)),
             ),
         ),

@@ -60,7 +60,7 @@ PROGRAMS = (
         f"{_py('crash-at-exit')} | cat",
     ),
     _right(
-        "zero-shutdown-twin", "tasks that fail, of which the program takes note", f"{_py('caught 5')}", "zero-shutdown"
+        "zero-shutdown-twin", "tasks that fail, of which the program takes note", f"{_py('caught 3')}", "zero-shutdown"
     ),
     Program(
         "zero-leaves",

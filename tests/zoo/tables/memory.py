@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.zoo.answers import (
+    LINGERS,
     RUNS_OR_WAITS,
     armed,
     circle,
@@ -56,7 +57,20 @@ PROGRAMS = (
         (
             Job(
                 "memory-task-stopped",
-                (ended(Answer("stopped", "OK", "stopped", code=ANY, says=("memory",), diagnosis=OOM, offline=OOM)),),
+                (
+                    ended(
+                        Answer(
+                            "stopped",
+                            "OK",
+                            "stopped",
+                            code=ANY,
+                            alert=LINGERS,
+                            says=("memory",),
+                            diagnosis=OOM,
+                            offline=OOM,
+                        )
+                    ),
+                ),
                 really=Really(statuses=("STOPPED",), failed=(("shard", 3),)),
             ),
         ),
@@ -94,18 +108,18 @@ PROGRAMS = (
     ),
     Program(
         "memory-neighbour",
-        "the driver of one job takes the memory, and the small task of another is killed for it",
+        "an actor of one job holds most of the memory, and the smaller task of another is killed for it",
         (
-            submit("memory-greedy", "eaters.py", f"driver {GB}"),
-            Wait("memory-greedy", "memory", 120),
-            submit("memory-neighbour", "eaters.py", "modest 100000"),
+            submit("memory-greedy", "eaters.py", "holder {held gigabytes}"),
+            Wait("memory-greedy", "log", 120, "holds"),
+            submit("memory-neighbour", "eaters.py", "task {held gigabytes}"),
         ),
         (
             go_round(
                 "memory-neighbour",
-                circle(OOM, says=("modest", "memory-greedy")),
+                circle(OOM, says=("shard", "memory-greedy")),
                 "attempts",
-                Really(statuses=("RUNNING",), failed=(("modest", 3),)),
+                Really(statuses=("RUNNING",), failed=(("shard", 3),)),
             ),
         ),
         world=World.MEMORY,

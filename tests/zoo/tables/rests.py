@@ -17,7 +17,7 @@ from tests.zoo.answers import (
     runs,
     within,
 )
-from tests.zoo.model import Answer, Job, Program, Really, Span, Submit
+from tests.zoo.model import Answer, Job, Moment, Origin, Program, Really, Span, Submit, Wait
 from tests.zoo.writing import shell, submit
 
 WAVE = "rests"
@@ -28,6 +28,9 @@ def _rest(name: str, about: str, words: str, short: bool = False, says: tuple[st
     job = get_still(name, RUNNING, says)
     return Program(name, about, (submit(name, "rests.py", words),), (job,), wave=WAVE, short=short)
 
+
+USUAL = tuple(f"rest-usual-{number:02}" for number in range(20))
+NAMED = (("job_name", "zoo-usual"),)
 
 PROGRAMS = (
     _rest("rest-nap", "the driver sleeps", "nap", short=True),
@@ -173,5 +176,38 @@ PROGRAMS = (
         twin="rest-unseen",
         wave=WAVE,
         short=True,
+    ),
+    Program(
+        "rest-usual",
+        "a command that runs far longer than its 20 earlier runs, of the same name, did",
+        (
+            *(Submit(id, "true", NAMED) for id in USUAL),
+            *(Wait(id) for id in USUAL),
+            Submit("rest-usual", "sleep 100000", NAMED),
+        ),
+        (
+            Job(
+                "rest-usual",
+                (
+                    Moment(
+                        "two minutes",
+                        Origin.START,
+                        Span(5),
+                        Span(150),
+                        Answer(
+                            "running",
+                            "WARN",
+                            ("unusually-long", "unseen"),
+                            alert="stuck-job:warning",
+                            says=("earlier",),
+                        ),
+                    ),
+                ),
+                joins=False,
+                never=("BAD", "UNKNOWN"),
+                really=RUNNING,
+            ),
+        ),
+        wave="usual",
     ),
 )
