@@ -210,9 +210,10 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
         span_s = signs.at.timestamp() - before.tree.at_s
         if span_s >= LEAST_SPAN_S:
             share = (signs.tree_s - before.tree.used_s) / span_s
-            spans.append(share)
             busy += [share] if share >= BUSY_CORES else []
-    return None if not spans else round(sum(busy), 3)
+            # Of one that Ray knows, the processes that Ray has must have been measured, too.
+            spans += [] if signs.joined else [share]
+    return round(sum(busy), 3) if busy or spans else None
 
 
 # Of so many processes the rest of each is no sum that hides one that works.
