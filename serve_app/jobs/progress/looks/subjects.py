@@ -206,7 +206,7 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     tables = around.tables
     actors = tables.actors.value if isinstance(tables.actors, Known) else {}
     unfinished = None
-    if isinstance(tables.unfinished, Known) and tables.unfinished.note is None:
+    if isinstance(tables.unfinished, Known) and tables.whole and not tables.partial:
         unfinished = frozenset(task.task_id for own in tables.unfinished.value.values() for task in own)
     known = list(rows)
     return Round(

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeGuard
 
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
@@ -130,7 +131,7 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
         moved_at=max(before.moved_at, spoke_at, signs.at if busy_now else before.moved_at),
         spoke_at=spoke_at,
         worked_at=worked_at,
-        tasks=_digest_tasks(signs.work.value) if isinstance(signs.work, Known) else before.tasks,
+        tasks=_digest_tasks(signs.work.value) if _is_whole(signs.work) else before.tasks,
         actors=_digest_actors(signs.actors.value) if isinstance(signs.actors, Known) else before.actors,
         processes=processes,
         log_bytes=before.log_bytes if log is None else log.size_bytes,
@@ -141,13 +142,18 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     )
 
 
+def _is_whole(section: Section[Any]) -> TypeGuard[Known[Any]]:
+    return isinstance(section, Known) and section.note is None
+
+
 def _list_signs_of_work(before: Trail, signs: Signs) -> Iterable[datetime]:
     """When its tasks and actors gave signs of life since."""
     if isinstance(signs.work, Known):
         changed = [task.changed_at for task in signs.work.value if task.changed_at and not task.attempt]
         # A node's clock may be ahead of ours.
         yield from (min(at, signs.at) for at in changed)
-        if before.tasks and _digest_tasks(signs.work.value) != before.tasks:
+        # Of a list that was cut, what comes and goes is not the job's doing.
+        if before.tasks and signs.work.note is None and _digest_tasks(signs.work.value) != before.tasks:
             yield signs.at
     if isinstance(signs.actors, Known) and before.actors and _digest_actors(signs.actors.value) != before.actors:
         yield signs.at
