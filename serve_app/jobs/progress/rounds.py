@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from serve_app.background import Loop
@@ -36,6 +37,7 @@ from serve_app.jobs.progress.looks.subjects import (
 from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestions, name_log_dir
 from serve_app.jobs.progress.looks.sweep import Sweep
 from serve_app.jobs.progress.looks.trail import Trail, follow_signs
+from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.progress.standstill import SeenJob, find_motion
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
@@ -185,14 +187,11 @@ class Rounds:
         tables, free = await asyncio.gather(
             self._sweep.ask(now, job_ids, [node.node_id for node in alive]), self._read_free()
         )
-        around = Surroundings.build(snapshot, tables, free)
+        around = Surroundings.build(snapshot, tables, free, subjects)
         turns, head = await asyncio.gather(self._seek(around, rows, now), self._read_head(subjects, around, head_id))
         logs = {**head.logs, **await self._suspects.ask_logs(subjects, self._trails, head_id, now)}
-        trails = {}
-        for subject in subjects:
-            id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
-            signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
-            trails[id] = follow_signs(self._trails.get(id), signs)
+        follow = partial(self._follow, subjects, around, head, logs)
+        trails = await asyncio.to_thread(follow) if len(subjects) > _MANY_JOBS else follow()
         self._trails = trails
         quiet = [each for each in subjects if self._is_suspect(each)]
         around, head, can_show = await self._suspects.look_into(quiet, around, head, head_id, now)
@@ -203,6 +202,20 @@ class Rounds:
         self._motions = {**list_past_circles(rows, turns, now), **motions}
         if self._keeper is not None:
             await self._keeper.offer(trails, now)
+
+    def _follow(
+        self,
+        subjects: Iterable[Subject],
+        around: Surroundings,
+        head: HeadFacts,
+        logs: Mapping[str, Section[LogFacts]],
+    ) -> dict[str, Trail]:
+        trails = {}
+        for subject in subjects:
+            id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
+            signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
+            trails[id] = follow_signs(self._trails.get(id), signs)
+        return trails
 
     def _find_motions(
         self,

@@ -27,6 +27,8 @@ BUSY_GPU = 0.02
 MOST_KEPT = 200
 # Ray's housekeeping comes in bursts: of a shorter span it looks like work.
 LEAST_SPAN_S = 10.0
+# Of how many tasks a process has done, while it does not say.
+NOT_TOLD = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,9 @@ def _count_finished(before: Trail, processes: Iterable[MeasuredProcess]) -> int:
         known = list(processes)
     done = 0
     for each in known:
-        then = before.processes.get(each.key)
-        now = each.use.finished or 0
+        then, now = before.processes.get(each.key), each.use.finished
+        if now is None or (then is not None and then.finished == NOT_TOLD):
+            continue
         if then is None:
             done += now if before.processes else 0
         else:
@@ -193,8 +196,11 @@ def _measure_processes(signs: Signs, before: Trail) -> Mapping[str, Measured]:
     found: dict[str, Measured] = {}
     for each in signs.processes.value[:MOST_KEPT]:
         if each.use.used_s is not None:
-            now = Measured((each.measured_at or signs.at).timestamp(), each.use.used_s, each.use.finished or 0)
-            found[each.key] = _choose_base(before.processes.get(each.key), now)
+            then, finished = before.processes.get(each.key), each.use.finished
+            if finished is None:
+                finished = NOT_TOLD if then is None else then.finished
+            now = Measured((each.measured_at or signs.at).timestamp(), each.use.used_s, finished)
+            found[each.key] = _choose_base(then, now)
     return found
 
 

@@ -82,8 +82,8 @@ async def test_a_round_over_a_thousand_jobs_asks_as_much_as_one_over_one() -> No
 async def test_a_thousand_quiet_jobs_cost_some_questions_more_and_are_all_looked_at_within_a_minute() -> None:
     jobs = [FakeJob(number, tasks={f"t{number}": "RUNNING"}) for number in range(1_000)]
     cluster = FakeCluster(jobs)
-    rounds = begin(cluster)
-    await look(cluster, rounds, 40)
+    rounds = begin(cluster, quiet_limit_s=80.0)
+    await look(cluster, rounds, 4)
     # Who waits for whom is asked again after half a minute, so in every second round.
     assert await look(cluster, rounds, 2) == {
         "tasks": 2, "actors": 2, "placement_groups": 2, "node": 2, "objects": 1, "figures": 1, "profiling": 1,
@@ -92,7 +92,7 @@ async def test_a_thousand_quiet_jobs_cost_some_questions_more_and_are_all_looked
     assert max((now - motion.looked_at).total_seconds() for motion in rounds.motions.values()) <= 60
     assert rounds.describe_gap(now) is None
     assert {motion.standstill for motion in rounds.motions.values()} == {Standstill.RESTING}
-    assert (rounds.cost.rounds, rounds.cost.requests > 0) == (42, True)
+    assert (rounds.cost.rounds, rounds.cost.requests) == (6, 27)
 
 
 async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> None:
@@ -290,3 +290,14 @@ async def test_rounds_go_on_and_rest() -> None:
     rounds.require_alive()
     await rounds.close()
     assert set(pauses) == {20.0}
+
+
+async def test_a_driver_that_is_too_busy_to_say_whose_it_is() -> None:
+    """Ray's row of it lacks the job then, of which the job list knows the process."""
+    job = FakeJob(0)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    job.silent, job.used_s = True, job.used_s + 19.0
+    await look(cluster, rounds)
+    assert (quiet(cluster, rounds), rounds.motions["job-0"].cores) == (None, 0.95)

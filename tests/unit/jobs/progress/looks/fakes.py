@@ -48,6 +48,7 @@ class FakeJob:
     log_bytes: int = 10
     joined: bool = True
     entrypoint: str = "python train.py"
+    silent: bool = False
 
     @property
     def id(self) -> str:
@@ -145,8 +146,9 @@ class FakeCluster:
             "raylet": {"sessionDir": "/s", "nodeManagerAddress": "h", "metricsExportPort": 1},
             "workers": [
                 {
-                    "pid": job.pid, "jobId": job.job_id, "cpuTimes": {"user": job.used_s, "system": 0.0},
-                    "coreWorkerStats": [
+                    "pid": job.pid, "jobId": "ffff" if job.silent else job.job_id,
+                    "cpuTimes": {"user": job.used_s, "system": 0.0},
+                    "coreWorkerStats": [] if job.silent else [
                         {"workerType": "DRIVER", "port": "1", "numExecutedTasks": job.finished, "numRunningTasks": "0"}
                     ],
                 }

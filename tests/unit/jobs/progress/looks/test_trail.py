@@ -60,6 +60,8 @@ STARTED = {"work": Known((T1,)), "actors": Known((actor("a"),)), "processes": me
         # A worker that was idle is ended by Ray, and one that has begun with a task is no sign: it may be a retry.
         ({"processes": measured(20, use())}, (0, 0, 0, 20)),
         ({"processes": measured(20, use(), use(9, finished=0, running=1))}, (0, 0, 0, 20)),
+        # One that is too busy to say how many it has done has not done them again when it says so.
+        ({"processes": measured(20, use(finished=None), use(8, finished=None))}, (0, 0, 0, 20)),
         # The program wrote to its log, or Ray did.
         ({"log": log(30, written=18)}, (18, 18, 0, 20)),
         ({"log": log(30, written=18, by_ray=20)}, (0, 0, 0, 20)),
@@ -98,6 +100,17 @@ def test_retries_and_restarts_that_go_on_are_no_signs() -> None:
     ]
     rounds = [signs(20.0 * number, **each) for number, each in enumerate(again)]
     assert times(follow(*rounds)) == (0, 0, 0, 80)
+
+
+def test_a_process_that_says_nothing_for_a_while_has_done_nothing_meanwhile() -> None:
+    silent = [signs(20.0 * number, processes=measured(20.0 * number, use(finished=None))) for number in (0, 1)]
+    said = signs(40, processes=measured(40, use(finished=7)))
+    assert times(follow(*silent, said)) == (0, 0, 0, 40)
+    known = signs(0, processes=measured(0, use(finished=7)))
+    again = signs(40, processes=measured(40, use(finished=7)))
+    assert times(follow(known, silent[1], again)) == (0, 0, 0, 40)
+    more = signs(40, processes=measured(40, use(finished=8)))
+    assert times(follow(known, silent[1], more)) == (40, 40, 40, 40)
 
 
 def test_a_short_span_does_not_tell_whether_a_processor_is_in_use() -> None:
