@@ -10,6 +10,7 @@ from organs.fields import Time, allow_words, closed, describe, describe_time
 from serve_app.schemas.cluster import ActorView
 from serve_app.schemas.common import ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
 from serve_app.schemas.diagnosis import DiagnosisView, MadeDiagnosis
+from serve_app.schemas.motion import MotionView
 
 JobTypeWord = Annotated[str, allow_words("SUBMISSION", "DRIVER", "NODE")]
 
@@ -197,6 +198,7 @@ class TasksOfJob(TypedDict):
 class JobAnswer(JobView, ObservedAnswer):
     """One job with all that is known of it, of this session or an earlier one."""
 
+    motion: Annotated[MotionView | None, describe("Whether it moves; null: it does not run, or is a service.")]
     diagnosis: Annotated[DiagnosisView | None, describe("Why it failed, if a diagnosis was made.")]
     expectation: Annotated[ExpectationView, describe("What was expected of it.")]
     evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]

@@ -217,8 +217,9 @@ class JobAnswers:
         answer["degraded"] += missing
         return {
             **view,
-            "code": None if diagnosis is None else diagnosis["code"],
+            "code": view["code"] if diagnosis is None else diagnosis["code"],
             "diagnosis": diagnosis,
+            "motion": views.render_motion(row.motion),
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
             "evidence": views.render_evidence(row),
             "driver": views.render_driver(facts, row, driver, frames),
@@ -243,6 +244,7 @@ class JobAnswers:
             "diagnosis": None if kept is None else kept["diagnosis"],
             "expectation": views.render_expectation(row, expectation),
             "evidence": stored["evidence"],
+            "motion": None,
             "driver": None,
             "message": None,
             "log_excerpt": stored["log_excerpt"],

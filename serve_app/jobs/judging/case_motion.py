@@ -8,7 +8,7 @@ from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
 from serve_app.jobs.judging.kinds import COA_INITIALIZATION
 from serve_app.jobs.judging.motion_rules import MOTION_RULES
-from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome, Verdict
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 
 def add_note(case: Case, rule: str, sentence: str) -> str:
@@ -40,11 +40,9 @@ def say_circle(case: Case) -> str:
     return "" if case.circle is None else describe_circle(case.circle)
 
 
-def stands_still(rule: str, verdict: Verdict) -> Callable[[Case], bool]:
+def stands_still(rule: str) -> Callable[[Case], bool]:
     """What it cannot get for lack of resources is told as that."""
-    return lambda case: (
-        case.motion is not None and (case.motion.rule, case.motion.verdict) == (rule, verdict) and case.waiting is None
-    )
+    return lambda case: case.motion is not None and case.motion.rule == rule and case.waiting is None
 
 
 def say_motion(case: Case) -> str:

@@ -76,7 +76,7 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
     running = (job.id for job in snapshot.jobs.value if job.status == "RUNNING")
     looked_at = [snapshot.motions[id].looked_at for id in running if id in snapshot.motions]
     if any(snapshot.taken_at - at > STALE_AFTER for at in looked_at):
-        by_the_past = [CIRCLING_JOB, *by_the_past]
+        by_the_past = [CIRCLING_JOB, STUCK, *(rule for rule in by_the_past if rule != STUCK)]
     return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
 
 

@@ -64,15 +64,15 @@ def find_quiet_limit_s(quiet_limit_s: float, past: PastRuns | None) -> float:
 
 
 def choose_motion_action(rule: str, id: str) -> str:
-    """What to do about a job that stands still; empty for another rule."""
+    """What to do about a job that stands still, by the rule that says so; empty for another."""
     if rule == STUCK:
         return f"See what waits for what: GET /jobs/{id}/diagnosis. Stop it, mend what it waits for, run it again."
-    if rule in MOTION_RULES:
-        return (
-            f"See where it stands before it is stopped: GET /jobs/{id}/diagnosis. If it is meant to be quiet, declare "
-            "how long (metadata `seedcore.expected_duration_s`), or its kind as one that is not meant to end."
-        )
-    return ""
+    if rule not in MOTION_RULES:
+        return ""
+    return (
+        f"See where it stands before it is stopped: GET /jobs/{id}/diagnosis. If it is meant to be quiet, declare how "
+        "long (metadata `seedcore.expected_duration_s`), or its kind as one that is not meant to end."
+    )
 
 
 def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> MotionJudgement:

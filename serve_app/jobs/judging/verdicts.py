@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.case_motion import (
@@ -53,6 +53,8 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
         for rule in VERDICT_RULES
         if (rule.kinds is None or case.family in rule.kinds) and outcome in rule.outcomes and rule.when(case)
     )
+    if rule.name == STUCK and case.motion is not None:
+        rule = replace(rule, verdict=case.motion.verdict)
     return rule, add_note(case, rule.name, rule.sentence(case))
 
 
@@ -236,14 +238,10 @@ VERDICT_RULES = (
         lambda case: join_sentences(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
     VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    # Of what is stuck, how bad it is its motion says: it grows worse with time.
     *(
-        VerdictRule(rule, None, {JobOutcome.RUNNING}, verdict, stands_still(rule, verdict), say_motion)
-        for rule, verdict in (
-            (STUCK, Verdict.BAD),
-            (STUCK, Verdict.WARN),
-            (RESTING, Verdict.WARN),
-            (UNSEEN, Verdict.WARN),
-        )
+        VerdictRule(rule, None, {JobOutcome.RUNNING}, Verdict.WARN, stands_still(rule), say_motion)
+        for rule in (STUCK, RESTING, UNSEEN)
     ),
     VerdictRule(
         "pending-infeasible",
