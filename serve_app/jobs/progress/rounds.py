@@ -56,6 +56,8 @@ class Seeker(Protocol):
 
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
 
+    def recall(self) -> dict[str, JobTurns]: ...
+
 
 class TrailKeeper(Protocol):
     """Where trails outlive this process (``looks.keeping.Keeper``)."""
@@ -108,6 +110,7 @@ class Rounds:
         self._motions: dict[str, Motion] = {}
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
+        self._looked_back = seeker is None
         self._looking = asyncio.Lock()
         self._loop = Loop("the rounds over running jobs", self._go_round)
 
@@ -154,10 +157,13 @@ class Rounds:
             rows = [row for row in seen.rows if self._is_subject(row)]
             now = self._now()
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
-            if seen.answered and rows:
+            # Once without any job that runs, too: what went in circles before this process began is still in the tables.
+            if seen.answered and (rows or not self._looked_back):
+                self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
             elif not rows:
-                self._trails, self._motions = {}, {}
+                self._trails = {}
+                self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.cost.rounds += 1
             self.cost.requests = self._sweep.requests
             self.cost.last_s, self.cost.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
@@ -236,7 +242,7 @@ class Rounds:
     async def _seek(self, around: Surroundings, rows: Iterable[JobRow], now: datetime) -> dict[str, JobTurns]:
         attempts = around.tables.attempts
         if self._seeker is None or isinstance(attempts, Unknown):
-            return {}
+            return {} if self._seeker is None else self._seeker.recall()
         known = [row for row in rows if row.job_id is not None and not row.derived]
         return await self._seeker.seek(build_round(around, attempts.value, known, now))
 
