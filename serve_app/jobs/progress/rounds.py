@@ -35,6 +35,7 @@ from serve_app.jobs.progress.looks.subjects import (
 )
 from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestions, name_log_dir
 from serve_app.jobs.progress.looks.sweep import Sweep
+from serve_app.jobs.progress.looks.tables import Tables
 from serve_app.jobs.progress.looks.trail import Trail, follow_signs
 from serve_app.jobs.progress.standstill import Seen as SeenJob
 from serve_app.jobs.progress.standstill import find_motion
@@ -108,6 +109,7 @@ class Rounds:
         self._pause = pause
         self._trails: dict[str, Trail] = {}
         self._motions: dict[str, Motion] = {}
+        self.tables: Tables | None = None
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
         self._looked_back = seeker is None
@@ -193,6 +195,7 @@ class Rounds:
             self._sweep.ask(now, job_ids, [node.node_id for node in alive]), self._read_free()
         )
         around = Surroundings.build(snapshot, tables, free)
+        self.tables = tables
         turns, head = await asyncio.gather(self._seek(around, rows, now), self._read_head(subjects, around, head_id))
         logs = {**head.logs, **await self._suspects.ask_logs(subjects, self._trails, head_id, now)}
         trails = {}
