@@ -48,8 +48,8 @@ from serve_app.jobs.progress.circles.questions import AttemptQuestions
 from serve_app.jobs.progress.circles.seeker import CircleSeeker
 from serve_app.jobs.progress.looks.head import HeadReader
 from serve_app.jobs.progress.looks.holdings import Holdings
-from serve_app.jobs.progress.looks.keeping import Keeper, TrailStore
 from serve_app.jobs.progress.looks.sweep import Sweep
+from serve_app.jobs.progress.looks.trail_store import TrailArchive, TrailStore
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.rounds import Rounds
 from serve_app.jobs.progress.service import Stillnesses
@@ -120,7 +120,7 @@ class JobInspector(Versioned):
         questions = JobQuestions(self._client, self._logs.read_growth)
         attempts = AttemptQuestions(self._client, here.find_agent_address)
         seeker = CircleSeeker(attempts, build_code_chooser(lambda: self._catalogue))
-        keeper = None if history is None else Keeper(history, here.session)
+        keeper = None if history is None else TrailArchive(history, here.session)
         sweep = Sweep(self._client, attempts.ask_attempts)
         self._rounds = Rounds(
             self._watch, sweep, questions, HeadReader(), now, seeker=seeker, keeper=keeper, clock=clock

@@ -30,7 +30,7 @@ class AwaitedWork:
     """One thing that a job waits for, and who waits for it.
 
     ``what``: a task, a call of an actor, an actor, a placement group. ``state`` is Ray's word for it, ``since`` when it
-    came to be so. ``waiter``: the task, actor or driver that waits; empty: not known.
+    came to be so. ``waiter``: the task, actor or driver that called it, so that waits for it or may; empty: not known.
     """
 
     what: Literal["task", "actor-call", "actor", "placement-group", "rank"]

@@ -177,7 +177,7 @@ def describe_awaited(awaited: AwaitedWork) -> str:
         return f"{awaited.name} (actor {called}{place}), which has not come; {awaited.waiter} wait for it{since}"
     what = awaited.what.replace("-", " ").replace("actor call", "call")
     told = f"{what} {awaited.name or 'without a name'} ({awaited.state}{since}; {called}{place})"
-    return f"{told}, for which {awaited.waiter} waits" if awaited.waiter else told
+    return f"{told}, called by {awaited.waiter}" if awaited.waiter else told
 
 
 def _say_node(node_id: str | None) -> str:

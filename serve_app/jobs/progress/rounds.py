@@ -37,8 +37,7 @@ from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestion
 from serve_app.jobs.progress.looks.sweep import Sweep
 from serve_app.jobs.progress.looks.tables import Tables
 from serve_app.jobs.progress.looks.trail import Trail, follow_signs
-from serve_app.jobs.progress.standstill import Seen as SeenJob
-from serve_app.jobs.progress.standstill import find_motion
+from serve_app.jobs.progress.standstill import SeenJob, find_motion
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
 from serve_app.outcomes import JobOutcome
@@ -61,7 +60,7 @@ class Seeker(Protocol):
 
 
 class TrailKeeper(Protocol):
-    """Where trails outlive this process (``looks.keeping.Keeper``)."""
+    """Where trails outlive this process (``looks.trail_store.TrailArchive``)."""
 
     async def load(self) -> Mapping[str, Trail]: ...
 

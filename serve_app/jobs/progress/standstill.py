@@ -27,7 +27,7 @@ _MOST_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenJob:
     """One job as a round saw it, beside its trail: who it is, its unfinished work, and what shows that it serves.
 
     ``look`` has the tables of where its work stands; ``scene`` the same for who waits for whom. ``listens``: a port on
@@ -46,7 +46,7 @@ class Seen:
     last_line: str = ""
 
 
-def find_motion(trail: Trail, seen: Seen) -> Motion:
+def find_motion(trail: Trail, seen: SeenJob) -> Motion:
     """Whether it moves, and if not what is known of why."""
     work = seen.look.work
     moves = trail.moved_at >= trail.looked_at
@@ -80,7 +80,7 @@ def _mark_busy(motion: Motion, trail: Trail) -> Motion:
     return replace(motion, standstill=Standstill.BUSY if silent else None)
 
 
-def _explain_holds(motion: Motion, seen: Seen, standing: Standing, since: datetime) -> Motion:
+def _explain_holds(motion: Motion, seen: SeenJob, standing: Standing, since: datetime) -> Motion:
     """Nothing of it works, and something waits for a place: whatever the driver does and prints meanwhile."""
     never = standing.nothing_can_come
     worst = min(standing.holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
@@ -95,7 +95,7 @@ def _explain_holds(motion: Motion, seen: Seen, standing: Standing, since: dateti
     )
 
 
-def _explain_rest(motion: Motion, seen: Seen) -> Motion:
+def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
     if seen.driver.alive is False or seen.driver.node_alive is False:
         code = NODE_DIED if seen.driver.node_alive is False else None
         gone = (_describe_driver(seen.driver),)
@@ -106,7 +106,7 @@ def _explain_rest(motion: Motion, seen: Seen) -> Motion:
     return replace(motion, standstill=Standstill.PROVEN, code=GET, proof=waits.proof, waits_for=waits.awaited)
 
 
-def describe_serving(seen: Seen) -> str:
+def describe_serving(seen: SeenJob) -> str:
     """The evidence that it serves, or waits for a person; empty: there is none."""
     if seen.listens is not None:
         return f"a process of it listens on port {seen.listens}"
@@ -120,7 +120,7 @@ def _describe_driver(driver: DriverFacts) -> AwaitedWork:
     return AwaitedWork("task", "its driver", "", state, driver.ended_at, driver.pid, driver.node_id)
 
 
-def _describe_holds(standing: Standing, seen: Seen) -> tuple[AwaitedWork, ...]:
+def _describe_holds(standing: Standing, seen: SeenJob) -> tuple[AwaitedWork, ...]:
     work = seen.look.work
     tasks = {task.task_id: task for task in work.value.unfinished} if isinstance(work, Known) else {}
     return tuple(_describe_hold(hold, tasks.get(hold.id)) for hold in standing.holds[:_MOST_TOLD])

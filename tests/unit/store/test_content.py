@@ -24,6 +24,7 @@ DEFAULTS = {
     "job_id": None, "submission_id": None, "type": "DRIVER", "entrypoint": "", "outcome": "ended_unknown",
     "verdict": "UNKNOWN", "reason": "", "scheduled_by": "", "managed_by": "", "started_at": None, "ended_at": None,
     "duration_s": None, "node_id": None, "metadata": {}, "derived": False, "hidden": False, "owner": None, "action": "",
+    "quiet_since": None,
     **COLUMNS,
 }  # fmt: skip
 WHOLE = {
@@ -31,6 +32,7 @@ WHOLE = {
     "verdict": "BAD", "reason": "It failed.", "scheduled_by": "Ray Jobs API", "managed_by": "Ray job supervisor",
     "started_at": "2026-01-01T12:00:00.000+00:00", "ended_at": "2026-01-01T12:00:05.000+00:00", "duration_s": 5.0,
     "node_id": "n1", "metadata": {"team": "a"}, "derived": True, "hidden": True, "owner": "data", "action": "Mend it.",
+    "quiet_since": "2026-01-01T12:00:01.000+00:00",
     **COLUMNS,
 }  # fmt: skip
 FACT = {"rule": "failed", "source": "expectation", "fact": "user, failed: BAD"}

@@ -77,12 +77,14 @@ class HeadReader:
         pids = {id: tuple(row.pid for row in rows) for id, rows in trees.items()}
         return HeadFacts(logs, HeadProcesses(used, {}, stopped), pids)
 
-    def find_ports(self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int]) -> dict[str, int]:
-        """By id, a port on which a process of that job waits for callers."""
+    def find_ports(
+        self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], but: Collection[int]
+    ) -> dict[str, int]:
+        """By id, a port on which a process of that job waits for callers. ``but``: processes left out."""
         left = MOST_PROCESSES_LOOKED_INTO
         found = {}
         for id, pids in trees.items():
-            chosen = list(pids)[:left]
+            chosen = [pid for pid in pids if pid not in but][:left]
             left -= len(chosen)
             if (port := self._find_port(chosen, ports_of_ray)) is not None:
                 found[id] = port

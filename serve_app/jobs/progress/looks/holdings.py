@@ -16,8 +16,9 @@ from organs.times import format_time
 from serve_app.cluster.rows import read_amounts, read_list, read_object
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import JobRow, Known, Section, Unknown
+from serve_app.jobs.progress.looks.rows import parse_actor_details
 from serve_app.jobs.progress.looks.sweep import NOT_DEAD, UNFINISHED, TableSource
-from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse, Tables, parse_actor_details
+from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse, Tables
 from serve_app.jobs.progress.models import TaskFacts
 from serve_app.jobs.progress.questions import ask_section
 from serve_app.jobs.progress.rows import parse_tasks

@@ -13,7 +13,7 @@ from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.seeker import Round
 from serve_app.jobs.progress.looks.head import HeadSubject
-from serve_app.jobs.progress.looks.tables import ActorDetail, NodeUse, ProcessUse, Tables
+from serve_app.jobs.progress.looks.tables import ActorDetail, NodeProcesses, ProcessUse, Tables
 from serve_app.jobs.progress.looks.trail import MeasuredProcess, Signs, Trail
 from serve_app.jobs.progress.looks.waits import Scene
 from serve_app.jobs.progress.models import (
@@ -187,18 +187,18 @@ def build_scene(subject: Subject, around: Surroundings) -> Scene | None:
     )
 
 
-def list_figure_urls(scene: Scene, uses: Mapping[str, Section[NodeUse]]) -> list[str]:
+def list_figure_urls(scene: Scene, uses: Mapping[str, Section[NodeProcesses]]) -> list[str]:
     """Where the agents of those nodes tell figures on which its tasks run."""
     nodes = dict.fromkeys(task.node_id for task in scene.tasks if task.node_id)
     found = (uses.get(node_id) for node_id in nodes)
     return [use.value.metrics_url for use in found if isinstance(use, Known)]
 
 
-def list_ports_of_ray(uses: Mapping[str, Section[NodeUse]], node_id: str | None) -> set[int]:
-    """Where Ray itself listens in the processes of a node."""
+def list_ports_of_ray(uses: Mapping[str, Section[NodeProcesses]], node_id: str | None) -> tuple[set[int], set[int]]:
+    """Where Ray itself listens in the processes of a node; and the processes of which it does not tell where."""
     use = uses.get(node_id or "")
     rows: Sequence[ProcessUse] = use.value.processes if isinstance(use, Known) else ()
-    return {each.port for each in rows if each.port is not None}
+    return {each.port for each in rows if each.port is not None}, {each.pid for each in rows if each.port is None}
 
 
 def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterable[JobRow], now: datetime) -> Round:

@@ -91,8 +91,8 @@ class SuspectQuestions:
             return around, head, None
         use = around.tables.uses.get(head_id or "")
         trees = {each.row.id: head.trees.get(each.row.id, ()) for each in suspects}
-        ports = list_ports_of_ray(around.tables.uses, head_id)
-        listens = await asyncio.to_thread(self._head.find_ports, trees, ports)
+        ports, silent = list_ports_of_ray(around.tables.uses, head_id)
+        listens = await asyncio.to_thread(self._head.find_ports, trees, ports, silent)
         head = replace(head, processes=replace(head.processes, listens=listens))
         here = [each for each in suspects if each.row.submission_id in head.logs]
         log_dir = name_log_dir(use.value.session_dir) if isinstance(use, Known) else ""

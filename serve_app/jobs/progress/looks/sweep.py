@@ -14,16 +14,14 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.errors import Unavailable
 from serve_app.jobs.models import Known, Section, Unknown
-from serve_app.jobs.progress.looks.tables import (
-    ActorDetail,
-    NodeUse,
-    Tables,
+from serve_app.jobs.progress.looks.rows import (
     parse_actor_details,
     parse_by_job,
     parse_gets,
     parse_held,
     parse_node_use,
 )
+from serve_app.jobs.progress.looks.tables import ActorDetail, NodeProcesses, Tables
 from serve_app.jobs.progress.models import GroupFacts, HeldReference, TaskFacts
 from serve_app.jobs.progress.questions import ask_section
 from serve_app.jobs.progress.rows import parse_groups, parse_tasks
@@ -59,7 +57,7 @@ class TableSource(Protocol):
     async def read_figures(self, url: str) -> str: ...
 
 
-# Failed attempts of tasks, as ``progress.attempts`` asks for them.
+# Failed attempts of tasks, as ``circles.questions`` asks for them.
 AskAttempts = Callable[[], Awaitable[Section[tuple[Any, ...]]]]
 
 
@@ -88,7 +86,7 @@ class Sweep:
             return await self._ask_apart(tables, job_ids)
         return tables
 
-    async def ask_uses(self, node_ids: Iterable[str]) -> dict[str, Section[NodeUse]]:
+    async def ask_uses(self, node_ids: Iterable[str]) -> dict[str, Section[NodeProcesses]]:
         """The processes of these nodes."""
         wanted = list(node_ids)
         found = await asyncio.gather(*(ask_section(self._fetch_use(node_id)) for node_id in wanted))
@@ -174,7 +172,7 @@ class Sweep:
             self.requests += 1
             return await self._client.list_matching(table, filters, most)
 
-    async def _fetch_use(self, node_id: str) -> NodeUse:
+    async def _fetch_use(self, node_id: str) -> NodeProcesses:
         async with self._at_once:
             self.requests += 1
             detail = await self._client.get_node_detail(node_id)

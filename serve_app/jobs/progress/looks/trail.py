@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from serve_app.cluster.rows import read_amount, read_items, read_number, read_text, read_time_s
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
 from serve_app.jobs.progress.models import LogFacts, TaskFacts
@@ -26,6 +24,8 @@ BUSY_CORES = 0.05
 BUSY_GPU = 0.02
 # More processes of one job are not remembered one by one.
 MOST_KEPT = 200
+# Ray's housekeeping comes in bursts: of a shorter span it looks like work.
+LEAST_SPAN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Processor seconds and done tasks of one process, and when; in seconds since 1970."""
+    """Processor seconds of one process, and when that was, in seconds since 1970; and tasks that it has done by now."""
 
     at_s: float
     used_s: float
@@ -75,10 +75,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """``moved_at``: the latest sign of life; ``spoke_at``: the latest other than the use of a processor or GPU;
-    ``worked_at``: the latest of its tasks and actors.
+    """Times and counters. ``moved_at``: the latest sign of life; ``spoke_at``: the latest other than the use of a
+    processor or GPU; ``worked_at``: the latest of its tasks and actors.
 
-    ``busy_cores`` and ``busy_gpu``: what was used between the last two measurements, None while that is not known.
+    ``busy_cores`` and ``busy_gpu``: what was in use in the latest span that was measured, None while that is not known.
     ``looked_at``: the latest round that told enough.
     """
 
@@ -116,8 +116,10 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
         worked_at = max([before.worked_at, *_list_signs_of_work(before, signs)])
         spoke_at = max([before.spoke_at, worked_at, *_list_signs_of_speech(before, signs)])
     processes = _measure_processes(signs, before)
-    tree = before.tree if signs.tree_s is None else Measured(signs.at.timestamp(), signs.tree_s, 0)
-    cores = _find_busy_cores(before, processes, tree)
+    tree = before.tree
+    if signs.tree_s is not None:
+        tree = _choose_base(tree, Measured(signs.at.timestamp(), signs.tree_s, 0))
+    cores = _find_busy_cores(before, signs)
     gpu = _find_gpu(signs)
     busy_now = bool(cores) or bool(gpu)
     log = signs.log.value if isinstance(signs.log, Known) else None
@@ -134,7 +136,7 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
         log_bytes=before.log_bytes if log is None else log.size_bytes,
         log_by_ray_bytes=before.log_by_ray_bytes if log is None else log.by_ray_bytes,
         tree=tree,
-        busy_cores=cores,
+        busy_cores=before.busy_cores if cores is None else cores,
         busy_gpu=gpu,
     )
 
@@ -179,32 +181,37 @@ def _count_finished(before: Trail, processes: Iterable[MeasuredProcess]) -> int:
 
 
 def _measure_processes(signs: Signs, before: Trail) -> Mapping[str, Measured]:
+    """Since when and from what on processor time is counted, for each process; of a short span it is not yet."""
     if isinstance(signs.processes, Unknown):
         return before.processes
     found: dict[str, Measured] = {}
     for each in signs.processes.value[:MOST_KEPT]:
         if each.use.used_s is not None:
-            at = each.measured_at or signs.at
-            found[each.key] = Measured(at.timestamp(), each.use.used_s, each.use.finished or 0)
+            now = Measured((each.measured_at or signs.at).timestamp(), each.use.used_s, each.use.finished or 0)
+            found[each.key] = _choose_base(before.processes.get(each.key), now)
     return found
 
 
-def _find_busy_cores(before: Trail, processes: Mapping[str, Measured], tree: Measured | None) -> float | None:
-    """Cores in use by processes that are above rest; 0.0 when all rest, None when nothing was measured twice."""
-    spans = [
-        (now.used_s - then.used_s) / (now.at_s - then.at_s)
-        for key, now in processes.items()
-        if (then := before.processes.get(key)) is not None and now.at_s > then.at_s
-    ]
+def _choose_base(then: Measured | None, now: Measured) -> Measured:
+    return now if then is None or now.at_s - then.at_s >= LEAST_SPAN_S else replace(then, finished=now.finished)
+
+
+def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
+    """Cores in use by processes that are above rest; 0.0 when all rest, None when no span was long enough to say."""
+    spans = []
+    for each in signs.processes.value[:MOST_KEPT] if isinstance(signs.processes, Known) else ():
+        then, at_s = before.processes.get(each.key), (each.measured_at or signs.at).timestamp()
+        if then is not None and each.use.used_s is not None and at_s - then.at_s >= LEAST_SPAN_S:
+            spans.append((each.use.used_s - then.used_s) / (at_s - then.at_s))
     busy = [share for share in spans if share >= IDLE_CORES + BUSY_CORES]
-    total = sum(spans)
-    if not busy and total >= IDLE_CORES * len(spans) + BUSY_CORES and len(spans) <= _FEW:
-        busy = [total]
-    if tree is not None and before.tree is not None and tree.at_s > before.tree.at_s:
-        share = (tree.used_s - before.tree.used_s) / (tree.at_s - before.tree.at_s)
-        spans.append(share)
-        if share >= BUSY_CORES:
-            busy.append(share)
+    if not busy and len(spans) <= _FEW and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
+        busy = [sum(spans)]
+    if before.tree is not None and signs.tree_s is not None:
+        span_s = signs.at.timestamp() - before.tree.at_s
+        if span_s >= LEAST_SPAN_S:
+            share = (signs.tree_s - before.tree.used_s) / span_s
+            spans.append(share)
+            busy += [share] if share >= BUSY_CORES else []
     return None if not spans else round(sum(busy), 3)
 
 
@@ -232,47 +239,3 @@ def _digest_actors(actors: Iterable[ActorDetail]) -> str:
 def _digest(words: Iterable[str]) -> str:
     # Not empty for none: empty is what was never told.
     return hashlib.blake2s("\n".join(sorted(words)).encode(), digest_size=8).hexdigest()
-
-
-def render_trail(trail: Trail) -> dict[str, Any]:
-    """As the store keeps it; ``parse_trail`` reads it."""
-    times = {name: getattr(trail, name).timestamp() for name in _TIMES}
-    processes = {key: [each.at_s, each.used_s, each.finished] for key, each in trail.processes.items()}
-    tree = None if trail.tree is None else list(asdict(trail.tree).values())
-    texts = {"tasks": trail.tasks, "actors": trail.actors}
-    log = {"log_bytes": trail.log_bytes, "log_by_ray_bytes": trail.log_by_ray_bytes}
-    return {**times, **texts, **log, "processes": processes, "tree": tree}
-
-
-def parse_trail(kept: Any) -> Trail | None:
-    """A trail as it was kept; None for one that cannot be read, which so begins anew."""
-    fields = dict(read_items(kept))
-    first_at, looked_at, moved_at, spoke_at, worked_at = (read_time_s(fields.get(name)) for name in _TIMES)
-    if first_at is None or looked_at is None or moved_at is None or spoke_at is None or worked_at is None:
-        return None
-    measured = {str(key): _parse_measured(value) for key, value in read_items(fields.get("processes"))}
-    return Trail(
-        first_at,
-        looked_at,
-        moved_at,
-        spoke_at,
-        worked_at,
-        tasks=read_text(fields.get("tasks")) or "",
-        actors=read_text(fields.get("actors")) or "",
-        processes={key: value for key, value in measured.items() if value is not None},
-        log_bytes=read_number(fields.get("log_bytes")),
-        log_by_ray_bytes=read_number(fields.get("log_by_ray_bytes")) or 0,
-        tree=_parse_measured(fields.get("tree")),
-    )
-
-
-_TIMES = ("first_at", "looked_at", "moved_at", "spoke_at", "worked_at")
-
-
-def _parse_measured(value: Any) -> Measured | None:
-    row = value if isinstance(value, list) and len(value) == len(("at_s", "used_s", "finished")) else []
-    numbers = [read_amount(each) for each in row]
-    if not numbers or None in numbers:
-        return None
-    at_s, used_s, finished = (each for each in numbers if each is not None)
-    return Measured(at_s, used_s, int(finished))

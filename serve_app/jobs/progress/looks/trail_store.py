@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from serve_app.cluster.rows import read_amount, read_items, read_number, read_text, read_time_s
 from serve_app.errors import AppError
-from serve_app.jobs.progress.looks.trail import Trail, parse_trail, render_trail
+from serve_app.jobs.progress.looks.trail import Measured, Trail
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -27,7 +29,7 @@ class TrailStore(Protocol):
     async def load_trails(self, session: str) -> dict[str, Any]: ...
 
 
-class Keeper:
+class TrailArchive:
     """Writes now and then; raises nothing for a store that does not take it, which is asked again."""
 
     def __init__(self, store: TrailStore, session: str) -> None:
@@ -57,3 +59,47 @@ class Keeper:
         else:
             self._has_any = bool(quiet)
         self._written_at = now
+
+
+def render_trail(trail: Trail) -> dict[str, Any]:
+    """As the store keeps it; ``parse_trail`` reads it."""
+    times = {name: getattr(trail, name).timestamp() for name in _TIMES}
+    processes = {key: [each.at_s, each.used_s, each.finished] for key, each in trail.processes.items()}
+    tree = None if trail.tree is None else list(asdict(trail.tree).values())
+    texts = {"tasks": trail.tasks, "actors": trail.actors}
+    log = {"log_bytes": trail.log_bytes, "log_by_ray_bytes": trail.log_by_ray_bytes}
+    return {**times, **texts, **log, "processes": processes, "tree": tree}
+
+
+def parse_trail(kept: Any) -> Trail | None:
+    """A trail as it was kept; None for one that cannot be read, which so begins anew."""
+    fields = dict(read_items(kept))
+    first_at, looked_at, moved_at, spoke_at, worked_at = (read_time_s(fields.get(name)) for name in _TIMES)
+    if first_at is None or looked_at is None or moved_at is None or spoke_at is None or worked_at is None:
+        return None
+    measured = {str(key): _parse_measured(value) for key, value in read_items(fields.get("processes"))}
+    return Trail(
+        first_at,
+        looked_at,
+        moved_at,
+        spoke_at,
+        worked_at,
+        tasks=read_text(fields.get("tasks")) or "",
+        actors=read_text(fields.get("actors")) or "",
+        processes={key: value for key, value in measured.items() if value is not None},
+        log_bytes=read_number(fields.get("log_bytes")),
+        log_by_ray_bytes=read_number(fields.get("log_by_ray_bytes")) or 0,
+        tree=_parse_measured(fields.get("tree")),
+    )
+
+
+_TIMES = ("first_at", "looked_at", "moved_at", "spoke_at", "worked_at")
+
+
+def _parse_measured(value: Any) -> Measured | None:
+    row = value if isinstance(value, list) and len(value) == len(("at_s", "used_s", "finished")) else []
+    numbers = [read_amount(each) for each in row]
+    if not numbers or None in numbers:
+        return None
+    at_s, used_s, finished = (each for each in numbers if each is not None)
+    return Measured(at_s, used_s, int(finished))
