@@ -221,7 +221,7 @@ def _is_whole(*sections: Section[Any]) -> bool:
 
 
 def _find_supervisor(tables: Tables | None, submission_id: str | None) -> Sequence[ActorDetail]:
-    """What a submission asked for its entrypoint is held by the actor that supervises it, which is no actor of its own."""
+    """What a submission asked for its entrypoint is held by the actor that supervises it, which is none of its own."""
     if tables is None or submission_id is None or not isinstance(tables.actors, Known):
         return ()
     name = f"{SUPERVISOR_PREFIX}{submission_id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from serve_app.cluster.rows import read_amount, read_list, read_number, read_object, read_text, read_time_s

@@ -25,7 +25,7 @@ from serve_app.jobs.models import (
 )
 from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.jobs.progress import service as observing
-from serve_app.jobs.progress.models import HeldReference, LogFacts, ProcessorFacts, Stack, WorkFacts
+from serve_app.jobs.progress.models import LogFacts, ProcessorFacts, WorkFacts
 from serve_app.jobs.progress.processes import UNCONNECTED
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.reading.poll import Seen
