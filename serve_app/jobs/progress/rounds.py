@@ -36,6 +36,7 @@ from serve_app.jobs.progress.looks.subjects import (
 )
 from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestions, name_log_dir
 from serve_app.jobs.progress.looks.sweep import Sweep
+from serve_app.jobs.progress.looks.tables import Tables
 from serve_app.jobs.progress.looks.trail import Trail, follow_signs
 from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.progress.standstill import SeenJob, find_motion
@@ -56,6 +57,8 @@ class Seeker(Protocol):
     """What finds circles (``circles.seeker.CircleSeeker``)."""
 
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
+
+    def recall(self) -> dict[str, JobTurns]: ...
 
 
 class TrailKeeper(Protocol):
@@ -107,8 +110,10 @@ class Rounds:
         self._pause = pause
         self._trails: dict[str, Trail] = {}
         self._motions: dict[str, Motion] = {}
+        self.tables: Tables | None = None
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
+        self._looked_back = seeker is None
         self._looking = asyncio.Lock()
         self._loop = Loop("the rounds over running jobs", self._go_round)
 
@@ -155,10 +160,13 @@ class Rounds:
             rows = [row for row in seen.rows if self._is_subject(row)]
             now = self._now()
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
-            if seen.answered and rows:
+            # Once without any job that runs, too: what went in circles before this process began, the tables still know.
+            if seen.answered and (rows or not self._looked_back):
+                self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
             elif not rows:
-                self._trails, self._motions = {}, {}
+                self._trails = {}
+                self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.cost.rounds += 1
             self.cost.requests = self._sweep.requests
             self.cost.last_s, self.cost.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
@@ -188,6 +196,7 @@ class Rounds:
             self._sweep.ask(now, job_ids, [node.node_id for node in alive]), self._read_free()
         )
         around = Surroundings.build(snapshot, tables, free, subjects)
+        self.tables = tables
         turns, head = await asyncio.gather(self._seek(around, rows, now), self._read_head(subjects, around, head_id))
         logs = {**head.logs, **await self._suspects.ask_logs(subjects, self._trails, head_id, now)}
         follow = partial(self._follow, subjects, around, head, logs)
@@ -248,7 +257,7 @@ class Rounds:
     async def _seek(self, around: Surroundings, rows: Iterable[JobRow], now: datetime) -> dict[str, JobTurns]:
         attempts = around.tables.attempts
         if self._seeker is None or isinstance(attempts, Unknown):
-            return {}
+            return {} if self._seeker is None else self._seeker.recall()
         known = [row for row in rows if row.job_id is not None and not row.derived]
         return await self._seeker.seek(build_round(around, attempts.value, known, now))
 

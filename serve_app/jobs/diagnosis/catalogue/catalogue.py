@@ -15,8 +15,8 @@ from functools import cached_property
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.catalogue.broadcast import is_from_ray
+from serve_app.jobs.diagnosis.catalogue.pattern import compile_pattern
 from serve_app.jobs.diagnosis.log.lines import parse_line
 from serve_app.jobs.diagnosis.log.memory_kills import KILL_TEXT
 from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind

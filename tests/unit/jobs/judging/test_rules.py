@@ -27,7 +27,9 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.jobs.motion import Motion
 from serve_app.outcomes import JobOutcome
+from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
     INIT,
@@ -94,6 +96,8 @@ FIRES = [
         exits=[exit_of("07000000", None)],
         nodes=[HERE],
     ),
+    row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(CIRCLE,))}),
+    row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
     row("worker-up", nodes=[node("ALIVE", node_id="a")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="Expected termination: drained")]),
     row("worker-died", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
@@ -145,6 +149,9 @@ NEAR = [
         exits=[exit_of("07000000", "SYSTEM_ERROR")],
         nodes=[HERE],
     ),
+    row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
+    # The driver of Serve is looked after by Serve; and three attempts that were made good are only counted.
+    row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, repaired=3)}),
     row("worker-up", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="It was Expected termination")]),
     row("worker-died", nodes=[node("ALIVE", node_id="a", message="Unexpected termination")]),
@@ -196,7 +203,7 @@ NEAR = [
 
 def judged(case: Row) -> JobRow:
     _, jobs, sections, contracts, past = case
-    given = {name: sections[name] for name in ("waiting", "free", "tasks") if name in sections}
+    given = {name: sections[name] for name in ("waiting", "free", "tasks", "motions") if name in sections}
     seen = replace(snapshot(*jobs, **{key: value for key, value in sections.items() if key not in given}), **given)
     rows = judge(seen, NOW, contracts, past)
     return next(row for row in rows if row.id in ("a", "node:a"))

@@ -14,6 +14,7 @@ from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
 from serve_app.outcomes import JobOutcome
+from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
@@ -91,6 +92,14 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("its Serve is there", {"serving": True}, {}),
     ("Serve has a problem", {"serve_problem": "x"}, set_rules((SERVER,), (RUNNING,), "serve-unhealthy")),
     ("of both", {"serve_problem": "x", "serving": False}, set_rules((SERVER,), (RUNNING,), "serve-unhealthy")),
+    ("in a circle", {"circle": CIRCLE}, set_rules(tuple(PLAIN), (RUNNING,), "circling")),
+    (
+        "in a circle, and late",
+        {"circle": CIRCLE, "limit_s": 5.0, "age_s": 5.1},
+        merge(LATE, set_rules(tuple(PLAIN), (RUNNING,), "circling")),
+    ),
+    ("in a circle, in part", {"circle": IN_PART}, set_rules(tuple(PLAIN), (RUNNING,), "circling-in-part")),
+    ("in a circle in part, and past its deadline", {"circle": IN_PART, "deadline_s": 5.0, "age_s": 5.1}, PAST_DEADLINE),
     ("within its limit", {"limit_s": 5.0, "age_s": 5.0}, {}),
     ("over its limit", {"limit_s": 5.0, "age_s": 5.1}, LATE),
     ("of a limit alone", {"limit_s": 5.0}, {}),
@@ -170,11 +179,13 @@ def test_the_table_has_every_outcome_and_meets_every_rule() -> None:
 VERDICTS = {
     "OK": "head-replaced head-started initialization-repaired internal-ended observer-ended pending retry-succeeded "
     "running server-replaced server-runs stopped succeeded worker-left worker-up",
-    "WARN": "actors-infeasible ended-with-failed-tasks failure-allowed initialization-retried initialization-stopped "
-    "internal-died job.status-unreliable late observer-cut-off pending-building pending-busy pending-infeasible-yet "
+    "WARN": "actors-infeasible circling-in-part ended-with-failed-tasks failure-allowed initialization-retried "
+    "initialization-stopped internal-died job.status-unreliable late observer-cut-off pending-building pending-busy "
+    "pending-infeasible-yet "
     "pending-long retry-running serve-unhealthy server-stopped server-without-serve succeeded-late unusually-long "
     "worker-died",
-    "BAD": "failed head-dead initialization-failed initialization-late past-deadline pending-infeasible server-ended",
+    "BAD": "circling failed head-dead initialization-failed initialization-late past-deadline pending-infeasible "
+    "server-ended",
     "UNKNOWN": "ended-unknown status-unknown",
 }
 
