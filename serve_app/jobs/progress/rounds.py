@@ -160,7 +160,7 @@ class Rounds:
             rows = [row for row in seen.rows if self._is_subject(row)]
             now = self._now()
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
-            # Once without any job that runs, too: what went in circles before this process began, the tables still know.
+            # Once without any job that runs, too: what went in circles before this process began, the tables know.
             if seen.answered and (rows or not self._looked_back):
                 self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
