@@ -92,7 +92,9 @@ LINE = (
 )
 
 
-def figure(name: str, state: str, value: str, *, job: str = "01000000", source: str = "executor", retry: int = 0) -> str:
+def figure(
+    name: str, state: str, value: str, *, job: str = "01000000", source: str = "executor", retry: int = 0
+) -> str:
     return LINE.format(name=name, state=state, value=value, job=job, source=source, retry=retry)
 
 
