@@ -89,6 +89,7 @@ def judge_motion(rule: str | None, verdict: Verdict = Verdict.WARN) -> dict[str,
     return {"motion": MotionJudgement(Motion(NOW), "resting", "It rests.", 600.0, rule=rule, verdict=told)}
 
 
+STARVED = set_running("actors-infeasible")
 REST_THAT_IS_LATE = set_rules((USER, HEAD, OBSERVER, INTERNAL), (RUNNING,), "resting")
 FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("nothing", {}, {}),
@@ -114,11 +115,7 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("quiet, but not for too long", judge_motion(None), {}),
     ("at rest, and late", {**judge_motion("resting"), "limit_s": 5.0, "age_s": 5.1}, merge(LATE, REST_THAT_IS_LATE)),
     ("at rest, and past its deadline", {**judge_motion("resting"), "deadline_s": 5.0, "age_s": 5.1}, PAST_DEADLINE),
-    (
-        "stuck for lack of room",
-        {**judge_motion("stuck"), **wait("actors-infeasible", 9)},
-        set_running("actors-infeasible"),
-    ),
+    ("starved, and stuck for that", {**judge_motion("stuck"), **wait("actors-infeasible", 9)}, STARVED),
     ("within its limit", {"limit_s": 5.0, "age_s": 5.0}, {}),
     ("over its limit", {"limit_s": 5.0, "age_s": 5.1}, LATE),
     ("of a limit alone", {"limit_s": 5.0}, {}),
