@@ -1,4 +1,4 @@
-"""Attempts of tasks that failed, actors with their restarts, and what succeeded: facts, frozen, standard library only."""
+"""Attempts of tasks that failed, actors with their restarts, and what succeeded: frozen, standard library only."""
 
 from __future__ import annotations
 
