@@ -47,6 +47,7 @@ from serve_app.jobs.progress.circles.causes import build_code_chooser
 from serve_app.jobs.progress.circles.questions import AttemptQuestions
 from serve_app.jobs.progress.circles.seeker import CircleSeeker
 from serve_app.jobs.progress.looks.head import HeadReader
+from serve_app.jobs.progress.looks.holdings import Holdings
 from serve_app.jobs.progress.looks.sweep import Sweep
 from serve_app.jobs.progress.looks.trail_store import TrailArchive, TrailStore
 from serve_app.jobs.progress.questions import JobQuestions
@@ -148,7 +149,8 @@ class JobInspector(Versioned):
             clock=clock,
         )
         self._deployments = Deployments(self._client, here.find_agent_address, self._diagnose, here.application, clock)
-        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses)
+        holdings = Holdings(self._client, self._rounds, now)
+        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses, holdings)
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
         self._cluster = ClusterAnswers(self._watch, here, versions, now)

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from organs.fields import Time, allow_words, closed, describe, describe_time
 from serve_app.schemas.cluster import ActorView
-from serve_app.schemas.common import ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
+from serve_app.schemas.common import Amounts, ObservedAnswer, OutcomeWord, PagedAnswer, VerdictWord
 from serve_app.schemas.diagnosis import DiagnosisView, MadeDiagnosis
 from serve_app.schemas.motion import MotionView
 
@@ -207,7 +207,65 @@ class TasksOfJob(TypedDict):
 
 
 @closed
-class JobAnswer(JobView, ObservedAnswer):
+class HoldsOfJob(TypedDict):
+    """What a running job holds now."""
+
+    resources: Annotated[
+        Amounts,
+        describe(
+            "Ray's logical resources: of tasks that run, actors that live, placement groups, and its entrypoint.",
+            {"CPU": 4.0, "GPU": 1.0},
+            unit="units of the resource",
+        ),
+    ]
+    actors: Annotated[int, describe("Its actors that live.", 2, unit="actors")]
+    processes: Annotated[
+        int | None, describe("Its driver and workers, on all nodes; null: not measured.", 3, unit="processes")
+    ]
+    memory_bytes: Annotated[
+        int | None, describe("Resident memory of these processes; null: not measured.", 734003200, unit="B")
+    ]
+    as_of: Annotated[Time, describe_time("When Ray told it.")]
+
+
+@closed
+class UnfinishedView(TypedDict):
+    """A task that has not ended, or an actor that is not dead."""
+
+    what: Annotated[Annotated[str, allow_words("task", "actor")], describe("Which of the two it is.", "task")]
+    name: Annotated[str, describe("Its name, redacted.", "clean")]
+    id: Annotated[str, describe("Ray's id of it.", "c8ef45ccd0112571ffffffffffffffffffffffff01000000")]
+    type: Annotated[str, describe("Ray's word for the kind of task, or the class of the actor.", "NORMAL_TASK")]
+    state: Annotated[str, describe("Ray's word for how it is.", "PENDING_NODE_ASSIGNMENT")]
+    since: Annotated[Time | None, describe_time("Since when it is so; null: not told, as of an actor.")]
+    pid: Annotated[int | None, describe("Its process; null: none yet.", 4711, unit="process id")]
+    node_id: Annotated[
+        str | None, describe("Its node; null: none yet.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f00112233445")
+    ]
+
+
+@closed
+class UnfinishedOfJob(TypedDict):
+    """What of a running job has not ended: tasks, those that run first, then actors; at most 100."""
+
+    items: Annotated[list[UnfinishedView], describe("The tasks and actors.")]
+    total: Annotated[int, describe("How many there are.", 3, unit="tasks and actors")]
+    truncated: Annotated[bool, describe("Whether not all are here.", False)]
+    as_of: Annotated[Time, describe_time("When Ray told it.")]
+
+
+@closed
+class WorkOfJob(TypedDict):
+    """What a job holds, and what of it is unfinished."""
+
+    holds: Annotated[HoldsOfJob | None, describe("What it holds now; null: `holds_reason` says why.")]
+    holds_reason: Annotated[str | None, describe("Why that is not here.", "It has ended.")]
+    unfinished: Annotated[UnfinishedOfJob | None, describe("What of it has not ended; null: `unfinished_reason`.")]
+    unfinished_reason: Annotated[str | None, describe("Why that is not here.", "It has ended.")]
+
+
+@closed
+class JobAnswer(JobView, WorkOfJob, ObservedAnswer):
     """One job with all that is known of it, of this session or an earlier one."""
 
     motion: Annotated[MotionView | None, describe("Whether it moves; null: it does not run, or is a service.")]

@@ -14,6 +14,7 @@ from tests.record.nodes import head, wait
 
 _GB = 1_000_000_000
 _SCENARIO = "circles"
+_READ_OF_WORKERS = ("worker_id", "pid", "node_id", "exit_type", "exit_detail")
 # A line of that list that is neither Ray's nor of the programs here.
 _USER = re.compile(r"^(?P<amount>\d+\t[\d.]+\t)(?!ray::|.*-c import os, signal).*$", re.MULTILINE)
 # By case: a task that takes what it can; a driver that holds so much that others are killed for it.
@@ -144,11 +145,16 @@ def _read(cluster: Cluster) -> dict[str, Any]:
     tables = {table: cluster.list_rows(table) for table in ("tasks", "actors", "workers")}
     for row in tables["tasks"]:
         # Long, the same in all, and not read.
-        for name in ("runtime_env_info", "profiling_data", "task_log_info", "fallback_strategy"):
+        for name in ("runtime_env_info", "profiling_data", "task_log_info", "fallback_strategy", "events"):
             row.pop(name, None)
         row["error_message"] = scrub(row["error_message"])
-    for row in tables["workers"]:
-        row["exit_detail"] = scrub(row["exit_detail"])
+    # Of those that died the ones that a task or an actor names, with the columns that are read.
+    named = {row["worker_pid"] for row in tables["tasks"]} | {row["pid"] for row in tables["actors"]}
+    tables["workers"] = [
+        {name: scrub(row[name]) if name == "exit_detail" else row[name] for name in _READ_OF_WORKERS}
+        for row in tables["workers"]
+        if row["pid"] in named
+    ]
     return {"taken_at_ms": round(time.time() * 1000), "jobs": cluster.jobs(), **tables}
 
 

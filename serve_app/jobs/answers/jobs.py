@@ -33,7 +33,16 @@ from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
-from serve_app.schemas.jobs import ActorsOfJob, CurrentJobAnswer, JobAnswer, JobPage, JobView, KeptJob, TasksOfJob
+from serve_app.schemas.jobs import (
+    ActorsOfJob,
+    CurrentJobAnswer,
+    JobAnswer,
+    JobPage,
+    JobView,
+    KeptJob,
+    TasksOfJob,
+    WorkOfJob,
+)
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
 
@@ -60,6 +69,12 @@ class Causes(Protocol):
         ...
 
 
+class OwnWorkSource(Protocol):
+    """What a job holds and what of it is unfinished (``progress.looks.holdings``)."""
+
+    async def describe(self, row: JobRow) -> WorkOfJob: ...
+
+
 class JobAnswers:
     """Lists, single jobs, figures, hierarchy and lifecycle."""
 
@@ -71,11 +86,13 @@ class JobAnswers:
         here: Replica,
         parts: frozenset[str],
         causes: Causes,
+        work: OwnWorkSource,
     ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
         self._archive = archive
         self._causes = causes
+        self._work = work
         self._client = client
         self._here = here
         self._parts = parts
@@ -211,8 +228,9 @@ class JobAnswers:
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         drivers = snapshot.list_drivers(row.submission_id)
         job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
-        (tasks, tasks_reason), frames, (transitions, missing), diagnosis = await asyncio.gather(
+        (tasks, tasks_reason), work, frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._ask_tasks(row, job_ids),
+            self._work.describe(row),
             self._find_frames(row, job_ids, () if facts is None else facts.secret_values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
@@ -223,7 +241,8 @@ class JobAnswers:
         answer["degraded"] += missing
         return {
             **view,
-            "code": view["code"] if diagnosis is None else diagnosis["code"],
+            **work,
+            "code": view["code"] or (None if diagnosis is None else diagnosis["code"]),
             "diagnosis": diagnosis,
             "motion": views.render_motion(row.motion),
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
@@ -261,6 +280,10 @@ class JobAnswers:
             "actors_reason": why,
             "tasks": None,
             "tasks_reason": why,
+            "holds": None,
+            "holds_reason": why,
+            "unfinished": None,
+            "unfinished_reason": why,
             "as_of": stored["updated_at"],
             "degraded": [],
         }

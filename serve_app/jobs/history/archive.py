@@ -239,7 +239,8 @@ def _build_wanted(asked: JobFilter) -> Json:
 def _merge_newest(
     stored: list[KeptRow], asked: JobFilter, by_key: Mapping[str, JobRow], fresher: Mapping[str, JobRow]
 ) -> list[tuple[Key, JobView]]:
-    """Stored rows, each replaced by what is in memory of it but for its code; that may no longer be asked for.
+    """Stored rows, each replaced by what is in memory of it but for the code of its diagnosis; that may no longer be
+    asked for.
 
     What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.
     """
@@ -249,7 +250,7 @@ def _merge_newest(
             _get_key(record),
             record["row"]
             if row is None or _knows_more(record["row"], row)
-            else {**views.render_row(row), "code": record["row"]["code"]},
+            else {**views.render_row(row), "code": row.code or record["row"]["code"]},
         )
         for record, row in rows
         if row is None or _knows_more(record["row"], row) or asked.matches(row)

@@ -28,8 +28,8 @@ def circles_wholly(case: Case) -> bool:
 
 
 def circles_in_part(case: Case) -> bool:
-    """Whether the rest of it succeeds. What is worse is said first: that it is past its deadline, or that the organs
-    are not initialized in time.
+    """Whether the rest of it succeeds. What is worse is said first: that it is past its deadline, or organs are not
+    initialized in time.
     """
     late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
     return case.circle is not None and case.circle.others_succeed and not late

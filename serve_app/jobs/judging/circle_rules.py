@@ -20,11 +20,11 @@ def find_worst(motion: Motion | None) -> Circle | None:
 
 def describe_circle(circle: Circle) -> str:
     """The reason of a running job, in a sentence or two."""
-    turns = f"{_describe_turns(circle)}{_describe_since(circle)}"
     meanwhile = "; other tasks of it succeed" if circle.others_succeed else ", with no success of it since"
+    turns = f"{_describe_turns(circle)}{_describe_since(circle)}{meanwhile}"
     if circle.what == "job":
-        meanwhile = " in five minutes, more than succeeded"
-    return f"It goes in circles: {turns}{meanwhile} ({_describe_why(circle)}).{_describe_culprit(circle)}"
+        turns = f"{_describe_turns(circle)} in five minutes, more than succeeded"
+    return f"It goes in circles: {turns} ({_describe_why(circle)}).{_describe_culprit(circle)}"
 
 
 def describe_past(circle: Circle, ended: str) -> str:
@@ -58,7 +58,7 @@ def _describe_turns(circle: Circle, had: str = "") -> str:
     if circle.what == "actor":
         return f"actor {circle.name} {had or 'was '}{'been ' if had else ''}restarted {circle.failures} times"
     if circle.what == "job":
-        return f"{circle.failures} attempts of its tasks {had or 'have '}failed, most of {circle.name}"
+        return f"{circle.failures} attempts of its tasks, most of {circle.name}, {had or 'have '}failed"
     return f"task {circle.name} {had or 'has '}failed {circle.failures} times"
 
 

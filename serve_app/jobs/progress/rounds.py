@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from serve_app.background import Loop
@@ -35,7 +36,9 @@ from serve_app.jobs.progress.looks.subjects import (
 )
 from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestions, name_log_dir
 from serve_app.jobs.progress.looks.sweep import Sweep
+from serve_app.jobs.progress.looks.tables import Tables
 from serve_app.jobs.progress.looks.trail import Trail, follow_signs
+from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.progress.standstill import SeenJob, find_motion
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
@@ -54,6 +57,8 @@ class Seeker(Protocol):
     """What finds circles (``circles.seeker.CircleSeeker``)."""
 
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
+
+    def recall(self) -> dict[str, JobTurns]: ...
 
 
 class TrailKeeper(Protocol):
@@ -105,8 +110,10 @@ class Rounds:
         self._pause = pause
         self._trails: dict[str, Trail] = {}
         self._motions: dict[str, Motion] = {}
+        self.tables: Tables | None = None
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
+        self._looked_back = seeker is None
         self._looking = asyncio.Lock()
         self._loop = Loop("the rounds over running jobs", self._go_round)
 
@@ -153,10 +160,13 @@ class Rounds:
             rows = [row for row in seen.rows if self._is_subject(row)]
             now = self._now()
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
-            if seen.answered and rows:
+            # Once without any job that runs, too: what went in circles before this process began, the tables know.
+            if seen.answered and (rows or not self._looked_back):
+                self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
             elif not rows:
-                self._trails, self._motions = {}, {}
+                self._trails = {}
+                self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.cost.rounds += 1
             self.cost.requests = self._sweep.requests
             self.cost.last_s, self.cost.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
@@ -185,14 +195,12 @@ class Rounds:
         tables, free = await asyncio.gather(
             self._sweep.ask(now, job_ids, [node.node_id for node in alive]), self._read_free()
         )
-        around = Surroundings.build(snapshot, tables, free)
+        around = Surroundings.build(snapshot, tables, free, subjects)
+        self.tables = tables
         turns, head = await asyncio.gather(self._seek(around, rows, now), self._read_head(subjects, around, head_id))
         logs = {**head.logs, **await self._suspects.ask_logs(subjects, self._trails, head_id, now)}
-        trails = {}
-        for subject in subjects:
-            id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
-            signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
-            trails[id] = follow_signs(self._trails.get(id), signs)
+        follow = partial(self._follow, subjects, around, head, logs)
+        trails = await asyncio.to_thread(follow) if len(subjects) > _MANY_JOBS else follow()
         self._trails = trails
         quiet = [each for each in subjects if self._is_suspect(each)]
         around, head, can_show = await self._suspects.look_into(quiet, around, head, head_id, now)
@@ -203,6 +211,20 @@ class Rounds:
         self._motions = {**list_past_circles(rows, turns, now), **motions}
         if self._keeper is not None:
             await self._keeper.offer(trails, now)
+
+    def _follow(
+        self,
+        subjects: Iterable[Subject],
+        around: Surroundings,
+        head: HeadFacts,
+        logs: Mapping[str, Section[LogFacts]],
+    ) -> dict[str, Trail]:
+        trails = {}
+        for subject in subjects:
+            id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
+            signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
+            trails[id] = follow_signs(self._trails.get(id), signs)
+        return trails
 
     def _find_motions(
         self,
@@ -235,7 +257,7 @@ class Rounds:
     async def _seek(self, around: Surroundings, rows: Iterable[JobRow], now: datetime) -> dict[str, JobTurns]:
         attempts = around.tables.attempts
         if self._seeker is None or isinstance(attempts, Unknown):
-            return {}
+            return {} if self._seeker is None else self._seeker.recall()
         known = [row for row in rows if row.job_id is not None and not row.derived]
         return await self._seeker.seek(build_round(around, attempts.value, known, now))
 

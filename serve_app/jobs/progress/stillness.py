@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from serve_app.jobs.judging.circle_rules import advise
 from serve_app.jobs.judging.pending import BUSY as START_BUSY
 from serve_app.jobs.judging.pending import INFEASIBLE as START_INFEASIBLE
 from serve_app.jobs.motion import MotionJudgement
@@ -35,7 +36,10 @@ def describe_stillness(
     code = None if judged is None else judged.code
     sentence = _NOT_LOOKED_AT if judged is None else judged.sentence
     settle = advising.choose_settling(state, looks, {signal.name: signal for signal in found})
-    return Stillness(state, code, sentence, found, settle, advising.choose_advice(state, code))
+    advice = advising.choose_advice(state, code)
+    if judged is not None and judged.motion.circles:
+        advice = (advise(judged.motion.circles[0]),)
+    return Stillness(state, code, sentence, found, settle, advice)
 
 
 def _describe_start(at: datetime, subject: StillnessSubject) -> Stillness:

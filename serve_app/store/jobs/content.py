@@ -121,7 +121,10 @@ def read_content(content: str, columns: RowMapping) -> KeptContent:
         kept: KeptContent = _LENIENT.validate_json(content)
     except ValidationError:
         kept = _LENIENT.validate_json(_mend(content))
+    # Of a job that ended without a diagnosis, judging may have known the code.
+    judged = kept["row"]["code"]
     kept["row"].update({name: columns[name] for name in SHOWN_COLUMNS})  # type: ignore[typeddict-item]
+    kept["row"]["code"] = kept["row"]["code"] or judged
     return kept
 
 

@@ -67,6 +67,7 @@ def test_holds() -> None:
         "memory-high": (30, 40),
         "api-slow": (1, 40),
         "organ-not-responding": (15, 40),
+        "circling-job": (0, 40),
         "stuck-job": (0, 2),
         "missing-job": (0, 40),
         "past-deadline": (0, 40),

@@ -45,6 +45,7 @@ OPEN = {
     "TasksByName.states": "Ray adds states of tasks with its versions",
     "TasksOfJob.by_state": "Ray adds states of tasks with its versions",
     "FiguresView.by_kind": "the configuration declares kinds",
+    "HoldsOfJob.resources": RESOURCES,
     "ReportMetrics.by_kind": "the configuration declares kinds",
     "JobCounts.by_kind": "the configuration declares kinds",
     "JobCounts.by_outcome": "counts by outcome; the names are outcomes",
@@ -146,7 +147,7 @@ def test_every_schema_says_what_it_is() -> None:
 def test_every_time_has_one_form() -> None:
     named = {name for name in FIELDS if name.split(".")[1].endswith(("_at", "_since", "as_of")) or name.endswith(".at")}
     timed = {name for name, field in FIELDS.items() if any("pattern" in each for each in leaves(field))}
-    assert timed == named | {"SignalView.since"}
+    assert timed == named | {"SignalView.since", "UnfinishedView.since", "AwaitedView.since"}
     for name in timed:
         forms = {(each.get("format"), each.get("pattern")) for each in leaves(FIELDS[name]) if each["type"] != "null"}
         assert forms == {("date-time", RFC3339_MS)}, name

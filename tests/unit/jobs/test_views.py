@@ -45,6 +45,7 @@ ROW_FIELDS = {
     "managed_by": "the shop",
     "started_at": at(0), "ended_at": at(9), "duration_s": 9.0, "node_id": "n", "metadata": {"team": "a"},
     "derived": False, "hidden": True, "session": "s1", "owner": "ann", "action": "Read its log.", "code": None,
+    "quiet_since": None,
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from serve_app.cluster.private import UnknownRay
 from serve_app.cluster.rows import read_object, read_text
 from serve_app.errors import AppError
 from serve_app.jobs.models import Known, Section, Unknown
-from serve_app.jobs.progress.circles.attempts import Attempt, Successes, parse_attempts, parse_successes
+from serve_app.jobs.progress.circles.attempts import Attempt, Successes
+from serve_app.jobs.progress.circles.rows import parse_attempts, parse_successes
 from serve_app.jobs.progress.questions import ask_section
 
 MOST_ATTEMPTS = 2_000

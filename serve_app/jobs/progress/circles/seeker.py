@@ -94,6 +94,10 @@ class CircleSeeker:
         for job_id in round.running:
             self._found[job_id] = found.get(job_id, JobTurns())
         await self._look_back(round)
+        return self.recall()
+
+    def recall(self) -> dict[str, JobTurns]:
+        """What was found last: where Ray does not tell of failures, nothing has become good."""
         return {job_id: turns for job_id, turns in self._found.items() if turns != JobTurns()}
 
     async def _look_back(self, round: Round) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from serve_app.cluster.rows import read_amount, read_list, read_number, read_object, read_text, read_time_s
@@ -51,7 +51,7 @@ def parse_actor_details(rows: Iterable[Any]) -> tuple[ActorDetail, ...]:
             job_id=(read_text(row.get("job_id")) or "")[:_ID_CHARS],
             node_id=(read_text(row.get("node_id")) or "")[:_ID_CHARS],
             pid=read_number(row.get("pid")) or None,
-            restarts=read_number(row.get("num_restarts")) or 0,
+            restarts=_count_restarts(row),
             required={
                 name: amount
                 for name, value in read_object(row.get("required_resources")).items()
@@ -93,6 +93,13 @@ def parse_gets(text: str) -> dict[str, dict[str, int]]:
             name = redact(labels.get("Name", ""))[:_ID_CHARS]
             names[name] = names.get(name, 0) + number
     return found
+
+
+def _count_restarts(row: Mapping[str, Any]) -> int:
+    """Those for a failure: what a node's preemption, or a result that was asked for again, restarted had not failed."""
+    others = ("num_restarts_due_to_lineage_reconstruction", "num_restarts_due_to_node_preemption")
+    every = read_number(row.get("num_restarts")) or 0
+    return max(0, every - sum(read_number(row.get(name)) or 0 for name in others))
 
 
 def parse_node_use(node_id: str, detail: Any) -> NodeProcesses | None:

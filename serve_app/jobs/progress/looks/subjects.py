@@ -30,6 +30,8 @@ from serve_app.jobs.progress.processes import build_driver
 from serve_app.outcomes import OPEN_OUTCOMES
 
 _ALIVE = "ALIVE"
+# What a process has for a job while it has none, or while it is too busy to say.
+_NO_JOB = frozenset({"", "ffff", "ffffffff"})
 _NO_LOG = Unknown("Ray keeps no log of a driver that was started by hand")
 
 
@@ -62,8 +64,15 @@ class Surroundings:
     unmeasured: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
-    def build(cls, snapshot: Snapshot, tables: Tables, free: Section[Mapping[str, float]]) -> Surroundings:
-        """Index both."""
+    def build(
+        cls,
+        snapshot: Snapshot,
+        tables: Tables,
+        free: Section[Mapping[str, float]],
+        subjects: Iterable[Subject] = (),
+    ) -> Surroundings:
+        """Index both. ``subjects``: of their drivers it is known whose they are, even when they do not say so."""
+        owners = _find_owners(tables, subjects)
         processes: dict[str, list[MeasuredProcess]] = {}
         measured_at: dict[str, datetime] = {}
         unmeasured = set()
@@ -74,7 +83,8 @@ class Surroundings:
             if use.value.measured_at is not None:
                 measured_at[node_id] = use.value.measured_at
             for each in use.value.processes:
-                processes.setdefault(each.job_id, []).append(MeasuredProcess(node_id, use.value.measured_at, each))
+                owner = owners.get((node_id, each.pid), each.job_id) if each.job_id in _NO_JOB else each.job_id
+                processes.setdefault(owner, []).append(MeasuredProcess(node_id, use.value.measured_at, each))
         nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
         actors = snapshot.actors.value if isinstance(snapshot.actors, Known) else ()
         dead: dict[str, list[ActorDetail]] = {}
@@ -206,7 +216,7 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     tables = around.tables
     actors = tables.actors.value if isinstance(tables.actors, Known) else {}
     unfinished = None
-    if isinstance(tables.unfinished, Known) and tables.unfinished.note is None:
+    if isinstance(tables.unfinished, Known) and tables.whole and not tables.partial:
         unfinished = frozenset(task.task_id for own in tables.unfinished.value.values() for task in own)
     known = list(rows)
     return Round(
@@ -237,6 +247,20 @@ def list_past_circles(rows: Iterable[JobRow], turns: Mapping[str, JobTurns], now
         and (own := turns.get(row.job_id)) is not None
         and own.circles
     }
+
+
+def _find_owners(tables: Tables, subjects: Iterable[Subject]) -> dict[tuple[str, int], str]:
+    """Whose processes those are, by node and number, as other tables tell."""
+    found = {
+        (each.driver.node_id, each.driver.pid): each.row.job_id
+        for each in subjects
+        if each.row.job_id is not None and each.driver.node_id and each.driver.pid
+    }
+    actors = tables.actors.value if isinstance(tables.actors, Known) else {}
+    tasks = tables.unfinished.value if isinstance(tables.unfinished, Known) else {}
+    found |= {(each.node_id, each.pid): job_id for job_id, own in actors.items() for each in own if each.pid}
+    found |= {(each.node_id, each.pid): job_id for job_id, own in tasks.items() for each in own if each.pid}
+    return found
 
 
 def _find_processes(subject: Subject, around: Surroundings) -> Section[tuple[MeasuredProcess, ...]]:

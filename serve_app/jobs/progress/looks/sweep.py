@@ -32,6 +32,8 @@ MOST_ACTORS = 2_000
 MOST_GROUPS = 500
 MOST_REFERENCES = 5_000
 MOST_NODES = 100
+# How often more tasks are asked for than one list holds, each time without the job that filled it.
+MOST_LISTS = 3
 MOST_APART = 8
 MOST_FIGURES = 8
 TASKS_OF_ONE = 100
@@ -74,17 +76,15 @@ class Sweep:
 
     async def ask(self, at: datetime, job_ids: Collection[str], node_ids: Sequence[str]) -> Tables:
         """The tables of all jobs ``job_ids`` (Ray's), and the processes of nodes: of many nodes a part in turn."""
-        unfinished, attempts, actors, groups, uses = await asyncio.gather(
+        (unfinished, partial, whole), attempts, actors, groups, uses = await asyncio.gather(
             self._ask_unfinished(),
             self._ask_attempts(),
             self._ask_actors(),
             self._ask_groups(),
             self.ask_uses(self._choose_nodes(node_ids)),
         )
-        tables = Tables(at, unfinished, attempts, actors, groups, uses)
-        if isinstance(unfinished, Known) and unfinished.note is not None:
-            return await self._ask_apart(tables, job_ids)
-        return tables
+        tables = Tables(at, unfinished, attempts, actors, groups, uses, partial=partial, whole=whole)
+        return await self._ask_apart(tables, unfinished.value, job_ids) if isinstance(unfinished, Known) else tables
 
     async def ask_uses(self, node_ids: Iterable[str]) -> dict[str, Section[NodeProcesses]]:
         """The processes of these nodes."""
@@ -113,8 +113,28 @@ class Sweep:
                     own[name] = own.get(name, 0) + number
         return Known(counts)
 
-    async def _ask_unfinished(self) -> Section[Mapping[str, tuple[TaskFacts, ...]]]:
-        return await self._ask_table("tasks", UNFINISHED, MOST_TASKS, "job_id", parse_tasks)
+    async def _ask_unfinished(self) -> tuple[Section[Mapping[str, tuple[TaskFacts, ...]]], frozenset[str], bool]:
+        """Tasks that have not ended, by job; the jobs of which not all are there; and whether all other jobs are.
+
+        Of a list that was cut, the job that fills it speaks by what was listed of it, and the others are asked for
+        again without it.
+        """
+        found: dict[str, tuple[TaskFacts, ...]] = {}
+        filters, partial = UNFINISHED, set[str]()
+        for _ in range(MOST_LISTS):
+            section = await ask_section(self._fetch_rows("tasks", filters, MOST_TASKS))
+            if isinstance(section, Unknown):
+                return section, frozenset(), False
+            rows, matching = section.value
+            found |= await _parse_apart(rows, "job_id", parse_tasks)
+            if matching <= len(rows) or not rows:
+                note = f"of {len(partial)} jobs not all unfinished tasks are looked at" if partial else None
+                return Known(found, note), frozenset(partial), True
+            noisiest = max(found.keys() - partial, key=lambda each: len(found[each]), default="")
+            partial.add(noisiest)
+            filters = [*filters, ("job_id", "!=", noisiest)]
+        note = f"{matching - len(rows)} unfinished tasks are not looked at"
+        return Known(found, note), frozenset(found), False
 
     async def _ask_attempts(self) -> Section[tuple[Any, ...]]:
         if self._attempts is None:
@@ -136,29 +156,33 @@ class Sweep:
             return found
         rows, matching = found.value
         note = f"{len(rows)} of {matching} {table.replace('_', ' ')} are looked at" if matching > len(rows) else None
-        if len(rows) > _MANY_ROWS:
-            return Known(await asyncio.to_thread(parse_by_job, rows, column, parse), note)
-        return Known(parse_by_job(rows, column, parse), note)
+        return Known(await _parse_apart(rows, column, parse), note)
 
-    async def _ask_apart(self, tables: Tables, job_ids: Collection[str]) -> Tables:
+    async def _ask_apart(
+        self, tables: Tables, listed: Mapping[str, tuple[TaskFacts, ...]], job_ids: Collection[str]
+    ) -> Tables:
         """Of a table that was cut, jobs that had no row in it: a few, those first whose turn was longest ago."""
-        assert isinstance(tables.unfinished, Known)  # noqa: S101 - the caller saw it
         self._asked_apart_at = {key: at for key, at in self._asked_apart_at.items() if key in job_ids}
-        missing = [job_id for job_id in job_ids if job_id not in tables.unfinished.value]
-        missing.sort(key=lambda job_id: at.timestamp() if (at := self._asked_apart_at.get(job_id)) else 0.0)
+        if tables.whole:
+            return tables
+        missing = sorted((job_id for job_id in job_ids if job_id not in listed), key=self._get_asked_s)
         chosen = missing[:MOST_APART]
-        for job_id in chosen:
-            self._asked_apart_at[job_id] = tables.at
-        found = await asyncio.gather(
-            *(self._ask_table("tasks", [("job_id", "=", each), *UNFINISHED], TASKS_OF_ONE, "job_id", parse_tasks)
-              for each in chosen)
-        )  # fmt: skip
-        told = [each for each, section in zip(chosen, found, strict=True) if isinstance(section, Known)]
+        self._asked_apart_at |= dict.fromkeys(chosen, tables.at)
+        found = await asyncio.gather(*map(self._ask_one, chosen))
+        told = {job_id for job_id, section in zip(chosen, found, strict=True) if isinstance(section, Known)}
         more = {key: rows for each in found if isinstance(each, Known) for key, rows in each.value.items()}
-        unfinished: Known[Mapping[str, tuple[TaskFacts, ...]]] = Known(
-            {**tables.unfinished.value, **more}, tables.unfinished.note
-        )
-        return replace(tables, unfinished=unfinished, asked_apart=frozenset(told))
+        every: Mapping[str, tuple[TaskFacts, ...]] = {**listed, **more}
+        note = tables.unfinished.note if isinstance(tables.unfinished, Known) else None
+        partial = tables.partial | {key for key, rows in more.items() if len(rows) >= TASKS_OF_ONE}
+        return replace(tables, unfinished=Known(every, note), partial=partial, asked_apart=frozenset(told))
+
+    async def _ask_one(self, job_id: str) -> Section[Mapping[str, tuple[TaskFacts, ...]]]:
+        filters = [("job_id", "=", job_id), *UNFINISHED]
+        return await self._ask_table("tasks", filters, TASKS_OF_ONE, "job_id", parse_tasks)
+
+    def _get_asked_s(self, job_id: str) -> float:
+        at = self._asked_apart_at.get(job_id)
+        return 0.0 if at is None else at.timestamp()
 
     def _choose_nodes(self, node_ids: Sequence[str]) -> list[str]:
         if len(node_ids) <= MOST_NODES:
@@ -190,3 +214,12 @@ class Sweep:
             self.requests += 1
             text = await self._client.read_figures(url)
         return await asyncio.to_thread(parse_gets, text)
+
+
+async def _parse_apart(
+    rows: list[Any], column: str, parse: Callable[[list[Any]], tuple[T, ...]]
+) -> dict[str, tuple[T, ...]]:
+    """Translating many rows takes as long as many requests; in a thread they take turns."""
+    if len(rows) > _MANY_ROWS:
+        return await asyncio.to_thread(parse_by_job, rows, column, parse)
+    return parse_by_job(rows, column, parse)

@@ -86,8 +86,8 @@ class Tables:
     """One round. ``unfinished``, ``actors`` and ``groups`` are by job id, ``uses`` by node id, ``logs`` and
     ``last_lines`` by submission id; ``gets``: by job id and name, how many tasks are in ``ray.get`` or ``ray.wait``.
 
-    ``attempts`` are failed attempts as Ray's rows have them; ``asked_apart``: jobs of which a table that was cut was
-    asked once more, for them alone.
+    ``attempts`` are failed attempts as Ray's rows have them. Of the jobs ``partial`` not all unfinished tasks are
+    there; ``whole``: jobs that are not there have none; ``asked_apart``: jobs that were asked for by themselves.
     """
 
     at: datetime
@@ -101,6 +101,8 @@ class Tables:
     head: HeadProcesses = HeadProcesses()
     gets: Section[Mapping[str, Mapping[str, int]]] = _NOT_ASKED
     references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
+    partial: frozenset[str] = frozenset()
+    whole: bool = True
     asked_apart: frozenset[str] = frozenset()
 
     def list_unfinished(self, job_id: str) -> Section[tuple[TaskFacts, ...]]:
@@ -108,6 +110,6 @@ class Tables:
         if isinstance(self.unfinished, Unknown):
             return self.unfinished
         rows = self.unfinished.value.get(job_id, ())
-        if not rows and self.unfinished.note is not None and job_id not in self.asked_apart:
-            return Unknown(self.unfinished.note)
-        return Known(rows, self.unfinished.note)
+        if not rows and not self.whole and job_id not in self.asked_apart:
+            return Unknown(self.unfinished.note or "the table of tasks was cut")
+        return Known(rows, f"{len(rows)} of its unfinished tasks are looked at" if job_id in self.partial else None)

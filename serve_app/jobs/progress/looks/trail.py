@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeGuard
 
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse
@@ -26,6 +27,8 @@ BUSY_GPU = 0.02
 MOST_KEPT = 200
 # Ray's housekeeping comes in bursts: of a shorter span it looks like work.
 LEAST_SPAN_S = 10.0
+# Of how many tasks a process has done, while it does not say.
+NOT_TOLD = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
         moved_at=max(before.moved_at, spoke_at, signs.at if busy_now else before.moved_at),
         spoke_at=spoke_at,
         worked_at=worked_at,
-        tasks=_digest_tasks(signs.work.value) if isinstance(signs.work, Known) else before.tasks,
+        tasks=_digest_tasks(signs.work.value) if _is_whole(signs.work) else before.tasks,
         actors=_digest_actors(signs.actors.value) if isinstance(signs.actors, Known) else before.actors,
         processes=processes,
         log_bytes=before.log_bytes if log is None else log.size_bytes,
@@ -141,13 +144,18 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     )
 
 
+def _is_whole(section: Section[Any]) -> TypeGuard[Known[Any]]:
+    return isinstance(section, Known) and section.note is None
+
+
 def _list_signs_of_work(before: Trail, signs: Signs) -> Iterable[datetime]:
     """When its tasks and actors gave signs of life since."""
     if isinstance(signs.work, Known):
         changed = [task.changed_at for task in signs.work.value if task.changed_at and not task.attempt]
         # A node's clock may be ahead of ours.
         yield from (min(at, signs.at) for at in changed)
-        if before.tasks and _digest_tasks(signs.work.value) != before.tasks:
+        # Of a list that was cut, what comes and goes is not the job's doing.
+        if before.tasks and signs.work.note is None and _digest_tasks(signs.work.value) != before.tasks:
             yield signs.at
     if isinstance(signs.actors, Known) and before.actors and _digest_actors(signs.actors.value) != before.actors:
         yield signs.at
@@ -171,8 +179,9 @@ def _count_finished(before: Trail, processes: Iterable[MeasuredProcess]) -> int:
         known = list(processes)
     done = 0
     for each in known:
-        then = before.processes.get(each.key)
-        now = each.use.finished or 0
+        then, now = before.processes.get(each.key), each.use.finished
+        if now is None or (then is not None and then.finished == NOT_TOLD):
+            continue
         if then is None:
             done += now if before.processes else 0
         else:
@@ -187,8 +196,11 @@ def _measure_processes(signs: Signs, before: Trail) -> Mapping[str, Measured]:
     found: dict[str, Measured] = {}
     for each in signs.processes.value[:MOST_KEPT]:
         if each.use.used_s is not None:
-            now = Measured((each.measured_at or signs.at).timestamp(), each.use.used_s, each.use.finished or 0)
-            found[each.key] = _choose_base(before.processes.get(each.key), now)
+            then, finished = before.processes.get(each.key), each.use.finished
+            if finished is None:
+                finished = NOT_TOLD if then is None else then.finished
+            now = Measured((each.measured_at or signs.at).timestamp(), each.use.used_s, finished)
+            found[each.key] = _choose_base(then, now)
     return found
 
 
@@ -210,9 +222,10 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
         span_s = signs.at.timestamp() - before.tree.at_s
         if span_s >= LEAST_SPAN_S:
             share = (signs.tree_s - before.tree.used_s) / span_s
-            spans.append(share)
             busy += [share] if share >= BUSY_CORES else []
-    return None if not spans else round(sum(busy), 3)
+            # Of one that Ray knows, the processes that Ray has must have been measured, too.
+            spans += [] if signs.joined else [share]
+    return round(sum(busy), 3) if busy or spans else None
 
 
 # Of so many processes the rest of each is no sum that hides one that works.

@@ -8,6 +8,7 @@ nothing may be asleep, may poll or may wait for what Ray does not know: that pro
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,6 +85,7 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
     """Calls that wait for each other: a task for what it has called, a call for what its actor is doing."""
     children: dict[str, list[TaskFacts]] = {}
     doing: dict[str, list[TaskFacts]] = {}
+    running = Counter(task.name for task in scene.tasks if _runs(task))
     for task in scene.tasks:
         children.setdefault(task.parent_id, []).append(task)
         if _runs(task) and task.actor_id:
@@ -91,7 +93,7 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
 
     def list_next(task: TaskFacts) -> Sequence[TaskFacts]:
         if _runs(task):
-            return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene)]
+            return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene, running)]
         if task.type == _CALL and task.state in _HANDED_OVER:
             return doing.get(task.actor_id, ())
         return ()
@@ -128,11 +130,10 @@ def _walk(start: TaskFacts, list_next: Callable[[TaskFacts], Sequence[TaskFacts]
     return []
 
 
-def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene) -> bool:
+def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene, running: Mapping[str, int]) -> bool:
     """Whether a task that runs is in ``ray.get``, by Ray's count; where nobody counted, whether it holds the result."""
     if isinstance(scene.gets, Known):
-        same = sum(_runs(each) and each.name == task.name for each in scene.tasks)
-        return scene.gets.value.get(task.name, 0) >= same
+        return scene.gets.value.get(task.name, 0) >= running[task.name]
     if isinstance(scene.references, Known):
         return any(each.pid == task.pid and each.producer_id == child.task_id for each in scene.references.value)
     return False

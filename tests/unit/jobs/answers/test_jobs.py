@@ -48,7 +48,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
     )
     here = SimpleNamespace(list_exception_frames=dict)
     causes = SimpleNamespace(find_code={"/j": "app.import-error"}.get)
-    return JobAnswers(watch, Archive(), None, here, frozenset(), causes)  # type: ignore[arg-type]
+    return JobAnswers(watch, Archive(), None, here, frozenset(), causes, None)  # type: ignore[arg-type]
 
 
 async def test_a_row_has_the_code_of_its_diagnosis() -> None:

@@ -210,7 +210,7 @@ def test_leftovers(seen: Snapshot, wanted: str | None) -> None:
     assert told == ([] if wanted is None else [("leftover-actors", "job a", "WARN", wanted)])
 
 
-EVERY = ["stuck-job", "missing-job", "past-deadline", "leftover-actors"]
+EVERY = ["circling-job", "stuck-job", "missing-job", "past-deadline", "leftover-actors"]
 DOWN = Unknown("no answer")
 
 

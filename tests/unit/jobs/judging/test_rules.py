@@ -26,8 +26,10 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.jobs.motion import Motion, Standstill
 from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
+from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
     INIT,
@@ -69,6 +71,10 @@ def pending(began: float = 30, **changes: Any) -> JobFacts:
     return submission("a", "PENDING", began=began, **changes)
 
 
+def quiet(seconds: float, standstill: Standstill | None) -> dict[str, Any]:
+    return {"motions": {"a": Motion(NOW, ago(seconds), standstill)}}
+
+
 def tasks(failed: int) -> dict[str, TaskCounts]:
     return {"a": TaskCounts(3, failed, 3 - failed, 0, 0)}
 
@@ -106,6 +112,8 @@ FIRES = [
         exits=[exit_of("07000000", None)],
         nodes=[HERE],
     ),
+    row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(CIRCLE,))}),
+    row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
     row("driver-lives-on", *ran(), **LIVES),
     row("worker-up", nodes=[node("ALIVE", node_id="a")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="Expected termination: drained")]),
@@ -134,6 +142,9 @@ FIRES = [
     row("contradicted-driver", *ran(), exits=[exit_of("07000000", "SYSTEM_ERROR")]),
     row("pending-never-starts", submission(LONG, "PENDING", began=99, metadata={"seedcore.deadline_s": "10"})),
     row("past-deadline", submission("a", "RUNNING", began=11, metadata={"seedcore.deadline_s": "10"})),
+    row("stuck", submission("a", "RUNNING"), **quiet(600, Standstill.PROVEN)),
+    row("resting", submission("a", "RUNNING"), **quiet(600, Standstill.RESTING)),
+    row("unseen", submission("a", "RUNNING"), **quiet(600, Standstill.UNSEEN)),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(GPU=1.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=5.0)),
     row("pending-busy", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0), free=Known({"CPU": 3.0})),
@@ -161,6 +172,9 @@ NEAR = [
         exits=[exit_of("07000000", "SYSTEM_ERROR")],
         nodes=[HERE],
     ),
+    row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
+    # The driver of Serve is looked after by Serve; and three attempts that were made good are only counted.
+    row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, repaired=3)}),
     row("driver-lives-on", *ran(), nodes=[HERE], exits=[exit_of("07000000", CLEAN_EXIT)]),
     row("worker-up", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="It was Expected termination")]),
@@ -194,6 +208,11 @@ NEAR = [
     row("contradicted-driver", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)]),
     row("pending-never-starts", submission(LONG[1:], "PENDING", began=1)),
     row("past-deadline", submission("a", "RUNNING", began=10, metadata={"seedcore.deadline_s": "10"})),
+    row("stuck", submission("a", "RUNNING"), **quiet(599, Standstill.PROVEN)),
+    # A service is meant to be quiet.
+    row("resting", submission("a", "RUNNING", metadata=SERVER), **quiet(900, Standstill.RESTING)),
+    # It has ended since it was looked at.
+    row("unseen", submission("a", "SUCCEEDED"), **quiet(900, Standstill.UNSEEN)),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-busy", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0), free=Known({"CPU": 4.0})),
@@ -221,7 +240,7 @@ NEAR = [
 
 def judged(case: Row) -> JobRow:
     _, jobs, sections, contracts, past = case
-    given = {name: sections[name] for name in ("waiting", "free", "tasks") if name in sections}
+    given = {name: sections[name] for name in ("waiting", "free", "tasks", "motions") if name in sections}
     seen = replace(snapshot(*jobs, **{key: value for key, value in sections.items() if key not in given}), **given)
     rows = judge(seen, NOW, contracts, past)
     return next(row for row in rows if row.id in ("a", "node:a", LONG, LONG[1:]))

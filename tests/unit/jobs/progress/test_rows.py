@@ -23,6 +23,7 @@ from serve_app.jobs.progress.rows import (
 TASK = {
     "task_id": "44bfa4a5859b21acffffffffffffffffffffffff03000000", "attempt_number": 0, "name": "produce",
     "state": "PENDING_NODE_ASSIGNMENT", "job_id": "03000000", "actor_id": None, "type": "NORMAL_TASK",
+    "parent_task_id": "ffffffffffffffffffffffffffffffffffffffff03000000",
     "func_or_class_name": "produce", "node_id": None, "worker_id": None, "worker_pid": None,
     "required_resources": {"nowhere": 1.0, "CPU": 1.0}, "placement_group_id": None,
     "events": [
@@ -37,11 +38,12 @@ def test_tasks() -> None:
     assert parse_tasks([TASK, runs]) == (
         TaskFacts(
             TASK["task_id"], "produce", "NORMAL_TASK", "PENDING_NODE_ASSIGNMENT",
-            required={"nowhere": 1.0, "CPU": 1.0}, changed_at=datetime(2026, 1, 1, 12, 0, 1, 500_000, UTC),
+            required={"nowhere": 1.0, "CPU": 1.0}, parent_id=TASK["parent_task_id"], job_id="03000000",
+            changed_at=datetime(2026, 1, 1, 12, 0, 1, 500_000, UTC),
         ),
         TaskFacts(
             TASK["task_id"], "produce", "NORMAL_TASK", "RUNNING", 2, {"nowhere": 1.0, "CPU": 1.0},
-            node_id="n1", pid=15578,
+            parent_id=TASK["parent_task_id"], node_id="n1", pid=15578, job_id="03000000",
         ),
     )  # fmt: skip
     (secret,) = parse_tasks([{**TASK, "name": "f(token=canary)"}])

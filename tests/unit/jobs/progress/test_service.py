@@ -23,8 +23,9 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.jobs.progress import service as observing
-from serve_app.jobs.progress.models import HeldReference, LogFacts, ProcessorFacts, Stack, WorkFacts
+from serve_app.jobs.progress.models import LogFacts, ProcessorFacts, WorkFacts
 from serve_app.jobs.progress.processes import UNCONNECTED
 from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.reading.poll import Seen
@@ -38,6 +39,9 @@ EXIT = DriverExit("03000000", True, None, None, 7, at(0), None, "n1")
 JOB = JobFacts("j", JobType.SUBMISSION, "RUNNING", job_id="03000000", submission_id="j", node_id="n1", pid=7)
 
 
+STUCK = MotionJudgement(Motion(at(0)), "stuck", "It cannot go on.", 600.0, code="scheduling.infeasible")
+
+
 def running(id: str = "j", **changes: Any) -> JobRow:
     values = {
         "outcome": JobOutcome.RUNNING,
@@ -45,6 +49,7 @@ def running(id: str = "j", **changes: Any) -> JobRow:
         "duration_s": 90.0,
         "session": "s",
         "verdict": Verdict.OK,
+        "motion": STUCK,
     }
     return row(id, **{**values, **changes})
 
@@ -89,6 +94,16 @@ class FakeWatch:
 
 
 @dataclass
+class FakeRounds:
+    """Rounds that see what the row says already."""
+
+    looks: int = 0
+
+    async def look_once(self) -> None:
+        self.looks += 1
+
+
+@dataclass
 class FakeQuestions:
     """What was asked, and the same answers always."""
 
@@ -118,14 +133,15 @@ class Made:
     watch: FakeWatch
     questions: FakeQuestions
     clock: Clock
+    rounds: FakeRounds
     stillnesses: Stillnesses
 
 
 def made(*rows: JobRow, answers: dict[str, Any] | None = None, **watch: Any) -> Made:
     clock = Clock()
-    seen, questions = FakeWatch(clock, list(rows), **watch), FakeQuestions(answers or {})
-    stillnesses = Stillnesses(cast(Any, seen), cast(Any, questions), clock.now, clock=clock, pause=clock.pause)
-    return Made(seen, questions, clock, stillnesses)
+    seen, questions, rounds = FakeWatch(clock, list(rows), **watch), FakeQuestions(answers or {}), FakeRounds()
+    stillnesses = Stillnesses(cast(Any, seen), cast(Any, questions), rounds, clock.now, clock=clock, pause=clock.pause)
+    return Made(seen, questions, clock, rounds, stillnesses)
 
 
 INFEASIBLE = {"work": Known(WorkFacts({}, (held("p", GPU=1),)))}
@@ -166,9 +182,9 @@ async def test_jobs_are_forgotten_oldest_first() -> None:
 
 
 async def test_a_slow_ray_leaves_one_look_and_the_answer_says_so() -> None:
-    it = made(running(), answers=INFEASIBLE, seconds_a_look=10.0)
+    it = made(running(motion=None), answers=INFEASIBLE, seconds_a_look=10.0)
     told = await it.stillnesses.judge(running())
-    assert (told.state.value, told.code, it.questions.count("work")) == ("unknown", "scheduling.infeasible", 1)
+    assert (told.state.value, it.questions.count("work")) == ("unknown", 1)
     assert told.settle[0].startswith("Ask again in a few seconds")
 
 
@@ -207,19 +223,8 @@ async def test_what_a_look_asks() -> None:
     assert held_up.questions.count("references") == 0
 
 
-async def test_references_settle_who_waits() -> None:
-    runs = task("r", node_id="n1", pid=8)
-    answers = {
-        "work": Known(WorkFacts({}, (runs, held("p", GPU=1)))),
-        "references": Known((HeldReference(8, "p"),)),
-        "stacks": Known((Stack(7, "n1", "driver", "x"),)),
-    }
-    told = await made(running(), answers=answers).stillnesses.judge(running())
-    assert (told.state.value, told.code) == ("stuck", "scheduling.infeasible")
-
-
 async def test_a_program_that_does_not_use_ray() -> None:
-    plain = running(job_id=None)
+    plain = running(job_id=None, motion=None)
     it = made(plain)
     told = await it.stillnesses.judge(plain)
     assert (told.state.value, told.code) == ("unknown", None)
@@ -249,9 +254,19 @@ async def test_a_submission_that_waits_is_not_looked_at() -> None:
 
 
 async def test_what_was_known_before_ray_fell_silent_proves_nothing() -> None:
-    it = made(running(), answers=INFEASIBLE, answered=False)
-    told = await it.stillnesses.judge(running())
+    it = made(running(motion=None), answers=INFEASIBLE, answered=False)
+    told = await it.stillnesses.judge(running(motion=None))
     assert (told.state.value, told.code, told.advice, it.questions.asked) == ("unknown", None, (), [])
+
+
+async def test_the_answer_is_that_of_lists_and_alerts() -> None:
+    """One more round is gone first, and what the row says then is said; the looks add what was measured."""
+    it = made(running(), answers=INFEASIBLE)
+    told = await it.stillnesses.judge(running(motion=None))
+    assert (told.state.value, told.code, told.sentence, it.rounds.looks) == (
+        "stuck", "scheduling.infeasible", "It cannot go on.", 1,
+    )  # fmt: skip
+    assert [signal.name for signal in told.signals][:2] == ["driver-process", "task-states"]
 
 
 async def test_the_newest_row_counts() -> None:

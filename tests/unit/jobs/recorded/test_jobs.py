@@ -129,6 +129,7 @@ async def test_the_hidden_server_row_says_where_it_comes_from() -> None:
         "owner": None,
         "action": "Nothing to do.",
         "code": None,
+        "quiet_since": None,
     }
 
 

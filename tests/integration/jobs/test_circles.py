@@ -1,0 +1,139 @@
+"""Jobs that go in circles on a real cluster: found unasked in half a minute, and still known when they are stopped."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+import httpx
+
+from tests.integration.cluster import Cluster, wait_for
+
+BEGIN = "import os, ray, tempfile, time\nray.init(log_to_driver=False)\n"
+RAISES = f"""{BEGIN}
+@ray.remote(num_cpus=0, max_retries=-1, retry_exceptions=True)
+def clean(n):
+    time.sleep(1)
+    import no_such_package_of_ours
+ray.get(clean.remote(3))
+"""
+EXITS = f"""{BEGIN}
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)
+class Counter:
+    def count(self): os._exit(3)
+counter = Counter.remote()
+while True:
+    try: ray.get(counter.count.remote())
+    except ray.exceptions.RayError: time.sleep(1)
+"""
+IN_PART = f"""{BEGIN}
+@ray.remote(num_cpus=0, max_retries=-1, retry_exceptions=True)
+def clean(n):
+    time.sleep(1)
+    raise ValueError(f'bad row {{n}}')
+@ray.remote(num_cpus=0)
+def count(n): return n
+bad = clean.remote(3)
+while True:
+    ray.get(count.remote(1))
+    time.sleep(1)
+"""
+# The innocent twins: made good at the third try, and restarted with successes between.
+FLAKY = f"""{BEGIN}
+@ray.remote(num_cpus=0, max_retries=5, retry_exceptions=True)
+def fetch(path):
+    tried = len(open(path).read()) if os.path.exists(path) else 0
+    open(path, 'a').write('x')
+    if tried < 3: raise OSError('not yet')
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)
+class Worker:
+    def work(self, n):
+        if n % 4 == 3: os._exit(1)
+ray.get(fetch.remote(os.path.join(tempfile.mkdtemp(), 'tried')))
+worker = Worker.remote()
+for n in range(1000):
+    try: ray.get(worker.work.remote(n))
+    except ray.exceptions.RayError: pass
+    time.sleep(0.5)
+"""
+PROGRAMS = {"circle-raises": RAISES, "circle-exits": EXITS, "circle-in-part": IN_PART, "circle-flaky": FLAKY}
+WANTED = {
+    "circle-raises": ("BAD", "circling", "app.import-error"),
+    "circle-exits": ("BAD", "circling", "actor.died"),
+    "circle-in-part": ("WARN", "circling-in-part", "app.task-exception"),
+}
+# The rounds come each 20 s; what the finding waits for beside is one look.
+FOUND_WITHIN_S = 30.0
+
+
+def submit(cluster: Cluster, id: str) -> None:
+    body = {"submission_id": id, "entrypoint": f"python -c {shlex.quote(PROGRAMS[id])}"}
+    httpx.post(f"{cluster.dashboard_url}/api/jobs/", json=body, timeout=30).raise_for_status()
+
+
+def third_failure_at(cluster: Cluster, id: str) -> float | None:
+    """When the third attempt of a task, or the third call of an actor that is gone, failed, by Ray's own table."""
+    job_id = cluster.get(f"/jobs/{id}")["job_id"]
+    query = {"detail": "1", "limit": "1000", "filter_keys": "job_id", "filter_predicates": "=", "filter_values": job_id}
+    answer = httpx.get(f"{cluster.dashboard_url}/api/v0/tasks", params=query, timeout=30).json()
+    rows = answer["data"]["result"]["result"] if job_id else []
+    failed = sorted(row["end_time_ms"] for row in rows if row["state"] == "FAILED" and row["name"] != "Worker.work")
+    return failed[2] / 1000 if len(failed) > 2 else None
+
+
+def judged(cluster: Cluster, id: str) -> tuple[str, str, str | None]:
+    row = cluster.get(f"/jobs/{id}")
+    return row["verdict"], row["rule"], row["code"]
+
+
+def firing(cluster: Cluster) -> dict[str, str]:
+    items = cluster.get("/alerts", rule="circling-job", state="firing")["items"]
+    return {item["subject_id"]: item["severity"] for item in items if str(item["subject_id"]).startswith("circle-")}
+
+
+def test_circles(cluster: Cluster) -> None:
+    for id in PROGRAMS:
+        submit(cluster, id)
+    failed_at = {id: wait_for(f"failures of {id}", lambda id=id: third_failure_at(cluster, id), 90) for id in PROGRAMS}
+    found_after_s: dict[str, float] = {}
+
+    def found() -> bool:
+        for id, wanted in WANTED.items():
+            if id not in found_after_s and judged(cluster, id) == wanted:
+                found_after_s[id] = time.time() - failed_at[id]
+        return len(found_after_s) == len(WANTED)
+
+    wait_for("what goes in circles", found, 90)
+    wait_for("an alert of each", lambda: len(firing(cluster)) == len(WANTED), 30)
+    print("found after the third failure:", {id: f"{after_s:.1f} s" for id, after_s in found_after_s.items()})
+    assert max(found_after_s.values()) < FOUND_WITHIN_S
+    assert firing(cluster) == {"circle-raises": "critical", "circle-exits": "critical", "circle-in-part": "warning"}
+    assert judged(cluster, "circle-flaky")[:2] == ("OK", "running")
+    check_page(cluster)
+    check_after_stop(cluster)
+
+
+def check_page(cluster: Cluster) -> None:
+    """What the job's own page says of it."""
+    job: dict[str, Any] = cluster.get("/jobs/circle-raises")
+    assert job["reason"].startswith("It goes in circles: task clean has failed ")
+    assert "ModuleNotFoundError: No module named 'no_such_package_of_ours'" in job["reason"]
+    (task,) = [each for each in job["unfinished"]["items"] if each["name"] == "clean"]
+    assert (task["what"], job["unfinished"]["total"]) == ("task", 1)
+    actor: dict[str, Any] = cluster.get("/jobs/circle-exits")
+    assert [each["name"] for each in actor["unfinished"]["items"] if each["what"] == "actor"] == ["Counter"]
+    stillness = cluster.get("/jobs/circle-raises/diagnosis")["stillness"]
+    assert (stillness["state"], stillness["code"]) == ("circling", "app.import-error")
+
+
+def check_after_stop(cluster: Cluster) -> None:
+    for id in PROGRAMS:
+        with cluster.api() as api:
+            api.post(f"/jobs/{id}/stop", json={"wait_s": 20})
+    wait_for("the stop", lambda: cluster.get("/jobs/circle-raises")["outcome"] == "stopped", 60)
+    job = cluster.get("/jobs/circle-raises")
+    assert "; before it was stopped, task clean had failed " in job["reason"]
+    assert (job["verdict"], job["code"]) == ("OK", "app.import-error")
+    assert [each["source"] for each in job["evidence"] if each["rule"] == "circle"] == ["task table"]
+    wait_for("no alert of them", lambda: firing(cluster) == {}, 120)

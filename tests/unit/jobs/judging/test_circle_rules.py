@@ -1,0 +1,191 @@
+"""What is said of a job that goes in circles: verdict, finding and advice while it runs, and what stays after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from serve_app.jobs.judging.circle_rules import advise, describe_circle
+from serve_app.jobs.judging.expectations import BUILT_IN
+from serve_app.jobs.judging.findings import find_all, list_unknown_rules
+from serve_app.jobs.judging.judge import Memo, judge
+from serve_app.jobs.models import Evidence, JobRow, Snapshot
+from serve_app.jobs.motion import Circle, Culprit, Motion
+from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
+
+JOB = "02000000"
+KILLED = "1 worker(s) were killed due to the node running low on memory"
+CIRCLE = Circle(
+    what="task",
+    id=f"t1{JOB}",
+    name="shard",
+    failures=4,
+    first_at=ago(60),
+    last_at=ago(10),
+    code="memory.node-oom",
+    error_type="OUT_OF_MEMORY",
+    last_error=KILLED,
+    others_succeed=False,
+    victim_pid=4711,
+    node_id="n1",
+    greediest=Culprit("shard", 5_777_729_126, JOB, 4711),
+    job_id=JOB,
+)
+IN_PART = replace(CIRCLE, others_succeed=True)
+HOARD = replace(CIRCLE, greediest=Culprit("python hoard.py", 5_777_729_126, "03000000", 15))
+STRANGER = replace(CIRCLE, greediest=Culprit("postgres", 5_777_729_126))
+RAISES = replace(
+    CIRCLE, code="app.task-exception", error_type="TASK_EXECUTION_EXCEPTION", last_error="ValueError: x", greediest=None
+)
+ACTOR = replace(RAISES, what="actor", id="a1", name="Counter", failures=3, code="actor.died", last_error="")
+MOST = replace(RAISES, what="job", id=JOB, name="score", failures=7)
+SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("circle", "sentence", "action"),
+    [
+        (
+            CIRCLE,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            f"(memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
+            "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
+        ),
+        (
+            IN_PART,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}; other tasks of it succeed "
+            f"(memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
+            "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
+        ),
+        (
+            HOARD,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            f"(memory.node-oom: {KILLED}). Most memory was taken by python hoard.py (5.38 GB), of another job "
+            "(03000000).",
+            "python hoard.py took most memory: tell job 03000000; until then, stop this job or let it run elsewhere.",
+        ),
+        (
+            STRANGER,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            f"(memory.node-oom: {KILLED}). Most memory was taken by postgres (5.38 GB), which is no worker of Ray's.",
+            "postgres took most memory: tell whoever runs it; it is no worker of Ray's; until then, stop this job or "
+            "let it run elsewhere.",
+        ),
+        (
+            RAISES,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            "(app.task-exception: ValueError: x).",
+            "Stop it, mend what fails in task shard, and limit its retries; Ray goes on by itself.",
+        ),
+        (
+            ACTOR,
+            f"It goes in circles: actor Counter was restarted 3 times since {SINCE}, with no success of it since "
+            "(actor.died).",
+            "Stop it, mend what fails in actor Counter, and limit its retries; Ray goes on by itself.",
+        ),
+        (
+            MOST,
+            "It goes in circles: 7 attempts of its tasks, most of score, have failed in five minutes, more than "
+            "succeeded (app.task-exception: ValueError: x).",
+            "Stop it, mend what fails in task score, and limit its retries; Ray goes on by itself.",
+        ),
+    ],
+)
+def test_the_words(circle: Circle, sentence: str, action: str) -> None:
+    assert (describe_circle(circle), advise(circle)) == (sentence, action)
+
+
+def seen(status: str, *circles: Circle, job: str = "a", **changes: Any) -> Snapshot:
+    given = snapshot(submission(job, status, job_id=JOB, **changes), submission("b", "RUNNING", job_id="03000000"))
+    return replace(given, motions={job: Motion(NOW, circles=circles)} if circles else {})
+
+
+def row_of(snapshot: Snapshot, memo: Memo | None = None) -> JobRow:
+    return next(row for row in judge(snapshot, NOW, memo=memo) if row.id == "a")
+
+
+def test_of_a_running_job() -> None:
+    row = row_of(seen("RUNNING", CIRCLE))
+    assert (row.verdict, row.rule, row.code) == ("BAD", "circling", "memory.node-oom")
+    assert (row.reason, row.action) == (describe_circle(CIRCLE), advise(CIRCLE))
+    fact = (
+        f"task shard has failed 4 times since {SINCE}, last at {LAST} (memory.node-oom: {KILLED}); last process 4711 "
+        "on node n1. Most memory was taken by shard (5.38 GB)."
+    )
+    assert row.evidence[-1] == Evidence("circle", "task table", fact)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"),
+    [
+        (
+            "STOPPED",
+            "It was stopped on request; before it was stopped, task shard had failed 4 times (memory.node-oom).",
+            "memory.node-oom",
+        ),
+        # Why it failed at last is what its diagnosis says.
+        (
+            "FAILED",
+            "It failed with exit code 1; before it ended, task shard had failed 4 times (memory.node-oom).",
+            None,
+        ),
+        ("SUCCEEDED", "Its entrypoint exited with code 0.", None),
+    ],
+)
+def test_of_one_that_ended_it_stays_known(status: str, reason: str, code: str | None) -> None:
+    memo = Memo()
+    row = row_of(seen(status, CIRCLE), memo)
+    assert (row.reason, row.code) == (reason, code)
+    assert any(each.rule == "circle" for each in row.evidence) == (status != "SUCCEEDED")
+    # What told of it says nothing any more.
+    assert row_of(seen(status), memo) == row
+
+
+@pytest.mark.parametrize(
+    ("circles", "changes", "told"),
+    [
+        ((CIRCLE, RAISES), {}, ("BAD", describe_circle(CIRCLE), f"See GET /jobs/a. {advise(CIRCLE)}")),
+        ((IN_PART,), {}, ("WARN", describe_circle(IN_PART), f"See GET /jobs/a. {advise(IN_PART)}")),
+        (
+            (CIRCLE,),
+            {"metadata": {"seedcore.owner": "data-team"}},
+            ("BAD", describe_circle(CIRCLE), f"See GET /jobs/a. {advise(CIRCLE)} Tell data-team."),
+        ),
+        # To whom the greedy process belongs: the advice is for them.
+        (
+            (HOARD,),
+            {},
+            (
+                "BAD",
+                describe_circle(HOARD),
+                "See GET /jobs/a. python hoard.py took most memory: tell job b; until then, stop this job or let it "
+                "run elsewhere.",
+            ),
+        ),
+    ],
+)
+def test_one_finding_for_each_job(circles: tuple[Circle, ...], changes: dict[str, Any], told: tuple[str, ...]) -> None:
+    snapshot = seen("RUNNING", *circles, **changes)
+    (found,) = find_all(snapshot, judge(snapshot, NOW), BUILT_IN, {}, NOW)
+    assert (found.rule, found.subject_id) == ("circling-job", "a")
+    assert (found.verdict, found.sentence, found.action) == told
+
+
+def test_past_its_deadline_it_is_told_as_both() -> None:
+    snapshot = seen("RUNNING", IN_PART, began=90, metadata={"seedcore.deadline_s": "60"})
+    found = find_all(snapshot, judge(snapshot, NOW), BUILT_IN, {}, NOW)
+    assert [(each.rule, each.verdict) for each in found] == [("past-deadline", "BAD"), ("circling-job", "WARN")]
+
+
+def test_of_one_that_ended_there_is_no_finding() -> None:
+    snapshot = seen("STOPPED", CIRCLE)
+    assert find_all(snapshot, judge(snapshot, NOW), BUILT_IN, {}, NOW) == []
+
+
+def test_what_was_not_looked_at_may_be_in_a_circle_by_now() -> None:
+    old = replace(seen("RUNNING"), motions={"a": Motion(ago(61)), "b": Motion(NOW)})
+    assert list_unknown_rules(old, [], past_known=True) == ["circling-job", "stuck-job"]
+    ended = replace(seen("STOPPED"), motions={"a": Motion(ago(61)), "b": Motion(ago(60))})
+    assert list_unknown_rules(ended, [], past_known=True) == []

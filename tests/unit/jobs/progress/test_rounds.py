@@ -1,0 +1,303 @@
+"""Rounds over many running jobs: what each costs, who is looked at when, and what is found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any, cast
+
+from serve_app.errors import Unavailable
+from serve_app.jobs.models import PastRuns
+from serve_app.jobs.motion import Motion, Standstill
+from serve_app.jobs.progress.looks.suspects import MOST_LOGS
+from serve_app.jobs.progress.looks.sweep import MOST_APART, MOST_NODES, MOST_TASKS, Sweep
+from serve_app.jobs.progress.looks.trail_store import TrailArchive
+from serve_app.jobs.progress.rounds import Rounds
+from serve_app.jobs.settings import InspectorConfig
+from serve_app.outcomes import JobOutcome
+from tests.unit.jobs.progress.looks.fakes import FakeCluster, FakeHead, FakeJob
+
+PERIOD_S = 20.0
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+        self.writes = 0
+        self.down = False
+
+    async def save_trails(self, session: str, kept: Any) -> None:
+        self._require_up()
+        self.kept, self.writes = dict(kept), self.writes + 1
+
+    async def load_trails(self, session: str) -> dict[str, Any]:
+        self._require_up()
+        return self.kept
+
+    def _require_up(self) -> None:
+        if self.down:
+            raise Unavailable("The store is unavailable.")
+
+
+def begin(cluster: FakeCluster, store: FakeStore | None = None, **config: Any) -> Rounds:
+    source = cast(Any, cluster)
+    clock = cluster.clock
+    rounds = Rounds(
+        source, Sweep(source), source, FakeHead(cluster), clock.now,
+        keeper=None if store is None else TrailArchive(store, "s"), clock=clock, cpu=lambda: 0.0, pause=clock.pause,
+    )  # fmt: skip
+    rounds.config = InspectorConfig(**config)
+    return rounds
+
+
+async def look(cluster: FakeCluster, rounds: Rounds, times: int = 1) -> Counter[str]:
+    """So many rounds, a period apart; what they asked."""
+    cluster.asked.clear()
+    for _ in range(times):
+        cluster.clock.seconds += PERIOD_S
+        await rounds.look_once()
+    return Counter(cluster.asked)
+
+
+def quiet(cluster: FakeCluster, rounds: Rounds, id: str = "job-0") -> float | None:
+    motion: Motion = rounds.motions[id]
+    return None if motion.quiet_since is None else (motion.looked_at - motion.quiet_since).total_seconds()
+
+
+async def test_a_round_over_a_thousand_jobs_asks_as_much_as_one_over_one() -> None:
+    """A question for each table and each node, whatever the number of jobs."""
+    many = [FakeJob(number, f"n{number % 8}", tasks={f"t{number}": "RUNNING"}) for number in range(1_000)]
+    costs = []
+    for jobs in (many[:1], many):
+        cluster = FakeCluster([replace(job, node_id="n0") for job in jobs] if len(jobs) > 1 else jobs, 8)
+        rounds = begin(cluster)
+        await look(cluster, rounds)
+        costs.append(dict(await look(cluster, rounds)))
+        assert len(rounds.motions) == len(jobs)
+        assert cluster.most_at_once <= 4
+    assert costs == [{"tasks": 1, "actors": 1, "placement_groups": 1, "node": 8}] * 2
+
+
+async def test_a_thousand_quiet_jobs_cost_some_questions_more_and_are_all_looked_at_within_a_minute() -> None:
+    jobs = [FakeJob(number, tasks={f"t{number}": "RUNNING"}) for number in range(1_000)]
+    cluster = FakeCluster(jobs)
+    rounds = begin(cluster, quiet_limit_s=80.0)
+    await look(cluster, rounds, 4)
+    # Who waits for whom is asked again after half a minute, so in every second round.
+    assert await look(cluster, rounds, 2) == {
+        "tasks": 2, "actors": 2, "placement_groups": 2, "node": 2, "objects": 1, "figures": 1, "profiling": 1,
+    }  # fmt: skip
+    now = cluster.clock.now()
+    assert max((now - motion.looked_at).total_seconds() for motion in rounds.motions.values()) <= 60
+    assert rounds.describe_gap(now) is None
+    assert {motion.standstill for motion in rounds.motions.values()} == {Standstill.RESTING}
+    assert (rounds.cost.rounds, rounds.cost.requests) == (6, 30)
+
+
+async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> None:
+    """Their logs are asked for one by one, in turn; their tasks and processes are not."""
+    jobs = [FakeJob(number, "n1") for number in range(200)]
+    cluster = FakeCluster(jobs, 2)
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert await look(cluster, rounds) == {
+        "tasks": 1, "actors": 1, "placement_groups": 1, "node": 2, "log": MOST_LOGS,
+    }  # fmt: skip
+    assert rounds.describe_gap(cluster.clock.now()) is None
+
+
+async def test_one_job_with_many_tasks_hides_no_other() -> None:
+    """The table is asked again without the job that fills it, and tells of the others."""
+    noisy = FakeJob(0, tasks={f"a{number}": "RUNNING" for number in range(MOST_TASKS + 5)})
+    others = [FakeJob(number, tasks={f"t{number}": "RUNNING"}) for number in range(1, 50)]
+    cluster = FakeCluster([noisy, *others])
+    rounds = begin(cluster)
+    await look(cluster, rounds)
+    assert (await look(cluster, rounds))["tasks"] == 2
+    assert {id: motion.unfinished for id, motion in rounds.motions.items()} == {
+        "job-0": MOST_TASKS, **{job.id: 1 for job in others},
+    }  # fmt: skip
+
+
+async def test_a_table_that_stays_cut_is_asked_for_single_jobs_in_turn_and_the_gap_is_told() -> None:
+    filling = [FakeJob(number, tasks={f"a{number}-{i}": "RUNNING" for i in range(MOST_TASKS)}) for number in range(5)]
+    others = [FakeJob(number) for number in range(5, 45)]
+    cluster = FakeCluster([*filling, *others])
+    rounds = begin(cluster)
+    assert (await look(cluster, rounds))["tasks"] == 3 + MOST_APART
+    await look(cluster, rounds, 5)
+    gap = rounds.describe_gap(cluster.clock.now())
+    assert gap is not None
+    assert gap.startswith("motion: ")
+    assert gap.endswith(" of 45 running jobs were not looked at for a minute")
+    # All had their turn, none twice before another once.
+    looked = {id: motion.looked_at for id, motion in rounds.motions.items()}
+    assert len({job.id for job in others if looked[job.id] > min(looked.values())}) >= 4 * MOST_APART
+
+
+async def test_nodes_beyond_the_most_have_their_turn() -> None:
+    cluster = FakeCluster([FakeJob(0)], MOST_NODES + 30)
+    rounds = begin(cluster)
+    assert (await look(cluster, rounds))["node"] == MOST_NODES
+    assert (await look(cluster, rounds))["node"] == MOST_NODES
+
+
+async def test_quiet_since_the_latest_sign_and_again_after_one_more() -> None:
+    job = FakeJob(0, tasks={"t": "RUNNING"})
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) is None
+    await look(cluster, rounds, 3)
+    assert quiet(cluster, rounds) == 60.0
+    job.finished += 1
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) is None
+    job.used_s += 19.0
+    await look(cluster, rounds)
+    assert (quiet(cluster, rounds), rounds.motions["job-0"].standstill) == (None, Standstill.BUSY)
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) == 20.0
+
+
+async def test_what_is_learned_of_a_suspect() -> None:
+    """Half of its limit before, and no earlier."""
+    cluster = FakeCluster([FakeJob(0), FakeJob(1)], listens={"job-1": 8080})
+    rounds = begin(cluster, quiet_limit_s=200.0)
+    await look(cluster, rounds, 4)
+    assert (rounds.motions["job-0"].last_line, rounds.motions["job-1"].serving) == ("", "")
+    await look(cluster, rounds, 3)
+    first, second = rounds.motions["job-0"], rounds.motions["job-1"]
+    assert (first.last_line, first.serving, first.can_show_stacks) == ("/s/logs: last line of job-0", "", False)
+    assert second.serving == "a process of it listens on port 8080"
+
+
+async def test_earlier_runs_make_a_suspect_sooner() -> None:
+    cluster = FakeCluster([FakeJob(0)], past=PastRuns(20, 60.0))
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert rounds.motions["job-0"].last_line != ""
+
+
+async def test_a_job_that_never_joined_is_known_by_its_log() -> None:
+    job = FakeJob(0, joined=False)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert (quiet(cluster, rounds), rounds.motions["job-0"].standstill) == (40.0, Standstill.UNSEEN)
+    job.log_bytes += 1
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) is None
+
+
+async def test_what_cannot_be_told_is_not_known_and_counted() -> None:
+    cluster = FakeCluster([FakeJob(0), FakeJob(1, joined=False)])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    for table in ("tasks", "node"):
+        cluster.failing = {table}
+        before = rounds.motions["job-0"].looked_at
+        await look(cluster, rounds, 4)
+        assert rounds.motions["job-0"].looked_at == before
+        assert rounds.describe_gap(cluster.clock.now()) is not None
+        cluster.failing = set()
+        await look(cluster, rounds)
+        assert rounds.describe_gap(cluster.clock.now()) is None
+
+
+async def test_services_and_what_does_not_run_are_no_subjects() -> None:
+    running = FakeJob(0).build_row()
+    others = [
+        replace(running, id="service", kind="application-server"),
+        replace(running, id="hidden", hidden=True),
+        replace(running, id="node", derived=True),
+        replace(running, id="over", outcome=JobOutcome.SUCCEEDED),
+    ]
+    cluster = FakeCluster([], more_rows=others)
+    rounds = begin(cluster)
+    # Where nothing runs, nothing is asked.
+    assert await look(cluster, rounds) == {}
+    assert rounds.motions == {}
+    cluster.jobs = [FakeJob(0)]
+    await look(cluster, rounds)
+    assert set(rounds.motions) == {"job-0"}
+
+
+async def test_what_was_seen_before_ray_fell_silent_is_not_seen_again() -> None:
+    cluster = FakeCluster([FakeJob(0)])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    cluster.answered = False
+    assert await look(cluster, rounds) == {}
+    assert quiet(cluster, rounds) == 20.0
+
+
+async def test_silence_outlives_a_restart() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0), FakeJob(1)])
+    rounds = begin(cluster, store)
+    await look(cluster, rounds, 6)
+    await rounds.close()
+    assert set(store.kept) == {"job-0", "job-1"}
+    cluster.jobs[1].finished += 1
+    again = begin(cluster, store)
+    await look(cluster, again)
+    assert (quiet(cluster, again), quiet(cluster, again, "job-1")) == (120.0, None)
+
+
+async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    before = begin(cluster, store)
+    await look(cluster, before, 6)
+    await before.close()
+    store.down = True
+    rounds = begin(cluster, store)
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) is None
+    # What was begun meanwhile gives way to what is known, when it is known.
+    store.down = False
+    await look(cluster, rounds)
+    assert quiet(cluster, rounds) == 140.0
+    await rounds.close()
+
+
+async def test_trails_are_written_now_and_then_and_only_of_quiet_jobs() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    rounds = begin(cluster, store)
+    await look(cluster, rounds)
+    assert store.writes == 1
+    await look(cluster, rounds, 9)
+    assert (store.writes, set(store.kept)) == (5, {"job-0"})
+    await rounds.close()
+
+
+async def test_rounds_go_on_and_rest() -> None:
+    cluster = FakeCluster([FakeJob(0)])
+    rounds = begin(cluster)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        cluster.clock.seconds += seconds
+        if len(pauses) == 3:
+            cluster.failing = {"tasks", "node", "actors", "placement_groups"}
+        await asyncio.sleep(0)
+
+    rounds._pause = pause
+    rounds.start()
+    while len(pauses) < 6:
+        await asyncio.sleep(0)
+    rounds.require_alive()
+    await rounds.close()
+    assert set(pauses) == {20.0}
+
+
+async def test_a_driver_that_is_too_busy_to_say_whose_it_is() -> None:
+    """Ray's row of it lacks the job then, of which the job list knows the process."""
+    job = FakeJob(0)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    job.silent, job.used_s = True, job.used_s + 19.0
+    await look(cluster, rounds)
+    assert (quiet(cluster, rounds), rounds.motions["job-0"].cores) == (None, 0.95)
