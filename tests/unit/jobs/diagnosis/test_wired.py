@@ -95,7 +95,7 @@ async def test_what_an_exit_code_hides_is_diagnosed(inspector: JobInspector, ray
     validate(found, "DiagnosisAnswer")
     assert (found["outcome"], found["diagnosis"]["code"]) == ("contradicted", "app.import-error")
     ray.log = b"done\n"
-    inspector._diagnoses.forget(f"{Here.session}/submission-ok")
+    inspector._diagnoses.forget(build_view_key(await inspector.get_job("submission-ok")))
     quiet = (await inspector.diagnosis("submission-ok"))["diagnosis"]
     assert quiet["code"] is None
     assert quiet["sentence"].startswith("Its entrypoint exited with code 0, but its driver (pid ")

@@ -360,8 +360,8 @@ async def test_what_was_contradicted_stays_when_memory_knows_less() -> None:
         assert [row["outcome"] for row in page] == wanted
     # Another job that was given its id is another job.
     again = replace(succeeded, started_at=ago(1))
-    page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {})
-    assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded"]
+    page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {again.key: again})
+    assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded", "contradicted"]
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:

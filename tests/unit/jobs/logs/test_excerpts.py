@@ -79,7 +79,7 @@ async def settle() -> None:
 async def test_of_what_is_contradicted_the_log_is_kept_too(world: World, excerpts: Excerpts) -> None:
     excerpts.offer([replace(row("doubtful", "SUCCEEDED"), outcome=JobOutcome.CONTRADICTED)], NOW)
     await settle()
-    assert world.asked == ["doubtful"]
+    assert world.asked == [row("doubtful").run]
 
 
 async def test_what_went_wrong_is_kept_once(world: World, excerpts: Excerpts) -> None:
