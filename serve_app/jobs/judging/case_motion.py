@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serve_app.jobs.judging.case import Case
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
 from serve_app.jobs.judging.kinds import COA_INITIALIZATION
-from serve_app.jobs.judging.motion_rules import MOTION_RULES
+from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
+from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 

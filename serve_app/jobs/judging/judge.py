@@ -13,8 +13,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.case import Case, JudgedCase, find_series
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import (
     BUILT_IN,
     NOTHING,
@@ -26,7 +26,8 @@ from serve_app.jobs.judging.expectations import (
     find_scheduler,
 )
 from serve_app.jobs.judging.kinds import Owned
-from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
+from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (

@@ -15,7 +15,6 @@ from serve_app.jobs.judging.case_motion import (
     say_motion,
     stands_still,
 )
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART
 from serve_app.jobs.judging.contradiction import (
     CONTRADICTED_DRIVER,
     CONTRADICTED_TASKS,
@@ -32,7 +31,8 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion_rules import RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART
+from serve_app.jobs.judging.motion.motion_rules import RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
 from serve_app.jobs.models import PastRuns, Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.case import Case, CaseMaker, compute_age_s, find_series
+from serve_app.jobs.judging.case import Case, compute_age_s, find_series
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import BUILT_IN, EXPECTATIONS, Contracts, build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match

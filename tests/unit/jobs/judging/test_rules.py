@@ -29,7 +29,7 @@ from serve_app.jobs.models import (
 from serve_app.jobs.motion import Motion, Standstill
 from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
     INIT,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.jobs.judging.case import CaseMaker
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec

@@ -15,7 +15,7 @@ from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
 from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.outcomes import JobOutcome, Verdict
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import NOW, submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
