@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError, Unavailable
@@ -14,10 +14,12 @@ from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
+from serve_app.jobs.answers.sources import Causes, OwnWorkSource
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.judging.contradiction import OF_EXCEPTIONS
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
+from serve_app.jobs.motion_views import render_motion
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
 from serve_app.jobs.reading.poll import Seen
@@ -30,7 +32,6 @@ from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
 from serve_app.redaction import redact_end
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
-from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
 from serve_app.schemas.jobs import (
@@ -41,7 +42,6 @@ from serve_app.schemas.jobs import (
     JobView,
     KeptJob,
     TasksOfJob,
-    WorkOfJob,
 )
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
@@ -49,30 +49,6 @@ from serve_app.schemas.summary import JobFiguresAnswer
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
 _MOST_DRIVERS_ASKED = 10
-
-
-class Causes(Protocol):
-    """Why jobs failed, as far as that was found out (``diagnosis.service``): nothing is looked at for these.
-
-    The code of other jobs comes with their rows from the store, which has it since the diagnosis was saved.
-    """
-
-    def find_code(self, key: str) -> str | None:
-        """The code of a diagnosis that was made or read since the start, by the key of its job (``session/id``).
-
-        From memory, so it costs a list nothing; None: no diagnosis, or one that found nothing wrong.
-        """
-        ...
-
-    async def find_known(self, row: JobRow) -> DiagnosisView | None:
-        """The diagnosis of a job; None: none was made."""
-        ...
-
-
-class OwnWorkSource(Protocol):
-    """What a job holds and what of it is unfinished (``progress.looks.holdings``)."""
-
-    async def describe(self, row: JobRow) -> WorkOfJob: ...
 
 
 class JobAnswers:
@@ -244,7 +220,7 @@ class JobAnswers:
             **work,
             "code": view["code"] or (None if diagnosis is None else diagnosis["code"]),
             "diagnosis": diagnosis,
-            "motion": views.render_motion(row.motion),
+            "motion": render_motion(row.motion),
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
             "evidence": views.render_evidence(row),
             "driver": views.render_driver(facts, row, driver, find_row(frames, row.job_id)),

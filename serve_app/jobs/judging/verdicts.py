@@ -159,7 +159,12 @@ VERDICT_RULES = (
     VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, apply_always, interpret),
     VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, apply_always, say_both),
     VerdictRule(
-        "observer-ended", (OBSERVER,), {JobOutcome.ENDED_UNKNOWN, JobOutcome.SUCCEEDED}, Verdict.OK, apply_always, interpret
+        "observer-ended",
+        (OBSERVER,),
+        {JobOutcome.ENDED_UNKNOWN, JobOutcome.SUCCEEDED},
+        Verdict.OK,
+        apply_always,
+        interpret,
     ),
     VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, apply_always, say_both),
     VerdictRule("internal-ended", (INTERNAL,), {JobOutcome.ENDED_UNKNOWN}, Verdict.OK, apply_always, interpret),

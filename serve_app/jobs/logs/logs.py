@@ -13,10 +13,9 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from organs.times import format_time
@@ -34,6 +33,7 @@ from serve_app.jobs.logs.lines import (
     find_last_begin,
     read_last_lines,
 )
+from serve_app.jobs.logs.place import LogPlace, LogSource, build_file_name, find_wanted_start
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.rows import read_secret_values
@@ -41,7 +41,7 @@ from serve_app.jobs.reading.run_log import PIECE_BYTES as HEAD_BYTES
 from serve_app.jobs.reading.run_log import find_run_part
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
 from serve_app.outcomes import ENDED_STATUSES
-from serve_app.queries.job_names import is_file_name, parse_run
+from serve_app.queries.job_names import is_file_name
 from serve_app.schemas.logs import LogAnswer, LogItem
 
 Json = dict[str, Any]
@@ -61,28 +61,6 @@ _MANY_BYTES = 16_384
 _LATER_LOOKS = 5
 _ANOTHER_RUN = "It was submitted again with the same id, and this was the log of the run before."
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
-
-
-class LogSource(Protocol):
-    """The questions that logs ask; ``dashboard.DashboardClient`` answers them."""
-
-    async def get_job(self, submission_id: str) -> Json: ...
-
-    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the log of a submission is, and of which run; ``url`` is None before a node has begun with it.
-
-    ``values`` of its environment are hidden.
-    """
-
-    submission_id: str
-    status: str
-    url: str | None
-    started_at: datetime | None
-    values: tuple[str, ...]
 
 
 class Logs:
@@ -113,13 +91,13 @@ class Logs:
         What earlier runs with its id wrote into the same file is left out unless ``all_runs``.
         """
         row, submission_id = await self._find_submission(id)
-        place = await self._find_place(submission_id, _find_wanted_start(id, row))
+        place = await self._find_place(submission_id, find_wanted_start(id, row))
         answer: LogAnswer = {
             "id": row.id,
             "submission_id": submission_id,
             "status": place.status,
             "node_id": row.node_id,
-            "source": _build_file_name(submission_id),
+            "source": build_file_name(submission_id),
             "lines": [],
             "truncated": False,
             "size_bytes": None,
@@ -188,7 +166,7 @@ class Logs:
             )
         return row, row.submission_id
 
-    async def _find_place(self, submission_id: str, wanted_start: datetime | None = None) -> _Place:
+    async def _find_place(self, submission_id: str, wanted_start: datetime | None = None) -> LogPlace:
         """Raises ``NotFound``, also when Ray has another run under the id than that which began then."""
         raw = await self._client.get_job(submission_id)
         started_at = read_time_ms(raw.get("start_time"))
@@ -196,8 +174,8 @@ class Logs:
             raise NotFound(_ANOTHER_RUN, code="another_run")
         agent = raw.get("driver_agent_http_address")
         known = isinstance(agent, str) and _AGENT.fullmatch(agent)
-        url = f"{agent}/logs/{quote(_build_file_name(submission_id), safe='')}" if known else None
-        return _Place(submission_id, str(raw.get("status") or ""), url, started_at, read_secret_values(raw))
+        url = f"{agent}/logs/{quote(build_file_name(submission_id), safe='')}" if known else None
+        return LogPlace(submission_id, str(raw.get("status") or ""), url, started_at, read_secret_values(raw))
 
     async def _read_last_piece(self, url: str, lines: int, submission_id: str | None) -> LastPiece:
         """The end of a file, from where its last run begins if that is in it; ``submission_id`` None: all runs."""
@@ -206,7 +184,7 @@ class Logs:
             last = cut_to_run(await self._client.read_piece(url, -MOST_BYTES, MOST_BYTES), submission_id)
         return last
 
-    async def _find_begin(self, place: _Place, url: str) -> int:
+    async def _find_begin(self, place: LogPlace, url: str) -> int:
         """Where the run begins in its file."""
         first = await self._client.read_piece(url, 0, HEAD_BYTES)
         part = await find_run_part(self._client.read_piece, url, place.submission_id, place.started_at, first)
@@ -219,7 +197,7 @@ class _Follow:
     def __init__(self, logs: Logs, asked: str, row: JobRow, submission_id: str, deadline: float) -> None:
         self._logs = logs
         self._id = row.id
-        self._start = _find_wanted_start(asked, row)
+        self._start = find_wanted_start(asked, row)
         self._submission_id = submission_id
         self._deadline = deadline
         self._cutter: LineCutter | None = None
@@ -290,7 +268,7 @@ class _Follow:
         # Ended: once more at once, for what was written between the two looks.
         return None, 0.0 if self._over else IDLE_PAUSE_S
 
-    async def _find_place(self) -> _Place:
+    async def _find_place(self) -> LogPlace:
         return await self._logs._find_place(self._submission_id, self._start)
 
     async def _begin(self, lines: int, after: int | None) -> LineCutter:
@@ -339,7 +317,7 @@ class _Follow:
             await self._logs._pause(IDLE_PAUSE_S)
         return {**self._end("ended", outcome, "The job has ended, and this was all of its log."), "at": at}
 
-    def _see(self, place: _Place) -> None:
+    def _see(self, place: LogPlace) -> None:
         self._status = place.status
         self._over = place.status in ENDED_STATUSES
 
@@ -353,13 +331,3 @@ class _Follow:
                 "sentence": sentence,
             }
         }
-
-
-def _find_wanted_start(asked: str, row: JobRow) -> datetime | None:
-    """When the run that is asked for began; None where it is the newest with the id, whichever that is by now."""
-    return row.started_at if parse_run(asked) is not None else None
-
-
-def _build_file_name(submission_id: str) -> str:
-    """Its name in the session's log directory (``JOB_LOGS_PATH_TEMPLATE`` of ray/dashboard/modules/job/common.py)."""
-    return f"job-driver-{submission_id}.log"

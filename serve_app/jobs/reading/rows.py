@@ -21,12 +21,10 @@ from serve_app.cluster.rows import (
     read_object,
     read_text,
     read_time_ms,
-    read_time_s,
 )
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.run_marks import LOG_FOLLOWS, cut_message
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, NodeFacts, TaskCounts, WaitingActor
-from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import (
     HEADLESS,
@@ -266,49 +264,6 @@ def parse_task_counts(answer: Any) -> TaskCounts:
     total, failed, finished = sum(states.values()), states["FAILED"], states["FINISHED"]
     running = sum(count for state, count in states.items() if state.startswith("RUNNING"))
     return TaskCounts(total, failed, finished, total - failed - finished - running, running)
-
-
-def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
-    """``ServeInstanceDetails`` of ray/serve/schema.py."""
-    controller = details.get("controller_info")
-    return ServeFacts(
-        controller_actor_id=read_text(controller.get("actor_id")) if isinstance(controller, dict) else None,
-        applications=tuple(
-            ApplicationFacts(
-                name=str(name),
-                status=read_text(app.get("status")) or "",
-                message=redact(read_text(app.get("message")) or "")[:_MESSAGE_CHARS],
-                deployments=tuple(
-                    _parse_deployment(str(deployment_name), deployment)
-                    for deployment_name, deployment in read_items(app.get("deployments"))
-                    if isinstance(deployment, dict)
-                ),
-                deployed_at=read_time_s(app.get("last_deployed_time_s")),
-            )
-            for name, app in read_items(details.get("applications"))
-            if isinstance(app, dict)
-        ),
-    )
-
-
-def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
-    replicas = deployment.get("replicas")
-    return DeploymentFacts(
-        name=name,
-        status=read_text(deployment.get("status")) or "",
-        message=redact(read_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
-        target_num_replicas=read_number(deployment.get("target_num_replicas")) or 0,
-        replicas=tuple(
-            ReplicaFacts(
-                replica_id=read_text(replica.get("replica_id")) or "",
-                state=read_text(replica.get("state")) or "",
-                node_id=read_text(replica.get("node_id")),
-                pid=read_number(replica.get("pid")),
-            )
-            for replica in (replicas if isinstance(replicas, list) else [])
-            if isinstance(replica, dict)
-        ),
-    )
 
 
 def _choose_id(fields: Mapping[str, Any]) -> str:

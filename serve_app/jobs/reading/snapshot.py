@@ -33,10 +33,10 @@ from serve_app.jobs.reading.rows import (
     parse_driver_exits,
     parse_job,
     parse_nodes,
-    parse_serve,
     parse_submission_drivers,
     parse_waiting_actors,
 )
+from serve_app.jobs.reading.serve_rows import parse_serve
 from serve_app.jobs.reading.tasks import TaskCounter
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.serve_facts import ServeFacts
