@@ -103,7 +103,7 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
         reason = f"Its cluster (Ray session {session}) is gone; it had not ended when it was last seen."
         await _close(connection, now, _is_open_in(session), "lost", "WARN", SESSION_OVER, reason, seen_at)
         gone = f"The head came up; it is gone, nobody has seen its session {session} since {format_time(seen_at)}."
-        await _close(connection, now, _is_head_of(session), "lost", "WARN", SESSION_OVER, gone, seen_at)
+        await _close(connection, now, _is_its_head(session), "lost", "WARN", SESSION_OVER, gone, seen_at)
     if over:
         await connection.execute(update(sessions).where(sessions.c.session.in_(list(over))).values(closed_at=now))
     return list(over)
@@ -120,7 +120,7 @@ async def end_session(connection: AsyncConnection, now: datetime, session: str) 
     reason = f"Its cluster (Ray session {session}) was shut down on request, and it was stopped with it."
     await _close(connection, now, _is_open_in(session), "stopped", "OK", SESSION_SHUT_DOWN, reason, now)
     gone = f"The head came up; it was shut down on request at {format_time(now)}, and is gone."
-    await _close(connection, now, _is_head_of(session), "succeeded", "OK", SESSION_SHUT_DOWN, gone, now)
+    await _close(connection, now, _is_its_head(session), "succeeded", "OK", SESSION_SHUT_DOWN, gone, now)
     return True
 
 
@@ -276,7 +276,7 @@ def _is_open_in(session: str) -> ColumnElement[bool]:
     return (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
 
 
-def _is_head_of(session: str) -> ColumnElement[bool]:
+def _is_its_head(session: str) -> ColumnElement[bool]:
     """The start of a head has succeeded for good; that the head is up is over with its session."""
     return (jobs.c.session == session) & (jobs.c.kind == _HEAD) & (jobs.c.outcome == "succeeded")
 

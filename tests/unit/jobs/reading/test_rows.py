@@ -21,11 +21,11 @@ from serve_app.jobs.reading.rows import (
     parse_driver_exits,
     parse_job,
     parse_nodes,
-    parse_serve,
     parse_submission_drivers,
     parse_task_counts,
     parse_waiting_actors,
 )
+from serve_app.jobs.reading.serve_rows import parse_serve
 from serve_app.jobs.reading.snapshot import collect
 from tests.unit.jobs.recordings import Replay
 
