@@ -11,10 +11,12 @@ CANARY = "canary-8d1f4c0a77"
 ID = "tells-secrets"
 # In no environment: only its form tells that it is one.
 WORD = "canary-of-words-5"
-CODE = (
-    f"import os, sys; print('connecting with password={CANARY}', flush=True); print('plain', os.environ['HARMLESS_NAME']); "
-    f"print(repr(os.environ['CONNECTION']), flush=True); sys.exit('refused: token={CANARY} of ' + os.environ['HARMLESS_NAME'])"
-)
+CODE = f"""
+import os, sys
+print('connecting with password={CANARY}', flush=True)
+print('plain', os.environ['HARMLESS_NAME'], repr(os.environ['CONNECTION']), flush=True)
+sys.exit('refused: token={CANARY} of ' + os.environ['HARMLESS_NAME'])
+"""
 
 
 def test_no_secret_of_a_job_gets_anywhere(cluster: Cluster) -> None:
