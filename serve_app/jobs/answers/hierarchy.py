@@ -19,6 +19,7 @@ from serve_app.jobs.judging.kinds import (
 from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot, find_row
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.parts import MANAGER
+from serve_app.queries.job_names import shorten_id
 from serve_app.schemas.hierarchy import BranchView
 
 MAX_JOBS = 60
@@ -84,7 +85,7 @@ def build_hierarchy(snapshot: Snapshot, rows: list[JobRow], application: str, pa
         place = {"head": head, "serve": serve, "manager": manager or jobs_api, "api": jobs_api, "drivers": drivers}
         where, proof = _choose_place(row)
         job = place[where].add(
-            Branch(f"job:{row.id}", "job", f"{row.id} {row.kind}", proof, f"{row.outcome} {row.verdict}")
+            Branch(f"job:{row.id}", "job", f"{shorten_id(row.id)} {row.kind}", proof, f"{row.outcome} {row.verdict}")
         )
         _add_driver(job, row, find_row(actors, row.job_id) or [])
     left_out = len(rows) - len(shown)
