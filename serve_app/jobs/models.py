@@ -294,8 +294,8 @@ class JobRow:
 
     @property
     def run(self) -> str:
-        """By what this run is asked for, and no other with its id."""
-        return format_run(self.id, self.session, self.started_at)
+        """By what this run is asked for, and no other with its id; of jobs whose ids are not given again, no run."""
+        return format_run(self.id, self.session, self.started_at if self.submission_id is not None else None)
 
     @property
     def kind_evidence(self) -> Evidence | None:

@@ -20,6 +20,7 @@ from serve_app.jobs.models import ActorFacts, JobRow, JobType, Known, NodeFacts,
 from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.parts import MANAGER
+from serve_app.queries.job_names import shorten_id
 from serve_app.schemas.hierarchy import BranchView
 
 MAX_JOBS = 60
@@ -86,7 +87,7 @@ def build_hierarchy(snapshot: Snapshot, rows: list[JobRow], application: str, pa
         place = {"head": head, "serve": serve, "manager": manager or jobs_api, "api": jobs_api, "drivers": drivers}
         where, proof = _choose_place(row)
         job = place[where].add(
-            Branch(f"job:{row.id}", "job", f"{row.id} {row.kind}", proof, f"{row.outcome} {row.verdict}")
+            Branch(f"job:{row.id}", "job", f"{shorten_id(row.id)} {row.kind}", proof, f"{row.outcome} {row.verdict}")
         )
         earlier = [each.job_id for each in snapshot.list_drivers(row.submission_id) if each.job_id != row.job_id]
         for job_id in earlier[-MAX_DRIVERS_OF_A_JOB:]:

@@ -27,6 +27,7 @@ from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.queries.job_names import shorten_id
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,
@@ -250,7 +251,7 @@ class Diagnoses:
         done, _ = await asyncio.wait({task}, timeout=DEADLINE_S)
         if not done:
             raise DeadlineExceeded(
-                f"The diagnosis of {row.id} takes longer than {DEADLINE_S:g} s; it goes on, so ask again.",
+                f"The diagnosis of {shorten_id(row.id)} takes longer than {DEADLINE_S:g} s; it goes on, so ask again.",
                 code="diagnosis_slow",
             )
         return task.result()
