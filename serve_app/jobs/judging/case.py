@@ -169,8 +169,8 @@ class CaseMaker:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
         # What is said of the whole table matters only where it has no row.
-        known = (exit_row, None if exit_row else exits_said, node, owned, ours, tasks, drivers, others)
-        made_of = (job, *known, self.contracts)
+        said = None if exit_row else exits_said
+        made_of = (job, exit_row, said, node, owned, ours, tasks, drivers, others, self.contracts)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
@@ -223,9 +223,8 @@ class CaseMaker:
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
         job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts = made_of
-        row_before, said_before, node_before, owned_before, _, tasks_before, drivers_before, others_before, _ = before[
-            1:
-        ]
+        _, row_before, said_before, node_before, owned_before, _, tasks_before, *of_drivers, _ = before
+        drivers_before, others_before = of_drivers
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
