@@ -223,14 +223,13 @@ class CaseMaker:
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
         job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts = made_of
-        _, row_before, said_before, node_before, owned_before, _, tasks_before, *of_drivers, _ = before
-        drivers_before, others_before = of_drivers
+        _, row_before, said_before, node_before, owned_before, _, tasks_before, runs_before, others_before, _ = before
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
         owned = owned_before if owned is None else owned
         if drivers is None:
-            drivers, others = drivers_before, others_before
+            drivers, others = runs_before, others_before
         elif others is not others_before and others != others_before:
             others = fill_joined(others, others_before)
         node, tasks = node or node_before, tasks or tasks_before
