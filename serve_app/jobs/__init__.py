@@ -8,7 +8,8 @@ actions · diagnosis     submit, stop, retry, delete · why a job failed
 backlog · queries       work that is done once for each job · what may be asked for
 reading                 Ray's answers into a ``Snapshot``
 views · judging         rows as JSON · what each job is, and what to think of it
-models · drivers        the facts · those of the drivers of a submission
+models                  the facts
+drivers · motion        those of a submission's drivers · whether a running job moves, as a fact
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.motion import Motion
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
 
@@ -225,7 +226,8 @@ class Snapshot:
 
     ``session`` is Ray's name for this life of the cluster: job ids begin anew with each. ``waiting`` and ``free``
     (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end alone does not tell how it
-    was. ``drivers``: of each submission by its id, the first first.
+    was. ``drivers``: of each submission by its id, the first first. ``motions``: whether running
+    jobs move, by the id of their row, as ``jobs.progress`` last found it.
     """
 
     taken_at: datetime
@@ -240,6 +242,7 @@ class Snapshot:
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
     drivers: Section[Mapping[str, tuple[DriverRun, ...]]] = Known({})
+    motions: Mapping[str, Motion] = field(default_factory=dict)
 
     def find_job(self, id: str) -> JobFacts | None:
         """What Ray lists of a job; None for one that it hides."""

@@ -14,6 +14,7 @@ PURE = (
     *(str(path.relative_to(ROOT / "serve_app")) for path in sorted((ROOT / "serve_app/jobs/judging").glob("*.py"))),
     "jobs/models.py",
     "jobs/drivers.py",
+    "jobs/motion.py",
     "jobs/history/archive.py",
     *(
         f"jobs/progress/{name}.py"
@@ -36,6 +37,7 @@ JUDGING_IMPORTS = (
     "serve_app.jobs.judging.",
     "serve_app.jobs.models",
     "serve_app.jobs.drivers",
+    "serve_app.jobs.motion",
     "serve_app.outcomes",
     "serve_app.parts",
     "serve_app.strict",

@@ -1,0 +1,96 @@
+"""Whether a running job moves, as a fact about it: frozen, standard library only.
+
+``jobs.progress`` finds it from looks at all running jobs; ``jobs.judging`` says what to think of it, when, and in which
+words. Everything here is what was seen, with its time; nothing is a sentence about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Standstill(StrEnum):
+    """How much is known of why nothing of a job was seen to move."""
+
+    PROVEN = "proven"  # Ray's own tables say that it cannot go on by itself
+    RESTING = "resting"  # asleep, polling, or blocked on something that Ray does not know
+    BUSY = "busy"  # it uses a processor or a GPU, and shows no other sign
+    UNSEEN = "unseen"  # it never joined Ray: only its log and its age are known
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedWork:
+    """One thing that a job waits for, and who waits for it.
+
+    ``what``: a task, a call of an actor, an actor, a placement group. ``state`` is Ray's word for it, ``since`` when it
+    came to be so. ``waiter``: the task, actor or driver that waits; empty: not known.
+    """
+
+    what: Literal["task", "actor-call", "actor", "placement-group", "rank"]
+    name: str
+    id: str
+    state: str
+    since: datetime | None = None
+    pid: int | None = None
+    node_id: str | None = None
+    waiter: str = ""
+    waiter_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """Who took most memory when something was killed for it, as far as Ray told; of whichever job."""
+
+    name: str
+    used_bytes: int | None = None
+    job_id: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """One task whose attempts fail, or one actor that is restarted, again and again, with no success of it since.
+
+    ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
+    cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
+    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile.
+    """
+
+    what: Literal["task", "actor", "job"]
+    id: str
+    name: str
+    failures: int
+    first_at: datetime | None
+    last_at: datetime | None
+    code: str
+    error_type: str
+    last_error: str
+    others_succeed: bool
+    victim_pid: int | None = None
+    node_id: str | None = None
+    greediest: Culprit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """One running job at ``looked_at``. ``quiet_since`` None: it moves. Nothing of it is known that is not in here.
+
+    ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
+    ``waits_for_resources`` and ``paused``: it rests for a reason that is told elsewhere. ``code``: the cause code of a
+    proven standstill. ``last_line``: of its log, redacted. ``repaired``: attempts that failed and were made good.
+    """
+
+    looked_at: datetime
+    quiet_since: datetime | None = None
+    standstill: Standstill | None = None
+    code: str | None = None
+    waits_for: tuple[AwaitedWork, ...] = ()
+    circles: tuple[Circle, ...] = ()
+    repaired: int = 0
+    serving: str = ""
+    waits_for_resources: bool = False
+    paused: bool = False
+    last_line: str = ""
