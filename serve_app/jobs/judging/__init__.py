@@ -1,7 +1,7 @@
 """What each job is, what became of it, and whether that was expected. Pure: no Ray, no clock, no store.
 
-It imports ``jobs.models``, ``jobs.drivers``, ``jobs.motion``, ``outcomes``, ``parts`` and ``strict``, and nothing else of
-this application.
+It imports ``jobs.models``, ``jobs.drivers``, ``jobs.motion``, ``outcomes``, ``parts`` and ``strict``, and nothing else
+of this application.
 
 judge                      a snapshot's rows, the newest first; also those that Ray's list leaves out
 case                       what is known of one job, brought together before a rule speaks
