@@ -107,8 +107,8 @@ class CaseMaker:
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
         # What is said of the whole table matters only where it has no row.
         circle = find_worst(self.snapshot.motions.get(job.id))
-        known = (exit_row, None if exit_row else exits_said, node, owned, ours, tasks, drivers, others)
-        made_of = (job, *known, self.contracts, circle)
+        said = None if exit_row else exits_said
+        made_of = (job, exit_row, said, node, owned, ours, tasks, drivers, others, self.contracts, circle)
         before = self.before.get(job.id)
         if before is not None and _stays(before) and before.made_of == self._fill_from_before(made_of, before.made_of):
             return before
@@ -178,17 +178,18 @@ class CaseMaker:
         What proved how a job ended stays true when a table cannot be read for once, or Ray has dropped its row.
         """
         job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts, circle = made_of
-        row_before, said_before, node_before, owned_before, _, tasks_before, *told_before = before[1:]
-        drivers_before, others_before, _, circle_before = told_before
+        _, row_before, said_before, node_before, owned_before, _, tasks_before, runs_before, others_before, _, turns = (
+            before
+        )
         silent = isinstance(said, Unknown) or (exit_row is None and row_before is not None)
         if silent and not isinstance(said_before, Unknown):
             exit_row, said = row_before, said_before
         owned = owned_before if owned is None else owned
         if drivers is None:
-            drivers, others = drivers_before, others_before
+            drivers, others = runs_before, others_before
         elif others is not others_before and others != others_before:
             others = fill_joined(others, others_before)
-        node, tasks, circle = node or node_before, tasks or tasks_before, circle or circle_before
+        node, tasks, circle = node or node_before, tasks or tasks_before, circle or turns
         return job, exit_row, said, node, owned, ours, tasks, drivers, others, contracts, circle
 
     def judge_head(self, job: JobFacts) -> JudgedCase:

@@ -187,9 +187,10 @@ def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict
     if not isinstance(snapshot.jobs, Known):
         return []
     named = {job.job_id for job in listed}
-    # A submission names its drivers, of which Ray's list shows the last.
-    named |= {each.job_id for job in listed for each in snapshot.list_drivers(job.submission_id)}
     found = {*owned, *([snapshot.own_job_id] if snapshot.own_job_id else [])} - named - {""}
+    if found:
+        # A submission names its drivers, of which Ray's list shows the last.
+        found -= {each.job_id for job in listed for each in snapshot.list_drivers(job.submission_id)}
     exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
     # Of a list that was cut, what is missing need not be hidden.
     if snapshot.jobs.note is not None:

@@ -46,15 +46,14 @@ def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, E
             retried[of] = max(retried.get(of, case), case, key=_rate_promise)
     in_a_row = _count_failures_in_a_row(case for case, _ in cases)
     next_attempts = _find_next_attempts([case for case, _ in cases])
+    some = bool(retried or next_attempts)
     for (case, kind_evidence), purpose in zip(cases, purposes, strict=True):
-        found: _Found = (None, None)
+        repaired_by = retried_by = None
         if purpose is not None:
-            found = _find_later(repairs.get(purpose), case), _find_later(retries.get(purpose), case)
-        if found == (None, None) and case.job.id in retried and (purpose is None or purpose.startswith(_NAMED)):
-            found = _find_last_retry(case, retried)
-        if found == (None, None):
-            found = next_attempts.get(case.job.id, found)
-        repaired_by, retried_by = found
+            repaired_by, retried_by = _find_later(repairs.get(purpose), case), _find_later(retries.get(purpose), case)
+        # A purpose that only one job at a time has knows no retries.
+        if some and repaired_by is None and retried_by is None and (purpose is None or purpose.startswith(_NAMED)):
+            repaired_by, retried_by = _find_attempt(case, retried, next_attempts)
         failures = in_a_row.get(case.job.id, 0)
         if (repaired_by, retried_by, failures) != (case.repaired_by, case.retried_by, case.failures_in_a_row):
             case = replace(case, repaired_by=repaired_by, retried_by=retried_by, failures_in_a_row=failures)
@@ -77,7 +76,7 @@ def _find_purpose(case: Case, kind_evidence: Evidence) -> str | None:
 
 def _find_next_attempts(cases: list[Case]) -> dict[str, _Found]:
     """By job id, who made it good or is about to, of submissions that were repeated word for word at once."""
-    wanted = {_get_words(case) for case in cases if _may_be_repeated(case) and case.conclusion.outcome in _NOT_DONE}
+    wanted = {_get_words(case) for case in cases if case.conclusion.outcome in _NOT_DONE and _may_be_repeated(case)}
     same: dict[tuple[str, ...], list[Case]] = {}
     for case in cases if wanted else ():
         if _may_be_repeated(case) and (words := _get_words(case)) in wanted:
@@ -146,6 +145,13 @@ def _keep_latest(latest: dict[str, Case], purpose: str, case: Case) -> None:
 
 def _find_later(other: Case | None, case: Case) -> str | None:
     return other.job.id if other is not None and _get_start_s(other) > _get_start_s(case) else None
+
+
+def _find_attempt(case: Case, retried: dict[str, Case], next_attempts: dict[str, _Found]) -> _Found:
+    """The end of its chain of retries, or else who did the same at once."""
+    if case.job.id in retried:
+        return _find_last_retry(case, retried)
+    return next_attempts.get(case.job.id, (None, None))
 
 
 def _find_last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str | None]:

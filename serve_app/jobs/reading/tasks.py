@@ -36,8 +36,9 @@ _MOST_NAMES = 3
 _NAME_CHARS = 100
 # Ray's own sentences on what a driver left, and on what its workers were doing (seen on 2.60).
 _LEFT_BY_DRIVER = re.compile("as driver exits|because its job has finished")
-# Calls of libraries that wait for news as long as the program runs, and are meant to be left.
-_OF_RAY = ("ServeController.", "ServeReplica:", "ProxyActor.", "_StatsActor.", "AutoscalingCoordinator")
+# Calls of Serve's, and of the private actors of Ray's libraries (``_StatsActor`` of Ray Data, ``_QueueActor``): they
+# wait for news, or bring it, as long as the program runs, and are meant to be left.
+_OF_RAY = re.compile(r"(?:ServeController|ProxyActor|_[A-Z]\w*)\.|ServeReplica:")
 _NOTHING_TOLD = TaskCounts(0, 0, 0, 0, 0)
 
 
@@ -146,7 +147,7 @@ def _was_cut_off(row: Mapping[str, Any]) -> bool:
 
 def _is_missed(row: Mapping[str, Any], alive: frozenset[str]) -> bool:
     """Whether it is work that is not done: what a detached actor goes on with was handed over."""
-    of_program = row.get("type") != "DRIVER_TASK" and not _choose_name(row).startswith(_OF_RAY)
+    of_program = row.get("type") != "DRIVER_TASK" and not _OF_RAY.match(_choose_name(row))
     return of_program and row.get("actor_id") not in alive
 
 
