@@ -200,8 +200,8 @@ async def test_what_a_stop_leaves_beside_it() -> None:
     ("python", "code", "certainty"),
     [
         ("/opt/none/bin/python", "env.invalid", "certain"),
-        # Its own Python is slow, and a neighbour's is not there.
-        ("/opt/slow/bin/python", None, None),
+        # Its own Python is slow, and a neighbour's is not there: nothing certain, so that nothing is said of it.
+        ("/opt/slow/bin/python", "unknown", None),
     ],
 )
 async def test_a_job_that_waits_for_a_python(python: str, code: str | None, certainty: str | None) -> None:
