@@ -1,7 +1,8 @@
 """``pairs``: jobs that run beside each other, of which one causes what Ray writes into the logs of all.
 
-Two heads, both of which end after a minute or three: one whose limit of memory is a little above what is used, and that
-gives up on a process that does not start after eight seconds; and a second for requests that no node can fulfill.
+Three heads, each for a minute or three: one for requests that no node can fulfill; one whose limit of memory is a
+little above what is used, and that gives up on a process that does not start after eight seconds; and one that soon
+misses a node, for a second node that is killed.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ import psutil
 
 from tests.corpus.scrubbing import scrubber
 from tests.record.cluster import Cluster
-from tests.record.nodes import head, wait
+from tests.record.nodes import add_node, head, wait
 
 RECORDED = Path(__file__).parents[1] / "unit" / "jobs" / "diagnosis" / "recorded"
 _NO_PYTHON = "/opt/none/bin/python"
-_ROOM_BYTES = 2_200_000_000
+# Above what is used: less than `_EATS` takes, and more than what else runs here may take meanwhile.
+_ROOM_BYTES = 3_500_000_000
 _ENDED = ("FAILED", "SUCCEEDED", "STOPPED")
 _BEGIN = "import ray, sys, time\nray.init(address='auto'{more})\n"
 _ELSEWHERE = f", runtime_env={{'py_executable': '{_NO_PYTHON}'}}"
 _SLOW = "@ray.remote(num_cpus=0.1)\ndef slow():\n    time.sleep(300)\nray.get(slow.remote(), timeout=25)\n"
+_FAILS = (
+    "@ray.remote(num_cpus=0.1)\ndef f():\n    time.sleep({seconds})\n    raise ValueError('no label')\n"
+    "ray.get(f.remote())\n"
+)
 _EATS = (
     "@ray.remote(max_retries={retries}, num_cpus=0.5)\ndef shard():\n    kept = []\n    for _ in range(40):\n"
     "        kept.append(bytearray(150_000_000))\n        time.sleep(0.15)\nray.get(shard.remote())\n"
@@ -46,6 +52,15 @@ PROGRAMS = {
     "uv-3": "@ray.remote(num_cpus=0.1)\ndef f(): return 1\nprint(ray.get(f.remote(), timeout=240))\n",
     "uv-4": "@ray.remote(num_cpus=0.1)\nclass A:\n    def f(self): return 1\nray.get(A.remote().f.remote())\n",
     "uv-ok": "time.sleep(80)\nraise ValueError('no label in row 7')\n",
+    "crashes": (
+        "import os\n@ray.remote(num_cpus=0.1, max_retries=0)\ndef f(): os.kill(os.getpid(), 9)\nray.get(f.remote())\n"
+    ),
+    "spills": "kept = [ray.put(bytes(30_000_000)) for _ in range(6)]\ntime.sleep(20)\nraise ValueError('no label')\n",
+    "calm": _FAILS.format(seconds=30),
+    "far": (
+        "@ray.remote(num_cpus=0, resources={'far': 1}, max_retries=0)\ndef f(): time.sleep(300)\nray.get(f.remote())\n"
+    ),
+    "near": _FAILS.format(seconds=90),
 }
 _COLUMNS = {
     "tasks": (
@@ -67,9 +82,20 @@ _BAD_ENDS = ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
 
 def record() -> None:
     """Record all of them; what is in the tests' values changes with it."""
+    record_requests()
+    record_memory()
+    record_nodes()
+
+
+def record_requests() -> None:
+    """What no node can fulfill."""
     with head() as cluster:
         _run(cluster, "asks", "hears", stop_after="hears")
         _run(cluster, "asksgroup", "hearsgroup")
+
+
+def record_memory() -> None:
+    """What is killed for memory, and what cannot be started."""
     memory = psutil.virtual_memory()
     limit = (memory.total - memory.available + _ROOM_BYTES) / memory.total
     env = {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_worker_register_timeout_seconds": "8"}
@@ -85,6 +111,18 @@ def record() -> None:
         for case in ("uv-3", "uv-4", "uv-ok"):
             _submit(cluster, case, "" if case == "uv-ok" else _ELSEWHERE)
         _write(cluster, "uv-1", "uv-3", "uv-4", "uv-ok")
+
+
+def record_nodes() -> None:
+    """Workers and nodes that are killed, and a store that spills."""
+    with head({"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}) as cluster:
+        node = add_node(cluster, "127.0.0.2", {"far": 1})
+        for case in ("far", "near"):
+            _submit(cluster, case)
+        _run(cluster, "crashes", "spills", "calm")
+        for process in node:
+            process.kill()
+        _write(cluster, "far", "near")
 
 
 def _run(cluster: Cluster, *cases: str, stop_after: str | None = None) -> None:

@@ -18,6 +18,8 @@ from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Belongings, Repeate
 
 MOST_REPEATED = 5
 LEFT_TEXT = "as driver exits"
+# What of a runtime environment says which Python workers are started with.
+PYTHON_KEY = "py_executable"
 _OOM = "OUT_OF_MEMORY"
 
 
@@ -95,7 +97,7 @@ def build_belongings(
 
 def find_python(runtime_env: Any) -> str | None:
     """What a runtime environment wants workers started with."""
-    wanted = runtime_env.get("py_executable") if isinstance(runtime_env, dict) else None
+    wanted = runtime_env.get(PYTHON_KEY) if isinstance(runtime_env, dict) else None
     return wanted if isinstance(wanted, str) and wanted else None
 
 

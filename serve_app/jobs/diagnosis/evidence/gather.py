@@ -21,7 +21,7 @@ from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
 from serve_app.jobs.diagnosis.evidence.driver_log import AGENT, DRIVER_LOG_BYTES, KeptLog, open_driver_log
 from serve_app.jobs.diagnosis.evidence.files import FilePieces, hide_in_chunks
-from serve_app.jobs.diagnosis.evidence.system_logs import SystemLogReader
+from serve_app.jobs.diagnosis.evidence.system_logs import MOST_NODES, SystemLogReader
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row, TableReader
 from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
 from serve_app.jobs.judging.run_marks import cut_message
@@ -42,7 +42,6 @@ READING_S = 20.0
 WORKER_LOG_BYTES = 8_388_608
 WORKER_LOGS_BYTES = 67_108_864
 MOST_WORKER_LOGS = 40
-MOST_NODES = 4
 _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 
@@ -169,8 +168,11 @@ class _Work:
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
             add(sentences.describe_nodes(self._subject.nodes, frozenset(mine), row.started_at))
-            add(await self._system_logs.read_start(sorted(mine), self._join_words(())))
-            if (python := find_python(raw.get("runtime_env"))) is not None:
+            python, waits = find_python(raw.get("runtime_env")), row.outcome is JobOutcome.PENDING
+            nodes = sorted(mine) or [node.node_id for node in self._subject.nodes if node.alive]
+            suspected = python is not None and waits
+            add(await self._system_logs.read_start(nodes, self._join_words(()), is_suspected=suspected))
+            if python is not None:
                 own = Belongings(pythons=frozenset([python]), started_at=row.started_at)
                 self.gathered.fields = replace(self.gathered.fields, own=own)
             return

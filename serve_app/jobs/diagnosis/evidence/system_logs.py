@@ -11,6 +11,7 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.models import SourceKind, TextSource
 
 SYSTEM_LOG_BYTES = 262_144
+MOST_NODES = 4
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _NODE_SUSPECTED = re.compile(r"raylet|node .{0,80}(?:died|dead|failed)|NODE_DIED|OUT_OF_MEMORY|memory pressure", re.I)
 _ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
@@ -43,14 +44,16 @@ class SystemLogReader:
             found.append(await self._read_end(nodes[0], "raylet.out"))
         return [source for source in found if source is not None]
 
-    async def read_start(self, nodes: Sequence[str], words: str) -> list[TextSource]:
-        """What the start of processes wrote, where Ray could not start one: on the node that ``words`` name."""
-        if not _START_SUSPECTED.search(words):
+    async def read_start(self, nodes: Sequence[str], words: str, *, is_suspected: bool = False) -> list[TextSource]:
+        """What the start of processes wrote, where Ray could not start one, or may not be able to: on the node that
+        ``words`` name, or else on these.
+        """
+        if not is_suspected and not _START_SUSPECTED.search(words):
             return []
         named = _START_NODE.search(words)
-        node_id = named["node"] if named is not None else next(iter(nodes), None)
-        source = None if node_id is None else await self._read_end(node_id, "raylet.err")
-        return [] if source is None else [source]
+        wanted = nodes[:MOST_NODES] if named is None else [named["node"]]
+        found = [await self._read_end(node_id, "raylet.err") for node_id in wanted]
+        return [source for source in found if source is not None]
 
     async def _read_end(self, node_id: str, name: str) -> TextSource | None:
         """The end of a log; one that is not there is nothing to speak of."""

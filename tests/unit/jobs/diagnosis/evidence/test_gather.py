@@ -318,6 +318,32 @@ async def test_a_job_that_never_joined_ray_is_known_by_its_python() -> None:
     assert found.fields.own == Belongings(pythons=frozenset({"/opt/none/bin/python"}), started_at=STARTED)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "runtime_env", "nodes"),
+    [
+        (JobOutcome.PENDING, {"py_executable": "/opt/none/bin/python"}, ["n1", "n3"]),
+        (JobOutcome.PENDING, {"pip": ["x"]}, []),
+        (JobOutcome.FAILED, {"py_executable": "/opt/none/bin/python"}, []),
+    ],
+)
+async def test_what_may_never_start_is_looked_for_while_it_waits(
+    outcome: JobOutcome, runtime_env: dict[str, Any], nodes: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def agent_of(node_id: str) -> str | None:
+        asked.append(node_id)
+        return AGENT
+
+    known = [NodeFacts(id, "ip", False, state, None, None, None, {}, {}) for id, state in (
+        ("n1", "ALIVE"), ("n2", "DEAD"), ("n3", "ALIVE"))]  # fmt: skip
+    ray = FakeEvidence({"runtime_env": runtime_env}, {"raylet.err": b"bash: line 1: /opt/none/bin/python: not found\n"})
+    made = EvidenceGatherer(ray, agent_of, nothing_kept, clock=lambda: 0.0)
+    waiting = row(outcome=outcome, node_id=None, started_at=STARTED)
+    found = await made.gather(DiagnosisSubject(waiting, facts(message=None), nodes=tuple(known)))
+    assert ([name for name, _, _ in await texts(found)], asked) == (["raylet.err"] * len(nodes), nodes)
+
+
 async def test_of_a_submission_of_several_drivers_nothing_is_ruled_out() -> None:
     ray = FakeEvidence(files={LOG: b""}, tables={"tasks": [{"job_id": "02000000", "state": "FINISHED"}]})
     found = await gathered(ray, DiagnosisSubject(submission(), facts(), other_drivers=("01000000",)))
