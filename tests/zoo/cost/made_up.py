@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ class MadeUp:
             "placement_groups": [],
             "objects": [],
         }
+        self._asked = 0
         self._job_list = json.dumps(self._jobs).encode()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -36,6 +38,8 @@ class MadeUp:
             return web.json_response({})
         if path == "/nodes":
             return web.json_response({"result": True, "data": {"summary": [_make_use()]}})
+        if path == f"/nodes/{NODE}":
+            return web.json_response({"result": True, "data": {"detail": self._describe_node()}})
         if path == "/api/v0/tasks/summarize":
             return web.json_response(_wrap({"node_id_to_summary": {"cluster": {"summary": {}}}}))
         table = self._tables.get(path.removeprefix("/api/v0/"))
@@ -45,6 +49,25 @@ class MadeUp:
             if path.removeprefix("/api/jobs/") == job["submission_id"]:
                 return web.json_response(job)
         return web.json_response({"result": False, "msg": "nothing there"}, status=404)
+
+    def _describe_node(self) -> dict[str, Any]:
+        """Its processes, of which each has used the processor a little more than when it was asked before."""
+        self._asked += 1
+        workers = [
+            _describe_process(row, 1.0 + self._asked / 10)
+            for row in self._tables["workers"]
+            if row["worker_type"] == "WORKER"
+        ]
+        return {**_make_use(), "workers": workers, "now": time.time()}
+
+
+def _describe_process(row: dict[str, Any], used_s: float) -> dict[str, Any]:
+    core = {"workerType": "WORKER", "numExecutedTasks": 1, "numRunningTasks": 1, "port": 0, "jobId": row["job_id"]}
+    return {
+        "pid": row["pid"], "jobId": row["job_id"], "cmdline": ["ray::part"], "status": "running", "cpuPercent": 1.0,
+        "createTime": row["start_time_ms"] / 1000, "cpuTimes": {"user": used_s, "system": 0.1},
+        "memoryInfo": {"rss": 90_000_000}, "coreWorkerStats": [core],
+    }  # fmt: skip
 
 
 def _select(rows: Rows, keys: list[str], request: web.Request) -> Rows:
