@@ -97,7 +97,7 @@ class Rounds:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.config = InspectorConfig()
-        self.cost = Cost()
+        self.spent = Cost()
         self._watch = watch
         self._sweep = sweep
         self._suspects = SuspectQuestions(sweep, questions, head)
@@ -136,6 +136,11 @@ class Rounds:
         """By the id of its row, what was found of each running job, and of jobs that ended what went in circles."""
         return self._motions
 
+    @property
+    def cost(self) -> tuple[int, float]:
+        """How many rounds there were, and how long the latest took, in seconds."""
+        return self.spent.rounds, self.spent.last_s
+
     def describe_gap(self, now: datetime) -> str | None:
         """How many running jobs were not looked at for a minute, in a sentence; None: all were."""
         late = sum(
@@ -167,9 +172,9 @@ class Rounds:
             elif not rows:
                 self._trails = {}
                 self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
-            self.cost.rounds += 1
-            self.cost.requests = self._sweep.requests
-            self.cost.last_s, self.cost.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
+            self.spent.rounds += 1
+            self.spent.requests = self._sweep.requests
+            self.spent.last_s, self.spent.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
 
     async def _go_round(self) -> None:
         while True:
@@ -177,7 +182,7 @@ class Rounds:
                 await self.look_once()
             except AppError as error:
                 log.info("no round: %s", error.detail, extra={"action": "no_round"})
-            rest_s = max(_REST_PER_CPU * self.cost.last_cpu_s, _REST_PER_LOOK * self.cost.last_s)
+            rest_s = max(_REST_PER_CPU * self.spent.last_cpu_s, _REST_PER_LOOK * self.spent.last_s)
             await self._pause(max(self.config.motion_period_s, rest_s))
 
     def _is_subject(self, row: JobRow) -> bool:

@@ -92,7 +92,7 @@ async def test_a_thousand_quiet_jobs_cost_some_questions_more_and_are_all_looked
     assert max((now - motion.looked_at).total_seconds() for motion in rounds.motions.values()) <= 60
     assert rounds.describe_gap(now) is None
     assert {motion.standstill for motion in rounds.motions.values()} == {Standstill.RESTING}
-    assert (rounds.cost.rounds, rounds.cost.requests) == (6, 30)
+    assert (rounds.spent.rounds, rounds.spent.requests) == (6, 30)
 
 
 async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> None:
