@@ -107,6 +107,18 @@ async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> Non
     assert rounds.describe_gap(cluster.clock.now()) is None
 
 
+async def test_jobs_elsewhere_that_never_joined_have_their_turn() -> None:
+    """Of them nothing but the log is known, of which some are asked for in a round."""
+    cluster = FakeCluster([FakeJob(number, "n1", joined=False) for number in range(3 * MOST_LOGS)], 2)
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert rounds.describe_gap(cluster.clock.now()) is None
+    looked = {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()}
+    assert looked == {0.0, 20.0, 40.0}
+    await look(cluster, rounds, 3)
+    assert {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()} == looked
+
+
 async def test_one_job_with_many_tasks_hides_no_other() -> None:
     """The table is asked again without the job that fills it, and tells of the others."""
     noisy = FakeJob(0, tasks={f"a{number}": "RUNNING" for number in range(MOST_TASKS + 5)})
