@@ -19,6 +19,11 @@ from serve_app.check.stamp import stamp
 
 USAGE = "usage: python -m serve_app.check FILE… | --stamp FILE"
 STAMP = "--stamp"
+_STACKS = "RAY_DASHBOARD_ENABLE_PROFILING"
+NOTE = (
+    f"note: where a running job stands (GET /jobs/{{id}}/stacks) shows only when {_STACKS}=1 is set where the head "
+    "starts; `make up` sets it, and whoever reaches the dashboard may look into processes then"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
             print(problem.render(), file=sys.stderr if stamping else sys.stdout)
         if not problems:
             print(_stamp_text(text) if stamping else f"{name}: fine")
+    if not bad and not stamping and os.environ.get(_STACKS) != "1":
+        print(NOTE)
     return 1 if bad else 0
 
 

@@ -29,6 +29,10 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # the tests; who sets RAY_AUTH_MODE has it as set.
 NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
 LOCAL = {**LOOPBACK, **NO_TOKEN}
+# So that `GET /jobs/{id}/stacks` shows where a job stands. It opens, to whoever reaches the dashboard, looks into every
+# process of the node by py-spy and memray (`/worker/traceback`, `/worker/cpu_profile`, `/memory_profile`); here that is
+# loopback, where the dashboard runs jobs for whoever asks, anyway.
+STACKS = {"RAY_DASHBOARD_ENABLE_PROFILING": "1"}
 # Ingress replicas wait this long for load balancers to notice that they leave. Locally the only one is HAProxy, which
 # is told within a second; Ray's 30 s would be added to every `make down` and to every change of the ingress.
 DRAINING_S = 2
@@ -101,7 +105,7 @@ def build_environment(
             f"http://127.0.0.1:{wanted.http_port}/events/{events_key}"
         )
     inherited = {name: value for name, value in base.items() if name != "RAY_ADDRESS"}
-    return {**LOCAL, **flags, **inherited, **ours}
+    return {**LOCAL, **STACKS, **flags, **inherited, **ours}
 
 
 def render_driver_environment(environ: Mapping[str, str], wanted: Wanted) -> str:

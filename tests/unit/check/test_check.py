@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from organs.version import read_own_version
-from serve_app.check.__main__ import USAGE, main
+from serve_app.check.__main__ import NOTE, USAGE, main
 from serve_app.check.configuration import ConfigProblem, check_config, format_path
 
 SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
@@ -326,7 +326,7 @@ def test_problem_text() -> None:
     [
         ([], 2, "", USAGE + "\n"),
         (["--help"], 2, "", USAGE + "\n"),
-        (["good.yaml"], 0, "good.yaml: fine\n", ""),
+        (["good.yaml"], 0, f"good.yaml: fine\n{NOTE}\n", ""),
         (
             ["good.yaml", "bad.yaml"],
             1,
@@ -346,11 +346,22 @@ def test_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_DASHBOARD_ENABLE_PROFILING", raising=False)
     Path("good.yaml").write_text(HEAD + ARGS)
     Path("bad.yaml").write_text("")
     assert main(arguments) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == (out, err)
+
+
+def test_who_has_set_the_switch_is_not_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_DASHBOARD_ENABLE_PROFILING", "1")
+    Path("good.yaml").write_text(HEAD + ARGS)
+    assert main(["good.yaml"]) == 0
+    assert capsys.readouterr().out == "good.yaml: fine\n"
 
 
 OWN = read_own_version()

@@ -29,6 +29,7 @@ def test_environment_of_the_head() -> None:
         "SEEDCORE_UP_HEAD": "/t/sc-1",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "disabled",
+        "RAY_DASHBOARD_ENABLE_PROFILING": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "AUTOSCALER_METRIC_PORT": "20002",
         "DASHBOARD_METRIC_PORT": "20003",
@@ -54,6 +55,11 @@ def test_environment_of_the_head() -> None:
 def test_without_a_key_no_events_are_exported() -> None:
     environ = ray_head.build_environment({}, {}, WANTED, CHOSEN, TEMP_DIR, None)
     assert [name for name in environ if "EVENTS" in name] == []
+
+
+def test_who_forbids_looks_into_processes_has_them_forbidden() -> None:
+    environ = ray_head.build_environment({"RAY_DASHBOARD_ENABLE_PROFILING": "0"}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+    assert environ["RAY_DASHBOARD_ENABLE_PROFILING"] == "0"
 
 
 def test_who_sets_the_mode_of_tokens_has_it_as_set() -> None:

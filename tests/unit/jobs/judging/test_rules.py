@@ -27,7 +27,7 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
-from serve_app.jobs.motion import Motion
+from serve_app.jobs.motion import Motion, Standstill
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import (
@@ -69,6 +69,10 @@ def starving(**required: float) -> Known[tuple[WaitingActor, ...]]:
 
 def pending(began: float = 30, **changes: Any) -> JobFacts:
     return submission("a", "PENDING", began=began, **changes)
+
+
+def quiet(seconds: float, standstill: Standstill | None) -> dict[str, Any]:
+    return {"motions": {"a": Motion(NOW, ago(seconds), standstill)}}
 
 
 def tasks(failed: int) -> dict[str, TaskCounts]:
@@ -122,6 +126,9 @@ FIRES = [
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "a"})),
     row("retry-running", failed(), submission("b", "RUNNING", began=3, metadata={"seedcore.retry_of": "a"})),
     row("past-deadline", submission("a", "RUNNING", began=11, metadata={"seedcore.deadline_s": "10"})),
+    row("stuck", submission("a", "RUNNING"), **quiet(600, Standstill.PROVEN)),
+    row("resting", submission("a", "RUNNING"), **quiet(600, Standstill.RESTING)),
+    row("unseen", submission("a", "RUNNING"), **quiet(600, Standstill.UNSEEN)),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(GPU=1.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=5.0)),
     row("pending-busy", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0), free=Known({"CPU": 3.0})),
@@ -176,6 +183,11 @@ NEAR = [
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "c"})),
     row("retry-running", failed(), failed("b", began=3, metadata={"seedcore.retry_of": "a"})),
     row("past-deadline", submission("a", "RUNNING", began=10, metadata={"seedcore.deadline_s": "10"})),
+    row("stuck", submission("a", "RUNNING"), **quiet(599, Standstill.PROVEN)),
+    # A service is meant to be quiet.
+    row("resting", submission("a", "RUNNING", metadata=SERVER), **quiet(900, Standstill.RESTING)),
+    # It has ended since it was looked at.
+    row("unseen", submission("a", "SUCCEEDED"), **quiet(900, Standstill.UNSEEN)),
     row("pending-infeasible", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-infeasible-yet", pending(60), nodes=[HERE], waiting=waiting(CPU=4.0)),
     row("pending-busy", pending(61), nodes=[HERE], waiting=waiting(CPU=4.0), free=Known({"CPU": 4.0})),

@@ -13,9 +13,10 @@ from serve_app.jobs.judging.outcome import Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import Waiting
 from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
-from serve_app.outcomes import JobOutcome
+from serve_app.jobs.motion import Motion, MotionJudgement
+from serve_app.outcomes import JobOutcome, Verdict
 from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
-from tests.unit.jobs.judging.test_judge import submission
+from tests.unit.jobs.judging.test_judge import NOW, submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
 WORKER, OBSERVER, INTERNAL, USER = "worker-node", "observer", "internal", "user"
@@ -83,6 +84,13 @@ def set_running(rule: str) -> Changes:
     return set_rules(PLAIN_KINDS, (RUNNING,), rule)
 
 
+def judge_motion(rule: str | None, verdict: Verdict = Verdict.WARN) -> dict[str, Any]:
+    told = verdict if rule is not None else Verdict.OK
+    return {"motion": MotionJudgement(Motion(NOW), "resting", "It rests.", 600.0, rule=rule, verdict=told)}
+
+
+STARVED = set_running("actors-infeasible")
+REST_THAT_IS_LATE = set_rules((USER, HEAD, OBSERVER, INTERNAL), (RUNNING,), "resting")
 FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("nothing", {}, {}),
     ("made good by a later one", {"repaired_by": "b"}, MADE_GOOD),
@@ -100,6 +108,14 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ),
     ("in a circle, in part", {"circle": IN_PART}, set_rules(tuple(PLAIN), (RUNNING,), "circling-in-part")),
     ("in a circle in part, and past its deadline", {"circle": IN_PART, "deadline_s": 5.0, "age_s": 5.1}, PAST_DEADLINE),
+    ("stuck", judge_motion("stuck"), set_running("stuck")),
+    ("stuck for long", judge_motion("stuck", Verdict.BAD), set_running("stuck")),
+    ("at rest", judge_motion("resting"), set_running("resting")),
+    ("not to be seen", judge_motion("unseen"), set_running("unseen")),
+    ("quiet, but not for too long", judge_motion(None), {}),
+    ("at rest, and late", {**judge_motion("resting"), "limit_s": 5.0, "age_s": 5.1}, merge(LATE, REST_THAT_IS_LATE)),
+    ("at rest, and past its deadline", {**judge_motion("resting"), "deadline_s": 5.0, "age_s": 5.1}, PAST_DEADLINE),
+    ("starved, and stuck for that", {**judge_motion("stuck"), **wait("actors-infeasible", 9)}, STARVED),
     ("within its limit", {"limit_s": 5.0, "age_s": 5.0}, {}),
     ("over its limit", {"limit_s": 5.0, "age_s": 5.1}, LATE),
     ("of a limit alone", {"limit_s": 5.0}, {}),
@@ -182,8 +198,8 @@ VERDICTS = {
     "WARN": "actors-infeasible circling-in-part ended-with-failed-tasks failure-allowed initialization-retried "
     "initialization-stopped internal-died job.status-unreliable late observer-cut-off pending-building pending-busy "
     "pending-infeasible-yet "
-    "pending-long retry-running serve-unhealthy server-stopped server-without-serve succeeded-late unusually-long "
-    "worker-died",
+    "pending-long resting retry-running serve-unhealthy server-stopped server-without-serve stuck succeeded-late "
+    "unseen unusually-long worker-died",
     "BAD": "circling failed head-dead initialization-failed initialization-late past-deadline pending-infeasible "
     "server-ended",
     "UNKNOWN": "ended-unknown status-unknown",

@@ -1,4 +1,4 @@
-"""Tasks, actors and processes of running jobs, made by hand. Task ids are as Ray has them: the last eight tell the job."""
+"""Tasks, actors and processes of running jobs, made by hand."""
 
 from __future__ import annotations
 

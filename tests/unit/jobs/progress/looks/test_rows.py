@@ -21,7 +21,7 @@ from serve_app.jobs.progress.rows import parse_tasks
 from tests.unit.jobs.progress.examples import at
 from tests.unit.jobs.progress.test_rows import TASK
 
-# As Ray 2.60 answers ``GET /nodes/{id}`` (recorded, shortened): a worker of a job, its driver, and an agent of Ray's own.
+# As Ray 2.60 answers ``GET /nodes/{id}`` (recorded, shortened): a worker of a job, its driver, an agent of Ray's own.
 WORKER = {
     "pid": 23803, "createTime": 1795799426.19, "cpuPercent": 0.2, "jobId": "01000000", "language": "PYTHON",
     "cpuTimes": {"user": 0.39, "system": 0.11, "childrenUser": 0.25, "childrenSystem": 0.25},
@@ -92,7 +92,9 @@ LINE = (
 )
 
 
-def figure(name: str, state: str, value: str, *, job: str = "01000000", source: str = "executor", retry: int = 0) -> str:
+def figure(
+    name: str, state: str, value: str, *, job: str = "01000000", source: str = "executor", retry: int = 0
+) -> str:
     return LINE.format(name=name, state=state, value=value, job=job, source=source, retry=retry)
 
 

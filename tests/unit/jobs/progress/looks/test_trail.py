@@ -128,7 +128,9 @@ def test_a_short_span_does_not_tell_whether_a_processor_is_in_use() -> None:
 
 def test_one_that_works_is_not_hidden_by_many_that_rest() -> None:
     rest = [use(pid) for pid in range(100, 200)]
-    found = follow(signs(0, processes=measured(0, use(), *rest)), signs(20, processes=measured(20, use(used_s=3), *rest)))
+    found = follow(
+        signs(0, processes=measured(0, use(), *rest)), signs(20, processes=measured(20, use(used_s=3), *rest))
+    )
     assert (found.is_busy, found.busy_cores) == (True, 0.1)
     # Of many, the housekeeping of all is no work of one.
     idle = [replace(each, used_s=1.3) for each in rest]

@@ -1,4 +1,4 @@
-"""What a quiet job waits for: each standstill that Ray's tables prove, and beside it the innocent one that looks alike."""
+"""What a quiet job waits for: each standstill that Ray's tables prove, and beside it the innocent one like it."""
 
 from __future__ import annotations
 

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs import views
+from serve_app.jobs.judging.expectations import BUILT_IN
+from serve_app.jobs.judging.findings import find_all
+from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.motion_rules import (
     MOTION_RULES,
     Allowance,
@@ -16,10 +20,10 @@ from serve_app.jobs.judging.motion_rules import (
     describe_awaited,
     find_quiet_limit_s,
 )
-from serve_app.jobs.models import PastRuns
+from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, MotionJudgement, Standstill
+from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
 
-NOW = datetime(2026, 1, 1, 12).astimezone()
 LIMIT_S = 600.0
 PROVEN, RESTING, BUSY, UNSEEN = Standstill.PROVEN, Standstill.RESTING, Standstill.BUSY, Standstill.UNSEEN
 CALL = AwaitedWork(
@@ -211,3 +215,63 @@ def test_what_to_do() -> None:
         "stuck": True, "resting": True, "unseen": True, "running": False,
     }  # fmt: skip
     assert choose_motion_action("stuck", "j").startswith("See what waits for what: GET /jobs/j/diagnosis.")
+
+
+def judged(it: Motion, **metadata: str) -> JobRow:
+    """The row of a running job, from a snapshot with its motion."""
+    job = submission("a", "RUNNING", metadata=metadata)
+    seen = replace(snapshot(job, **{}), motions={"a": it})
+    (row,) = (row for row in judge(seen, NOW) if row.id == "a")
+    return row
+
+
+def test_how_bad_a_row_is_grows_with_time_and_so_does_what_people_are_told() -> None:
+    told = []
+    for quiet_s in (599, 600, 1_800):
+        row = judged(stuck(quiet_s))
+        found = find_all(snapshot(), [row], BUILT_IN, {}, NOW)
+        told.append((row.rule, row.verdict.value, row.code, [(each.rule, each.verdict.value) for each in found]))
+    assert told == [
+        ("running", "OK", None, []),
+        ("stuck", "WARN", "app.get-timeout", [("stuck-job", "WARN")]),
+        ("stuck", "BAD", "app.get-timeout", [("stuck-job", "BAD")]),
+    ]
+
+
+def test_what_rests_is_told_unasked_only_past_what_it_declared_or_six_limits() -> None:
+    def find(it: Motion, **metadata: str) -> list[tuple[str, str]]:
+        row = judged(it, **metadata)
+        return [(row.rule, each.rule) for each in find_all(snapshot(), [row], BUILT_IN, {}, NOW)]
+
+    assert find(motion(600, RESTING)) == []
+    assert find(motion(3_600, RESTING)) == [("resting", "stuck-job")]
+    assert find(motion(600, RESTING), **{"seedcore.expected_duration_s": "0.5"}) == [("resting", "stuck-job")]
+    assert find(motion(600, RESTING), **{"seedcore.kind": "application-server"}) == []
+
+
+def test_the_reason_says_since_when_it_is_quiet() -> None:
+    assert judged(motion(300, RESTING)).reason == (
+        "It runs; Ray does not tell whether it gets on; quiet since 2026-01-01T11:55:00.000+00:00."
+    )
+    assert judged(motion(600, RESTING)).action.startswith("See where it stands before it is stopped")
+
+
+def test_the_page_of_a_job_has_its_motion() -> None:
+    told = views.render_motion(judged(stuck(600, waits_for=(CALL,), unfinished=2, cores=0.0)).motion)
+    assert told is not None
+    assert {name: told[name] for name in ("state", "quiet_since", "limit_s", "code", "circles", "repaired")} == {  # type: ignore[literal-required]
+        "state": "stuck", "quiet_since": "2026-01-01T11:50:00.000+00:00", "limit_s": 600.0, "code": "app.get-timeout",
+        "circles": [], "repaired": 0,
+    }  # fmt: skip
+    assert told["waits_for"] == [
+        {
+            "what": "actor-call", "name": "Rank.barrier", "id": "c8ef45ccd0112571f5b1c2d3", "state": "RUNNING",
+            "since": "2026-01-01T11:48:20.000+00:00", "pid": 4711, "node_id": "6b7f0d1c2a3e4f5061728394",
+            "waiter": "the driver", "waiter_id": "01000000",
+        }
+    ]  # fmt: skip
+    assert [(each["name"], each["value"], each["says"]) for each in told["signals"]] == [
+        ("unfinished-tasks", 2, "still"), ("processor-use", 0.0, "still"), ("gpu-use", None, "unknown"),
+        ("log-size", None, "unknown"),
+    ]  # fmt: skip
+    assert views.render_motion(None) is None
