@@ -1,7 +1,7 @@
 """Tasks that fail again and again: attempts are evidence whatever the log says after them. Pure.
 
-Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a job
-of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
+Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a
+job of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from serve_app.jobs.diagnosis.engine.aftermath import Aftermath, is_done
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill
-from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Certainty, EvidenceLine, Fields, SourceKind
 
-# As many failed attempts without a success are a circle.
-LEAST_ATTEMPTS = 3
 RULE = "attempts"
 _OOM = "memory.node-oom"
 # What the type of a failed attempt proves (``ErrorType`` of src/ray/protobuf/common.proto).
@@ -64,7 +62,7 @@ def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> l
     found = []
     for name, of_task in sorted(kills.items(), key=lambda item: -len(item[1])):
         last = of_task[-1]
-        if len(of_task) < LEAST_ATTEMPTS or _ends_well(ending, last.end):
+        if len(of_task) < CIRCLE_ATTEMPTS or _ends_well(ending, last.end):
             continue
         sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless, runs=runs)
         evidence = EvidenceLine(scan.name, last.line, last.quote)

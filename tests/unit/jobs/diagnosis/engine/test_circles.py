@@ -1,5 +1,6 @@
 """Tasks that Ray kills for memory again and again: what a log alone says of them, and who is told to do what."""
 
+# ruff: noqa: E501 (lines of logs, as long as they are)
 from __future__ import annotations
 
 import pytest
