@@ -39,6 +39,14 @@ while True:
     ray.get(count.remote(1))
     time.sleep(1)
 """
+CRASHES = f"""{BEGIN}
+import signal
+@ray.remote(num_cpus=0, max_retries=-1)
+def decode():
+    time.sleep(1)
+    os.kill(os.getpid(), signal.SIGSEGV)
+ray.get(decode.remote())
+"""
 # The innocent twins: made good at the third try, and restarted with successes between.
 FLAKY = f"""{BEGIN}
 @ray.remote(num_cpus=0, max_retries=5, retry_exceptions=True)
@@ -57,11 +65,19 @@ for n in range(1000):
     except ray.exceptions.RayError: pass
     time.sleep(0.5)
 """
-PROGRAMS = {"circle-raises": RAISES, "circle-exits": EXITS, "circle-in-part": IN_PART, "circle-flaky": FLAKY}
+PROGRAMS = {
+    "circle-raises": RAISES,
+    "circle-exits": EXITS,
+    "circle-in-part": IN_PART,
+    "circle-crashes": CRASHES,
+    "circle-flaky": FLAKY,
+}
 WANTED = {
     "circle-raises": ("BAD", "circling", "app.import-error"),
     "circle-exits": ("BAD", "circling", "actor.died"),
     "circle-in-part": ("WARN", "circling-in-part", "app.task-exception"),
+    # Ray says only that the worker died; its own log says of what.
+    "circle-crashes": ("BAD", "circling", "app.native-crash"),
 }
 # The rounds come each 20 s; what the finding waits for beside is one look.
 FOUND_WITHIN_S = 30.0
@@ -122,7 +138,8 @@ def test_circles(cluster: Cluster) -> None:
     wait_for("an alert of each", lambda: len(firing(cluster)) == len(WANTED), 30)
     print("found after the third failure:", {id: f"{after_s:.1f} s" for id, after_s in found_after_s.items()})
     assert max(found_after_s.values()) < FOUND_WITHIN_S
-    assert firing(cluster) == {"circle-raises": "critical", "circle-exits": "critical", "circle-in-part": "warning"}
+    severities = {"BAD": "critical", "WARN": "warning"}
+    assert firing(cluster) == {id: severities[verdict] for id, (verdict, _, _) in WANTED.items()}
     assert judged(cluster, "circle-flaky")[:2] == ("OK", "running")
     check_page(cluster)
     check_after_stop(cluster)
