@@ -54,6 +54,9 @@ STARTED = {"work": Known((T1,)), "actors": Known((actor("a"),)), "processes": me
         # An actor that changed its state, and one that Ray restarted again.
         ({"actors": Known((actor("a", state="RESTARTING"),))}, (20, 20, 20, 20)),
         ({"actors": Known(())}, (20, 20, 20, 20)),
+        # Of a list that was cut, what comes and goes is not its doing.
+        ({"work": Known((T1, T2), "cut")}, (0, 0, 0, 20)),
+        ({"actors": Known((), "cut")}, (0, 0, 0, 20)),
         # A task that was begun and done between two rounds, by a process that was there or is new.
         ({"processes": measured(20, use(), use(8, finished=3))}, (20, 20, 20, 20)),
         ({"processes": measured(20, use(), use(8, finished=2), use(9, finished=1))}, (20, 20, 20, 20)),
