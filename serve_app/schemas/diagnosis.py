@@ -143,7 +143,9 @@ class MadeDiagnosis(ObservedAnswer):
 
     id: Annotated[str, describe("The job.", "nightly-report-1")]
     outcome: Annotated[OutcomeWord, describe("What became of it.", "failed")]
-    diagnosis: Annotated[DiagnosisView | None, describe("Null for a job that has not ended.")]
+    diagnosis: Annotated[
+        DiagnosisView | None, describe("Null for a job that has not ended, unless it can never start.")
+    ]
     stillness: Annotated[StillnessView | None, describe("Of a job that runs or waits: whether it is stuck.")]
 
 

@@ -2,6 +2,7 @@
 
 The ingress takes a JSON body, passes a dict to the organ, and answers with a dict of the same size as the product's.
 """
+
 from __future__ import annotations
 
 import gc

@@ -5,6 +5,7 @@
 Every variant runs on a head of its own beside the base on another, and the two are loaded in turn, sample by sample:
 only such pairs can be compared on a machine whose speed changes from minute to minute.
 """
+
 from __future__ import annotations
 
 import statistics

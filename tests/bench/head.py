@@ -2,6 +2,7 @@
 
 Only processes of that head are ever looked at or ended; ``ray stop`` would end everyone's.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -198,4 +199,3 @@ def free_ports(count: int) -> list[int]:
     for sock in held:
         sock.close()
     return found
-

@@ -5,6 +5,7 @@ generator burns, the server lacks. ``raw.py`` shows how far it can go. It refuse
 
     python -m tests.bench.load --port 8000 --path /x --body '{}' --expect success=true --connections 32 --seconds 5
 """
+
 from __future__ import annotations
 
 import argparse

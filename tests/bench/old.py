@@ -7,6 +7,7 @@ fastest of the three tried here (the others: ``ray.get`` in a thread, ``ray.get`
 
     python -m tests.bench.old <ray client port> <http port>
 """
+
 from __future__ import annotations
 
 import random

@@ -1,7 +1,8 @@
 """A server that does nothing: it shows the ceiling of the load generator, and of the machine's loopback.
 
-    python -m tests.bench.raw <port>
+python -m tests.bench.raw <port>
 """
+
 from __future__ import annotations
 
 import asyncio

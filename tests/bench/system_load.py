@@ -1,4 +1,5 @@
 """Measuring a running system: load from a process of its own, CPU time and memory of every process of the system."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """The systems that are measured. Each is a context that leaves nothing behind; inside it, ``shot`` is what to fire."""
+
 from __future__ import annotations
 
 import copy

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.record import api, circles, events, single_node, two_nodes
+from tests.record import api, circles, events, pairs, single_node, two_nodes
 
 SCENARIOS = {
     "single-node": single_node.record,
     "two-nodes": two_nodes.record,
     "events": events.record,
     "circles": circles.record,
+    "pairs": pairs.record,
     "api": api.record,
 }
 

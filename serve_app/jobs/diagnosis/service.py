@@ -18,9 +18,10 @@ from typing import Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
 from serve_app.forward import served
+from serve_app.jobs.diagnosis.evidence.belongings import PYTHON_KEY
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
-from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
+from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
@@ -166,7 +167,7 @@ class Diagnoses:
             return await self._answer_past(wanted)
         seen, row = found
         if row.outcome in OPEN_OUTCOMES:
-            return await self._answer_unended(row)
+            return await self._answer_unended(seen.snapshot, row)
         made = await self._find_remembered(row)
         if made is None:
             if row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
@@ -290,10 +291,20 @@ class Diagnoses:
             self._codes.popitem(last=False)
         return made
 
-    async def _answer_unended(self, row: JobRow) -> MadeDiagnosis:
-        """What has not ended has not failed: what can be told is whether it makes progress."""
+    async def _answer_unended(self, snapshot: Snapshot, row: JobRow) -> MadeDiagnosis:
+        """What has not ended has not failed: what can be told is whether it makes progress, or can never start."""
         told = None if self._stillnesses is None else (await self._stillnesses.judge(row)).render_json()
-        return answers.render_unended(row.id, row.outcome, told, self._now())
+        return answers.render_unended(row.id, row.outcome, told, self._now(), await self._find_hopeless(snapshot, row))
+
+    async def _find_hopeless(self, snapshot: Snapshot, row: JobRow) -> Diagnosis | None:
+        """Why a job that waits can never start, where that is certain; Ray tries for minutes before it says so."""
+        subject = build_subject(snapshot, row)
+        keys = () if subject.facts is None else subject.facts.runtime_env_keys
+        if row.outcome is not JobOutcome.PENDING or PYTHON_KEY not in keys:
+            return None
+        gathered = await self._gatherer.gather(subject)
+        found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
+        return replace(found, unavailable=gathered.unavailable) if found.certainty is Certainty.CERTAIN else None
 
     async def _answer_past(self, wanted: str) -> MadeDiagnosis:
         """A job that only the history knows: its diagnosis, or what the end of its log tells."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
-# Parts of a runtime environment that have to be built or fetched (ray/_private/runtime_env); while that goes on, nothing
-# is wrong. Parts that are at hand need nothing. Of all others (`py_executable`, a plugin's) nobody knows that they take
-# time: what cannot be started with them, Ray tries to start for minutes, without a word in its tables.
+# Parts of a runtime environment that have to be built or fetched (ray/_private/runtime_env): while that goes on,
+# nothing is wrong. Parts that are at hand need nothing. Of all others (`py_executable`, a plugin's) nobody knows that
+# they take time: what cannot be started with them, Ray tries to start for minutes, without a word in its tables.
 _BUILT = frozenset({"pip", "uv", "conda", "working_dir", "py_modules", "java_jars", "container", "image_uri"})
 _AT_HAND = frozenset({"env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"})
 INFEASIBLE, BUSY, BUILDING, NOT_KNOWN = "pending-infeasible", "pending-busy", "pending-building", "pending"

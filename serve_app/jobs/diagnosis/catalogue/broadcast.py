@@ -83,11 +83,12 @@ BROADCASTS: tuple[Broadcast, ...] = (
     Broadcast(
         name="workers-killed",
         rule=OwnerRule.KILLED,
-        contains=("Workers (tasks / actors) killed due to memory pressure (OOM)",),
+        contains=("Workers (tasks / actors) killed due to memory pressure (OOM)", "kill details: Memory on the node"),
         seen=LIVE,
         matches=(
             "(raylet) [2026-01-02 03:04:05,678 E 9 9] (raylet) node_manager.cc:3517: 3 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to other reasons at node (ID: 58a0, IP: 10.0.0.1) over the last time period.",
             "2 Workers (tasks / actors) killed due to memory pressure (OOM), 1 Workers crashed due to other reasons at node (ID: x)",
+            "[2026-01-02 03:04:05,678 I 9 9] (raylet) node_manager.cc:3199: Killing 1 worker(s), kill details: Memory on the node (IP: 10.0.0.1, ID: 58a0) was 5.03GB used",
         ),
         near_misses=("3 workers were killed",),
     ),
@@ -218,6 +219,7 @@ BROADCASTS: tuple[Broadcast, ...] = (
         rule=OwnerRule.CLUSTER,
         contains=("The autoscaler failed with the following error", "Failed to launch "),
         pattern=r"The autoscaler failed with|Failed to launch (?:\d+|\{\}) .{0,40}node",
+        only_from_ray=True,
         seen=WRITTEN,
         matches=(
             "(raylet) The autoscaler failed with the following error:",

@@ -57,8 +57,8 @@ class Signature:
     searched for in the whole log, so the rarer the better). ``pattern``: a regular expression that is then searched in
     that line, its colours and ``(name pid=…)`` prefix removed; ``unless``: one that must not be found in it. ``kinds``:
     sources in which it counts; empty for all; ``from_ray``: True where it counts only of a process of Ray (by the
-    prefix of the line, or the source), False only of others. ``sentence``, ``advice`` and ``docs`` replace those of the code. ``matches``: at least
-    two lines that it must find; ``near_misses``: at least one that it must not.
+    prefix of the line, or the source), False only of others. ``sentence``, ``advice`` and ``docs`` replace those of the
+    code. ``matches``: at least two lines that it must find; ``near_misses``: at least one that it must not.
     """
 
     name: str
@@ -110,7 +110,9 @@ class Catalogue:
         return BytesAhoCorasick(list(self._texts), implementation=Implementation.DFA)
 
     def find_places(self, block: bytes) -> dict[int, list[int]]:
-        """Where the texts are: number of the text (the first are ``MARKS`` and ``KILL_TEXT``) to its places in the block, in order."""
+        """Where the texts are: number of the text (the first are ``MARKS``, then ``KILL_TEXT``) to its places in the
+        block, in order.
+        """
         found: dict[int, list[int]] = {}
         for number, begin, _ in self._automaton.find_matches_as_indexes(block, overlapping=True):
             if number in found:

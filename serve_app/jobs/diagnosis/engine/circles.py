@@ -1,7 +1,7 @@
 """Tasks that fail again and again: attempts are evidence whatever the log says after them. Pure.
 
-Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a job
-of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
+Ray retries a task whose worker it killed for memory without limit, so that nothing but the attempts ever tells. Of a
+job of this cluster the task table counts them, task by task; of a file, Ray's messages to the job's driver, by name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from serve_app.jobs.diagnosis.engine.aftermath import Aftermath, is_done
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill
-from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, UNKNOWN, Certainty, EvidenceLine, Fields, SourceKind
 
-# As many failed attempts without a success are a circle.
-LEAST_ATTEMPTS = 3
 RULE = "attempts"
 _OOM = "memory.node-oom"
 # What the type of a failed attempt proves (``ErrorType`` of src/ray/protobuf/common.proto).
@@ -27,13 +25,14 @@ _KILLED = {_OOM: "was killed for memory", "node.died": "lost its node", "memory.
 def find_circles(fields: Fields, scans: Sequence[Scan], endings: Sequence[Aftermath]) -> list[Clue]:
     """A clue for each task that went in circles, the one with most attempts first."""
     if fields.own is not None and not fields.own.gaps:
-        return _list_known(fields)
-    return [
+        return _list_known(fields) or _list_seen(fields)
+    in_log = [
         clue
         for number, (scan, ending) in enumerate(zip(scans, endings, strict=True))
         if scan.kind in (SourceKind.DRIVER, SourceKind.FILE)
         for clue in _list_in_log(number, scan, ending, runs=fields.status == "RUNNING")
     ]
+    return in_log or _list_seen(fields)
 
 
 def describe_circle(code: str, name: str, count: int, *, is_endless: bool, runs: bool) -> str:
@@ -56,6 +55,18 @@ def _list_known(fields: Fields) -> list[Clue]:
     ]
 
 
+def _list_seen(fields: Fields) -> list[Clue]:
+    """Of a job that was stopped, what was seen of it while it ran: Ray forgets attempts, and whom they were of."""
+    circle = fields.circle
+    if fields.status != "STOPPED" or circle is None or circle.code == UNKNOWN:
+        return []
+    name = f"{circle.what} {circle.id}"
+    evidence = EvidenceLine(name, 0, f"{circle.name}: {circle.last_error or circle.error_type}")
+    what = {"task": "Task", "actor": "Actor", "job": "Most of all tasks"}[circle.what]
+    failed = "was restarted" if circle.what == "actor" else "failed"
+    return [_build_clue(circle.code, evidence, f"{what} {circle.name} {failed} {circle.failures} times", is_sure=True)]
+
+
 def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> list[Clue]:
     kills: dict[str, list[MemoryKill]] = {}
     for kill in scan.kills:
@@ -64,7 +75,7 @@ def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> l
     found = []
     for name, of_task in sorted(kills.items(), key=lambda item: -len(item[1])):
         last = of_task[-1]
-        if len(of_task) < LEAST_ATTEMPTS or _ends_well(ending, last.end):
+        if len(of_task) < CIRCLE_ATTEMPTS or _ends_well(ending, last.end):
             continue
         sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless, runs=runs)
         evidence = EvidenceLine(scan.name, last.line, last.quote)

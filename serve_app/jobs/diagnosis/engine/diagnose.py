@@ -14,7 +14,7 @@ from serve_app.jobs.diagnosis.engine.clues import Clue, find_clues_in_fields, fi
 from serve_app.jobs.diagnosis.engine.field_rules import complete_fields, find_clues, is_failure, is_success
 from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, collect_shown
 from serve_app.jobs.diagnosis.engine.phrases import describe_found, describe_unknown
-from serve_app.jobs.diagnosis.engine.rank import Weighed, weigh
+from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import (
     UNKNOWN,
@@ -79,10 +79,12 @@ def diagnose(
     # What says no cause, or may be another job's, gives way to the program's own last words.
     own = _find_own_words(fields, scans, endings) if primary is None or primary.doubt or _is_no_cause(primary) else None
     if own is not None:
-        return _conclude_found(catalogue.codes, fields, scans, replace(weighed, chain=(own,)), own, unavailable)
+        first = [(primary, explain_doubt(primary))] if primary is not None and primary.doubt else []
+        instead = Weighed(own, (own,), (), (*first, *weighed.others))
+        return _conclude_found(catalogue.codes, fields, scans, instead, own, unavailable)
     if primary is not None and not _is_no_cause(primary):
         return _conclude_found(catalogue.codes, fields, scans, weighed, primary, unavailable)
-    if primary is not None or has_failed or any(told for _, told in words):
+    if primary is not None or has_failed or any(told for _, told in words) or _has_left(fields):
         return _conclude_unknown(catalogue.codes, fields, scans, endings, weighed, unavailable)
     return _conclude_success("", unavailable, _list_candidates(catalogue.codes, weighed))
 
@@ -115,6 +117,11 @@ def _is_raised(scan: Scan, line: int) -> bool:
     return scan.kind is SourceKind.RAY or any(
         raised.line == line for traceback in scan.tracebacks for raised in traceback.raised
     )
+
+
+def _has_left(fields: Fields) -> bool:
+    """Whether tasks of the job had not finished when its driver left."""
+    return fields.own is not None and fields.own.left > 0
 
 
 def _is_certain(clue: Clue) -> bool:
@@ -264,7 +271,8 @@ def _conclude_unknown(
         if each.kind is not SourceKind.SYSTEM
         for last in ending.select_last_words(3) or ending.select_last_lines(3)
     ]
-    told = describe_unknown(code, fields, is_quoted=bool(lines), has_left=weighed.primary is not None)
+    has_left = weighed.primary is not None and _is_no_cause(weighed.primary)
+    told = describe_unknown(code, fields, is_quoted=bool(lines), has_left=has_left)
     return Diagnosis(
         code.code,
         told.title,

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole
 from serve_app.jobs.diagnosis.models import Certainty, Fields
@@ -166,7 +167,8 @@ def parse_pairs(pairs: Mapping[str, str]) -> Fields:
     if code is not None and not re.fullmatch(r"-?\d{1,5}", code):
         raise ValueError(f"driver_exit_code is a whole number, not {code[:40]!r}")
     upper = {name: value.upper() for name, value in told.items() if name in ("status", "type", "error_type")}
-    return Fields(**{**told, **upper}, driver_exit_code=None if code is None else int(code))
+    said: dict[str, Any] = {**told, **upper}
+    return Fields(**said, driver_exit_code=None if code is None else int(code))
 
 
 _USED = frozenset({"status", "error_type", "driver_exit_code", "message", "type", "entrypoint"})

@@ -43,7 +43,7 @@ def describe_memory(primary: Clue, scans: Sequence[Scan], own: Belongings | None
     size = f"{biggest.used_gb:.2f} GB"
     whose = _describe_owner(biggest, own)
     begin = primary.sentence or _describe_single(kill, mine)
-    node = "" if kill.used_gb is None else f" (its node: {kill.used_gb:g} of {kill.limit_gb or 0:g} GB used)"
+    node = f" (its node: {kill.used_gb:g} of {kill.limit_gb:g} GB used)"
     sentence = f"{begin}; the biggest: {name} {size}{whose}{node}."
     return MemoryWords(f"{title}: {name} took {size}", sentence, _choose_advice(kill, biggest, mine, whose))
 
@@ -113,7 +113,7 @@ def _is_greedy(kill: MemoryKill, biggest: MemoryUser) -> bool:
     for each in kill.users:
         sizes[each.pid] = max(sizes[each.pid], each.used_gb)
     others = [size for pid, size in sizes.items() if pid != biggest.pid]
-    if kill.used_gb and biggest.used_gb >= _GREEDY_SHARE * kill.used_gb:
+    if biggest.used_gb >= _GREEDY_SHARE * kill.used_gb:
         return True
     return bool(others) and biggest.used_gb >= _GREEDY_TIMES * max(others)
 

@@ -138,7 +138,7 @@ class OwnerJudge:
 
     def _judge_ids(self, text: str, stream: str) -> Ownership:
         if self._own is not None and (
-            any(each in self._own.ids or each in self._own.nodes for each in _HEX.findall(text))
+            any(each in self._own.ids for each in _HEX.findall(text))
             or any(int(found["pid"]) in self._own.pids for found in _PID.finditer(text))
         ):
             return _MINE
@@ -175,9 +175,9 @@ def collect_shown(lines: Iterable[tuple[str, str]], *, was_killed: bool) -> Show
 
 def parse_requests(text: str) -> list[Request]:
     """Amounts of resources in a line, as the autoscaler and the raylet write them; without those that are zero."""
-    found = []
+    found: list[Request] = []
     for part in _REQUEST.findall(text):
-        amounts = {each["name"]: float(each["amount"]) for each in _AMOUNT.finditer(part)}
+        amounts = {str(each["name"]): float(each["amount"]) for each in _AMOUNT.finditer(part)}
         amounts = {name: amount for name, amount in amounts.items() if amount > 0}
         if amounts:
             found.append(amounts)

@@ -1,4 +1,4 @@
-"""What is said of a cause that was found: the words of its code, or better ones where the evidence has more to tell. Pure."""
+"""What is said of a cause: the words of its code, or better ones where the evidence has more to tell. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Code
 from serve_app.jobs.diagnosis.engine.clues import Clue
+from serve_app.jobs.diagnosis.engine.field_rules import is_failure
 from serve_app.jobs.diagnosis.engine.memory_words import describe_memory
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Fields
@@ -66,6 +67,9 @@ def describe_unknown(code: Code, fields: Fields, *, is_quoted: bool, has_left: b
         advice = (_BY_HAND,) if fields.type == "DRIVER" else code.advice[1:]
     if left or has_left:
         count = f"{left} of its tasks" if left else "Tasks of it"
-        sentence = f"{sentence} {count} had not finished when its driver left."
+        were_left = f"{count} had not finished when its driver left"
+        sentence = (
+            f"{sentence} {were_left}." if is_failure(fields) else f"{were_left}; nothing else tells of a failure."
+        )
         advice = (_KEEP_REFERENCES, *advice)
     return Phrases(code.title, sentence, advice)

@@ -180,11 +180,16 @@ def _list_others(primary: Clue | None, clues: Sequence[Clue], counted: Sequence[
     return tuple(first.values())[:8]
 
 
+def explain_doubt(clue: Clue) -> str:
+    """Why a clue may be another job's."""
+    return f"Whether it is this job's cannot be told: {clue.doubt}."
+
+
 def _explain_rejection(primary: Clue | None, clue: Clue, counted: bool) -> str:
     if clue.repaired:
         return f"It does not count: {clue.repaired}."
     if clue.doubt:
-        return f"Whether it is this job's cannot be told: {clue.doubt}."
+        return explain_doubt(clue)
     if not counted or primary is None:
         return "A warning: most programs that write it go on and end well."
     if _ROLES.index(clue.role) > _ROLES.index(primary.role):

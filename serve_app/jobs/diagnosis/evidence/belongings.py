@@ -1,7 +1,7 @@
 """What is a job's own by Ray's tables: rows in, ``Belongings`` out. Pure.
 
-A retried task has a row for each attempt (``GcsTaskManager``); what became of it, its last one tells. Tasks of a job that
-is over stay unfinished in the table for seconds, and are then marked failed because their driver left.
+A retried task has a row for each attempt (``GcsTaskManager``); what became of it, its last one tells. Tasks of a job
+that is over stay unfinished in the table for seconds, and are then marked failed because their driver left.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from itertools import takewhile
 from typing import Any
 
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row
-from serve_app.jobs.diagnosis.models import Belongings, RepeatedFailure
+from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Belongings, RepeatedFailure
 
-# As many failed attempts of one task are a circle (``judging`` counts the same of a job that runs).
-CIRCLE_ATTEMPTS = 3
 MOST_REPEATED = 5
 LEFT_TEXT = "as driver exits"
+# What of a runtime environment says which Python workers are started with.
+PYTHON_KEY = "py_executable"
 _OOM = "OUT_OF_MEMORY"
 
 
 def select_last_attempts(failed: Iterable[Row], driver_ended_at: datetime | None = None) -> list[Row]:
-    """Of each task the last attempt that failed by itself: neither repaired by a later one nor ended with the driver."""
+    """Of each task the last attempt that failed by itself, and did not merely end with the driver."""
     last: dict[str, Row] = {}
     for row in sorted(failed, key=_get_attempt):
         if not is_left(row, driver_ended_at):
@@ -97,7 +97,7 @@ def build_belongings(
 
 def find_python(runtime_env: Any) -> str | None:
     """What a runtime environment wants workers started with."""
-    wanted = runtime_env.get("py_executable") if isinstance(runtime_env, dict) else None
+    wanted = runtime_env.get(PYTHON_KEY) if isinstance(runtime_env, dict) else None
     return wanted if isinstance(wanted, str) and wanted else None
 
 

@@ -21,7 +21,8 @@ from serve_app.errors import AppError, NotFound
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
 from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
-from serve_app.jobs.diagnosis.evidence.tables import JobTables, TableReader
+from serve_app.jobs.diagnosis.evidence.system_logs import MOST_NODES, SystemLogReader
+from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row, TableReader
 from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
 from serve_app.outcomes import JobOutcome
@@ -37,16 +38,10 @@ READING_S = 20.0
 DRIVER_LOG_BYTES = 268_435_456
 WORKER_LOG_BYTES = 8_388_608
 WORKER_LOGS_BYTES = 67_108_864
-SYSTEM_LOG_BYTES = 262_144
 MOST_WORKER_LOGS = 40
-MOST_NODES = 4
 _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
-_NODE_SUSPECTED = re.compile(r"raylet|node .{0,80}(?:died|dead|failed)|NODE_DIED|OUT_OF_MEMORY|memory pressure", re.I)
-_START_SUSPECTED = re.compile(r"worker startup|startup worker|WORKER_STARTUP_FAILED", re.I)
-_START_NODE = re.compile(r"raylet\.err on node (?P<node>[0-9a-f]{8,64})")
-_ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
 
 
 class EvidenceSource(Protocol):
@@ -64,13 +59,15 @@ class EvidenceSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class DiagnosisSubject:
     """A job of this session with what the latest look saw of it: of ``facts`` Ray's error type, exit code and message
-    are read, of the driver whether it lives and how it ended.
+    are read, of the driver whether it lives and how it ended. ``other_drivers``: job ids of the drivers that the
+    submission had before the one of its row; their tasks are not asked for.
     """
 
     row: JobRow
     facts: JobFacts | None = None
     driver: DriverExit | None = None
     nodes: tuple[NodeFacts, ...] = ()
+    other_drivers: tuple[str, ...] = ()
 
 
 class GatheredEvidence:
@@ -150,6 +147,7 @@ class _Work:
         self.gathered = GatheredEvidence(self._build_fields({}), files)
         self._agents: dict[str, str | None] = {}
         self._tables = TableReader(client.list_rows, files)
+        self._system_logs = SystemLogReader(client.read_piece, self._find_agent, files)
 
     async def run(self) -> None:
         row, add = self._row, self.gathered.sources.extend
@@ -160,8 +158,11 @@ class _Work:
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
             add(sentences.describe_nodes(self._subject.nodes, frozenset(mine), row.started_at))
-            add(await self._read_start_logs(sorted(mine), ()))
-            if (python := find_python(raw.get("runtime_env"))) is not None:
+            python, waits = find_python(raw.get("runtime_env")), row.outcome is JobOutcome.PENDING
+            nodes = sorted(mine) or [node.node_id for node in self._subject.nodes if node.alive]
+            suspected = python is not None and waits
+            add(await self._system_logs.read_start(nodes, self._join_words(()), is_suspected=suspected))
+            if python is not None:
                 own = Belongings(pythons=frozenset([python]), started_at=row.started_at)
                 self.gathered.fields = replace(self.gathered.fields, own=own)
             return
@@ -179,8 +180,9 @@ class _Work:
         workers = frozenset(found["worker"] for _, _, found in logs) | sentences.list_workers(failed, actors)
         add(sentences.describe_workers(tables.workers, workers - list_superseded_workers(failed), ended_at))
         add(self._open_worker_logs(logs, sentences.list_workers(failed)))
-        add(await self._read_system_logs(row.job_id, nodes, failed))
-        add(await self._read_start_logs(nodes, failed))
+        words = self._join_words(failed)
+        add(await self._system_logs.read(row.job_id, nodes, words, is_lost=row.outcome is JobOutcome.LOST))
+        add(await self._system_logs.read_start(nodes, words))
 
     def _build_fields(self, raw: Json) -> Fields:
         row, facts = self._row, self._subject.facts
@@ -192,6 +194,7 @@ class _Work:
             message=message or (None if facts is None else facts.message),
             type=row.type.value,
             entrypoint=row.entrypoint,
+            circle=row.circle,
         )
 
     async def _fetch_raw(self) -> Json:
@@ -236,8 +239,10 @@ class _Work:
         """What is the job's own by these tables and its row."""
         row, driver, facts = self._row, self._subject.driver, self._subject.facts
         addresses = [node.ip for node in self._subject.nodes if node.node_id in nodes]
+        others = len(self._subject.other_drivers)
+        gap = f"its submission had {others + 1} drivers, and only the tasks of the last were asked for"
         return build_belongings(
-            tables,
+            replace(tables, gaps=(*tables.gaps, gap)) if others else tables,
             job_id,
             [*nodes, *addresses],
             pythons=filter(None, [find_python(raw.get("runtime_env"))]),
@@ -279,46 +284,12 @@ class _Work:
             for url, name, _ in ordered[:MOST_WORKER_LOGS]
         ]
 
-    async def _read_system_logs(self, job_id: str, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
-        found, words = [], self._join_words(failed)
-        if not nodes:
-            return []
-        if _ENVIRONMENT_SUSPECTED.search(words) and _HEX.fullmatch(job_id):
-            found.append(await self._read_system_log(nodes[0], f"runtime_env_setup-{job_id}.log"))
-        if self._row.outcome is JobOutcome.LOST or _NODE_SUSPECTED.search(words):
-            found.append(await self._read_system_log(nodes[0], "raylet.out"))
-        return [source for source in found if source is not None]
-
-    async def _read_start_logs(self, nodes: Sequence[str], failed: Sequence[Json]) -> list[TextSource]:
-        """What the start of processes wrote where Ray could not start one: on the node that its message names."""
-        words = self._join_words(failed)
-        if not _START_SUSPECTED.search(words):
-            return []
-        named = _START_NODE.search(words)
-        node_id = named["node"] if named is not None else next(iter(nodes), None)
-        source = None if node_id is None else await self._read_system_log(node_id, "raylet.err")
-        return [] if source is None else [source]
-
-    def _join_words(self, failed: Sequence[Json]) -> str:
-        fields = self.gathered.fields
-        told = (fields.error_type, fields.message, *_list_error_types(failed), self._describe_exit())
-        return " ".join(filter(None, told))
-
-    async def _read_system_log(self, node_id: str, name: str) -> TextSource | None:
-        """The end of a log that is not the job's alone; one that is not there is nothing to speak of."""
-        agent = await self._find_agent(node_id)
-        if agent is None:
-            self.gathered.files.not_read.append(f"{name} of node {node_id[:12]}: its agent is not known.")
-            return None
-        try:
-            piece = await self._client.read_piece(f"{agent}/logs/{name}", -SYSTEM_LOG_BYTES, SYSTEM_LOG_BYTES)
-        except NotFound:
-            return None
-        except AppError as error:
-            self.gathered.files.not_read.append(f"{name} of node {node_id[:12]}: {error.detail}")
-            return None
-        data = piece.data if piece.start == 0 else piece.data[piece.data.find(b"\n") + 1 :]
-        return TextSource(f"{name} (end)" if piece.start else name, SourceKind.SYSTEM, [data]) if data else None
+    def _join_words(self, failed: Sequence[Row]) -> str:
+        """What Ray says of the end, in which it may name a suspect."""
+        fields, driver = self.gathered.fields, self._subject.driver
+        types = (str(row.get("error_type") or "") for row in failed[: sentences.MOST_OF_A_TABLE])
+        exit = "" if driver is None else f"{driver.exit_type} {driver.exit_detail or ''}"
+        return " ".join(filter(None, (fields.error_type, fields.message, *types, exit)))
 
     async def _find_agent(self, node_id: str) -> str | None:
         """The address of a node's agent, asked once."""
@@ -343,11 +314,3 @@ class _Work:
         driver = self._subject.driver
         known = None if driver is None else driver.ended_at
         return known or self._row.ended_at
-
-    def _describe_exit(self) -> str:
-        driver = self._subject.driver
-        return "" if driver is None else f"{driver.exit_type} {driver.exit_detail or ''}"
-
-
-def _list_error_types(failed: Sequence[Json]) -> list[str]:
-    return [str(row.get("error_type") or "") for row in failed[: sentences.MOST_OF_A_TABLE]]

@@ -93,6 +93,8 @@ class TableReader:
             listing = await asked
         except AppError as error:
             listing, self._files.again = Listing([], error.detail), True
+        if gaps is not None and len(listing.rows) >= MOST_ROWS:
+            gaps.append(f"{what} has more than the {MOST_ROWS} rows that were asked for")
         if listing.note is not None:
             self._files.not_read.append(f"{what}: {listing.note}")
             if gaps is not None:

@@ -15,7 +15,6 @@ KILL_TEXT = b"due to the node running low on memory"
 _LAST = "Refer to the documentation on how to address the out of memory issue"
 # A message is no longer: it has as many lines as there are workers on the node.
 MOST_LINES = 120
-_HEAD = re.compile(r"due to the node running low on memory|\bMemory on the node \(IP:")
 _RETRIED = re.compile(
     r"Task (?P<task>\S.{0,200}?) failed due to oom\. There are (?P<left>infinite|\d{1,9}) oom retries"
 )
@@ -23,7 +22,8 @@ _NODE = re.compile(r"was (?P<used>[\d.]{1,20})\s?GB(?: used)? / (?P<limit>[\d.]{
 # Those that were killed, and those that were left.
 _WORKER = re.compile(
     r"^(?P<is_killed>Selected to kill: )?\((?:Task|Actor\(\w{1,64}\)): job ID=(?P<job>\w{1,64}),.{0,200}?"
-    r"task name=(?P<name>.{1,200}?), required resources=.{0,400}?, pid=(?P<pid>\d{1,9}), actual memory used=(?P<used>[\d.]{1,20})\s?GB"
+    r"task name=(?P<name>.{1,200}?), required resources=.{0,400}?, pid=(?P<pid>\d{1,9}), "
+    r"actual memory used=(?P<used>[\d.]{1,20})\s?GB"
 )
 _KILLED_ALONE = re.compile(
     r"where the (?:task|lease|actor) \(.{0,200}?name=(?P<name>.{1,200}?), pid=(?P<pid>\d{1,9}), "
@@ -63,15 +63,10 @@ class MemoryKill:
     task: str | None
     killed: tuple[MemoryUser, ...]
     users: tuple[MemoryUser, ...]
-    used_gb: float | None
-    limit_gb: float | None
+    used_gb: float
+    limit_gb: float
     is_endless: bool = False
     quote: str = ""
-
-
-def begins_kill(text: str) -> bool:
-    """Whether a line begins such a message."""
-    return _HEAD.search(text) is not None
 
 
 def ends_kill(text: str) -> bool:
@@ -81,38 +76,58 @@ def ends_kill(text: str) -> bool:
 
 def read_kill(lines: Iterable[tuple[int, str]]) -> MemoryKill | None:
     """The message whose first line is the first of ``lines`` (number and text); None where it names nothing."""
-    number, task, is_endless, used, limit = 0, None, False, None, None
-    killed: list[MemoryUser] = []
-    users: list[MemoryUser] = []
-    jobs: dict[int, str] = {}
-    begin = None
+    reader = None
     for number, text in lines:
-        if begin is None:
-            begin = number
-            retried = _RETRIED.search(text)
-            task = None if retried is None else retried["task"]
-            is_endless = retried is not None and retried["left"] == "infinite"
-        elif number - begin > MOST_LINES or (used is not None and _RETRIED.search(text)):
+        if reader is None:
+            reader = _Reader(number, text)
+        elif not reader.goes_on(number, text):
             break
-        node = _NODE.search(text) if used is None else None
+        if reader.read(number, text):
+            break
+    return None if reader is None else reader.build_kill()
+
+
+class _Reader:
+    """Reads one message line by line."""
+
+    def __init__(self, begin: int, first: str) -> None:
+        retried = _RETRIED.search(first)
+        self._begin = self._end = begin
+        self._task = None if retried is None else retried["task"]
+        self._is_endless = retried is not None and retried["left"] == "infinite"
+        self._node: tuple[float, float] | None = None
+        self._killed: list[MemoryUser] = []
+        self._users: list[MemoryUser] = []
+        self._jobs: dict[int, str] = {}
+
+    def goes_on(self, number: int, text: str) -> bool:
+        """Whether a line may still be part of it: the next message is not."""
+        return number - self._begin <= MOST_LINES and not (self._node is not None and _RETRIED.search(text))
+
+    def read(self, number: int, text: str) -> bool:
+        """Take in a line of it; whether it was the last."""
+        self._end = number
+        node = _NODE.search(text) if self._node is None else None
         if node is not None:
-            used, limit = _parse_number(node["used"]), _parse_number(node["limit"])
-        worker, alone = _WORKER.match(text.lstrip()), _KILLED_ALONE.search(text)
+            self._node = _parse_number(node["used"]), _parse_number(node["limit"])
+        worker, alone, user = _WORKER.match(text.lstrip()), _KILLED_ALONE.search(text), _USER.match(text)
         if worker is not None:
-            jobs[int(worker["pid"])] = worker["job"]
+            self._jobs[int(worker["pid"])] = worker["job"]
             if worker["is_killed"]:
-                killed.append(_read_user(worker, worker["name"], worker["job"]))
+                self._killed.append(_read_user(worker, worker["name"], worker["job"]))
         if alone is not None:
-            killed.append(_read_user(alone, alone["name"]))
-        user = _USER.match(text)
+            self._killed.append(_read_user(alone, alone["name"]))
         if user is not None:
-            users.append(_read_user(user, user["command"].strip()))
-        if ends_kill(text):
-            break
-    if begin is None or used is None:
-        return None
-    told = tuple(replace(each, job_id=jobs.get(each.pid)) for each in sorted(users, key=lambda each: -each.used_gb))
-    return MemoryKill(begin, number, task, tuple(killed), told, used, limit, is_endless)
+            self._users.append(_read_user(user, user["command"].strip()))
+        return ends_kill(text)
+
+    def build_kill(self) -> MemoryKill | None:
+        if self._node is None:
+            return None
+        users = sorted(self._users, key=lambda each: -each.used_gb)
+        told = tuple(replace(each, job_id=self._jobs.get(each.pid)) for each in users)
+        killed = tuple(self._killed)
+        return MemoryKill(self._begin, self._end, self._task, killed, told, *self._node, self._is_endless)
 
 
 def _read_user(found: re.Match[str], name: str, job_id: str | None = None) -> MemoryUser:

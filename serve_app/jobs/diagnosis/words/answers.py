@@ -31,10 +31,13 @@ def render_ended(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -
     return answer
 
 
-def render_unended(id: str, outcome: str, stillness: StillnessView | None, as_of: datetime) -> MadeDiagnosis:
-    """The same of a job that waits or runs."""
+def render_unended(
+    id: str, outcome: str, stillness: StillnessView | None, as_of: datetime, hopeless: Diagnosis | None = None
+) -> MadeDiagnosis:
+    """The same of a job that waits or runs. ``hopeless``: why it can never start."""
     degraded = [] if stillness is not None else ["Whether it makes progress is not looked at."]
-    return {**_answer(id, outcome, None, stillness, as_of), "degraded": degraded}
+    view = None if hopeless is None else hopeless.render_json()
+    return {**_answer(id, outcome, view, stillness, as_of), "degraded": degraded}
 
 
 def render_brief(answer: Mapping[str, Any]) -> BriefView | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
-from serve_app.jobs.models import JobRow, Snapshot, Unknown
+from serve_app.jobs.models import JobFacts, JobRow, JobType, Known, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, row
@@ -26,6 +26,10 @@ FOUND = Diagnosis(
     "app.import-error", "module not found", "It imports what is not there.", Certainty.CERTAIN,
     evidence=(EvidenceLine("a.log", 3, "No module named 'x'"),), advice=("Install x.", "Or do without."),
 )  # fmt: skip
+
+
+def waiting(*keys: str) -> JobFacts:
+    return JobFacts("k", JobType.SUBMISSION, "PENDING", runtime_env_keys=keys)
 
 
 @dataclass
@@ -43,10 +47,11 @@ class World:
     error: Exception | None = None
     gate: asyncio.Event | None = None
     seconds: float = 0.0
+    snapshot: Snapshot = SNAPSHOT
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         found = self.rows.get(wanted.partition("@")[0])
-        return None if found is None else (Seen(SNAPSHOT, [], {}, [], True), found)
+        return None if found is None else (Seen(self.snapshot, [], {}, [], True), found)
 
     async def gather(self, subject: DiagnosisSubject) -> GatheredEvidence:
         self.gathered.append(subject.row.id)
@@ -174,6 +179,27 @@ async def test_a_job_that_has_not_ended() -> None:
     said = await diagnoses.diagnose("k")
     assert (said["outcome"], said["stillness"], said["degraded"]) == ("pending", {"state": "moves"}, [])
     assert await diagnoses.find_known(world.rows["k"]) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "outcome", "code", "gathered"),
+    [
+        (("py_executable",), JobOutcome.PENDING, "app.import-error", ["k"]),
+        (("pip",), JobOutcome.PENDING, None, []),
+        ((), JobOutcome.PENDING, None, []),
+        # It runs: what keeps its tasks from starting is another question.
+        (("py_executable",), JobOutcome.RUNNING, None, []),
+    ],
+)
+async def test_why_a_job_that_waits_can_never_start(
+    keys: tuple[str, ...], outcome: JobOutcome, code: str | None, gathered: list[str]
+) -> None:
+    snapshot = replace(SNAPSHOT, jobs=Known((waiting(*keys),)))
+    world = World({"k": row("k", outcome=outcome)}, snapshot=snapshot)
+    said = await diagnoses_of(world).diagnose("k")
+    assert (None if said["diagnosis"] is None else said["diagnosis"]["code"], world.gathered) == (code, gathered)
+    # It is looked at anew each time, and kept nowhere.
+    assert (world.shelf, diagnoses_of(world).find_code(world.rows["k"].key)) == ({}, None)
 
 
 async def test_who_asks_meanwhile_waits_for_the_same_and_too_many_are_refused() -> None:

@@ -1,6 +1,8 @@
 """A line that Ray writes into the log of every driver: what it proves for the job that caused it, and for one that only
-heard of it. Jobs that ran beside each other on a real cluster (``recorded``), each diagnosed here and from its log alone.
+heard of it. Jobs that ran beside each other on a real cluster (``recorded``), diagnosed here and from their logs alone.
 """
+
+# ruff: noqa: E501 (lines of logs, as long as they are)
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from datetime import timedelta
 import pytest
 
 from serve_app.cluster.dashboard import Listing
+from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject
 from serve_app.jobs.diagnosis.models import Diagnosis
+from serve_app.jobs.models import JobFacts, JobType, NodeFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.diagnosis.recorded import Recorded, diagnose_file, diagnose_here, load
 
@@ -190,3 +194,25 @@ async def test_what_a_stop_leaves_beside_it() -> None:
         "Or give it a node with more memory, and ask for it: `memory=1860000000` or more.",
         "`RAY_memory_usage_threshold` moves the limit of Ray's monitor; `max_retries=0` ends what goes in circles.",
     )
+
+
+@pytest.mark.parametrize(
+    ("python", "code", "certainty"),
+    [
+        ("/opt/none/bin/python", "env.invalid", "certain"),
+        # Its own Python is slow, and a neighbour's is not there: nothing certain, so that nothing is said of it.
+        ("/opt/slow/bin/python", "unknown", None),
+    ],
+)
+async def test_a_job_that_waits_for_a_python(python: str, code: str | None, certainty: str | None) -> None:
+    job = load("uv-1")
+    waiting = replace(job.subject.row, outcome=JobOutcome.PENDING, status="PENDING", ended_at=None)
+    evidence = replace(
+        job.evidence,
+        raw={"runtime_env": {"py_executable": python}},
+        files={"raylet.err": job.evidence.files["raylet.err"]},
+    )
+    node = NodeFacts("n1", "ip", True, "ALIVE", None, None, None, {}, {})
+    subject = DiagnosisSubject(waiting, JobFacts("uv-1", JobType.SUBMISSION, "PENDING"), nodes=(node,))
+    found = await diagnose_here(Recorded(subject, evidence, b""))
+    assert (found.code, found.certainty) == (code, certainty)

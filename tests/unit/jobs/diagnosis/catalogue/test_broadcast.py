@@ -2,9 +2,11 @@
 only heard of it, and with a file alone.
 """
 
+# ruff: noqa: E501 (lines of logs, as long as they are)
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from serve_app.jobs.diagnosis.catalogue.broadcast import (
 from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Ownership, Shown, Whose, collect_shown, parse_requests
 from serve_app.jobs.diagnosis.log.lines import parse_line
 from serve_app.jobs.diagnosis.models import Belongings
+from tests.unit.jobs.diagnosis import recorded
 
 NODE, OTHER_NODE = "58a09028138157cf521a0ab5", "ffff9028138157cf521a0ab5"
 CAUSED = Belongings(
@@ -190,3 +193,10 @@ def test_what_was_written_before_the_run_whatever_the_zone(stamp: str, whose: Wh
 def test_the_rules_that_need_nothing_are_known() -> None:
     rules = {each.rule for each in BROADCASTS}
     assert rules == set(OwnerRule)
+
+
+def test_the_table_for_people_has_each_row() -> None:
+    text = (Path(recorded.__file__).parent / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    told = [(cells[1].strip(" `"), cells[-2].strip()) for cells in rows]
+    assert told == [(each.name, each.seen) for each in BROADCASTS]

@@ -10,8 +10,9 @@ import pytest
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.diagnosis.evidence import gather as module
+from serve_app.jobs.diagnosis.evidence import system_logs
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, EvidenceGatherer, GatheredEvidence, choose_status
-from serve_app.jobs.diagnosis.models import Fields
+from serve_app.jobs.diagnosis.models import Belongings, Fields
 from serve_app.jobs.models import DriverExit, JobRow, JobType, NodeFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row
@@ -182,7 +183,7 @@ async def test_a_driver_that_was_started_by_hand() -> None:
 async def test_logs_of_the_system_are_read_when_they_are_suspected(
     monkeypatch: pytest.MonkeyPatch, message: str, exit_detail: str | None, outcome: JobOutcome, wanted: list[str]
 ) -> None:
-    monkeypatch.setattr(module, "SYSTEM_LOG_BYTES", 9)
+    monkeypatch.setattr(system_logs, "SYSTEM_LOG_BYTES", 9)
     files = {LOG: b"", "runtime_env_setup-02000000.log": b"line\n", "raylet.out": b"earlier\nlast\n"}
     driver = DriverExit("02000000", False, "INTENDED_USER_EXIT", exit_detail, 7, STARTED, ENDED, "n1")
     subject = DiagnosisSubject(submission(outcome=outcome), facts(message=message), driver)
@@ -233,3 +234,118 @@ async def test_a_job_with_nothing_at_all() -> None:
     made = EvidenceGatherer(FakeEvidence(), lambda node_id: None, nothing_kept)
     found = await made.gather(DiagnosisSubject(derived))
     assert (await texts(found), found.unavailable) == ([], ())
+
+
+async def test_the_tables_are_asked_of_this_job_alone() -> None:
+    ray = FakeEvidence(files={LOG: b""})
+    found = await gathered(ray)
+    mine = {"job_id": "02000000"}
+    assert [(name, argument) for name, argument in ray.asked if isinstance(argument, dict)] == [
+        ("actors", {**mine, "state": "DEAD"}),
+        ("actors", {**mine, "state": "PENDING_CREATION"}),
+        ("tasks", {**mine, "state": "FAILED"}),
+        ("tasks", {**mine, "state": "PENDING_NODE_ASSIGNMENT"}),
+        ("placement_groups", {"creator_job_id": "02000000"}),
+        *(
+            ("workers", {"worker_type": "WORKER", "exit_type": how})
+            for how in ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
+        ),
+        # There is nothing of it: has Ray forgotten it?
+        ("tasks", mine),
+    ]
+    assert found.fields.own == Belongings(
+        ids=frozenset({"02000000"}),
+        nodes=frozenset({"n1"}),
+        started_at=STARTED,
+        gaps=("Ray has no task, actor or placement group of it, or has none any more",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tables", "fail", "gaps"),
+    [
+        ({"tasks": [{"job_id": "02000000", "state": "FINISHED"}]}, {}, ()),
+        ({"placement_groups": [{"creator_job_id": "02000000"}]}, {}, ()),
+        ({}, {"actors": Unavailable("actors?")}, ("The actor table: actors?",)),
+        ({}, {"placement_groups": Unavailable("Not now.")}, ("The table of placement groups: Not now",)),
+        (
+            {"tasks": [{"job_id": "02000000", "state": "FAILED", "task_id": str(n)} for n in range(501)]},
+            {},
+            ("The task table has more than the 500 rows that were asked for",),
+        ),
+        # Other jobs' workers are in that table, too: what it lacks says nothing of this one.
+        ({"tasks": [{"job_id": "02000000", "state": "FINISHED"}]}, {"workers": Unavailable("workers?")}, ()),
+    ],
+)
+async def test_why_something_of_the_job_may_be_missing(
+    tables: dict[str, Any], fail: dict[str, Any], gaps: tuple[str, ...]
+) -> None:
+    found = await gathered(FakeEvidence(files={LOG: b""}, tables=tables, fail=fail))
+    assert found.fields.own is not None
+    assert found.fields.own.gaps == gaps
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        (
+            "Failed to startup worker after retrying 5 times. Look at the raylet.err on node ab12ab12ab12.",
+            ["ab12ab12ab12"],
+        ),
+        ("because worker startup repeatedly failed", ["n1"]),
+        ("plain", []),
+    ],
+)
+async def test_what_the_start_of_a_process_wrote(message: str, wanted: list[str]) -> None:
+    asked: list[str] = []
+
+    def agent_of(node_id: str) -> str | None:
+        asked.append(node_id)
+        return AGENT
+
+    files = {LOG: b"", "raylet.err": b"bash: line 1: /opt/none/bin/python: No such file or directory\n"}
+    made = EvidenceGatherer(FakeEvidence(files=files), agent_of, nothing_kept, clock=lambda: 0.0)
+    found = await made.gather(DiagnosisSubject(submission(), facts(message=message)))
+    assert [name for name, kind, _ in await texts(found) if kind == "system"] == ["raylet.err"] * len(wanted)
+    # The node that the message names; the log of a raylet is looked at for another reason.
+    assert asked[-1:] == wanted
+
+
+async def test_a_job_that_never_joined_ray_is_known_by_its_python() -> None:
+    runtime_env = {"py_executable": "/opt/none/bin/python"}
+    ray = FakeEvidence({"message": "worker startup repeatedly failed", "runtime_env": runtime_env})
+    found = await gathered(ray, DiagnosisSubject(row(started_at=STARTED), facts()))
+    assert found.fields.own == Belongings(pythons=frozenset({"/opt/none/bin/python"}), started_at=STARTED)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "runtime_env", "nodes"),
+    [
+        (JobOutcome.PENDING, {"py_executable": "/opt/none/bin/python"}, ["n1", "n3"]),
+        (JobOutcome.PENDING, {"pip": ["x"]}, []),
+        (JobOutcome.FAILED, {"py_executable": "/opt/none/bin/python"}, []),
+    ],
+)
+async def test_what_may_never_start_is_looked_for_while_it_waits(
+    outcome: JobOutcome, runtime_env: dict[str, Any], nodes: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def agent_of(node_id: str) -> str | None:
+        asked.append(node_id)
+        return AGENT
+
+    known = [NodeFacts(id, "ip", False, state, None, None, None, {}, {}) for id, state in (
+        ("n1", "ALIVE"), ("n2", "DEAD"), ("n3", "ALIVE"))]  # fmt: skip
+    ray = FakeEvidence({"runtime_env": runtime_env}, {"raylet.err": b"bash: line 1: /opt/none/bin/python: not found\n"})
+    made = EvidenceGatherer(ray, agent_of, nothing_kept, clock=lambda: 0.0)
+    waiting = row(outcome=outcome, node_id=None, started_at=STARTED)
+    found = await made.gather(DiagnosisSubject(waiting, facts(message=None), nodes=tuple(known)))
+    assert ([name for name, _, _ in await texts(found)], asked) == (["raylet.err"] * len(nodes), nodes)
+
+
+async def test_of_a_submission_of_several_drivers_nothing_is_ruled_out() -> None:
+    ray = FakeEvidence(files={LOG: b""}, tables={"tasks": [{"job_id": "02000000", "state": "FINISHED"}]})
+    found = await gathered(ray, DiagnosisSubject(submission(), facts(), other_drivers=("01000000",)))
+    assert found.fields.own is not None
+    assert found.fields.own.gaps == ("its submission had 2 drivers, and only the tasks of the last were asked for",)

@@ -1,6 +1,7 @@
-"""Jobs of a real cluster of one node (Ray 2.60), pairs that ran at the same time: what Ray's tables and logs told of each.
+"""Jobs of a real cluster of one node (Ray 2.60), those of a pair at the same time: what its tables and logs told.
 
-Made with `RAY_memory_usage_threshold` about 2 GB above what was used, and `RAY_worker_register_timeout_seconds=8`:
+Made by `python -m tests.record pairs`, which raises the limit of memory 2 GB above what is used, and gives up on a
+process that does not start after eight seconds:
 `asks` (64 CPUs) beside `hears`; `asksgroup` (a bundle with `fpga`) beside `hearsgroup`; `eats` (a task of 6 GB,
 `max_retries=1`, stopped after four kills) beside `sits` (a task that only waits, and then raises); `eatsonce`
 (`max_retries=0`); `uv-1`, `uv-3` and `uv-4` (a `py_executable` that is not there: of the job, of a task, of an actor)
@@ -9,6 +10,7 @@ beside `uv-ok`. Paths of the machine are replaced, and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -69,8 +71,6 @@ async def diagnose_here(job: Recorded, **changes: Any) -> Diagnosis:
         job.subject
     )
     # The files are read from the event loop by another thread.
-    import asyncio
-
     return await asyncio.to_thread(diagnose, gathered.fields, gathered.sources)
 
 
