@@ -27,7 +27,10 @@ Params = Mapping[str, str | list[str]]
 
 
 class DashboardTransport:
-    """The way to one Ray dashboard. The session opens with the first question, in the loop that asks it."""
+    """The way to one Ray dashboard. The session opens with the first question, in the loop that asks it.
+
+    ``question_count`` counts the questions since the start.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class DashboardTransport:
         self._connector = connector
         self._locating: asyncio.Task[Place] | None = None
         self._session: aiohttp.ClientSession | None = None
+        self.question_count = 0
 
     @classmethod
     def build_for_this_cluster(cls, timeout_s: float) -> Self:
@@ -101,6 +105,7 @@ class DashboardTransport:
         timeout_s: float | None = None,
     ) -> tuple[int, bytes]:
         timeout_s = timeout_s or self.timeout_s
+        self.question_count += 1
         try:
             async with asyncio.timeout(timeout_s):
                 address, headers = await self._find_place()

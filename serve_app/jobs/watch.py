@@ -29,7 +29,7 @@ from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
 from serve_app.queries.job_names import build_place_name, count_us, parse_run
 from serve_app.redaction import strip_controls
-from serve_app.schemas.cluster import PushedEvents
+from serve_app.schemas.cluster import LookingCost, PushedEvents
 
 
 class MotionSource(Protocol):
@@ -38,6 +38,11 @@ class MotionSource(Protocol):
     @property
     def motions(self) -> Mapping[str, Motion]:
         """By the id of its row."""
+        ...
+
+    @property
+    def cost(self) -> tuple[int, float]:
+        """How many rounds there were, and how long the latest took, in seconds."""
         ...
 
     def describe_gap(self, now: datetime) -> str | None:
@@ -60,6 +65,7 @@ class JobWatch:
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._client = client
         self._config = InspectorConfig()
         self._contracts: Contracts = BUILT_IN
         self._resources = ThreadCall(here.read_resources)
@@ -114,6 +120,17 @@ class JobWatch:
     def cost_s(self) -> float:
         """How long the last look took, in seconds."""
         return self._latest.cost_s
+
+    @property
+    def cost(self) -> LookingCost:
+        """What looking has cost Ray's dashboard and this process."""
+        rounds, last_round_s = (0, 0.0) if self._motions is None else self._motions.cost
+        return {
+            "questions": self._client.question_count,
+            "look_s": round(self.cost_s, 3),
+            "rounds": rounds,
+            "round_s": round(last_round_s, 3),
+        }
 
     @property
     def source_timeout_s(self) -> float:

@@ -56,6 +56,16 @@ class CodeVersions(TypedDict):
 
 
 @closed
+class LookingCost(TypedDict):
+    """What looking at the cluster costs."""
+
+    questions: Annotated[int, describe("To Ray's dashboard since the inspector began.", 1200, unit="questions")]
+    look_s: Annotated[float, describe("How long the latest look at all jobs took.", 0.12, unit="s")]
+    rounds: Annotated[int, describe("Rounds over running jobs, whether they move.", 180, unit="rounds")]
+    round_s: Annotated[float, describe("How long the latest of those took.", 0.3, unit="s")]
+
+
+@closed
 class RayStatusAnswer(TypedDict):
     """Whether Ray is there, with what. That it is not is an answer here, no error."""
 
@@ -63,6 +73,7 @@ class RayStatusAnswer(TypedDict):
     ray_available: Annotated[bool, describe("Whether Ray answered the latest look.", True)]
     cluster_info: Annotated[ClusterInfo, describe("What it consists of.")]
     events: NotRequired[Annotated[PushedEvents, describe("What Ray pushed; not said before its first answer.")]]
+    cost: NotRequired[Annotated[LookingCost, describe("What looking costs; not said before Ray's first answer.")]]
     versions: NotRequired[
         Annotated[
             CodeVersions,

@@ -70,6 +70,7 @@ class ClusterAnswers:
                 "session": self._here.session,
             },
             "events": self._watch.events,
+            "cost": self._watch.cost,
             "as_of": format_time(seen.snapshot.taken_at),
             "degraded": degraded,
         }

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
+from serve_app.jobs.motion import Circle
+
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
     from serve_app.schemas.diagnosis import DiagnosisView
@@ -93,7 +95,7 @@ class Belongings:
 @dataclass(frozen=True, slots=True)
 class Fields:
     """What Ray's row of the job says; None where it does not tell. ``own``: what its tables say is the job's; None of
-    a log that is read without a cluster.
+    a log that is read without a cluster. ``circle``: what of it went in circles while it ran, if that was seen.
     """
 
     status: str | None = None  # PENDING, RUNNING, STOPPED, SUCCEEDED, FAILED
@@ -103,6 +105,7 @@ class Fields:
     type: str | None = None  # SUBMISSION or DRIVER
     entrypoint: str | None = None
     own: Belongings | None = None
+    circle: Circle | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _SEARCHED_CHARS = 8_000
 
 Json = dict[str, Any]
 # What is written anew when it changes; the store calls a change of the first four a transition.
-_Judged = tuple[str, str, str, str, str, datetime | None, datetime | None]
+_Judged = tuple[str, str, str, str, str, str | None, datetime | None, datetime | None]
 # A state of a job, and when it was first judged so.
 _State = tuple[JobRow, datetime]
 
@@ -135,7 +135,9 @@ class Recorder:
                 seen[key] = before
                 continue
             words = (row.status, row.outcome.value, row.verdict.value, row.rule, row.kind)
-            judged = (*words, row.started_at, row.ended_at)
+            # After a restart what went in circles is known some seconds after the job itself.
+            code = row.code if row.circle is None else row.circle.code
+            judged = (*words, code, row.started_at, row.ended_at)
             seen[key] = (row, judged)
             states = self._waiting.get(key, ())
             if key in self._let_go:

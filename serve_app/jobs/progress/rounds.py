@@ -97,7 +97,7 @@ class Rounds:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.config = InspectorConfig()
-        self.cost = Cost()
+        self.spent = Cost()
         self._watch = watch
         self._sweep = sweep
         self._suspects = SuspectQuestions(sweep, questions, head)
@@ -115,6 +115,7 @@ class Rounds:
         self._restored = keeper is None
         self._looked_back = seeker is None
         self._looking = asyncio.Lock()
+        self._ended = float("-inf")
         self._loop = Loop("the rounds over running jobs", self._go_round)
 
     def start(self) -> None:
@@ -136,6 +137,11 @@ class Rounds:
         """By the id of its row, what was found of each running job, and of jobs that ended what went in circles."""
         return self._motions
 
+    @property
+    def cost(self) -> tuple[int, float]:
+        """How many rounds there were, and how long the latest took, in seconds."""
+        return self.spent.rounds, self.spent.last_s
+
     def describe_gap(self, now: datetime) -> str | None:
         """How many running jobs were not looked at for a minute, in a sentence; None: all were."""
         late = sum(
@@ -146,15 +152,12 @@ class Rounds:
             return None
         return f"motion: {late} of {len(self._known_since)} running jobs were not looked at for a minute"
 
-    async def look_at(self, row: JobRow) -> Motion | None:
-        """A round at once, for one who asks about this job; None when it does not run or nothing could be learned."""
-        await self.look_once()
-        return self._motions.get(row.id)
-
-    async def look_once(self) -> None:
-        """One round. Raises ``Unavailable`` when there is no look at the cluster at all."""
+    async def look_once(self, *, fresh_for_s: float = 0.0) -> None:
+        """One round, unless the latest has just ended. Raises ``Unavailable`` when the cluster is not seen at all."""
         async with self._looking:
             began, cpu_began = self._clock(), self._cpu()
+            if began - self._ended < fresh_for_s:
+                return
             await self._restore()
             seen = await self._watch.get()
             rows = [row for row in seen.rows if self._is_subject(row)]
@@ -167,9 +170,10 @@ class Rounds:
             elif not rows:
                 self._trails = {}
                 self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
-            self.cost.rounds += 1
-            self.cost.requests = self._sweep.requests
-            self.cost.last_s, self.cost.last_cpu_s = self._clock() - began, self._cpu() - cpu_began
+            self.spent.rounds += 1
+            self.spent.requests = self._sweep.requests
+            self._ended = self._clock()
+            self.spent.last_s, self.spent.last_cpu_s = self._ended - began, self._cpu() - cpu_began
 
     async def _go_round(self) -> None:
         while True:
@@ -177,7 +181,9 @@ class Rounds:
                 await self.look_once()
             except AppError as error:
                 log.info("no round: %s", error.detail, extra={"action": "no_round"})
-            rest_s = max(_REST_PER_CPU * self.cost.last_cpu_s, _REST_PER_LOOK * self.cost.last_s)
+            except Exception:  # a row of Ray's that nobody foresaw must not end what finds all other hangs
+                log.exception("a round failed", extra={"action": "round_failed"})
+            rest_s = max(_REST_PER_CPU * self.spent.last_cpu_s, _REST_PER_LOOK * self.spent.last_s)
             await self._pause(max(self.config.motion_period_s, rest_s))
 
     def _is_subject(self, row: JobRow) -> bool:

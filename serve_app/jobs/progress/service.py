@@ -31,6 +31,7 @@ from serve_app.outcomes import JobOutcome
 SPAN_S = 3.0
 # All of an answer: two looks and what is between them. Who calls through a handle gives it some more.
 WITHIN_S = 12.0
+ROUND_WITHIN_S = 5.0
 MOST_JOBS = 50
 MOST_LOOKS = 4
 MOST_AT_ONCE = 8
@@ -43,7 +44,7 @@ _FRESH_FOR_S = 1.0
 class RoundSource(Protocol):
     """What looks at all running jobs (``rounds.Rounds``)."""
 
-    async def look_once(self) -> None: ...
+    async def look_once(self, *, fresh_for_s: float = 0.0) -> None: ...
 
 
 class Stillnesses:
@@ -110,7 +111,12 @@ class Stillnesses:
 
     async def _judge_motion(self, row: JobRow) -> MotionJudgement | None:
         """What lists and alerts say of it, made anew: one more round now, and one more look that judges by it."""
-        await self._rounds.look_once()
+        try:
+            async with asyncio.timeout(ROUND_WITHIN_S):
+                await self._rounds.look_once(fresh_for_s=SPAN_S)
+        except TimeoutError:
+            # What the latest round that ended has found is the answer.
+            pass
         seen = await self._watch.get(fresh_for_s=0.0)
         return seen.by_key.get(row.key, row).motion
 

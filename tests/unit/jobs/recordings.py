@@ -61,6 +61,7 @@ class Replay:
         self.fail: dict[str, str] = {}
         self.asked: list[str] = []
         self.timeout_s = 1.0
+        self.question_count = 0
 
     async def list_jobs(self) -> list[Any]:
         return self._say("jobs")  # type: ignore[no-any-return]

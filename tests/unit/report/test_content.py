@@ -173,6 +173,15 @@ def test_all_fine() -> None:
             },
             [("BAD", "job 02"), ("WARN", "job 03")],
         ),
+        # So of one that goes in circles.
+        (
+            {
+                "alerts": items(alert("circling-job", "job 02", severity="critical")),
+                "findings": items(judged("circling-job", "job 02", "BAD"), judged("circling-job", "job 03")),
+                "jobs": items(job("02", verdict="BAD", outcome="running"), job("03", verdict="WARN")),
+            },
+            [("BAD", "job 02"), ("WARN", "job 03")],
+        ),
         # An alert on an organ says it better than the organ's row.
         (
             {

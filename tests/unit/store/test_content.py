@@ -65,6 +65,14 @@ def test_what_lists_are_filtered_by_is_what_they_show() -> None:
     assert read_row(kept({**WHOLE, **dict.fromkeys(SHOWN_COLUMNS, "other")}), COLUMNS) == WHOLE
 
 
+def test_without_a_diagnosis_the_code_is_the_one_that_judging_knew() -> None:
+    """Of a job that was stopped in the middle of a circle, nobody may ever ask for the diagnosis."""
+    circled = {**WHOLE, "code": "memory.node-oom"}
+    assert read_row(kept(circled), {**COLUMNS, "code": None})["code"] == "memory.node-oom"
+    assert read_row(kept(circled), COLUMNS)["code"] == "app.exception"
+    assert read_row(kept({**WHOLE, "code": 7}), {**COLUMNS, "code": None})["code"] is None
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

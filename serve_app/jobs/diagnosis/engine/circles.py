@@ -13,7 +13,7 @@ from serve_app.jobs.diagnosis.engine.aftermath import Aftermath, is_done
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill
-from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, UNKNOWN, Certainty, EvidenceLine, Fields, SourceKind
 
 RULE = "attempts"
 _OOM = "memory.node-oom"
@@ -25,13 +25,14 @@ _KILLED = {_OOM: "was killed for memory", "node.died": "lost its node", "memory.
 def find_circles(fields: Fields, scans: Sequence[Scan], endings: Sequence[Aftermath]) -> list[Clue]:
     """A clue for each task that went in circles, the one with most attempts first."""
     if fields.own is not None and not fields.own.gaps:
-        return _list_known(fields)
-    return [
+        return _list_known(fields) or _list_seen(fields)
+    in_log = [
         clue
         for number, (scan, ending) in enumerate(zip(scans, endings, strict=True))
         if scan.kind in (SourceKind.DRIVER, SourceKind.FILE)
         for clue in _list_in_log(number, scan, ending, runs=fields.status == "RUNNING")
     ]
+    return in_log or _list_seen(fields)
 
 
 def describe_circle(code: str, name: str, count: int, *, is_endless: bool, runs: bool) -> str:
@@ -52,6 +53,18 @@ def _list_known(fields: Fields) -> list[Clue]:
         for each in (() if own is None else own.repeated)
         if (code := _CODES.get(each.error_type)) is not None
     ]
+
+
+def _list_seen(fields: Fields) -> list[Clue]:
+    """Of a job that was stopped, what was seen of it while it ran: Ray forgets attempts, and whom they were of."""
+    circle = fields.circle
+    if fields.status != "STOPPED" or circle is None or circle.code == UNKNOWN:
+        return []
+    name = f"{circle.what} {circle.id}"
+    evidence = EvidenceLine(name, 0, f"{circle.name}: {circle.last_error or circle.error_type}")
+    what = {"task": "Task", "actor": "Actor", "job": "Most of all tasks"}[circle.what]
+    failed = "was restarted" if circle.what == "actor" else "failed"
+    return [_build_clue(circle.code, evidence, f"{what} {circle.name} {failed} {circle.failures} times", is_sure=True)]
 
 
 def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> list[Clue]:

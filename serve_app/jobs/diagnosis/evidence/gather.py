@@ -206,6 +206,7 @@ class _Work:
             message=message or (None if facts is None else facts.message),
             type=row.type.value,
             entrypoint=row.entrypoint,
+            circle=row.circle,
         )
 
     async def _fetch_raw(self) -> Json:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill, begins_kill, read_kill
+from serve_app.jobs.diagnosis.log.memory_kills import KILL_TEXT, MemoryKill, read_kill
 from serve_app.jobs.motion import Circle, Culprit
 from serve_app.jobs.progress.circles.attempts import Attempt, Successes
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns
@@ -31,6 +31,7 @@ _MEMORY: Final = "OUT_OF_MEMORY"
 _DIED: Final = "ACTOR_DIED"
 _UNAVAILABLE: Final = "ACTOR_UNAVAILABLE"
 _WORKER: Final = "ray::"
+_KILLED: Final = KILL_TEXT.decode()
 _GB: Final = 1_073_741_824  # Ray writes GB and means GiB (src/ray/common/memory_monitor_utils.cc)
 
 # Why an attempt failed: its code, from Ray's word and its message.
@@ -262,7 +263,7 @@ def choose_line(error_type: str, message: str) -> str:
 
 def _read_memory_kill(message: str) -> MemoryKill | None:
     lines = message.splitlines()
-    begin = next((number for number, line in enumerate(lines) if begins_kill(line)), None)
+    begin = next((number for number, line in enumerate(lines) if _KILLED in line), None)
     return None if begin is None else read_kill(enumerate(lines[begin:], 1))
 
 

@@ -134,7 +134,7 @@ def follow_signs(before: Trail | None, signs: Signs) -> Trail:
         spoke_at=spoke_at,
         worked_at=worked_at,
         tasks=_digest_tasks(signs.work.value) if _is_whole(signs.work) else before.tasks,
-        actors=_digest_actors(signs.actors.value) if isinstance(signs.actors, Known) else before.actors,
+        actors=_digest_actors(signs.actors.value) if _is_whole(signs.actors) else before.actors,
         processes=processes,
         log_bytes=before.log_bytes if log is None else log.size_bytes,
         log_by_ray_bytes=before.log_by_ray_bytes if log is None else log.by_ray_bytes,
@@ -157,7 +157,7 @@ def _list_signs_of_work(before: Trail, signs: Signs) -> Iterable[datetime]:
         # Of a list that was cut, what comes and goes is not the job's doing.
         if before.tasks and signs.work.note is None and _digest_tasks(signs.work.value) != before.tasks:
             yield signs.at
-    if isinstance(signs.actors, Known) and before.actors and _digest_actors(signs.actors.value) != before.actors:
+    if _is_whole(signs.actors) and before.actors and _digest_actors(signs.actors.value) != before.actors:
         yield signs.at
     if isinstance(signs.processes, Known) and _count_finished(before, signs.processes.value):
         yield signs.at

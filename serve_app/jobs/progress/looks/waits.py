@@ -146,8 +146,12 @@ def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[A
         if task.actor_id:
             calls.setdefault(task.actor_id, []).append(task)
     by_class: dict[str, list[ActorDetail]] = {}
-    for actor in (*scene.actors, *scene.dead):
+    for actor in scene.actors:
         by_class.setdefault(actor.class_name, []).append(actor)
+    for name, living in by_class.items():
+        # As many dead as live are those of an earlier try.
+        dead = [actor for actor in scene.dead if actor.class_name == name]
+        living += dead if len(dead) < len(living) else []
     for name, members in sorted(by_class.items()):
         came = [call for actor in members for call in calls.get(actor.actor_id, ()) if _runs(call)]
         missing = [actor for actor in members if not calls.get(actor.actor_id)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from serve_app.jobs.history import recorder as recorder_module
 from serve_app.jobs.history.recorder import BATCH, Recorder, build_record
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
+from serve_app.jobs.motion import Motion
+from tests.unit.jobs.judging.test_circle_rules import CIRCLE
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
@@ -150,6 +153,17 @@ async def test_what_pages_and_figures_depend_on_is_written_anew(
         recorder.offer([row], complete=True)
         await recorder.write_once()
         assert history.jobs[row.key] == {**build_record(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
+
+
+async def test_what_is_learned_of_its_circle_is_written_too(recorder: Recorder, history: FakeHistory) -> None:
+    """A new inspector sees a job that had ended before it knows that it had gone in circles."""
+    for motions in ({}, {"a": Motion(NOW, circles=(CIRCLE,))}):
+        seen = replace(snapshot(submission("a", "STOPPED")), motions=motions)
+        recorder.offer(judge(seen, NOW), complete=True)
+        await recorder.write_once()
+    kept = history.jobs[key("a")]["content"]
+    assert kept["row"]["code"] == "memory.node-oom"
+    assert [each["source"] for each in kept["evidence"] if each["rule"] == "circle"] == ["task table"]
 
 
 async def test_while_the_store_is_down_every_state_waits_its_turn(recorder: Recorder, history: FakeHistory) -> None:

@@ -92,7 +92,7 @@ async def test_a_thousand_quiet_jobs_cost_some_questions_more_and_are_all_looked
     assert max((now - motion.looked_at).total_seconds() for motion in rounds.motions.values()) <= 60
     assert rounds.describe_gap(now) is None
     assert {motion.standstill for motion in rounds.motions.values()} == {Standstill.RESTING}
-    assert (rounds.cost.rounds, rounds.cost.requests) == (6, 30)
+    assert (rounds.spent.rounds, rounds.spent.requests) == (6, 30)
 
 
 async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> None:
@@ -105,6 +105,18 @@ async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> Non
         "tasks": 1, "actors": 1, "placement_groups": 1, "node": 2, "log": MOST_LOGS,
     }  # fmt: skip
     assert rounds.describe_gap(cluster.clock.now()) is None
+
+
+async def test_jobs_elsewhere_that_never_joined_have_their_turn() -> None:
+    """Of them nothing but the log is known, of which some are asked for in a round."""
+    cluster = FakeCluster([FakeJob(number, "n1", joined=False) for number in range(3 * MOST_LOGS)], 2)
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert rounds.describe_gap(cluster.clock.now()) is None
+    looked = {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()}
+    assert looked == {0.0, 20.0, 40.0}
+    await look(cluster, rounds, 3)
+    assert {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()} == looked
 
 
 async def test_one_job_with_many_tasks_hides_no_other() -> None:
@@ -268,6 +280,41 @@ async def test_trails_are_written_now_and_then_and_only_of_quiet_jobs() -> None:
     assert store.writes == 1
     await look(cluster, rounds, 9)
     assert (store.writes, set(store.kept)) == (5, {"job-0"})
+    await rounds.close()
+
+
+async def test_who_asks_again_at_once_costs_no_other_round() -> None:
+    cluster = FakeCluster([FakeJob(0)])
+    rounds = begin(cluster)
+    await look(cluster, rounds)
+    before = len(cluster.asked)
+    await rounds.look_once(fresh_for_s=3.0)
+    assert len(cluster.asked) == before
+    cluster.clock.seconds += 3.0
+    await rounds.look_once(fresh_for_s=3.0)
+    assert len(cluster.asked) > before
+
+
+async def test_a_round_that_fails_by_a_fault_of_ours_is_not_the_last() -> None:
+    cluster = FakeCluster([FakeJob(0)])
+    rounds = begin(cluster)
+    broken = cluster.get
+    turns: list[float] = []
+
+    async def fail(**_: Any) -> Any:
+        raise KeyError("nobody foresaw this")
+
+    async def pause(seconds: float) -> None:
+        turns.append(seconds)
+        cluster.get = fail if len(turns) == 1 else broken  # type: ignore[assignment]
+        await asyncio.sleep(0)
+
+    rounds._pause = pause
+    rounds.start()
+    while len(turns) < 4:
+        await asyncio.sleep(0)
+    rounds.require_alive()
+    assert rounds.spent.rounds >= 2
     await rounds.close()
 
 

@@ -99,7 +99,7 @@ class FakeRounds:
 
     looks: int = 0
 
-    async def look_once(self) -> None:
+    async def look_once(self, *, fresh_for_s: float = 0.0) -> None:
         self.looks += 1
 
 

@@ -104,6 +104,18 @@ def seen(*tasks: Any, scene: bool = True, **changes: Any) -> SeenJob:
                 waits_for_resources=True, waits_since=at(0),
             ),
         ),
+        # Some of it has no place, and some of it works, or sleeps: that is looked at.
+        (
+            trail(),
+            seen(NOWHERE, task("t", pid=5)),
+            Motion(
+                **{**QUIET, "unfinished": 2}, standstill=Standstill.RESTING,
+                waits_for=(
+                    AwaitedWork("task", "p", "p", "PENDING_NODE_ASSIGNMENT", at(-100)),
+                    AwaitedWork("task", "work", "t", "RUNNING", at(0), 5, "n", "the driver", "01000000"),
+                ),
+            ),
+        ),
         # Its driver is gone, and Ray has not noticed.
         (
             trail(),

@@ -3,10 +3,21 @@
 # ruff: noqa: E501 (lines of logs, as long as they are)
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
-from serve_app.jobs.diagnosis.models import Belongings, Diagnosis, Fields, RepeatedFailure, SourceKind, TextSource
+from serve_app.jobs.diagnosis.models import (
+    Belongings,
+    Diagnosis,
+    EvidenceLine,
+    Fields,
+    RepeatedFailure,
+    SourceKind,
+    TextSource,
+)
+from serve_app.jobs.motion import Circle
 
 STILL = "".join(f"waiting for shard, {number} s\n" for number in range(30))
 FAILED = Fields(status="FAILED", driver_exit_code=1, type="SUBMISSION")
@@ -149,3 +160,40 @@ def test_attempts_that_the_task_table_counts(
 ) -> None:
     found = of("step 1\n", Fields(status="RUNNING", own=own))
     assert (found.code, found.certainty, found.sentence) == (code, certainty, sentence)
+
+
+CIRCLE_SEEN = Circle(
+    what="actor",
+    id="a1",
+    name="Counter",
+    failures=7,
+    first_at=None,
+    last_at=None,
+    code="app.import-error",
+    error_type="ACTOR_DIED",
+    last_error="No module named 'x'",
+    others_succeed=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("circle", "status", "told"),
+    [
+        (CIRCLE_SEEN, "STOPPED", ("app.stopped", ["app.stopped", "app.import-error"])),
+        # A cause that is not known is none, and why a job failed its own tables and logs say.
+        (replace(CIRCLE_SEEN, code="unknown"), "STOPPED", ("app.stopped", ["app.stopped"])),
+        (CIRCLE_SEEN, "FAILED", ("unknown", [])),
+        (None, "STOPPED", ("app.stopped", ["app.stopped"])),
+    ],
+)
+def test_what_was_seen_while_it_ran_is_told_beside_the_stop(
+    circle: Circle | None, status: str, told: tuple[str, list[str]]
+) -> None:
+    found = diagnose(Fields(status=status, circle=circle), [])
+    assert (found.code, [step.code for step in found.chain]) == told
+
+
+def test_the_words_of_what_was_seen() -> None:
+    found = diagnose(Fields(status="STOPPED", circle=CIRCLE_SEEN), [])
+    assert found.sentence.endswith("Until then it went in circles: Actor Counter was restarted 7 times.")
+    assert EvidenceLine("actor a1", 0, "Counter: No module named 'x'") in found.evidence

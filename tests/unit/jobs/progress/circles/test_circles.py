@@ -134,6 +134,15 @@ async def test_actors(restarts: list[int], successes: list[float], told: list[tu
     assert [(each.what, each.failures) for each in circles] == told
 
 
+async def test_calls_that_failed_since_the_last_success_tell_of_restarts_before_it_was_looked_at() -> None:
+    """Calls that wait for an actor fail at once with it: bursts are counted, and no more than there were restarts."""
+    lost = [call(f"lost{number}", "FAILED", when) for number, when in enumerate((-40, -40.1, -30, -30.2, -20))]
+    ray = TableRay([task("driver", "RUNNING"), call("done", "FINISHED", -50), *lost])
+    found = await seeker(ray).seek(await build_round(ray, NOW, actors=(actor(9),)))
+    (circle,) = found[JOB].circles
+    assert (circle.what, circle.failures, circle.first_at) == ("actor", 3, at(-40.1))
+
+
 async def test_a_call_that_is_lost_with_its_actor_again_and_again_is_told_as_the_actor() -> None:
     rows = failed("call", 6, actor_id="a1", type="ACTOR_TASK", error_type="ACTOR_UNAVAILABLE", error_message="away")
     ray = TableRay([*rows, task("call", "RUNNING", 6)])
@@ -160,8 +169,10 @@ async def test_of_a_job_that_ended_it_stays_known() -> None:
     for minutes in (1, 60):
         assert await seeking.seek(await build_round(ray, at(minutes * 60), ended={JOB: at(15)})) == before
     # After a restart of the inspector, too: what Ray still has is judged as of the job's end.
-    again = await seeker(ray).seek(await build_round(ray, at(3600), ended={JOB: at(15)}))
-    assert again == before
+    later, asked = seeker(ray), len(ray.asked)
+    for _ in range(3):
+        assert await later.seek(await build_round(ray, at(3600), ended={JOB: at(15)})) == before
+    assert [("job_id", "=", JOB) in filters for filters in ray.asked[asked:]].count(True) == 1
 
 
 async def test_of_a_job_that_ended_well_nothing_is_told() -> None:
@@ -195,6 +206,16 @@ async def test_a_noisy_job_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(section, Known)
     assert (len(section.value), section.note) == (13, None)
     assert ray.asked == [(("state", "=", "FAILED"),), (("state", "=", "FAILED"), ("job_id", "!=", "02000000"))]
+
+
+async def test_each_noisy_job_is_left_out_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_ATTEMPTS", 10)
+    noise = [task(f"a{number:03}{job}", "FAILED", job=job) for job in ("02000000", "03000000") for number in range(30)]
+    ray = TableRay([*noise, *failed("z", 3), task("z", "RUNNING", 3)])
+    section = await AttemptQuestions(ray).ask_attempts()
+    assert isinstance(section, Known)
+    assert {each.job_id for each in section.value} == {JOB, "02000000", "03000000"}
+    assert [len(filters) for filters in ray.asked] == [1, 2, 3]
 
 
 async def test_too_much_noise_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

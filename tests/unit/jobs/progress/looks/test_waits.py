@@ -93,6 +93,12 @@ ARRIVE = [call(f"d{number}", "s", "Store.arrive", parent_id=f"c{number}", pid=20
         ((rank(0, "Worker.all_reduce"), rank(1, "Worker.all_reduce")), {"actors": RANKS}, "rank"),
         # One that has died never comes, either.
         ((rank(0), rank(1)), {"actors": RANKS[:2], "dead": (replace(RANKS[2], state="DEAD"),)}, "rank"),
+        # As many dead as live are those of an earlier try.
+        (
+            (rank(0), rank(1)),
+            {"actors": RANKS[:2], "dead": (replace(RANKS[2], state="DEAD"), actor("r3", "Rank", "DEAD"))},
+            None,
+        ),
         # The innocent: a pool of which one has nothing to do; the work has another name.
         ((rank(0, "Rank.train"), rank(1, "Rank.train")), {"actors": RANKS}, None),
         # All are there, or the third is on its way, or they are not in the same place.

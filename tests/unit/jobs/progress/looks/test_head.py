@@ -1,0 +1,118 @@
+"""What the head's own files and processes tell: logs that grow, trees of processes, ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from serve_app.jobs.models import Known, Unknown
+from serve_app.jobs.progress.looks.head import MOST_PROCESSES_LOOKED_INTO, HeadReader, HeadSubject
+from serve_app.jobs.progress.looks.tables import HeadProcesses
+from serve_app.jobs.progress.models import LogFacts
+from serve_app.jobs.reading.process_table import (
+    ProcessRow,
+    find_listening_port,
+    read_command_line,
+    read_process_table,
+)
+
+WROTE = datetime(2026, 1, 1, 12, tzinfo=UTC)
+# The supervisor (10) has the entrypoint's shell (11) with a program (12) and its child (13), and Ray's watcher (14).
+TABLE = {
+    pid: ProcessRow(pid, parent, used_s, stopped=pid == 31)
+    for pid, parent, used_s in (
+        (1, 0, 9.0), (10, 1, 5.0), (11, 10, 0.5), (12, 11, 2.0), (13, 12, 4.0), (14, 10, 0.25), (15, 14, 0.25),
+        (20, 1, 7.0), (21, 20, 3.0), (31, 1, 1.0), (40, 40, 1.0),
+    )
+}  # fmt: skip
+COMMANDS = {11: "/bin/sh -c python train.py", 14: "/bin/sh -c while kill -s 0 10; do sleep 1; done; kill -9 -11"}
+
+
+def reader(ports: dict[int, int] | None = None) -> HeadReader:
+    def find_port(pids: Iterable[int], but: Iterable[int]) -> int | None:
+        found = [port for pid in pids if (port := (ports or {}).get(pid)) is not None and port not in but]
+        return found[0] if found else None
+
+    return HeadReader(lambda: TABLE, lambda pid: COMMANDS.get(pid, ""), find_port)
+
+
+def write(path: Path, id: str, text: str) -> int:
+    file = path / f"job-driver-{id}.log"
+    file.write_text(text)
+    os.utime(file, (WROTE.timestamp(), WROTE.timestamp()))
+    return len(text)
+
+
+def logs(path: Path, before: LogFacts | None) -> Any:
+    return reader().read([HeadSubject("j", "j", log=before)], str(path), ()).logs["j"]
+
+
+def test_a_log_that_grows(tmp_path: Path) -> None:
+    assert isinstance(logs(tmp_path, None), Unknown)
+    size = write(tmp_path, "j", "begun\n")
+    first = logs(tmp_path, None)
+    assert first == Known(LogFacts(size, WROTE))
+    kept = LogFacts(size)
+    assert logs(tmp_path, kept) == Known(kept)
+    more = write(tmp_path, "j", "begun\nstep 1\n")
+    assert logs(tmp_path, kept) == Known(LogFacts(more, WROTE))
+    ray = "(autoscaler +9s) No available node types can fulfill resource request {'GPU': 1.0}.\n"
+    noise = write(tmp_path, "j", f"begun\n{ray}")
+    assert logs(tmp_path, kept) == Known(LogFacts(noise, None, len(ray)))
+    # More than Ray writes in so short a time is the program's.
+    much = write(tmp_path, "j", "begun\n" + ray * 200)
+    assert logs(tmp_path, kept) == Known(LogFacts(much, WROTE))
+
+
+def test_the_last_line_is_the_programs_and_keeps_no_secret(tmp_path: Path) -> None:
+    write(tmp_path, "j", "step 1\nlogin token=canary-of-a-log\n\n(raylet) Spilled 600 MiB, 1 objects\n")
+    line = reader().read_last_line(str(tmp_path), "j")
+    assert line.startswith("login")
+    assert "canary" not in line
+    assert reader().read_last_line(str(tmp_path), "other") == ""
+    write(tmp_path, "j", "(raylet) Spilled 600 MiB, 1 objects\n")
+    assert reader().read_last_line(str(tmp_path), "j") == ""
+    # An id is no way out of the directory.
+    assert reader().read_last_line(str(tmp_path), "../j") == ""
+
+
+def test_processes_of_jobs_beyond_what_ray_knows() -> None:
+    subjects = [
+        HeadSubject("submitted", "submitted", supervisor=10),
+        HeadSubject("by-hand", pids=(20,)),
+        HeadSubject("stopped", pids=(31,)),
+        HeadSubject("gone", pids=(99,)),
+        HeadSubject("own-parent", pids=(40,)),
+    ]
+    found = reader().read(subjects, "", {20, 12})
+    # Of what Ray measures, 12 and 20, only the children are counted; the supervisor and its watcher are none of it.
+    assert found.processes == HeadProcesses(
+        {"submitted": 4.5, "by-hand": 3.0, "stopped": 1.0, "own-parent": 1.0}, {}, frozenset({"stopped"})
+    )
+    assert {id: set(pids) for id, pids in found.trees.items()} == {
+        "submitted": {11, 12, 13}, "by-hand": {20, 21}, "stopped": {31}, "gone": set(), "own-parent": {40},
+    }  # fmt: skip
+    assert found.logs == {}
+
+
+def test_ports_of_services() -> None:
+    trees = {"a": (11, 12), "b": (20,), "c": (21,), "d": (31,)}
+    it = reader({12: 8080, 20: 14721, 21: 9000, 31: 7000})
+    # Where Ray listens is no service, and of whom Ray does not say where it listens, nothing is concluded.
+    assert it.find_ports(trees, {14721}, {31}) == {"a": 8080, "c": 9000}
+    many = {"x": range(1_000, 1_000 + MOST_PROCESSES_LOOKED_INTO), "b": (21,)}
+    assert it.find_ports(many, (), ()) == {}
+
+
+def test_this_machine() -> None:
+    """The real table has this process; of one that is not there nothing is told."""
+    table, own = read_process_table(), os.getpid()
+    assert table[own].parent == os.getppid()
+    assert table[own].used_s > 0
+    assert not table[own].stopped
+    assert "python" in read_command_line(own)
+    nobody = max(table) + 100_000_000
+    assert (read_command_line(nobody), find_listening_port([nobody], ())) == ("", None)
