@@ -16,7 +16,7 @@ from serve_app.jobs.history.recorder import BATCH, Recorder, build_record
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.jobs.motion import Motion
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
