@@ -135,22 +135,33 @@ def render_drivers(
 
 
 def render_timeline(
-    row: JobRow, driver: DriverExit | None, as_of: datetime, transitions: Iterable[Transition] = ()
+    row: JobRow,
+    driver: DriverExit | None,
+    as_of: datetime,
+    transitions: Iterable[Transition] = (),
+    drivers: Sequence[DriverRun] = (),
 ) -> list[TimelineEvent]:
-    """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew."""
+    """What is known to have happened, oldest first: what Ray recorded, and when this application judged anew.
+
+    Of several ``drivers``, as a loop has them, each is told.
+    """
     source = "node table" if row.type is JobType.NODE else "job list"
     events: list[tuple[datetime | None, str, str]] = [
         (row.started_at, "submitted" if row.submission_id else "started", source),
         (row.ended_at, row.outcome.value, source),
     ]
-    if driver is not None:
+    if len(drivers) > 1:
+        for each in drivers[-MAX_DRIVERS_OF_A_JOB:]:
+            events.append((each.started_at, f"driver {each.job_id} connected", "job table"))
+            events.append((each.ended_at, f"driver {each.job_id} ended", "job table"))
+    elif driver is not None:
         events.append((driver.started_at, "driver connected", "worker table"))
         events.append((driver.ended_at, "driver ended", "worker table"))
     if row.ended_at is None and row.type is not JobType.NODE:
         events.append((as_of, f"seen {row.outcome.value}", source))
-    for each in transitions:
-        judged = f"judged {each['outcome']}: {each['verdict']} ({each['rule']})"
-        events.append((datetime.fromisoformat(each["at"]), judged, "history"))
+    for change in transitions:
+        judged = f"judged {change['outcome']}: {change['verdict']} ({change['rule']})"
+        events.append((datetime.fromisoformat(change["at"]), judged, "history"))
     known = sorted(((at, event, source) for at, event, source in events if at is not None), key=lambda each: each[0])
     return [{"at": format_time(at), "event": event, "source": source} for at, event, source in known]
 

@@ -105,6 +105,7 @@ class JobWatch:
     async def close(self) -> None:
         """Stop looking, write what is left."""
         await self._workers.close()
+        await self._looker.close()
 
     @property
     def is_running(self) -> bool:

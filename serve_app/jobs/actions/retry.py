@@ -82,6 +82,7 @@ _SAYS_DONE = re.compile(r"(?i)\b(?:done|finished|completed?|successfully)\b")
 _SAYS_NOT = re.compile(
     r"(?i)\b(?:not|no|never|un\w+|without|error|errors|fail\w*|exception|abort\w*|before|until|when)\b"
 )
+_SAYS_HOW_MUCH = re.compile(r"\b(\d{1,15}) ?(?:of|out of|/) ?(\d{1,15})\b")
 _LINE_CHARS = 200
 
 
@@ -131,8 +132,10 @@ def _read_diagnosis(diagnosis: DiagnosisView | None) -> Judgement | None:
 
 
 def says_done(line: str) -> bool:
-    """Whether the last line of a log says that the work was done, and nothing else beside it."""
-    return _SAYS_DONE.search(line) is not None and _SAYS_NOT.search(line) is None
+    """Whether the last line of a log says that the work was done, all of it, and nothing else beside it."""
+    if _SAYS_DONE.search(line) is None or _SAYS_NOT.search(line) is not None:
+        return False
+    return all(done == of_all for done, of_all in _SAYS_HOW_MUCH.findall(line))
 
 
 def require_worth_it(

@@ -227,7 +227,7 @@ class JobAnswers:
             "drivers": views.render_drivers(drivers, exits, frames),
             "message": None if facts is None else facts.message,
             "log_excerpt": None,
-            "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions),
+            "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions, drivers),
             "actors": actors,
             "actors_reason": actors_reason,
             "tasks": tasks,

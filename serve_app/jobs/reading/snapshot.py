@@ -136,6 +136,10 @@ class Looker:
         answer = await self._resources.get(self.config.source_timeout_s)
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
+    async def close(self) -> None:
+        """Ask no more."""
+        await self._tasks.close()
+
     async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
         """The drivers of one submission as they are now; none where Ray does not tell."""
         answer = await self._drivers.get(self.config.source_timeout_s)

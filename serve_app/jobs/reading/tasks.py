@@ -30,6 +30,7 @@ _SUBMISSIONS_WITHIN = timedelta(hours=1)
 _TOLD_AFTER = timedelta(seconds=2)
 _ASKED_AT_ONCE = 8
 _MOST_TRIES = 3
+_PATIENCE_S = 0.2
 _KEPT = 2_000
 _MOST_ROWS = 1_000
 _MOST_NAMES = 3
@@ -62,28 +63,51 @@ class _Wanted(NamedTuple):
 
 
 class TaskCounter:
-    """Remembers what was counted; what Ray did not tell is asked again a few times."""
+    """Remembers what was counted; what Ray did not tell is asked again a few times. A look waits for the answers only
+    for a moment: what comes later is in the next one.
+    """
 
     def __init__(self, client: TaskSource) -> None:
         self._client = client
         self._counts: dict[str, TaskCounts] = {}
         self._tries: Counter[str] = Counter()
+        self._asking: dict[_Wanted, asyncio.Task[TaskCounts | None]] = {}
+
+    async def close(self) -> None:
+        """Ask no more."""
+        tasks = list(self._asking.values())
+        self._asking = {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def count(self, snapshot: Snapshot) -> dict[str, TaskCounts]:
         """By job id of a driver, what is known of its tasks; raises nothing that Ray may cause."""
-        wanted = [each for each in _list_wanted(snapshot) if each.job_id not in self._counts]
+        wanted = [
+            each for each in _list_wanted(snapshot) if each.job_id not in self._counts and each not in self._asking
+        ]
         alive = _list_living_actors(snapshot) if wanted else frozenset()
         submitted = sorted((each for each in wanted if each.submitted), key=lambda each: each.ended_at, reverse=True)
         drivers = [each for each in wanted if not each.submitted]
-        asked = [*drivers[:_ASKED_AT_ONCE], *submitted[:_ASKED_AT_ONCE]]
-        told = await asyncio.gather(*(self._ask(each, snapshot.taken_at, alive) for each in asked))
-        for each, counts in zip(asked, told, strict=True):
-            if counts is not None:
-                self._counts[each.job_id] = counts
-                self._tries.pop(each.job_id, None)
+        for each in (*drivers[: self._find_room(submitted=False)], *submitted[: self._find_room(submitted=True)]):
+            self._asking[each] = asyncio.create_task(self._ask(each, snapshot.taken_at, alive))
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=_PATIENCE_S)
+            self._take_told()
         for job_id in list(self._counts)[: max(0, len(self._counts) - _KEPT)]:
             del self._counts[job_id]
         return {job_id: counts for job_id, counts in self._counts.items() if counts is not _NOTHING_TOLD}
+
+    def _find_room(self, *, submitted: bool) -> int:
+        return _ASKED_AT_ONCE - sum(each.submitted is submitted for each in self._asking)
+
+    def _take_told(self) -> None:
+        for wanted, task in list(self._asking.items()):
+            if task.done():
+                del self._asking[wanted]
+                if (counts := task.result()) is not None:
+                    self._counts[wanted.job_id] = counts
+                    self._tries.pop(wanted.job_id, None)
 
     async def _ask(self, wanted: _Wanted, now: datetime, alive: frozenset[str]) -> TaskCounts | None:
         """None: later, since Ray does not tell yet."""

@@ -313,6 +313,19 @@ def test_tasks_by_name_and_state(answer: dict[str, Any], wanted: dict[str, Any])
     assert views.render_tasks(answer) == wanted
 
 
+def test_each_attempt_of_a_loop_has_its_place_in_time() -> None:
+    first = DriverRun("02000000", "s", "python a.py", True, started_at=after(1), ended_at=after(2))
+    second = replace(first, job_id="03000000", started_at=after(3), ended_at=None, is_dead=False)
+    found = views.render_timeline(
+        replace(ROW, started_at=after(0), ended_at=after(9)), DRIVER, after(9), (), [first, second]
+    )
+    assert [(each["at"], each["event"]) for each in found][1:-1] == [
+        (format_time(after(1)), "driver 02000000 connected"),
+        (format_time(after(2)), "driver 02000000 ended"),
+        (format_time(after(3)), "driver 03000000 connected"),
+    ]
+
+
 def test_the_tasks_of_several_drivers_are_one_list() -> None:
     several = [
         views.render_tasks(summarize(count("a", FAILED=1), count("b", FINISHED=4))),

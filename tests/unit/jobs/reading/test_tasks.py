@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from serve_app.errors import Unavailable
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import JobFacts, Known, Snapshot, TaskCounts, Unknown
+from serve_app.jobs.reading import tasks
 from serve_app.jobs.reading.tasks import TaskCounter
 from tests.unit.jobs.judging.test_judge import NOW, actor, ago, driver, snapshot, submission
 
@@ -177,6 +179,33 @@ async def test_a_question_that_fails_is_asked_three_times() -> None:
     counter = TaskCounter(never)
     assert [await counter.count(see(ended())) for _ in range(5)] == [{}] * 5
     assert never.fails == 6
+
+
+async def test_a_look_does_not_wait_for_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_PATIENCE_S", 0.0)
+    answers = asyncio.Event()
+
+    class Slow(Ray):
+        async def list_matching(self, table: str, filters: Any, most_rows: int) -> tuple[list[Any], int]:
+            told = await super().list_matching(table, filters, most_rows)
+            await answers.wait()
+            return told
+
+    ray = Slow()
+    counter = TaskCounter(ray)
+    jobs = [ended(f"j{each}", job_id=f"{each:02}000000") for each in range(10)]
+    assert [await counter.count(see(*jobs)) for _ in range(2)] == [{}, {}]
+    # Each once, however many looks there are, and no more at once than there may be.
+    await asyncio.sleep(0)
+    assert len(ray.asked) == 8
+    answers.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(await counter.count(see(*jobs))) == 8
+    answers.clear()
+    await counter.count(see(*jobs))
+    await counter.close()
+    assert len(await counter.count(see())) >= 8
 
 
 async def test_few_are_asked_at_once_and_the_newest_first() -> None:
