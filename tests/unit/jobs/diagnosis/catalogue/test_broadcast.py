@@ -80,6 +80,8 @@ CASES = [
      "it is about the cluster, not about one job"),
     ("disk-nearly-full", "(raylet, ip=10.0.0.2) /tmp/ray is over 95% full, available space: 1; capacity: 9. Object creation "
      "will fail if spilling is required.", MINE, OTHERS, UNTOLD, "nothing of this job was on that node"),
+    ("store-out-of-disk", "(raylet, ip=10.0.0.2) plasma_allocator.cc:90: Plasma fallback allocator failed, likely out of disk space.",
+     MINE, OTHERS, UNTOLD, "nothing of this job was on that node"),
     ("spill-failed", "(raylet) An unexpected internal error occurred while the IO worker was spilling objects: [Errno 28]",
      UNTOLD, UNTOLD, UNTOLD, "it is about the cluster, not about one job"),
     ("autoscaler-failed", "(autoscaler +3m) Failed to launch 2 node(s) of type gpu. (RequestLimitExceeded): slow down.",
