@@ -137,6 +137,17 @@ def test_where_rows_may_be_missing_nothing_is_ruled_out() -> None:
     assert found == Ownership(UNTOLD, why)
 
 
+def test_where_it_ran_may_be_unknown_and_what_it_asked_for_known() -> None:
+    own = Belongings(node_gaps=("nobody asked",))
+    dead = "The node with node id: ab12 has been marked dead because"
+    asked = "No available node types can fulfill resource request {'CPU': 64.0}."
+    found = OwnerJudge(own, Shown()).judge(dead, "(raylet)")
+    assert found == Ownership(
+        UNTOLD, f"{EVERY}whether anything of this job was on that node cannot be told: nobody asked"
+    )
+    assert OwnerJudge(own, Shown()).judge(asked, "").whose is OTHERS
+
+
 SHOWS = [
     # What else is in the file: the request in words of the program, or of a library; the node; the kill itself.
     ("No available node types can fulfill resource request {'CPU': 64.0}.", "f = train.options(num_cpus=64)", "", MINE),
