@@ -105,7 +105,7 @@ class OwnerJudge:
             return _MINE
         if any(found["id"] in self._own.ids for each in requests for name in each if (found := _GROUP.search(name))):
             return _MINE
-        return self._refuse(f"asked for {told}")
+        return self._refuse(f"waited in vain for {told}")
 
     def _judge_node(self, text: str, stream: str) -> Ownership:
         nodes = find_nodes(f"{stream} {text}")

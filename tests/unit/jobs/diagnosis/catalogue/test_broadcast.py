@@ -45,16 +45,16 @@ EVERY = "Ray writes this line into the log of every driver, and "
 # Row of the table: a line, and whose it is for the job that caused it, for one that only heard of it, and for a file.
 CASES = [
     ("autoscaler-infeasible", "(autoscaler +5s) Error: No available node types can fulfill resource request {'CPU': 64.0}.",
-     MINE, OTHERS, UNTOLD, "nothing of this job asked for 64 CPU"),
+     MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 64 CPU"),
     ("autoscaler-infeasible", "(autoscaler +5s) No available node types can fulfill resource requests "
      "{'CPU': 3.0}*2, {'CPU': 1.0, 'fpga': 2.0}*1. Add suitable node types", MINE, OTHERS, UNTOLD,
-     "nothing of this job asked for 3 CPU"),
+     "nothing of this job waited in vain for 3 CPU"),
     ("autoscaler-infeasible", "(autoscaler +5s) No available node types can fulfill placement group requests "
-     "(detail=pg): {'GPU': 8.0}*4. Add", MINE, OTHERS, UNTOLD, "nothing of this job asked for 8 GPU"),
+     "(detail=pg): {'GPU': 8.0}*4. Add", MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 8 GPU"),
     ("autoscaler-constraint", "(autoscaler +9s) No available node types can fulfill cluster constraint: {'CPU': 64.0}*1.",
      UNTOLD, UNTOLD, UNTOLD, "it is about the cluster, not about one job"),
     ("request-waits", "(raylet) The lease with ID 0100 cannot be scheduled right now. It requires {CPU: 64} for placement",
-     MINE, OTHERS, UNTOLD, "nothing of this job asked for 64 CPU"),
+     MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 64 CPU"),
     ("workers-killed", f"(raylet) 3 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to "
      f"other reasons at node (ID: {NODE}, IP: 10.0.0.2) over", MINE, OTHERS, UNTOLD,
      "nothing of this job was killed for memory on that node without coming further later"),
@@ -133,7 +133,7 @@ def test_whose_a_line_is(name: str, line: str, caused: Whose, heard: Whose, file
 def test_where_rows_may_be_missing_nothing_is_ruled_out() -> None:
     own = Belongings(gaps=("the table was cut",))
     found = OwnerJudge(own, Shown()).judge("No available node types can fulfill resource request {'CPU': 64.0}.", "")
-    why = f"{EVERY}whether anything of this job asked for 64 CPU cannot be told: the table was cut"
+    why = f"{EVERY}whether anything of this job waited in vain for 64 CPU cannot be told: the table was cut"
     assert found == Ownership(UNTOLD, why)
 
 
