@@ -78,6 +78,7 @@ class Belongings:
     addresses of the nodes that it was on; ``killed_on``: those of them where Ray killed a worker of it for memory;
     ``pythons``: what it wants its workers started with; ``left``: tasks that had not finished when its driver left.
     ``gaps``: why something may be missing in all that, a sentence for each; without one, what is not here is not its.
+    ``node_gaps``: the same of its nodes alone.
     """
 
     requests: tuple[Mapping[str, float], ...] = ()
@@ -90,6 +91,7 @@ class Belongings:
     left: int = 0
     started_at: datetime | None = None
     gaps: tuple[str, ...] = ()
+    node_gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ def slow():
 ray.get(slow.remote(), timeout=40)
 """
 TOLD = "No available node types can fulfill resource request"
-EVERY = "It does not count: Ray writes this line into the log of every driver, and nothing of this job asked for "
+EVERY = (
+    "It does not count: Ray writes this line into the log of every driver, and nothing of this job waited in vain for "
+)
 
 
 def test_a_line_is_held_against_what_the_job_asked_for(cluster: Cluster) -> None:

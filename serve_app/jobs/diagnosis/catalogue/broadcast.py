@@ -200,6 +200,22 @@ BROADCASTS: tuple[Broadcast, ...] = (
         near_misses=("/tmp/ray is 95% full",),
     ),
     Broadcast(
+        name="store-out-of-disk",
+        rule=OwnerRule.NODE,
+        contains=(
+            "Plasma fallback allocator failed",
+            "Out of disk space with fallocate error",
+            "Pull of object failed due to out of disk",
+        ),
+        only_from_ray=True,
+        seen=WRITTEN,
+        matches=(
+            "(raylet, ip=10.0.0.2) [2026-01-02 03:04:05,678 E 7 9] (raylet) plasma_allocator.cc:90: Plasma fallback allocator failed, likely out of disk space.",
+            "(raylet) [2026-01-02 03:04:05,678 E 7 9] (raylet) dlmalloc.cc:129: Out of disk space with fallocate error: No space left on device",
+        ),
+        near_misses=("Out of disk space with fallocate error",),
+    ),
+    Broadcast(
         name="spill-failed",
         rule=OwnerRule.CLUSTER,
         contains=(
@@ -267,12 +283,12 @@ BROADCASTS: tuple[Broadcast, ...] = (
     Broadcast(
         name="spilled",
         rule=OwnerRule.NOTICE,
-        contains=("write throughput",),
-        pattern=r"Spilled \d+ MiB",
+        contains=("write throughput", "read throughput", "so evicting "),
+        pattern=r"(?:Spilled|Restored) \d+ MiB|so evicting \d+ objects to free up",
         seen=RECORDED,
         matches=(
             "(raylet) Spilled 600 MiB, 1 objects, write throughput 418 MiB/s. Set RAY_verbose_spill_logs=0 to disable this message.",
-            "(raylet, ip=10.0.0.2) Spilled 4200 MiB, 7 objects, write throughput 1366 MiB/s.",
+            "(raylet, ip=10.0.0.2) Restored 4200 MiB, 7 objects, read throughput 1366 MiB/s.",
         ),
         near_misses=("the disk has a write throughput of 418 MiB/s",),
     ),

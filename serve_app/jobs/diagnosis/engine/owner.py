@@ -105,7 +105,7 @@ class OwnerJudge:
             return _MINE
         if any(found["id"] in self._own.ids for each in requests for name in each if (found := _GROUP.search(name))):
             return _MINE
-        return self._refuse(f"asked for {told}")
+        return self._refuse(f"waited in vain for {told}")
 
     def _judge_node(self, text: str, stream: str) -> Ownership:
         nodes = find_nodes(f"{stream} {text}")
@@ -115,7 +115,7 @@ class OwnerJudge:
             return _MINE
         if self._own is None:
             return self._doubt("and nothing else in this one shows that the job was on that node")
-        return self._refuse("was on that node")
+        return self._refuse("was on that node", self._own.node_gaps)
 
     def _judge_killed(self, text: str, stream: str) -> Ownership:
         if self._own is None:
@@ -150,8 +150,8 @@ class OwnerJudge:
     def _doubt(self, why: str) -> Ownership:
         return Ownership(Whose.UNTOLD, f"{_EVERY_LOG}, {why}")
 
-    def _refuse(self, what: str) -> Ownership:
-        gaps = () if self._own is None else self._own.gaps
+    def _refuse(self, what: str, more_gaps: tuple[str, ...] = ()) -> Ownership:
+        gaps = (*(() if self._own is None else self._own.gaps), *more_gaps)
         if gaps:
             return self._doubt(f"and whether anything of this job {what} cannot be told: {gaps[0]}")
         return Ownership(Whose.OTHERS, f"{_EVERY_LOG}, and nothing of this job {what}")

@@ -21,6 +21,7 @@ LEFT_TEXT = "as driver exits"
 # What of a runtime environment says which Python workers are started with.
 PYTHON_KEY = "py_executable"
 _OOM = "OUT_OF_MEMORY"
+_NODES_UNASKED = "where its tasks ran that did well is not known"
 
 
 def select_last_attempts(failed: Iterable[Row], driver_ended_at: datetime | None = None) -> list[Row]:
@@ -73,7 +74,8 @@ def build_belongings(
     workers = {str(row["worker_id"]) for row in rows if row.get("worker_id")}
     names = ("task_id", "actor_id", "worker_id", "placement_group_id")
     ids = {str(row[name]) for row in (*rows, *tables.groups) for name in names if row.get(name)}
-    on = {str(row["node_id"]) for row in rows if row.get("node_id")} | {each for each in nodes if each}
+    placed = [*rows, *(tables.finished or ())]
+    on = {str(row["node_id"]) for row in placed if row.get("node_id")} | {each for each in nodes if each}
     on |= {str(row["address"]["ip_address"]) for row in tables.dead_actors if _has_address(row)}
     # A task that was killed and then came further has nothing more to do with it.
     over = list_superseded_workers(tables.failed)
@@ -92,6 +94,7 @@ def build_belongings(
         left=len(left),
         started_at=started_at,
         gaps=tables.gaps,
+        node_gaps=() if tables.finished is not None else (_NODES_UNASKED,),
     )
 
 

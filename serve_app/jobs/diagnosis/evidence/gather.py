@@ -176,7 +176,9 @@ class _Work:
                 own = Belongings(pythons=frozenset([python]), started_at=row.started_at)
                 self.gathered.fields = replace(self.gathered.fields, own=own)
             return
-        tables = await self._tables.read(row.job_id)
+        # Where what went well was matters once a node is dead.
+        known = self._subject.nodes
+        tables = await self._tables.read(row.job_id, with_finished=not all(node.alive for node in known) or not known)
         actors, failed, ended_at = tables.dead_actors, tables.failed, self._find_driver_end()
         repaired = await self._tables.find_repaired(failed)
         nodes = [*mine, *(each for each in sentences.list_nodes(failed, actors) if each not in mine)]

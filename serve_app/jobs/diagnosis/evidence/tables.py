@@ -28,7 +28,8 @@ BAD_EXITS = ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
 class JobTables:
     """Rows of Ray's tables about one job: attempts of tasks that failed and tasks that were never placed, actors that
     are dead and actors that were never placed, its placement groups, and workers of the cluster that ended badly.
-    ``gaps``: why some of the job's may be missing, a sentence for each.
+    ``finished``: tasks that did well, None where they were not asked for: they tell where the job was. ``gaps``: why
+    some of the job's may be missing, a sentence for each.
     """
 
     failed: Sequence[Row] = ()
@@ -37,6 +38,7 @@ class JobTables:
     unplaced_actors: Sequence[Row] = ()
     groups: Sequence[Row] = ()
     workers: Sequence[Row] = ()
+    finished: Sequence[Row] | None = None
     gaps: tuple[str, ...] = ()
 
     @property
@@ -53,7 +55,7 @@ class TableReader:
         self._files = files
         self._gaps: list[str] = []
 
-    async def read(self, job_id: str) -> JobTables:
+    async def read(self, job_id: str, *, with_finished: bool = False) -> JobTables:
         """What the tables have of the job, and workers of the cluster that ended badly."""
         of = self._list_rows
         actors, tasks, groups = "The actor table", "The task table", "The table of placement groups"
@@ -71,8 +73,12 @@ class TableReader:
         is_empty = not (dead or pending or failed or unplaced or placed or self._gaps)
         if is_empty and not await self._read_own(tasks, of("tasks", 1, job_id=job_id)):
             self._gaps.append("Ray has no task, actor or placement group of it, or has none any more")
+        finished = None
+        if with_finished:
+            listed = await self._read(tasks, of("tasks", MOST_ROWS, job_id=job_id, state="FINISHED"))
+            finished = listed if len(listed) < MOST_ROWS else None
         workers = [row for rows in exits for row in rows]
-        return JobTables(failed, unplaced, dead, pending, placed, workers, tuple(dict.fromkeys(self._gaps)))
+        return JobTables(failed, unplaced, dead, pending, placed, workers, finished, tuple(dict.fromkeys(self._gaps)))
 
     async def find_repaired(self, failed: Sequence[Row]) -> frozenset[str]:
         """Ids of failed tasks that a later attempt made good, of the first few."""

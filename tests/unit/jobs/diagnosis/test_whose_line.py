@@ -91,11 +91,15 @@ def test_its_log_alone(name: str, code: str, certainty: str, sentence: str) -> N
 @pytest.mark.parametrize(
     ("name", "code", "why"),
     [
-        ("hears", "scheduling.infeasible", f"It does not count: {EVERY}, and nothing of this job asked for 64 CPU."),
+        (
+            "hears",
+            "scheduling.infeasible",
+            f"It does not count: {EVERY}, and nothing of this job waited in vain for 64 CPU.",
+        ),
         (
             "hearsgroup",
             "scheduling.infeasible",
-            f"It does not count: {EVERY}, and nothing of this job asked for 1 CPU, 2 fpga.",
+            f"It does not count: {EVERY}, and nothing of this job waited in vain for 1 CPU, 2 fpga.",
         ),
         (
             "sits",
@@ -136,7 +140,7 @@ async def test_where_ray_has_nothing_of_the_job_it_is_only_possible() -> None:
     assert told(await diagnose_here(load("hears"), tasks=[])) == (
         "scheduling.infeasible",
         "possible",
-        f"{UNTOLD}whether anything of this job asked for 64 CPU cannot be told: Ray has no task, actor or placement "
+        f"{UNTOLD}whether anything of this job waited in vain for 64 CPU cannot be told: Ray has no task, actor or placement "
         "group of it, or has none any more.",
     )
 

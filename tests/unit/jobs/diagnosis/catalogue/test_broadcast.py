@@ -45,16 +45,16 @@ EVERY = "Ray writes this line into the log of every driver, and "
 # Row of the table: a line, and whose it is for the job that caused it, for one that only heard of it, and for a file.
 CASES = [
     ("autoscaler-infeasible", "(autoscaler +5s) Error: No available node types can fulfill resource request {'CPU': 64.0}.",
-     MINE, OTHERS, UNTOLD, "nothing of this job asked for 64 CPU"),
+     MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 64 CPU"),
     ("autoscaler-infeasible", "(autoscaler +5s) No available node types can fulfill resource requests "
      "{'CPU': 3.0}*2, {'CPU': 1.0, 'fpga': 2.0}*1. Add suitable node types", MINE, OTHERS, UNTOLD,
-     "nothing of this job asked for 3 CPU"),
+     "nothing of this job waited in vain for 3 CPU"),
     ("autoscaler-infeasible", "(autoscaler +5s) No available node types can fulfill placement group requests "
-     "(detail=pg): {'GPU': 8.0}*4. Add", MINE, OTHERS, UNTOLD, "nothing of this job asked for 8 GPU"),
+     "(detail=pg): {'GPU': 8.0}*4. Add", MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 8 GPU"),
     ("autoscaler-constraint", "(autoscaler +9s) No available node types can fulfill cluster constraint: {'CPU': 64.0}*1.",
      UNTOLD, UNTOLD, UNTOLD, "it is about the cluster, not about one job"),
     ("request-waits", "(raylet) The lease with ID 0100 cannot be scheduled right now. It requires {CPU: 64} for placement",
-     MINE, OTHERS, UNTOLD, "nothing of this job asked for 64 CPU"),
+     MINE, OTHERS, UNTOLD, "nothing of this job waited in vain for 64 CPU"),
     ("workers-killed", f"(raylet) 3 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to "
      f"other reasons at node (ID: {NODE}, IP: 10.0.0.2) over", MINE, OTHERS, UNTOLD,
      "nothing of this job was killed for memory on that node without coming further later"),
@@ -80,6 +80,8 @@ CASES = [
      "it is about the cluster, not about one job"),
     ("disk-nearly-full", "(raylet, ip=10.0.0.2) /tmp/ray is over 95% full, available space: 1; capacity: 9. Object creation "
      "will fail if spilling is required.", MINE, OTHERS, UNTOLD, "nothing of this job was on that node"),
+    ("store-out-of-disk", "(raylet, ip=10.0.0.2) plasma_allocator.cc:90: Plasma fallback allocator failed, likely out of disk space.",
+     MINE, OTHERS, UNTOLD, "nothing of this job was on that node"),
     ("spill-failed", "(raylet) An unexpected internal error occurred while the IO worker was spilling objects: [Errno 28]",
      UNTOLD, UNTOLD, UNTOLD, "it is about the cluster, not about one job"),
     ("autoscaler-failed", "(autoscaler +3m) Failed to launch 2 node(s) of type gpu. (RequestLimitExceeded): slow down.",
@@ -131,8 +133,19 @@ def test_whose_a_line_is(name: str, line: str, caused: Whose, heard: Whose, file
 def test_where_rows_may_be_missing_nothing_is_ruled_out() -> None:
     own = Belongings(gaps=("the table was cut",))
     found = OwnerJudge(own, Shown()).judge("No available node types can fulfill resource request {'CPU': 64.0}.", "")
-    why = f"{EVERY}whether anything of this job asked for 64 CPU cannot be told: the table was cut"
+    why = f"{EVERY}whether anything of this job waited in vain for 64 CPU cannot be told: the table was cut"
     assert found == Ownership(UNTOLD, why)
+
+
+def test_where_it_ran_may_be_unknown_and_what_it_asked_for_known() -> None:
+    own = Belongings(node_gaps=("nobody asked",))
+    dead = "The node with node id: ab12 has been marked dead because"
+    asked = "No available node types can fulfill resource request {'CPU': 64.0}."
+    found = OwnerJudge(own, Shown()).judge(dead, "(raylet)")
+    assert found == Ownership(
+        UNTOLD, f"{EVERY}whether anything of this job was on that node cannot be told: nobody asked"
+    )
+    assert OwnerJudge(own, Shown()).judge(asked, "").whose is OTHERS
 
 
 SHOWS = [

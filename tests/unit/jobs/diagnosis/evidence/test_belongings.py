@@ -48,6 +48,7 @@ def test_everything_that_is_its_own() -> None:
             {"worker_id": "w1", "exit_type": "NODE_OUT_OF_MEMORY", "node_id": "n1", "ip": "10.0.0.1"},
             {"worker_id": "x9", "exit_type": "NODE_OUT_OF_MEMORY", "node_id": "n9", "ip": "10.0.0.9"},
         ],
+        finished=[{"task_id": "t9", "node_id": "n7"}],
         gaps=("one is missing",),
     )  # fmt: skip
     found = build_belongings(
@@ -57,7 +58,7 @@ def test_everything_that_is_its_own() -> None:
         requests=(*[{"CPU": 0.5}] * 4, {"CPU": 64.0}, {"GPU": 1.0}, {"CPU": 1.0, "fpga": 2.0}),
         ids=frozenset({"06000000", "t1", "t2", "a1", "a2", "g1", "w0", "w1", "w2"}),
         pids=frozenset({7, 9, 70, 71, 72}),
-        nodes=frozenset({"n0", "n1", "n2", "10.0.0.2"}),
+        nodes=frozenset({"n0", "n1", "n2", "n7", "10.0.0.2"}),
         killed_on=frozenset({"n1", "10.0.0.1", "n2"}),
         pythons=frozenset({"/srv/python", "/opt/none/bin/python"}),
         repeated=(RepeatedFailure("t1", "shard", 3, "OUT_OF_MEMORY"),),

@@ -252,6 +252,8 @@ async def test_the_tables_are_asked_of_this_job_alone() -> None:
         ),
         # There is nothing of it: has Ray forgotten it?
         ("tasks", mine),
+        # Nothing is known of the nodes: where it was may matter.
+        ("tasks", {**mine, "state": "FINISHED"}),
     ]
     assert found.fields.own == Belongings(
         ids=frozenset({"02000000"}),
@@ -342,6 +344,25 @@ async def test_what_may_never_start_is_looked_for_while_it_waits(
     waiting = row(outcome=outcome, node_id=None, started_at=STARTED)
     found = await made.gather(DiagnosisSubject(waiting, facts(message=None), nodes=tuple(known)))
     assert ([name for name, _, _ in await texts(found)], asked) == (["raylet.err"] * len(nodes), nodes)
+
+
+@pytest.mark.parametrize(
+    ("states", "rows", "nodes", "gaps"),
+    [
+        (["ALIVE", "ALIVE"], 1, {"n1"}, ("where its tasks ran that did well is not known",)),
+        (["ALIVE", "DEAD"], 1, {"n1", "n5"}, ()),
+        (["ALIVE", "DEAD"], 500, {"n1"}, ("where its tasks ran that did well is not known",)),
+    ],
+)
+async def test_once_a_node_is_dead_it_is_asked_where_the_job_was(
+    states: list[str], rows: int, nodes: set[str], gaps: tuple[str, ...]
+) -> None:
+    done = [{"job_id": "02000000", "state": "FINISHED", "task_id": str(n), "node_id": "n5"} for n in range(rows)]
+    known = tuple(NodeFacts(f"n{7 + n}", "", False, each, None, None, None, {}, {}) for n, each in enumerate(states))
+    ray = FakeEvidence(files={LOG: b""}, tables={"tasks": done})
+    found = await gathered(ray, DiagnosisSubject(submission(), facts(), nodes=known))
+    assert found.fields.own is not None
+    assert (found.fields.own.nodes, found.fields.own.node_gaps) == (nodes, gaps)
 
 
 async def test_of_a_submission_of_several_drivers_nothing_is_ruled_out() -> None:
