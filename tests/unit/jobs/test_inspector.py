@@ -13,6 +13,7 @@ import pytest
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
+from serve_app.queries.job_names import hash_id
 from tests.unit.jobs.reading.test_events import driver_defined
 from tests.unit.jobs.recorded.test_jobs import EVERY_VERDICT
 from tests.unit.jobs.recordings import Replay, answer, rows, taken_at
@@ -291,6 +292,26 @@ async def test_the_tasks_of_a_job(inspector: JobInspector) -> None:
         },
         None,
     )
+
+
+async def test_one_job_by_when_it_began_or_by_the_hash_of_its_id(inspector: JobInspector, ray: Replay) -> None:
+    (job,) = [each for each in answer("jobs") if each["submission_id"] == "submission-no-ray"]
+    ray.answers["jobs"] = [*answer("jobs"), {**job, "submission_id": "a/b"}]
+    row = await inspector.get_job("submission-no-ray")
+    assert (await inspector.get_job(f"submission-no-ray@{row['started_at']}"))["id"] == "submission-no-ray"
+    for wanted in ("a/b", f"a/b@{row['started_at']}", f"{hash_id('a/b')}@{row['session']}"):
+        assert (await inspector.get_job(wanted))["id"] == "a/b"
+    for wanted in ("submission-no-ray@2026-01-01T12:00:00.000Z", hash_id("a/b"), f"{hash_id('a/b')}@other"):
+        with pytest.raises(NotFound):
+            await inspector.get_job(wanted)
+
+
+async def test_values_of_its_environment_are_not_where_an_exception_was(inspector: JobInspector, ray: Replay) -> None:
+    job = job_of("driver-exception")
+    env = {"env_vars": {"FOUND_IN": 'File "x.py", line 1'}}
+    ray.answers["jobs"] = [{**each, "runtime_env": env} if each == job else each for each in answer("jobs")]
+    found = await inspector.get_job(job["job_id"])
+    assert found["driver"]["exception_frames"] == '  [redacted]\n    token="[redacted]"\n'
 
 
 async def test_where_an_uncaught_exception_was_is_told_redacted(inspector: JobInspector) -> None:

@@ -263,6 +263,9 @@ ERRORS_OF_THE_CODE = (
         ({"message": quoted("TypeError x")}, NOTHING_TELLS),
         ({"message": quoted("typeerror: x")}, NOTHING_TELLS),
         ({"message": ["TypeError: x"]}, NOTHING_TELLS),
+        # What a run before with its id wrote is no reason.
+        ({"message": quoted("TypeError: x\nRunning entrypoint for job j: run\nno")}, NOTHING_TELLS),
+        ({"message": quoted("TypeError: x\nRunning entrypoint for job j: run")}, NOTHING_TELLS),
         # What comes first: that it was stopped, then Ray's type, then the code, then the log.
         (
             {"status": "STOPPED", "error_type": "JOB_SUPERVISOR_ACTOR_DIED", "driver_exit_code": 2},
