@@ -66,6 +66,7 @@ def test_a_word_is_what_was_expected(expected: str, got: str, right: bool) -> No
         ("stuck-job:warning", (), False),
         # One alert, not two.
         ("stuck-job:warning", ("circling-job:critical", "stuck-job:warning"), False),
+        ("stuck-job:warning", ("stuck-job:warning", "unusual:warning"), False),
         ((NONE, "stuck-job:warning"), (), True),
         (ANY, ("stuck-job:critical",), True),
     ],
