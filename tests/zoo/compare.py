@@ -45,11 +45,14 @@ def check_job(job: Job, trace: Trace, limit_s: float, now_s: float, left_out: Wo
     return checked
 
 
-def wants_deep_look(job: Job, trace: Trace, limit_s: float, now_s: float, left_out: Words = ()) -> bool:
-    """Whether a moment could be met by a look at detail, report and diagnosis now, or is about to be missed."""
+def find_urgency_s(job: Job, trace: Trace, limit_s: float, now_s: float, left_out: Words = ()) -> float | None:
+    """Seconds left for a moment that a look at detail, report and diagnosis could meet now, or that is nearly missed.
+
+    None: there is no such moment.
+    """
     if not trace.looks:
-        return False
-    last = trace.looks[-1]
+        return None
+    last, urgent = trace.looks[-1], []
     for moment in job.moments:
         window = find_window(job, moment, trace, limit_s)
         if moment.holds or moment.name in left_out or window is None or not window[0] <= now_s <= window[1]:
@@ -58,8 +61,8 @@ def wants_deep_look(job: Job, trace: Trace, limit_s: float, now_s: float, left_o
             continue
         closing = window[1] - now_s < CLOSING_S and (last.deep is None or now_s - last.at_s > CLOSING_S)
         if closing or not list_differences(moment.answer, last):
-            return True
-    return False
+            urgent.append(window[1] - now_s)
+    return min(urgent, default=None)
 
 
 def find_window(job: Job, moment: Moment, trace: Trace, limit_s: float) -> tuple[float, float] | None:

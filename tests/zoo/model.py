@@ -124,11 +124,12 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A driver that is started by hand, at a terminal if ``terminal``; its job is told by its last word."""
+    """A driver that is started by hand; its job is told by its last word. ``terminal``: at one; ``types``: there."""
 
     id: str
     command: str
     terminal: bool = False
+    types: str = ""
 
 
 @dataclass(frozen=True, slots=True)

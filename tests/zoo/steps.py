@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,9 @@ class Stage:
         self._terminals.append(ours)
         self._spawn(command, theirs, theirs)
         os.close(theirs)
+        # What nobody reads would hold the program up.
+        threading.Thread(target=_drain, args=(ours,), daemon=True).start()
+        os.write(ours, step.types.encode())
 
     def _spawn(self, command: list[str], given: int, told: int) -> None:
         cluster = self.head.cluster
@@ -225,6 +229,12 @@ class Stage:
         lowered = text.casefold()
         wrong += [f"{what} does not say {each!r}" for each in ask.says if each.casefold() not in lowered]
         return wrong + [f"{what} says {each!r}" for each in ask.lacks if each.casefold() in lowered]
+
+
+def _drain(terminal: int) -> None:
+    with suppress(OSError):
+        while os.read(terminal, 65_536):
+            pass
 
 
 def _request(cluster: Cluster, url: str, ask: Ask) -> httpx.Response:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.integration.cluster import ROOT
-from tests.zoo.compare import wants_deep_look
+from tests.zoo.compare import find_urgency_s
 from tests.zoo.model import ANY, Job, Words
 from tests.zoo.observation import Deep, Look, Trace
 from tests.zoo.ray_tables import is_driver_of
@@ -22,6 +22,8 @@ from tests.zoo.steps import Stage
 
 Json = Mapping[str, Any]
 REPORT_FRESH_S = 4.0
+# Of one look; more of them would keep the next look waiting, and the application busy.
+MOST_DEEP = 4
 
 
 class Watch:
@@ -51,6 +53,7 @@ class Watch:
         alerts = self._get("/alerts", limit="200")["items"]
         findings = self._get("/jobs/findings")["items"]
         at_s = time.time()
+        urgent: list[tuple[float, Job, Json]] = []
         for id, job in list(self.jobs.items()):
             row = find_row(rows, id)
             if row is None:
@@ -58,9 +61,12 @@ class Watch:
             self._arm(job)
             look = build_look(row, alerts, findings, at_s)
             self.traces[id] = self.traces[id].add(look)
-            if wants_deep_look(job, self.traces[id], self._stage.head.limit_s, at_s, self._left_out):
-                with suppress(httpx.HTTPError, AssertionError):
-                    self._look_deeper(job, row, alerts, findings)
+            left_s = find_urgency_s(job, self.traces[id], self._stage.head.limit_s, at_s, self._left_out)
+            if left_s is not None:
+                urgent.append((left_s, job, row))
+        for _, job, row in sorted(urgent, key=lambda each: each[0])[:MOST_DEEP]:
+            with suppress(httpx.HTTPError):
+                self._look_deeper(job, row, alerts, findings)
 
     def _look_deeper(self, job: Job, row: Json, alerts: list[Json], findings: list[Json]) -> None:
         """Detail, diagnosis and report, between two looks at the row, which must be the same."""

@@ -11,9 +11,9 @@ from tests.zoo.compare import (
     accepts,
     check_job,
     check_really,
+    find_urgency_s,
     list_all_differences,
     list_differences,
-    wants_deep_look,
 )
 from tests.zoo.model import ANY, NONE, SOME, Answer, Job, Really, Span
 from tests.zoo.observation import Deep, Facts, Look, Trace
@@ -66,6 +66,7 @@ def test_a_word_is_what_was_expected(expected: str, got: str, right: bool) -> No
         ("stuck-job:warning", (), False),
         # One alert, not two.
         ("stuck-job:warning", ("circling-job:critical", "stuck-job:warning"), False),
+        ("stuck-job:warning", ("stuck-job:warning", "unusual:warning"), False),
         ((NONE, "stuck-job:warning"), (), True),
         (ANY, ("stuck-job:critical",), True),
     ],
@@ -200,18 +201,18 @@ def test_an_end_is_looked_at_once_it_was_diagnosed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("looks", "now_s", "wants"),
+    ("looks", "now_s", "left_s"),
     [
-        ([], 0, False),
-        ([at(RUNNING, 0, 10)], 10, False),  # before any window
-        ([at(RUNNING, 0, 30)], 30, False),  # the list says otherwise, and there is time
-        ([at(RUNNING, 0, 95)], 95, True),  # the last word before it is missed
-        ([at(RUNNING, 0, 20), at(STUCK, 21, 21, deep=None)], 21, True),
-        ([at(RUNNING, 0, 20), at(STUCK, 21)], 22, False),
+        ([], 0, None),
+        ([at(RUNNING, 0, 10)], 10, None),  # before any window
+        ([at(RUNNING, 0, 30)], 30, None),  # the list says otherwise, and there is time
+        ([at(RUNNING, 0, 95)], 95, 5.0),  # the last word before it is missed
+        ([at(RUNNING, 0, 20), at(STUCK, 21, 21, deep=None)], 21, 79.0),
+        ([at(RUNNING, 0, 20), at(STUCK, 21)], 22, None),
     ],
 )
-def test_more_is_asked_only_when_it_matters(looks: list[Look], now_s: float, wants: bool) -> None:
-    assert wants_deep_look(HANG, Trace(tuple(looks)), LIMIT_S, T0 + now_s, ("three limits",)) is wants
+def test_more_is_asked_only_when_it_matters(looks: list[Look], now_s: float, left_s: float | None) -> None:
+    assert find_urgency_s(HANG, Trace(tuple(looks)), LIMIT_S, T0 + now_s, ("three limits",)) == left_s
 
 
 def test_looks_that_say_the_same_are_one() -> None:

@@ -68,7 +68,6 @@ def poll(says: str = "", seconds: str = "100000") -> None:
 
 def be_busy(seconds: str = "100000") -> None:
     """Compute for a third of the time, and say nothing."""
-    os.nice(10)
     until = time.monotonic() + float(seconds)
     while time.monotonic() < until:
         end = time.monotonic() + WORK_S

@@ -10,6 +10,7 @@ WAVE = "rests"
 SERVICE = {"zoo": "service"}
 """What the declared kind ``model-server`` (``must_end: false``) is told by."""
 
+TYPED = "import ray; ray.init()\n"
 _RUNS = Answer("running", "OK", ("running", "server-runs"))
 DECLARED_RUNS = (
     runs(Span(limits=3.5), _RUNS),
@@ -45,12 +46,20 @@ PROGRAMS = (
     ),
     Program(
         "serve-terminal",
-        "a prompt at a terminal, at which nobody types",
-        (Drive("serve-terminal", '{python} -i -c "import ray; ray.init()" zoo=serve-terminal', terminal=True),),
+        "a prompt at a terminal, at which ray.init() was typed and nothing since",
+        (Drive("serve-terminal", '{python} -i -c "" zoo=serve-terminal', terminal=True, types=TYPED),),
         (run_clean("serve-terminal"),),
         twin="rest-nap",
         wave=WAVE,
         short=True,
+    ),
+    Program(
+        "serve-script",
+        "the prompt that a program left to a person at a terminal (python -i)",
+        (Drive("serve-script", '{python} -i -c "import ray; ray.init()" zoo=serve-script', terminal=True),),
+        (run_clean("serve-script"),),
+        twin="rest-nap",
+        wave=WAVE,
     ),
     Program(
         "serve-declared",
