@@ -39,6 +39,7 @@ class SeenJob:
     driver: DriverFacts
     look: Look
     scene: Scene | None = None
+    driver_left: bool = False
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
     listens: int | None = None
@@ -59,6 +60,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         serving=describe_serving(seen),
         paused=seen.stopped,
         last_line=seen.last_line,
+        driver_left=seen.driver_left,
         pid=seen.driver.pid,
         node_id=seen.driver.node_id,
         cores=trail.busy_cores,

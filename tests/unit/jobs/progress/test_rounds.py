@@ -203,6 +203,18 @@ async def test_a_job_that_never_joined_is_known_by_its_log() -> None:
     assert quiet(cluster, rounds) is None
 
 
+async def test_an_entrypoint_that_goes_on_after_its_driver_is_known_by_its_log() -> None:
+    """``train; upload``: that its driver is gone proves nothing against it."""
+    job = FakeJob(0)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    job.driver_alive = False
+    await look(cluster, rounds, 2)
+    motion = rounds.motions["job-0"]
+    assert (quiet(cluster, rounds), motion.standstill, motion.driver_left) == (60.0, Standstill.UNSEEN, True)
+
+
 async def test_what_cannot_be_told_is_not_known_and_counted() -> None:
     cluster = FakeCluster([FakeJob(0), FakeJob(1, joined=False)])
     rounds = begin(cluster)
