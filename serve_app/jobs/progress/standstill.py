@@ -105,7 +105,15 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
     waits = find_waits(seen.scene) if seen.scene is not None else Waits()
     if waits.proof is None:
         return replace(motion, standstill=Standstill.RESTING, waits_for=waits.awaited)
-    return replace(motion, standstill=Standstill.PROVEN, code=GET, proof=waits.proof, waits_for=waits.awaited)
+    return replace(
+        motion,
+        standstill=Standstill.PROVEN,
+        code=GET,
+        proof=waits.proof,
+        waits_for=waits.awaited,
+        # Members of a group listen for each other, too: what is proven, a port does not refute.
+        serving=describe_serving(replace(seen, listens=None)),
+    )
 
 
 def describe_serving(seen: SeenJob) -> str:
