@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SOURCES := serve_app organs tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy structure lint types check-config lock venv dev
+.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy zoo zoo-short structure lint types check-config lock venv dev
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
-	@deploy/local/timed.sh lint types unit integration cluster upgrade
+test: dev ## everything CI runs: lint, types, unit, integration, zoo-short, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration zoo-short cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -65,6 +65,12 @@ coverage: dev ## how much of the product the unit tests run: lines and branches
 
 accuracy: dev ## how often the diagnosis is right, over logs of known cause
 	@$(BIN)/python -m tests.accuracy $(ARGS)
+
+zoo: dev ## programs in trouble and their innocent twins on a real cluster; ARGS="--limit default": with the shipped limit
+	@$(BIN)/python -m tests.zoo $(ARGS)
+
+zoo-short: dev ## the part of the zoo that CI runs: each kind of circle and hang with its twin, under a short limit
+	@$(BIN)/python -m pytest -q tests/zoo
 
 structure: python ## folders, files and names, counted; AGAINST=<commit> shows that one beside it
 	@$(PYTHON) -m tests.structure $(if $(AGAINST),--against $(AGAINST)) $(ARGS)

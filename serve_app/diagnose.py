@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import mmap
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,10 +22,14 @@ from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.engine.field_rules import parse_pairs
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
+from serve_app.jobs.judging.run_marks import build_mark, find_run_begin
 from serve_app.redaction import strip_controls
 
 STANDARD_INPUT = "-"
 _PIECE_BYTES = 1_048_576
+_DRIVER_LOG = re.compile(r"job-driver-(.+)\.log", re.DOTALL)
+# What Ray writes of a run before it names its command.
+_LINES_BEFORE_BYTES = 65_536
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +100,22 @@ def _diagnose_file(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis
             fields, [TextSource(_render_name(name), SourceKind.FILE, _read_pieces(sys.stdin.buffer))], catalogue
         )
     with Path(name).open("rb") as file:
-        return diagnose(fields, [TextSource(_render_name(name), SourceKind.FILE, _read_pieces(file))], catalogue)
+        begin = _find_last_run(file, name)
+        if begin:
+            file.seek(begin)
+        shown = f"{_render_name(name)} from byte {begin}" if begin else _render_name(name)
+        return diagnose(fields, [TextSource(shown, SourceKind.FILE, _read_pieces(file))], catalogue)
+
+
+def _find_last_run(file: BinaryIO, name: str) -> int:
+    """Where the last run begins in a log that Ray named by its job: it appends a run to those before with the id."""
+    named = _DRIVER_LOG.fullmatch(Path(name).name)
+    if named is None or not Path(name).is_file() or Path(name).stat().st_size == 0:
+        return 0
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        mark = data.rfind(b"\n" + build_mark(named[1]))
+        low = max(0, mark - _LINES_BEFORE_BYTES)
+        return 0 if mark < 0 else low + (find_run_begin(data[low : mark + _LINES_BEFORE_BYTES], named[1]) or 0)
 
 
 def _read_pieces(file: BinaryIO) -> Iterator[bytes]:

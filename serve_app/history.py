@@ -1,6 +1,7 @@
 """``python -m serve_app.history export|import FILE``: the history of jobs as JSON lines, ``-`` for the terminal.
 
-Works on the database of ``SEEDCORE_DATABASE_URL`` (or ``SEEDCORE_HOME``), whether or not the application runs.
+Works on the database of ``SEEDCORE_DATABASE_URL``, or on that in ``SEEDCORE_HOME`` (``.seedcore`` of the checkout for
+what `make up` runs), whether or not the application runs, and says which one that is. An export makes no database.
 Exit codes: 0 done, 1 the file is not what it should be, 2 the database or the file cannot be used.
 """
 
@@ -14,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from serve_app.env import Env
+from serve_app.env import Env, get_variable
 from serve_app.errors import InvalidInput
 from serve_app.redaction import strip_controls
-from serve_app.store.engine import find_database_url
+from serve_app.store.engine import find_database_url, find_sqlite_file, hide_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.jobs.lines import MAX_LINE_CHARS, PAGE
 from serve_app.store.store import Store
@@ -33,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands.add_parser(name, help=what).add_argument("file", help="path, or - for the terminal")
     arguments = parser.parse_args(argv)
     try:
-        url = find_database_url(Env.read())
+        env = Env.read()
+        place = _describe_place(env, making=arguments.command == "import")
+        print(f"database: {strip_controls(place)}", file=sys.stderr)
+        url = find_database_url(env)
         work = _export if arguments.command == "export" else _import
         count = asyncio.run(work(url, arguments.file))
     except InvalidInput as error:
@@ -44,6 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(f"{count} jobs {arguments.command}ed", file=sys.stderr)
     return 0
+
+
+def _describe_place(env: Env, *, making: bool) -> str:
+    """Which database this is; raises ``StoreUnavailable`` for a file that is not there, unless one may be made."""
+    path = find_sqlite_file(env)
+    if path is None:
+        return hide_url(env.database_url or "")
+    if path.exists():
+        return str(path)
+    if making:
+        return f"{path} (a new one)"
+    home = get_variable("home")
+    raise StoreUnavailable(
+        f"There is no database {path}. Say by {home} where the application keeps its own ({home}=.seedcore for "
+        f"`make up`), or by {get_variable('database_url')}."
+    )
 
 
 async def _export(url: str, path: str) -> int:

@@ -5,6 +5,7 @@ A type checker needs a ``Literal`` where a filter takes a word; a test holds tha
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
@@ -16,18 +17,19 @@ ENDED_STATUSES: Final = STATUSES - OPEN_STATUSES
 
 
 class JobOutcome(StrEnum):
-    """What became of a job, as far as it is proven."""
+    """What became of a job, as far as it is proven. ``CONTRADICTED``: what is known of its end does not agree."""
 
     PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     STOPPED = "stopped"
+    CONTRADICTED = "contradicted"
     ENDED_UNKNOWN = "ended_unknown"
     LOST = "lost"
 
 
-OutcomeName = Literal["pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost"]
+OutcomeName = Literal["pending", "running", "succeeded", "failed", "stopped", "contradicted", "ended_unknown", "lost"]
 
 
 class Verdict(StrEnum):
@@ -46,6 +48,9 @@ ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
 BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
 TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})
+
+# An end later than this after now is no end of any window: clocks of nodes differ, and files can say anything.
+MOST_AHEAD: Final = timedelta(seconds=60)
 
 # Kinds that nobody wanted done (``judging.kinds``): figures and rates leave them out, in memory and in the store.
 NOT_COUNTED: Final = frozenset({"cluster-initialization", "worker-node", "observer", "internal"})

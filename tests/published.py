@@ -57,7 +57,7 @@ def list_answered(document: Document) -> set[str]:
         content["schema"]
         for operation in list_operations(document).values()
         for response in operation["responses"].values()
-        for media_type, content in response["content"].items()
+        for media_type, content in response.get("content", {}).items()
         if media_type.endswith("json")
     ]
     # The last event of a followed log is JSON, too; OpenAPI cannot say so of a stream.

@@ -22,6 +22,7 @@ _OUTCOMES = {
     "succeeded": "succeeded",
     "failed": "failed",
     "stopped": "was stopped on request",
+    "contradicted": "has ended, and what is known of its end does not agree",
     "ended_unknown": "has ended, and whether it did its work is not known",
     "lost": "was lost with the node it ran on",
 }

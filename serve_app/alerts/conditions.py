@@ -42,6 +42,8 @@ class _Input(BaseModel):
 class _Window(_Input):
     ended: int = Field(ge=0)
     failed: int = Field(ge=0)
+    # An inspector of before does not tell it.
+    of_all: int | None = Field(default=None, ge=0)
 
 
 class _Node(_Input):
@@ -141,7 +143,8 @@ def _check_failure_rate(inputs: Json, config: AlertsConfig) -> Iterable[Conditio
         Rule.JOB_FAILURE_RATE,
         CLUSTER,
         "warning",
-        f"{window.failed} of {window.ended} jobs that ended in {config.job_failure_window} failed ({ratio:.1%}).",
+        f"{window.failed} of {window.ended} jobs whose end is proven failed ({ratio:.1%}), of "
+        f"{'all' if window.of_all is None else window.of_all} that ended in {config.job_failure_window}.",
         "See which causes come most often: GET /jobs/summary, failures_by_cause.",
         round(ratio, 6),
         config.job_failure_ratio,
@@ -164,14 +167,14 @@ def _check_utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition
                 "CPU",
                 node.cpu_ratio,
                 config.cpu_ratio,
-                "See what runs there: GET /jobs?status=RUNNING; spread it, or add a node.",
+                "See what runs there: GET /jobs?outcome=running; spread it, or add a node.",
             ),
             (
                 Rule.MEMORY_HIGH,
                 "memory",
                 node.memory_ratio,
                 config.memory_ratio,
-                "See what holds it: GET /cluster/leftovers and GET /jobs?status=RUNNING; beyond 95 % Ray kills tasks.",
+                "See what holds it: GET /cluster/leftovers and GET /jobs?outcome=running; beyond 95 % Ray kills tasks.",
             ),
         ):
             if ratio is None:

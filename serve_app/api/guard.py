@@ -6,6 +6,7 @@ A pure ASGI middleware, because it is on the way of every task.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 
@@ -22,15 +23,18 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
-from serve_app.route_path import strip_route_prefix
+from serve_app.route_path import keep_slashes_of_ids, strip_route_prefix
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.
 _WITH_KEY = "/events/"
+_WITH_IDS = "/jobs/"
 _OPEN = frozenset({"/health", "/ready"})
 _HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
 _FORWARDED_FOR = b"x-forwarded-for"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LENGTH = b"content-length"
+_NO_LENGTH = (_LENGTH, b"0")
 _POLICY = b"content-security-policy"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -86,24 +90,31 @@ class Guard:
         method, path = scope["method"], strip_route_prefix(scope)
         answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
         try:
-            receive = await self._admit(scope, path, receive)
-            if method == "HEAD":
-                # The same as GET without the body (RFC 9110), so that no route has to think of it.
+            receive = await self._admit(scope, path, receive, answer)
+            if method == "HEAD" or (method == "OPTIONS" and path in _OPEN):
+                # The same as GET without the body (RFC 9110), so that no route has to think of it. Load balancers
+                # probe with OPTIONS, too.
                 scope = {**scope, "method": "GET"}
-            await self._app(scope, receive, answer)
+            await self._app(keep_slashes_of_ids(scope) if path.startswith(_WITH_IDS) else scope, receive, answer)
+        except _HeadAnswered:
+            # The end was told with the headers; what would still send a body, perhaps for minutes, is ended by this.
+            return
         except AppError as error:
             if answer.begun:
                 raise
-            await answer_problem(error)(scope, receive, answer)
+            await _send_problem(answer_problem(error), scope, receive, answer)
         except Exception as error:  # the last resort, here so that its answer too has the headers of all others
             if answer.begun:
                 raise
-            await answer_unexpected(method, path, error)(scope, receive, answer)
+            await _send_problem(answer_unexpected(method, path, error), scope, receive, answer)
 
-    async def _admit(self, scope: Scope, path: str, receive: Receive) -> Receive:
+    async def _admit(self, scope: Scope, path: str, receive: Receive, answer: _Answer) -> Receive:
         """Raise for what must not pass; otherwise what gives the application the body."""
         headers = _select_single(scope["headers"])
-        host = self._check_host(headers.get(b"host"))
+        if path in _OPEN and scope["method"] in _SAFE:
+            host = self._check_prober(headers, answer)
+        else:
+            host = self._check_host(headers.get(b"host"))
         _check_origin(headers, host)
         self._check_role(scope, path, headers)
         return receive if scope["method"] in _SAFE else await self._read_bounded(headers, receive)
@@ -138,6 +149,17 @@ class Guard:
             self._known_hosts.add(host)
         return host
 
+    def _check_prober(self, headers: dict[bytes, bytes], answer: _Answer) -> bytes:
+        """Who asks whether we live may name any host, or, in HTTP/1.0, none. A name that we do not know may be a web
+        page's that was rebound to us: it gets the status alone."""
+        if b"host" not in headers:
+            return b""
+        try:
+            return self._check_host(headers[b"host"])
+        except AppError:
+            answer.withholds = True
+            return headers[b"host"]
+
     def _check_role(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
         needed = find_role_needed(scope["method"], path)
         if needed is None:
@@ -169,6 +191,9 @@ class Guard:
 
     async def _read_bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
         """Read the whole body here, so that size and time are bounded whatever the route does with it."""
+        encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip()
+        if encoding.lower() not in ("identity", ""):
+            raise _refuse_encoding(encoding)
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > self._max_body_bytes):
             raise self._refuse_too_large()
@@ -196,6 +221,19 @@ class Guard:
 
     def _refuse_too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+
+
+async def _send_problem(problem: ASGIApp, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    with contextlib.suppress(_HeadAnswered):
+        await problem(scope, receive, answer)
+
+
+def _refuse_encoding(encoding: str) -> BadRequest:
+    """No class of its own: it is raised here alone, and a replica of the version before would not know it."""
+    detail = f"The body is encoded ({encoding[:40]}); send it as it is, without Content-Encoding."
+    error = BadRequest(detail, code="encoding_not_read")
+    error.status, error.title = 415, "Unsupported media type"
+    return error
 
 
 def find_role_needed(method: str, path: str) -> Role | None:
@@ -256,16 +294,24 @@ def _replay(first: Message, receive: Receive) -> Receive:
     return replay
 
 
-class _Answer:
-    """``send`` with the headers that every answer has; it knows whether the answer has begun."""
+class _HeadAnswered(Exception):
+    """The headers of a HEAD are sent, and with them its answer has ended."""
 
-    __slots__ = ("_added", "_bodiless", "_send", "begun")
+
+class _Answer:
+    """``send`` with the headers that every answer has; it knows whether the answer has begun.
+
+    ``withholds``: status and headers are answered, and an empty body.
+    """
+
+    __slots__ = ("_added", "_bodiless", "_send", "begun", "withholds")
 
     def __init__(self, send: Send, added: list[tuple[bytes, bytes]], *, bodiless: bool) -> None:
         self._send = send
         self._added = added
         self._bodiless = bodiless
         self.begun = False
+        self.withholds = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -273,9 +319,14 @@ class _Answer:
             headers = list(message.get("headers", ()))
             # A page that has a policy of its own keeps it: a browser would enforce both, and ours forbids its style.
             own = any(name == _POLICY for name, _ in headers)
-            message["headers"] = headers + [pair for pair in self._added if not own or pair[0] != _POLICY]
-        elif self._bodiless:
-            if message.get("more_body"):
-                return
-            message = {"type": "http.response.body", "body": b""}
-        await self._send(message)
+            headers += [pair for pair in self._added if not own or pair[0] != _POLICY]
+            if self.withholds:
+                headers = [_NO_LENGTH if pair[0] == _LENGTH else pair for pair in headers]
+            message["headers"] = headers
+            await self._send(message)
+            if self._bodiless:
+                # At once: a stream may be silent for minutes, and who asked takes the connection for free.
+                await self._send({"type": "http.response.body", "body": b""})
+                raise _HeadAnswered
+            return
+        await self._send({**message, "body": b""} if self.withholds else message)

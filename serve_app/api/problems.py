@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from organs.errors import describe_wrong_values, pick_wrong_values
 from serve_app.errors import AppError, InvalidInput
+from serve_app.route_path import restore_slashes
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -89,7 +90,8 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
-    detail = {404: f"There is nothing at {request.url.path}.", 405: f"{request.method} is not possible here."}
+    path = restore_slashes(request.url.path)
+    detail = {404: f"There is nothing at {path}.", 405: f"{request.method} is not possible here."}
     return _build_document(
         error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), dict(error.headers or {}), {}
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from pydantic_core import to_json
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from serve_app.errors import AppError
 from serve_app.schemas.logs import LogItem
@@ -12,19 +14,41 @@ from serve_app.schemas.logs import LogItem
 MEDIA_TYPE = "text/event-stream"
 # A proxy that collects the answer before it passes it on would defeat it.
 HEADERS = {"X-Accel-Buffering": "no"}
+# When a reader that lost the stream comes back; browsers' own is 3 s and less.
+RETRY_MS = 5_000
 _MOST_DIGITS = 15
 
 
-async def stream_events(first: LogItem, items: AsyncGenerator[LogItem, None]) -> AsyncIterator[bytes]:
-    """``items`` as events, ``first`` before them. Headers are sent already, so an error is told as the last event."""
+class EventStream(StreamingResponse):
+    """``items`` as events, ``first`` before them; they are closed however the answer ends, also before it began."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, first: LogItem, items: AsyncGenerator[LogItem, None]) -> None:
+        self._items = items
+        super().__init__(_stream_events(first, items), headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._items.aclose()
+
+
+async def _stream_events(first: LogItem, items: AsyncGenerator[LogItem, None]) -> AsyncIterator[bytes]:
+    """Headers are sent already, so an error is told as the last event."""
+    yield f"retry: {RETRY_MS}\n".encode() + render_events(first)
     try:
-        yield render_events(first)
         async for item in items:
             yield render_events(item)
     except AppError as error:
         yield render_events({"end": {"reason": error.code, "status": None, "outcome": None, "sentence": error.detail}})
-    finally:
-        await items.aclose()
+
+
+def has_nothing_new(first: LogItem) -> bool:
+    """Whether a reader that comes back has had everything, so that 204 shall end its coming back."""
+    return first.get("end", {}).get("reason") == "ended" and not first.get("lines")
 
 
 def render_events(item: LogItem) -> bytes:
@@ -33,6 +57,7 @@ def render_events(item: LogItem) -> bytes:
     if "skipped_bytes" in item:
         parts.append(_render_event("skipped", {"bytes": item["skipped_bytes"]}))
     if "end" in item:
+        parts.append(f"id: {item['at']}\n" if "at" in item else "")
         parts.append(_render_event("end", item["end"]))
     return "".join(parts or [": alive\n\n"]).encode()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config
+from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 
 USAGE = "usage: python -m serve_app.check FILE… | --stamp FILE"
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
             print(problem.render(), file=sys.stderr if stamping else sys.stdout)
         if not problems:
             print(_stamp_text(text) if stamping else f"{name}: fine")
+            for note in list_notes(text, name, datetime.now(UTC)):
+                print(note, file=sys.stderr if stamping else sys.stdout)
     if not bad and not stamping and os.environ.get(_STACKS) != "1":
         print(NOTE)
     return 1 if bad else 0

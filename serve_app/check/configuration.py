@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
-from serve_app.check.rules import Mistake, check_by_ray, check_by_us, quote_value
+from serve_app.check.rules import (
+    Mistake,
+    check_by_ray,
+    check_by_us,
+    check_plainness,
+    list_past_silences,
+    quote_value,
+)
 from serve_app.env import Env
 from serve_app.errors import AppError
 
@@ -63,6 +71,15 @@ def check_config(text: str, path: str, env: Mapping[str, str], *, will_be_stampe
     return sorted(problems, key=lambda problem: problem.line)
 
 
+def list_notes(text: str, path: str, now: datetime) -> list[str]:
+    """What is worth knowing of a configuration that is fine, one line each."""
+    tree = config_tree.load(text)
+    return [
+        f"{path}:{tree.find_line(place)}: {format_path(place)}: {what}"
+        for place, what in list_past_silences(tree.value, now)
+    ]
+
+
 def format_path(path: config_tree.Path) -> str:
     """``("applications", 0, "args")`` as ``applications[0].args``."""
     words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
@@ -73,6 +90,7 @@ def _find_mistakes(document: Any, env: Mapping[str, str], will_be_stamped: bool)
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
         return
+    yield from check_plainness(document)
     yield from check_by_ray(document)
     yield from check_by_us(document, will_be_stamped=will_be_stamped)
     yield from _check_exposure(document, env)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from organs.models import OrganConfig
+from organs.times import format_time
 from organs.version import read_own_version
 from serve_app import parts
 from serve_app.alerts.settings import AlertsConfig
@@ -54,6 +56,34 @@ def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
         ServeDeploySchema.model_validate(document)
     except ValidationError as error:
         yield from _translate_pydantic(error, (), ServeDeploySchema)
+
+
+def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozenset()) -> Iterator[Mistake]:
+    """Values that YAML has and JSON has not: a configuration goes to Serve as JSON. ``around``: what it stands in."""
+    if isinstance(value, dict | list):
+        if id(value) in around:
+            yield Mistake(path, "itself, by an alias", "a value that ends")
+            return
+        inside = around | {id(value)}
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from check_plainness(each, (*path, key), inside)
+    elif isinstance(value, date):
+        expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
+        yield Mistake(path, "a time, which YAML makes of it without quotes", expected)
+    elif not isinstance(value, str | int | float | None):
+        yield Mistake(path, quote_value(value), "a text, a number, true, false, a list or a mapping")
+
+
+def list_past_silences(document: Mapping[str, Any], now: datetime) -> Iterator[tuple[Path, str]]:
+    """Silences that are over, each with its place and what to know of it: they do no harm, so they are no mistakes."""
+    for index, app in enumerate(_list(document.get("applications"))):
+        for number, deployment in enumerate(_list(app.get("deployments")) if isinstance(app, dict) else ()):
+            if not isinstance(deployment, dict) or deployment.get("name") != parts.ALERTS:
+                continue
+            path: Path = ("applications", index, "deployments", number, "user_config", "silences")
+            for place, silence in enumerate(AlertsConfig.model_validate(deployment.get("user_config") or {}).silences):
+                if silence.until is not None and silence.until <= now:
+                    yield (*path, place), f"this silence ended at {format_time(silence.until)}; it silences nothing"
 
 
 def check_by_us(document: Mapping[str, Any], *, will_be_stamped: bool) -> Iterator[Mistake]:
@@ -199,6 +229,8 @@ def _translate_pydantic(error: ValidationError, prefix: Path, model: type[BaseMo
         elif each["type"] == "literal_error":
             choices = [choice.strip("' ") for choice in each["ctx"]["expected"].replace(" or ", ", ").split(",")]
             yield Mistake(path, quote_value(each["input"]), suggest_nearest(str(each["input"]), choices))
+        elif each["type"] == "timezone_aware":
+            yield Mistake(path, _describe_value(each["input"]), 'a time with its offset, as "2026-01-31T12:00:00Z"')
         elif each["type"] == "value_error":
             yield Mistake(path, _describe_value(each["input"]), f"another value: {each['ctx']['error']}")
         else:

@@ -21,7 +21,7 @@ from serve_app.cluster.rows import DETAIL_CHARS, read_object
 from serve_app.cluster.state_api import MAX_ROWS, build_filters, describe_left_out
 from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
-from serve_app.redaction import redact
+from serve_app.redaction import list_secret_values, redact
 
 SUBMIT_TIMEOUT_S = 20.0
 MOST_FIGURES_BYTES = 16 * 1024 * 1024
@@ -65,9 +65,10 @@ class DashboardClient(DashboardTransport):
     async def submit_job(self, payload: Row) -> str:
         """Submit a job and return its submission id. A given id that is taken already is refused by Ray."""
         # The first submission starts Ray's job manager, which takes seconds (ray/dashboard/modules/job/job_agent.py).
-        answer = _require_object(
-            await self.post_json("/api/jobs/", payload, SUBMIT_TIMEOUT_S), "answer to a submission"
-        )
+        # Ray quotes what it does not understand, and an environment holds secrets.
+        hidden = list_secret_values(read_object(read_object(payload.get("runtime_env")).get("env_vars")))
+        told = await self.post_json("/api/jobs/", payload, SUBMIT_TIMEOUT_S, hidden)
+        answer = _require_object(told, "answer to a submission")
         return str(answer.get("submission_id") or answer.get("job_id") or "")
 
     async def stop_job(self, submission_id: str) -> bool:

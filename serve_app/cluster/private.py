@@ -103,6 +103,37 @@ def list_exception_frames() -> dict[str, str]:
     return frames
 
 
+def list_submission_drivers() -> list[dict[str, Any]]:
+    """Every driver that a submission's entrypoint connected, as plain values; times in milliseconds.
+
+    Ray's job list shows the last one of each submission (ray/dashboard/modules/job/utils.py, ``get_driver_jobs``).
+    Raises ``ray.exceptions.RayError`` or ``UnknownRay``.
+    """
+    require_known_ray()
+    from ray._private.worker import global_worker
+
+    if not ray.is_initialized():
+        return []
+    infos = global_worker.gcs_client.get_all_job_info(
+        skip_submission_job_info_field=True, skip_is_running_tasks_field=True, timeout=_RPC_TIMEOUT_S
+    )
+    return [
+        {
+            "job_id": info.job_id.hex(),
+            "submission_id": info.config.metadata["job_submission_id"],
+            "entrypoint": info.entrypoint,
+            "is_dead": info.is_dead,
+            "pid": info.driver_pid,
+            "node_id": info.driver_address.node_id.hex(),
+            "node_ip": info.driver_address.ip_address,
+            "start_time": info.start_time,
+            "end_time": info.end_time,
+        }
+        for info in infos.values()
+        if "job_submission_id" in info.config.metadata
+    ]
+
+
 async def gather_answers(broadcast: Any, timeout_s: float) -> list[Any]:
     """What each replica answered to ``handle.broadcast`` in time; what failed or came late is left out.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
 import aiohttp
@@ -16,7 +16,7 @@ import aiohttp
 from serve_app.cluster.private import UnknownRay, build_dashboard_headers, find_dashboard_address
 from serve_app.cluster.rows import DETAIL_CHARS
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
-from serve_app.redaction import redact
+from serve_app.redaction import redact_end
 
 MAX_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 65_536
@@ -73,9 +73,9 @@ class DashboardTransport:
         status, text = await self._fetch("GET", path, params=params)
         return status, text.decode(errors="replace")
 
-    async def post_json(self, path: str, body: Any, timeout_s: float | None = None) -> Any:
-        """JSON of the answer to a POST."""
-        return await self._ask("POST", path, body=body, timeout_s=timeout_s)
+    async def post_json(self, path: str, body: Any, timeout_s: float | None = None, hidden: Sequence[str] = ()) -> Any:
+        """JSON of the answer to a POST; no refusal repeats what is ``hidden``."""
+        return await self._ask("POST", path, body=body, timeout_s=timeout_s, hidden=hidden)
 
     async def _ask(
         self,
@@ -85,10 +85,11 @@ class DashboardTransport:
         params: Params | None = None,
         body: Any = None,
         timeout_s: float | None = None,
+        hidden: Sequence[str] = (),
     ) -> Any:
         status, text = await self._fetch(method, path, params=params, body=body, timeout_s=timeout_s)
         if status != 200:
-            _raise_refused(status, path, text)
+            _raise_refused(status, path, text, hidden)
         try:
             return json.loads(text)
         except ValueError:
@@ -163,9 +164,9 @@ async def _read_bounded(answer: aiohttp.ClientResponse, path: str) -> bytes:
     return bytes(read)
 
 
-def _raise_refused(status: int, path: str, text: bytes) -> NoReturn:
+def _raise_refused(status: int, path: str, text: bytes, hidden: Sequence[str]) -> NoReturn:
     # A traceback says the most in its last line.
-    lines = [line for line in redact(text[-4000:].decode(errors="replace")).splitlines() if line.strip()]
+    lines = [line for line in redact_end(text.decode(errors="replace"), hidden).splitlines() if line.strip()]
     said = lines[-1].strip()[:DETAIL_CHARS] if lines else "no reason"
     if status == 404:
         raise NotFound(f"Ray does not know it: {said}")

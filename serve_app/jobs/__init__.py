@@ -8,7 +8,8 @@ actions · diagnosis     submit, stop, retry, delete · why a job failed
 backlog · queries       work that is done once for each job · what may be asked for
 reading                 Ray's answers into a ``Snapshot``
 views · judging         rows as JSON · what each job is, and what to think of it
-models · motion         the facts · whether a running job moves, as a fact
+models                  the facts: of one moment, and the rows made of them
+motion · drivers · serve_facts   facts that stand alone: does it move, a submission's drivers, Serve's account of itself
 """
 
 from __future__ import annotations

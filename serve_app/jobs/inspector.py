@@ -115,7 +115,15 @@ class JobInspector(Versioned):
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
         rules = management or JobManagement()
-        self._actions = Actions(self._client, self._watch.require, rules, now=now, report_change=self._watch.outdate)
+        self._actions = Actions(
+            self._client,
+            self._watch.require,
+            rules,
+            now=now,
+            report_change=self._watch.outdate,
+            list_drivers=self._watch.list_drivers,
+            find_diagnosis=lambda row: self._diagnoses.find_known(row),
+        )
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.read_growth)
         attempts = AttemptQuestions(self._client, here.find_agent_address)
@@ -216,12 +224,21 @@ class JobInspector(Versioned):
 
     async def job_log(self, id: str, lines: int) -> LogAnswer:
         """See ``Logs``; of a job of an earlier session, or whose node is gone, the excerpt that was kept."""
-        if await self._watch.find(id) is None and (kept := await self._jobs.answer_kept_log(id, lines)) is not None:
+        return await self._read_log(id, lines, all_runs=False)
+
+    async def whole_log(self, id: str, lines: int) -> LogAnswer:
+        """The same with what earlier runs with its id wrote into the file."""
+        return await self._read_log(id, lines, all_runs=True)
+
+    async def _read_log(self, id: str, lines: int, *, all_runs: bool) -> LogAnswer:
+        found = await self._watch.find(id)
+        if found is None and (kept := await self._jobs.answer_kept_log(id, lines)) is not None:
             return kept
         try:
-            return await self._logs.read_tail(id, lines)
+            return await self._logs.read_tail(id, lines, all_runs=all_runs)
         except (NotFound, Unavailable):
-            kept = await self._jobs.answer_kept_log(id, lines)
+            # Of this run: the history may know others with its id.
+            kept = await self._jobs.answer_kept_log(id if found is None else found[1].run, lines)
             if kept is None or not kept["lines"]:
                 raise
             return kept

@@ -12,9 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.motion import Circle, Motion, MotionJudgement
+from serve_app.jobs.serve_facts import ServeFacts as ServeFacts
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
+from serve_app.queries.job_names import build_key, count_us, format_run
 
 T = TypeVar("T")
 
@@ -63,7 +66,9 @@ class Evidence:
 class JobFacts:
     """One job as Ray lists it. A submission and its driver are one job; ``job_id`` is then the driver's.
 
-    ``status`` is Ray's word as it came. ``marks`` says what in Ray's row was missing or not understood.
+    ``status`` is Ray's word as it came. ``marks`` says what in Ray's row was missing or not understood. ``environment``
+    is a digest of its runtime environment: whether two are the same, and nothing of what is in it. ``secret_values`` of
+    it are hidden wherever its texts are shown; they are kept in memory alone.
     """
 
     id: str
@@ -82,6 +87,8 @@ class JobFacts:
     pid: int | None = None
     exit_code: int | None = None
     runtime_env_keys: tuple[str, ...] = ()
+    environment: str = ""
+    secret_values: tuple[str, ...] = field(default=(), repr=False, compare=False)
     hidden: bool = False
     marks: tuple[str, ...] = ()
 
@@ -163,53 +170,18 @@ class WaitingActor:
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """Tasks of a job by what became of them, as far as Ray remembers."""
+    """Tasks of a job by what became of them, as far as Ray remembers.
+
+    ``unfinished``: those that had not ended when the driver left, of functions and methods named ``unfinished_names``.
+    """
 
     total: int
     failed: int
     finished: int
     pending: int
     running: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaFacts:
-    """One replica of a Serve deployment."""
-
-    replica_id: str
-    state: str
-    node_id: str | None
-    pid: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentFacts:
-    """One Serve deployment."""
-
-    name: str
-    status: str
-    message: str
-    target_num_replicas: int
-    replicas: tuple[ReplicaFacts, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationFacts:
-    """One Serve application."""
-
-    name: str
-    status: str
-    message: str
-    deployments: tuple[DeploymentFacts, ...]
-    deployed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServeFacts:
-    """What Serve says of itself; no controller means that Serve does not run."""
-
-    controller_actor_id: str | None
-    applications: tuple[ApplicationFacts, ...]
+    unfinished: int = 0
+    unfinished_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +189,9 @@ class Snapshot:
     """The cluster at one moment, section by section. ``own_job_id`` is the Ray job that this application runs in.
 
     ``session`` is Ray's name for this life of the cluster: job ids begin anew with each. ``waiting`` and ``free``
-    (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end proves nothing. ``motions``:
-    whether running jobs move, by the id of their row, as ``jobs.progress`` last found it.
+    (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end alone does not tell how it
+    was. ``motions``: whether running jobs move, by the id of their row, as ``jobs.progress`` last found it.
+    ``drivers``: of each submission by its id, the first first.
     """
 
     taken_at: datetime
@@ -233,6 +206,7 @@ class Snapshot:
     free: Section[Mapping[str, float]] = Unknown("not asked")
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
     motions: Mapping[str, Motion] = field(default_factory=dict)
+    drivers: Section[Mapping[str, tuple[DriverRun, ...]]] = Known({})
 
     def find_job(self, id: str) -> JobFacts | None:
         """What Ray lists of a job; None for one that it hides."""
@@ -242,6 +216,11 @@ class Snapshot:
     def find_exit(self, job_id: str | None) -> DriverExit | None:
         """The worker table's row of the driver of a Ray job."""
         return find_row(self.driver_exits.value, job_id) if isinstance(self.driver_exits, Known) else None
+
+    def list_drivers(self, submission_id: str | None) -> tuple[DriverRun, ...]:
+        """The drivers of a submission, the first first; none where Ray does not tell."""
+        found = find_row(self.drivers.value, submission_id) if isinstance(self.drivers, Known) else None
+        return found or ()
 
     @property
     def degraded(self) -> list[str]:
@@ -253,6 +232,7 @@ class Snapshot:
             "actor table": self.actors,
             "Serve": self.serve,
             "waiting actors": self.waiting,
+            "drivers of submissions": self.drivers,
         }
         return [
             f"{name}: {section.reason if isinstance(section, Unknown) else section.note}"
@@ -270,6 +250,7 @@ class JobRow:
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
     rules that gave kind and outcome, each the name of its evidence. ``motion``: whether it moves, of one that runs;
     ``circle``: what of it goes in circles, or did when it ended; ``code``: the cause code that judging knows by itself.
+    ``key`` is what it is called among the jobs of all sessions, each run of a submission by itself (``job_names``).
     """
 
     id: str
@@ -304,16 +285,22 @@ class JobRow:
     circle: Circle | None = None
     motion: MotionJudgement | None = None
     code: str | None = None
+    key: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        started_us = None if self.started_at is None else count_us(self.started_at)
+        key = build_key(self.session, self.id, started_us, is_submission=self.submission_id is not None)
+        object.__setattr__(self, "key", key)
+
+    @property
+    def run(self) -> str:
+        """By what this run is asked for, and no other with its id; of jobs whose ids are not given again, no run."""
+        return format_run(self.id, self.session, self.started_at if self.submission_id is not None else None)
 
     @property
     def kind_evidence(self) -> Evidence | None:
         """Why it is of its kind."""
         return next((each for each in self.evidence if each.rule == self.kind_rule), None)
-
-    @property
-    def key(self) -> str:
-        """What it is called among the jobs of all sessions."""
-        return f"{self.session}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from organs.times import format_time
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
-from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts, ServeFacts
-from serve_app.jobs.motion import Circle, Motion, MotionJudgement
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts
+from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.redaction import redact
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
     from serve_app.schemas.cluster import ActorView, DeploymentView, NodeView
-    from serve_app.schemas.diagnosis import SignalView
     from serve_app.schemas.findings import FindingView
     from serve_app.schemas.jobs import (
         ActorsOfJob,
+        DriverRunView,
         DriverView,
         EvidenceView,
         ExpectationView,
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
         TimelineEvent,
         Transition,
     )
-    from serve_app.schemas.motion import CircleView, MotionView
     from serve_app.schemas.summary import JobCounts
 
 MAX_ACTORS_OF_A_JOB = 100
 MAX_TASK_NAMES = 50
+MAX_DRIVERS_OF_A_JOB = 100
 
 
 def render_row(row: JobRow) -> JobView:
@@ -68,82 +69,6 @@ def render_row(row: JobRow) -> JobView:
         "code": row.code,
         "quiet_since": None if row.motion is None else format_time(row.motion.quiet_since),
     }
-
-
-def render_motion(judged: MotionJudgement | None) -> MotionView | None:
-    """Whether a running job moves, and what it waits for; None for one of which nothing is known."""
-    if judged is None:
-        return None
-    motion = judged.motion
-    return {
-        "state": judged.state,
-        "looked_at": format_time(motion.looked_at),
-        "quiet_since": format_time(judged.quiet_since),
-        "limit_s": judged.limit_s,
-        "sentence": judged.sentence,
-        "code": judged.code,
-        "waits_for": [
-            {
-                "what": each.what,
-                "name": each.name,
-                "id": each.id,
-                "pid": each.pid,
-                "node_id": each.node_id,
-                "since": format_time(each.since),
-                "waiter": each.waiter,
-                "waiter_id": each.waiter_id,
-                "state": each.state,
-            }
-            for each in motion.waits_for
-        ],
-        "circles": [_render_circle(each) for each in motion.circles],
-        "repaired": motion.repaired,
-        "signals": _render_signs(motion),
-    }
-
-
-def _render_circle(circle: Circle) -> CircleView:
-    greedy = circle.greediest
-    return {
-        "what": circle.what,
-        "id": circle.id,
-        "name": circle.name,
-        "failures": circle.failures,
-        "first_at": format_time(circle.first_at),
-        "last_at": format_time(circle.last_at),
-        "code": circle.code,
-        "error_type": circle.error_type,
-        "last_error": circle.last_error,
-        "others_succeed": circle.others_succeed,
-        "victim_pid": circle.victim_pid,
-        "node_id": circle.node_id,
-        "greediest": None
-        if greedy is None
-        else {"name": greedy.name, "used_bytes": greedy.used_bytes, "job_id": greedy.job_id, "pid": greedy.pid},
-    }
-
-
-def _render_signs(motion: Motion) -> list[SignalView]:
-    """What was measured, one by one; what Ray did not tell is null."""
-    at, spoke, quiet = format_time(motion.looked_at), format_time(motion.spoke_at), motion.quiet_since is not None
-    told: list[tuple[str, float | None, str, str]] = [
-        ("unfinished-tasks", motion.unfinished, "tasks", "tasks and actor calls that have not ended"),
-        ("processor-use", motion.cores, "cores", "in use by its processes, beyond what an idle process of Ray uses"),
-        ("gpu-use", motion.gpu, "GPUs", "the most that one of its processes uses"),
-        ("log-size", motion.log_bytes, "bytes", "the length of its log"),
-    ]
-    return [
-        {
-            "name": name,
-            "value": value,
-            "unit": unit,
-            "at": at,
-            "since": spoke,
-            "says": "unknown" if value is None else "still" if quiet else "moving",
-            "detail": detail if value is not None else "not told",
-        }
-        for name, value, unit, detail in told
-    ]
 
 
 def render_evidence(row: JobRow) -> list[EvidenceView]:
@@ -184,6 +109,29 @@ def render_driver(job: JobFacts | None, row: JobRow, driver: DriverExit | None, 
         "exit_detail": None if driver is None else driver.exit_detail,
         "exception_frames": frames,
     }
+
+
+def render_drivers(
+    drivers: Iterable[DriverRun], exits: Mapping[str, DriverExit], frames: Mapping[str, str]
+) -> list[DriverRunView]:
+    """Each driver that an entrypoint connected; ``frames``: where uncaught exceptions were, by job id."""
+    return [
+        {
+            "job_id": each.job_id,
+            "pid": each.pid,
+            "node_ip": each.node_ip,
+            "node_id": each.node_id,
+            "alive": not each.is_dead,
+            "exit_type": None if (row := exits.get(each.job_id)) is None else row.exit_type,
+            "exit_detail": None if row is None else row.exit_detail,
+            "exception_frames": frames.get(each.job_id),
+            "entrypoint": each.entrypoint,
+            "started_at": format_time(each.started_at),
+            "ended_at": format_time(each.ended_at),
+            "by_exception": None if row is None else row.overwritten and not row.is_alive,
+        }
+        for each in list(drivers)[-MAX_DRIVERS_OF_A_JOB:]
+    ]
 
 
 def render_timeline(
@@ -235,9 +183,9 @@ def render_actor(actor: ActorFacts) -> ActorView:
     }
 
 
-def render_actors(job_id: str | None, actors: Iterable[ActorFacts]) -> ActorsOfJob:
-    """The actors of a job, the living first, cut."""
-    mine = [actor for actor in actors if job_id and actor.job_id == job_id]
+def render_actors(job_ids: Collection[str], actors: Iterable[ActorFacts]) -> ActorsOfJob:
+    """The actors of a job, of each of its drivers, the living first, cut."""
+    mine = [actor for actor in actors if actor.job_id in job_ids]
     mine.sort(key=lambda actor: (actor.state == "DEAD", actor.actor_id))
     shown = mine[:MAX_ACTORS_OF_A_JOB]
     return {"items": [render_actor(actor) for actor in shown], "total": len(mine), "truncated": len(shown) < len(mine)}
@@ -265,6 +213,27 @@ def render_tasks(answer: Mapping[str, Any]) -> TasksOfJob:
             for entry in names[:MAX_TASK_NAMES]
         ],
         "truncated": len(names) > MAX_TASK_NAMES,
+    }
+
+
+def merge_tasks(several: Sequence[TasksOfJob]) -> TasksOfJob:
+    """The tasks of a job with several drivers, as one list."""
+    if len(several) == 1:
+        return several[0]
+    states: Counter[str] = Counter()
+    by_name: dict[tuple[str, str | None], Counter[str]] = {}
+    for tasks in several:
+        states.update(tasks["by_state"])
+        for each in tasks["by_name"]:
+            by_name.setdefault((each["name"], each["type"]), Counter()).update(each["states"])
+    names = sorted(by_name.items(), key=lambda each: -sum(each[1].values()))
+    return {
+        "total": sum(states.values()),
+        "by_state": dict(states),
+        "by_name": [
+            {"name": name, "type": kind, "states": dict(counts)} for (name, kind), counts in names[:MAX_TASK_NAMES]
+        ],
+        "truncated": len(names) > MAX_TASK_NAMES or any(tasks["truncated"] for tasks in several),
     }
 
 

@@ -12,11 +12,12 @@ from organs.times import format_time
 from serve_app.background import Workers
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import Unavailable
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
 from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import JobRow, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.observed import refuse_unknown
@@ -26,6 +27,7 @@ from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
+from serve_app.queries.job_names import build_place_name, count_us, parse_run
 from serve_app.redaction import strip_controls
 from serve_app.schemas.cluster import LookingCost, PushedEvents
 
@@ -158,6 +160,10 @@ class JobWatch:
         """Total and available resources of the cluster by name, or why they are not known."""
         return await self._resources.get(self._config.source_timeout_s)
 
+    async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
+        """The drivers of a submission as Ray has them now; none where it does not tell."""
+        return await self._looker.list_drivers(submission_id)
+
     def outdate(self) -> None:
         """Jobs were changed through this application: none of them is missed from now on."""
         self._latest.outdate()
@@ -167,8 +173,11 @@ class JobWatch:
         return self._contracts.get_expectation(kind)
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
-        """A job of this session by job id or submission id. Looks again before it says None; raises ``Unavailable``."""
+        """A job of this session by job id, submission id or any name of ``job_names``. Looks again before it says
+        None; raises ``Unavailable``.
+        """
         wanted = strip_controls(wanted)
+        run = parse_run(wanted)
         for look in (self._latest.get, self._latest.get_for_miss):
             seen = await look()
             if isinstance(seen.snapshot.jobs, Unknown):
@@ -176,6 +185,12 @@ class JobWatch:
             for row in seen.rows:
                 if wanted in (row.id, row.job_id, row.submission_id, f"{row.id}@{row.session}"):
                     return self._add_gap(seen), row
+            if run is not None or wanted.startswith("~"):
+                for row in seen.rows:
+                    if _is_asked_for(row, wanted, run):
+                        return self._add_gap(seen), row
+            if (row_of_driver := _find_by_driver(seen, wanted)) is not None:
+                return self._add_gap(seen), row_of_driver
         return None
 
     async def require(self, wanted: str) -> Found:
@@ -236,3 +251,18 @@ class JobWatch:
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
         )
+
+
+def _find_by_driver(seen: Seen, wanted: str) -> JobRow | None:
+    """The submission of which ``wanted`` is a driver: Ray's list names the last of several."""
+    drivers = seen.snapshot.drivers.value if isinstance(seen.snapshot.drivers, Known) else {}
+    submission_id = next((id for id, same in drivers.items() if any(each.job_id == wanted for each in same)), None)
+    rows = (row for row in seen.rows if row.submission_id == submission_id)
+    return None if submission_id is None else next(rows, None)
+
+
+def _is_asked_for(row: JobRow, wanted: str, run: tuple[str, int] | None) -> bool:
+    """Whether it is asked for by when it began, or, having an odd id, by the hash of it."""
+    if run is not None and run[0] == row.id and row.started_at is not None:
+        return count_us(row.started_at) // 1000 == run[1]
+    return wanted.startswith("~") and wanted == build_place_name(row.id, row.session)

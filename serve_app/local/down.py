@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
+from serve_app.env import Env, get_variable
+from serve_app.errors import InvalidInput
 from serve_app.local import processes, ray_http, rendering, state
 from serve_app.local.failure import Failure
 from serve_app.local.leftovers import clear_away, lock_home
@@ -13,6 +17,9 @@ from serve_app.local.plan import APP
 from serve_app.local.progress import Progress, ProgressStep, handle_reader_left
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
+from serve_app.store.engine import find_database_url
+from serve_app.store.errors import StoreUnavailable
+from serve_app.store.store import Store
 
 # Organs finish their tasks and agents write a last checkpoint within this; what is not done then is ended all the same.
 SERVE_SHUTDOWN_TIMEOUT_S = 30.0
@@ -30,7 +37,7 @@ def main() -> int:
             return 0
         with lock_home(wanted.home):
             if found.head_is_ours:
-                _end_our_head(found, progress)
+                _end_our_head(found, wanted.home, progress)
             else:
                 _remove_from(found, progress)
             state.forget(wanted.home)
@@ -46,18 +53,41 @@ def main() -> int:
     return 0
 
 
-def _end_our_head(found: UpState, progress: Progress) -> None:
+def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
     with progress.run_step("application") as step:
         step.say("draining")
-        step.outcome = _shut_serve_down(found)
+        # What had gone before we came was not ended on request.
+        alive = processes.is_head_alive(found.processes)
+        ray = ray_http.find_ray(_find_dashboard_url(found)) if alive else None
+        step.outcome = _shut_serve_down(found) if alive else "the head was gone already"
     with progress.run_step("Ray head") as step:
         step.say("ending its processes")
         step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
+    if ray is not None:
+        url = os.environ.get(get_variable("database_url")) or None
+        failure = tell_history(Env(home=home, database_url=url), ray.session)
+        if failure:
+            progress.note(f"the history does not know that its jobs were stopped on request: {failure}")
+
+
+def tell_history(env: Env, session: str) -> str | None:
+    """Let the history know that this session ended on request; why that could not be, or None when it is done."""
+    try:
+        url = find_database_url(env)
+        return None if asyncio.run(_end_session(url, session)) else f"it has no session {session}"
+    except (StoreUnavailable, InvalidInput) as error:
+        return error.detail
+
+
+async def _end_session(url: str, session: str) -> bool:
+    store = await Store.open(url)
+    try:
+        return await store.end_session(session)
+    finally:
+        await store.close()
 
 
 def _shut_serve_down(found: UpState) -> str:
-    if not processes.is_head_alive(found.processes):
-        return "the head was gone already"
     try:
         ray_http.shut_serve_down(_find_dashboard_url(found), SERVE_SHUTDOWN_TIMEOUT_S)
     except ray_http.NoAnswer as error:

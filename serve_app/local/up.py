@@ -16,7 +16,7 @@ from typing import Any
 
 from organs.times import format_time
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config
+from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 from serve_app.env import get_variable
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
@@ -99,6 +99,8 @@ class _Up:
                 "Correct the file; `make check-config` checks it without deploying.",
                 listed,
             )
+        for note in list_notes(text, path.name, datetime.now(UTC)):
+            self.progress.note(f"      {note}")
         return stamp(rendering.render(text, self.wanted.http_port), read_own_version())
 
     def _observe(self) -> Observed:
@@ -259,14 +261,14 @@ class _Up:
         environ = ray_head.build_client_environment(self.environ)
         try:
             subprocess.run(
-                [sys.executable, "-m", "serve_app.report", "--url", url],
+                [sys.executable, "-m", "serve_app.report", "--brief", "--url", url],
                 env=environ,
                 timeout=REPORT_TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             print(f"the report took more than {REPORT_TIMEOUT_S:.0f} s; `make report` prints it later", file=sys.stderr)
-        print(_describe_closing(url, self.wanted, ours=bool(self.before and self.before.head_is_ours)))
+        print(_describe_closing(url, self.wanted, self.before.temp_dir if self.before else None))
 
 
 def _deploy_serve(dashboard_url: str, rendered: Path, environ: Mapping[str, str]) -> None:
@@ -289,17 +291,21 @@ def _deploy_serve(dashboard_url: str, rendered: Path, environ: Mapping[str, str]
         )
 
 
-def _describe_closing(url: str, wanted: Wanted, ours: bool) -> str:
+def _describe_closing(url: str, wanted: Wanted, temp_dir: str | None) -> str:
+    """``temp_dir``: where our own Ray head keeps its files; None when the head is not ours."""
     here = "" if wanted.home == CHECKOUT / ".seedcore" else f"SEEDCORE_HOME={wanted.home} "
-    job = f"{here}.venv/bin/ray job submit" if ours else f".venv/bin/ray job submit --address {wanted.dashboard_url}"
+    job = (
+        f"{here}.venv/bin/ray job submit" if temp_dir else f".venv/bin/ray job submit --address {wanted.dashboard_url}"
+    )
     rows = [
         ("API", f"{url}/docs"),
         ("report", f"{url}/report?format=html"),
         ("Ray dashboard", wanted.dashboard_url),
         ("submit a job", f"{job} -- python your_script.py"),
     ]
-    if ours:
+    if temp_dir:
         rows.append(("run a driver", f"{here}.venv/bin/python your_script.py"))
+        rows.append(("logs", f"{temp_dir}/session_latest/logs (this application's: serve/)"))
     rows.append(("again, and stop", "make report · make up (after a change) · make down"))
     return "\n".join(["", *(f"  {name:<15} {text}" for name, text in rows)])
 

@@ -32,6 +32,7 @@ PERIOD_S = 5.0
 _LAST_TIMEOUT_S = 1.0
 
 _UNMEASURED = frozenset({"/health", "/ready"})
+_ASKED_S = "seedcore.asked_s"
 _TASKS = "/organism/execute"
 _FIRST_SEGMENTS = {
     "jobs": "jobs",
@@ -66,7 +67,7 @@ class ResponseMeter:
             raise
         finally:
             if answer.status and not answer.streamed:
-                self._count(scope, answer.status, self._clock() - began)
+                self._count(scope, answer.status, self._clock() - began - scope.get(_ASKED_S, 0.0))
 
     def take(self) -> Json:
         """All that was counted, as JSON, and begin anew; empty when there was nothing."""
@@ -84,6 +85,11 @@ class ResponseMeter:
             if histogram is None:
                 histogram = self._seen[key] = Histogram()
             histogram.observe(max(duration_s, 0.0))
+
+
+def excuse_wait(scope: Scope, asked_s: float) -> None:
+    """Of the answer to this request as much may be waiting that its caller asked for, and is no slowness of ours."""
+    scope[_ASKED_S] = asked_s
 
 
 class ResponseDelivery:

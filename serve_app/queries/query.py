@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from serve_app.errors import InvalidInput
@@ -25,6 +25,12 @@ PlainQuery = Mapping[str, str | int]
 Model = TypeVar("Model", bound=BaseModel)
 
 _LOOKS_LIKE_A_TIME = re.compile(r"[0-9]{4}-|[0-9]{8}T")
+# What is left of `+05:30` in an address, where a plus is a space.
+_LOST_PLUS = re.compile(r"[0-9]:?[0-9]{2}(?:\.[0-9]+)? ([0-9]{2}:?[0-9]{2})$")
+_NO_TIME = "Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z"
+_NO_OFFSET = "Input should have its offset at the end, or Z for UTC, as 2026-01-31T12:00:00Z"
+_NO_PLUS = "Input should end in %2B{offset}, since a + in an address means a space; or be in UTC, with Z"
+_PARSER: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
 def _read_time(value: object) -> object:
@@ -34,11 +40,24 @@ def _read_time(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _LOOKS_LIKE_A_TIME.match(value):
-        raise PydanticCustomError("time", "Input should be an RFC 3339 time, as 2026-01-31T12:00:00Z")
+        raise PydanticCustomError("time", _NO_TIME)
+    if (lost := _LOST_PLUS.search(value)) is not None:
+        raise PydanticCustomError("time", _NO_PLUS, {"offset": lost[1]})
+    time = _parse_time(value)
+    if time is None or time.tzinfo is None:
+        raise PydanticCustomError("time", _NO_TIME if time is None else _NO_OFFSET)
+    return time
+
+
+def _parse_time(text: str) -> datetime | None:
+    """In the forms of ISO 8601 that Python reads, or in those that pydantic does, as with a small t and z."""
     try:
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(text)
     except ValueError:
-        return value
+        try:
+            return _PARSER.validate_python(text)
+        except ValidationError:
+            return None
 
 
 def _refuse_beyond_utc(time: datetime) -> datetime:

@@ -39,12 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the application is")
     parser.add_argument("--format", choices=("text", "markdown", "json", "html"), default="text")
     parser.add_argument("--window", choices=WINDOWS_S, default=DEFAULT_WINDOW, help="how far back its metrics go")
+    parser.add_argument("--brief", action="store_true", help="as text: only what matters most")
     parser.add_argument("--timeout-s", type=float, default=15.0)
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
     arguments = parser.parse_args(argv)
     try:
         content = fetch(arguments.url, _read_token(arguments.token_env), arguments.timeout_s, arguments.window)
-        text = _render(content, arguments.format)
+        text = _render(content, arguments.format, brief=arguments.brief)
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
         return NOT_REACHED
@@ -121,7 +122,7 @@ def _read_detail(error: urllib.error.HTTPError) -> str:
         return f"{strip_controls(str(error.reason))}."
 
 
-def _render(content: dict[str, Any], form: str) -> str:
+def _render(content: dict[str, Any], form: str, *, brief: bool = False) -> str:
     if form == "json":
         return json.dumps(content, indent=2) + "\n"
     try:
@@ -133,7 +134,8 @@ def _render(content: dict[str, Any], form: str) -> str:
 
             return render_html(report)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        return render_text(report, width=shutil.get_terminal_size((120, 40)).columns, colour=colour)
+        width = shutil.get_terminal_size((120, 40)).columns
+        return render_text(report, width=width, colour=colour, brief=brief)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise NotReached("the answer is a report of another version; `--format json` shows it as it is.") from None
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from serve_app.report.words import clean_line, parse_number
 
+# The code of a diagnosis that found nothing (``jobs.diagnosis.catalogue``, which brings more than a terminal needs).
+UNKNOWN = "unknown"
 _QUOTE_CHARS = 300
 _WORDS_CHARS = 200
 
@@ -44,6 +46,8 @@ def parse_cause(content: Any) -> Cause | None:
 
 def render_cause(cause: Cause) -> str:
     """Code, title and certainty, as ``app.import-error (certain): a module is missing``."""
+    if cause.code == UNKNOWN:
+        return "not known"
     sure = f" ({cause.certainty})" if cause.certainty else ""
     return f"{cause.code}{sure}: {cause.title}" if cause.title else f"{cause.code}{sure}"
 
@@ -52,4 +56,5 @@ def _render_evidence(evidence: Mapping[str, Any]) -> str:
     place = clean_line(evidence.get("source") or "", _WORDS_CHARS)
     line = parse_number(evidence.get("line"))
     where = f"{place}, line {line:.0f}" if line else place
-    return f"{where}: {clean_line(evidence.get('quote') or '', _QUOTE_CHARS)}"
+    # Of a sentence of Ray that goes on in other lines, as "…failed with exit code 1," before the log's.
+    return f"{where}: {clean_line(evidence.get('quote') or '', _QUOTE_CHARS).rstrip(',')}"

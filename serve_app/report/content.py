@@ -32,6 +32,7 @@ MAX_REASONS = 20
 _NOT_ASKED = Part(None, "It was not asked.")
 # Diagnoses are asked for only of jobs that have one.
 _NONE_FAILED = Part({"items": {}})
+_NOTHING_SAID = Part({})
 _MEASURED = ("jobs", "duration_s", "by_kind", "failures_by_cause", "utilisation", "responses", "counts")
 
 
@@ -48,6 +49,7 @@ class Parts:
     findings: Part = _NOT_ASKED
     alerts: Part = _NOT_ASKED
     diagnoses: Part = _NONE_FAILED
+    ray: Part = _NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
     organs = said["organism"].get("organs") or []
     initialization = said["organism"].get("initialization") or {}
     more_jobs = bool(said["jobs"].get("next_cursor"))
-    recent = [row for row in rows if _is_recent(row, now)]
+    recent = [row for row in rows if is_recent(row, now)]
     counts = said["summary"].get("counts") or {}
     found = build_findings(
         alerts=alerts,
@@ -100,6 +102,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         diagnoses=said["diagnoses"].get("items") or {},
         older=count_older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
+        session=(said["ray"].get("cluster_info") or {}).get("session"),
     )
     more: dict[str, int] = {}
     if more_jobs and (total := parse_number(counts.get("total"))) is not None and total > len(rows):
@@ -149,7 +152,7 @@ def _parse_finding(row: Mapping[str, Any]) -> ReportFinding:
     return ReportFinding(**{**known, **counted, "cause": parse_cause(row.get("cause"))})
 
 
-def _is_recent(row: Mapping[str, Any], now: datetime) -> bool:
+def is_recent(row: Mapping[str, Any], now: datetime) -> bool:
     """What ended longer ago is history: it is listed, and no longer something to do, nor a reason to wake somebody."""
     try:
         return now - datetime.fromisoformat(str(row.get("ended_at"))) <= RECENT

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
-from serve_app.report.causes import Cause, build_cause
+from serve_app.queries.job_names import build_view_key, quote_id, shorten_id
+from serve_app.report.causes import UNKNOWN, Cause, build_cause
 from serve_app.report.words import parse_number, parse_time
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
@@ -27,8 +28,10 @@ _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 # Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
 _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
-_OF_THE_ROW = frozenset({"circling-job", "stuck-job", "past-deadline"})
+_OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
 _ALIKE_CHARS = 600
+# The store cuts longer names, which the looks do not.
+_KEPT_CHARS = 200
 # As much of a node id as tells it from others.
 _ID_CHARS = 12
 # What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
@@ -64,10 +67,11 @@ def build_findings(
     diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
+    session: str | None = None,
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
-    ``diagnoses`` in brief, by ``get_row_key`` a row of a job.
+    ``diagnoses`` in brief, by ``get_row_key`` a row of a job; ``session`` is the present one, None if it is not known.
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
@@ -76,7 +80,10 @@ def build_findings(
             told,
             [
                 *(_describe_organ(each) for each in organs),
-                *(_describe_job(row, diagnoses.get(get_row_key(row))) for row in jobs),
+                *(
+                    _describe_job(row, diagnoses.get(get_row_key(row)), link)
+                    for row, link in zip(jobs, build_job_links(jobs, session), strict=True)
+                ),
             ],
         ),
         *([_describe_initialization(initialization)] if initialization else []),
@@ -156,10 +163,30 @@ def _describe_node(node: Mapping[str, Any]) -> _Trouble:
 
 def get_row_key(row: Mapping[str, Any]) -> str:
     """What a job is called among those of all sessions."""
-    return f"{row.get('session') or ''}/{row.get('id')}"
+    return build_view_key(row)
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
+def build_job_links(rows: Sequence[Mapping[str, Any]], session: str | None) -> list[str]:
+    """Where each job is told of: by its id; where a later run of its session has that id, too, with its start; and ids
+    begin anew with each session, so one of another session names its own.
+    """
+    newest: dict[tuple[str, Any], str] = {}
+    for row in rows:
+        name = (str(row.get("id")), row.get("session"))
+        newest[name] = max(newest.get(name, ""), str(row.get("started_at") or ""))
+    return [_build_job_link(row, session, newest) for row in rows]
+
+
+def _build_job_link(row: Mapping[str, Any], session: str | None, newest: Mapping[tuple[str, Any], str]) -> str:
+    id, own, began = str(row.get("id")), row.get("session"), str(row.get("started_at") or "")
+    place = quote_id(id, str(own or ""))
+    if began and began != newest[(id, own)]:
+        return f"/jobs/{place}@{began}"
+    # What stands for an id that is too long for an address names its session already.
+    return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
+
+
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -169,14 +196,14 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any) -> _Trouble:
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
-        f"job {name}",
+        f"job {shorten_id(name)}",
         str(row.get("reason") or ""),
-        _combine_advice(cause, f"{action}Evidence: GET /jobs/{name}{more}."),
+        _combine_advice(cause, f"{action}Evidence: GET {link}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
         cause=cause,
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
-    about = ("job", str(row.get("session") or ""), name)
+    about = ("job", str(row.get("session") or ""), name[:_KEPT_CHARS])
     return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
 
 
@@ -187,8 +214,10 @@ def _is_told_better(advice: str, diagnosis: Any) -> bool:
 
 
 def _combine_advice(cause: Cause | None, action: str) -> str:
-    """What mends the cause comes before what is done about any such failure."""
-    return action if cause is None or not cause.advice else f"{cause.advice.rstrip('.')}. {action}"
+    """What mends the cause comes before what is done about any such failure; of one that is not known nothing does."""
+    if cause is None or not cause.advice or cause.code == UNKNOWN:
+        return action
+    return f"{cause.advice.rstrip('.')}. {action}"
 
 
 def _describe_older(verdict: str, count: int) -> _Trouble:
@@ -228,11 +257,16 @@ def _merge_alike(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
     """Many that have the same cause are one with a count; the newest speaks for all."""
     alike: dict[tuple[Any, ...], list[_Trouble]] = {}
     for place, each in enumerate(newest_first):
-        cause = _PARTICULAR.sub("#", each.finding.sentence[:_ALIKE_CHARS])
+        cause = generalize(each.finding.sentence)
         code = None if each.finding.cause is None else each.finding.cause.code
         key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
         alike.setdefault(key, []).append(each)
     return [many[0] if len(many) == 1 else _merge(many) for many in alike.values()]
+
+
+def generalize(sentence: str) -> str:
+    """A sentence without what differs between two that are alike."""
+    return _PARTICULAR.sub("#", sentence[:_ALIKE_CHARS])
 
 
 def _merge(many: Sequence[_Trouble]) -> _Trouble:
@@ -241,7 +275,7 @@ def _merge(many: Sequence[_Trouble]) -> _Trouble:
         first.finding,
         subject=f"{len(many)} {first.noun}",
         count=len(many),
-        examples=tuple(name for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
+        examples=tuple(shorten_id(name) for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
     )
     return replace(first, finding=finding)
 
@@ -271,7 +305,7 @@ def _about(told: Mapping[str, Any]) -> _About:
     """The subject of an alert or of a finding of the judge; one that is not told as facts is known by its words."""
     subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
     name = told.get("subject") if subject_id is None else subject_id
-    return str(subject_type or ""), str(session or ""), str(name)
+    return str(subject_type or ""), str(session or ""), str(name)[:_KEPT_CHARS]
 
 
 def _is_same(one: _About, other: _About) -> bool:

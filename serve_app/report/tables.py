@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from serve_app.report.content import MAX_JOBS, Report
+from serve_app.queries.job_names import shorten_id
+from serve_app.report.content import MAX_JOBS, Report, is_recent
+from serve_app.report.findings import ORDER, generalize
 from serve_app.report.words import (
     NOTHING,
     clean_line,
@@ -17,6 +20,7 @@ from serve_app.report.words import (
     format_latency,
     format_percent,
     parse_number,
+    parse_time,
 )
 
 _CELL_CHARS = 300
@@ -83,19 +87,29 @@ def build_nodes_table(report: Report) -> Table:
 
 
 def build_jobs_table(report: Report, most: int = MAX_JOBS) -> Table:
-    """Jobs with their verdicts, newest first; a terminal shows fewer than there are."""
+    """Jobs with their verdicts, the worst first; alike ones are one row, which tells of the newest of them and how many
+    there are. What ended long ago decides nothing, so it comes last. A terminal shows fewer rows than there are.
+    """
+    now = parse_time(report.as_of)
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in report.jobs:
+        words = [str(row.get(name)) for name in ("verdict", "kind", "outcome", "code")]
+        alike.setdefault((_rank_job(row, now), *words, generalize(_explain_verdict(row))), []).append(row)
+    ranked = [many for _, many in sorted(alike.items(), key=lambda each: each[0][0])]
     rows = tuple(
         _render_cells(
-            row.get("verdict"), row.get("kind"), row.get("id"), row.get("outcome"),
-            format_duration(row.get("duration_s")),
-            _explain_verdict(row),
+            many[0].get("verdict"), len(many), many[0].get("kind"), shorten_id(str(many[0].get("id"))),
+            many[0].get("outcome"),
+            format_duration(many[0].get("duration_s")),
+            _explain_verdict(many[0]),
         )
-        for row in report.jobs[:most]
+        for many in ranked[:most]
     )  # fmt: skip
-    hidden = max(0, len(report.jobs) - most) + report.more.get("jobs", 0)
+    hidden = sum(len(many) for many in ranked[most:]) + report.more.get("jobs", 0)
     note = "There are more: GET /jobs." if report.more_jobs and "jobs" not in report.more else ""
     note = note or (f"and {hidden} more: GET /jobs." if hidden else "")
-    return Table("Jobs (newest first)", ("verdict", "kind", "id", "outcome", "duration", "reason"), rows, note)
+    columns = ("verdict", "count", "kind", "id", "outcome", "duration", "reason")
+    return Table("Jobs (worst first, alike ones in one row)", columns, rows, note)
 
 
 def build_metrics_table(report: Report) -> Table:
@@ -108,14 +122,14 @@ def build_metrics_table(report: Report) -> Table:
     if not metrics:
         return Table(title, columns, (), "They are not known.")
     jobs, took, answers = (metrics.get(name) or {} for name in ("jobs", "duration_s", "responses"))
-    ended = format_count(jobs.get("ended"))
+    ended = _describe_ended(jobs)
     none = (NOTHING,) * 4
     return Table(
         title,
         columns,
         (
-            ("job success rate", f"{format_percent(jobs.get('success_ratio'))} of {ended} ended", *none),
-            ("job error rate", f"{format_percent(jobs.get('error_ratio'))} of {ended} ended", *none),
+            ("job success rate", f"{format_percent(jobs.get('success_ratio'))} of {ended}", *none),
+            ("job error rate", f"{format_percent(jobs.get('error_ratio'))} of {ended}", *none),
             (
                 "job duration", f"{format_count(took.get('count'))} measured",
                 *(format_duration(took.get(name)) for name in ("p50", "p95", "p99", "max")),
@@ -185,6 +199,13 @@ def _render_cells(*values: Any) -> tuple[str, ...]:
     return tuple(clean_line(value, _CELL_CHARS) for value in values)
 
 
+def _rank_job(row: Mapping[str, Any], now: datetime | None) -> tuple[bool, int]:
+    """Among equals the newest is first, as they come."""
+    verdict = str(row.get("verdict"))
+    recent = now is None or is_recent(row, now)
+    return not recent, ORDER.index(verdict) if verdict in ORDER else ORDER.index("UNKNOWN")
+
+
 def _explain_verdict(row: Mapping[str, Any]) -> str:
     """Why it has its verdict, after the code of its diagnosis."""
     return f"{row['code']}: {row.get('reason')}" if row.get("code") else clean_line(row.get("reason"))
@@ -195,6 +216,15 @@ def _describe_initialization(report: Report) -> str:
     return (
         f"Initialization: {clean_line(now.get('state', 'not known'))}. {clean_line(now.get('sentence', ''))}".rstrip()
     )
+
+
+def _describe_ended(jobs: Mapping[str, Any]) -> str:
+    """Of how many a rate is: what ended without proof, on request or made good counts neither way."""
+    counts = [parse_number(jobs.get(name)) for name in ("succeeded", "failed", "lost")]
+    proven = NOTHING if None in counts else format_count(sum(each or 0 for each in counts))
+    doubtful = parse_number(jobs.get("contradicted")) or 0
+    doubt = f", {doubtful:g} contradicted" if doubtful else ""
+    return f"{proven} whose end is proven, of {format_count(jobs.get('ended'))} ended{doubt}"
 
 
 def _describe_agents(organ: Mapping[str, Any]) -> str:

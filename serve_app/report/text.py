@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 from serve_app.report.causes import render_cause
@@ -25,31 +26,45 @@ from serve_app.report.words import clean_line
 
 _COLOURS = {"OK": "32", "WARN": "33", "BAD": "31", "UNKNOWN": "36"}
 _WIDEST = 46
+# Sentences of ours, which are of use only whole.
+_WIDEST_OF = {"value": 60}
 _NARROWEST_SENTENCE = 30
 _SENTENCE_LINES = 4
+_SUBJECT_CHARS = 80
 # What to do first names those that need it; a terminal or a ticket is no place for a hundred rows.
 _MOST_JOBS = 30
+# Whoever starts the application wants to see that it runs, and what is worst.
+_BRIEF_ROWS = 10
+_BRIEF_FINDINGS = 5
+_BRIEF_LINES = 2
 
 
-def render_text(report: Report, *, width: int = 120, colour: bool = False) -> str:
-    """Tables of at most ``width`` columns; what to do first is last, where a terminal shows it."""
-    verdict = _paint(report.verdict, colour=colour)
+def render_text(report: Report, *, width: int = 120, colour: bool = False, brief: bool = False) -> str:
+    """Tables of at most ``width`` columns; what to do first is last, where a terminal shows it.
+
+    ``brief``: only organs, the jobs that matter most and what to do first, in some hundred lines whatever there is.
+    """
+    verdict, most_lines = _paint(report.verdict, colour=colour), _BRIEF_LINES if brief else _SENTENCE_LINES
     lines = [f"Verdict: {verdict}   as of {clean_line(report.as_of)}", f"Cluster: {describe_cluster(report)}"]
-    for table in _choose_tables(report):
-        lines += ["", table.title, *_render_rows(table, width, colour=colour)]
+    for table in _choose_brief_tables(report) if brief else _choose_tables(report):
+        lines += ["", table.title, *_render_rows(table, width, most_lines, colour=colour)]
     lines += ["", "What to do first" if report.findings else "Nothing to do."]
-    for place, finding in enumerate(report.findings, 1):
+    shown = report.findings[:_BRIEF_FINDINGS] if brief else report.findings
+    for place, finding in enumerate(shown, 1):
         begin, says = (
             f"{place:3}. {finding.verdict}",
-            f": {clean_line(finding.subject)}: {clean_line(finding.sentence)}",
+            f": {clean_line(finding.subject, _SUBJECT_CHARS)}: {clean_line(finding.sentence)}",
         )
-        first, *others = _wrap_text(begin + says, width)
+        first, *others = _wrap_text(begin + says, width, most_lines)
         lines += [f"{place:3}. {_paint(finding.verdict, colour=colour)}{first[len(begin) :]}", *others]
         if finding.examples:
-            lines += _wrap_text(f"     {_render_examples(finding)}", width)
-        lines += [line for text in _render_cause_lines(finding) for line in _wrap_text(f"     {text}", width)]
-        lines += _wrap_text(f"     -> {clean_line(finding.action)}", width)
-    lines += [f"     {more}" for more in [describe_rest(report, "findings")] if more]
+            lines += _wrap_text(f"     {_render_examples(finding)}", width, most_lines)
+        lines += [
+            line for text in _render_cause_lines(finding) for line in _wrap_text(f"     {text}", width, most_lines)
+        ]
+        lines += _wrap_text(f"     -> {clean_line(finding.action)}", width, most_lines)
+    hidden = len(report.findings) - len(shown) + report.more.get("findings", 0)
+    lines += [f"     and {hidden} more."] if hidden else []
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +110,14 @@ def _choose_tables(report: Report) -> list[Table]:
     ]
 
 
+def _choose_brief_tables(report: Report) -> list[Table]:
+    organs = build_organs_table(report)
+    hidden = len(organs.rows) - _BRIEF_ROWS
+    if hidden > 0:
+        organs = replace(organs, rows=organs.rows[:_BRIEF_ROWS], note=f"and {hidden} more. {organs.note}")
+    return [organs, build_jobs_table(report, _BRIEF_ROWS)]
+
+
 def _render_examples(finding: ReportFinding) -> str:
     if not finding.examples:
         return ""
@@ -114,25 +137,26 @@ def _render_cause_lines(finding: ReportFinding) -> list[str]:
     ]
 
 
-def _render_rows(table: Table, width: int, *, colour: bool) -> list[str]:
+def _render_rows(table: Table, width: int, most_lines: int, *, colour: bool) -> list[str]:
     """Columns as wide as they need; the last, which holds sentences, is wrapped into what is left.
 
     A column of verdicts is the first, and shows them in their colours.
     """
     if not table.rows:
-        return _wrap_text(f"  {table.note or '(none)'}", width)
+        return _wrap_text(f"  {table.note or '(none)'}", width, most_lines)
     widths = [max(len(column), *(len(row[at]) for row in table.rows)) for at, column in enumerate(table.columns)]
-    widths = [min(each, _WIDEST) for each in widths[:-1]]
+    names = table.columns[:-1]
+    widths = [min(each, _WIDEST_OF.get(name, _WIDEST)) for name, each in zip(names, widths[:-1], strict=True)]
     left = max(_NARROWEST_SENTENCE, width - sum(widths) - 2 * len(table.columns))
     lines: list[str] = []
     for row in (tuple(column.upper() for column in table.columns), *table.rows):
         cells = [_cut(cell, size).ljust(size) for cell, size in zip(row[:-1], widths, strict=True)]
         if table.columns[0] == "verdict" and row[0] in _COLOURS:
             cells[0] = _paint(row[0], colour=colour) + cells[0][len(row[0]) :]
-        sentence = textwrap.wrap(row[-1], left, max_lines=_SENTENCE_LINES, placeholder=" …") or [""]
+        sentence = textwrap.wrap(row[-1], left, max_lines=most_lines, placeholder=" …") or [""]
         lines.append(("  " + "  ".join([*cells, sentence[0]])).rstrip())
         lines += [" " * (2 + sum(widths) + 2 * len(widths)) + more for more in sentence[1:]]
-    return lines + (_wrap_text(f"  {table.note}", width) if table.note else [])
+    return lines + (_wrap_text(f"  {table.note}", width, most_lines) if table.note else [])
 
 
 def _render_markdown_table(table: Table) -> list[str]:
@@ -143,12 +167,12 @@ def _render_markdown_table(table: Table) -> list[str]:
     return [*lines, "", _escape(table.note)] if table.note else lines
 
 
-def _wrap_text(text: str, width: int) -> list[str]:
+def _wrap_text(text: str, width: int, most_lines: int) -> list[str]:
     return textwrap.wrap(
         text,
         max(width, _NARROWEST_SENTENCE),
         subsequent_indent=" " * 8,
-        max_lines=_SENTENCE_LINES,
+        max_lines=most_lines,
         placeholder=" …",
         drop_whitespace=True,
     )

@@ -55,10 +55,11 @@ class AlertPage(PagedAnswer):
 
 
 class EndedInWindow(TypedDict):
-    """Proven ends of jobs in a window."""
+    """Proven ends of jobs in a window; ``of_all``: with those that are not proven."""
 
     ended: int
     failed: int
+    of_all: int
 
 
 class JobAlertInputs(ObservedAnswer):

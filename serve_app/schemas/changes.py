@@ -49,6 +49,9 @@ class StopAnswer(TypedDict):
     stopped: Annotated[bool, describe("Whether it is over and its driver gone, as far as Ray can tell.", True)]
     already: Annotated[bool, describe("Whether it was over before.", False)]
     driver_gone: Annotated[bool | None, describe("Whether its driver is gone; null: not known.", True)]
+    by_force: Annotated[
+        bool | None, describe("Whether it was killed, because it did not end on SIGTERM; null: not known.", False)
+    ]
     steps: Annotated[list[StopStep], describe("What was seen, oldest first.")]
     sentence: Annotated[str, describe("How far it got, in words.", "It is over (STOPPED), and its driver is gone.")]
 

@@ -158,6 +158,18 @@ class DriverView(TypedDict):
 
 
 @closed
+class DriverRunView(DriverView):
+    """One driver that the entrypoint of a submission connected: a loop of a shell has one for each attempt."""
+
+    entrypoint: Annotated[str, describe("Its own command, redacted.", "python report.py")]
+    started_at: Annotated[Time | None, describe_time("When it connected; null: not known.")]
+    ended_at: Annotated[Time | None, describe_time("When it left; null: it has not, or that is not known.")]
+    by_exception: Annotated[
+        bool | None, describe("Whether an uncaught exception ended it; null: Ray does not tell.", False)
+    ]
+
+
+@closed
 class TimelineEvent(TypedDict):
     """Something that is known to have happened to a job."""
 
@@ -263,6 +275,10 @@ class JobAnswer(JobView, WorkOfJob, ObservedAnswer):
     expectation: Annotated[ExpectationView, describe("What was expected of it.")]
     evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]
     driver: Annotated[DriverView | None, describe("Its driver; null of an earlier session.")]
+    drivers: Annotated[
+        list[DriverRunView],
+        describe("Of a submission: every driver that its entrypoint connected, the last 100, in their order."),
+    ]
     message: Annotated[str | None, describe("Ray's sentence about it, redacted.", "Job finished successfully.")]
     timeline: Annotated[list[TimelineEvent], describe("What is known to have happened, oldest first.")]
     actors: Annotated[ActorsOfJob | None, describe("Its actors; null: `actors_reason` says why.")]

@@ -18,9 +18,15 @@ class LogAnswer(TypedDict):
     submission_id: Annotated[str | None, describe("Its submission id.", "nightly-report-1")]
     status: Annotated[str, describe("Ray's word for the job.", "RUNNING")]
     node_id: Annotated[str | None, describe("The node that has the log.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f001")]
-    source: Annotated[str, describe("The file, or `history`.", "job-driver-nightly-report-1.log")]
+    source: Annotated[
+        str,
+        describe(
+            "The file and, after earlier runs with its id, the byte from which on it is this run's; or `history`.",
+            "job-driver-nightly-report-1.log",
+        ),
+    ]
     lines: Annotated[list[str], describe("The lines, oldest first.", ["begin", "done"])]
-    truncated: Annotated[bool, describe("Whether the log began earlier.", False)]
+    truncated: Annotated[bool, describe("Whether the log of this run began earlier.", False)]
     size_bytes: Annotated[int | None, describe("How long the whole log is; null: not known.", 1024, unit="bytes")]
     reason: Annotated[str | None, describe("Why there are no lines.", "No node has begun with it, so there is no log.")]
     as_of: Annotated[Time, describe_time("When it was read.")]
@@ -46,6 +52,8 @@ class LogItem(TypedDict, total=False):
     """Text, and the byte after it."""
     skipped_bytes: int
     end: LogEnd
+    at: int
+    """With the end of an ended job: the byte after its log."""
 
 
 @closed

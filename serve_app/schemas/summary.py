@@ -19,6 +19,7 @@ class EndedJobs(TypedDict):
     failed: Annotated[int, describe("Proven failures.", 2, unit="jobs")]
     lost: Annotated[int, describe("Lost with their node or supervisor.", 0, unit="jobs")]
     stopped: Annotated[int, describe("Stopped on request.", 1, unit="jobs")]
+    contradicted: Annotated[int, describe("What is known of their end does not agree.", 0, unit="jobs")]
     ended_unknown: Annotated[int, describe("Ended without proof of either.", 1, unit="jobs")]
     repaired: Annotated[int, describe("Failed, and a later attempt made it good.", 0, unit="jobs")]
     success_ratio: Annotated[

@@ -22,6 +22,13 @@ def require_name(field: str, value: str) -> str:
     return require_text(field, value)
 
 
+def require_key(field: str, value: str) -> str:
+    """An id that others chose, or what is made of one: 1 to 600 characters that both databases hold."""
+    if not 1 <= len(value) <= MAX_ID_CHARS:
+        raise InvalidInput(f"{field} must have 1 to {MAX_ID_CHARS} characters, it has {len(value)}.")
+    return require_text(field, value)
+
+
 def require_text(field: str, value: str) -> str:
     """Text without NUL, which PostgreSQL does not hold, and without lone surrogates, which UTF-8 does not."""
     if _NUL in value:

@@ -9,6 +9,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
+import ray
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatus
+
 from organs.replica import Versioned
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
@@ -22,7 +28,9 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _WAIT_S = 5.0
 # ``python -m serve_app.history`` opens the database itself, whether or not the application runs.
-OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs"})
+OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs", "end_session", "end_serving"})
+# As long as Serve has for its answer while it ends.
+_STATUS_TIMEOUT_S = 3.0
 
 
 class Opening:
@@ -43,6 +51,20 @@ class Opening:
     def is_open(self) -> bool:
         """Whether there is something to close."""
         return self._store is not None
+
+    async def tell_shutdown(self, find_session: Callable[[], str | None]) -> None:
+        """Let an open store know that Serve ends on request. ``find_session`` blocks, and tells in which session, or
+        None where Serve goes on and only this replica is replaced."""
+        if self._store is None:
+            return
+        try:
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
+                session = await asyncio.to_thread(find_session)
+            if session is not None:
+                await self._store.end_serving(session)
+                log.info("Serve ends on request", extra={"action": "serve_ended", "session": session})
+        except (TimeoutError, StoreUnavailable, RayError, RayServeException) as error:
+            log.warning("that Serve ends is not kept: %s", error, extra={"action": "serve_end_not_kept"})
 
     async def get_store(self) -> Store:
         """The open store; raises ``StoreUnavailable``. All who wait share one attempt, which goes on without them."""
@@ -92,7 +114,8 @@ class StoreDeployment(Versioned):
         """The replica is alive. The database's health is ``ping``: a new replica would not mend it."""
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back; when Serve is being shut down, tell the history before."""
+        await self._opening.tell_shutdown(find_ended_session)
         await self._opening.close()
 
     def __del__(self) -> Coroutine[Any, Any, None] | None:
@@ -100,7 +123,17 @@ class StoreDeployment(Versioned):
         ``call_destructor``). Python calls it again when nothing is left to await.
         """
         opening: Opening | None = getattr(self, "_opening", None)
-        return opening.close() if opening is not None and opening.is_open else None
+        return self.close() if opening is not None and opening.is_open else None
+
+
+def find_ended_session() -> str | None:
+    """The session in which all of Serve is being shut down; None where it goes on."""
+    if not ray.is_initialized():
+        return None  # no replica; asking would begin a cluster
+    applications = serve.status().applications.values()
+    if any(each.status != ApplicationStatus.DELETING for each in applications):
+        return None
+    return str(ray.get_runtime_context().get_session_name())
 
 
 async def _open(env: Env) -> Store:

@@ -32,6 +32,7 @@ _STEPS_PER_LOOK = 10_000
 
 # An execution option of ours: the statement with which the SQLite engine begins a transaction.
 _BEGIN = "seedcore_begin"
+_SQLITE_FILE = "seedcore.db"
 _SQLITE_DRIVERS = ("sqlite", "sqlite+aiosqlite")
 _POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+asyncpg")
 _POSTGRESQL_OPTIONS = frozenset({"host", "port", "ssl", "sslmode"})
@@ -69,7 +70,18 @@ def find_database_url(env: Env) -> str:
     home = env.home.expanduser().absolute()
     with translate_errors():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return URL.create("sqlite+aiosqlite", database=str(home / "seedcore.db")).render_as_string()
+    return URL.create("sqlite+aiosqlite", database=str(home / _SQLITE_FILE)).render_as_string()
+
+
+def find_sqlite_file(env: Env) -> Path | None:
+    """The file of the configured database, whether or not it is there; None when it is no SQLite. Makes nothing.
+
+    Raises ``StoreMisconfigured``.
+    """
+    if env.database_url is None:
+        return env.home.expanduser().absolute() / _SQLITE_FILE
+    parsed = _parse(env.database_url)
+    return Path(parsed.database or "") if parsed.drivername in _SQLITE_DRIVERS else None
 
 
 def hide_url(url: str) -> str:

@@ -127,6 +127,7 @@ class Store:
     save_jobs = write(job_rows.save)
     list_jobs = read(job_pages.list_page)
     find_job = read(job_details.find)
+    find_run = read(job_details.find_run)
     job_transitions = read(job_details.list_transitions)
     save_log_excerpt = write(job_details.save_log_excerpt)
     save_diagnosis = write(job_details.save_diagnosis)
@@ -136,7 +137,6 @@ class Store:
     close_sessions = write(job_rows.close_sessions)
     forget_jobs = write(job_rows.forget)
     delete_job = write(job_rows.delete_job)
-    jobs_ended_since = read(job_figures.count_ended)
     past_runs = read(job_figures.list_past_runs)
     save_samples = write(samples.save)
     load_samples = read(samples.load)
@@ -147,6 +147,10 @@ class Store:
     export_jobs = read(job_lines.export_page)
     import_jobs = write(job_lines.import_lines)
 
+    # ``make down``, and the end of Serve.
+    end_session = write(job_rows.end_session)
+    end_serving = write(job_rows.end_serving)
+
     # Alerts, and what is to be told of them.
     active_alerts = read(alerts.list_active)
     apply_alerts = write(alerts.apply)
@@ -154,6 +158,13 @@ class Store:
     notification_failed = write(alerts.record_failed)
     alert_history = read(alerts.list_history)
     prune_alerts = write(alerts.prune)
+
+    async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
+        """See ``store.jobs.figures.count_ended``: until now, by the clock of the store."""
+        now = self._now()
+        return await self._database.read(
+            lambda connection: job_figures.count_ended(connection, now, since_us, counts_only)
+        )
 
     async def due_notifications(self, webhook: str, limit: int) -> list[Json]:
         """See ``store.alerts.list_due``: what is due now, by the clock of the store."""

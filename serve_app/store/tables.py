@@ -176,7 +176,7 @@ sessions = Table(
 jobs = Table(
     "jobs",
     metadata,
-    # Session and id.
+    # Session and id, and of a submission when it was submitted (``job_names.build_key``).
     Column("key", build_name_type(), primary_key=True),
     Column("session", build_name_type(), nullable=False),
     Column("id", build_name_type(), nullable=False, index=True),

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.mutation.mutants import Mutant, list_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ("serve_app/jobs/judging/*.py", "serve_app/jobs/actions/retry.py", "serve_app/jobs/views.py")
+TARGETS = ("serve_app/jobs/judging/**/*.py", "serve_app/jobs/actions/retry.py", "serve_app/jobs/views.py")
 MOST_LEFT_OUT = 10
 TESTS = {
     "serve_app/jobs/judging/": ("tests/unit/jobs/judging", "tests/unit/jobs/recorded"),

@@ -21,7 +21,8 @@ from tests.record.nodes import add_node, head, wait
 
 RECORDED = Path(__file__).parents[1] / "unit" / "jobs" / "diagnosis" / "recorded"
 _NO_PYTHON = "/opt/none/bin/python"
-_ROOM_BYTES = 2_200_000_000
+# Above what is used: less than `_EATS` takes, and more than what else runs here may take meanwhile.
+_ROOM_BYTES = 3_500_000_000
 _ENDED = ("FAILED", "SUCCEEDED", "STOPPED")
 _BEGIN = "import ray, sys, time\nray.init(address='auto'{more})\n"
 _ELSEWHERE = f", runtime_env={{'py_executable': '{_NO_PYTHON}'}}"
@@ -81,9 +82,20 @@ _BAD_ENDS = ("SYSTEM_ERROR", "USER_ERROR", "NODE_OUT_OF_MEMORY")
 
 def record() -> None:
     """Record all of them; what is in the tests' values changes with it."""
+    record_requests()
+    record_memory()
+    record_nodes()
+
+
+def record_requests() -> None:
+    """What no node can fulfill."""
     with head() as cluster:
         _run(cluster, "asks", "hears", stop_after="hears")
         _run(cluster, "asksgroup", "hearsgroup")
+
+
+def record_memory() -> None:
+    """What is killed for memory, and what cannot be started."""
     memory = psutil.virtual_memory()
     limit = (memory.total - memory.available + _ROOM_BYTES) / memory.total
     env = {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_worker_register_timeout_seconds": "8"}
@@ -99,8 +111,11 @@ def record() -> None:
         for case in ("uv-3", "uv-4", "uv-ok"):
             _submit(cluster, case, "" if case == "uv-ok" else _ELSEWHERE)
         _write(cluster, "uv-1", "uv-3", "uv-4", "uv-ok")
-    soon = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
-    with head(soon) as cluster:
+
+
+def record_nodes() -> None:
+    """Workers and nodes that are killed, and a store that spills."""
+    with head({"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}) as cluster:
         node = add_node(cluster, "127.0.0.2", {"far": 1})
         for case in ("far", "near"):
             _submit(cluster, case)

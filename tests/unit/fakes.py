@@ -247,7 +247,7 @@ GONE = {"type": "http.disconnect"}
 
 async def asgi(app: Any, method: str, path: str, *messages: dict[str, Any], **scope: Any) -> Answered:
     """One request without a client in between; when ``messages`` are used up, the caller has gone."""
-    headers = [(b"host", b"localhost:8000"), *scope.pop("headers", ())]
+    headers = [*scope.pop("hosts", [(b"host", b"localhost:8000")]), *scope.pop("headers", ())]
     pending, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:

@@ -33,6 +33,38 @@ def test_one_object_a_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureF
     assert {"chain", "candidates", "advice", "docs", "unavailable"} <= set(rows[0])
 
 
+RUN = (
+    b"2026-11-27 12:00:00,123\tINFO job_manager.py:581 -- Runtime env is setting up.\nRunning entrypoint for job n: a\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code", "begin"),
+    [
+        (
+            "job-driver-n.log",
+            RUN + FAILED + RUN + b"ModuleNotFoundError: No module named 'x'\n",
+            "app.import-error",
+            True,
+        ),
+        ("job-driver-n.log", RUN + FAILED + b"x" * 200_000 + b"\n" + RUN + b"fine\n", None, True),
+        ("job-driver-n.log", RUN + FAILED, "app.exception", False),
+        ("job-driver-n.log", b"", None, False),
+        # Of a file with another name nobody knows whose lines those are.
+        ("job.log", RUN + FAILED + RUN + b"fine\n", "app.exception", False),
+    ],
+)
+def test_a_log_of_several_runs_is_read_from_the_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, code: str | None, begin: bool
+) -> None:
+    file = _file(tmp_path, data, name)
+    assert diagnose.main([file, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["code"] == code
+    sources = {each["source"] for each in row["evidence"]}
+    assert sources <= {f"{file} from byte {data.rindex(RUN)}" if begin else file}
+
+
 def test_readable_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = _file(tmp_path, FAILED)
     assert diagnose.main([bad]) == 0

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.redaction import MAX_CHARS, REDACTED, is_secret_name, redact, redact_mapping, strip_controls
+from serve_app.redaction import (
+    HEADLESS,
+    MAX_CHARS,
+    REDACTED,
+    hide_values,
+    is_secret_name,
+    list_secret_values,
+    redact,
+    redact_end,
+    redact_mapping,
+    strip_controls,
+)
 
 R = REDACTED
 
@@ -38,6 +49,20 @@ R = REDACTED
         ("PASSWORD=a,b;c", f"PASSWORD={R};c"),
         ("SECRET=ab'c d'ef run", f"SECRET={R} run"),
         ("SECRET='never closed", f"SECRET='{R}'"),
+        # Within quotes a value ends with them.
+        ('["x", "--password=hunter2", "%s {0}"]', f'["x", "--password={R}", "%s {{0}}"]'),
+        ("['x', '--password=hunter2', '%s {0}']", f"['x', '--password={R}', '%s {{0}}']"),
+        ('{"args": "run --token=ab", "x": "y z"}', f'{{"args": "run --token={R}", "x": "y z"}}'),
+        ('"{\\"a\\": \\"--token=ab\\", \\"b\\": \\"c d\\"}"', f'"{{\\"a\\": \\"--token={R}\\", \\"b\\": \\"c d\\"}}"'),
+        ('["--password=", "x y"]', '["--password=", "x y"]'),
+        ("{'password': '', 'b': 'c d'}", f"{{'password': '{R}', 'b': 'c d'}}"),
+        # Short names, and passwords that clients of databases take.
+        ("run --pw abc --pw=abc PW=abc", f"run --pw {R} --pw={R} PW={R}"),
+        ("Server=db;Uid=svc;Pwd=abc;", f"Server=db;Uid=svc;Pwd={R};"),
+        ("mysql -u root -psecret db", f"mysql -u root -p{R} db"),
+        ("run -pa1b2c3d4 x", f"run -p{R} x"),
+        ('["run", "-pa1b2c3d4", "user:abc1@db"]', f'["run", "-p{R}", "user:{R}@db"]'),
+        ("cache redis:secretpw@cache:6379", f"cache redis:{R}@cache:6379"),
         # Headers.
         ("curl -H 'Authorization: Bearer abc.def' u", f"curl -H 'Authorization: {R}' u"),
         ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: {R}"),
@@ -57,6 +82,11 @@ R = REDACTED
         ("python -c pass", "python -c pass"),
         ("python train.py --epochs 10 --lr=0.1 DATA=/x", "python train.py --epochs 10 --lr=0.1 DATA=/x"),
         ("PWD=/home/x max_tokens=5 tokenizer=b num_tokens: 3", "PWD=/home/x max_tokens=5 tokenizer=b num_tokens: 3"),
+        ("OLDPWD=~/x pwd: /a pwd = os.getcwd()", "OLDPWD=~/x pwd: /a pwd = os.getcwd()"),
+        ("gcc -pthread -pipe x.c; cp -pr a b; find . -print", "gcc -pthread -pipe x.c; cp -pr a b; find . -print"),
+        ("docker run -p8080:80 -p53:53/udp -p 80:80 x", "docker run -p8080:80 -p53:53/udp -p 80:80 x"),
+        ("image:tag1@sha256:ab git@github.com:o/r.git", "image:tag1@sha256:ab git@github.com:o/r.git"),
+        ("mailto:bob@x.org", "mailto:bob@x.org"),
         ("sort(key=len) primary_key=id", "sort(key=len) primary_key=id"),
         ("Token authentication is disabled", "Token authentication is disabled"),
         ("http://127.0.0.1:8265/#/jobs", "http://127.0.0.1:8265/#/jobs"),
@@ -116,6 +146,78 @@ def test_long_texts_are_cut_after_redacting() -> None:
     assert "canary" not in redact("x" * (MAX_CHARS - 3) + "://a:canary@h")
 
 
+def test_of_a_long_text_the_end_can_be_kept() -> None:
+    lines = [f"line {number} TOKEN=canary" for number in range(2_000)]
+    text = redact_end("\n".join([*lines, "FATAL: no licence"]))
+    shown = text.splitlines()
+    assert len(text) <= MAX_CHARS
+    assert shown[-2:] == [f"line 1999 TOKEN={R}", "FATAL: no licence"]
+    assert "canary" not in text
+    assert redact_end("short PASSWORD=x") == f"short PASSWORD={R}"
+    # What names a secret may be in the part that is missing.
+    assert redact_end("TOKEN=" + "canary" * 10_000) == HEADLESS
+
+
+HIDDEN = [
+    ("X_U", "CANARY-04", ["CANARY-04"]),
+    ("X_C", "Server=db;Uid=svc;Pwd=CANARY-05;", ["Server=db;Uid=svc;Pwd=CANARY-05;", "CANARY-05"]),
+    ("HOOK", "https://hooks.example/T0/B0", ["https://hooks.example/T0/B0"]),
+    ("DB", "postgres://u:pa:ss@h/db", ["postgres://u:pa:ss@h/db", "pa:ss"]),
+    ("CONF", '{"password": "pq r1"}', ['{"password": "pq r1"}', "pq r1"]),
+    ("DB_PASSWORD", "hunter", ["hunter"]),
+    ("DB_PASSWORD", "/a/b", ["/a/b"]),
+    ("KEY", "-----BEGIN PRIVATE KEY-----\nQUFBQUFB\n-----END PRIVATE KEY-----", ["QUFBQUFB"]),
+    ("PATH", "/usr/bin:/bin", []),
+    ("PYTHONPATH", "a1b2c3d4", []),
+    ("CHECKPOINT_DIR", "run-2026a", []),
+    ("OUT", "s3://bucket/x1", []),
+    ("DATA", "/data/set 1", []),
+    ("DATA", "~/a:./b:/c", []),
+    ("DAY", "2026-01-31", []),
+    ("AT", "2026-01-31T12:00:00+01:00", []),
+    ("N", "1234567", []),
+    ("REGION", "us-east-1", []),
+    ("STAGE", "production", []),
+    ("MODEL", "bert-base-uncased", []),
+    ("A", "true", []),
+    ("TOKEN", "true", []),
+    ("TOKEN", "abc", []),
+    ("X", "a1b2c", []),
+    ("X", 12345678, []),
+    ("EMPTY", "", []),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "hidden"), HIDDEN)
+def test_values_of_an_environment(name: str, value: object, hidden: list[str]) -> None:
+    values = list_secret_values({name: value})
+    text = f"it said {value} once"
+    assert [each for each in hidden if each not in values] == []
+    assert (hide_values(text, values) == text) is (not hidden)
+    assert [each for each in hidden if each in redact(text, values)] == []
+
+
+def test_values_are_hidden_as_others_write_them_and_the_longest_first() -> None:
+    values = list_secret_values({"A": 'a"b c9', "B": 'a"b c9 and more 1'})
+    text = 'a"b c9 \'a"b c9\' a\\"b c9 a%22b%20c9 a%22b+c9 a"b c9 and more 1'
+    assert redact(text, values) == f"{R} '{R}' {R} {R} {R} {R}"
+    assert list(values) == sorted(values, key=len, reverse=True)
+    assert redact_mapping({"note": 'is a"b c9', 'a"b c9': "x", "pwd": "/x", "Pwd": "x"}, values) == {
+        "note": f"is {R}",
+        R: "x",
+        "pwd": "/x",
+        "Pwd": R,
+    }
+
+
+def test_a_value_is_hidden_across_control_characters_and_limits() -> None:
+    values = list_secret_values({"A": "CANARY-0123456789"})
+    assert redact("CANARY-0\x00123456789", values) == R
+    assert "CANARY" not in redact("x" * (MAX_CHARS - 5) + "CANARY-0123456789", values)
+    assert "CANARY" not in redact_end("CANARY-0123456789\n" + "x" * (MAX_CHARS - 5), values)
+    assert list_secret_values({f"V{n}": f"value-{n:04}" for n in range(500)})[200:] == ()
+
+
 PIECES = st.sampled_from(
     [
         "TOKEN=",
@@ -141,6 +243,10 @@ PIECES = st.sampled_from(
         "AKIAABCDEFGHIJKLMNOP",
         "{",
         "}",
+        " -p",
+        "pwd=",
+        "b1",
+        ";",
     ]
 )
 
@@ -182,6 +288,14 @@ HOSTILE = [
     "--password='\"",
     "@",
     "sk-",
+    'token=a"',
+    'token=a", "',
+    "token='' ",
+    " -p",
+    "-pa1",
+    "a:abc@",
+    "a:",
+    "pwd=a",
 ]
 
 

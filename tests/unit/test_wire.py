@@ -104,7 +104,10 @@ ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 
 # What that version does not know: who asks it is told 503 (``CallFailure.OTHER_VERSION``) until it is replaced. A
 # question that is to send more than before gets a name of its own, and stands here.
-NEW = {JobInspector: {"code_versions"}, StoreDeployment: {"save_trails", "load_trails"}}
+NEW = {
+    JobInspector: {"code_versions", "whole_log"},
+    StoreDeployment: {"save_trails", "load_trails", "find_run"},
+}
 
 # Classes of errors by the module in which that version finds them, when it unpickles what another replica raised.
 KNOWN_ERRORS = {

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
+from pydantic import BeforeValidator
 from pydantic_core import to_json
 
 from serve_app.api.deps import Deps
+from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -42,6 +44,8 @@ def get_deps(request: Request) -> Deps:
     return cast(Deps, request.app.state.deps)
 
 
+# The id of a job in a path, whatever it holds: ``%2F`` is a slash of it (``route_path.keep_slashes_of_ids``).
+JobId = Annotated[str, BeforeValidator(restore_slashes)]
 FromDeps = Annotated[Deps, Depends(get_deps)]
 
 

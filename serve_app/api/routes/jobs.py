@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from organs.times import format_exactly
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
 from serve_app.jobs.queries import HierarchyQuery, JobsQuery
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.schemas.diagnosis import DiagnosisAnswer
@@ -85,13 +85,13 @@ async def list_findings(deps: FromDeps) -> Response:
         {404: "no such job", 429: "too many are being diagnosed", 504: "it takes long; ask again"}
     ),
 )
-async def get_diagnosis(id: str, deps: FromDeps, words: Words = "built-in") -> Response:
+async def get_diagnosis(id: JobId, deps: FromDeps, words: Words = "built-in") -> Response:
     """Code, certainty, evidence with file and line, and advice; from Ray's tables and the logs, which are read once."""
     return answer_json(await deps.jobs.diagnosis(id, words == "model"))
 
 
 @router.get("/{id}", response_model=JobAnswer, summary="One job", responses=describe_problems({404: "no such job"}))
-async def get_job(id: str, deps: FromDeps) -> Response:
+async def get_job(id: JobId, deps: FromDeps) -> Response:
     """By job id or submission id, with expectation, evidence, driver, timeline, actors and tasks."""
     return answer_json(await deps.jobs.get_job(id))
 

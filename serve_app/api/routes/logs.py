@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import StreamingResponse
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
-from serve_app.api.sse import HEADERS, MEDIA_TYPE, parse_event_id, stream_events
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
+from serve_app.api.sse import MEDIA_TYPE, EventStream, has_nothing_new, parse_event_id
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
 
@@ -22,11 +21,12 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     summary="The log of a submitted job",
     responses={
         **describe_text_answer("text/plain", MEDIA_TYPE),
+        204: {"description": "to a `Last-Event-ID` behind which nothing more will come: do not come back"},
         **describe_problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
     },
 )
 async def get_log(
-    id: str,
+    id: JobId,
     query: Annotated[LogQuery, Query()],
     deps: FromDeps,
     last_event_id: Annotated[str | None, Header(max_length=20, include_in_schema=False)] = None,
@@ -35,8 +35,13 @@ async def get_log(
     if query.follow:
         items = deps.jobs.follow_log(id, query.lines, parse_event_id(last_event_id, query.after))
         # The first item, or its error, before the headers are sent.
-        return StreamingResponse(stream_events(await anext(items), items), media_type=MEDIA_TYPE, headers=HEADERS)
-    answer = await deps.jobs.job_log(id, query.lines)
+        first = await anext(items)
+        if last_event_id and has_nothing_new(first):
+            await items.aclose()
+            return Response(status_code=204)
+        return EventStream(first, items)
+    ask = deps.jobs.whole_log if query.all_runs else deps.jobs.job_log
+    answer = await ask(id, query.lines)
     if query.format == "text":
         return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
     return answer_json(answer)

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from serve_app.api.body import parse_strict_json
 from serve_app.api.openapi import refer_to
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
 from serve_app.jobs.actions.rules import require_on
+from serve_app.metrics.responses import excuse_wait
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
 
 
@@ -30,6 +31,7 @@ router = APIRouter(
             404: "no such job",
             409: "not in this state; the code says why",
             413: "body too large",
+            415: "body compressed",
             422: "not such a body",
             502: "Ray refused",
         }
@@ -65,10 +67,11 @@ async def submit_job(request: Request, deps: FromDeps) -> Response:
     responses={202: {"description": "not over yet; `sentence` says how far it got", "model": StopAnswer}},
     openapi_extra=_describe_body(StopBody, required=False),
 )
-async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
+async def stop_job(id: JobId, request: Request, deps: FromDeps) -> Response:
     """200 when it is over and its driver is gone, as far as Ray can tell; 202 when that is not so yet."""
     raw = await request.body()
     wanted = read(StopBody, parse_strict_json(raw)) if raw.strip() else StopBody()
+    excuse_wait(request.scope, wanted.wait_s)
     done = await deps.jobs.stop_job(id, wanted.wait_s)
     return answer_json(done, 200 if done["stopped"] else 202)
 
@@ -84,7 +87,7 @@ async def stop_job(id: str, request: Request, deps: FromDeps) -> Response:
     },
     openapi_extra=_describe_body(RetryBody, required=False),
 )
-async def retry_job(id: str, request: Request, deps: FromDeps) -> Response:
+async def retry_job(id: JobId, request: Request, deps: FromDeps) -> Response:
     """A new submission, linked by metadata. 409 for what is on its way, succeeded, or would fail again."""
     raw = await request.body()
     wanted = read(RetryBody, parse_strict_json(raw)) if raw.strip() else RetryBody()
@@ -93,6 +96,6 @@ async def retry_job(id: str, request: Request, deps: FromDeps) -> Response:
 
 
 @router.delete("/{id}", response_model=DeleteAnswer, summary="Have Ray forget a job that is over")
-async def delete_job(id: str, deps: FromDeps) -> Response:
+async def delete_job(id: JobId, deps: FromDeps) -> Response:
     """Submissions only; Ray keeps drivers until it ends."""
     return answer_json(await deps.jobs.delete_job(id))

@@ -41,7 +41,7 @@ class ReportQuery(StrictModel):
 )
 async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> Response:
     """Cluster, organs with a live probe, start-up, jobs with verdicts, metrics, alerts; findings in order of action."""
-    organism, jobs, nodes, resources, summary, lifecycle, findings, alerts = await asyncio.gather(
+    organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, ray = await asyncio.gather(
         ask_part(deps.organism.status()),
         ask_part(deps.jobs.list_jobs({"limit": MAX_JOBS})),
         ask_part(deps.jobs.cluster_nodes()),
@@ -50,9 +50,10 @@ async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> 
         ask_part(deps.jobs.lifecycle()),
         ask_part(deps.jobs.findings()),
         ask_part(deps.alerts.alerts({"limit": MAX_ALERTS})),
+        ask_part(deps.jobs.ray_status()),
     )
     diagnoses = await _gather_diagnoses(deps, jobs)
-    parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses)
+    parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses, ray)
     made = build_report(parts, query.window, datetime.now(UTC))
     if query.format == "json":
         return answer_json(made.to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems
+from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems
 from serve_app.schemas.logs import StacksAnswer
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
         }
     ),
 )
-async def get_stacks(id: str, deps: FromDeps) -> Response:
+async def get_stacks(id: JobId, deps: FromDeps) -> Response:
     """Python stacks of its driver, its workers and its actors, redacted and cut. Needs Ray's profiling endpoint and
     py-spy on the nodes; without them the answer says what is missing."""
     return answer_json(await deps.jobs.job_stacks(id))

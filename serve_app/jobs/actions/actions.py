@@ -20,7 +20,6 @@ from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Una
 from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
 from serve_app.jobs.actions.retry import (
-    RETRY_OF_KEY,
     build_next_attempt,
     require_over,
     require_submission,
@@ -28,18 +27,43 @@ from serve_app.jobs.actions.retry import (
 )
 from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
 from serve_app.jobs.actions.settings import JobManagement
-from serve_app.jobs.actions.stop import Stop, StopSource
+from serve_app.jobs.actions.stop import (
+    ListDrivers,
+    Stop,
+    StopSource,
+    describe_process,
+    read_grace_s,
+    select_living,
+)
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.pending import NEVER_STARTS
+from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
 from serve_app.jobs.reading.find import Find
 from serve_app.jobs.reading.observed import refuse_unknown
+from serve_app.jobs.reading.run_log import is_run
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.schemas.changes import DeleteAnswer, RetryAnswer, StopAnswer, SubmitAnswer
+from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.jobs import KeptJob
 
 Json = dict[str, Any]
 
 _LATER_LOOKS = 10
+_MOST_STOPS = 1_000
 _LOOK_AGAIN_S = 0.5
+
+
+# The diagnosis of a job as far as it was made; None: there is none.
+FindDiagnosis = Callable[[JobRow], Awaitable[DiagnosisView | None]]
+
+
+async def _list_no_drivers(_submission_id: str) -> tuple[DriverRun, ...]:
+    return ()
+
+
+async def _find_no_diagnosis(_row: JobRow) -> DiagnosisView | None:
+    return None
 
 
 class JobsApi(StopSource, Protocol):
@@ -72,8 +96,10 @@ class Actions:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         make_id: Callable[[], str] = lambda: f"job-{secrets.token_hex(8)}",
         report_change: Callable[[], None] = lambda: None,
+        list_drivers: ListDrivers = _list_no_drivers,
+        find_diagnosis: FindDiagnosis = _find_no_diagnosis,
     ) -> None:
-        """``report_change`` is called after Ray took or forgot a job."""
+        """``report_change`` is called after Ray took or forgot a job; ``find_diagnosis`` tells what was found out."""
         self._client = client
         self._find = find
         self._rules = rules
@@ -82,6 +108,10 @@ class Actions:
         self._pause = pause
         self._make_id = make_id
         self._report_change = report_change
+        self._list_drivers = list_drivers
+        self._find_diagnosis = find_diagnosis
+        # When the stop of a job was first asked for: to ask again changes nothing in Ray.
+        self._stops: dict[str, datetime] = {}
 
     @served("submit_job")
     async def submit(self, body: Mapping[str, JsonValue]) -> SubmitAnswer:
@@ -106,12 +136,27 @@ class Actions:
         row, facts, driver = await self._find(id)
         if row.type is not JobType.SUBMISSION or row.submission_id is None:
             raise _refuse_stop(row, facts, driver)
-        stop = Stop(self._client, row.submission_id, self._now, self._clock, self._pause)
-        status = str((await self._client.get_job(row.submission_id)).get("status"))
+        _require_startable(row)
+        raw = await self._client.get_job(row.submission_id)
+        asked_at, grace_s = self._stops.get(row.key), read_grace_s(raw)
+        stop = Stop(
+            self._client,
+            row.submission_id,
+            self._now,
+            self._clock,
+            self._pause,
+            self._list_drivers,
+            asked_at,
+            grace_s,
+        )
+        status = str(raw.get("status"))
         if status not in ENDED_STATUSES:
+            if len(self._stops) < _MOST_STOPS:
+                self._stops.setdefault(row.key, self._now())
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is JobOutcome.RUNNING and row.status == status:
-            raise _refuse_stop(row, facts, driver)
+            living = select_living(await self._list_drivers(row.submission_id), {})
+            raise _refuse_stop(row, facts, driver) if not living else _refuse_stop_of_living(row, living[-1])
         return await stop.look_only()
 
     @served("retry_job")
@@ -120,7 +165,7 @@ class Actions:
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
-        judged = require_worth_it(row, raw, force=force)
+        judged = require_worth_it(row, raw, await self._find_diagnosis(row), force=force)
         payload = build_next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
         made_before = await self._look(payload["submission_id"])
         if made_before is None:
@@ -146,6 +191,7 @@ class Actions:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other."""
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
+        _require_startable(row)
         submission_id = str(row.submission_id)
         require_over(row, str(raw.get("status")))
         try:
@@ -158,7 +204,8 @@ class Actions:
             "id": submission_id,
             "submission_id": submission_id,
             "deleted": True,
-            "sentence": "Ray has forgotten it; its log stays on its node until Ray's session ends.",
+            "sentence": "Ray and the history have forgotten it: no list, figure or rate has it any more. Its log stays "
+            "on its node until Ray's session ends.",
         }
 
     async def delete_past(self, id: str, past: PastJobArchive, session: str) -> DeleteAnswer:
@@ -174,7 +221,7 @@ class Actions:
             "id": stored["row"]["id"],
             "submission_id": stored["row"]["submission_id"],
             "deleted": True,
-            "sentence": f"{why}; the history has forgotten it.",
+            "sentence": f"{why}; the history has forgotten it: no list, figure or rate has it any more.",
         }
 
     async def _conclude_now(self, id: str) -> tuple[JobRow, Json]:
@@ -183,7 +230,7 @@ class Actions:
             row, _, _ = await self._find(id)
             require_submission(row)
             raw = await self._client.get_job(str(row.submission_id))
-            if row.status == raw.get("status"):
+            if row.status == raw.get("status") and is_run(row, raw):
                 return row, raw
             await self._pause(_LOOK_AGAIN_S)
         raise Unavailable("What became of the job is not concluded yet; try again.", code="not_concluded")
@@ -233,6 +280,14 @@ def _require_same(raw: Json, submission_id: str, key: str, value: str) -> Submit
     return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
 
 
+def _require_startable(row: JobRow) -> None:
+    """Raise ``Conflict`` for what Ray noted and never began with: it can be neither stopped nor deleted there."""
+    if row.rule == NEVER_STARTS:
+        raise Conflict(
+            f"{row.reason} There is nothing to stop, and Ray deletes only what is over.", code="never_starts"
+        )
+
+
 def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None) -> Conflict:
     pid = (facts.pid if facts is not None else None) or (driver.pid if driver is not None else None) or None
     place = (facts.node_ip if facts is not None else None) or row.node_id or "its node"
@@ -248,4 +303,14 @@ def _refuse_stop(row: JobRow, facts: JobFacts | None, driver: DriverExit | None)
         code="supervisor_lost" if lost else "not_a_submission",
         node_id=row.node_id,
         pid=pid,
+    )
+
+
+def _refuse_stop_of_living(row: JobRow, driver: DriverRun) -> Conflict:
+    return Conflict(
+        f"Ray calls this job over ({row.status}) and can stop only what it started, but its driver "
+        f"({describe_process(driver)}) lives on. A person can end that process there.",
+        code="driver_lives_on",
+        node_id=driver.node_id,
+        pid=driver.pid,
     )

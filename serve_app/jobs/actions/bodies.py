@@ -84,6 +84,9 @@ class LogQuery(StrictModel):
     lines: int = Field(default=200, ge=1, le=10_000, description="Last lines, at most about 1 MiB of them.")
     follow: bool = Field(default=False, description="Server-sent events from these lines on, until the job has ended.")
     format: Literal["json", "text"] = Field(default="json", description="Ignored when following.")
+    all_runs: bool = Field(
+        default=False, description="Also what earlier runs with this id wrote into the file; not when following."
+    )
     after: int | None = Field(
         default=None, ge=0, le=2**53, description="Follow from this byte; `Last-Event-ID` says the same."
     )

@@ -19,13 +19,16 @@ from serve_app.jobs.actions.rules import (
     convert_for_ray,
     list_resources,
 )
+from serve_app.jobs.judging.run_marks import cut_message, find_last_line
+from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
+from serve_app.redaction import redact
+from serve_app.schemas.diagnosis import DiagnosisView
 
 Json = dict[str, Any]
 
-RETRY_OF_KEY = "seedcore.retry_of"
 ATTEMPT_KEY = "seedcore.attempt"
 # Metadata that belong to one attempt and are not written anew: Ray sets the first two for each submission.
 _OF_ONE_ATTEMPT = ("job_submission_id", "job_name", HASH_KEY)
@@ -72,7 +75,14 @@ _OF_THE_CODE = re.compile(
     r"(?:[\w.]+\.)?(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError"
     r"|TypeError|AttributeError|FileNotFoundError|NotADirectoryError|IsADirectoryError)(?::|$)"
 )
-_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
+# Classes of codes that say whether it would fail again (``schemas.diagnosis``); the others depend on the moment.
+_BY_CLASS = {"permanent": Chance.PERMANENT, "transient": Chance.TRANSIENT}
+_CARRIES = ("certain", "likely")
+_SAYS_DONE = re.compile(r"(?i)\b(?:done|finished|completed?|successfully)\b")
+_SAYS_NOT = re.compile(
+    r"(?i)\b(?:not|no|never|un\w+|without|error|errors|fail\w*|exception|abort\w*|before|until|when)\b"
+)
+_LINE_CHARS = 200
 
 
 def require_over(row: JobRow, status: str) -> None:
@@ -93,23 +103,41 @@ def require_submission(row: JobRow) -> None:
         )
 
 
-def judge_retry(row: JobRow, raw: Mapping[str, Any]) -> Judgement:
-    """The chance of another attempt at a job that is over. ``raw`` is Ray's own row."""
+def judge_retry(row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | None = None) -> Judgement:
+    """The chance of another attempt at a job that is over. ``raw`` is Ray's own row; a diagnosis tells more than it."""
     if row.outcome is JobOutcome.LOST:
         return Judgement(Chance.TRANSIENT, "it was lost with its node")
     if raw.get("status") == "STOPPED":
         return Judgement(Chance.UNKNOWN, "it was stopped on request")
+    if (told := _read_diagnosis(diagnosis)) is not None:
+        return told
     if (known := _BY_ERROR_TYPE.get(str(raw.get("error_type")))) is not None:
         return Judgement(*known)
     code = raw.get("driver_exit_code")
     if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
         return Judgement(*known)
-    if (found := _OF_THE_CODE.match(find_last_line(raw.get("message")))) is not None:
+    message = cut_message(str(raw.get("message") or ""), row.submission_id)
+    if (found := _OF_THE_CODE.match(find_last_line(message))) is not None:
         return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 
 
-def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Judgement:
+def _read_diagnosis(diagnosis: DiagnosisView | None) -> Judgement | None:
+    """By the class of its code; one that is only possible, or of which no class is known, decides nothing."""
+    if diagnosis is None or diagnosis["certainty"] not in _CARRIES:
+        return None
+    chance = _BY_CLASS.get(str(diagnosis["class"]))
+    return None if chance is None else Judgement(chance, f"{diagnosis['code']}: {diagnosis['title']}")
+
+
+def says_done(line: str) -> bool:
+    """Whether the last line of a log says that the work was done, and nothing else beside it."""
+    return _SAYS_DONE.search(line) is not None and _SAYS_NOT.search(line) is None
+
+
+def require_worth_it(
+    row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | None = None, *, force: bool
+) -> Judgement:
     """The judgement, when a retry may be made; raises ``Conflict`` with the reason when not."""
     require_over(row, str(raw.get("status")))
     if row.outcome is JobOutcome.SUCCEEDED:
@@ -118,14 +146,29 @@ def require_worth_it(row: JobRow, raw: Mapping[str, Any], *, force: bool) -> Jud
         raise Conflict(
             "The organism manager repeats its own jobs; use POST /organism/initialize.", code="managed_by_application"
         )
-    judged = judge_retry(row, raw)
+    judged = judge_retry(row, raw, diagnosis)
     if judged.chance is Chance.PERMANENT and not force:
         raise Conflict(
             f"It would fail again: {judged.reason}. Correct it and submit it anew, or retry with force.",
             code="permanent_failure",
             reason=judged.reason,
         )
+    if not force and (why := _doubt_need(row, raw)):
+        raise Conflict(
+            f"{why}: its work may be done already. See what it left, and retry with force if it is not.",
+            code="may_be_done",
+        )
     return judged
+
+
+def _doubt_need(row: JobRow, raw: Mapping[str, Any]) -> str | None:
+    """Why another attempt may do again what was done."""
+    last = find_last_line(cut_message(str(raw.get("message") or ""), row.submission_id))
+    if says_done(last):
+        return f"Its last line says {redact(last)[:_LINE_CHARS]!r}"
+    if row.outcome is JobOutcome.CONTRADICTED and raw.get("status") == "FAILED":
+        return "It crashed after its work"
+    return None
 
 
 def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
@@ -155,13 +198,6 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
         },
         **_parse_resources(metadata.get(RESOURCES_KEY)),
     }
-
-
-def find_last_line(message: Any) -> str:
-    """The last line of the log that Ray's message quotes; empty when it quotes none."""
-    _, quoted, log = str(message).partition(_LOG_FOLLOWS)
-    lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
-    return lines[-1] if lines else ""
 
 
 def _parse_attempt(metadata: Mapping[str, str]) -> int:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from serve_app.errors import Forbidden, InvalidInput
 from serve_app.jobs.actions.bodies import SubmitBody
 from serve_app.jobs.actions.settings import JobManagement
+from serve_app.jobs.judging.contradiction import MAY_LEAVE_TASKS_KEY
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
@@ -24,6 +25,7 @@ from serve_app.jobs.judging.kinds import (
     INTERNAL,
     OBSERVER,
 )
+from serve_app.jobs.judging.successors import RETRY_OF_KEY
 
 Json = dict[str, Any]
 
@@ -33,7 +35,15 @@ RESOURCES_KEY = "seedcore.resources"
 SCHEDULED_BY_KEY = "seedcore.scheduled_by"
 OURS = "seedcore."
 # Ours that a caller may set; all others say what this application did, and so only it may say them.
-SETTABLE = ("seedcore.kind", "seedcore.owner", "seedcore.note", "seedcore.expected_duration_s", "seedcore.deadline_s")
+SETTABLE = (
+    "seedcore.kind",
+    "seedcore.owner",
+    "seedcore.note",
+    "seedcore.expected_duration_s",
+    "seedcore.deadline_s",
+    MAY_LEAVE_TASKS_KEY,
+    RETRY_OF_KEY,
+)
 # With it a job would pass for the driver of another submission (ray/dashboard/modules/job/utils.py, get_driver_jobs).
 _RAYS_OWN = "job_submission_id"
 _NUMBERS = ("seedcore.expected_duration_s", "seedcore.deadline_s")
@@ -163,6 +173,8 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
             _raise_invalid("metadata", f"of the keys that begin with {OURS} only {', '.join(SETTABLE)} can be set")
         if name in _NUMBERS and not _is_duration(value):
             _raise_invalid(f"metadata.{name}", "a positive number of seconds is expected")
+    if metadata.get(MAY_LEAVE_TASKS_KEY, "true") not in ("true", "false"):
+        _raise_invalid(f"metadata.{MAY_LEAVE_TASKS_KEY}", "true or false is expected")
     kind = metadata.get("seedcore.kind")
     if kind is not None and (not _KIND.fullmatch(kind) or kind in _OUR_KINDS):
         _raise_invalid(

@@ -16,13 +16,16 @@ from serve_app.jobs.judging.kinds import (
     KIND_KEY,
     WORKER_NODE,
 )
-from serve_app.jobs.models import ActorFacts, ApplicationFacts, JobRow, JobType, Known, NodeFacts, Snapshot, find_row
+from serve_app.jobs.models import ActorFacts, JobRow, JobType, Known, NodeFacts, Snapshot, find_row
+from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.parts import MANAGER
+from serve_app.queries.job_names import shorten_id
 from serve_app.schemas.hierarchy import BranchView
 
 MAX_JOBS = 60
 MAX_ACTORS_OF_A_JOB = 10
+MAX_DRIVERS_OF_A_JOB = 10
 MAX_NODES = 50
 MAX_AGENTS = 50
 # A pod of KubeRay tells so by labels of its node; a plain machine has only Ray's own.
@@ -84,9 +87,14 @@ def build_hierarchy(snapshot: Snapshot, rows: list[JobRow], application: str, pa
         place = {"head": head, "serve": serve, "manager": manager or jobs_api, "api": jobs_api, "drivers": drivers}
         where, proof = _choose_place(row)
         job = place[where].add(
-            Branch(f"job:{row.id}", "job", f"{row.id} {row.kind}", proof, f"{row.outcome} {row.verdict}")
+            Branch(f"job:{row.id}", "job", f"{shorten_id(row.id)} {row.kind}", proof, f"{row.outcome} {row.verdict}")
         )
-        _add_driver(job, row, find_row(actors, row.job_id) or [])
+        earlier = [each.job_id for each in snapshot.list_drivers(row.submission_id) if each.job_id != row.job_id]
+        for job_id in earlier[-MAX_DRIVERS_OF_A_JOB:]:
+            _add_driver(job, job_id, "job table", None, find_row(actors, job_id) or [])
+        if not row.derived and row.job_id is not None:
+            table = "job list" if not row.hidden else "actor table"
+            _add_driver(job, row.job_id, table, row.outcome.value, find_row(actors, row.job_id) or [])
     left_out = len(rows) - len(shown)
     if left_out > 0:
         root.add(Branch("more", "note", f"{left_out} older jobs are not drawn: GET /jobs", "job list"))
@@ -180,15 +188,12 @@ def _collect_actors(snapshot: Snapshot) -> dict[str, list[ActorFacts]]:
     return found
 
 
-def _add_driver(job: Branch, row: JobRow, actors: list[ActorFacts]) -> None:
-    if row.derived or row.job_id is None:
-        return
-    proof = f"job list: job id {row.job_id}" if not row.hidden else f"actor table: job id {row.job_id}"
-    driver = job.add(Branch(f"driver:{row.job_id}", "driver", f"driver of {row.job_id}", proof, row.outcome.value))
+def _add_driver(job: Branch, job_id: str, table: str, state: str | None, actors: list[ActorFacts]) -> None:
+    driver = job.add(Branch(f"driver:{job_id}", "driver", f"driver of {job_id}", f"{table}: job id {job_id}", state))
     for actor in actors[:MAX_ACTORS_OF_A_JOB]:
         name = f"{actor.name or actor.class_name} ({actor.actor_id[:8]})"
         proof = f"actor table: job_id {actor.job_id}, namespace {actor.namespace}"
         driver.add(Branch(f"actor:{actor.actor_id}", "actor", name, proof, actor.state.lower()))
     if len(actors) > MAX_ACTORS_OF_A_JOB:
         more = f"{len(actors) - MAX_ACTORS_OF_A_JOB} more actors"
-        driver.add(Branch(f"actors:{row.job_id}", "note", more, "actor table"))
+        driver.add(Branch(f"actors:{job_id}", "note", more, "actor table"))

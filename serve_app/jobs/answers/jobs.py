@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.errors import AppError, Unavailable
@@ -14,9 +14,12 @@ from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
+from serve_app.jobs.answers.sources import Causes, OwnWorkSource
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
+from serve_app.jobs.judging.contradiction import OF_EXCEPTIONS
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
+from serve_app.jobs.motion_views import render_motion
 from serve_app.jobs.queries import HierarchyQuery
 from serve_app.jobs.reading.observed import describe_freshness, refuse_unknown, require
 from serve_app.jobs.reading.poll import Seen
@@ -24,11 +27,11 @@ from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.rows import find_start
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.watch import JobWatch
+from serve_app.queries.job_names import build_view_key
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
-from serve_app.redaction import redact
+from serve_app.redaction import redact_end
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
-from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
 from serve_app.schemas.jobs import (
@@ -39,37 +42,13 @@ from serve_app.schemas.jobs import (
     JobView,
     KeptJob,
     TasksOfJob,
-    WorkOfJob,
 )
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobFiguresAnswer
 
 _DETAILS_AT_ONCE = 2
 _FRAMES_CHARS = 4_000
-
-
-class Causes(Protocol):
-    """Why jobs failed, as far as that was found out (``diagnosis.service``): nothing is looked at for these.
-
-    The code of other jobs comes with their rows from the store, which has it since the diagnosis was saved.
-    """
-
-    def find_code(self, key: str) -> str | None:
-        """The code of a diagnosis that was made or read since the start, by the key of its job (``session/id``).
-
-        From memory, so it costs a list nothing; None: no diagnosis, or one that found nothing wrong.
-        """
-        ...
-
-    async def find_known(self, row: JobRow) -> DiagnosisView | None:
-        """The diagnosis of a job; None: none was made."""
-        ...
-
-
-class OwnWorkSource(Protocol):
-    """What a job holds and what of it is unfinished (``progress.looks.holdings``)."""
-
-    async def describe(self, row: JobRow) -> WorkOfJob: ...
+_MOST_DRIVERS_ASKED = 10
 
 
 class JobAnswers:
@@ -205,7 +184,7 @@ class JobAnswers:
             ended, reasons = await self._count_ended(seen, window, counts_only=True)
             jobs = figures.compute_figures(ended)["jobs"]
             failed = jobs["failed"] + jobs["lost"]
-            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed}
+            windows[window] = {"ended": jobs["succeeded"] + failed, "failed": failed, "of_all": jobs["ended"]}
             missing = reasons
         answer = describe_freshness(seen)
         answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
@@ -218,19 +197,22 @@ class JobAnswers:
         }
 
     def _add_code(self, row: JobView) -> JobView:
-        return {**row, "code": row.get("code") or self._causes.find_code(f"{row['session']}/{row['id']}")}
+        return {**row, "code": row.get("code") or self._causes.find_code(build_view_key(row))}
 
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
+        drivers = snapshot.list_drivers(row.submission_id)
+        job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
         (tasks, tasks_reason), work, frames, (transitions, missing), diagnosis = await asyncio.gather(
-            self._ask_tasks(row),
+            self._ask_tasks(row, job_ids),
             self._work.describe(row),
-            self._find_frames(row),
+            self._find_frames(row, job_ids, () if facts is None else facts.secret_values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
         )
-        actors, actors_reason = _render_own_actors(row, snapshot.actors)
+        actors, actors_reason = _render_own_actors(job_ids, snapshot.actors)
+        exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
         answer, view = describe_freshness(seen), views.render_row(row)
         answer["degraded"] += missing
         return {
@@ -238,10 +220,11 @@ class JobAnswers:
             **work,
             "code": view["code"] or (None if diagnosis is None else diagnosis["code"]),
             "diagnosis": diagnosis,
-            "motion": views.render_motion(row.motion),
+            "motion": render_motion(row.motion),
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
             "evidence": views.render_evidence(row),
-            "driver": views.render_driver(facts, row, driver, frames),
+            "driver": views.render_driver(facts, row, driver, find_row(frames, row.job_id)),
+            "drivers": views.render_drivers(drivers, exits, frames),
             "message": None if facts is None else facts.message,
             "log_excerpt": None,
             "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions),
@@ -265,6 +248,7 @@ class JobAnswers:
             "evidence": stored["evidence"],
             "motion": None,
             "driver": None,
+            "drivers": [],
             "message": None,
             "log_excerpt": stored["log_excerpt"],
             "timeline": views.render_past_timeline(row, stored["transitions"]),
@@ -283,12 +267,13 @@ class JobAnswers:
     async def _count_ended(
         self, seen: Seen, window: Window, *, counts_only: bool = False
     ) -> tuple[Mapping[str, Any], list[str]]:
-        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
+        now = seen.snapshot.taken_at
+        since = now - timedelta(seconds=WINDOWS_S[window])
         if self._watch.history_failure is not None and window in ALERT_WINDOWS:
             # A store that takes nothing but answers knows none of the failures since; what is so new is in memory.
-            return figures.count_ended(seen.rows, since, self._causes.find_code), []
+            return figures.count_ended(seen.rows, since, now, self._causes.find_code), []
         return await self._archive.count_ended(
-            since, seen.rows, counts_only=counts_only, code_of=self._causes.find_code
+            since, now, seen.rows, counts_only=counts_only, code_of=self._causes.find_code
         )
 
     def _describe_unwritten(self, missing: list[str]) -> list[str]:
@@ -296,23 +281,26 @@ class JobAnswers:
         why = [] if failure is None or missing else [f"history is not being written: {failure}"]
         return [*why, f"history: {given_up} jobs wait for it no longer, too many did."] if given_up else why
 
-    async def _ask_tasks(self, row: JobRow) -> tuple[TasksOfJob | None, str | None]:
+    async def _ask_tasks(self, row: JobRow, job_ids: list[str]) -> tuple[TasksOfJob | None, str | None]:
+        """Of all its drivers; of many, of the last."""
         if row.job_id is None:
             return None, "It never connected to Ray, so it has no tasks."
         try:
             async with asyncio.timeout(self._watch.source_timeout_s), self._details:
-                return views.render_tasks(await self._client.summarize_tasks(row.job_id)), None
+                asked = map(self._client.summarize_tasks, job_ids[-_MOST_DRIVERS_ASKED:])
+                return views.merge_tasks([views.render_tasks(each) for each in await asyncio.gather(*asked)]), None
         except TimeoutError:
             return None, "Ray did not answer in time."
         except AppError as error:
             return None, error.detail
 
-    async def _find_frames(self, row: JobRow) -> str | None:
-        if not any(evidence.rule == "driver-exception" for evidence in row.evidence):
-            return None
+    async def _find_frames(self, row: JobRow, job_ids: list[str], values: Sequence[str]) -> Mapping[str, str]:
+        """Where uncaught exceptions of its drivers were, by job id."""
+        if not any(evidence.rule in OF_EXCEPTIONS for evidence in row.evidence):
+            return {}
         frames = await self._frames.get(self._watch.source_timeout_s)
-        text = find_row(frames.value, row.job_id) if isinstance(frames, Known) else None
-        return None if text is None else redact(text)[-_FRAMES_CHARS:]
+        known = frames.value if isinstance(frames, Known) else {}
+        return {job_id: redact_end(known[job_id], values)[-_FRAMES_CHARS:] for job_id in job_ids if job_id in known}
 
     async def _find_start(self, controller: ActorFacts | None) -> datetime | None:
         """Start of Serve's controller, asked once for each process; None when Ray does not tell."""
@@ -332,7 +320,9 @@ def _find_controller(actors: Section[tuple[ActorFacts, ...]]) -> ActorFacts | No
     return next((actor for actor in known if actor.is_serve_controller and actor.state == "ALIVE"), None)
 
 
-def _render_own_actors(row: JobRow, actors: Section[tuple[ActorFacts, ...]]) -> tuple[ActorsOfJob | None, str | None]:
+def _render_own_actors(
+    job_ids: list[str], actors: Section[tuple[ActorFacts, ...]]
+) -> tuple[ActorsOfJob | None, str | None]:
     if isinstance(actors, Unknown):
         return None, actors.reason
-    return views.render_actors(row.job_id, actors.value), None
+    return views.render_actors(frozenset(job_ids), actors.value), None

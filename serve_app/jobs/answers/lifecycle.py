@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from organs.times import format_time
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, COA_INITIALIZATION
-from serve_app.jobs.models import ApplicationFacts, JobRow, Known, NodeFacts, Section, ServeFacts, Snapshot
+from serve_app.jobs.models import JobRow, Known, NodeFacts, Section, Snapshot
+from serve_app.jobs.serve_facts import ApplicationFacts, ServeFacts
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.schemas.hierarchy import LifecycleStep
 

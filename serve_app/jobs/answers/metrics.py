@@ -49,8 +49,9 @@ class JobMetrics:
         return told
 
     async def _compute_ratios(self, seen: Seen, window: Window) -> Json:
-        since = seen.snapshot.taken_at - timedelta(seconds=WINDOWS_S[window])
-        ended, _ = await self._archive.count_ended(since, seen.rows, counts_only=True)
+        now = seen.snapshot.taken_at
+        since = now - timedelta(seconds=WINDOWS_S[window])
+        ended, _ = await self._archive.count_ended(since, now, seen.rows, counts_only=True)
         jobs = figures.compute_figures(ended)["jobs"]
         return {name: jobs[name] for name in ("success_ratio", "error_ratio")}
 

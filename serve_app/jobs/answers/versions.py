@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from organs.version import ReplicaVersion
-from serve_app.jobs.models import DeploymentFacts, ServeFacts
+from serve_app.jobs.serve_facts import DeploymentFacts, ServeFacts
 from serve_app.schemas.cluster import CodeVersions, ReplicaCode
 
 FRESH_FOR_S = 2.0

@@ -12,13 +12,14 @@ from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER
 from serve_app.jobs.models import JobRow
-from serve_app.outcomes import BROKEN_OUTCOMES
+from serve_app.outcomes import BROKEN_OUTCOMES, JobOutcome
 
 log = logging.getLogger("ray.serve.seedcore")
 
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 10.0
 _NEW = timedelta(minutes=15)
+_DIAGNOSED = BROKEN_OUTCOMES | {JobOutcome.CONTRADICTED}
 
 
 class Maker(Protocol):
@@ -46,7 +47,7 @@ class Automatic(Backlog):
             await self._pause(left.total_seconds())
         for attempt in range(_ATTEMPTS):
             try:
-                if await self._maker.make(f"{row.id}@{row.session}", last=attempt == _ATTEMPTS - 1):
+                if await self._maker.make(row.run, last=attempt == _ATTEMPTS - 1):
                     return
             except AppError as error:
                 if attempt == _ATTEMPTS - 1:
@@ -61,4 +62,4 @@ class Automatic(Backlog):
 
 def _has_failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.ended_at is None or now - row.ended_at < _NEW
-    return is_new and row.outcome in BROKEN_OUTCOMES and not row.derived
+    return is_new and row.outcome in _DIAGNOSED and not row.derived

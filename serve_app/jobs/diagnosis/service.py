@@ -23,10 +23,12 @@ from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSub
 from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import answers
+from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.queries.job_names import shorten_id
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,
@@ -250,7 +252,7 @@ class Diagnoses:
         done, _ = await asyncio.wait({task}, timeout=DEADLINE_S)
         if not done:
             raise DeadlineExceeded(
-                f"The diagnosis of {row.id} takes longer than {DEADLINE_S:g} s; it goes on, so ask again.",
+                f"The diagnosis of {shorten_id(row.id)} takes longer than {DEADLINE_S:g} s; it goes on, so ask again.",
                 code="diagnosis_slow",
             )
         return task.result()
@@ -263,6 +265,9 @@ class Diagnoses:
         else:
             gathered = await self._gatherer.gather(build_subject(snapshot, row))
             found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
+            found = tell_no_more(found, submitted=row.submission_id is not None)
+            if row.outcome is JobOutcome.CONTRADICTED:
+                found = tell_contradiction(found, row.reason, row.action)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER

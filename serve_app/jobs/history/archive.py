@@ -17,6 +17,7 @@ from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
 from serve_app.outcomes import JobOutcome
+from serve_app.queries.job_names import count_us, parse_run
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
     Key,
@@ -32,10 +33,11 @@ from serve_app.schemas.jobs import JobView, KeptJob, KeptRow, Transition
 Json = dict[str, Any]
 _SESSION_MARK = "@"
 # As the store has it (`store.bounds`): nothing longer can be in it.
-MAX_NAME_CHARS = 256
+MAX_NAME_CHARS = 600
 _MAX_TEXT = 256
 _CHOICES = {"outcome": frozenset(JobOutcome), "verdict": frozenset(Verdict)}
 _FIELDS = frozenset(JobsQuery.model_fields)
+_TAKEN_AT_RAYS_WORD = frozenset({JobOutcome.SUCCEEDED, JobOutcome.FAILED})
 
 
 class PastJobs(Protocol):
@@ -44,6 +46,8 @@ class PastJobs(Protocol):
     async def list_jobs(self, asked: Json) -> list[KeptRow]: ...
 
     async def find_job(self, wanted: str, session: str | None = None) -> KeptJob | None: ...
+
+    async def find_run(self, id: str, started_ms: int) -> KeptJob | None: ...
 
     async def job_transitions(self, key: str) -> list[Transition]: ...
 
@@ -98,8 +102,8 @@ class JobFilter:
 
 
 class Archive:
-    """Reads the history: lists laid under what memory has, and single jobs as the store has them, by ``id`` or
-    ``id@session``. ``store`` None: there is none, and memory is all.
+    """Reads the history: lists laid under what memory has, and single jobs as the store has them, by ``id``,
+    ``id@session`` or ``id@<when it began>`` (``job_names``). ``store`` None: there is none, and memory is all.
 
     ``let_go`` is told of a job before it is deleted: what waits to be written of it would bring it back.
     """
@@ -135,9 +139,14 @@ class Archive:
         return [found[place] for place in taken], make_cursor(last) if last is not None else None, []
 
     async def find(self, wanted: str) -> KeptJob | None:
-        """A job that is not in memory, by ``id`` or ``id@session``; raises what the store raises."""
+        """A job that is not in memory; of several runs with the id the newest. Raises what the store raises."""
         if self._store is None:
             return None
+        run = parse_run(wanted)
+        if run is not None and _may_be_a_name(run[0]):
+            found = await self._store.find_run(*run)
+            if found is not None:
+                return found
         id, mark, session = wanted.rpartition(_SESSION_MARK)
         if mark and _may_be_a_name(id) and _may_be_a_name(session):
             found = await self._store.find_job(id, session)
@@ -149,7 +158,13 @@ class Archive:
         """What was kept of the end of a job's log; raises what the store raises."""
         if self._store is None:
             return None
-        stored = await self._store.find_job(row.id, row.session) if _may_be_a_name(row.id) else None
+        if not _may_be_a_name(row.id):
+            return None
+        if row.submission_id is None or row.started_at is None:
+            stored = await self._store.find_job(row.id, row.session)
+        else:
+            # Of this run: the history may know others with its id.
+            stored = await self._store.find_run(row.id, count_us(row.started_at) // 1000)
         return None if stored is None else stored["log_excerpt"]
 
     async def list_transitions(self, key: str) -> tuple[list[Transition], list[str]]:
@@ -170,19 +185,20 @@ class Archive:
     async def count_ended(
         self,
         since: datetime,
+        now: datetime,
         rows: list[JobRow],
         *,
         counts_only: bool = False,
         code_of: figures.CodeOf = lambda key: None,
     ) -> tuple[Json, list[str]]:
-        """Of the jobs that ended since: counts (and durations and causes unless ``counts_only``); what is missing."""
+        """Of the jobs that ended since, until now: counts, and unless ``counts_only`` more; what is missing."""
         if self._store is None:
-            return figures.count_ended(rows, since, code_of), []
+            return figures.count_ended(rows, since, now, code_of), []
         try:
             since_us = round(since.timestamp() * 1_000_000)
             return await self._store.jobs_ended_since(since_us, counts_only), []
         except AppError as error:
-            return figures.count_ended(rows, since, code_of), [f"history: {error.detail}"]
+            return figures.count_ended(rows, since, now, code_of), [f"history: {error.detail}"]
 
 
 def select(rows: Iterable[JobRow], query: JobFilter) -> tuple[list[JobRow], str | None]:
@@ -232,11 +248,19 @@ def _merge_newest(
     return [
         (
             _get_key(record),
-            record["row"] if row is None else {**views.render_row(row), "code": row.code or record["row"]["code"]},
+            record["row"]
+            if row is None or _knows_more(record["row"], row)
+            else {**views.render_row(row), "code": row.code or record["row"]["code"]},
         )
         for record, row in rows
-        if row is None or asked.matches(row)
+        if row is None or _knows_more(record["row"], row) or asked.matches(row)
     ]
+
+
+def _knows_more(kept: JobView, row: JobRow) -> bool:
+    """Whether what contradicted Ray's word was seen before: tables forget it, and so does who was started since."""
+    same = kept["status"] == row.status and kept["started_at"] == views.render_row(row)["started_at"]
+    return kept["outcome"] == JobOutcome.CONTRADICTED and row.outcome in _TAKEN_AT_RAYS_WORD and same
 
 
 def _get_key(record: KeptRow) -> Key:

@@ -1,7 +1,7 @@
 """The guide's figures of jobs over a window: success rate, error rate, durations, causes of failure. Pure.
 
 Counted are jobs that somebody wanted done: not Ray's own, not diagnostic clients, not nodes. A failure that a later
-attempt made good is no failure, and what ended without proof counts neither way.
+attempt made good is no failure; what ended without proof, or is contradicted, counts neither way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from serve_app.jobs.diagnosis.models import UNKNOWN
 from serve_app.jobs.judging.outcome import SUBMISSION_FAILED
 from serve_app.jobs.models import JobRow, PastRuns
-from serve_app.outcomes import BROKEN_OUTCOMES, NOT_COUNTED, TIMED_OUTCOMES, JobOutcome
+from serve_app.outcomes import BROKEN_OUTCOMES, MOST_AHEAD, NOT_COUNTED, TIMED_OUTCOMES, JobOutcome
 from serve_app.queries.windows import DEFAULT_WINDOW, Window, require_window
 from serve_app.schemas.summary import DurationQuantiles, EndedJobs, FiguresView, KindFigures
 
@@ -30,12 +30,12 @@ def parse_window(query: Mapping[str, Any]) -> Window:
     return require_window(query.get("window", DEFAULT_WINDOW))
 
 
-def count_ended(rows: Iterable[JobRow], since: datetime, code_of: CodeOf = lambda key: None) -> Json:
+def count_ended(rows: Iterable[JobRow], since: datetime, now: datetime, code_of: CodeOf = lambda key: None) -> Json:
     """What ``store.jobs.figures.count_ended`` tells, from rows in memory: for when there is no store.
 
     ``code_of`` tells the code of a job whose diagnosis was made, by its key.
     """
-    ended = [row for row in rows if row.ended_at is not None and row.ended_at >= since]
+    ended = [row for row in rows if row.ended_at is not None and since <= row.ended_at <= now + MOST_AHEAD]
     counts = Counter((row.kind, row.outcome.value, row.verdict.value) for row in ended)
     causes: dict[str, list[str]] = {}
     for row in ended:
@@ -115,6 +115,7 @@ def _count_outcomes(counts: Iterable[Sequence[Any]]) -> EndedJobs:
         "failed": by_outcome[JobOutcome.FAILED],
         "lost": by_outcome[JobOutcome.LOST],
         "stopped": by_outcome[JobOutcome.STOPPED],
+        "contradicted": by_outcome[JobOutcome.CONTRADICTED],
         "ended_unknown": by_outcome[JobOutcome.ENDED_UNKNOWN],
         "repaired": by_outcome["repaired"],
         "success_ratio": round(succeeded / proven, 6) if proven else None,

@@ -90,7 +90,7 @@ class Recorder:
         self._pause = pause
         self._written: dict[str, tuple[JobRow, _Judged]] = {}
         self._waiting: dict[str, tuple[_State, ...]] = {}
-        self._let_go: dict[str, datetime | None] = {}
+        self._let_go: set[str] = set()
         self._saving = asyncio.Lock()
         self._open: set[str] | None = None
         self._series: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ class Recorder:
             judged = (*words, code, row.started_at, row.ended_at)
             seen[key] = (row, judged)
             states = self._waiting.get(key, ())
-            if self._let_go and self._is_let_go(row):
+            if key in self._let_go:
                 continue
             if before is None or before[1] != judged:
                 changed = True
@@ -150,7 +150,7 @@ class Recorder:
         self._complete = complete
         self._written = seen
         self._series = tuple(dict.fromkeys(series))
-        self._let_go = {key: started_at for key, started_at in self._let_go.items() if key in seen}
+        self._let_go.intersection_update(seen)
         self._give_up_oldest()
         if changed:
             self._wake.set()
@@ -158,10 +158,9 @@ class Recorder:
 
     async def let_go(self, key: str) -> None:
         """Forget a job that is being deleted: when this returns, nothing that was seen of it is written any more."""
-        states, known = self._waiting.pop(key, ()), self._written.get(key)
-        last = states[-1][0] if states else None if known is None else known[0]
-        if last is not None and len(self._let_go) < _MOST_LET_GO:
-            self._let_go[key] = last.started_at
+        was_waiting = self._waiting.pop(key, None) is not None
+        if (was_waiting or key in self._written) and len(self._let_go) < _MOST_LET_GO:
+            self._let_go.add(key)
         async with self._saving:
             # What was being written of it is there to be deleted now.
             self._waiting.pop(key, None)
@@ -184,10 +183,6 @@ class Recorder:
                 # What Ray still lists of them is offered again with the next look.
                 self._written, self.given_up = {}, 0
             self.failure = None
-
-    def _is_let_go(self, row: JobRow) -> bool:
-        """Whether it is the deleted job itself, and not another that was given its id since."""
-        return row.key in self._let_go and self._let_go[row.key] == row.started_at
 
     def _give_up_oldest(self) -> None:
         forgotten = [key for key in self._waiting if key not in self._written]
@@ -265,7 +260,8 @@ class Recorder:
         log.warning("the session had been closed, its jobs are written again", extra={"action": "session_reopened"})
         now = self._now()
         for key, (row, _) in self._written.items():
-            if row.outcome in OPEN_OUTCOMES and key not in self._waiting:
+            # A head, too: it was taken for gone.
+            if (row.outcome in OPEN_OUTCOMES or row.derived) and key not in self._waiting:
                 self._waiting[key] = ((row, now),)
 
     def _drop(self, written: JobRow) -> None:

@@ -1,15 +1,18 @@
 """What each job is, what became of it, and whether that was expected. Pure: no Ray, no clock, no store.
 
-It imports ``jobs.models``, ``jobs.motion``, ``outcomes``, ``parts``, ``strict`` and ``organs.times``, and nothing else
-of ours.
+It imports the facts (``jobs.models``, ``motion``, ``drivers``, ``serve_facts``), ``outcomes``, ``parts``, ``strict``,
+``queries.job_names`` and ``organs.times``, and nothing else of ours.
 
 judge                      a snapshot's rows, the newest first; also those that Ray's list leaves out
-case                       what is known of one job, brought together before a rule speaks
+case · case_maker          what is known of one job, brought together before a rule speaks
 kinds · kind_specs         what a job is for, by rules · kinds that a team declares (with ``patterns``)
 expectations               what is normal for a kind
 outcome · pending          what became of it · why it has not started
+contradiction              what its drivers and tasks say against that
+run_marks                  where one run begins in a log that holds several, and in Ray's message that quotes it
 successors                 a later job that made it good
-circle_rules · case_motion a job that goes in circles, in words · what its motion has to say in its verdict
+motion                     a job that goes in circles or stands still: what to think of that
+conditions                 when a rule of verdicts applies, and what it says
 verdicts                   whether that was expected: rules as rows
 findings                   what is wrong beyond one verdict: circling, stuck, missing, overdue, left over
 """

@@ -41,7 +41,9 @@ _LONGEST_S = 366 * 86_400.0
 LONGEST_INITIALIZATION_S = 3_600.0
 
 NOTHING = "Nothing to do."
-_READ_THE_LOG = "Read its log, mend the cause, run it again."
+READ_THE_LOG = "Read its log, mend the cause, run it again."
+# Of a driver that somebody started Ray keeps no log.
+READ_THE_OUTPUT = "Read its output where it was started, mend the cause, run it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 JobOutcome.STOPPED: Meaning("It was stopped on request.", "Deploy again if that was not meant."),
                 JobOutcome.SUCCEEDED: Meaning("A server should not end.", "Deploy again; look for who ended it."),
                 JobOutcome.FAILED: Meaning("The server failed.", "Read the Serve logs on its node, then deploy again."),
+                JobOutcome.CONTRADICTED: Meaning("The server ended.", "Deploy again; look for who ended it."),
                 JobOutcome.ENDED_UNKNOWN: Meaning("The server ended.", "Deploy again; look for who ended it."),
                 JobOutcome.LOST: Meaning(
                     "The server was lost with its node.", "Bring the node back, then deploy again."
@@ -135,6 +138,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 ),
                 JobOutcome.FAILED: Meaning("It did not initialize.", "Read its log; then POST /organism/initialize."),
                 JobOutcome.STOPPED: Meaning("It was stopped before it was done.", "POST /organism/initialize."),
+                JobOutcome.CONTRADICTED: Meaning("Whether it was done is in doubt.", "See /organism/status."),
                 JobOutcome.ENDED_UNKNOWN: Meaning("Whether it was done is not known.", "See /organism/status."),
                 JobOutcome.LOST: Meaning("It was lost with its node.", "POST /organism/initialize."),
             },
@@ -169,8 +173,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
                 JobOutcome.SUCCEEDED: Meaning("It ended as it should."),
                 JobOutcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
                 JobOutcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
-                JobOutcome.FAILED: Meaning("It failed.", _READ_THE_LOG),
+                JobOutcome.FAILED: Meaning("It failed.", READ_THE_LOG),
                 JobOutcome.STOPPED: Meaning("It was stopped on request."),
+                JobOutcome.CONTRADICTED: Meaning("What is known of its end does not agree.", READ_THE_LOG),
                 JobOutcome.ENDED_UNKNOWN: Meaning(
                     "It ended, and Ray cannot tell how well.",
                     "Ask whoever started it; submit it as a Ray job (`ray job submit`) to have its exit code kept.",
@@ -269,7 +274,8 @@ _SERVICE = replace(
         JobOutcome.PENDING: Meaning("It has not started to serve.", "Look at the cluster's free resources."),
         JobOutcome.STOPPED: Meaning("It was stopped on request.", "Start it again if that was not meant."),
         JobOutcome.SUCCEEDED: Meaning("A service should not end.", "Start it again; look for who ended it."),
-        JobOutcome.FAILED: Meaning("The service failed.", _READ_THE_LOG),
+        JobOutcome.FAILED: Meaning("The service failed.", READ_THE_LOG),
+        JobOutcome.CONTRADICTED: Meaning("The service ended.", "Start it again; look for who ended it."),
         JobOutcome.ENDED_UNKNOWN: Meaning("The service ended.", "Start it again; look for who ended it."),
         JobOutcome.LOST: Meaning("The service was lost with its node.", "Start it again once there is a node for it."),
     },

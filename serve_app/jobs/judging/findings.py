@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import Contracts
-from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER
+from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
+from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
@@ -49,7 +50,7 @@ class Finding:
     @property
     def subject(self) -> str:
         """What it is about, in words."""
-        return f"{self.subject_type} {self.subject_id}"
+        return f"{self.subject_type} {shorten_id(self.subject_id)}"
 
 
 def find_all(
@@ -83,12 +84,13 @@ def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_kno
 def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
+        place = f"GET /jobs/{quote_id(row.id, row.session)}"
         if row.rule in _WAITING_RULES or _builds_for_long(row, now):
-            action = f"See GET /jobs/{row.id}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
+            action = f"See {place}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
             yield _on_job(STUCK, row, row.verdict, row.reason, action)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
-            action = f"See GET /jobs/{row.id}; stop it, or declare more time.{owner}"
+            action = f"See {place}; stop it, or declare more time.{owner}"
             yield _on_job(rule, row, row.verdict, row.reason, action)
         elif row.rule in MOTION_RULES and row.motion is not None and row.motion.alert is not None:
             yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}")
@@ -103,9 +105,9 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
             continue
         most = None if circle.greediest is None else circle.greediest.job_id
         greedy = find_row(by_job, most) if most != row.job_id else None
-        told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {greedy.id}")))
+        told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {shorten_id(greedy.id)}")))
         owner = f" Tell {row.owner}." if row.owner else ""
-        action = f"See GET /jobs/{row.id}. {advise(circle, told)}{owner}"
+        action = f"See GET /jobs/{quote_id(row.id, row.session)}. {advise(circle, told)}{owner}"
         verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
         yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 
@@ -154,10 +156,16 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
         return
     over = [row for row in rows if row.outcome not in OPEN_OUTCOMES and _has_long_ended(row, now)]
     by_job = {row.job_id: row for row in over if row.job_id is not None}
+    living: set[str] = set()
+    for submission in over:
+        for driver in snapshot.list_drivers(submission.submission_id):
+            by_job[driver.job_id] = submission
+            # What a driver uses that lives on is not left over.
+            living |= set() if driver.is_dead else {driver.job_id}
     by_supervisor = {f"{SUPERVISOR_PREFIX}{row.submission_id}": row for row in over if row.submission_id is not None}
     left: dict[str, tuple[JobRow, list[ActorFacts]]] = {}
     for actor in snapshot.actors.value:
-        if actor.state == "DEAD" or actor.is_serve:
+        if actor.state == "DEAD" or actor.is_serve or actor.job_id in living:
             continue
         row = find_row(by_supervisor, actor.name) or find_row(by_job, actor.job_id)
         if row is not None:
@@ -170,8 +178,19 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
             row,
             Verdict.WARN,
             f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
-            "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given.",
+            _advise_on_leftovers(actors),
         )
+
+
+def _advise_on_leftovers(actors: Iterable[ActorFacts]) -> str:
+    """Only what has a name can be ended by it; what has none ends with the actor that holds it."""
+    every = sorted(actors, key=lambda actor: (actor.name or "", actor.actor_id))
+    named = [actor for actor in every if actor.name]
+    calls = [f"ray.kill(ray.get_actor({actor.name!r}, {actor.namespace!r}))" for actor in named[:_NAMES_SHOWN]]
+    if not calls:
+        return "They have no name, and end with who holds a handle of them; they hold what they were given."
+    rest = "; those without a name end with the one that holds them" if len(named) < len(every) else ""
+    return f"If nobody needs them: {'; '.join(calls)}{rest}; they hold what they were given."
 
 
 def _has_long_ended(row: JobRow, now: datetime) -> bool:

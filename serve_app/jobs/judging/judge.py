@@ -7,27 +7,27 @@ heads and worker nodes come from the node table. Pure; the clock is passed in.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from serve_app.jobs.judging.case import Case, CaseMaker, JudgedCase, find_series
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.case import Case, JudgedCase, find_series
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import (
     BUILT_IN,
     NOTHING,
+    READ_THE_LOG,
+    READ_THE_OUTPUT,
     Contracts,
-    Meaning,
     find_manager,
     find_owner,
     find_scheduler,
 )
 from serve_app.jobs.judging.kinds import Owned
-from serve_app.jobs.judging.motion_rules import MOTION_RULES, choose_motion_action
+from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, advise
+from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (
@@ -43,12 +43,12 @@ from serve_app.jobs.models import (
     Verdict,
 )
 from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
+from serve_app.queries.job_names import build_place_name, count_us
 
 HEAD_START = "ray start --head"
 WORKER_START = "ray start --address"
 # A cluster that scales up and down for months remembers many nodes.
 _MOST_DEAD_NODES = 200
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 
 
 class Placed(NamedTuple):
@@ -116,9 +116,8 @@ def get_sort_key(row: JobRow) -> tuple[int, str]:
     The key travels in cursors, so an id that is long or odd stands there as its hash. Ids of several sessions are the
     same, so the session is part of it.
     """
-    name = row.id if _PLAIN_ID.fullmatch(row.id) else f"~{hashlib.sha256(row.id.encode(errors='replace')).hexdigest()}"
-    name = f"{name}@{row.session}" if row.session else name
-    return (-1 if row.started_at is None else round(row.started_at.timestamp() * 1_000_000), name)
+    name = build_place_name(row.id, row.session)
+    return (-1 if row.started_at is None else count_us(row.started_at), name)
 
 
 def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
@@ -126,7 +125,6 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     job, conclusion = case.job, case.conclusion
     on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
-    meaning = case.expectation.meanings.get(conclusion.outcome)
     return JobRow(
         id=job.id,
         job_id=job.job_id,
@@ -152,7 +150,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),
-        action=_choose_action(case, rule, meaning),
+        action=_choose_action(case, rule),
         error_type=job.error_type,
         exit_code=job.exit_code,
         kind_rule=kind_evidence.rule,
@@ -163,11 +161,18 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     )
 
 
-def _choose_action(case: Case, rule: VerdictRule, meaning: Meaning | None) -> str:
+def _choose_action(case: Case, rule: VerdictRule) -> str:
     if rule.name in (CIRCLING, IN_PART) and case.circle is not None:
         return advise(case.circle)
-    standing_still = choose_motion_action(rule.name, case.job.id)
-    return standing_still or (NOTHING if meaning is None or rule.verdict is Verdict.OK else meaning.action)
+    if standing_still := choose_motion_action(rule.name, case.job.id):
+        return standing_still
+    if rule.verdict is Verdict.OK:
+        return NOTHING
+    if case.waiting is not None and case.waiting.action:
+        return case.waiting.action
+    meaning = case.expectation.meanings.get(case.conclusion.outcome)
+    told = case.conclusion.action or (NOTHING if meaning is None else meaning.action)
+    return READ_THE_OUTPUT if told == READ_THE_LOG and case.job.type is JobType.DRIVER else told
 
 
 def _choose_code(case: Case, rule: VerdictRule) -> str | None:
@@ -183,6 +188,9 @@ def find_hidden_jobs(snapshot: Snapshot, listed: Iterable[JobFacts], owned: dict
         return []
     named = {job.job_id for job in listed}
     found = {*owned, *([snapshot.own_job_id] if snapshot.own_job_id else [])} - named - {""}
+    if found:
+        # A submission names its drivers, of which Ray's list shows the last.
+        found -= {each.job_id for job in listed for each in snapshot.list_drivers(job.submission_id)}
     exits = snapshot.driver_exits.value if isinstance(snapshot.driver_exits, Known) else {}
     # Of a list that was cut, what is missing need not be hidden.
     if snapshot.jobs.note is not None:

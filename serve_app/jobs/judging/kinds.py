@@ -112,6 +112,19 @@ def count_owned(actors: Iterable[ActorFacts]) -> dict[str, Owned]:
     }
 
 
+def sum_owned(counts: Iterable[Owned | None]) -> Owned:
+    """What several drivers of one job own together."""
+    every = [each for each in counts if each is not None]
+    return Owned(
+        actors=sum(each.actors for each in every),
+        alive=sum(each.alive for each in every),
+        serve_controllers=sum(each.serve_controllers for each in every),
+        serve_alive=sum(each.serve_alive for each in every),
+        of_ray=sum(each.of_ray for each in every),
+        namespaces=frozenset().union(*(each.namespaces for each in every)),
+    )
+
+
 def _build_rule(spec: KindSpec, match: Match) -> KindRule:
     told = ", ".join(f"{name} like {pattern!r}" for name, pattern in _list_patterns(match))
     # Braces would be fields of the sentence's format.

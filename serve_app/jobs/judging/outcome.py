@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
 from serve_app.outcomes import JobOutcome
 
 # The rules that others ask for by name.
-SUBMISSION_FAILED = "submission-failed"
+SUBMISSION_FAILED, EXIT_CODE_0 = "submission-failed", "exit-code-0"
+DRIVER_EXCEPTION = "driver-exception"
 ROW_MISSING = "worker-row-missing"
 # Those whose fact of the worker table is Ray's own word on the bad end of a driver's process.
 DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver-user-error"})
@@ -25,12 +27,11 @@ DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver
 # A dead node is noticed within 65 s at worst (ray's health check defaults); a driver ends with it or because of it.
 _NODE_DEATH_WINDOW = timedelta(seconds=90)
 # Ray puts this before the entrypoint of a prompt (ray/_private/utils.py, ``get_entrypoint_name``).
-_PROMPT = "(interactive_shell)"
+PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
-# What introduces the log in a message (ray/dashboard/modules/job/job_supervisor.py), and lines of it that are Ray's.
-_LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
+# Lines of a log that are Ray's.
 _OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
@@ -40,12 +41,16 @@ _MEMORY_ENDS = "Refer to the documentation on how to address the out of memory i
 
 
 class Conclusion(NamedTuple):
-    """The outcome, the facts that it rests on, one sentence, and the rule that concluded it."""
+    """The outcome, the facts that it rests on, one sentence, and the rule that concluded it.
+
+    ``action``: what to do about it, where that does not depend on the kind of the job.
+    """
 
     outcome: JobOutcome
     evidence: tuple[Evidence, ...]
     sentence: str
     rule: str
+    action: str | None = None
 
 
 def conclude_outcome(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None = None) -> Conclusion:
@@ -66,7 +71,7 @@ def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node
         case "RUNNING":
             return _conclude_running(job, driver, node)
         case "STOPPED":
-            return _conclude(JobOutcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+            return _conclude_stopped(driver)
         case "SUCCEEDED":
             return _conclude_succeeded_submission(job)
         case "FAILED":
@@ -74,10 +79,26 @@ def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node
     return _conclude_unknown_status(job)
 
 
+def _conclude_stopped(driver: Section[DriverExit | None]) -> Conclusion:
+    """Ray does not say whether it had to kill it; a driver that ended on SIGTERM has left the cluster in order."""
+    row = driver.value if isinstance(driver, Known) else None
+    if row is None or row.is_alive or row.exit_type != "SYSTEM_ERROR":
+        return _conclude(JobOutcome.STOPPED, "stopped", "job list", "status STOPPED", "It was stopped on request.")
+    evidence = (
+        Evidence("stopped", "job list", "status STOPPED"),
+        Evidence("stopped-by-force", "worker table", _describe_row(row)),
+    )
+    sentence = (
+        "It was stopped on request, as it seems by force: its driver did not leave in order. "
+        "RAY_JOB_STOP_WAIT_TIME_S gives it more time between SIGTERM and SIGKILL."
+    )
+    return Conclusion(JobOutcome.STOPPED, evidence, sentence, "stopped")
+
+
 def _conclude_succeeded_submission(job: JobFacts) -> Conclusion:
     if job.exit_code == 0:
         fact = "status SUCCEEDED, exit code 0"
-        return _conclude(JobOutcome.SUCCEEDED, "exit-code-0", "job list", fact, "Its entrypoint exited with code 0.")
+        return _conclude(JobOutcome.SUCCEEDED, EXIT_CODE_0, "job list", fact, "Its entrypoint exited with code 0.")
     if job.exit_code is None:
         return _conclude(
             JobOutcome.ENDED_UNKNOWN,
@@ -117,7 +138,7 @@ def _conclude_failed_submission(
             )
     evidence = [Evidence(SUBMISSION_FAILED, "job list", fact)]
     if row is not None and not row.is_alive and row.overwritten:
-        evidence.append(Evidence("driver-exception", "worker table", _OVERWRITTEN))
+        evidence.append(Evidence(DRIVER_EXCEPTION, "worker table", _OVERWRITTEN))
     elif row is not None and not row.is_alive and row.exit_type == "SYSTEM_ERROR":
         evidence.append(Evidence("driver-killed", "worker table", _describe_row(row)))
     with_code = "" if job.exit_code is None else f" with {exit_code}"
@@ -142,7 +163,7 @@ def _quote_message(message: str | None) -> str:
     """What Ray's message adds, short: the last line of the log that it quotes, or else its own first line."""
     if not message:
         return "."
-    head, quoted, log = message.partition(_LOG_FOLLOWS)
+    head, quoted, log = message.partition(LOG_FOLLOWS)
     if not quoted:
         told = head.strip().splitlines()
         # A traceback says the most in its last line, everything else in its first.
@@ -204,7 +225,7 @@ def _conclude_driver(job: JobFacts, driver: Section[DriverExit | None], node: No
 
 def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | None) -> Conclusion:
     if row.exit_type == "INTENDED_USER_EXIT" and row.overwritten:
-        if job.entrypoint.startswith(_PROMPT):
+        if job.entrypoint.startswith(PROMPT):
             return _conclude_unproven(
                 "prompt-exception",
                 _OVERWRITTEN,
@@ -212,7 +233,7 @@ def _conclude_by_exit_type(job: JobFacts, row: DriverExit, node: NodeFacts | Non
             )
         return _conclude(
             JobOutcome.FAILED,
-            "driver-exception",
+            DRIVER_EXCEPTION,
             "worker table",
             _OVERWRITTEN,
             "It ended by an uncaught exception; Ray calls it SUCCEEDED.",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
+from serve_app.queries.job_names import is_file_name
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
 # Parts of a runtime environment that have to be built or fetched (ray/_private/runtime_env): while that goes on,
@@ -18,17 +19,25 @@ SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
 _BUILT = frozenset({"pip", "uv", "conda", "working_dir", "py_modules", "java_jars", "container", "image_uri"})
 _AT_HAND = frozenset({"env_vars", "config", "worker_process_setup_hook", "_ray_release", "_ray_commit"})
 INFEASIBLE, BUSY, BUILDING, NOT_KNOWN = "pending-infeasible", "pending-busy", "pending-building", "pending"
+NEVER_STARTS = "pending-never-starts"
+# Ray notes a submission, makes its log file and then its supervisor: where the file cannot be made, nothing follows.
+_REFUSED = (
+    "Ray refused it after it had noted it (its log file cannot be made: the id has {why}); nobody will ever start it, "
+    "and it goes when the head is started anew."
+)
+_SUBMIT_ANEW = "Submit it under a short id without slashes."
 STARVED = "actors-infeasible"
 # Ray keeps the resources of a node's address and of its labels under such names.
 _OF_NODES = ("node:", "bundle_group")
 
 
 class Waiting(NamedTuple):
-    """The rule that explains it, one sentence, and the facts."""
+    """The rule that explains it, one sentence, and the facts. ``action``: what to do, where waiting is no help."""
 
     rule: str
     sentence: str
     evidence: tuple[Evidence, ...] = ()
+    action: str = ""
 
 
 def explain_waiting(
@@ -50,6 +59,11 @@ def explain_waiting(
             left = describe_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
             return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
+    if supervisor is None and not is_file_name(job.id) and isinstance(actors, Known):
+        why = "a slash" if "/" in job.id else "too many letters for the name of a file"
+        fact = f"no supervisor waits for it, and job-driver-<id>.log can be no file, since the id has {why}"
+        evidence = Evidence(NEVER_STARTS, "actor table", fact)
+        return Waiting(NEVER_STARTS, _REFUSED.format(why=why), (evidence,), _SUBMIT_ANEW)
     building = sorted(set(job.runtime_env_keys) & _BUILT)
     if building:
         sentence = f"Its environment is being built ({', '.join(building)})."

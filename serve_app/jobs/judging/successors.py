@@ -1,18 +1,31 @@
-"""Which job made good what another did not: a later one of the same purpose, or a retry of it. Pure."""
+"""Which job made good what another did not: a later one of the same purpose or name, or a retry of it. Pure.
+
+A name is declared: whoever gives two jobs one ``job_name`` says that they are the same work. Where none is, only what
+looks the same in every respect and follows at once is taken for the next attempt, as a loop of a shell makes it.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 
-from serve_app.jobs.judging.case import Case
+from serve_app.jobs.judging.case import NAME_KEY, Case
+from serve_app.jobs.judging.expectations import EXPECTATIONS
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, BY_SERVE, CLUSTER_INITIALIZATION, COA_INITIALIZATION
-from serve_app.jobs.models import Evidence
+from serve_app.jobs.models import Evidence, JobType
 from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
 RETRY_OF_KEY = "seedcore.retry_of"
+# Longer after the end of one, the same command is another run of it.
+NEXT_ATTEMPT_WITHIN = timedelta(minutes=2)
 _MOST_RETRIES = 100
+_NOT_DONE = BROKEN_OUTCOMES | {JobOutcome.CONTRADICTED}
+_Found = tuple[str | None, str | None]
+# Purposes by a name, which may have retries as well.
+_NAMED = "named"
 
 
 def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, Evidence]]:
@@ -32,12 +45,15 @@ def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, E
         if of := case.job.metadata.get(RETRY_OF_KEY):
             retried[of] = max(retried.get(of, case), case, key=_rate_promise)
     in_a_row = _count_failures_in_a_row(case for case, _ in cases)
+    next_attempts = _find_next_attempts([case for case, _ in cases])
+    some = bool(retried or next_attempts)
     for (case, kind_evidence), purpose in zip(cases, purposes, strict=True):
         repaired_by = retried_by = None
         if purpose is not None:
             repaired_by, retried_by = _find_later(repairs.get(purpose), case), _find_later(retries.get(purpose), case)
-        elif case.job.id in retried:
-            repaired_by, retried_by = _find_last_retry(case, retried)
+        # A purpose that only one job at a time has knows no retries.
+        if some and repaired_by is None and retried_by is None and (purpose is None or purpose.startswith(_NAMED)):
+            repaired_by, retried_by = _find_attempt(case, retried, next_attempts)
         failures = in_a_row.get(case.job.id, 0)
         if (repaired_by, retried_by, failures) != (case.repaired_by, case.retried_by, case.failures_in_a_row):
             case = replace(case, repaired_by=repaired_by, retried_by=retried_by, failures_in_a_row=failures)
@@ -49,9 +65,70 @@ def _find_purpose(case: Case, kind_evidence: Evidence) -> str | None:
     if case.kind in (COA_INITIALIZATION, CLUSTER_INITIALIZATION):
         return case.kind
     if case.family == APPLICATION_SERVER:
-        name = case.job.metadata.get("job_name") or case.job.entrypoint
+        name = case.job.metadata.get(NAME_KEY) or case.job.entrypoint
         return "serve" if kind_evidence.rule == BY_SERVE else f"{case.kind} {name}"
-    return None
+    if case.kind not in EXPECTATIONS and case.expectation.every_s is not None:
+        # A kind of which a success is due every so often is one series.
+        return f"{_NAMED} {case.kind}"
+    declared = case.job.metadata.get(NAME_KEY)
+    return f"{_NAMED} {case.kind} {declared}" if declared else None
+
+
+def _find_next_attempts(cases: list[Case]) -> dict[str, _Found]:
+    """By job id, who made it good or is about to, of submissions that were repeated word for word at once."""
+    wanted = {_get_words(case) for case in cases if case.conclusion.outcome in _NOT_DONE and _may_be_repeated(case)}
+    same: dict[tuple[str, ...], list[Case]] = {}
+    for case in cases if wanted else ():
+        if _may_be_repeated(case) and (words := _get_words(case)) in wanted:
+            same.setdefault(words, []).append(case)
+    found: dict[str, _Found] = {}
+    for attempts in same.values():
+        attempts.sort(key=_get_start_s)
+        for case, following in reversed(_list_pairs(attempts)):
+            if case.conclusion.outcome not in _NOT_DONE or not _follows_at_once(following, case):
+                continue
+            if _is_good(following):
+                found[case.job.id] = (following.job.id, None)
+            elif following.conclusion.outcome in OPEN_OUTCOMES:
+                found[case.job.id] = (None, following.job.id)
+            elif following.job.id in found:
+                found[case.job.id] = found[following.job.id]
+    return found
+
+
+def _list_pairs(attempts: list[Case]) -> list[tuple[Case, Case]]:
+    """Each with the one that began after it, but for those beside which another ran: a crowd is no loop."""
+    pairs, busy_until_s = [], 0.0
+    for case, following in pairwise(attempts):
+        if busy_until_s <= _get_start_s(case):
+            pairs.append((case, following))
+        ended_at = case.job.ended_at
+        busy_until_s = max(busy_until_s, math.inf if ended_at is None else ended_at.timestamp())
+    return pairs
+
+
+def _may_be_repeated(case: Case) -> bool:
+    return case.job.type is JobType.SUBMISSION and bool(case.job.entrypoint) and NAME_KEY not in case.job.metadata
+
+
+def _get_words(case: Case) -> tuple[str, ...]:
+    """All that was said when it was submitted, but for its id."""
+    job = case.job
+    return (
+        case.kind,
+        job.entrypoint,
+        job.environment,
+        *sorted(f"{name}={text}" for name, text in job.metadata.items()),
+    )
+
+
+def _follows_at_once(case: Case, before: Case) -> bool:
+    ended_at, started_at = before.job.ended_at, case.job.started_at
+    return (
+        ended_at is not None
+        and started_at is not None
+        and (timedelta(0) <= started_at - ended_at <= NEXT_ATTEMPT_WITHIN)
+    )
 
 
 def _is_good(case: Case) -> bool:
@@ -68,6 +145,13 @@ def _keep_latest(latest: dict[str, Case], purpose: str, case: Case) -> None:
 
 def _find_later(other: Case | None, case: Case) -> str | None:
     return other.job.id if other is not None and _get_start_s(other) > _get_start_s(case) else None
+
+
+def _find_attempt(case: Case, retried: dict[str, Case], next_attempts: dict[str, _Found]) -> _Found:
+    """The end of its chain of retries, or else who did the same at once."""
+    if case.job.id in retried:
+        return _find_last_retry(case, retried)
+    return next_attempts.get(case.job.id, (None, None))
 
 
 def _find_last_retry(case: Case, retried: dict[str, Case]) -> tuple[str | None, str | None]:

@@ -6,17 +6,31 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from serve_app.jobs.judging.case import Case
-from serve_app.jobs.judging.case_motion import (
+from serve_app.jobs.judging.conditions import (
     add_note,
+    apply_always,
     circles_in_part,
     circles_wholly,
+    has_rule,
+    interpret,
+    is_concluded_by,
     join_sentences,
+    lost_tasks,
+    say_both,
     say_circle,
+    say_conclusion,
+    say_deadline,
+    say_late,
     say_motion,
+    say_tasks,
+    say_unusual,
+    say_wait,
+    say_waited,
     stands_still,
+    waits_for,
+    waits_long,
 )
-from serve_app.jobs.judging.circle_rules import CIRCLING, IN_PART
-from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
+from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, CONTRADICTED_TASKS, LIVES_ON
 from serve_app.jobs.judging.kinds import (
     APPLICATION_SERVER,
     CLUSTER_INITIALIZATION,
@@ -25,9 +39,10 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion_rules import RESTING, STUCK, UNSEEN
-from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, STARVED
-from serve_app.jobs.models import PastRuns, Verdict
+from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART
+from serve_app.jobs.judging.motion.motion_rules import RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
+from serve_app.jobs.models import Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 
 NOT_DONE = ENDED_OUTCOMES - {JobOutcome.SUCCEEDED}
@@ -58,76 +73,6 @@ def decide_verdict(case: Case) -> tuple[VerdictRule, str]:
     return rule, add_note(case, rule.name, rule.sentence(case))
 
 
-def _always(_case: Case) -> bool:
-    return True
-
-
-def _say(case: Case) -> str:
-    return case.conclusion.sentence
-
-
-def _interpret(case: Case) -> str:
-    meaning = case.expectation.meanings.get(case.conclusion.outcome)
-    return case.conclusion.sentence if meaning is None else meaning.sentence
-
-
-def _say_both(case: Case) -> str:
-    meaning = case.expectation.meanings.get(case.conclusion.outcome)
-    # That it was lost with its node is said once.
-    alone = meaning is None or case.conclusion.outcome is JobOutcome.LOST
-    return (
-        case.conclusion.sentence
-        if meaning is None or alone
-        else join_sentences(meaning.sentence, ":", case.conclusion.sentence)
-    )
-
-
-def _say_late(case: Case) -> str:
-    late = f"It has been {case.conclusion.outcome} for {case.age_s:.0f} s; expected are {case.limit_s:g} s."
-    return late if case.waiting is None else f"{late} {case.waiting.sentence}"
-
-
-def _say_wait(case: Case) -> str:
-    sentence = _interpret(case) if case.waiting is None else case.waiting.sentence
-    return sentence if case.age_s is None else join_sentences(sentence, ";", f"so far for {case.age_s:.0f} s.")
-
-
-def _say_waited(case: Case) -> str:
-    waited = f"It has waited to start for {case.age_s:.0f} s; usual are {PENDING_LIMIT_S:g} s."
-    # Without a fact it only says that it has not started.
-    return waited if case.waiting is None or not case.waiting.evidence else f"{waited} {case.waiting.sentence}"
-
-
-def _waits_long(case: Case) -> bool:
-    return case.age_s is not None and case.age_s > PENDING_LIMIT_S
-
-
-def _waits_for(rule: str) -> Callable[[Case], bool]:
-    return lambda case: case.waiting is not None and case.waiting.rule == rule
-
-
-def _say_tasks(case: Case) -> str:
-    if case.tasks is None:
-        return case.conclusion.sentence
-    return join_sentences(case.conclusion.sentence, ";", f"{case.tasks.failed} of its {case.tasks.total} tasks failed.")
-
-
-def _say_unusual(case: Case) -> str:
-    past = case.past or PastRuns()
-    return (
-        f"It has run for {case.age_s:.0f} s; of {past.count} earlier runs like it, "
-        f"99 in 100 took at most {past.p99_s:.0f} s."
-    )
-
-
-def _say_deadline(case: Case) -> str:
-    return f"It has been {case.conclusion.outcome} for {case.age_s:.0f} s; its deadline is {case.deadline_s:g} s."
-
-
-def _has_rule(rule: str) -> Callable[[Case], bool]:
-    return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
-
-
 _SERVER = (APPLICATION_SERVER,)
 _INIT = (COA_INITIALIZATION,)
 _HEAD = (CLUSTER_INITIALIZATION,)
@@ -135,21 +80,22 @@ _WORKER = (WORKER_NODE,)
 _ALL = frozenset(JobOutcome)
 
 VERDICT_RULES = (
-    VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, _has_rule("status-unknown"), _say),
+    VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, has_rule("status-unknown"), say_conclusion),
     VerdictRule(
         "job.status-unreliable",
         None,
         {JobOutcome.RUNNING},
         Verdict.WARN,
-        _has_rule("supervisor-lost-driver-alive"),
-        _say,
+        has_rule("supervisor-lost-driver-alive"),
+        say_conclusion,
     ),
     VerdictRule(CIRCLING, None, {JobOutcome.RUNNING}, Verdict.BAD, circles_wholly, say_circle),
     VerdictRule(IN_PART, None, {JobOutcome.RUNNING}, Verdict.WARN, circles_in_part, say_circle),
-    VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
-    VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, _always, _interpret),
-    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, _always, _say),
-    VerdictRule("head-started", _HEAD, {JobOutcome.SUCCEEDED}, Verdict.OK, _always, _say_both),
+    VerdictRule(LIVES_ON, None, {JobOutcome.RUNNING}, Verdict.WARN, is_concluded_by(LIVES_ON), say_conclusion),
+    VerdictRule("worker-up", _WORKER, {JobOutcome.RUNNING}, Verdict.OK, apply_always, interpret),
+    VerdictRule("worker-left", _WORKER, {JobOutcome.STOPPED}, Verdict.OK, apply_always, interpret),
+    VerdictRule("worker-died", _WORKER, _ALL, Verdict.WARN, apply_always, say_conclusion),
+    VerdictRule("head-started", _HEAD, {JobOutcome.SUCCEEDED}, Verdict.OK, apply_always, say_both),
     VerdictRule(
         "head-replaced",
         _HEAD,
@@ -158,7 +104,7 @@ VERDICT_RULES = (
         lambda case: case.repaired_by is not None,
         lambda case: f"This head died; {case.repaired_by} has taken its place.",
     ),
-    VerdictRule("head-dead", _HEAD, ENDED_OUTCOMES, Verdict.BAD, _always, _say_both),
+    VerdictRule("head-dead", _HEAD, ENDED_OUTCOMES, Verdict.BAD, apply_always, say_both),
     VerdictRule(
         "serve-unhealthy",
         _SERVER,
@@ -183,16 +129,16 @@ VERDICT_RULES = (
         lambda case: case.serving is False,
         lambda _: "It runs, but none of its Serve actors is alive.",
     ),
-    VerdictRule("server-runs", _SERVER, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
+    VerdictRule("server-runs", _SERVER, {JobOutcome.RUNNING}, Verdict.OK, apply_always, interpret),
     VerdictRule(
         "server-stopped",
         _SERVER,
         {JobOutcome.STOPPED},
         Verdict.WARN,
-        _always,
+        apply_always,
         lambda _: "It was stopped on request; nothing serves in its place.",
     ),
-    VerdictRule("server-ended", _SERVER, ENDED_OUTCOMES, Verdict.BAD, _always, _say_both),
+    VerdictRule("server-ended", _SERVER, ENDED_OUTCOMES, Verdict.BAD, apply_always, say_both),
     VerdictRule(
         "initialization-repaired",
         _INIT,
@@ -209,15 +155,20 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: join_sentences(case.conclusion.sentence, ";", f"a later one, {case.retried_by}, is on its way."),
     ),
-    VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, _say_late),
-    VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, _always, _interpret),
-    VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, _always, _say_both),
+    VerdictRule("initialization-late", _INIT, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.over_limit, say_late),
+    VerdictRule("initialization-stopped", _INIT, {JobOutcome.STOPPED}, Verdict.WARN, apply_always, interpret),
+    VerdictRule("initialization-failed", _INIT, BROKEN_OUTCOMES, Verdict.BAD, apply_always, say_both),
     VerdictRule(
-        "observer-ended", (OBSERVER,), {JobOutcome.ENDED_UNKNOWN, JobOutcome.SUCCEEDED}, Verdict.OK, _always, _interpret
+        "observer-ended",
+        (OBSERVER,),
+        {JobOutcome.ENDED_UNKNOWN, JobOutcome.SUCCEEDED},
+        Verdict.OK,
+        apply_always,
+        interpret,
     ),
-    VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, _always, _say_both),
-    VerdictRule("internal-ended", (INTERNAL,), {JobOutcome.ENDED_UNKNOWN}, Verdict.OK, _always, _interpret),
-    VerdictRule("internal-died", (INTERNAL,), BROKEN_OUTCOMES, Verdict.WARN, _always, _say_both),
+    VerdictRule("observer-cut-off", (OBSERVER,), BROKEN_OUTCOMES, Verdict.WARN, apply_always, say_both),
+    VerdictRule("internal-ended", (INTERNAL,), {JobOutcome.ENDED_UNKNOWN}, Verdict.OK, apply_always, interpret),
+    VerdictRule("internal-died", (INTERNAL,), BROKEN_OUTCOMES, Verdict.WARN, apply_always, say_both),
     VerdictRule(
         "retry-succeeded",
         None,
@@ -237,7 +188,24 @@ VERDICT_RULES = (
         lambda case: case.retried_by is not None,
         lambda case: join_sentences(case.conclusion.sentence, ";", f"it is being tried again by {case.retried_by}."),
     ),
-    VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, _say_deadline),
+    VerdictRule(
+        CONTRADICTED_TASKS,
+        None,
+        {JobOutcome.CONTRADICTED},
+        Verdict.WARN,
+        is_concluded_by(CONTRADICTED_TASKS),
+        say_conclusion,
+    ),
+    VerdictRule(CONTRADICTED_DRIVER, None, {JobOutcome.CONTRADICTED}, Verdict.WARN, apply_always, say_conclusion),
+    VerdictRule(
+        "pending-never-starts",
+        None,
+        {JobOutcome.PENDING},
+        Verdict.WARN,
+        waits_for(NEVER_STARTS),
+        lambda case: interpret(case) if case.waiting is None else case.waiting.sentence,
+    ),
+    VerdictRule("past-deadline", None, OPEN_OUTCOMES, Verdict.BAD, lambda case: case.past_deadline, say_deadline),
     # Of what is stuck, how bad it is its motion says: it grows worse with time.
     *(
         VerdictRule(rule, None, {JobOutcome.RUNNING}, Verdict.WARN, stands_still(rule), say_motion)
@@ -248,46 +216,46 @@ VERDICT_RULES = (
         None,
         {JobOutcome.PENDING},
         Verdict.BAD,
-        lambda case: _waits_for(INFEASIBLE)(case) and _waits_long(case),
-        _say_wait,
+        lambda case: waits_for(INFEASIBLE)(case) and waits_long(case),
+        say_wait,
     ),
-    VerdictRule("pending-infeasible-yet", None, {JobOutcome.PENDING}, Verdict.WARN, _waits_for(INFEASIBLE), _say_wait),
+    VerdictRule("pending-infeasible-yet", None, {JobOutcome.PENDING}, Verdict.WARN, waits_for(INFEASIBLE), say_wait),
     VerdictRule(
         "pending-busy",
         None,
         {JobOutcome.PENDING},
         Verdict.WARN,
-        lambda case: _waits_for(BUSY)(case) and _waits_long(case),
-        _say_wait,
+        lambda case: waits_for(BUSY)(case) and waits_long(case),
+        say_wait,
     ),
     VerdictRule(
         "pending-building",
         None,
         {JobOutcome.PENDING},
         Verdict.WARN,
-        lambda case: _waits_for(BUILDING)(case) and _waits_long(case),
-        _say_wait,
+        lambda case: waits_for(BUILDING)(case) and waits_long(case),
+        say_wait,
     ),
     VerdictRule(
         "pending-long",
         None,
         {JobOutcome.PENDING},
         Verdict.WARN,
-        _waits_long,
-        _say_waited,
+        waits_long,
+        say_waited,
     ),
-    VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, _always, _say_wait),
-    VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, _say_late),
+    VerdictRule("pending", None, {JobOutcome.PENDING}, Verdict.OK, apply_always, say_wait),
+    VerdictRule("late", None, {JobOutcome.RUNNING}, Verdict.WARN, lambda case: case.over_limit, say_late),
     VerdictRule(
         "unusually-long",
         None,
         {JobOutcome.RUNNING},
         Verdict.WARN,
         lambda case: case.unusually_long,
-        _say_unusual,
+        say_unusual,
     ),
-    VerdictRule("actors-infeasible", None, {JobOutcome.RUNNING}, Verdict.WARN, _waits_for(STARVED), _say_wait),
-    VerdictRule("running", None, {JobOutcome.RUNNING}, Verdict.OK, _always, _interpret),
+    VerdictRule("actors-infeasible", None, {JobOutcome.RUNNING}, Verdict.WARN, waits_for(STARVED), say_wait),
+    VerdictRule("running", None, {JobOutcome.RUNNING}, Verdict.OK, apply_always, interpret),
     VerdictRule(
         "succeeded-late",
         None,
@@ -296,8 +264,8 @@ VERDICT_RULES = (
         lambda case: case.past_deadline,
         lambda case: f"It succeeded after {case.age_s:.0f} s; its deadline was {case.deadline_s:g} s.",
     ),
-    VerdictRule("succeeded", None, {JobOutcome.SUCCEEDED}, Verdict.OK, _always, _say),
-    VerdictRule("stopped", None, {JobOutcome.STOPPED}, Verdict.OK, _always, _say),
+    VerdictRule("succeeded", None, {JobOutcome.SUCCEEDED}, Verdict.OK, apply_always, say_conclusion),
+    VerdictRule("stopped", None, {JobOutcome.STOPPED}, Verdict.OK, apply_always, say_conclusion),
     VerdictRule(
         "failure-allowed",
         None,
@@ -310,14 +278,14 @@ VERDICT_RULES = (
             f"{case.failures_in_a_row} in a row, {case.expectation.allowed_failures} are allowed.",
         ),
     ),
-    VerdictRule("failed", None, BROKEN_OUTCOMES, Verdict.BAD, _always, _say),
+    VerdictRule("failed", None, BROKEN_OUTCOMES, Verdict.BAD, apply_always, say_conclusion),
     VerdictRule(
         "ended-with-failed-tasks",
         None,
         {JobOutcome.ENDED_UNKNOWN},
         Verdict.WARN,
-        lambda case: case.tasks is not None and case.tasks.failed > 0,
-        _say_tasks,
+        lost_tasks,
+        say_tasks,
     ),
-    VerdictRule("ended-unknown", None, {JobOutcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, _always, _say),
+    VerdictRule("ended-unknown", None, {JobOutcome.ENDED_UNKNOWN}, Verdict.UNKNOWN, apply_always, say_conclusion),
 )

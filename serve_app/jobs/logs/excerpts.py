@@ -20,7 +20,7 @@ LINES = 200
 _ATTEMPTS = 3
 _AGAIN_AFTER_S = 5.0
 _NEW = timedelta(minutes=15)
-_WENT_WRONG = BROKEN_OUTCOMES | {JobOutcome.STOPPED}
+_WENT_WRONG = BROKEN_OUTCOMES | {JobOutcome.STOPPED, JobOutcome.CONTRADICTED}
 
 
 class ExcerptStore(Protocol):
@@ -46,7 +46,7 @@ class Excerpts(Backlog):
     async def _keep(self, row: JobRow) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                tail = await self._logs.read_tail(row.id, LINES)
+                tail = await self._logs.read_tail(row.run, LINES)
                 # A short job may be here before the writer has brought it to the store: then once more, later.
                 if not tail["lines"] or await self._store.save_log_excerpt(row.key, "\n".join(tail["lines"])):
                     return

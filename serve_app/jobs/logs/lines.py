@@ -6,14 +6,16 @@ A line that is cut at its beginning is not shown: what would name a secret in it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from serve_app.cluster.dashboard import Piece
+from serve_app.jobs.judging.run_marks import find_run_begin
+from serve_app.redaction import HEADLESS as HEADLESS
 from serve_app.redaction import MAX_CHARS, REDACTED, redact
 
 # What the redactor looks at, in the longest encoding.
 MAX_LINE_BYTES = 100_000
-HEADLESS = "[the end of a long line, whose beginning was not read]"
 _CUT = "… [cut]"
 # A private key has many lines and no line tells of it but the first; one that never ends must not hide the whole log.
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
@@ -32,16 +34,26 @@ class ShownLine:
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastPiece:
+    """The end of a log as far as it was read; ``whole``: it begins where the run does."""
+
+    piece: Piece
+    whole: bool
+
+
 class LineCutter:
     """Takes bytes as they come, from byte ``start`` of the file on, and gives the lines that are complete."""
 
-    def __init__(self, start: int, *, headless: bool = False, key_lines: int = 0) -> None:
-        """``headless``: the first line began before ``start``; ``key_lines``: see ``count_key_lines``."""
+    def __init__(self, start: int, *, headless: bool = False, key_lines: int = 0, values: Sequence[str] = ()) -> None:
+        """``headless``: the first line began before ``start``; ``key_lines``: see ``count_key_lines``; ``values`` are
+        known to be secret."""
         self.read_to = start
         self._kept = bytearray()
         self._cut = False
         self._headless = headless
         self._key_lines = key_lines
+        self._values = values
 
     def feed(self, data: bytes) -> list[ShownLine]:
         """Lines that end in ``data``."""
@@ -77,7 +89,7 @@ class LineCutter:
             return REDACTED
         if _KEY_BEGINS.search(text) and not _KEY_ENDS.search(text):
             self._key_lines = _MOST_KEY_LINES
-        shown = redact(text)
+        shown = redact(text, self._values)
         return f"{shown}{_CUT}" if self._cut or len(text) > MAX_CHARS else shown
 
 
@@ -90,8 +102,19 @@ def count_key_lines(data: bytes) -> int:
     return max(0, _MOST_KEY_LINES + 1 - text.count("\n", begins))
 
 
-def find_last_begin(piece: Piece, lines: int) -> tuple[int, bool]:
-    """Where the last ``lines`` lines of a file begin, looking at its last piece; and whether in the midst of a line."""
+def cut_to_run(piece: Piece, submission_id: str | None) -> LastPiece:
+    """The end of a file, without what is before the last run that begins in it; ``submission_id`` None: all of it."""
+    begin = None if submission_id is None else find_run_begin(piece.data, submission_id)
+    if begin is None:
+        return LastPiece(piece, whole=False)
+    return LastPiece(replace(piece, data=piece.data[begin:], start=piece.start + begin), whole=True)
+
+
+def find_last_begin(piece: Piece, lines: int, *, whole: bool = False) -> tuple[int, bool]:
+    """Where the last ``lines`` lines of a file begin, looking at its last piece; and whether in the midst of a line.
+
+    ``whole``: nothing before the piece counts, which begins with a line then.
+    """
     data = piece.data
     at = len(data) - data.endswith(b"\n")
     for _ in range(lines):
@@ -100,8 +123,8 @@ def find_last_begin(piece: Piece, lines: int) -> tuple[int, bool]:
             break
     else:
         return piece.start + at + 1, False
-    if piece.start == 0:
-        return 0, False
+    if whole or piece.start == 0:
+        return piece.start, False
     # Fewer whole lines than asked for: what is before the first line end began in an earlier piece.
     first = data.find(b"\n")
     if first < 0 or first == len(data) - 1:
@@ -109,11 +132,13 @@ def find_last_begin(piece: Piece, lines: int) -> tuple[int, bool]:
     return piece.start + first + 1, False
 
 
-def read_last_lines(piece: Piece, lines: int) -> tuple[list[str], int]:
+def read_last_lines(
+    piece: Piece, lines: int, *, whole: bool = False, values: Sequence[str] = ()
+) -> tuple[list[str], int]:
     """The last lines of a file, as its last piece has them, and where they begin."""
-    begin, headless = find_last_begin(piece, lines)
+    begin, headless = find_last_begin(piece, lines, whole=whole)
     before, rest = piece.data[: begin - piece.start], piece.data[begin - piece.start :]
-    cutter = LineCutter(begin, headless=headless, key_lines=count_key_lines(before))
+    cutter = LineCutter(begin, headless=headless, key_lines=count_key_lines(before), values=values)
     found = cutter.feed(rest)
     shown = [line.text for line in (*found, *cutter.flush())]
     return _hide_headless_key(shown), begin

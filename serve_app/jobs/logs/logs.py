@@ -13,20 +13,35 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from organs.times import format_time
 from serve_app.cluster.dashboard import Piece
+from serve_app.cluster.rows import read_time_ms
 from serve_app.errors import NotFound, TooBusy, Unavailable
 from serve_app.forward import served
-from serve_app.jobs.logs.lines import KEY_BYTES, LineCutter, count_key_lines, find_last_begin, read_last_lines
+from serve_app.jobs.judging.run_marks import build_mark
+from serve_app.jobs.logs.lines import (
+    KEY_BYTES,
+    LastPiece,
+    LineCutter,
+    count_key_lines,
+    cut_to_run,
+    find_last_begin,
+    read_last_lines,
+)
+from serve_app.jobs.logs.place import LogPlace, LogSource, build_file_name, find_wanted_start
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.jobs.reading.find import Find
+from serve_app.jobs.reading.rows import read_secret_values
+from serve_app.jobs.reading.run_log import PIECE_BYTES as HEAD_BYTES
+from serve_app.jobs.reading.run_log import find_run_part
 from serve_app.jobs.settings import LOG_HEARTBEAT_S, InspectorConfig
 from serve_app.outcomes import ENDED_STATUSES
+from serve_app.queries.job_names import is_file_name
 from serve_app.schemas.logs import LogAnswer, LogItem
 
 Json = dict[str, Any]
@@ -44,24 +59,8 @@ _UNANSWERED_S = 30.0
 _TAILS_AT_ONCE = 2
 _MANY_BYTES = 16_384
 _LATER_LOOKS = 5
+_ANOTHER_RUN = "It was submitted again with the same id, and this was the log of the run before."
 _AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
-_ID = re.compile(r"[^/\\\x00]{1,256}")
-
-
-class LogSource(Protocol):
-    """The questions that logs ask; ``dashboard.DashboardClient`` answers them."""
-
-    async def get_job(self, submission_id: str) -> Json: ...
-
-    async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the log of a submission is; ``url`` is None before a node has begun with it."""
-
-    status: str
-    url: str | None
 
 
 class Logs:
@@ -86,16 +85,19 @@ class Logs:
         self._tails = asyncio.Semaphore(_TAILS_AT_ONCE)
         self.followers = 0
 
-    async def read_tail(self, id: str, lines: int) -> LogAnswer:
-        """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist."""
+    async def read_tail(self, id: str, lines: int, *, all_runs: bool = False) -> LogAnswer:
+        """The last lines of a job's log; raises ``NotFound`` when the job, or its log, does not exist.
+
+        What earlier runs with its id wrote into the same file is left out unless ``all_runs``.
+        """
         row, submission_id = await self._find_submission(id)
-        place = await self._find_place(submission_id)
+        place = await self._find_place(submission_id, find_wanted_start(id, row))
         answer: LogAnswer = {
             "id": row.id,
             "submission_id": submission_id,
             "status": place.status,
             "node_id": row.node_id,
-            "source": _build_file_name(submission_id),
+            "source": build_file_name(submission_id),
             "lines": [],
             "truncated": False,
             "size_bytes": None,
@@ -105,10 +107,18 @@ class Logs:
         if place.url is None:
             return {**answer, "reason": "No node has begun with it, so there is no log yet."}
         async with self._tails:
-            piece = await self._read_last_piece(place.url, lines)
+            last = await self._read_last_piece(place.url, lines, None if all_runs else submission_id)
             # Redacting a whole mebibyte takes a third of a second, which the event loop has not.
-            shown, begin = await asyncio.to_thread(read_last_lines, piece, lines)
-        return {**answer, "lines": shown, "truncated": begin > 0, "size_bytes": piece.size_bytes}
+            read = partial(read_last_lines, last.piece, lines, whole=last.whole, values=place.values)
+            shown, begin = await asyncio.to_thread(read)
+        starts_at = last.piece.start if last.whole or last.piece.start == 0 else None
+        return {
+            **answer,
+            "source": f"{answer['source']} from byte {starts_at}" if starts_at else answer["source"],
+            "lines": shown,
+            "truncated": begin != starts_at,
+            "size_bytes": last.piece.size_bytes,
+        }
 
     async def read_growth(self, submission_id: str, after: int | None, most_bytes: int) -> Piece | None:
         """What a submission's log has from byte ``after`` on, or its last byte; None before a node has begun with it.
@@ -134,7 +144,7 @@ class Logs:
         try:
             row, submission_id = await self._find_submission(id)
             deadline = self._clock() + config.follow_limit_s
-            async with aclosing(_Follow(self, row.id, submission_id, deadline).follow(lines, after)) as items:
+            async with aclosing(_Follow(self, id, row, submission_id, deadline).follow(lines, after)) as items:
                 async for item in items:
                     yield item
         finally:
@@ -142,7 +152,13 @@ class Logs:
 
     async def _find_submission(self, id: str) -> tuple[JobRow, str]:
         row, _, _ = await self._find(id)
-        if row.type is not JobType.SUBMISSION or row.submission_id is None or not _ID.fullmatch(row.submission_id):
+        if row.submission_id is not None and ("\\" in row.submission_id or not is_file_name(row.submission_id)):
+            raise NotFound(
+                "Ray keeps the log of a submission in a file that is named by its id, and this id can be no file's "
+                "name, so there is no log. Submit it under a short id without slashes.",
+                code="no_driver_log",
+            )
+        if row.type is not JobType.SUBMISSION or row.submission_id is None:
             raise NotFound(
                 "Ray keeps no log of a driver that was started by hand: its output went where it was started. Submit "
                 "it (POST /jobs, or `ray job submit`) to have its log here.",
@@ -150,41 +166,59 @@ class Logs:
             )
         return row, row.submission_id
 
-    async def _find_place(self, submission_id: str) -> _Place:
+    async def _find_place(self, submission_id: str, wanted_start: datetime | None = None) -> LogPlace:
+        """Raises ``NotFound``, also when Ray has another run under the id than that which began then."""
         raw = await self._client.get_job(submission_id)
+        started_at = read_time_ms(raw.get("start_time"))
+        if wanted_start is not None and started_at != wanted_start:
+            raise NotFound(_ANOTHER_RUN, code="another_run")
         agent = raw.get("driver_agent_http_address")
         known = isinstance(agent, str) and _AGENT.fullmatch(agent)
-        url = f"{agent}/logs/{quote(_build_file_name(submission_id), safe='')}" if known else None
-        return _Place(str(raw.get("status") or ""), url)
+        url = f"{agent}/logs/{quote(build_file_name(submission_id), safe='')}" if known else None
+        return LogPlace(submission_id, str(raw.get("status") or ""), url, started_at, read_secret_values(raw))
 
-    async def _read_last_piece(self, url: str, lines: int) -> Piece:
-        piece = await self._client.read_piece(url, -FEW_BYTES, FEW_BYTES)
-        if piece.start > 0 and piece.data.count(b"\n") <= lines:
-            piece = await self._client.read_piece(url, -MOST_BYTES, MOST_BYTES)
-        return piece
+    async def _read_last_piece(self, url: str, lines: int, submission_id: str | None) -> LastPiece:
+        """The end of a file, from where its last run begins if that is in it; ``submission_id`` None: all runs."""
+        last = cut_to_run(await self._client.read_piece(url, -FEW_BYTES, FEW_BYTES), submission_id)
+        if not last.whole and last.piece.start > 0 and last.piece.data.count(b"\n") <= lines:
+            last = cut_to_run(await self._client.read_piece(url, -MOST_BYTES, MOST_BYTES), submission_id)
+        return last
+
+    async def _find_begin(self, place: LogPlace, url: str) -> int:
+        """Where the run begins in its file."""
+        first = await self._client.read_piece(url, 0, HEAD_BYTES)
+        part = await find_run_part(self._client.read_piece, url, place.submission_id, place.started_at, first)
+        return part.begin
 
 
 class _Follow:
     """One follower: where it is in the file, and what it has seen of the job."""
 
-    def __init__(self, logs: Logs, id: str, submission_id: str, deadline: float) -> None:
+    def __init__(self, logs: Logs, asked: str, row: JobRow, submission_id: str, deadline: float) -> None:
         self._logs = logs
-        self._id = id
+        self._id = row.id
+        self._start = find_wanted_start(asked, row)
         self._submission_id = submission_id
         self._deadline = deadline
         self._cutter: LineCutter | None = None
         self._status = ""
         self._over = False
         self._answered_at = self._said_at = logs._clock()
+        # A run has one line of this kind: where it is not the first that comes, another run may begin.
+        self._mark = build_mark(submission_id)
 
     async def follow(self, lines: int, after: int | None) -> AsyncGenerator[LogItem, None]:
-        """Everything that the follower is told, in order."""
+        """Everything that the follower is told, in order; nothing but the end, where ``after`` is all of it."""
+        if (over := await self._answer_nothing_new(after)) is not None:
+            yield over
+            return
         yield {"lines": []}
         while self._logs._clock() < self._deadline:
             try:
                 item, pause_s = await self._advance(lines, after)
-            except NotFound:
-                yield self._end("log_gone", None, "The job or its log is not there any more.")
+            except NotFound as error:
+                gone = _ANOTHER_RUN if error.code == "another_run" else "The job or its log is not there any more."
+                yield self._end("log_gone", None, gone)
                 return
             except Unavailable as error:
                 if self._logs._clock() - self._answered_at > _UNANSWERED_S:
@@ -205,12 +239,12 @@ class _Follow:
 
     async def _advance(self, lines: int, after: int | None) -> tuple[LogItem | None, float]:
         """One look at the file, and at the job when the file has nothing new."""
-        place = await self._logs._find_place(self._submission_id) if self._cutter is None else None
+        place = await self._find_place() if self._cutter is None else None
         if place is not None:
             self._see(place)
             if place.url is None:
-                return (await self._answer_ended() if self._over else None), IDLE_PAUSE_S
-            self._url = place.url
+                return (await self._answer_ended(0) if self._over else None), IDLE_PAUSE_S
+            self._url, self._place, self._start = place.url, place, place.started_at
             self._cutter = await self._begin(lines, after)
         cutter = self._cutter
         assert cutter is not None  # noqa: S101 - made above
@@ -221,38 +255,59 @@ class _Follow:
         if behind > MOST_BEHIND_BYTES:
             self._cutter = await self._begin(0, piece.size_bytes - PIECE_BYTES)
             return {"skipped_bytes": behind - PIECE_BYTES}, 0.0
+        if self._mark in piece.data:
+            # A run that was deleted and submitted again while it was followed: what follows is not its own.
+            await self._find_place()
         if piece.data:
             many = len(piece.data) > _MANY_BYTES
             found = await asyncio.to_thread(cutter.feed, piece.data) if many else cutter.feed(piece.data)
             return ({"lines": [[line.text, line.after] for line in found]} if found else None), BUSY_PAUSE_S
         if self._over:
             return await self._drain(cutter), 0.0
-        self._see(await self._logs._find_place(self._submission_id))
+        self._see(await self._find_place())
         # Ended: once more at once, for what was written between the two looks.
         return None, 0.0 if self._over else IDLE_PAUSE_S
 
+    async def _find_place(self) -> LogPlace:
+        return await self._logs._find_place(self._submission_id, self._start)
+
     async def _begin(self, lines: int, after: int | None) -> LineCutter:
+        values = self._place.values
         if after is None:
-            piece = await self._logs._read_last_piece(self._url, lines)
-            begin, headless = find_last_begin(piece, lines)
+            last = await self._logs._read_last_piece(self._url, lines, self._submission_id)
+            piece = last.piece
+            begin, headless = find_last_begin(piece, lines, whole=last.whole)
             begin = piece.start + len(piece.data) if headless else begin
             key_lines = count_key_lines(piece.data[: begin - piece.start])
-            return LineCutter(begin, headless=headless, key_lines=key_lines)
-        if after == 0:
-            return LineCutter(0)
+            return LineCutter(begin, headless=headless, key_lines=key_lines, values=values)
+        first = await self._logs._find_begin(self._place, self._url)
+        if after <= first:
+            return LineCutter(first, values=values)
         # Anyone can name a byte: only one after a line end begins a line, and it may be in the midst of a private key.
-        start = max(0, after - KEY_BYTES)
+        start = max(first, after - KEY_BYTES)
         before = (await self._logs._client.read_piece(self._url, start, after - start)).data
         whole = len(before) == after - start and before.endswith(b"\n")
-        return LineCutter(after, headless=not whole, key_lines=count_key_lines(before))
+        return LineCutter(after, headless=not whole, key_lines=count_key_lines(before), values=values)
 
     async def _drain(self, cutter: LineCutter) -> LogItem:
         rest = cutter.flush()
-        item = await self._answer_ended()
+        item = await self._answer_ended(cutter.read_to)
         return {"lines": [[line.text, line.after] for line in rest], **item}
 
-    async def _answer_ended(self) -> LogItem:
-        """The outcome, which the next look at the cluster concludes a moment after Ray's word."""
+    async def _answer_nothing_new(self, after: int | None) -> LogItem | None:
+        """The end, for who has read all of the log of a job that is over; whatever cannot be asked is told later."""
+        if after is None:
+            return None
+        try:
+            place = await self._logs._find_place(self._submission_id)
+            piece = None if place.url is None else await self._logs._client.read_piece(place.url, after, 1)
+        except (NotFound, Unavailable):
+            return None
+        self._see(place)
+        return await self._answer_ended(after) if self._over and (piece is None or piece.size_bytes <= after) else None
+
+    async def _answer_ended(self, at: int) -> LogItem:
+        """With the outcome, which the next look at the cluster concludes a moment after Ray's word."""
         outcome = None
         for _ in range(_LATER_LOOKS):
             row, _, _ = await self._logs._find(self._submission_id)
@@ -260,9 +315,9 @@ class _Follow:
                 outcome = row.outcome.value
                 break
             await self._logs._pause(IDLE_PAUSE_S)
-        return self._end("ended", outcome, "The job has ended, and this was all of its log.")
+        return {**self._end("ended", outcome, "The job has ended, and this was all of its log."), "at": at}
 
-    def _see(self, place: _Place) -> None:
+    def _see(self, place: LogPlace) -> None:
         self._status = place.status
         self._over = place.status in ENDED_STATUSES
 
@@ -276,8 +331,3 @@ class _Follow:
                 "sentence": sentence,
             }
         }
-
-
-def _build_file_name(submission_id: str) -> str:
-    """Its name in the session's log directory (``JOB_LOGS_PATH_TEMPLATE`` of ray/dashboard/modules/job/common.py)."""
-    return f"job-driver-{submission_id}.log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import ray
 from ray import serve
@@ -12,7 +12,7 @@ from ray import serve
 from organs.replica import Versioned
 from organs.version import ASKING_ALL_S, ReplicaVersion
 from serve_app.cluster.handles import collect
-from serve_app.cluster.private import find_agent_address, list_exception_frames
+from serve_app.cluster.private import UnknownRay, find_agent_address, list_exception_frames, list_submission_drivers
 from serve_app.jobs.models import Unknown
 from serve_app.jobs.reading.thread_call import ThreadCall
 
@@ -33,6 +33,10 @@ class Replica(Protocol):
 
     def list_exception_frames(self) -> dict[str, str]:
         """Where uncaught exceptions of drivers were, by job id; blocks."""
+        ...
+
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        """Every driver that a submission connected, as ``reading.rows`` reads it; blocks."""
         ...
 
     def find_agent_address(self, node_id: str) -> str | None:
@@ -61,6 +65,13 @@ class RayReplica:
     def list_exception_frames(self) -> dict[str, str]:
         """From the worker table of the GCS."""
         return list_exception_frames()
+
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        """From the job table of the GCS; none of a Ray whose private names are not known."""
+        try:
+            return list_submission_drivers()
+        except UnknownRay:
+            return []
 
     def find_agent_address(self, node_id: str) -> str | None:
         """From the key-value store of the GCS."""

@@ -7,7 +7,8 @@ the field empty, and for jobs a mark that says so, because a row that is dropped
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -17,28 +18,29 @@ from serve_app.cluster.rows import (
     read_amounts,
     read_items,
     read_number,
+    read_object,
     read_text,
     read_time_ms,
-    read_time_s,
 )
-from serve_app.jobs.models import (
-    ActorFacts,
-    ApplicationFacts,
-    DeploymentFacts,
-    DriverExit,
-    JobFacts,
-    JobType,
-    NodeFacts,
-    ReplicaFacts,
-    ServeFacts,
-    TaskCounts,
-    WaitingActor,
-)
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS, cut_message
+from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobType, NodeFacts, TaskCounts, WaitingActor
 from serve_app.outcomes import ENDED_STATUSES, STATUSES
-from serve_app.redaction import redact, redact_mapping, strip_controls
+from serve_app.redaction import (
+    HEADLESS,
+    MAX_CHARS,
+    list_secret_values,
+    redact,
+    redact_end,
+    redact_mapping,
+    strip_controls,
+)
 
 _ENTRYPOINT_CHARS = 2_000
 _MESSAGE_CHARS = 4_000
+_HEAD_CHARS = 1_000
+# As much of a log as Ray quotes (ray/dashboard/modules/job/job_log_storage_client.py).
+_QUOTED_CHARS = 20_000
 _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
@@ -58,32 +60,66 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         and (before.status, before.ended_at, before.job_id)
         == (fields.get("status"), ended_at, read_text(fields.get("job_id")))
         and before.status in ENDED_STATUSES
+        # Another run may have been given its id.
+        and before.started_at == read_time_ms(fields.get("start_time"))
     ):
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}
     submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
-    message = read_text(fields.get("message"))
+    message, runtime_env = read_text(fields.get("message")), fields.get("runtime_env")
+    values = read_secret_values(fields)
     return JobFacts(
         id=_choose_id(fields) or f"unnamed-{hashlib.sha256(repr(row).encode(errors='replace')).hexdigest()[:12]}",
         type=JobType.SUBMISSION if submission_id else JobType.DRIVER,
         status=status[:_ID_CHARS],
         job_id=read_text(fields.get("job_id")),
         submission_id=submission_id,
-        entrypoint=redact(read_text(fields.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
-        # Its end, because the log that Ray appends ends with what happened last.
-        message=None if message is None else redact(message)[-_MESSAGE_CHARS:],
+        entrypoint=redact(read_text(fields.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        message=None if message is None else read_message(message, submission_id, values),
         error_type=read_text(fields.get("error_type")),
         started_at=read_time_ms(fields.get("start_time")),
         ended_at=ended_at,
-        metadata=_parse_metadata(fields.get("metadata")),
+        metadata=_parse_metadata(fields.get("metadata"), values),
         node_id=read_text(fields.get("driver_node_id")),
         node_ip=read_text(driver.get("node_ip_address")),
         pid=read_number(driver.get("pid")),
         exit_code=read_number(fields.get("driver_exit_code")),
-        runtime_env_keys=_list_names(fields.get("runtime_env")),
+        runtime_env_keys=_list_names(runtime_env),
+        environment=_digest(runtime_env),
+        secret_values=values,
         marks=tuple(_list_marks(row, fields, status)),
     )
+
+
+def read_secret_values(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a row of ``JobDetails``: values of the job's environment that are hidden wherever its texts are shown."""
+    variables = read_object(read_object(row.get("runtime_env")).get("env_vars"))
+    return list_secret_values(variables) if variables else ()
+
+
+def read_message(message: str, submission_id: str | None, values: Sequence[str]) -> str:
+    """Ray's message on a job, redacted: what it says, and of the log that it quotes the end, which tells what happened
+    last; of a log that holds several runs the last run alone."""
+    head, quoted, log = cut_message(message, submission_id).partition(LOG_FOLLOWS)
+    if not quoted:
+        # What it is comes first, and the error of a traceback last.
+        whole = redact(message, values) if len(message) <= MAX_CHARS else ""
+        if whole and len(whole) <= _MESSAGE_CHARS:
+            return whole
+        first, end = whole or redact(message[:_MESSAGE_CHARS], values), whole or redact_end(message, values)
+        return f"{first[:_HEAD_CHARS]}\n…\n{end[-(_MESSAGE_CHARS - _HEAD_CHARS - 3) :]}"
+    log = log.lstrip("\r\n")
+    if len(log) >= _QUOTED_CHARS:
+        # Ray cut it, in the midst of a line.
+        _, line_end, rest = log.partition("\n")
+        log = f"{HEADLESS}{line_end}{rest}"
+    shown = redact_end(log, values)
+    if len(shown) > _MESSAGE_CHARS:
+        shown = shown[-_MESSAGE_CHARS:]
+        # What is left of a line is redacted already; of one that is longer than all, its end is shown.
+        shown = f"…{shown}" if "\n" not in shown.rstrip("\n") else shown.partition("\n")[2]
+    return f"{redact(head, values)[:_HEAD_CHARS]}{quoted}\n{shown}"
 
 
 def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | None = None) -> dict[str, DriverExit]:
@@ -115,6 +151,46 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
         )
         found[job_id] = before if before == exit_row else exit_row
     return found
+
+
+def parse_submission_drivers(
+    rows: Iterable[Any], known: Mapping[str, tuple[DriverRun, ...]]
+) -> dict[str, tuple[DriverRun, ...]]:
+    """By submission id, ``JobTableData`` of src/ray/protobuf/gcs.proto as ``cluster.private`` hands it on.
+
+    The drivers of one are in the order of their start, which is not always that of their ids (job 256 is 00010000);
+    what says the same as in ``known`` is the same object.
+    """
+    before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
+    found: dict[str, list[DriverRun]] = {}
+    for row in rows:
+        job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
+        if job_id is None or submission_id is None:
+            continue
+        same = before.get(job_id)
+        found.setdefault(submission_id, []).append(
+            same if same is not None and row.get("is_dead") is True else _parse_driver(row, job_id, submission_id)
+        )
+    drivers = {id: tuple(sorted(same, key=_get_order)) for id, same in found.items()}
+    return {id: known[id] if known.get(id) == same else same for id, same in drivers.items()}
+
+
+def _get_order(driver: DriverRun) -> tuple[float, str]:
+    return (driver.started_at.timestamp() if driver.started_at else 0.0, driver.job_id)
+
+
+def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverRun:
+    return DriverRun(
+        job_id=job_id,
+        submission_id=submission_id,
+        entrypoint=redact(read_text(row.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
+        is_dead=row.get("is_dead") is True,
+        pid=read_number(row.get("pid")) or None,
+        node_id=read_text(row.get("node_id")),
+        node_ip=read_text(row.get("node_ip")),
+        started_at=read_time_ms(row.get("start_time")),
+        ended_at=read_time_ms(row.get("end_time")),
+    )
 
 
 def _is_unchanged(row: Mapping[str, Any], before: DriverExit) -> bool:
@@ -190,49 +266,6 @@ def parse_task_counts(answer: Any) -> TaskCounts:
     return TaskCounts(total, failed, finished, total - failed - finished - running, running)
 
 
-def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
-    """``ServeInstanceDetails`` of ray/serve/schema.py."""
-    controller = details.get("controller_info")
-    return ServeFacts(
-        controller_actor_id=read_text(controller.get("actor_id")) if isinstance(controller, dict) else None,
-        applications=tuple(
-            ApplicationFacts(
-                name=str(name),
-                status=read_text(app.get("status")) or "",
-                message=redact(read_text(app.get("message")) or "")[:_MESSAGE_CHARS],
-                deployments=tuple(
-                    _parse_deployment(str(deployment_name), deployment)
-                    for deployment_name, deployment in read_items(app.get("deployments"))
-                    if isinstance(deployment, dict)
-                ),
-                deployed_at=read_time_s(app.get("last_deployed_time_s")),
-            )
-            for name, app in read_items(details.get("applications"))
-            if isinstance(app, dict)
-        ),
-    )
-
-
-def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
-    replicas = deployment.get("replicas")
-    return DeploymentFacts(
-        name=name,
-        status=read_text(deployment.get("status")) or "",
-        message=redact(read_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
-        target_num_replicas=read_number(deployment.get("target_num_replicas")) or 0,
-        replicas=tuple(
-            ReplicaFacts(
-                replica_id=read_text(replica.get("replica_id")) or "",
-                state=read_text(replica.get("state")) or "",
-                node_id=read_text(replica.get("node_id")),
-                pid=read_number(replica.get("pid")),
-            )
-            for replica in (replicas if isinstance(replicas, list) else [])
-            if isinstance(replica, dict)
-        ),
-    )
-
-
 def _choose_id(fields: Mapping[str, Any]) -> str:
     """A submission has no job id before it connects, so its own id is the one that stays."""
     return read_text(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
@@ -252,11 +285,11 @@ def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[st
             yield f"{name} is not a time"
 
 
-def _parse_metadata(value: Any) -> dict[str, str]:
+def _parse_metadata(value: Any, values: Sequence[str]) -> dict[str, str]:
     pairs = list(read_items(value))[:_METADATA_ENTRIES]
     return {
         name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
-        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}).items()
+        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}, values).items()
     }
 
 
@@ -265,6 +298,14 @@ def _list_names(value: Any) -> tuple[str, ...]:
     return tuple(
         sorted(strip_controls(str(name))[:_ID_CHARS] for name, _ in list(read_items(value))[:_METADATA_ENTRIES])
     )
+
+
+def _digest(runtime_env: Any) -> str:
+    """Tells whether two environments are the same, and nothing else: they hold secrets."""
+    if not isinstance(runtime_env, dict) or not runtime_env:
+        return ""
+    text = json.dumps(runtime_env, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 @lru_cache(maxsize=512)

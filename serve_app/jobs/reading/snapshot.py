@@ -1,7 +1,7 @@
 """One look at the cluster: every source asked at once, each with its own deadline, each allowed to fail alone.
 
-``rows`` translates what comes back, ``events`` adds what Ray pushed meanwhile; of jobs whose end proves nothing their
-tasks are asked for. Nothing else is read for judging.
+``rows`` translates what comes back, ``events`` adds what Ray pushed meanwhile; of jobs whose end alone does not tell
+how it was, their drivers and tasks are asked for. Nothing else is read for judging.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.cluster.dashboard import DashboardClient, Listing
 from serve_app.errors import AppError
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -22,9 +23,7 @@ from serve_app.jobs.models import (
     Known,
     NodeFacts,
     Section,
-    ServeFacts,
     Snapshot,
-    TaskCounts,
     Unknown,
 )
 from serve_app.jobs.reading.events import Pushed, apply_events
@@ -34,22 +33,20 @@ from serve_app.jobs.reading.rows import (
     parse_driver_exits,
     parse_job,
     parse_nodes,
-    parse_serve,
-    parse_task_counts,
+    parse_submission_drivers,
     parse_waiting_actors,
 )
+from serve_app.jobs.reading.serve_rows import parse_serve
+from serve_app.jobs.reading.tasks import TaskCounter
 from serve_app.jobs.reading.thread_call import ThreadCall
+from serve_app.jobs.serve_facts import ServeFacts
+from serve_app.outcomes import OPEN_STATUSES
 
 T = TypeVar("T")
 _MOST_JOBS = 100_000
 _MANY_ROWS = 500
 _NOT_PLACED = "PENDING_CREATION"
-# Ray forgets tasks; of a job that ended long ago it has nothing to tell.
-_TASKS_ASKED_WITHIN = timedelta(minutes=10)
-_TASKS_ASKED_AT_ONCE = 8
-_TASKS_KEPT = 2_000
 _ACTORS_LISTED_EVERY = timedelta(seconds=60)
-_NOT_TOLD = TaskCounts(0, 0, 0, 0, 0)
 
 
 class ClusterSource(Protocol):
@@ -101,7 +98,8 @@ class Looker:
         self._resources = resources
         self._now = now
         self.pushed = Pushed()
-        self._tasks: dict[str, TaskCounts] = {}
+        self._tasks = TaskCounter(client)
+        self._drivers = ThreadCall(here.list_submission_drivers)
         self._actors_at: datetime | None = None
 
     async def look(self, previous: Snapshot | None) -> Snapshot:
@@ -121,8 +119,9 @@ class Looker:
             self._actors_at = began
         # What came in before a whole look began is in its tables; of actors, before they were last listed.
         self.pushed.forget_before(began, actors=self._actors_at)
-        await self._ask_tasks(snapshot)
-        return apply_events(replace(snapshot, session=self._here.session, tasks=self._select_counted()), self.pushed)
+        snapshot = replace(snapshot, drivers=await self._ask_drivers(previous, snapshot))
+        tasks = await self._tasks.count(snapshot)
+        return apply_events(replace(snapshot, session=self._here.session, tasks=tasks), self.pushed)
 
     def _reuse_actors(self, previous: Snapshot | None, now: datetime) -> Known[tuple[ActorFacts, ...]] | None:
         """In a big cluster whose events come in, actors are listed once a minute, and events tell the rest."""
@@ -137,25 +136,22 @@ class Looker:
         answer = await self._resources.get(self.config.source_timeout_s)
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
-    async def _ask_tasks(self, snapshot: Snapshot) -> None:
-        jobs = snapshot.jobs.value if isinstance(snapshot.jobs, Known) else ()
-        since = snapshot.taken_at - _TASKS_ASKED_WITHIN
-        new = [job.job_id for job in jobs if job.job_id not in self._tasks and _proves_nothing(job, since)]
-        wanted = [job_id for job_id in new if job_id is not None][:_TASKS_ASKED_AT_ONCE]
-        for job_id, counts in zip(wanted, await asyncio.gather(*map(self._count_tasks, wanted)), strict=True):
-            self._tasks[job_id] = counts
-        for job_id in list(self._tasks)[: max(0, len(self._tasks) - _TASKS_KEPT)]:
-            del self._tasks[job_id]
+    async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
+        """The drivers of one submission as they are now; none where Ray does not tell."""
+        answer = await self._drivers.get(self.config.source_timeout_s)
+        known = {} if isinstance(answer, Unknown) else parse_submission_drivers(answer.value, {})
+        return known.get(submission_id, ())
 
-    async def _count_tasks(self, job_id: str) -> TaskCounts:
-        try:
-            return parse_task_counts(await self._client.summarize_tasks(job_id))
-        except AppError:
-            # Asked once: what is missing here makes no verdict worse, and the job's own page asks again.
-            return _NOT_TOLD
-
-    def _select_counted(self) -> dict[str, TaskCounts]:
-        return {job_id: counts for job_id, counts in self._tasks.items() if counts.total}
+    async def _ask_drivers(self, previous: Snapshot | None, snapshot: Snapshot) -> Section[Any]:
+        """The drivers of submissions, asked for while any can have changed: Ray tells them all or none."""
+        before = previous.drivers if previous is not None else Unknown("not asked")
+        if previous is not None and isinstance(before, Known) and not _may_have_changed(previous, before, snapshot):
+            return before
+        answer = await self._drivers.get(self.config.source_timeout_s)
+        if isinstance(answer, Unknown):
+            return answer
+        known = before.value if isinstance(before, Known) else {}
+        return Known(parse_submission_drivers(answer.value, known))
 
 
 async def collect(
@@ -265,7 +261,14 @@ def _parse_serve_details(details: Mapping[str, Any]) -> Known[ServeFacts]:
     return Known(parse_serve(details))
 
 
-def _proves_nothing(job: JobFacts, since: datetime) -> bool:
-    return (
-        job.type is JobType.DRIVER and job.status == "SUCCEEDED" and job.ended_at is not None and job.ended_at >= since
-    )
+def _may_have_changed(
+    previous: Snapshot, before: Known[Mapping[str, tuple[DriverRun, ...]]], snapshot: Snapshot
+) -> bool:
+    """Whether a submission is on its way or has just ended, or one of its drivers lived when it was last asked for."""
+    if not isinstance(snapshot.jobs, Known) or not isinstance(previous.jobs, Known):
+        return True
+    jobs = {job.id: job for job in previous.jobs.value}
+    for job in snapshot.jobs.value:
+        if job.type is JobType.SUBMISSION and (job.status in OPEN_STATUSES or jobs.get(job.id) is not job):
+            return True
+    return any(not driver.is_dead for same in before.value.values() for driver in same)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.outcomes import NOT_COUNTED, TIMED_OUTCOMES
+from serve_app.outcomes import MOST_AHEAD, NOT_COUNTED, TIMED_OUTCOMES
 from serve_app.store.bounds import require_name
 from serve_app.store.tables import jobs
 
@@ -22,12 +23,12 @@ _TIMED = sorted(outcome.value for outcome in TIMED_OUTCOMES)
 Json = dict[str, Any]
 
 
-async def count_ended(connection: AsyncConnection, since_us: int, counts_only: bool = False) -> Json:
-    """Of the jobs that ended since, as lists: ``counts`` (kind, outcome, verdict, number), ``durations`` (kind,
-    seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty; failures of kinds that
-    are ``NOT_COUNTED`` are no causes.
+async def count_ended(connection: AsyncConnection, now: datetime, since_us: int, counts_only: bool = False) -> Json:
+    """Of the jobs that ended since, and not after ``now``, as lists: ``counts`` (kind, outcome, verdict, number),
+    ``durations`` (kind, seconds), ``causes`` (cause, number, an id). With ``counts_only`` the last two are empty;
+    failures of kinds that are ``NOT_COUNTED`` are no causes.
     """
-    ended = jobs.c.ended_us >= since_us
+    ended = jobs.c.ended_us.between(since_us, round((now + MOST_AHEAD).timestamp() * 1_000_000))
     groups = (jobs.c.kind, jobs.c.outcome, jobs.c.verdict)
     counts = await connection.execute(select(*groups, func.count()).where(ended).group_by(*groups))
     if counts_only:

@@ -13,10 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
 from serve_app.errors import InvalidInput
+from serve_app.queries.job_names import build_key, build_plain_key
+from serve_app.store.bounds import MAX_ID_CHARS
 from serve_app.store.dialect import insert
 from serve_app.store.jobs.content import check_content, read_content
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
+from serve_app.store.jobs.runs import rename_plain_keys
 from serve_app.store.migrations.sentences import NOTHING, read_ending
 from serve_app.store.tables import job_transitions, jobs, sessions
 from serve_app.strict import convert_to_utc
@@ -111,6 +114,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
         await connection.execute(
             insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
         )
+        await rename_plain_keys(connection, [line.key])
         values = line.model_dump(exclude={"format", "transitions"})
         kept = {"key"}
         if not _ENDING & line.model_fields_set:
@@ -162,7 +166,8 @@ def _parse_line(number: int, text: str) -> JobLine:
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"line {number} is no job: {str(error)[:200]}.", line=number) from None
     row = line.content.get("row")
-    if line.key != f"{line.session}/{line.id}" or not isinstance(row, dict):
+    key = _choose_key(line)
+    if key is None or not isinstance(row, dict):
         raise InvalidInput(f"line {number} is no job: its key or its content does not fit.", line=number)
     if line.diagnosis is not None and "diagnosis" not in line.diagnosis:
         raise InvalidInput(f"line {number} is no job: diagnosis.diagnosis: Field required.", line=number)
@@ -171,7 +176,17 @@ def _parse_line(number: int, text: str) -> JobLine:
         content = check_content({**line.content, "row": {**row, **judged}})
     except ValueError as error:
         raise InvalidInput(f"line {number} is no job: {error}.", line=number) from None
-    return line.model_copy(update={"content": content})
+    return line.model_copy(update={"key": key, "content": content})
+
+
+def _choose_key(line: JobLine) -> str | None:
+    """The key of its run, also where an older version called it by its id alone; None for a key of another job."""
+    started_us = None if line.started_us < 0 else line.started_us
+    run = build_key(line.session, line.id, started_us, is_submission=line.submission_id is not None)
+    if line.key in (run, build_plain_key(line.session, line.id)):
+        return run
+    # What stands for an id that was cut when it was kept cannot be worked out again.
+    return line.key if len(line.id) >= MAX_ID_CHARS and line.key.startswith(f"{line.session}/") else None
 
 
 def _contains_nul(value: Any) -> bool:

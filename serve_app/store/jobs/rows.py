@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
-from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import read_content
+from serve_app.store.jobs.runs import choose_key, rename_plain_keys
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
@@ -21,9 +23,17 @@ MAX_CONTENT_CHARS = 65_536
 MAX_TRANSITIONS = 50
 # A cluster that nobody has seen for so long is over: its open jobs are lost.
 SESSION_OVER_S = 300.0
+# Rules of what was concluded of a session from outside; what is seen in it again counts for more.
+SESSION_OVER = "session-over"
+SESSION_SHUT_DOWN = "session-shut-down"
+SERVER_SHUT_DOWN = "server-shut-down"
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
-_PROVEN = ("succeeded", "failed", "lost", "stopped")
+_PROVEN = ("succeeded", "failed", "lost", "stopped", "contradicted")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
+# Words of ``judging.expectations`` and ``judging.kinds``, which the store does not import; a test compares them.
+_NOTHING = "Nothing to do."
+_HEAD = "cluster-initialization"
+_SERVER = "application-server"
 _LARGEST = 2**62
 
 Json = dict[str, Any]
@@ -42,10 +52,12 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
 
 
 async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Json]) -> None:
-    keys = [record["key"] for record in records[:MAX_BATCH]]
+    records = [{**record, "key": choose_key(record)} for record in records[:MAX_BATCH]]
+    keys = [record["key"] for record in records]
+    await rename_plain_keys(connection, keys)
     known = await connection.execute(select(jobs.c.key, *_JUDGED).where(jobs.c.key.in_(keys)))
     before = {row.key: tuple(row)[1:] for row in known}
-    records = [record for record in records[:MAX_BATCH] if not _knows_less(record, before.get(record["key"]))]
+    records = [record for record in records if not _knows_less(record, before.get(record["key"]))]
     rows = [_build_values(record, now) for record in records]
     if not rows:
         return
@@ -89,11 +101,33 @@ async def close_sessions(connection: AsyncConnection, now: datetime, current: st
     over = {row.session: row.last_seen_at for row in await connection.execute(last_seen)}
     for session, seen_at in over.items():
         reason = f"Its cluster (Ray session {session}) is gone; it had not ended when it was last seen."
-        wanted = (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
-        await _close(connection, now, wanted, "lost", "WARN", "session-over", reason, seen_at)
+        await _close(connection, now, _is_open_in(session), "lost", "WARN", SESSION_OVER, reason, seen_at)
+        gone = f"The head came up; it is gone, nobody has seen its session {session} since {format_time(seen_at)}."
+        await _close(connection, now, _is_its_head(session), "lost", "WARN", SESSION_OVER, gone, seen_at)
     if over:
         await connection.execute(update(sessions).where(sessions.c.session.in_(list(over))).values(closed_at=now))
     return list(over)
+
+
+async def end_session(connection: AsyncConnection, now: datetime, session: str) -> bool:
+    """A session was shut down on request: what was open in it was stopped with it, now. Whether it was known, and not
+    over yet. Should it be seen again after all, the next look puts its jobs right.
+    """
+    which = (sessions.c.session == require_name("session", session)) & sessions.c.closed_at.is_(None)
+    ended = await connection.execute(update(sessions).where(which).values(last_seen_at=now, closed_at=now))
+    if ended.rowcount != 1:
+        return False
+    reason = f"Its cluster (Ray session {session}) was shut down on request, and it was stopped with it."
+    await _close(connection, now, _is_open_in(session), "stopped", "OK", SESSION_SHUT_DOWN, reason, now)
+    gone = f"The head came up; it was shut down on request at {format_time(now)}, and is gone."
+    await _close(connection, now, _is_its_head(session), "succeeded", "OK", SESSION_SHUT_DOWN, gone, now)
+    return True
+
+
+async def end_serving(connection: AsyncConnection, now: datetime, session: str) -> None:
+    """Serve was shut down on request in a session that may go on: so ended the job that it runs in, now."""
+    wanted = _is_open_in(require_name("session", session)) & (jobs.c.kind == _SERVER) & jobs.c.submission_id.is_(None)
+    await _close(connection, now, wanted, "stopped", "OK", SERVER_SHUT_DOWN, "Serve was shut down on request.", now)
 
 
 async def forget(
@@ -123,16 +157,19 @@ async def forget(
 
 async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bool:
     """Forget one job; whether it was there."""
-    await connection.execute(delete(job_transitions).where(job_transitions.c.key == require_name("key", key)))
+    await connection.execute(delete(job_transitions).where(job_transitions.c.key == require_key("key", key)))
     return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
 
 
 def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
     """Whether it takes back what was proven: Ray forgets how a driver ended, and after a restart nobody else knows."""
-    if before is None or record["outcome"] != "ended_unknown":
+    if before is None:
         return False
-    _, outcome, _, rule = before
-    return outcome in _PROVEN and rule != "session-over"
+    status, outcome, _, rule = before
+    if record["outcome"] == "ended_unknown":
+        return outcome in _PROVEN and rule not in (SESSION_OVER, SESSION_SHUT_DOWN, SERVER_SHUT_DOWN)
+    # What contradicted Ray's word was told by tables that forget; the word is the same.
+    return outcome == "contradicted" and record["outcome"] in ("succeeded", "failed") and record["status"] == status
 
 
 _JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)
@@ -144,22 +181,23 @@ def _build_values(record: Json, now: datetime) -> Json:
         # What was said of it stays; what others wrote about it goes.
         row = record["content"]["row"]
         text = _encode({"row": {**row, "metadata": {}, "entrypoint": row["entrypoint"][:500]}, "evidence": []})
-    error_type = record.get("error_type")
     return {
         **{name: make_storable(str(record[name]), MAX_ID_CHARS) for name in _NAMED},
-        "job_id": record.get("job_id"),
-        "submission_id": record.get("submission_id"),
+        **{name: _cut_id(record.get(name)) for name in ("job_id", "submission_id", "error_type")},
         "cause": record.get("cause"),
         "started_us": record["started_us"],
         "ended_us": record.get("ended_us"),
         "duration_s": record.get("duration_s"),
-        "error_type": None if error_type is None else make_storable(str(error_type), MAX_ID_CHARS),
         "exit_code": _limit_exit_code(record.get("exit_code")),
         "content": text,
         "searchable": make_storable(fold(str(record.get("searchable") or "")), 8_000),
         "first_seen_at": now,
         "updated_at": now,
     }
+
+
+def _cut_id(told: object) -> str | None:
+    return None if told is None else make_storable(str(told), MAX_ID_CHARS)
 
 
 def _limit_exit_code(told: int | None) -> int | None:
@@ -208,21 +246,39 @@ async def _close(
     reason: str,
     ended_at: datetime | None = None,
 ) -> None:
-    """``ended_at``: when they count as ended. Their rows do not tell it, since it is only the latest that is known."""
+    """``ended_at``: when they count as ended; of what is lost that is the latest that is known."""
     ended_us = None if ended_at is None else round(ended_at.timestamp() * 1_000_000)
     rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
     judged = {"outcome": outcome, "verdict": verdict, "rule": rule}
     for row in rows:
         content = read_content(row["content"], row)
-        content["row"].update({**judged, "reason": reason})  # type: ignore[typeddict-item]
+        told = {**judged, "reason": reason, "ended_at": None if ended_at is None else format_time(ended_at)}
+        took_s = row["duration_s"]
+        if ended_us is not None and row["outcome"] in _OPEN and 0 <= row["started_us"] <= ended_us:
+            # What was written of one that ran is how long it had run when its judgement last changed.
+            told["duration_s"] = took_s = (ended_us - row["started_us"]) / 1_000_000
+        content["row"].update(told)  # type: ignore[typeddict-item]
+        if verdict == "OK":
+            content["row"]["action"] = _NOTHING
         cause = rule if outcome == "lost" else None
         await connection.execute(
             update(jobs)
             .where(jobs.c.key == row["key"])
-            .values(**judged, cause=cause, ended_us=ended_us, content=_encode(content), updated_at=now)
+            .values(
+                **judged, cause=cause, ended_us=ended_us, duration_s=took_s, content=_encode(content), updated_at=now
+            )
         )
         transition = {"key": row["key"], "at": now, "status": row["status"], **judged, "reason": reason}
         await connection.execute(job_transitions.insert().values(**transition))
+
+
+def _is_open_in(session: str) -> ColumnElement[bool]:
+    return (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
+
+
+def _is_its_head(session: str) -> ColumnElement[bool]:
+    """The start of a head has succeeded for good; that the head is up is over with its session."""
+    return (jobs.c.session == session) & (jobs.c.kind == _HEAD) & (jobs.c.outcome == "succeeded")
 
 
 def _split(keys: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -10,7 +10,7 @@ import json
 import resource
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,6 +71,11 @@ class Cluster:
     async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         return {}
 
+    async def list_matching(
+        self, table: str, filters: Iterable[tuple[str, str, str]], most_rows: int
+    ) -> tuple[list[Any], int]:
+        return [], 0
+
     async def close(self) -> None:
         return None
 
@@ -86,6 +91,9 @@ class Here(Replica):
 
     def find_agent_address(self, node_id: str) -> str | None:
         return None
+
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        return []
 
     def list_exception_frames(self) -> dict[str, str]:
         return {}

@@ -9,15 +9,39 @@ from tests.integration.cluster import ROOT, Cluster, wait_for
 
 CANARY = "canary-8d1f4c0a77"
 ID = "tells-secrets"
-CODE = f"import sys; print('connecting with password={CANARY}', flush=True); sys.exit('refused: token={CANARY}')"
+# In no environment: only its form tells that it is one.
+WORD = "canary-of-words-5"
+CODE = f"""
+import os, sys
+print('connecting with password={CANARY}', flush=True)
+print('plain', os.environ['HARMLESS_NAME'], repr(os.environ['CONNECTION']), flush=True)
+sys.exit('refused: token={CANARY} of ' + os.environ['HARMLESS_NAME'])
+"""
 
 
 def test_no_secret_of_a_job_gets_anywhere(cluster: Cluster) -> None:
     body = {
         "submission_id": ID,
-        "entrypoint": ["python", "-c", CODE, "--api-key", CANARY, f"--database=postgresql://me:{CANARY}@db/x"],
-        "metadata": {"api_key": CANARY, "note": f"Authorization: Bearer {CANARY}"},
-        "runtime_env": {"env_vars": {"SERVICE_TOKEN": CANARY, "HARMLESS_NAME": CANARY}},
+        "entrypoint": [
+            "python",
+            "-c",
+            CODE,
+            "--api-key",
+            CANARY,
+            f"--database=postgresql://me:{CANARY}@db/x",
+            "--pw",
+            WORD,
+            f"-p{WORD}",
+            f"user:{WORD}@db",
+        ],
+        "metadata": {"api_key": CANARY, "note": f"Authorization: Bearer {CANARY}", "conn": f"mysql -u root -p{WORD}"},
+        "runtime_env": {
+            "env_vars": {
+                "SERVICE_TOKEN": CANARY,
+                "HARMLESS_NAME": f"{CANARY}-of-a-name",
+                "CONNECTION": f"Server=db;Uid=svc;Pwd={CANARY};",
+            }
+        },
     }
     with cluster.api() as api:
         assert api.post("/jobs", json=body).status_code == 201
@@ -31,12 +55,13 @@ def test_no_secret_of_a_job_gets_anywhere(cluster: Cluster) -> None:
         answers["explain"] = cluster.execute(
             "cognitive_organ_1", {"type": "job.explain", "parameters": {"job_id": ID}, "description": "why"}
         )
-    assert [path for path, answer in answers.items() if CANARY in answer.text] == []
+    assert [path for path, answer in answers.items() if CANARY in answer.text or WORD in answer.text] == []
     assert "[redacted]" in answers[f"/jobs/{ID}/logs"].text
     assert "[redacted]" in answers[f"/jobs/{ID}"].text
     stored = _stored(cluster)
     assert ID in stored
     assert CANARY not in stored
+    assert WORD not in stored
     exported = subprocess.run(
         [cluster.python, "-m", "serve_app.history", "export", "-"],
         env={**cluster.env, "SEEDCORE_HOME": str(cluster.home)},
@@ -48,6 +73,7 @@ def test_no_secret_of_a_job_gets_anywhere(cluster: Cluster) -> None:
     )
     assert ID in exported.stdout
     assert CANARY not in exported.stdout + exported.stderr
+    assert WORD not in exported.stdout + exported.stderr
     ours = [path for path in (cluster.logs / "serve").glob("*.log") if CANARY in path.read_text(errors="replace")]
     assert [path.name for path in ours] == []
 

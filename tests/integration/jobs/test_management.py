@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,9 @@ def test_stop_of_a_process_that_ignores_the_first_signal(cluster: Cluster) -> No
     assert (done["stopped"], done["driver_gone"], done["status"]) == (True, True, "STOPPED")
     again = ask(cluster, "POST", "/jobs/managed-stubborn/stop", 200)
     assert (again["already"], again["driver_gone"]) == (True, True)
+    assert [each["by_force"] for each in (early, done, again)] == [None, True, True]
+    assert "by force (SIGKILL): it had not ended 3 s after SIGTERM" in again["sentence"]
+    wait_for("the detail to say so", lambda: "by force" in cluster.get("/jobs/managed-stubborn")["reason"])
 
 
 def test_stop_of_what_never_connects_to_ray(cluster: Cluster) -> None:
@@ -163,6 +167,17 @@ def test_stop_of_what_never_connects_to_ray(cluster: Cluster) -> None:
     done = ask(cluster, "POST", "/jobs/managed-sleep/stop", 200)
     assert (done["stopped"], done["driver_gone"], done["status"]) == (True, None, "STOPPED")
     assert "never connected" in done["sentence"]
+    assert done["by_force"] is False
+
+
+def test_how_long_a_stop_waits_is_the_jobs_own(cluster: Cluster) -> None:
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    grace = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "1"}}
+    submit(cluster, sys.executable, "-c", deaf, submission_id="managed-deaf", runtime_env=grace)
+    wait_for("it to be deaf", lambda: "deaf" in cluster.get("/jobs/managed-deaf/logs")["lines"])
+    done = ask(cluster, "POST", "/jobs/managed-deaf/stop", 200)
+    assert (done["by_force"], done["status"]) == (True, "STOPPED")
+    assert done["steps"][0]["what"] == "Ray's supervisor was told: SIGTERM now, SIGKILL after 1 s."
 
 
 def test_a_plain_driver_is_not_managed(cluster: Cluster) -> None:
@@ -186,8 +201,10 @@ def test_a_plain_driver_is_not_managed(cluster: Cluster) -> None:
 def test_retry(cluster: Cluster) -> None:
     submit(cluster, sys.executable, "-c", "import no_such_module", submission_id="managed-permanent")
     assert over(cluster, "managed-permanent")["outcome"] == "failed"
+    wait_for("its diagnosis", lambda: cluster.get("/jobs/managed-permanent")["code"] == "app.import-error")
     refused = ask(cluster, "POST", "/jobs/managed-permanent/retry", 409)
-    assert (refused["code"], refused["reason"]) == ("permanent_failure", "its log ends with ModuleNotFoundError")
+    reason = "app.import-error: a module that is missing or broken"
+    assert (refused["code"], refused["reason"]) == ("permanent_failure", reason)
     forced = ask(cluster, "POST", "/jobs/managed-permanent/retry", 201, force=True)
     assert (forced["id"], forced["attempt"]) == ("managed-permanent-retry-1", 1)
 
@@ -211,12 +228,17 @@ def test_retry(cluster: Cluster) -> None:
 
 
 def test_delete(cluster: Cluster) -> None:
-    submit(cluster, "sleep", "600", submission_id="managed-delete")
+    submit(cluster, "sleep", "600", submission_id="managed-delete", metadata={"seedcore.kind": "deletable"})
     wait_for("it to run", lambda: raw(cluster, "managed-delete")["status"] == "RUNNING")
     assert ask(cluster, "DELETE", "/jobs/managed-delete", 409)["code"] == "still_on_its_way"
     assert ask(cluster, "POST", "/jobs/managed-delete/retry", 409)["code"] == "still_on_its_way"
     ask(cluster, "POST", "/jobs/managed-delete/stop", 200)
-    assert ask(cluster, "DELETE", "/jobs/managed-delete", 200)["deleted"] is True
+    wait_for(
+        "it to be counted", lambda: cluster.get("/jobs/summary", window="1h")["by_kind"]["deletable"]["ended"] == 1
+    )
+    deleted = ask(cluster, "DELETE", "/jobs/managed-delete", 200)
+    assert (deleted["deleted"], "no list, figure or rate has it any more" in deleted["sentence"]) == (True, True)
+    assert "deletable" not in cluster.get("/jobs/summary", window="1h")["by_kind"]
     assert httpx.get(f"{cluster.dashboard_url}/api/jobs/managed-delete", timeout=30).status_code == 404
     assert ask(cluster, "POST", "/jobs/managed-delete/stop", 404)["code"] in ("job_not_found", "not_found")
 
@@ -280,6 +302,10 @@ def test_follow_to_the_end_and_resume(cluster: Cluster) -> None:
         answer = api.get("/jobs/managed-follow/logs?follow=true", headers={"Last-Event-ID": str(third)})
     resumed = [data for event, data, _ in events(iter(answer.text.splitlines())) if data.startswith("tick")]
     assert resumed == ticks[4:]
+    with cluster.api("reader") as api:
+        last = max(int(id) for _, _, id in seen if id is not None)
+        answer = api.get("/jobs/managed-follow/logs?follow=true", headers={"Last-Event-ID": str(last)})
+    assert (answer.status_code, answer.text) == (204, "")
 
 
 def test_followers_are_bounded_and_free_their_place(cluster: Cluster) -> None:
@@ -292,7 +318,7 @@ def test_followers_are_bounded_and_free_their_place(cluster: Cluster) -> None:
     assert [answer.status_code for answer in answers] == [200] * 8
     # Kept: httpx closes a response whose iterator nobody holds.
     lines = [answer.iter_lines() for answer in answers]
-    assert [next(each) for each in lines] == [": alive"] * 8
+    assert [next(each) for each in lines] == ["retry: 5000"] * 8
     with cluster.api("reader") as api:
         assert api.get(path).json()["code"] == "too_busy"
         for answer, client in zip(answers, clients, strict=True):
@@ -307,3 +333,24 @@ def test_followers_are_bounded_and_free_their_place(cluster: Cluster) -> None:
         wait_for("a free place", free, timeout_s=15)
         print(f"a follower's place was free {time.monotonic() - began:.1f} s after it went away")
     ask(cluster, "POST", "/jobs/managed-watched/stop", 200)
+
+
+def test_a_head_of_a_followed_log_holds_neither_a_place_nor_a_connection(cluster: Cluster) -> None:
+    submit(cluster, "sleep", "600", submission_id="managed-headed")
+    wait_for("it to run", lambda: raw(cluster, "managed-headed")["status"] == "RUNNING")
+    path = "/jobs/managed-headed/logs?follow=true"
+
+    def look(_: int) -> tuple[int, str]:
+        # Each on a connection of its own, and then another request on it.
+        with cluster.api("reader") as api:
+            answer = api.head(path, timeout=10)
+            assert api.get("/health", timeout=10).json() == {"status": "alive"}
+            return answer.status_code, answer.headers["content-type"].split(";")[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(24))) == [(200, "text/event-stream")] * 24
+    with cluster.api("reader") as api:
+        with api.stream("GET", path, timeout=10) as answer:
+            assert (answer.status_code, next(answer.iter_lines())) == (200, "retry: 5000")
+        assert [api.get("/jobs?limit=1", timeout=8).status_code for _ in range(30)] == [200] * 30
+    ask(cluster, "POST", "/jobs/managed-headed/stop", 200)

@@ -134,6 +134,9 @@ class HereByApi:
         told = self._cluster.get("/cluster/resources")
         return told["total"], told["available"]
 
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        return []
+
     def list_exception_frames(self) -> dict[str, str]:
         return {}
 

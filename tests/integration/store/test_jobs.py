@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from serve_app import history
 from serve_app.errors import InvalidInput
 from serve_app.outcomes import NOT_COUNTED
-from serve_app.store.engine import create_engine, get_writing_engine
+from serve_app.store.engine import create_engine, get_writing_engine, hide_url
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
 from serve_app.store.store import Store
@@ -60,7 +60,7 @@ def record(
         "session": session,
         "id": id,
         "job_id": None,
-        "submission_id": id,
+        "submission_id": None,
         "kind": "user",
         "series": "user:train",
         "status": outcome.upper(),
@@ -222,6 +222,63 @@ async def test_a_content_that_is_none_keeps_no_session_open_and_no_job_from_the_
         await copy.close()
 
 
+async def test_what_a_session_left_open_that_was_shut_down_on_request_was_stopped(store: Store, clock: Clock) -> None:
+    head = {"kind": "cluster-initialization", "status": "SUCCEEDED"}
+    server = {"kind": "application-server", "took_s": None}
+    await store.save_jobs("s1", [record("a", took_s=None), record("done"), record("node:h", **head)])
+    await store.save_jobs("s2", [record("s", session="s2", **server), record("node:g", session="s2", **head)])
+    clock.now += timedelta(minutes=2)
+    assert [await store.end_session(name) for name in ("s1", "s1", "nobody")] == [True, False, False]
+    # At once, and not only when nobody has seen it for long; the other one was killed.
+    clock.now += timedelta(minutes=6)
+    await store.save_jobs("s3", [])
+    assert await store.close_sessions("s3") == ["s2"]
+    told = {}
+    for row in [each["row"] for each in await store.list_jobs(EVERYTHING)]:
+        told[row["id"]] = tuple(row[name] for name in ("outcome", "verdict", "rule", "ended_at", "duration_s"))
+    shut_down, last_seen = "2026-01-01T12:02:00.000+00:00", "2026-01-01T12:00:00.000+00:00"
+    assert told == {
+        "a": ("stopped", "OK", "session-shut-down", shut_down, 120.0),
+        "done": ("succeeded", "OK", "succeeded", None, None),
+        "node:h": ("succeeded", "OK", "session-shut-down", shut_down, None),
+        "s": ("lost", "WARN", "session-over", last_seen, 0.0),
+        "node:g": ("lost", "WARN", "session-over", last_seen, None),
+    }
+    reasons = {each["row"]["id"]: each["row"]["reason"] for each in await store.list_jobs(EVERYTHING)}
+    assert reasons["a"] == "Its cluster (Ray session s1) was shut down on request, and it was stopped with it."
+    assert reasons["node:h"] == f"The head came up; it was shut down on request at {shut_down}, and is gone."
+    assert reasons["node:g"] == f"The head came up; it is gone, nobody has seen its session s2 since {last_seen}."
+    counted = (await store.jobs_ended_since(NOON_US))["counts"]
+    assert sorted(each for each in counted if each[0] not in NOT_COUNTED) == [
+        ["application-server", "lost", "WARN", 1],
+        ["user", "stopped", "OK", 1],
+        ["user", "succeeded", "OK", 1],
+    ]
+    # It was not shut down after all: the next look puts it right, and nothing of it is kept.
+    assert await store.save_jobs("s1", []) is True
+    await store.save_jobs("s1", [record("a", took_s=None)])
+    assert await ids(store, outcomes=["running"]) == ["a"]
+
+
+async def test_the_end_of_serve_ends_its_job_and_no_other(store: Store, clock: Clock) -> None:
+    server = {"kind": "application-server", "took_s": None, "submission_id": None}
+    await store.save_jobs("s1", [record("user", took_s=None), record("01000000", **server)])
+    await store.save_jobs("s1", [record("served", **{**server, "submission_id": "served"})])
+    await store.save_jobs("s2", [record("01000000", session="s2", **server)])
+    clock.now += timedelta(minutes=2)
+    await store.end_serving("s1")
+    found = await store.find_job("01000000", "s1")
+    assert found is not None
+    row = found["row"]
+    assert [row[name] for name in ("outcome", "verdict", "rule", "reason", "ended_at")] == [
+        "stopped", "OK", "server-shut-down", "Serve was shut down on request.", "2026-01-01T12:02:00.000+00:00",
+    ]  # fmt: skip
+    assert sorted(await ids(store, outcomes=["running"])) == ["01000000", "served", "user"]
+    # It is deployed again.
+    await store.save_jobs("s1", [record("01000000", **server)])
+    assert sorted(await ids(store, outcomes=["running"])) == ["01000000", "01000000", "served", "user"]
+
+
 async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store, clock: Clock) -> None:
     assert await store.save_jobs("s1", [record("a", took_s=None)]) is False
     clock.now += timedelta(seconds=301)
@@ -234,6 +291,18 @@ async def test_who_writes_is_told_that_its_session_had_been_closed(store: Store,
     assert [each["outcome"] for each in found["transitions"]] == ["running", "lost", "running"]
     assert await store.open_jobs("s1") == ["s1/a"]
     assert (await store.jobs_ended_since(0))["counts"] == []
+
+
+async def test_a_window_ends_now_by_the_clock_of_the_store(store: Store, clock: Clock) -> None:
+    failed = {"outcome": "failed", "verdict": "BAD", "rule": "failed", "cause": "exit code 1"}
+    await store.save_jobs("s1", [record(f"j{took_s}", took_s=took_s, **failed) for took_s in (1, 59, 61, 86_400)])
+    told = await store.jobs_ended_since(NOON_US)
+    assert (told["counts"], [each[:2] for each in told["causes"]]) == (
+        [["user", "failed", "BAD", 2]],
+        [["exit code 1", 2]],
+    )
+    clock.now += timedelta(days=1)
+    assert (await store.jobs_ended_since(NOON_US))["counts"] == [["user", "failed", "BAD", 4]]
 
 
 async def test_a_transition_is_of_the_time_when_it_was_judged(store: Store, clock: Clock) -> None:
@@ -253,6 +322,19 @@ async def test_what_was_proven_stays_when_ray_has_forgotten_it(store: Store) -> 
     await store.save_jobs("s1", [record("a", **unknown), record("b", **failed)])
     assert await ids(store, outcomes=["failed"]) == ["b", "a"]
     assert [each["outcome"] for each in await store.job_transitions("s1/a")] == ["failed"]
+
+
+async def test_what_was_contradicted_stays_when_the_tables_have_forgotten_it(store: Store) -> None:
+    doubted = {"outcome": "contradicted", "verdict": "WARN", "rule": "contradicted-tasks", "status": "SUCCEEDED"}
+    succeeded = {"outcome": "succeeded", "verdict": "OK", "rule": "succeeded", "status": "SUCCEEDED"}
+    unknown = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "rule": "ended-unknown", "status": "SUCCEEDED"}
+    await store.save_jobs("s1", [record(id, **doubted) for id in "abcd"])
+    stopped = {"outcome": "stopped", "verdict": "OK", "rule": "stopped", "status": "STOPPED"}
+    later = [record("a", **succeeded), record("b", **unknown), record("c", **stopped)]
+    # What was tried again, and made good, is doubted as before.
+    await store.save_jobs("s1", [*later, record("d", **{**doubted, "verdict": "OK", "rule": "retry-succeeded"})])
+    assert sorted(await ids(store, outcomes=["contradicted"])) == ["a", "b", "d"]
+    assert [each["rule"] for each in await store.job_transitions("s1/d")] == ["contradicted-tasks", "retry-succeeded"]
 
 
 async def test_what_ray_no_longer_lists_is_over(store: Store) -> None:
@@ -375,7 +457,15 @@ async def test_export_and_import_between_databases(
     assert await asyncio.to_thread(_run, monkeypatch, database, "export", out) == 0
     assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
     assert await asyncio.to_thread(_run, monkeypatch, other, "import", out) == 0
-    assert capsys.readouterr().err == "450 jobs exported\n450 jobs imported\n0 jobs imported\n"
+    place = database.removeprefix("sqlite:///") if "sqlite" in database else hide_url(database)
+    assert capsys.readouterr().err.splitlines() == [
+        f"database: {place}",
+        "450 jobs exported",
+        f"database: {tmp_path}/other.db (a new one)",
+        "450 jobs imported",
+        f"database: {tmp_path}/other.db",
+        "0 jobs imported",
+    ]
     copy = await Store.open(other)
     try:
         assert await copy.find_job("j001") == await store.find_job("j001")
@@ -388,6 +478,21 @@ async def test_export_and_import_between_databases(
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", out) == 1
     assert "line 3 is no job: kind: Input should be a valid string. 0 were imported." in capsys.readouterr().err
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", tmp_path / "none") == 2
+
+
+def test_an_export_makes_no_database_and_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SEEDCORE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("SEEDCORE_HOME", str(tmp_path / "home"))
+    assert history.main(["export", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: There is no database {tmp_path}/home/seedcore.db. Say by SEEDCORE_HOME where the application keeps "
+        "its own (SEEDCORE_HOME=.seedcore for `make up`), or by SEEDCORE_DATABASE_URL.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert _run(monkeypatch, f"sqlite:///{tmp_path}/none.db", "export", tmp_path / "out") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, database: str, command: str, path: Path) -> int:

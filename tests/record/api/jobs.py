@@ -33,6 +33,7 @@ HANGS = (
     BEGIN + "made = ray.remote(num_cpus=0, resources={'nowhere': 1})(lambda: 1).remote(); "
     "ray.get(ray.remote(num_cpus=0)(lambda refs: ray.get(refs[0])).remote([made]))"
 )
+HIDES = "import subprocess; subprocess.call([sys.executable, '-c', 'import ray; ray.init(); 1 / 0'])"
 SUBMISSIONS: dict[str, dict[str, Any]] = {
     "ok": {"code": BEGIN + "print('done')", "metadata": {"team": "reports", "seedcore.owner": "data-team"}},
     "exit-3": {"code": BEGIN + "print('begin', flush=True); sys.exit(3)"},
@@ -41,6 +42,7 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
     "no-file": {"code": "open('/no/such/file')"},
     "task-fails": {"code": TASK_FAILS},
     "no-function": {"code": BEGIN + "ray.get(ray.remote(num_cpus=0)(abs).remote(1))"},
+    "hides-it": {"code": HIDES},
     "declared": {"code": "print('done')", "metadata": {"seedcore.kind": "nightly"}},
     "killed": {"code": BEGIN + "os.kill(os.getpid(), 9)"},
     "attempt-1": {"code": "sys.exit(1)", "metadata": {"job_name": "report", "attempt": "1"}},

@@ -94,6 +94,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         "exit-3",
         "no-module",
         "task-fails",
+        "hides-it",
         "declared",
         "busy",
         "hangs",
@@ -102,7 +103,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         "no-file",
         "no-function",
     )
-    for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file", "no-function"):
+    for id in ("exit-3", "no-module", "no-module-2", "task-fails", "no-file", "no-function", "hides-it"):
         wait_for(f"the diagnosis of {id}", partial(_find_code, cluster, id), 90)
     for id in ids:
         asked.get(f"/jobs/{id}")

@@ -201,9 +201,13 @@ def test_thresholds_and_the_window_are_settings() -> None:
 def test_sentences() -> None:
     said = inputs(**window(200, 30), nodes=[node(cpu=0.912)], **responses(50, 7.25))
     assert [each.sentence for each in judged(said).conditions] == [
-        "30 of 200 jobs that ended in 1h failed (15.0%).",
+        "30 of 200 jobs whose end is proven failed (15.0%), of all that ended in 1h.",
         "Node n1 (10.0.0.1) uses 91% of its CPU; the limit is 80%.",
         "One in 20 of 50 responses in 5 minutes took longer than 7.25 s; the limit is 5 s.",
+    ]
+    said = inputs(windows={"1h": {"ended": 36, "failed": 17, "of_all": 39}})
+    assert [each.sentence for each in judged(said).conditions] == [
+        "17 of 36 jobs whose end is proven failed (47.2%), of 39 that ended in 1h.",
     ]
 
 

@@ -397,6 +397,7 @@ async def test_the_report_asks_every_part_once() -> None:
         ("lifecycle", None),
         ("findings", None),
         ("alerts", {"limit": 100}),
+        ("ray_status", None),
     ]
 
 

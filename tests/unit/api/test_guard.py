@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from serve_app.api.access import ExposedWithoutTokens, Role, Tokens, TokensInvalid, require_safe_address
 from serve_app.env import Env
+from serve_app.errors import Unavailable
 from serve_app.settings import AppArgs
-from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, served
+from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, asgi, piece, served
 
 NAMED = AppArgs.model_validate({**ARGS.model_dump(), "allowed_hosts": ["Ray.Example"]})
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -37,8 +38,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 )
 @pytest.mark.parametrize("method", METHODS)
 async def test_host(host: str, passes: bool, method: str) -> None:
-    async with served(args=NAMED).client() as client:
-        answer = await client.request(method, "/health", headers={"Host": host})
+    async with served(ALL_TOKENS, args=NAMED).client(OPERATOR) as client:
+        answer = await client.request(method, "/nowhere", headers={"Host": host})
     assert (answer.status_code != 403) is passes
     if not passes and method != "HEAD":
         assert answer.json()["code"] == "host_not_allowed"
@@ -47,13 +48,48 @@ async def test_host(host: str, passes: bool, method: str) -> None:
 @pytest.mark.parametrize("host", ["", "a b", "localhost:port", "user@localhost", "localhost/", "[::1", "a\tb"])
 async def test_a_host_that_is_none(host: str) -> None:
     async with served().client() as client:
-        assert (await client.get("/health", headers={"Host": host})).status_code == 400
+        assert (await client.get("/jobs", headers={"Host": host})).status_code == 400
 
 
 async def test_two_hosts_are_none() -> None:
     async with served().client() as client:
-        answer = await client.get("/health", headers=[("Host", "localhost"), ("Host", "localhost")])
+        answer = await client.get("/jobs", headers=[("Host", "localhost"), ("Host", "localhost")])
     assert answer.status_code == 400
+
+
+ALIVE = b'{"status":"alive"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "answered"),
+    [
+        ("GET", "/health", [(b"host", b"localhost")], (200, ALIVE)),
+        ("HEAD", "/health", [(b"host", b"localhost")], (200, b"")),
+        ("OPTIONS", "/health", [(b"host", b"localhost")], (200, ALIVE)),
+        ("GET", "/health", [], (200, ALIVE)),  # HTTP/1.0
+        ("OPTIONS", "/ready", [], (503, None)),
+        ("HEAD", "/ready", [], (503, b"")),
+        # A page whose name was rebound to us learns no more than who opens a connection.
+        ("GET", "/health", [(b"host", b"balancer.example")], (200, b"")),
+        ("OPTIONS", "/health", [(b"host", b"balancer.example")], (200, b"")),
+        ("GET", "/health", [(b"host", b"a b")], (200, b"")),
+        ("GET", "/ready", [(b"host", b"balancer.example")], (503, b"")),
+        ("GET", "/health", [(b"host", b"balancer.example"), (b"origin", b"http://evil.example")], (403, b"")),
+        ("POST", "/health", [(b"host", b"balancer.example")], (403, None)),
+        ("POST", "/health", [(b"host", b"localhost")], (405, None)),
+        ("OPTIONS", "/jobs", [(b"host", b"localhost")], (405, None)),
+        ("GET", "/jobs", [], (400, None)),
+    ],
+)
+async def test_who_probes(
+    method: str, path: str, headers: list[tuple[bytes, bytes]], answered: tuple[int, bytes | None]
+) -> None:
+    credentials = (b"authorization", f"Bearer {OPERATOR}".encode())
+    api = served(ALL_TOKENS, ping=Unavailable("Not now.")).api
+    answer = await asgi(api, method, path, piece(b""), headers=[*headers, credentials], hosts=[])
+    assert (answer.status, answered[1] if answered[1] is None else answer.body) == answered
+    if answered[1] is not None and method != "HEAD":
+        assert dict(answer.headers)[b"content-length"] == str(len(answered[1])).encode()
 
 
 @pytest.mark.parametrize(

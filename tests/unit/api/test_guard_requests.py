@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from starlette._utils import get_route_path
 
 from serve_app.api.access import Tokens
 from serve_app.api.guard import Guard
+from serve_app.metrics.responses import ResponseMeter
 from serve_app.report.html import CONTENT_SECURITY_POLICY
 from serve_app.route_path import strip_route_prefix
 from tests.unit.fakes import ALL_TOKENS, EXECUTOR, GONE, OPERATOR, READER, Served, asgi, piece, served
@@ -86,6 +88,24 @@ async def test_a_declared_length_is_believed_when_it_is_too_much(length: bytes) 
 
 
 @pytest.mark.parametrize(
+    ("encoding", "status"),
+    [(b"gzip", 415), (b"br, gzip", 415), (b"zstd\x1b" * 99, 415), (b"identity", 200), (b" Identity", 200), (b"", 200)],
+)
+@pytest.mark.parametrize("path", ["/organism/execute/utility_organ_1", "/organism/execute"])
+async def test_a_compressed_body_is_not_taken_for_broken_json(path: str, encoding: bytes, status: int) -> None:
+    body = gzip.compress(TASK) if status == 415 else TASK
+    headers = [*AS_OPERATOR, (b"content-encoding", encoding)]
+    answer = await asgi(served(ALL_TOKENS).api, "POST", path, piece(body), headers=headers)
+    assert answer.status == status
+    if encoding == b"gzip":
+        told = answer.json()
+        assert (told["code"], told["detail"]) == (
+            "encoding_not_read",
+            "The body is encoded (gzip); send it as it is, without Content-Encoding.",
+        )
+
+
+@pytest.mark.parametrize(
     ("body", "status"), [(b"x" * 1024, 200), (b"x" * 1025, 413)], ids=["the longest", "one byte more"]
 )
 @pytest.mark.parametrize("length", [None, b"5", b"-1", b"five"])
@@ -129,6 +149,47 @@ async def test_a_page_keeps_its_own_policy_and_gets_the_other_headers(method: st
     policies = [value.decode() for name, value in answer.headers if name == b"content-security-policy"]
     assert policies == [CONTENT_SECURITY_POLICY]
     assert [pair for pair in answer.headers if pair in STRICT] == BARE
+
+
+@pytest.mark.parametrize("spec", ["2.1", "2.4"])  # how starlette hears that the caller has gone
+async def test_a_head_of_a_stream_is_its_headers_and_gives_everything_back(spec: str) -> None:
+    told: list[str] = []
+
+    async def follow() -> Any:
+        try:
+            yield {"lines": []}
+            told.append("asked again")
+            await asyncio.Event().wait()
+        finally:
+            told.append("closed")
+
+    api = served()
+    api.part.follow_log = lambda *_: follow()  # type: ignore[attr-defined]
+    meter = api.api.meter = ResponseMeter()  # type: ignore[attr-defined]
+    async with asyncio.timeout(2):
+        answer = await asgi(api.api, "HEAD", "/jobs/j/logs", query_string=b"follow=true", asgi={"spec_version": spec})
+    assert (answer.status, answer.body, told) == (200, b"", ["closed"])
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in answer.headers
+    assert list(meter.take()) == ["jobs 2xx"]
+
+
+async def test_a_head_ends_with_its_headers_before_anything_more_is_made() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise AssertionError("it went on")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/x", "headers": [(b"host", b"localhost"), *AS_OPERATOR]}
+    await guard(app)(scope, None, send)  # type: ignore[arg-type]
+    assert sent == [
+        {"type": "http.response.start", "status": 200, "headers": STRICT},
+        {"type": "http.response.body", "body": b""},
+    ]
 
 
 async def test_a_bug_is_answered_once_and_goes_no_further(caplog: pytest.LogCaptureFixture) -> None:

@@ -46,6 +46,20 @@ async def test_off_unless_switched_on(method: str, path: str) -> None:
         ("DELETE", "/jobs/j", None, {"delete_job": Conflict("No.", code="still_on_its_way")}, 409, ("delete_job", "j")),
         ("GET", "/jobs/j/logs", None, {"job_log": LOG}, 200, ("job_log", ("j", 200))),
         ("GET", "/jobs/j/logs?lines=7", None, {"job_log": LOG}, 200, ("job_log", ("j", 7))),
+        ("GET", "/jobs/j/logs?all_runs=true", None, {"whole_log": LOG}, 200, ("whole_log", ("j", 200))),
+        # Ids that are odd stand in the path as a URL writes them.
+        ("GET", "/jobs/team%2Fetl%202026/logs", None, {"job_log": LOG}, 200, ("job_log", ("team/etl 2026", 200))),
+        ("GET", "/jobs/a%2fb", None, {"get_job": {}}, 200, ("get_job", "a/b")),
+        ("GET", "/jobs/a%252Fb", None, {"get_job": {}}, 200, ("get_job", "a%2Fb")),
+        ("GET", "/jobs/%C3%A9%2F%E5%BF%97", None, {"get_job": {}}, 200, ("get_job", "\u00e9/\u5fd7")),
+        ("GET", "/jobs/a%2Flogs", None, {"get_job": {}}, 200, ("get_job", "a/logs")),
+        ("GET", "/jobs/a%2Fb/diagnosis", None, {"diagnosis": {}}, 200, ("diagnosis", ("a/b", False))),
+        ("GET", "/jobs/a%2Fb/stacks", None, {"job_stacks": {}}, 200, ("job_stacks", "a/b")),
+        ("POST", "/jobs/a%2Fb/stop", None, {"stop_job": {"stopped": True}}, 200, ("stop_job", ("a/b", 10.0))),
+        ("POST", "/jobs/a%2Fb/retry", None, {"retry_job": MADE}, 201, ("retry_job", ("a/b", False))),
+        ("DELETE", "/jobs/a%2Fb", None, {"delete_job": {"deleted": True}}, 200, ("delete_job", "a/b")),
+        ("GET", "/jobs/j@2026-01-01T12:00:00.000+00:00", None, {"get_job": {}}, 200,
+         ("get_job", "j@2026-01-01T12:00:00.000+00:00")),
     ],
 )  # fmt: skip
 async def test_what_is_asked(
@@ -55,6 +69,16 @@ async def test_what_is_asked(
     async with api.client(OPERATOR) as client:
         answer = await client.request(method, path, json=body)
     assert (answer.status_code, api.part.asked) == (status, [asked])
+
+
+async def test_a_path_with_slashes_of_its_own_is_another_path() -> None:
+    api = served(ALL_TOKENS, ON)
+    async with api.client(OPERATOR) as client:
+        plain, odd = await client.get("/jobs/a/b"), await client.get("/jobs/a%2Fb/c%2Fd")
+        outside = await client.get("/nowhere/a%2Fb")
+    assert [answer.status_code for answer in (plain, odd, outside)] == [404, 404, 404]
+    assert odd.json()["detail"] == "There is nothing at /jobs/a/b/c/d."
+    assert api.part.asked == []
 
 
 async def test_submit() -> None:
@@ -110,21 +134,44 @@ END = {"reason": "ended", "status": "FAILED", "outcome": "failed", "sentence": "
 
 
 async def test_events() -> None:
-    items = [{"lines": []}, {"lines": [["one", 4], ["two\rdata: forged", 8]]}, {"skipped_bytes": 9}, {"end": END}]
+    items = [
+        {"lines": []},
+        {"lines": [["one", 4], ["two\rdata: forged", 8]]},
+        {"skipped_bytes": 9},
+        {"end": END, "at": 8},
+    ]
     api = served(follow_log=items)
     async with api.client() as client:
         answer = await client.get("/jobs/j/logs?follow=true&lines=3", headers={"Last-Event-ID": "17"})
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-store")
     assert answer.text.split("\n\n") == [
-        ": alive",
+        "retry: 5000\n: alive",
         "id: 4\ndata: one",
         "id: 8\ndata: two data: forged",
         'event: skipped\ndata: {"bytes":9}',
-        'event: end\ndata: {"reason":"ended","status":"FAILED","outcome":"failed","sentence":"All."}',
+        'id: 8\nevent: end\ndata: {"reason":"ended","status":"FAILED","outcome":"failed","sentence":"All."}',
         "",
     ]
     assert api.part.asked == [("follow_log", ("j", 3, 17))]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "first", "answered"),
+    [
+        ("", {"Last-Event-ID": "8"}, {"end": END, "at": 8}, (204, "")),
+        ("&after=8", {}, {"end": END, "at": 8}, (200, "retry: 5000\nid: 8\nevent: end\n")),  # a script waits for it
+        ("", {"Last-Event-ID": "4"}, {"lines": [["two", 8]], "end": END, "at": 8}, (200, "retry: 5000\nid: 8\n")),
+        ("", {"Last-Event-ID": "8"}, {"end": {**END, "reason": "time_limit"}}, (200, "retry: 5000\nevent: end\n")),
+    ],
+)  # fmt: skip
+async def test_coming_back_to_a_job_that_has_ended(
+    query: str, headers: dict[str, str], first: Any, answered: tuple[int, str]
+) -> None:
+    async with served(follow_log=[first]).client() as client:
+        answer = await client.get(f"/jobs/j/logs?follow=true{query}", headers=headers)
+    assert (answer.status_code, answer.text[: len(answered[1])]) == answered
+    assert (answer.text == "") is (answered[0] == 204)
 
 
 @pytest.mark.parametrize(("sent", "after"), [("", 5), ("x", 5), ("1" * 16, 5), ("\u0661", 5), ("0", 0)])

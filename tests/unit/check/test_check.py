@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from organs.version import read_own_version
 from serve_app.check.__main__ import NOTE, USAGE, main
-from serve_app.check.configuration import ConfigProblem, check_config, format_path
+from serve_app.check.configuration import ConfigProblem, check_config, format_path, list_notes
 
 SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
 HEAD = """\
@@ -449,3 +450,50 @@ def test_nothing_is_stamped_that_is_not_fine(
     assert main(arguments) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", err + "\n")
+
+
+A_TIME, NO_TIMES = "got a time, which YAML makes of it without quotes", "since Serve can be sent no times"
+SILENCES = (
+    DEPLOYMENTS
+    + """\
+      - name: Alerts
+        user_config:
+          silences:
+            - {reason: past, until: "2026-01-01T12:00:00Z"}
+            - {reason: to come, until: "2026-01-01T12:00:01Z"}
+            - {reason: for ever}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (
+            "2026-11-27T13:00:00+05:45",
+            f'{A_TIME}; expected a text in quotes, as "2026-11-27 13:00:00+05:45", {NO_TIMES}',
+        ),
+        ("2026-11-27", f'{A_TIME}; expected a text in quotes, as "2026-11-27", {NO_TIMES}'),
+        ('"2026-11-27T13:00"', "got '2026-11-27T13:00'; expected a time with its offset, as \"2026-01-31T12:00:00Z\""),
+        ("!!binary YQ==", "got b'a'; expected a text, a number, true, false, a list or a mapping"),
+    ],
+)
+def test_a_time_that_serve_cannot_be_sent_is_told_before_it_is(changed: str, expected: str) -> None:
+    text = SILENCES.replace('"2026-01-01T12:00:00Z"', changed)
+    assert lines_of(text)[0] == f"c.yaml:12: {FIRST}.user_config.silences[0].until: {expected}"
+
+
+def test_an_alias_that_contains_itself_is_told() -> None:
+    (line, *_) = lines_of(HEAD + ARGS + "    runtime_env: &a {env_vars: *a}\n")
+    assert line == "c.yaml:8: applications[0].runtime_env.env_vars: got itself, by an alias; expected a value that ends"
+
+
+def test_a_silence_that_is_over_is_told_and_no_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines_of(SILENCES) == []
+    told = f"{FIRST}.user_config.silences[0]: this silence ended at 2026-01-01T12:00:00.000+00:00; it silences nothing"
+    assert list_notes(SILENCES, "c.yaml", datetime(2026, 1, 1, 12, tzinfo=UTC)) == [f"c.yaml:12: {told}"]
+    assert list_notes(SILENCES, "c.yaml", datetime(2026, 1, 1, 11, tzinfo=UTC)) == []
+    path = tmp_path / "c.yaml"
+    path.write_text(SILENCES)
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [f"{path}: fine", f"{path}:12: {told}"]

@@ -71,9 +71,12 @@ def test_outside_a_cluster_there_is_none() -> None:
     assert ray_private.find_dashboard_address() is None
     assert ray_private.list_exception_frames() == {}
     assert ray_private.find_agent_address("n1") is None
+    assert ray_private.list_submission_drivers() == []
 
 
-@pytest.mark.parametrize("name", ["build_dashboard_headers", "list_exception_frames", "require_known_ray"])
+@pytest.mark.parametrize(
+    "name", ["build_dashboard_headers", "list_exception_frames", "list_submission_drivers", "require_known_ray"]
+)
 def test_another_ray_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(ray, "__version__", "2.61.0")
     with pytest.raises(ray_private.UnknownRay, match=r"Ray 2\.61\.0 is installed; this release knows Ray 2\.60\.x"):
@@ -104,12 +107,39 @@ def test_frames_are_found_under_the_job_id(monkeypatch: pytest.MonkeyPatch) -> N
     assert ray_private.list_exception_frames() == {"0a000000": '  File "x.py"\n'}
 
 
+def test_every_driver_of_a_submission_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.core.generated import gcs_pb2
+
+    def row(job_id: str, **metadata: str) -> Any:
+        data = gcs_pb2.JobTableData(job_id=bytes.fromhex(job_id), is_dead=True, driver_pid=77, start_time=1, end_time=2)
+        data.entrypoint = "python a.py"
+        data.driver_address.ip_address, data.driver_address.node_id = "10.0.0.7", bytes.fromhex("ab")
+        data.config.metadata.update(metadata)
+        return data
+
+    class Gcs:
+        def get_all_job_info(self, **wanted: Any) -> dict[Any, Any]:
+            assert wanted.pop("timeout") > 0
+            # Each of these would have the GCS ask others: the drivers themselves, or its key-value store.
+            assert wanted == {"skip_submission_job_info_field": True, "skip_is_running_tasks_field": True}
+            return {1: row("01000000"), 2: row("02000000", job_submission_id="s", job_name="s")}
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr("ray._private.worker.global_worker", SimpleNamespace(gcs_client=Gcs()))
+    assert ray_private.list_submission_drivers() == [
+        {
+            "job_id": "02000000", "submission_id": "s", "entrypoint": "python a.py", "is_dead": True, "pid": 77,
+            "node_id": "ab", "node_ip": "10.0.0.7", "start_time": 1, "end_time": 2,
+        }
+    ]  # fmt: skip
+
+
 def test_the_private_names_are_there() -> None:
     """A new Ray that renames one fails here, before it fails in a cluster."""
     from ray._private import ray_constants, state
     from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
     from ray._private.worker import connect, custom_excepthook
-    from ray._raylet import GlobalStateAccessor
+    from ray._raylet import GlobalStateAccessor, InnerGcsClient
     from ray.serve._private.replica_result import ReplicaResult
     from ray.serve.handle import DeploymentBroadcastResponse
 
@@ -117,6 +147,7 @@ def test_the_private_names_are_there() -> None:
     assert "worker.gcs_client = node.get_gcs_client()" in inspect.getsource(connect)
     assert callable(state.GlobalState._connect_and_get_accessor)
     assert callable(GlobalStateAccessor.get_worker_table)
+    assert callable(InnerGcsClient.get_all_job_info)
     assert inspect.iscoroutinefunction(DeploymentBroadcastResponse._fetch_replica_results_async)
     assert inspect.iscoroutinefunction(ReplicaResult.get_async)
     assert get_auth_headers_if_auth_enabled({}) == {}

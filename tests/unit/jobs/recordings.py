@@ -54,6 +54,7 @@ class Replay:
         self.answers: dict[str, Any] = {
             **answers(SINGLE_NODE),
             "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
+            "unfinished": {},
             "node_use": answer("node_use")["data"]["summary"],
             **changed,
         }
@@ -86,6 +87,12 @@ class Replay:
     async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         summaries: dict[str, dict[str, Any]] = self._say("tasks")
         return summaries.get(job_id, _NO_TASKS)
+
+    async def list_matching(self, table: str, filters: Any, most_rows: int) -> tuple[list[Any], int]:
+        """Tasks that had not finished, by job id."""
+        wanted = {name: value for name, _, value in filters}["job_id"]
+        found = self._say("unfinished").get(wanted, [])
+        return found, len(found)
 
     async def list_node_use(self) -> list[Any]:
         return self._say("node_use")  # type: ignore[no-any-return]

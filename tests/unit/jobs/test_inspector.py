@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.cluster.dashboard import Listing
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
 from tests.unit.jobs.reading.test_events import driver_defined
@@ -31,6 +32,8 @@ class Here:
 
     def __init__(self) -> None:
         self.fail: Exception | None = None
+        self.drivers: list[dict[str, Any]] = []
+        self.fail_drivers: Exception | None = None
 
     def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.fail is not None:
@@ -39,6 +42,11 @@ class Here:
 
     def find_agent_address(self, node_id: str) -> str | None:
         return None
+
+    def list_submission_drivers(self) -> list[dict[str, Any]]:
+        if self.fail_drivers is not None:
+            raise self.fail_drivers
+        return self.drivers
 
     def list_exception_frames(self) -> dict[str, str]:
         return {job_of("driver-exception")["job_id"]: '  File "x.py", line 1\n    token="canary-9"\n'}
@@ -123,25 +131,27 @@ async def test_the_summary(inspector: JobInspector, ray: Replay) -> None:
             "cluster-initialization": 1,
         },
         "by_outcome": {"pending": 5, "running": 7, "succeeded": 6, "failed": 12, "ended_unknown": 7, "stopped": 2},
-        "by_verdict": {"OK": 17, "BAD": 12, "UNKNOWN": 6, "WARN": 4},
+        "by_verdict": {"OK": 18, "BAD": 11, "UNKNOWN": 6, "WARN": 4},
     }
     # A failed initialization was made good by the next, and the client and the head are nobody's work.
     assert found["jobs"] == {
         "ended": 25,
         # The server that SUCCEEDED counts among them.
         "succeeded": 4,
-        "failed": 12,
+        "failed": 11,
         "lost": 0,
         "stopped": 2,
+        "contradicted": 0,
         "ended_unknown": 6,
-        "repaired": 1,
-        "success_ratio": round(4 / 16, 6),
-        "error_ratio": round(12 / 16, 6),
+        # That of its name, too, of which a later one succeeded.
+        "repaired": 2,
+        "success_ratio": round(4 / 15, 6),
+        "error_ratio": round(11 / 15, 6),
     }
     assert found["failures_by_cause"] == [
-        {"cause": "exit code 1", "count": 3, "example": "submission-no-ray"},
         {"cause": "driver-exception", "count": 2, "example": job_of("driver-task-exception")["job_id"]},
         {"cause": "driver-killed", "count": 2, "example": job_of("driver-kill-9")["job_id"]},
+        {"cause": "exit code 1", "count": 2, "example": "submission-no-ray"},
         {"cause": "exit code 137", "count": 1, "example": "submission-killed"},
         {"cause": "exit code 3", "count": 1, "example": "submission-exit-3"},
         {"cause": "job-supervisor-actor-died", "count": 1, "example": "supervisor-killed"},
@@ -204,6 +214,32 @@ async def test_one_job_by_either_id(inspector: JobInspector, id: str) -> None:
     json.dumps(found)
 
 
+async def test_a_submission_is_found_by_each_of_its_drivers(inspector: JobInspector, here: Here, ray: Replay) -> None:
+    job = job_of("submission-ok")
+    first = {
+        "job_id": "70000000", "submission_id": job["submission_id"], "entrypoint": "python a.py", "is_dead": True,
+        "pid": 7, "node_id": "n", "node_ip": "10.0.0.7", "start_time": job["start_time"], "end_time": job["end_time"],
+    }  # fmt: skip
+    later = {"start_time": job["end_time"], "job_id": job["job_id"], "pid": 8}
+    here.drivers = [first, {**first, **later}]
+    crashed = {"worker_id": "70000000" + "f" * 48, "worker_type": "DRIVER", "is_alive": False, "pid": 0}
+    crashed |= {"exit_type": "INTENDED_USER_EXIT", "exit_detail": "Shutdown by ray.shutdown()."}
+    ray.answers["drivers"] = Listing([*ray.answers["drivers"].rows, crashed])
+    ray.answers["tasks"] = {}
+    found = await inspector.get_job("70000000")
+    assert found["id"] == job["submission_id"]
+    assert (found["outcome"], "1 of its 2 drivers" in found["reason"]) == ("succeeded", True)
+    assert [(each["job_id"], each["pid"], each["by_exception"]) for each in found["drivers"]] == [
+        ("70000000", 7, True),
+        (job["job_id"], 8, False),
+    ]
+    assert (found["drivers"][0]["exit_type"], found["drivers"][0]["alive"]) == ("INTENDED_USER_EXIT", False)
+    text = (await inspector.hierarchy({"format": "text"}))["text"]  # type: ignore[typeddict-item]
+    assert "driver driver of 70000000  [job table: job id 70000000]" in text
+    with pytest.raises(NotFound):
+        await inspector.get_job("71000000")
+
+
 async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
     found = await inspector.get_job(job_of("driver-kill-9")["job_id"])
     row = next(row for row in rows("drivers") if row["worker_id"].startswith(found["id"]))
@@ -217,7 +253,7 @@ async def test_one_job_with_all_that_is_known(inspector: JobInspector) -> None:
         "allowed_failures": 0,
         "owner": None,
         "meaning": "It failed.",
-        "action": "Read its log, mend the cause, run it again.",
+        "action": "Read its output where it was started, mend the cause, run it again.",
     }
     assert [(each["rule"], each["source"]) for each in found["evidence"]] == [
         ("kind-by-default", "job list"),
@@ -469,7 +505,7 @@ async def test_without_the_store_everything_is_answered_from_memory_and_says_so(
     rest = await without_store.list_jobs({"cursor": page["next_cursor"]})
     assert len(rest["items"]) == len(EVERY_VERDICT) - 5
     found = await without_store.summary({})
-    assert (found["jobs"]["failed"], found["degraded"]) == (12, told)
+    assert (found["jobs"]["failed"], found["degraded"]) == (11, told)
     one = await without_store.get_job("submission-ok")
     assert (one["outcome"], one["degraded"]) == ("succeeded", told)
     assert (await without_store.alert_inputs())["degraded"] == told
@@ -521,7 +557,7 @@ async def test_the_log_of_a_job_whose_node_is_gone_is_what_was_kept(
     id = job_of("driver-exception")["job_id"]
     kept: dict[str, Any] = {"id": id, "source": "history", "lines": ["the end"]}
 
-    async def tail(id: str, lines: int) -> dict[str, Any]:
+    async def tail(id: str, lines: int, *, all_runs: bool) -> dict[str, Any]:
         raise error
 
     async def kept_log(id: str, lines: int) -> dict[str, Any]:

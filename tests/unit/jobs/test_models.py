@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serve_app.jobs.models import DriverExit, Known, Unknown, find_row
 from serve_app.jobs.progress.processes import build_driver
-from tests.unit.jobs.judging.test_judge import driver, exit_of, one, snapshot
+from tests.unit.jobs.judging.test_judge import driver, exit_of, one, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 
 
@@ -38,3 +40,15 @@ def test_a_driver_without_a_node_is_on_no_node() -> None:
     row = one(driver("a", "RUNNING"))
     nodes = Known((node("ALIVE", node_id=""), node("DEAD", node_id="n")))
     assert [build_driver(row, None, found, nodes).node_alive for found in (None, exit_of("a", None))] == [None, False]
+
+
+def test_a_run_of_a_submission_has_names_of_its_own() -> None:
+    first, again = (replace(one(submission("a", "FAILED", began=began)), session="s1") for began in (60, 30))
+    assert (first.key, again.key) == ("s1/a@1767268740000", "s1/a@1767268770000")
+    assert (first.run, again.run) == ("a@2026-01-01T11:59:00.000+00:00", "a@2026-01-01T11:59:30.000+00:00")
+    # What changes of a run changes neither.
+    assert replace(first, status="x", ended_at=None).key == first.key
+    # Ids of drivers are not given again in a session, and their start may become known later.
+    one_driver = replace(one(driver("02000000", "RUNNING")), session="s1")
+    assert (one_driver.key, one_driver.run) == ("s1/02000000", "02000000@s1")
+    assert replace(one_driver, started_at=None).key == one_driver.key

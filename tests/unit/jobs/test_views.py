@@ -8,23 +8,13 @@ from typing import Any
 
 import pytest
 
+from organs.times import format_time
 from serve_app.jobs import views
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import Expectation, Meaning
 from serve_app.jobs.judging.findings import Finding
-from serve_app.jobs.models import (
-    ActorFacts,
-    ApplicationFacts,
-    DeploymentFacts,
-    DriverExit,
-    Evidence,
-    JobFacts,
-    JobRow,
-    JobType,
-    NodeFacts,
-    ReplicaFacts,
-    ServeFacts,
-    Verdict,
-)
+from serve_app.jobs.models import ActorFacts, DriverExit, Evidence, JobFacts, JobRow, JobType, NodeFacts, Verdict
+from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.outcomes import JobOutcome
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 0, 1_234, tzinfo=UTC)
@@ -258,16 +248,18 @@ def show(actor: ActorFacts) -> dict[str, Any]:
 
 def test_the_actors_of_a_job_the_living_first() -> None:
     one, two, dead, other = make_actor("1"), make_actor("2"), make_actor("0", "DEAD"), make_actor("3", job_id="x")
-    found = views.render_actors("02000000", [dead, two, other, one])
+    found = views.render_actors({"02000000"}, [dead, two, other, one])
     assert found == {"items": [show(one), show(two), show(dead)], "total": 3, "truncated": False}
     nothing = {"items": [], "total": 0, "truncated": False}
-    assert [views.render_actors(id, [make_actor("1", job_id="")]) for id in (None, "", "y")] == [nothing] * 3
+    assert [views.render_actors(ids, [make_actor("1", job_id="")]) for ids in ([], ["y"])] == [nothing] * 2
+    both = views.render_actors({"02000000", "x"}, [other, one])
+    assert both == {"items": [show(one), show(other)], "total": 2, "truncated": False}
 
 
 @pytest.mark.parametrize(("count", "truncated"), [(100, False), (101, True)])
 def test_of_many_actors_a_hundred_are_shown(count: int, truncated: bool) -> None:
     actors = [make_actor(f"{number:03}") for number in range(count)]
-    found = views.render_actors("02000000", reversed(actors))
+    found = views.render_actors(["02000000"], reversed(actors))
     assert found == {"items": [show(each) for each in actors[:100]], "total": count, "truncated": truncated}
 
 
@@ -319,6 +311,42 @@ NO_TASKS: dict[str, Any] = {"total": 0, "by_state": {}, "by_name": [], "truncate
 )  # fmt: skip
 def test_tasks_by_name_and_state(answer: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert views.render_tasks(answer) == wanted
+
+
+def test_the_tasks_of_several_drivers_are_one_list() -> None:
+    several = [
+        views.render_tasks(summarize(count("a", FAILED=1), count("b", FINISHED=4))),
+        views.render_tasks(summarize(count("a", FINISHED=2))),
+    ]
+    assert views.merge_tasks(several) == {
+        "total": 7, "by_state": {"FAILED": 1, "FINISHED": 6}, "truncated": False,
+        "by_name": [
+            {"name": "b", "type": "NORMAL_TASK", "states": {"FINISHED": 4}},
+            {"name": "a", "type": "NORMAL_TASK", "states": {"FAILED": 1, "FINISHED": 2}},
+        ],
+    }  # fmt: skip
+    assert views.merge_tasks(several[:1]) is several[0]
+    many = [views.render_tasks(summarize(*(count(f"{each}{name}", RUNNING=1) for name in range(30)))) for each in "ab"]
+    merged = views.merge_tasks(many)
+    assert (merged["total"], len(merged["by_name"]), merged["truncated"]) == (60, 50, True)
+
+
+def test_the_drivers_of_a_submission() -> None:
+    run = DriverRun("02000000", "s", "python a.py", True, 7, "n", "10.0.0.7", after(0), after(1))
+    row = DriverExit("02000000", False, "INTENDED_USER_EXIT", "bye", 0, None, after(1), "n")
+    whole = {
+        "job_id": "02000000", "pid": 7, "node_ip": "10.0.0.7", "node_id": "n", "alive": False,
+        "exit_type": "INTENDED_USER_EXIT", "exit_detail": "bye", "exception_frames": "File x",
+        "entrypoint": "python a.py", "started_at": format_time(after(0)), "ended_at": format_time(after(1)),
+        "by_exception": True,
+    }  # fmt: skip
+    assert views.render_drivers([run], {"02000000": row}, {"02000000": "File x"}) == [whole]
+    lives = replace(run, is_dead=False, ended_at=None)
+    unknown = {"alive": True, "ended_at": None, "exit_type": None, "exit_detail": None, "exception_frames": None}
+    assert views.render_drivers([lives], {}, {}) == [{**whole, **unknown, "by_exception": None}]
+    clean = {"02000000": replace(row, pid=7, started_at=after(0))}
+    assert views.render_drivers([run], clean, {})[0]["by_exception"] is False
+    assert len(views.render_drivers([run] * 101, {}, {})) == 100
 
 
 @pytest.mark.parametrize(("names", "truncated"), [(50, False), (51, True)])

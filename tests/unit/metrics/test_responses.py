@@ -12,7 +12,10 @@ import pytest
 from serve_app.errors import DeadlineExceeded
 from serve_app.metrics.histogram import Histogram
 from serve_app.metrics.responses import GROUPS, ResponseDelivery, ResponseMeter, classify_path
-from tests.unit.fakes import ALL_TOKENS, GONE, OPERATOR, asgi, piece, served
+from serve_app.settings import AppArgs
+from tests.unit.fakes import ALL_TOKENS, ARGS, GONE, OPERATOR, asgi, piece, served
+
+MANAGED = AppArgs.model_validate({**ARGS.model_dump(), "job_management": {"enabled": True}})
 
 AS_OPERATOR = [(b"authorization", f"Bearer {OPERATOR}".encode())]
 TASK = b'{"type": "task.plan"}'
@@ -113,6 +116,15 @@ async def test_answers(app: Any, counted: dict[str, Any]) -> None:
     with contextlib.suppress(RuntimeError, asyncio.CancelledError):
         await asgi(through, "GET", "/jobs", GONE)
     assert told(meter) == counted
+
+
+@pytest.mark.parametrize(("asked_s", "counted_s"), [(0.0, 0.25), (0.1, 0.15), (5.0, 0.0)])
+async def test_waiting_that_was_asked_for_is_no_slowness(asked_s: float, counted_s: float) -> None:
+    made = served(ALL_TOKENS, MANAGED, stop_job={"stopped": True})
+    meter = made.api.meter = ResponseMeter(ticking())  # type: ignore[attr-defined]
+    body = piece(f'{{"wait_s": {asked_s}}}'.encode())
+    assert (await asgi(made.api, "POST", "/jobs/j/stop", body, headers=AS_OPERATOR)).status == 200
+    assert told(meter) == {"jobs 2xx": (1, pytest.approx(counted_s))}
 
 
 async def test_what_is_no_request_passes() -> None:

@@ -13,6 +13,7 @@ from serve_app.jobs.queries import ActorsQuery, HierarchyQuery, JobsQuery
 from serve_app.queries.paging import DEFAULT_LIMIT
 from serve_app.queries.query import read_query
 
+LOST_PLUS = ", since a + in an address means a space; or be in UTC, with Z."
 NOT_IN_UTC = "in UTC it is not between the years 1 and 9999"
 
 
@@ -71,6 +72,25 @@ def test_a_number_is_no_time(since: Any) -> None:
 def test_a_time_without_its_offset_and_one_that_is_none_are_refused(since: str) -> None:
     with pytest.raises(InvalidInput, match=r"^since: Input should"):
         read_query(HistoryQuery, {"since": since})
+
+
+@pytest.mark.parametrize(
+    ("since", "detail"),
+    [
+        ("2026-01-31T12:00:00", "should have its offset at the end, or Z for UTC, as 2026-01-31T12:00:00Z."),
+        ("2026-01-31", "should have its offset at the end, or Z for UTC, as 2026-01-31T12:00:00Z."),
+        ("2026-01-31 12:00", "should have its offset at the end, or Z for UTC, as 2026-01-31T12:00:00Z."),
+        ("2026-13-01T00:00:00Z", "should be an RFC 3339 time, as 2026-01-31T12:00:00Z."),
+        # As `since=…+05:30` arrives.
+        ("2026-01-31T12:00:00 05:30", f"should end in %2B05:30{LOST_PLUS}"),
+        ("2026-01-31T12:00:00.5 0530", f"should end in %2B0530{LOST_PLUS}"),
+        ("20260131T120000 0530", f"should end in %2B0530{LOST_PLUS}"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_time_is_a_sentence(since: str, detail: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_query(JobsQuery, {"since": since})
+    assert refused.value.detail == f"since: Input {detail}"
 
 
 @pytest.mark.parametrize(("model", "name"), [(HistoryQuery, "since"), (JobsQuery, "since"), (JobsQuery, "until")])

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from serve_app.errors import Unavailable
+from serve_app.jobs.diagnosis import models
 from serve_app.readiness import Part
 from serve_app.report import Report, parse_report
-from serve_app.report.causes import Cause, build_cause
+from serve_app.report.causes import UNKNOWN, Cause, build_cause
+from serve_app.report.findings import build_job_links
 from serve_app.report.html import render_html
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import job, organ, served
@@ -35,7 +37,8 @@ def failed(id: str = "02", **changes: Any) -> dict[str, Any]:
 
 
 def diagnosed(*rows: dict[str, Any], **briefs: Any) -> Report:
-    return report(*rows, diagnoses=Part({"items": {f"s/{id}": brief for id, brief in briefs.items()}}))
+    present = Part({"cluster_info": {"session": "s"}})
+    return report(*rows, diagnoses=Part({"items": {f"s/{id}": brief for id, brief in briefs.items()}}), ray=present)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,43 @@ def test_it_stands_beside_the_job() -> None:
     assert finding.action.endswith("Evidence: GET /jobs/02/diagnosis.")
     (finding,) = diagnosed(failed()).findings
     assert (finding.cause, finding.action.endswith("Evidence: GET /jobs/02.")) == (None, True)
+
+
+def test_a_cause_that_is_not_known_is_not_explained_by_itself() -> None:
+    evidence = {"source": "message", "line": 1, "quote": "Job entrypoint command failed with exit code 1,"}
+    brief = {
+        "code": UNKNOWN,
+        "title": "not known",
+        "certainty": None,
+        "evidence": evidence,
+        "advice": "Read the lines.",
+    }
+    made = diagnosed(failed(), **{"02": brief})
+    assert made.findings[0].action == ("Read its log, mend the cause, run it again. Evidence: GET /jobs/02/diagnosis.")
+    told = [line.strip() for line in render_text(made, width=200).splitlines()]
+    assert [line for line in told if line.startswith(("Cause", "Evidence"))] == [
+        "Cause: not known",
+        "Evidence: message, line 1: Job entrypoint command failed with exit code 1",
+    ]
+    assert models.UNKNOWN == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("session", "present", "link"),
+    [
+        ("s", "s", "/jobs/02"),
+        ("s", "t", "/jobs/02@s"),
+        ("s", None, "/jobs/02@s"),
+        ("", "s", "/jobs/02"),
+    ],
+)
+def test_a_link_names_the_session_of_a_job_that_is_not_of_this_one(
+    session: str, present: str | None, link: str
+) -> None:
+    ray = Part({"cluster_info": {} if present is None else {"session": present}})
+    (finding,) = report({**failed(), "session": session}, ray=ray).findings
+    assert finding.action.endswith(f"Evidence: GET {link}.")
+    assert build_job_links([{"id": "team/a b\u00e4?", "session": "s"}], "s") == ["/jobs/team%2Fa%20b%C3%A4%3F"]
 
 
 def test_two_causes_are_two_findings_though_the_jobs_failed_alike() -> None:

@@ -17,7 +17,7 @@ from serve_app.report.content import (
     MAX_REASONS,
     MAX_STEPS,
 )
-from serve_app.report.findings import MAX_EXAMPLES
+from serve_app.report.findings import MAX_EXAMPLES, build_job_links
 from tests.unit.fakes import AS_OF, initialization, job, organ, summary
 from tests.unit.report.test_report import NOW, report
 
@@ -272,6 +272,17 @@ def test_what_is_told_is_joined_with_its_row_by_facts(
     assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == expected
 
 
+@pytest.mark.parametrize("rule", ["stuck-job", "past-deadline", "circling-job"])
+def test_alert_finding_and_row_of_one_job_are_told_once(rule: str) -> None:
+    long = "x" * 260
+    row = job(long, verdict="WARN", outcome="pending", reason="It waits.", session="s")
+    # The store keeps as much of an id.
+    told = alert(rule, f"job {long}", subject_type="job", subject_id=long[:256], session="s")
+    found = judged(rule, f"job {long}") | {"subject_type": "job", "subject_id": long, "session": "s"}
+    (finding,) = report(jobs=items(row), alerts=items(told), findings=items(found)).findings
+    assert (finding.verdict, finding.sentence, finding.count) == ("WARN", f"job {long} is over.", 1)
+
+
 def test_an_alert_that_does_not_know_its_session_says_what_the_judge_says() -> None:
     told = judged("stuck-job", "job 02") | {"session": "new"}
     row = failed("02", session="new")
@@ -397,3 +408,22 @@ def test_alerts_that_fire_come_first() -> None:
         alert("a", "4", severity="critical"),
     ]
     assert [each["subject"] for each in report(alerts=items(*said)).alerts] == ["4", "3", "2", "1"]
+
+
+def test_a_link_is_to_the_run_that_is_told() -> None:
+    rows = [
+        {"id": "nightly", "session": "s1", "started_at": "2026-01-01T12:00:00.000+00:00"},
+        {"id": "other", "session": "s1", "started_at": "2026-01-01T11:00:00.000+00:00"},
+        {"id": "nightly", "session": "s1", "started_at": "2026-01-01T10:00:00.000+00:00"},
+        {"id": "a/b", "session": "s1", "started_at": "2026-01-01T09:00:00.000+00:00"},
+        {"id": "a/b", "session": "s0", "started_at": "2026-01-01T08:00:00.000+00:00"},
+        {"id": "other", "session": "s0", "started_at": None},
+    ]
+    assert build_job_links(rows, "s1") == [
+        "/jobs/nightly",
+        "/jobs/other",
+        "/jobs/nightly@2026-01-01T10:00:00.000+00:00",
+        "/jobs/a%2Fb",
+        "/jobs/a%2Fb@s0",
+        "/jobs/other@s0",
+    ]

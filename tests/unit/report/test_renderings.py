@@ -17,6 +17,7 @@ import pytest
 from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
+from serve_app.report.tables import build_jobs_table, build_metrics_table
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import initialization, job, organ, summary
 from tests.unit.report.test_content import EARLY, LATE, alert, failed, items, judged
@@ -282,19 +283,107 @@ def test_text_says_all_of_it() -> None:
     text = render_text(BAD, width=160)
     for line in (
         "Cluster: 0 of 1 nodes alive, 0 of 4 CPUs free, 25.0 % of CPU in use",
-        "  job success rate   25.0 % of 0 ended    -       -       -       -",
-        "  API response time  0 answers, 0 errors  250 ms  250 ms  250 ms  250 ms",
+        f"  job success rate   25.0 % of - whose end is proven, of 0 ended  {'-       ' * 3}-",
+        f"  API response time  0 answers, 0 errors{' ' * 24}  250 ms  250 ms  250 ms  250 ms",
         "  and 895 more: GET /jobs.",
     ):
         assert line in text.splitlines(), line
     assert "(worker_1 lost, bworker_1 lost)" in text
 
 
+@pytest.mark.parametrize(
+    ("jobs", "wanted"),
+    [
+        ({"ended": 32, "succeeded": 4, "failed": 1, "lost": 0}, "20.0 % of 5 whose end is proven, of 32 ended"),
+        (
+            {"ended": 32, "succeeded": 3, "failed": 1, "lost": 1, "contradicted": 2},
+            "20.0 % of 5 whose end is proven, of 32 ended, 2 contradicted",
+        ),
+        # An answer of before, and one that is no answer.
+        ({"ended": 3}, "20.0 % of - whose end is proven, of 3 ended"),
+        ({"ended": 3, "succeeded": None, "failed": "x", "lost": 0}, "20.0 % of - whose end is proven, of 3 ended"),
+    ],
+)
+def test_a_rate_says_of_how_many_it_is(jobs: dict[str, Any], wanted: str) -> None:
+    made = report(summary=Part(summary(jobs={**jobs, "success_ratio": 0.8, "error_ratio": 0.2})))
+    rows = {cells[0]: cells[1] for cells in build_metrics_table(made).rows}
+    assert rows["job error rate"] == wanted
+    assert rows["job success rate"] == wanted.replace("20.0 %", "80.0 %")
+
+
 def test_a_terminal_shows_fewer_jobs_than_the_page() -> None:
-    made = report(*(job(f"{place:08}", verdict="OK", started_at=EARLY) for place in range(100)))
+    rows = (job(f"{place:08}", verdict="OK", kind=f"k{place}", started_at=EARLY) for place in range(100))
+    made = report(*rows)
     assert "and 70 more: GET /jobs." in render_text(made)
     assert "more: GET /jobs." not in Page(render_html(made)).text()
     assert "40 older jobs are not drawn." in Page(render_html(made)).text()
+
+
+def test_the_worst_jobs_come_first_and_alike_ones_are_one_row() -> None:
+    ended = {"outcome": "ended_unknown", "verdict": "UNKNOWN", "reason": "It ended in order; success is not proven."}
+    long_ago = "2025-12-30T12:00:00+00:00"
+    made = report(
+        *(job(f"e{place:02}", ended_at=LATE, **ended) for place in range(25)),
+        job("ok", verdict="OK", outcome="running", reason="It runs."),
+        job("waits", verdict="WARN", outcome="pending", reason="It has waited to start for 85 s; usual are 60 s."),
+        job("waits too", verdict="WARN", outcome="pending", reason="It has waited to start for 9 s; usual are 60 s."),
+        job("coded", verdict="BAD", outcome="failed", reason="It failed.", code="app.import-error", ended_at=LATE),
+        job("old", verdict="BAD", outcome="failed", reason="It failed.", ended_at=long_ago),
+        job("bad", verdict="BAD", outcome="failed", reason="It failed.", ended_at=LATE),
+        job("strange", verdict="?", outcome="failed", reason="It failed.", ended_at=LATE),
+    )
+    table = build_jobs_table(made)
+    assert table.columns[:4] == ("verdict", "count", "kind", "id")
+    assert [(row[0], row[1], row[3], row[6]) for row in table.rows] == [
+        ("BAD", "1", "coded", "app.import-error: It failed."),
+        ("BAD", "1", "bad", "It failed."),
+        ("WARN", "2", "waits", "It has waited to start for 85 s; usual are 60 s."),
+        ("UNKNOWN", "25", "e00", "It ended in order; success is not proven."),
+        ("?", "1", "strange", "It failed."),
+        ("OK", "1", "ok", "It runs."),
+        ("BAD", "1", "old", "It failed."),  # more than a day ago: it decides nothing
+    ]
+    assert build_jobs_table(made, 3).note == "and 28 more: GET /jobs."
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "failed", "ended", "says"),
+    [
+        (4, 1, 32, "20.0 % of 5 whose end is proven, of 32 ended"),
+        (12_345, 0, 54_321, "0.0 % of 12345 whose end is proven, of 54321 ended"),
+        (None, None, None, "- of - whose end is proven, of - ended"),
+    ],
+)
+def test_a_rate_has_its_numbers(succeeded: int | None, failed: int | None, ended: int | None, says: str) -> None:
+    ratio = None if failed is None or succeeded is None else failed / (succeeded + failed)
+    jobs = {"succeeded": succeeded, "failed": failed, "lost": 0, "ended": ended, "error_ratio": ratio}
+    text = render_text(report(summary=Part(summary(jobs=jobs))), width=120)
+    (line,) = [line for line in text.splitlines() if line.startswith("  job error rate")]
+    assert line.removeprefix("  job error rate").strip().startswith(f"{says}  ")
+
+
+@pytest.mark.parametrize("name", [*sorted(REPORTS), "many"])
+def test_a_brief_report_is_short_whatever_there_is(name: str) -> None:
+    many = report(
+        *(job(f"{place:08}", verdict="BAD", kind=f"k{place}", reason=f"k{place} {LONG}") for place in range(100)),
+        organs=[organ(f"o{place}", "Utility", message=LONG, status="degraded") for place in range(50)],
+    )
+    made = {**REPORTS, "many": many}[name]
+    text = render_text(made, brief=True)
+    assert len(text.splitlines()) <= 110
+    assert [title for title in ("Nodes (", "Alerts", "Metrics of", "Steps of") if title in text] == []
+    assert f"Verdict: {made.verdict}" in text
+    assert ("What to do first" in text) is bool(made.findings)
+    if name == "many":
+        assert "     and 145 more." in text.splitlines()[-1]
+        assert ("and 40 more." in text, "and 90 more: GET /jobs." in text) == (True, True)
+
+
+def test_a_long_id_does_not_fill_the_report() -> None:
+    (finding,) = report(job("x" * 260, verdict="WARN")).findings
+    text = render_text(report(job("x" * 260, verdict="WARN")), width=120)
+    assert len(finding.subject) == 54
+    assert next(line for line in text.splitlines() if line.startswith("  1. WARN: job xxx")).count("x") < 80
 
 
 @pytest.mark.parametrize("name", sorted(set(REPORTS) - {"infinite", "not a number", "hostile"}))

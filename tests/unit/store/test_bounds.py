@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serve_app.errors import InvalidInput
 from serve_app.jobs.history import archive
-from serve_app.store.bounds import MAX_NAME_CHARS, encode, make_storable, require_name
+from serve_app.store.bounds import MAX_ID_CHARS, encode, make_storable, require_name
 from serve_app.store.dialect import fold
 from serve_app.store.memories import build_searchable_text, require_tags
 
@@ -90,4 +90,4 @@ def test_any_sentence_can_be_recorded(text: str) -> None:
 
 
 def test_the_archive_asks_for_no_longer_name_than_the_store_can_have() -> None:
-    assert archive.MAX_NAME_CHARS == MAX_NAME_CHARS
+    assert archive.MAX_NAME_CHARS == MAX_ID_CHARS

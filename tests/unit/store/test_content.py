@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from serve_app.jobs.judging.expectations import NOTHING
+from serve_app.jobs.judging.kinds import APPLICATION_SERVER, CLUSTER_INITIALIZATION
 from serve_app.schemas.jobs import EvidenceView, JobView
+from serve_app.store.jobs import rows
 from serve_app.store.jobs.content import SHOWN_COLUMNS, check_content, read_content, read_row
 
 SCHEMA = TypeAdapter(JobView).json_schema()
@@ -182,3 +185,7 @@ def test_whatever_is_stored_what_is_shown_is_as_published(row: dict[str, Any], e
 def test_all_words_that_are_published_are_read(field: str) -> None:
     for word in SCHEMA["properties"][field]["enum"]:
         assert read_row(kept({field: word}), COLUMNS)[field] == word  # type: ignore[literal-required]
+
+
+def test_the_words_that_the_store_has_of_judging() -> None:
+    assert (rows._NOTHING, rows._HEAD, rows._SERVER) == (NOTHING, CLUSTER_INITIALIZATION, APPLICATION_SERVER)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ray.serve.exceptions import RayServeException
 
 from serve_app.store import deployment
 from serve_app.store.deployment import OF_THE_COMMAND, Opening, StoreDeployment
@@ -17,6 +19,15 @@ from serve_app.store.store import Store
 
 class FakeStore:
     closed = False
+    failure: StoreUnavailable | None = None
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def end_serving(self, session: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.told.append(session)
 
     async def close(self) -> None:
         self.closed = True
@@ -86,6 +97,49 @@ async def test_a_caller_does_not_wait_for_ever_and_the_attempt_goes_on(monkeypat
     await asyncio.wait([impatient])
     go_on.set()
     assert isinstance(await opening.get_store(), FakeStore)
+
+
+@pytest.mark.parametrize(
+    ("session", "failure", "told"),
+    [
+        ("s1", None, ["s1"]),
+        (None, None, []),  # only this replica is replaced
+        (RayServeException("No controller."), None, []),
+        ("s1", StoreUnavailable("Down."), []),
+    ],
+)
+async def test_the_end_of_serve_is_told(session: Any, failure: StoreUnavailable | None, told: list[str]) -> None:
+    def find() -> str | None:
+        if isinstance(session, Exception):
+            raise session
+        return cast("str | None", session)
+
+    opening = Database().opening()
+    await opening.tell_shutdown(find)  # nothing is open, and nothing is opened for this
+    assert not opening.is_open
+    store = cast(Any, await opening.get_store())
+    store.failure = failure
+    await opening.tell_shutdown(find)
+    assert store.told == told
+
+
+@pytest.mark.parametrize(
+    ("statuses", "session"),
+    [
+        (["DELETING"], "s1"),
+        (["DELETING", "DELETING"], "s1"),
+        (["DEPLOYING"], None),  # another version takes over
+        (["DELETING", "RUNNING"], None),  # Serve goes on for others
+    ],
+)
+def test_whether_serve_ends(monkeypatch: pytest.MonkeyPatch, statuses: list[str], session: str | None) -> None:
+    applications = {f"a{place}": SimpleNamespace(status=status) for place, status in enumerate(statuses)}
+    monkeypatch.setattr(deployment.serve, "status", lambda: SimpleNamespace(applications=applications))
+    context = SimpleNamespace(get_session_name=lambda: "s1")
+    monkeypatch.setattr(deployment.ray, "get_runtime_context", lambda: context)
+    assert deployment.find_ended_session() is None, "no cluster is begun by asking"
+    monkeypatch.setattr(deployment.ray, "is_initialized", lambda: True)
+    assert deployment.find_ended_session() == session
 
 
 async def test_closed_and_opened_again() -> None:

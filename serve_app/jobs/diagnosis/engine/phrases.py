@@ -15,7 +15,7 @@ from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Fields
 
 OOM = "memory.node-oom"
 PYTHON = "python-cannot-start"
-_PYTHON_LINE = re.compile(r"(?P<path>/\S+): (?P<why>[^:]+)$")
+_PYTHON_LINE = re.compile(r"\b\d{1,5}: (?:exec: )?(?P<path>/\S+): (?P<why>[^\[]+)")
 _VANISHED = (
     "The driver's process ended without a word to Ray: it was killed, it crashed in native code, or it ended itself "
     "(`os._exit`). Nothing tells which."

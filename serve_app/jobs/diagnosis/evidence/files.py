@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import AppError
+from serve_app.redaction import REDACTED
 
 PIECE_BYTES = 1_048_576
 _MARGIN_S = 1.0
@@ -39,25 +40,28 @@ class FilePieces:
     again: bool = False
 
     def open_reader(
-        self, name: str, url: str, most_bytes: int, first: Piece | None = None
+        self, name: str, url: str, most_bytes: int, first: Piece | None = None, *, begin: int = 0
     ) -> Callable[[], Iterator[bytes]]:
-        """A way to read one file, from its first piece when that is here already. Of a file that is longer than
-        ``most_bytes``, the first and the last half of so many are read.
+        """A way to read one file from byte ``begin`` on, from its first piece when that is here already. Of one that is
+        longer than ``most_bytes``, the first and the last half of so many are read.
         """
+        if first is not None and begin:
+            here = begin < len(first.data)
+            first = replace(first, data=first.data[begin:], start=begin) if here else None
 
         def read_pieces() -> Iterator[bytes]:
-            return self._iterate_pieces(name, url, min(most_bytes, self.left_bytes), first)
+            return self._iterate_pieces(name, url, min(most_bytes, self.left_bytes), first, begin)
 
         return read_pieces
 
-    def _iterate_pieces(self, name: str, url: str, most_bytes: int, piece: Piece | None) -> Iterator[bytes]:
+    def _iterate_pieces(self, name: str, url: str, most_bytes: int, piece: Piece | None, at: int) -> Iterator[bytes]:
         if most_bytes <= 0:
             self.not_read.append(f"{name}: it was not looked at, since the other files were too long.")
             return
-        at = read = 0
+        read = 0
         skipped = headless = False
         # How long the file is, the first piece tells; until then no more than the first half is asked for.
-        piece = piece or self._fetch(name, url, 0, most_bytes // 2)
+        piece = piece or self._fetch(name, url, at, most_bytes // 2)
         while piece is not None and piece.data:
             at, read = at + len(piece.data), read + len(piece.data)
             self.left_bytes -= len(piece.data)
@@ -100,6 +104,32 @@ class FilePieces:
     def _note_left_out(self, sentence: str) -> None:
         self.not_read.append(sentence)
         self.again = True
+
+
+def hide_in_chunks(
+    chunks: Iterable[bytes] | Callable[[], Iterator[bytes]], values: Sequence[str]
+) -> Iterable[bytes] | Callable[[], Iterator[bytes]]:
+    """The same bytes with each of these values replaced, also where two pieces meet."""
+    hidden = [value.encode(errors="replace") for value in values]
+    if not hidden:
+        return chunks
+    longest = max(map(len, hidden))
+
+    def read_hidden() -> Iterator[bytes]:
+        kept = b""
+        for chunk in chunks() if callable(chunks) else chunks:
+            data = kept + chunk
+            for value in hidden:
+                if value in data:
+                    data = data.replace(value, REDACTED.encode())
+            # What may be the beginning of a value waits for the next piece.
+            kept = data[max(0, len(data) - longest + 1) :] if longest > 1 else b""
+            if shown := data[: len(data) - len(kept)]:
+                yield shown
+        if kept:
+            yield kept
+
+    return read_hidden
 
 
 async def _await_piece(asked: Awaitable[Piece]) -> Piece:

@@ -9,23 +9,27 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.cluster.private import UnknownRay
-from serve_app.errors import AppError, NotFound
+from serve_app.errors import AppError
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
-from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
+from serve_app.jobs.diagnosis.evidence.driver_log import AGENT, DRIVER_LOG_BYTES, KeptLog, open_driver_log
+from serve_app.jobs.diagnosis.evidence.files import FilePieces, hide_in_chunks
 from serve_app.jobs.diagnosis.evidence.system_logs import MOST_NODES, SystemLogReader
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row, TableReader
 from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
+from serve_app.jobs.judging.run_marks import cut_message
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
+from serve_app.jobs.reading.rows import read_secret_values
+from serve_app.jobs.reading.run_log import is_run
 from serve_app.outcomes import JobOutcome
+from serve_app.redaction import hide_values
 
 T = TypeVar("T")
 
@@ -35,13 +39,11 @@ Json = dict[str, Any]
 SETTLED_AFTER = timedelta(seconds=5)
 # Time for all reading, begun with the first question.
 READING_S = 20.0
-DRIVER_LOG_BYTES = 268_435_456
 WORKER_LOG_BYTES = 8_388_608
 WORKER_LOGS_BYTES = 67_108_864
 MOST_WORKER_LOGS = 40
 _WORKER_LOG = re.compile(r"worker-(?P<worker>[0-9a-f]{1,64})-[0-9a-f]{1,32}-\d{1,10}\.(?P<end>err|out)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-_AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 
 
 class EvidenceSource(Protocol):
@@ -96,7 +98,7 @@ class EvidenceGatherer:
         self,
         client: EvidenceSource,
         agent_of: Callable[[str], str | None],
-        kept_log: Callable[[JobRow], Awaitable[str | None]],
+        kept_log: KeptLog,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -133,7 +135,7 @@ class _Work:
         self,
         client: EvidenceSource,
         agent_of: Callable[[str], str | None],
-        kept_log: Callable[[JobRow], Awaitable[str | None]],
+        kept_log: KeptLog,
         subject: DiagnosisSubject,
         clock: Callable[[], float],
     ) -> None:
@@ -144,16 +146,24 @@ class _Work:
         self._row = subject.row
         bytes_in_all = DRIVER_LOG_BYTES + WORKER_LOGS_BYTES
         files = FilePieces(client.read_piece, asyncio.get_running_loop(), clock() + READING_S, bytes_in_all, clock)
+        self._values = () if subject.facts is None else subject.facts.secret_values
         self.gathered = GatheredEvidence(self._build_fields({}), files)
         self._agents: dict[str, str | None] = {}
         self._tables = TableReader(client.list_rows, files)
         self._system_logs = SystemLogReader(client.read_piece, self._find_agent, files)
 
     async def run(self) -> None:
+        """Gather; what was given to the job as secret is in none of it."""
+        await self._gather_all()
+        sources = self.gathered.sources
+        sources[:] = [replace(each, chunks=hide_in_chunks(each.chunks, self._values)) for each in sources]
+
+    async def _gather_all(self) -> None:
         row, add = self._row, self.gathered.sources.extend
         raw = await self._fetch_raw()
+        self._values = read_secret_values(raw) or self._values
         self.gathered.fields = self._build_fields(raw)
-        add(await self._open_driver_log(raw))
+        add(await open_driver_log(self._client.read_piece, self._kept_log, row, raw, self.gathered.files))
         # A row of the node table is no job: what its node said is all that there is.
         mine = {node_id for node_id in (row.node_id, raw.get("driver_node_id")) if node_id}
         if row.job_id is None or row.derived:
@@ -186,7 +196,9 @@ class _Work:
 
     def _build_fields(self, raw: Json) -> Fields:
         row, facts = self._row, self._subject.facts
-        message = raw.get("message") if isinstance(raw.get("message"), str) else None
+        told = raw.get("message")
+        message = cut_message(told, row.submission_id) if isinstance(told, str) else None
+        message = None if message is None else hide_values(message, self._values)
         return Fields(
             status=choose_status(row),
             error_type=None if facts is None else facts.error_type,
@@ -201,37 +213,11 @@ class _Work:
         """Ray's own row: its message is whole there, and it knows the agent that has the log."""
         if self._row.submission_id is None:
             return {}
-        return await self._ask_or_note("Ray's row of the job", self._client.get_job(self._row.submission_id), {})
-
-    async def _open_driver_log(self, raw: Json) -> list[TextSource]:
-        row, files = self._row, self.gathered.files
-        if row.submission_id is None:
-            if not row.derived:
-                files.not_read.append("The driver's output: Ray keeps none of a driver that was started by hand.")
-            return []
-        agent = raw.get("driver_agent_http_address")
-        if not (isinstance(agent, str) and _AGENT.fullmatch(agent)):
-            # Without a node there never was a log; a row that could not be had has said so.
-            return await self._read_kept("no node is known that has it") if raw == {} else []
-        name = f"job-driver-{row.submission_id}.log"
-        url = f"{agent}/logs/{quote(name, safe='')}"
-        try:
-            first = await self._client.read_piece(url, 0, PIECE_BYTES)
-        except NotFound:
-            return await self._read_kept("its node does not have it any more")
-        except AppError as error:
-            files.again = row.outcome is not JobOutcome.LOST
-            return await self._read_kept(error.detail.removesuffix("."))
-        return [TextSource(name, SourceKind.DRIVER, files.open_reader(name, url, DRIVER_LOG_BYTES, first))]
-
-    async def _read_kept(self, why: str) -> list[TextSource]:
-        try:
-            kept = await self._kept_log(self._row)
-        except AppError as error:
-            kept, why = None, f"{why}; the history: {error.detail.removesuffix('.')}"
-        what = "only its last lines were kept" if kept else "nothing of it was kept"
-        self.gathered.files.not_read.append(f"The driver's log: {why}; {what}.")
-        return [sentences.build_source("kept end of the driver's log", kept, SourceKind.DRIVER)] if kept else []
+        raw = await self._ask_or_note("Ray's row of the job", self._client.get_job(self._row.submission_id), {})
+        if is_run(self._row, raw):
+            return raw
+        self.gathered.files.not_read.append("Ray's row of the job: by now it is that of a later run with its id.")
+        return {}
 
     def _build_belongings(
         self, tables: JobTables, job_id: str, raw: Json, nodes: Sequence[str], repaired: frozenset[str]
@@ -299,7 +285,7 @@ class _Work:
                 address = await asyncio.to_thread(self._agent_of, node_id)
             except UnknownRay:
                 address = None
-            self._agents[node_id] = address if address is not None and _AGENT.fullmatch(address) else None
+            self._agents[node_id] = address if address is not None and AGENT.fullmatch(address) else None
         return self._agents[node_id]
 
     async def _ask_or_note(self, what: str, asked: Coroutine[Any, Any, T], otherwise: T) -> T:

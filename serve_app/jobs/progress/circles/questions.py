@@ -33,7 +33,7 @@ _FAILED: Filters = (("state", "=", "FAILED"),)
 _FINISHED: Filters = (("state", "=", "FINISHED"),)
 
 
-class TaskSource(Protocol):
+class AttemptSource(Protocol):
     """What is asked of ``DashboardClient``."""
 
     async def list_matching(
@@ -48,7 +48,7 @@ class TaskSource(Protocol):
 class AttemptQuestions:
     """Asks. ``find_agent`` tells the address of a node's agent and blocks; without it no log of a worker is read."""
 
-    def __init__(self, client: TaskSource, find_agent: Callable[[str], str | None] | None = None) -> None:
+    def __init__(self, client: AttemptSource, find_agent: Callable[[str], str | None] | None = None) -> None:
         self._client = client
         self._find_agent = find_agent
 

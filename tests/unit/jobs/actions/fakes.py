@@ -9,6 +9,7 @@ from typing import Any
 
 from serve_app.cluster.dashboard import Listing, Piece
 from serve_app.errors import AppError, NotFound, UpstreamFailed
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import JobRow, JobType, Verdict
 from serve_app.outcomes import JobOutcome
 
@@ -56,6 +57,14 @@ class FakeRay:
     log: bytes | None = b""
     rows: dict[str, JobRow] = field(default_factory=dict)
     supervised: bool = True
+    runs: tuple[DriverRun, ...] = ()
+    diagnosis: Any = None
+
+    async def list_runs(self, submission_id: str) -> tuple[DriverRun, ...]:
+        return tuple(each for each in self.runs if each.submission_id == submission_id)
+
+    async def find_diagnosis(self, row: JobRow) -> Any:
+        return self.diagnosis
 
     async def find(self, id: str) -> Any:
         if id not in self.rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from serve_app.errors import AppError, Unavailable, UpstreamFailed
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
+from serve_app.jobs.actions.stop import read_grace_s, tell_force
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import JobType
 from serve_app.outcomes import JobOutcome
-from tests.unit.jobs.actions.fakes import Clock, FakeRay, driver, row
+from tests.unit.jobs.actions.fakes import NOW, Clock, FakeRay, driver, row
 
 BODY: dict[str, Any] = {"entrypoint": ["true"], "submission_id": "j"}
 
@@ -23,6 +26,7 @@ def actions(ray: FakeRay, clock: Clock | None = None, **rules: Any) -> Actions:
     return Actions(
         ray, ray.find, JobManagement(**{"enabled": True, **rules}), now=clock.now, clock=clock, pause=clock.pause,
         make_id=lambda: "job-made", report_change=lambda: ray.asked.append(("changed", None)),
+        list_drivers=ray.list_runs, find_diagnosis=ray.find_diagnosis,
     )  # fmt: skip
 
 
@@ -129,6 +133,7 @@ async def test_a_stop_that_takes_its_time() -> None:
         "stopped": True,
         "already": False,
         "driver_gone": True,
+        "by_force": None,
         "steps": [
             {"at": f"2026-01-01T12:00:{at}.000+00:00", "what": what}
             for at, what in (
@@ -164,6 +169,118 @@ async def test_how_far_a_stop_got(
     assert (done["stopped"], done["driver_gone"], done["status"]) == (stopped, gone, status)
     assert word in done["sentence"]
     assert clock.seconds <= 2.5
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("raw", "asked_at", "now", "grace_s", "forced"),
+    [
+        ({"status": "RUNNING"}, at(0), at(9), 3, None),
+        ({"status": "FAILED"}, at(0), at(9), 3, False),
+        ({"status": "STOPPED", "end_time": at(1).timestamp() * 1000}, at(0), at(1.5), 3, False),
+        ({"status": "STOPPED", "end_time": at(2.9).timestamp() * 1000}, at(0), at(9), 3, False),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, at(0), at(9), 3, True),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, at(0), at(9), 5, False),
+        ({"status": "STOPPED", "end_time": at(3).timestamp() * 1000}, None, at(9), 3, None),  # not asked for here
+        ({"status": "STOPPED"}, at(0), at(9), 3, None),
+        ({"status": "STOPPED", "end_time": True}, at(0), at(9), 3, None),
+    ],
+)
+def test_whether_it_had_to_be_killed(
+    raw: dict[str, Any], asked_at: datetime | None, now: datetime, grace_s: int, forced: bool | None
+) -> None:
+    assert tell_force(raw, asked_at, now, grace_s) is forced
+
+
+@pytest.mark.parametrize(
+    ("runtime_env", "environ", "grace_s"),
+    [
+        (None, {}, 3),
+        (None, {"RAY_JOB_STOP_WAIT_TIME_S": "20"}, 20),
+        ({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "7"}}, {"RAY_JOB_STOP_WAIT_TIME_S": "20"}, 7),
+        ({"env_vars": {"X": "7"}}, {}, 3),
+        ({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "soon"}}, {}, 3),
+        ({"env_vars": None}, {}, 3),
+    ],
+)
+def test_how_long_the_supervisor_waits(runtime_env: Any, environ: dict[str, str], grace_s: int) -> None:
+    assert read_grace_s({"runtime_env": runtime_env}, environ) == grace_s
+
+
+async def test_a_stop_by_force_is_told_also_when_it_is_asked_for_again() -> None:
+    ray = running(None)
+    ray.jobs_by_id["j"]["runtime_env"] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "2"}}
+
+    def happens(seconds: float) -> None:
+        if seconds >= 2:
+            ray.jobs_by_id["j"].update(status="STOPPED", end_time=at(2.1).timestamp() * 1000)
+
+    clock = Clock(on_pause=happens)
+    managed = actions(ray, clock)
+    first, second = await managed.stop("j", 1), await managed.stop("j", 9)
+    ray.rows["j"] = row(status="STOPPED", outcome=JobOutcome.STOPPED)
+    third = await managed.stop("j", 9)
+    assert [each["by_force"] for each in (first, second, third)] == [None, True, True]
+    assert first["steps"][0]["what"] == "Ray's supervisor was told: SIGTERM now, SIGKILL after 2 s."
+    assert second["sentence"] == (
+        "It is over (STOPPED). It never connected to Ray, so only Ray's supervisor tells this. It was ended by force "
+        "(SIGKILL): it had not ended 2 s after SIGTERM; RAY_JOB_STOP_WAIT_TIME_S in its env_vars gives it longer."
+    )
+    assert third["already"] is True
+
+
+def run(number: int, *, dead: bool) -> DriverRun:
+    return DriverRun(f"0{number}000000", "j", "python a.py", dead, 40 + number, "n1", "10.0.0.7")
+
+
+EXCEPTION = {**driver("02000000", alive=False), **OVERWRITTEN}
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "drivers", "runs", "wanted"),
+    [
+        # The exception hook overwrote the row; the job table, or the exit code of the command, proves the end.
+        ("FAILED", None, [EXCEPTION], [run(2, dead=True)], (True, True, "It is over (FAILED), and its driver is gone")),
+        ("STOPPED", None, [EXCEPTION], [run(1, dead=True), run(2, dead=True)], (True, True, "It is over (STOPPED)")),
+        ("FAILED", 1, [EXCEPTION], [], (True, True, "It is over (FAILED), and its driver is gone.")),
+        ("STOPPED", None, [EXCEPTION], [], (False, None, "whether its driver is gone is not known")),
+        # An exception at a prompt overwrites the row of a driver that lives.
+        ("STOPPED", None, [EXCEPTION], [run(2, dead=False)], (False, False, "(pid 42 on 10.0.0.7) is still alive")),
+        # A first driver lives on, though the last, which Ray's list shows, is gone.
+        (
+            "STOPPED", None, [driver("02000000", alive=False)], [run(1, dead=False), run(2, dead=True)],
+            (False, False, "its driver (pid 41 on 10.0.0.7) is still alive by the worker table; look again. If it "
+             "stays, a person can end it there"),
+        ),
+        # The worker table knew it first.
+        ("STOPPED", None, [driver("02000000", alive=False)], [run(2, dead=False)], (True, True, "It is over")),
+        ("RUNNING", None, [driver("02000000", alive=True)], [run(2, dead=True)], (False, True, "says RUNNING still")),
+    ],
+)  # fmt: skip
+async def test_every_driver_of_it_must_be_gone(
+    status: str, exit_code: int | None, drivers: list[Any], runs: list[DriverRun], wanted: tuple[bool, bool | None, str]
+) -> None:
+    ray = running()
+    ray.drivers, ray.runs = drivers, tuple(runs)
+    over = {"status": status, "driver_exit_code": exit_code}
+    done = await actions(ray, Clock(on_pause=lambda _: ray.jobs_by_id["j"].update(over))).stop("j", 2)
+    assert (done["stopped"], done["driver_gone"], wanted[2] in done["sentence"]) == (*wanted[:2], True), done[
+        "sentence"
+    ]
+
+
+async def test_a_driver_that_lives_on_is_named_and_not_stopped() -> None:
+    ray = FakeRay({"j": {"status": "SUCCEEDED"}}, rows={"j": row(status="SUCCEEDED", outcome=JobOutcome.RUNNING)})
+    ray.runs = (run(1, dead=False), run(2, dead=True))
+    error = await refusal(actions(ray).stop("j", 1))
+    assert (error.code, error.members, ray.count("stop")) == ("driver_lives_on", {"node_id": "n1", "pid": 41}, 0)
+    assert error.detail == (
+        "Ray calls this job over (SUCCEEDED) and can stop only what it started, but its driver (pid 41 on 10.0.0.7) "
+        "lives on. A person can end that process there."
+    )
 
 
 async def test_that_ray_does_not_answer_is_no_death() -> None:
@@ -240,17 +357,58 @@ async def test_delete_what_only_the_history_knows() -> None:
     past = Past(old="s0", gone="s1")
     done = [await actions(FakeRay()).delete_past(id, past, "s1") for id in ("old", "gone")]
     assert [each["sentence"] for each in done] == [
-        "It was of another session; the history has forgotten it.",
-        "Ray had forgotten it already; the history has forgotten it.",
+        "It was of another session; the history has forgotten it: no list, figure or rate has it any more.",
+        "Ray had forgotten it already; the history has forgotten it: no list, figure or rate has it any more.",
     ]
     assert past.rows == {}
     assert (await refusal(actions(FakeRay()).delete_past("old", past, "s1"))).code == "job_not_found"
+
+
+NEVER = "Ray refused it after it had noted it; nobody will ever start it."
+
+
+@pytest.mark.parametrize("id", ["team/etl 2026", "x" * 241])
+async def test_what_never_starts_can_be_neither_stopped_nor_deleted(id: str) -> None:
+    seen = row(id, status="PENDING", outcome=JobOutcome.PENDING, rule="pending-never-starts", reason=NEVER)
+    ray = FakeRay({id: {"status": "PENDING"}}, rows={id: seen})
+    for asked in (actions(ray).stop(id, 1), actions(ray).delete(id)):
+        error = await refusal(asked)
+        assert (error.status, error.code) == (409, "never_starts")
+        assert error.detail == f"{NEVER} There is nothing to stop, and Ray deletes only what is over."
+    assert (ray.count("stop"), ray.count("delete")) == (0, 0)
+
+
+async def test_a_stop_that_found_nobody_to_tell_says_nothing_else() -> None:
+    ray = FakeRay({"j": {"status": "PENDING"}}, rows={"j": row(status="PENDING", outcome=JobOutcome.PENDING)})
+    ray.supervised = False
+    done = await actions(ray).stop("j", 0)
+    assert [step["what"] for step in done["steps"]] == [
+        "Ray has no supervisor for it any more, so there was nobody to tell.",
+        "Ray says PENDING.",
+    ]
+    assert done["sentence"] == "It has not started, and Ray has no supervisor for it that could be told; look again."
+
+
+async def test_what_is_done_is_done_to_the_run_that_was_concluded() -> None:
+    """Ray has another run under the id, and the latest look does not know it yet: nothing of the old one counts."""
+    for asked in ("retry", "delete"):
+        ray = FakeRay(
+            {"j": {"status": "FAILED", "start_time": 2}}, rows={"j": row(started_at=datetime.fromtimestamp(1, UTC))}
+        )
+        doing = actions(ray).retry("j", True) if asked == "retry" else actions(ray).delete("j")
+        error = await refusal(doing)
+        assert (error.status, error.code) == (503, "not_concluded")
+        assert (ray.count("submit"), ray.count("delete")) == (0, 0)
 
 
 async def test_delete() -> None:
     ray = FakeRay({"j": dict(KILLED)}, rows={"j": row()})
     done = await actions(ray).delete("j")
     assert (done["deleted"], ray.jobs_by_id) == (True, {})
+    assert done["sentence"] == (
+        "Ray and the history have forgotten it: no list, figure or rate has it any more. Its log stays on its node "
+        "until Ray's session ends."
+    )
     for status in ("RUNNING", "FAILED"):
         ray = FakeRay({"j": {"status": status}}, rows={"j": row(status=status, outcome=JobOutcome.RUNNING)})
         assert (await refusal(actions(ray).delete("j"))).code == "still_on_its_way"

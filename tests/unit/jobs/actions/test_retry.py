@@ -11,10 +11,10 @@ from serve_app.jobs.actions.retry import (
     Chance,
     Judgement,
     build_next_attempt,
-    find_last_line,
     judge_retry,
     require_worth_it,
 )
+from serve_app.jobs.judging.run_marks import find_last_line
 from serve_app.jobs.models import JobType
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row
@@ -77,6 +77,75 @@ def test_refusals(changes: dict[str, Any], status: str, force: bool, code: str) 
     with pytest.raises(Conflict) as refused:
         require_worth_it(row(**changes), {"status": status, "driver_exit_code": 127}, force=force)
     assert refused.value.code == code
+
+
+def diagnose(class_: str | None, certainty: str = "certain") -> Any:
+    return {"code": "app.x", "title": "an x", "class": class_, "certainty": certainty}
+
+
+NOTHING_TELLS = (Chance.UNKNOWN, "nothing tells whether it would fail again")
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "raw", "wanted"),
+    [
+        (diagnose("permanent"), {"driver_exit_code": 1}, (Chance.PERMANENT, "app.x: an x")),
+        (diagnose("permanent", "likely"), {"driver_exit_code": 137}, (Chance.PERMANENT, "app.x: an x")),
+        (diagnose("transient"), {"driver_exit_code": 127}, (Chance.TRANSIENT, "app.x: an x")),
+        # What is only possible decides nothing, nor does a class that depends on the moment.
+        (diagnose("permanent", "possible"), {"driver_exit_code": 1}, NOTHING_TELLS),
+        (diagnose("capacity"), {"driver_exit_code": 1}, NOTHING_TELLS),
+        (diagnose("needs-second-signal"), {"driver_exit_code": 1}, NOTHING_TELLS),
+        (diagnose(None), {"driver_exit_code": 1}, NOTHING_TELLS),
+        (None, {"driver_exit_code": 1}, NOTHING_TELLS),
+        (diagnose("permanent"), {"status": "STOPPED"}, (Chance.UNKNOWN, "it was stopped on request")),
+    ],
+)
+def test_a_diagnosis_tells_more_than_the_row(diagnosis: Any, raw: dict[str, Any], wanted: Any) -> None:
+    raw = {"status": "FAILED", **raw}
+    assert judge_retry(row(), raw, diagnosis) == Judgement(*wanted)
+    if wanted[0] is Chance.PERMANENT:
+        with pytest.raises(Conflict, match=r"It would fail again: app\.x: an x"):
+            require_worth_it(row(), raw, diagnosis, force=False)
+    assert require_worth_it(row(), raw, diagnosis, force=True) == Judgement(*wanted)
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("all 36 blocks done", True),
+        ("Finished.", True),
+        ("training completed in 3 h", True),
+        ("uploaded successfully", True),
+        ("finished with 3 errors", False),
+        ("not done yet", False),
+        ("it failed before it was done", False),
+        ("unfinished", False),
+        ("ValueError: shard 7 has no labels", False),
+        ("", False),
+    ],
+)
+def test_what_says_that_it_was_done_is_not_done_again_unasked(line: str, done: bool) -> None:
+    raw = {"status": "FAILED", "driver_exit_code": 1, "message": quoted(line)}
+    if not done:
+        assert require_worth_it(row(), raw, force=False).chance is Chance.UNKNOWN
+        return
+    with pytest.raises(Conflict) as refused:
+        require_worth_it(row(), raw, force=False)
+    assert (refused.value.code, str(refused.value)) == (
+        "may_be_done",
+        f"Its last line says {line!r}: its work may be done already. See what it left, and retry with force if it is "
+        "not.",
+    )
+    assert require_worth_it(row(), raw, force=True).chance is Chance.UNKNOWN
+
+
+def test_what_crashed_after_its_work_is_not_done_again_unasked() -> None:
+    doubted = row(outcome=JobOutcome.CONTRADICTED)
+    with pytest.raises(Conflict, match=r"^It crashed after its work: its work may be done already"):
+        require_worth_it(doubted, {"status": "FAILED", "driver_exit_code": 139}, force=False)
+    # Whose exit code hid a crash has not done its work, as far as Ray knows.
+    assert require_worth_it(doubted, {"status": "SUCCEEDED", "driver_exit_code": 0}, force=False).chance == "unknown"
 
 
 def test_force_is_for_what_would_fail_again() -> None:

@@ -42,6 +42,12 @@ def test_what_ray_is_told() -> None:
     }
 
 
+def test_what_a_caller_may_say_of_a_job() -> None:
+    told = {"seedcore.may_leave_tasks": "true", "seedcore.retry_of": "e-1-1", "seedcore.owner": "me"}
+    made = build_payload(wanted(metadata=told), RULES, "j")["metadata"]
+    assert {name: made[name] for name in told} == told
+
+
 def test_the_hash_is_of_the_wish() -> None:
     one = wanted(metadata={"a": "1", "b": "2"}, submission_id="x")
     assert compute_hash(one) == compute_hash(wanted(metadata={"b": "2", "a": "1"}, submission_id="y", num_gpus=None))
@@ -77,6 +83,8 @@ def test_the_hash_is_of_the_wish() -> None:
         ({"metadata": {"seedcore.kind": "coa-initialization"}}, "invalid_input"),
         ({"metadata": {"seedcore.kind": "Has Capitals"}}, "invalid_input"),
         ({"metadata": {"seedcore.deadline_s": "-1"}}, "invalid_input"),
+        ({"metadata": {"seedcore.may_leave_tasks": "yes"}}, "invalid_input"),
+        ({"metadata": {"seedcore.attempt": "2"}}, "invalid_input"),
         ({"metadata": {"seedcore.expected_duration_s": "inf"}}, "invalid_input"),
         ({"runtime_env": {"env_vars": {"lower": "x"}}}, "invalid_input"),
         ({"runtime_env": {"env_vars": {"A": 1}}}, "invalid_input"),

@@ -12,15 +12,8 @@ from serve_app.jobs.answers.drawing import draw_mermaid, draw_text
 from serve_app.jobs.answers.hierarchy import MAX_JOBS, Branch, build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.models import (
-    ApplicationFacts,
-    DeploymentFacts,
-    Known,
-    ReplicaFacts,
-    ServeFacts,
-    Snapshot,
-    Unknown,
-)
+from serve_app.jobs.models import Known, Snapshot, Unknown
+from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.parts import ALL as PARTS
 from tests.unit.jobs.judging.test_judge import INIT, NOW, actor, ago, controller, driver, head, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node

@@ -22,7 +22,7 @@ class Archive:
     """A store that answers, and knows nothing of the last minutes."""
 
     async def count_ended(
-        self, since: datetime, rows: list[JobRow], *, counts_only: bool = False, code_of: Any = None
+        self, since: datetime, now: datetime, rows: list[JobRow], *, counts_only: bool = False, code_of: Any = None
     ) -> tuple[dict[str, Any], list[str]]:
         return NOTHING, []
 
@@ -59,8 +59,12 @@ async def test_a_row_has_the_code_of_its_diagnosis() -> None:
 @pytest.mark.parametrize(
     ("failure", "ended", "degraded"),
     [
-        (None, {"ended": 0, "failed": 0}, []),
-        ("The disk is full.", {"ended": 2, "failed": 1}, ["history is not being written: The disk is full."]),
+        (None, {"ended": 0, "failed": 0, "of_all": 0}, []),
+        (
+            "The disk is full.",
+            {"ended": 2, "failed": 1, "of_all": 2},
+            ["history is not being written: The disk is full."],
+        ),
     ],
 )
 async def test_failures_count_also_while_the_store_takes_nothing(

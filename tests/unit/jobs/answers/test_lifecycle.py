@@ -10,7 +10,8 @@ import pytest
 
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.models import ApplicationFacts, JobFacts, Known, ServeFacts, Snapshot, Unknown
+from serve_app.jobs.models import JobFacts, Known, Snapshot, Unknown
+from serve_app.jobs.serve_facts import ApplicationFacts, ServeFacts
 from tests.unit.jobs.judging.test_judge import (
     INIT,
     NOW,

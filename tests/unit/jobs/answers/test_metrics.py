@@ -50,7 +50,7 @@ async def test_observed() -> None:
     assert (len(told["jobs"]), told["ended"], told["look_age_s"], told["degraded"]) == (39, [], 3.0, [])
     assert ("user", "failed", "BAD") in told["jobs"]
     assert set(told["ratios"]) == {"5m", "1h", "24h"}
-    assert told["ratios"]["24h"] == {"success_ratio": 0.25, "error_ratio": 0.75}
+    assert told["ratios"]["24h"] == {"success_ratio": 0.266667, "error_ratio": 0.733333}
     assert "ratios" not in await metrics.read_observed()
     clock.now += RATIOS_PERIOD_S
     assert "ratios" in await metrics.read_observed()

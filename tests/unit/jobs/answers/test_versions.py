@@ -8,7 +8,7 @@ import pytest
 
 from organs.version import ReplicaVersion
 from serve_app.jobs.answers.versions import FRESH_FOR_S, Versions
-from serve_app.jobs.models import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
+from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 
 
 def deployment(name: str, **states: str) -> DeploymentFacts:

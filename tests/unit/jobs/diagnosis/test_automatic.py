@@ -58,6 +58,7 @@ async def test_each_that_failed_is_made_once(world: World, automatic: Automatic)
     rows = [
         ended("bad"),
         ended("lost", outcome=JobOutcome.LOST),
+        ended("doubtful", outcome=JobOutcome.CONTRADICTED),
         ended("good", outcome=JobOutcome.SUCCEEDED),
         ended("stopped", outcome=JobOutcome.STOPPED),
         ended("old", before_s=1_000),
@@ -66,7 +67,7 @@ async def test_each_that_failed_is_made_once(world: World, automatic: Automatic)
     automatic.offer(rows, NOW)
     automatic.offer(rows, NOW)
     await settle()
-    assert world.asked == [("bad@s", False), ("lost@s", False)]
+    assert world.asked == [("bad@s", False), ("lost@s", False), ("doubtful@s", False)]
     assert world.clock.seconds == 0
     automatic.require_alive()
 

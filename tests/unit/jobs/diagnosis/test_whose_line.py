@@ -162,6 +162,7 @@ async def test_a_line_from_before_the_run_is_another_runs() -> None:
     job = load("sits")
     assert job.subject.row.started_at is not None
     later = replace(job.subject.row, started_at=job.subject.row.started_at + timedelta(days=2))
+    job.evidence.raw["start_time"] += 2 * 86_400_000
     found = await diagnose_here(Recorded(replace(job.subject, row=later), job.evidence, job.log))
     assert refused(found, "memory.node-oom") == (f"It does not count: {EVERY}, and wrote it before this run began.")
 

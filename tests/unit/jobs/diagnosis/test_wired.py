@@ -14,6 +14,7 @@ from serve_app.jobs.diagnosis.models import Candidate, CauseStep, Certainty, Dia
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.inspector import JobInspector
 from serve_app.jobs.progress.models import State, Stillness
+from serve_app.queries.job_names import build_view_key
 from tests.unit.api.test_openapi import validate
 from tests.unit.jobs.recordings import Replay, answer, taken_at
 from tests.unit.jobs.test_inspector import Clock, Here
@@ -80,9 +81,26 @@ async def test_a_submission_that_failed(inspector: JobInspector, ray: WithLogs) 
     assert {id: code for id, code in rows.items() if code is not None} == {"submission-exit-3": diagnosis["code"]}
     causes = (await inspector.summary({"window": "1h"}))["failures_by_cause"]
     assert {"cause": diagnosis["code"], "count": 1, "example": "submission-exit-3"} in causes
-    key = f"{whole['session']}/submission-exit-3"
+    key = build_view_key(whole)
     brief = (await inspector.diagnoses([key, "no/such"]))["items"]
     assert [(name, each["code"]) for name, each in brief.items()] == [(key, diagnosis["code"])]
+
+
+async def test_what_an_exit_code_hides_is_diagnosed(inspector: JobInspector, ray: WithLogs) -> None:
+    """`train | tee log`: the worker table has the crash, and the log its cause."""
+    job = next(row for row in answer("jobs") if row["submission_id"] == "submission-ok")
+    crashed = {"worker_id": job["job_id"] + "f" * 48, "worker_type": "DRIVER", "is_alive": False, "pid": 0}
+    ray.answers["drivers"] = Listing([{**crashed, "exit_type": "INTENDED_USER_EXIT"}])
+    found = await inspector.diagnosis("submission-ok")
+    validate(found, "DiagnosisAnswer")
+    assert (found["outcome"], found["diagnosis"]["code"]) == ("contradicted", "app.import-error")
+    ray.log = b"done\n"
+    inspector._diagnoses.forget(build_view_key(await inspector.get_job("submission-ok")))
+    quiet = (await inspector.diagnosis("submission-ok"))["diagnosis"]
+    assert quiet["code"] is None
+    assert quiet["sentence"].startswith("Its entrypoint exited with code 0, but its driver (pid ")
+    whole = await inspector.get_job("submission-ok")
+    assert (whole["verdict"], whole["rule"], whole["reason"]) == ("WARN", "contradicted-driver", quiet["sentence"])
 
 
 async def test_without_its_log(inspector: JobInspector, ray: WithLogs) -> None:

@@ -55,7 +55,14 @@ class Store:
             for record in found[: asked["limit"]]
         ]
 
-    async def find_job(self, wanted: str, session: str | None) -> Json | None:
+    async def find_run(self, id: str, started_ms: int) -> Json | None:
+        self._answer((id, started_ms))
+        for record in self.records:
+            if record["id"] == id and record["started_us"] // 1000 == started_ms:
+                return {"key": record["key"], "log_excerpt": self.excerpt}
+        return None
+
+    async def find_job(self, wanted: str, session: str | None = None) -> Json | None:
         self._answer((wanted, session))
         for record in self.records:
             if record["id"] == wanted and session in (None, record["session"]):
@@ -100,6 +107,8 @@ def page(
 OLD = row("old", began=900, session="s0")
 FIRST, SECOND, THIRD = row("first", began=90), row("second", began=60), row("third", began=30)
 RUNNING = row("second", began=60, status="RUNNING")
+# A run is told by its start; a driver is the same job whenever it began.
+MOVED = replace(SECOND, submission_id=None)
 ALL = ["third succeeded", "second succeeded", "first succeeded", "old succeeded"]
 
 
@@ -118,7 +127,7 @@ ALL = ["third succeeded", "second succeeded", "first succeeded", "old succeeded"
         ([RUNNING], [SECOND], [SECOND], {"outcome": "running"}, []),
         ([RUNNING], [SECOND], [SECOND], {"outcome": "succeeded"}, ["second succeeded"]),
         # A row whose start became known later stands at its new place, once.
-        ([row("second", started_at=None), FIRST], [SECOND, FIRST], [SECOND], {}, ALL[1:3]),
+        ([replace(MOVED, started_at=None), FIRST], [MOVED, FIRST], [MOVED], {}, ALL[1:3]),
         # Filters hold for both.
         ([OLD, FIRST], [SECOND, FIRST], [SECOND], {"q": "second"}, ["second succeeded"]),
         ([OLD, FIRST], [THIRD, FIRST], [THIRD], {"until": ago(30).isoformat()}, ["first succeeded", "old succeeded"]),
@@ -147,8 +156,8 @@ def pages(stored: list[JobRow], unwritten: list[JobRow], **asked: Any) -> list[l
 
 SEVEN = [row(f"j{number}", began=10 + 2 * number) for number in range(7)]
 BETWEEN = [row(f"n{number}", began=11 + 2 * number) for number in range(4)]
-BEFORE = [row("a", status="RUNNING"), row("b", status="PENDING", started_at=None)]
-AFTER = [row("a", status="FAILED"), row("b", status="RUNNING", began=5)]
+BEFORE = [row("a", status="RUNNING"), row("b", status="PENDING", submission_id=None, started_at=None)]
+AFTER = [row("a", status="FAILED"), row("b", status="RUNNING", submission_id=None, began=5)]
 
 
 @pytest.mark.parametrize(
@@ -253,26 +262,41 @@ def test_what_the_store_is_asked_for() -> None:
     ]
 
 
+BEGAN_MS = 1000 * int(ago(900).timestamp())
+MARKED = row("a@b")
+LITERALLY = [("old@2026-01-01T11:45:00.001Z", None)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "found", "asked"),
     [
-        ("old", "s0/old", [("old", None)]),
-        ("old@s0", "s0/old", [("old", "s0")]),
+        ("old", OLD.key, [("old", None)]),
+        ("old@s0", OLD.key, [("old", "s0")]),
+        (OLD.run, OLD.key, [("old", BEGAN_MS)]),
+        ("old@2026-01-01T12:45:00+01:00", OLD.key, [("old", BEGAN_MS)]),
+        (
+            "old@2026-01-01T11:45:00.001Z",
+            None,
+            [("old", BEGAN_MS + 1), ("old", "2026-01-01T11:45:00.001Z"), *LITERALLY],
+        ),
+        # No time of a zone, so it may be a session.
+        ("old@2026-01-01T11:45:00", None, [("old", "2026-01-01T11:45:00"), ("old@2026-01-01T11:45:00", None)]),
         ("old@s1", None, [("old", "s1"), ("old@s1", None)]),
         # An id may hold the mark itself.
-        ("a@b", "s1/a@b", [("a", "b"), ("a@b", None)]),
-        ("a@b@s1", "s1/a@b", [("a@b", "s1")]),
+        ("a@b", MARKED.key, [("a", "b"), ("a@b", None)]),
+        ("a@b@s1", MARKED.key, [("a@b", "s1")]),
+        (MARKED.run, MARKED.key, [("a@b", 1000 * int(ago(10).timestamp()))]),
         ("none@", None, [("none@", None)]),
         ("@s0", None, [("@s0", None)]),
         # What can be no id is not asked for.
         ("", None, []),
-        ("x" * 257, None, []),
+        ("x" * 601, None, []),
         ("a\0b", None, []),
         ("a\ud800", None, []),
     ],
 )
 async def test_one_job_by_id_or_by_id_and_session(wanted: str, found: str | None, asked: list[Any]) -> None:
-    store = Store([OLD, row("a@b")])
+    store = Store([OLD, MARKED])
     answer = await Archive(store).find(wanted)
     assert (None if answer is None else answer["key"], store.asked) == (found, asked)
 
@@ -303,12 +327,12 @@ async def test_transitions_are_of_the_store() -> None:
 async def test_figures_are_of_the_store_or_else_of_memory() -> None:
     rows, since = [THIRD, FIRST], ago(100)
     store = Store([])
-    assert await Archive(store).count_ended(since, rows) == ({"counts": [], "durations": [], "causes": []}, [])
+    assert await Archive(store).count_ended(since, NOW, rows) == ({"counts": [], "durations": [], "causes": []}, [])
     assert store.asked == [round(since.timestamp() * 1_000_000)]
-    in_memory = figures.count_ended(rows, since)
+    in_memory = figures.count_ended(rows, since, NOW)
     assert in_memory["counts"] == [["user", "succeeded", "OK", 2]]
-    assert await Archive(Store([], DOWN)).count_ended(since, rows) == (in_memory, HISTORY_DOWN)
-    assert await Archive(None).count_ended(since, rows) == (in_memory, [])
+    assert await Archive(Store([], DOWN)).count_ended(since, NOW, rows) == (in_memory, HISTORY_DOWN)
+    assert await Archive(None).count_ended(since, NOW, rows) == (in_memory, [])
 
 
 def test_a_stored_row_is_told_as_it_was_stored() -> None:
@@ -324,9 +348,28 @@ async def test_the_code_that_is_kept_stays_where_memory_has_newer_word() -> None
     assert [item["code"] for item in items] == ["app.exception"]
 
 
+async def test_what_was_contradicted_stays_when_memory_knows_less() -> None:
+    """After a restart Ray may have forgotten the tasks, and the row of the worker table, that told."""
+    succeeded, other = judge(snapshot(submission("a", "SUCCEEDED"), submission("b", "SUCCEEDED", began=11)), NOW)
+    doubted = replace(succeeded, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-tasks")
+    archive = Archive(Store([doubted, other]))
+    memory = [succeeded, other]
+    by_key = {row.key: row for row in memory}
+    for query, wanted in (({}, ["contradicted", "succeeded"]), ({"outcome": "contradicted"}, ["contradicted"])):
+        page, _, _ = await archive.list_page(JobFilter.parse(query), memory, by_key, {})
+        assert [row["outcome"] for row in page] == wanted
+    # Another job that was given its id is another job.
+    again = replace(succeeded, started_at=ago(1))
+    page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {again.key: again})
+    assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded", "contradicted"]
+
+
 async def test_the_end_of_a_log_that_was_kept() -> None:
     store = Store([OLD])
     store.excerpt = "the end"
     assert await Archive(store).read_kept_log(OLD) == "the end"
+    assert store.asked == [("old", BEGAN_MS)]
+    assert await Archive(store).read_kept_log(replace(OLD, started_at=ago(1))) is None, "it is of an earlier run"
+    assert await Archive(store).read_kept_log(replace(OLD, submission_id=None)) == "the end"
     assert await Archive(Store([])).read_kept_log(OLD) is None
     assert await Archive(None).read_kept_log(OLD) is None

@@ -56,7 +56,7 @@ def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed(count: int, 
 
 
 def figures(*jobs: JobFacts, since_s: float = 3_600, **sections: Any) -> dict[str, Any]:
-    return compute_figures(count_ended(judge(snapshot(*jobs, **sections), NOW), ago(since_s)))
+    return compute_figures(count_ended(judge(snapshot(*jobs, **sections), NOW), ago(since_s), NOW))
 
 
 NOTHING = {
@@ -66,6 +66,7 @@ NOTHING = {
         "failed": 0,
         "lost": 0,
         "stopped": 0,
+        "contradicted": 0,
         "ended_unknown": 0,
         "repaired": 0,
         "success_ratio": None,
@@ -92,14 +93,17 @@ def test_what_is_counted() -> None:
         driver("unknown", "SUCCEEDED", began=100),
         submission("running", "RUNNING", began=100),
         submission("before", "FAILED", began=4_000, took=5),
+        submission("doubtful", "SUCCEEDED", began=100, job_id="07000000"),
     ]
-    assert figures(*jobs) == {
+    assert figures(*jobs, exits=[exit_of("07000000", "SYSTEM_ERROR")]) == {
         "jobs": {
-            "ended": 7,
+            "ended": 8,
             "succeeded": 2,
             "failed": 3,
             "lost": 0,
             "stopped": 1,
+            # Neither a success nor a failure, and no time that such a job takes.
+            "contradicted": 1,
             "ended_unknown": 1,
             "repaired": 0,
             "success_ratio": 0.4,
@@ -107,7 +111,7 @@ def test_what_is_counted() -> None:
         },
         "duration_s": {"count": 3, "p50": 4.0, "p95": 5.0, "p99": 5.0, "max": 5.0},
         "by_kind": {
-            "user": {"ended": 7, "succeeded": 2, "failed": 3, "success_ratio": 0.4}
+            "user": {"ended": 8, "succeeded": 2, "failed": 3, "success_ratio": 0.4}
             | {"p50_s": 4.0, "p95_s": 5.0, "p99_s": 5.0}
         },
         "failures_by_cause": [
@@ -130,6 +134,15 @@ def test_a_failure_that_was_made_good_is_no_failure() -> None:
     assert found["failures_by_cause"] == []
 
 
+def test_a_later_run_of_the_same_name_made_good_what_failed_before() -> None:
+    name = {"job_name": "etl"}
+    found = figures(
+        *(submission(f"a{each}", "FAILED", began=100 + each, metadata=name) for each in range(12)),
+        submission("b", "SUCCEEDED", began=50, metadata=name),
+    )
+    assert (found["jobs"]["repaired"], found["jobs"]["error_ratio"]) == (12, 0.0)
+
+
 def test_what_nobody_wanted_done_is_not_counted() -> None:
     """Nodes, Ray's own, and who only looked: neither as ends nor as causes."""
     nodes = [node("DEAD", ended_at=ago(5)), node("DEAD", node_id="h", is_head=True, ended_at=ago(5))]
@@ -140,6 +153,12 @@ def test_what_nobody_wanted_done_is_not_counted() -> None:
 def test_a_window_ends_where_it_begins() -> None:
     job = submission("a", "SUCCEEDED", began=10, took=5)
     assert [figures(job, since_s=each)["jobs"]["ended"] for each in (4.9, 5, 5.1)] == [0, 1, 1]
+
+
+def test_a_window_ends_now_whatever_a_clock_or_a_file_says() -> None:
+    # Started 10 s ago, it "took" so long that its end is to come; clocks of nodes differ by a minute at most.
+    jobs = [submission(f"j{took}", "FAILED", began=10, took=took) for took in (9, 69, 71, 7_200)]
+    assert figures(*jobs, since_s=300)["jobs"]["failed"] == 2
 
 
 def test_a_server_that_ended_counts_with_its_kind() -> None:
@@ -173,5 +192,5 @@ def test_past_runs(told: dict[str, Any], wanted: PastRuns) -> None:
 def test_failures_are_counted_by_the_code_of_their_diagnosis() -> None:
     rows = judge(snapshot(*(submission(id, "FAILED", exit_code=1) for id in ("a", "b", "c"))), NOW)
     codes = {rows[0].key: "app.import-error", rows[1].key: "unknown"}
-    found = count_ended(rows, ago(3_600), codes.get)["causes"]
+    found = count_ended(rows, ago(3_600), NOW, codes.get)["causes"]
     assert [[cause, count] for cause, count, _ in found] == [["exit code 1", 2], ["app.import-error", 1]]

@@ -16,7 +16,7 @@ from serve_app.jobs.history.recorder import BATCH, Recorder, build_record
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.jobs.motion import Motion
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
@@ -112,8 +112,8 @@ def rows(**statuses: str) -> list[JobRow]:
     return judge(snapshot(*(submission(id, status) for id, status in statuses.items())), NOW)
 
 
-def key(id: str) -> str:
-    return f"/{id}"
+def key(id: str, began: float = 10) -> str:
+    return f"/{id}@{1000 * int(ago(began).timestamp())}"
 
 
 async def test_only_what_changed_is_written(recorder: Recorder, history: FakeHistory) -> None:
@@ -124,10 +124,10 @@ async def test_only_what_changed_is_written(recorder: Recorder, history: FakeHis
         await recorder.write_once()
         found.append((changed, history.told()))
     assert found == [
-        (True, [("save", ["/b", "/a"])]),
+        (True, [("save", [key("b"), key("a")])]),
         (False, []),
         (False, []),
-        (True, [("save", ["/b"])]),
+        (True, [("save", [key("b")])]),
         (False, []),
     ]
     assert history.transitions == ["b running", "a succeeded", "b failed"]
@@ -152,7 +152,7 @@ async def test_what_pages_and_figures_depend_on_is_written_anew(
         [row] = judge(snapshot(job), NOW)
         recorder.offer([row], complete=True)
         await recorder.write_once()
-        assert history.jobs[key("a")] == {**build_record(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
+        assert history.jobs[row.key] == {**build_record(row), "seen_us": round(NOW.timestamp() * 1_000_000)}
 
 
 async def test_what_is_learned_of_its_circle_is_written_too(recorder: Recorder, history: FakeHistory) -> None:
@@ -178,7 +178,7 @@ async def test_while_the_store_is_down_every_state_waits_its_turn(recorder: Reco
     await recorder.write_once()
     assert (recorder.failure, recorder.unwritten) == (None, {})
     assert history.transitions == ["b running", "a pending", "a running", "a failed"]
-    assert history.told() == [("save", ["/b", "/a"]), ("save", ["/a"]), ("save", ["/a"])]
+    assert history.told() == [("save", [key("b"), key("a")]), ("save", [key("a")]), ("save", [key("a")])]
 
 
 async def test_of_one_job_only_so_many_states_wait(recorder: Recorder, history: FakeHistory) -> None:
@@ -211,14 +211,14 @@ async def test_of_all_jobs_only_the_newest_wait_and_the_rest_is_counted_and_offe
     for _ in range(2):
         recorder.offer(offered, complete=True)
         await recorder.write_once()
-        assert (sorted(recorder.unwritten), recorder.given_up) == ([key("j4"), key("j5"), key("j6")], 4)
+        assert (sorted(recorder.unwritten), recorder.given_up) == ([key("j4", 96), key("j5", 95), key("j6", 94)], 4)
     history.failure = None
     await recorder.write_once()
     assert (recorder.given_up, len(history.jobs)) == (0, 3)
     monkeypatch.setattr(recorder_module, "_MOST_WAITING", 7)
     assert recorder.offer(offered, complete=True) is True
     await recorder.write_once()
-    assert sorted(history.jobs) == [key(f"j{number}") for number in range(7)]
+    assert sorted(history.jobs) == [key(f"j{number}", 100 - number) for number in range(7)]
 
 
 async def test_a_transition_is_of_the_time_when_it_was_judged(
@@ -264,7 +264,7 @@ async def test_open_jobs_are_written_again_when_the_session_had_been_closed(
     else:
         recorder.offer(rows(a="FAILED", b="SUCCEEDED", c="RUNNING"), complete=True)
     await recorder.write_once()
-    again = [("save", ["/c", "/a"])] if by_upkeep else [("save", ["/a"]), ("save", ["/c"])]
+    again = [("save", [key("c"), key("a")])] if by_upkeep else [("save", [key("a")]), ("save", [key("c")])]
     assert (history.told(), recorder.unwritten) == (again, {})
 
 
@@ -307,12 +307,28 @@ class TestDeletedJobs:
         for began, status in ((20, "FAILED"), (10, "SUCCEEDED")):
             recorder.offer(judge(snapshot(submission("a", status, began=began)), NOW), complete=True)
             await recorder.write_once()
-            assert history.jobs.pop(key("a"))["outcome"] == status.lower()
-            await recorder.let_go(key("a"))
+            assert history.jobs.pop(key("a", began))["outcome"] == status.lower()
+            await recorder.let_go(key("a", began))
         recorder.offer([], complete=True)
         recorder.offer(judge(snapshot(submission("a", "SUCCEEDED", began=10)), NOW), complete=True)
         await recorder.write_once()
         assert list(history.jobs) == [key("a")]
+
+
+async def test_a_job_that_is_submitted_again_is_another(recorder: Recorder, history: FakeHistory) -> None:
+    for began, status in ((40, "RUNNING"), (40, "FAILED"), (10, "RUNNING"), (10, "SUCCEEDED")):
+        recorder.offer(judge(snapshot(submission("a", status, began=began)), NOW), complete=True)
+        await recorder.write_once()
+    kept = {name: record["outcome"] for name, record in history.jobs.items()}
+    assert kept == {key("a", 40): "failed", key("a"): "succeeded"}
+    assert history.transitions == ["a running", "a failed", "a running", "a succeeded"]
+
+
+async def test_a_run_whose_end_was_missed_is_closed(recorder: Recorder, history: FakeHistory) -> None:
+    for began in (40, 10):
+        recorder.offer(judge(snapshot(submission("a", "RUNNING", began=began)), NOW), complete=True)
+        await recorder.write_once()
+    assert ("close", [key("a", 40)]) in history.told()
 
 
 async def test_what_changes_while_it_is_written_is_written_again(recorder: Recorder, history: FakeHistory) -> None:
@@ -335,12 +351,12 @@ async def test_it_writes_in_batches(recorder: Recorder, history: FakeHistory) ->
 @pytest.mark.parametrize(
     ("complete", "offered", "wanted"),
     [
-        (True, {"b": "RUNNING"}, [("close", ["/a", "/old"])]),
+        (True, {"b": "RUNNING"}, [("close", [key("a"), key("old")])]),
         # Of an incomplete look, what is missing need not be gone.
         (False, {"b": "RUNNING"}, []),
         # Nor of one without any row.
         (True, {}, []),
-        (True, {"a": "RUNNING", "b": "RUNNING"}, [("close", ["/old"])]),
+        (True, {"a": "RUNNING", "b": "RUNNING"}, [("close", [key("old")])]),
     ],
 )
 async def test_what_ray_no_longer_lists_is_closed_when_the_look_was_complete(

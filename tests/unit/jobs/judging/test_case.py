@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.case import Case, CaseMaker, compute_age_s, find_series
+from serve_app.jobs.judging.case import Case, compute_age_s, find_series
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import BUILT_IN, EXPECTATIONS, Contracts, build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.models import (
-    ApplicationFacts,
     Evidence,
     JobFacts,
     JobType,
@@ -26,6 +26,7 @@ from serve_app.jobs.models import (
     Unknown,
     WaitingActor,
 )
+from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import (
     NOW,

@@ -125,6 +125,37 @@ def test_missing(jobs: list[JobFacts], past: dict[str, Any], sentence: str | Non
     assert all(each[3].startswith(sentence or "") for each in told)
 
 
+@pytest.mark.parametrize(
+    ("id", "subject", "place"),
+    [
+        ("team etl/2026", "job team etl/2026", "GET /jobs/team%20etl%2F2026;"),
+        ("x" * 100, f"job {'x' * 40}…~09ecb6eb", f"GET /jobs/{'x' * 100};"),
+        ("x" * 240, f"job {'x' * 40}…~718df670", f"GET /jobs/{'x' * 240};"),
+        ("/" * 120, f"job {'/' * 40}…~8ed77534", "GET /jobs/~8ed77534"),
+    ],
+)
+def test_where_a_job_with_an_odd_id_is_found(id: str, subject: str, place: str) -> None:
+    seen = snapshot(submission(id, "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"}))
+    (finding,) = find_all(seen, judge(seen, NOW), BUILT_IN, {}, NOW)
+    assert (finding.subject, finding.subject_id) == (subject, id)
+    assert place in finding.action
+
+
+def test_what_never_starts_is_told_by_its_row_and_is_no_alarm_for_ever() -> None:
+    seen = snapshot(submission("team/etl 2026", "PENDING", began=900, metadata={"seedcore.deadline_s": "60"}))
+    (row,) = judge(seen, NOW)
+    assert find_all(seen, [row], BUILT_IN, {}, NOW) == []
+    assert (row.rule, row.verdict, row.action) == (
+        "pending-never-starts",
+        Verdict.WARN,
+        "Submit it under a short id without slashes.",
+    )
+    assert row.reason == (
+        "Ray refused it after it had noted it (its log file cannot be made: the id has a slash); nobody will ever "
+        "start it, and it goes when the head is started anew."
+    )
+
+
 def test_what_a_finding_is_about_are_facts() -> None:
     contracts = build_contracts([KindSpec(name="nightly", every_h=24)])
     jobs = [
@@ -439,12 +470,14 @@ def test_every_kind_that_is_due_is_told_of_with_who_answers_for_it() -> None:
     assert tell(snapshot(*jobs), HOURLY) == [miss("since the first was seen 2.0 h ago"), night]
 
 
-LEFT = "If nobody needs them: ray.kill(ray.get_actor(name, namespace)); they hold what they were given."
+NAMELESS = "They have no name, and end with who holds a handle of them; they hold what they were given."
 
 
-def leave(*names: str, count: int | None = None, more: str = "") -> list[Told]:
+def leave(*names: str, count: int | None = None, more: str = "", action: str = "") -> list[Told]:
     sentence = f"It is over, and {count or len(names)} of its actors live on: {', '.join(names)}{more}."
-    return [("leftover-actors", "job a", "WARN", sentence, LEFT)]
+    kill = "; ".join(f"ray.kill(ray.get_actor({name!r}, 'mine'))" for name in names)
+    action = action or f"If nobody needs them: {kill}; they hold what they were given."
+    return [("leftover-actors", "job a", "WARN", sentence, action)]
 
 
 def make_actor(number: int, job_id: str = "a") -> ActorFacts:
@@ -455,7 +488,16 @@ def make_actor(number: int, job_id: str = "a") -> ActorFacts:
     ("actors", "wanted"),
     [
         ([make_actor(2), make_actor(1)], leave("n1", "n2")),
-        ([replace(make_actor(1), name=None)], leave("Worker")),
+        ([replace(make_actor(1), name=None)], leave("Worker", action=NAMELESS)),
+        (
+            [make_actor(2), replace(make_actor(1), name=None)],
+            leave(
+                "Worker",
+                "n2",
+                action="If nobody needs them: ray.kill(ray.get_actor('n2', 'mine')); those without a name end with the "
+                "one that holds them; they hold what they were given.",
+            ),
+        ),
         ([make_actor(each) for each in range(5)], leave("n0", "n1", "n2", "n3", "n4")),
         ([make_actor(each) for each in range(7)], leave("n0", "n1", "n2", "n3", "n4", count=7, more=" and 2 more")),
         ([make_actor(1), replace(make_actor(2), state="DEAD"), make_actor(3, "b")], leave("n1")),

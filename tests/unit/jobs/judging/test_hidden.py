@@ -10,7 +10,8 @@ import pytest
 
 from serve_app.jobs.judging.judge import find_hidden_jobs, list_head_starts, list_worker_nodes
 from serve_app.jobs.judging.kinds import Owned
-from serve_app.jobs.models import ApplicationFacts, DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot, Unknown
+from serve_app.jobs.models import DriverExit, JobFacts, JobType, Known, NodeFacts, Snapshot, Unknown
+from serve_app.jobs.serve_facts import ApplicationFacts
 from tests.unit.jobs.judging.test_judge import NOW, ago, driver, exit_of, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 

@@ -15,7 +15,6 @@ from serve_app.jobs.judging.judge import Memo, get_sort_key, judge
 from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import (
     ActorFacts,
-    ApplicationFacts,
     DriverExit,
     Evidence,
     JobFacts,
@@ -24,11 +23,11 @@ from serve_app.jobs.models import (
     Known,
     NodeFacts,
     PastRuns,
-    ServeFacts,
     Snapshot,
     Unknown,
     Verdict,
 )
+from serve_app.jobs.serve_facts import ApplicationFacts, ServeFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -532,7 +531,7 @@ def test_a_row_with_all_that_it_tells() -> None:
         "action": "Read its log, mend the cause, run it again.",
     }  # fmt: skip
     assert {name: getattr(row, name) for name in wanted} == wanted
-    assert row.key == "s1/a"
+    assert row.key == f"s1/a@{1000 * int(ago(10).timestamp())}"
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,20 @@ def test_a_failure_quotes_what_says_the_most(message: str | None, sentence: str)
 def test_a_cut_worker_table_is_named_when_a_row_is_missing() -> None:
     found = conclude_outcome(job("SUCCEEDED"), Known(None, "Ray lists 10000 of 12000 rows."), ALIVE)
     assert found.evidence[0].fact == "no row for this driver; Ray lists 10000 of 12000 rows."
+
+
+@pytest.mark.parametrize(
+    ("driver", "forced"),
+    [
+        (row("SYSTEM_ERROR"), True),
+        (row(CLEAN), False),
+        (row(None), False),  # its end is not recorded yet
+        (NONE, False),
+        (Unknown("Down."), False),
+    ],
+)
+def test_a_stop_that_had_to_kill_the_driver(driver: Section[DriverExit | None], forced: bool) -> None:
+    told = conclude_outcome(submission("STOPPED"), driver, ALIVE)
+    assert (told.outcome, told.rule, "by force" in told.sentence) == ("stopped", "stopped", forced)
+    assert [each.rule for each in told.evidence] == ["stopped", *["stopped-by-force"] * forced]
+    assert ("RAY_JOB_STOP_WAIT_TIME_S" in told.sentence) is forced

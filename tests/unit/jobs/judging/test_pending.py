@@ -210,3 +210,35 @@ def test_whether_it_is_enough(has_: dict[str, float], needs: dict[str, float], e
 )
 def test_the_most_that_one_node_has(needs: dict[str, float], told: str) -> None:
     assert describe_most([{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 3.0}], needs) == told
+
+
+WHY = "Ray refused it after it had noted it (its log file cannot be made: the id has {}); nobody will ever start it, "
+NEVER_FACT = "no supervisor waits for it, and job-driver-<id>.log can be no file, since the id has {}"
+
+
+@pytest.mark.parametrize(
+    ("id", "why"),
+    [
+        ("team/etl 2026", "a slash"),
+        ("x" * 241, "too many letters for the name of a file"),
+        ("\u00e9" * 121, "too many letters for the name of a file"),
+    ],
+)
+def test_what_ray_noted_and_never_begins_with(id: str, why: str) -> None:
+    job = submission(id, "PENDING", runtime_env_keys=("pip",))
+    wanted = Waiting(
+        "pending-never-starts",
+        f"{WHY.format(why)}and it goes when the head is started anew.",
+        (Evidence("pending-never-starts", "actor table", NEVER_FACT.format(why)),),
+        "Submit it under a short id without slashes.",
+    )
+    assert explain_waiting(job, Known(()), Known(()), DOWN) == wanted
+    assert explain_waiting(job, Known((supervisor("other", CPU=1),)), Known(()), DOWN) == wanted
+    # Where a supervisor waits, or nobody knows whether one does, it may begin.
+    assert explain_waiting(job, Known((supervisor(id, CPU=1),)), Known(()), DOWN).rule == "pending-building"
+    assert explain_waiting(job, DOWN, Known(()), DOWN).rule == "pending-building"
+
+
+@pytest.mark.parametrize("id", ["x" * 240, "team etl 2026", "\u00e9" * 120, "a\\b"])
+def test_ids_that_a_file_can_have(id: str) -> None:
+    assert explain_waiting(submission(id, "PENDING"), Known(()), Known(()), DOWN) == NO_WORD

@@ -16,7 +16,6 @@ from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.judging.kinds import KIND_RULES
 from serve_app.jobs.judging.verdicts import VERDICT_RULES
 from serve_app.jobs.models import (
-    ApplicationFacts,
     JobFacts,
     JobRow,
     Known,
@@ -28,8 +27,9 @@ from serve_app.jobs.models import (
     WaitingActor,
 )
 from serve_app.jobs.motion import Motion, Standstill
+from serve_app.jobs.serve_facts import ApplicationFacts
 from serve_app.outcomes import JobOutcome
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import (
     CLIENT,
     INIT,
@@ -79,6 +79,8 @@ def tasks(failed: int) -> dict[str, TaskCounts]:
     return {"a": TaskCounts(3, failed, 3 - failed, 0, 0)}
 
 
+# One letter more than the name of a log file has room for.
+LONG = "x" * 241
 CLEAN = {"exits": [exit_of("a", "INTENDED_USER_EXIT")]}
 KILLED = {"exits": [exit_of("a", "SYSTEM_ERROR")]}
 Row = tuple[str, list[JobFacts], dict[str, Any], Contracts, Mapping[str, PastRuns]]
@@ -92,6 +94,16 @@ def failed(id: str = "a", **changes: Any) -> JobFacts:
     return submission(id, "FAILED", **changes)
 
 
+CLEAN_EXIT = "INTENDED_USER_EXIT"
+LEFT = {"07000000": TaskCounts(3, 0, 1, 0, 0, 2, ("part",))}
+LIVES = {"exits": [exit_of("07000000", None)], "nodes": [HERE]}
+
+
+def ran(**changes: Any) -> list[JobFacts]:
+    """A submission whose entrypoint exited with code 0 half a minute ago."""
+    return [submission("a", "SUCCEEDED", began=60, took=30, job_id="07000000", **changes)]
+
+
 FIRES = [
     row("status-unknown", submission("a", "HELD", exit_code=None)),
     row(
@@ -102,6 +114,7 @@ FIRES = [
     ),
     row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(CIRCLE,))}),
     row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
+    row("driver-lives-on", *ran(), **LIVES),
     row("worker-up", nodes=[node("ALIVE", node_id="a")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="Expected termination: drained")]),
     row("worker-died", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
@@ -125,6 +138,9 @@ FIRES = [
     row("internal-died", actors=[INTERNAL], **KILLED),
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "a"})),
     row("retry-running", failed(), submission("b", "RUNNING", began=3, metadata={"seedcore.retry_of": "a"})),
+    row("contradicted-tasks", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)], tasks=LEFT),
+    row("contradicted-driver", *ran(), exits=[exit_of("07000000", "SYSTEM_ERROR")]),
+    row("pending-never-starts", submission(LONG, "PENDING", began=99, metadata={"seedcore.deadline_s": "10"})),
     row("past-deadline", submission("a", "RUNNING", began=11, metadata={"seedcore.deadline_s": "10"})),
     row("stuck", submission("a", "RUNNING"), **quiet(600, Standstill.PROVEN)),
     row("resting", submission("a", "RUNNING"), **quiet(600, Standstill.RESTING)),
@@ -159,6 +175,7 @@ NEAR = [
     row("circling", submission("a", "RUNNING"), motions={"a": Motion(NOW, circles=(IN_PART,))}),
     # The driver of Serve is looked after by Serve; and three attempts that were made good are only counted.
     row("circling-in-part", submission("a", "RUNNING"), motions={"a": Motion(NOW, repaired=3)}),
+    row("driver-lives-on", *ran(), nodes=[HERE], exits=[exit_of("07000000", CLEAN_EXIT)]),
     row("worker-up", nodes=[node("DEAD", node_id="a", message="Unexpected termination")]),
     row("worker-left", nodes=[node("DEAD", node_id="a", message="It was Expected termination")]),
     row("worker-died", nodes=[node("ALIVE", node_id="a", message="Unexpected termination")]),
@@ -182,6 +199,14 @@ NEAR = [
     row("internal-died", actors=[actor("a", state="DEAD")], **KILLED),
     row("retry-succeeded", failed(), submission("b", "SUCCEEDED", began=3, metadata={"seedcore.retry_of": "c"})),
     row("retry-running", failed(), failed("b", began=3, metadata={"seedcore.retry_of": "a"})),
+    row(
+        "contradicted-tasks",
+        *ran(metadata={"seedcore.may_leave_tasks": "true"}),
+        exits=[exit_of("07000000", CLEAN_EXIT)],
+        tasks=LEFT,
+    ),
+    row("contradicted-driver", *ran(), exits=[exit_of("07000000", CLEAN_EXIT)]),
+    row("pending-never-starts", submission(LONG[1:], "PENDING", began=1)),
     row("past-deadline", submission("a", "RUNNING", began=10, metadata={"seedcore.deadline_s": "10"})),
     row("stuck", submission("a", "RUNNING"), **quiet(599, Standstill.PROVEN)),
     # A service is meant to be quiet.
@@ -218,7 +243,7 @@ def judged(case: Row) -> JobRow:
     given = {name: sections[name] for name in ("waiting", "free", "tasks", "motions") if name in sections}
     seen = replace(snapshot(*jobs, **{key: value for key, value in sections.items() if key not in given}), **given)
     rows = judge(seen, NOW, contracts, past)
-    return next(row for row in rows if row.id in ("a", "node:a"))
+    return next(row for row in rows if row.id in ("a", "node:a", LONG, LONG[1:]))
 
 
 @pytest.mark.parametrize("case", FIRES, ids=lambda case: case[0])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.jobs.judging.case import CaseMaker
+from serve_app.jobs.judging.case_maker import CaseMaker
 from serve_app.jobs.judging.expectations import build_contracts
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.kind_specs import KindSpec
@@ -81,6 +81,96 @@ STOPPED = ("stopped", "OK")
 )
 def test_retries(jobs: list[JobFacts], wanted: tuple[str, str]) -> None:
     assert rules(*jobs)["a"] == wanted
+
+
+NAME = {"job_name": "etl"}
+HOURLY = {"name": "report", "match": {"entrypoint": "*report.py*"}, "every_h": 1}
+
+
+def named(id: str, status: str, *, began: float, name: str = "etl", **changes: Any) -> JobFacts:
+    return submission(id, status, began=began, took=1, metadata={"job_name": name}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "wanted"),
+    [
+        # Whoever gives two jobs one name says that they are the same work.
+        ([named("a", "FAILED", began=100), named("b", "SUCCEEDED", began=50)], GOOD),
+        ([named("a", "FAILED", began=100), named("b", "SUCCEEDED", began=99.5)], GOOD),
+        ([named("a", "FAILED", began=100), named("b", "RUNNING", began=50)], RUNNING),
+        ([named("a", "FAILED", began=100), named("b", "FAILED", began=50)], AS_IT_WAS),
+        ([named("a", "FAILED", began=100), named("b", "SUCCEEDED", began=150)], AS_IT_WAS),
+        ([named("a", "FAILED", began=100), named("b", "SUCCEEDED", began=50, name="other")], AS_IT_WAS),
+        ([named("a", "FAILED", began=100), submission("b", "SUCCEEDED", began=50)], AS_IT_WAS),
+        ([named("a", "FAILED", began=100), named("b", "SUCCEEDED", began=50), named("c", "FAILED", began=20)], GOOD),
+        # A retry of a named one.
+        ([named("a", "FAILED", began=100), retry("b", "a", "SUCCEEDED")], GOOD),
+    ],
+)
+def test_a_later_run_of_the_same_name(jobs: list[JobFacts], wanted: tuple[str, str]) -> None:
+    assert rules(*jobs)["a"] == wanted
+
+
+@pytest.mark.parametrize(("every_h", "wanted"), [(1, "retry-succeeded"), (None, "failed")])
+def test_a_kind_of_which_a_success_is_due_is_one_series(every_h: float | None, wanted: str) -> None:
+    kinds = [KindSpec.model_validate({**HOURLY, "every_h": every_h})]
+    jobs = [
+        submission("a", "FAILED", began=900, entrypoint="python report.py 1"),
+        submission("b", "SUCCEEDED", began=50, entrypoint="python report.py 2"),
+    ]
+    found = {row.id: row.rule for row in judge(snapshot(*jobs), NOW, build_contracts(kinds))}
+    assert found == {"a": wanted, "b": "succeeded"}
+
+
+def attempt(id: str, status: str, *, began: float, took: float = 10, **changes: Any) -> JobFacts:
+    values = {"entrypoint": "python a.py", "environment": "e", **changes}
+    return submission(id, status, began=began, took=took, **values)
+
+
+FIRST = attempt("a", "FAILED", began=300)
+
+
+@pytest.mark.parametrize(
+    ("others", "wanted"),
+    [
+        # A loop of a shell around `ray job submit`: the same command, at once, until it succeeds.
+        ([attempt("b", "SUCCEEDED", began=280)], GOOD),
+        ([attempt("b", "RUNNING", began=280)], RUNNING),
+        ([attempt("b", "FAILED", began=280), attempt("c", "SUCCEEDED", began=260)], GOOD),
+        ([attempt("b", "FAILED", began=280), attempt("c", "FAILED", began=260)], AS_IT_WAS),
+        ([attempt("b", "STOPPED", began=280), attempt("c", "SUCCEEDED", began=260)], AS_IT_WAS),
+        ([attempt("b", "SUCCEEDED", began=290)], GOOD),
+        ([attempt("b", "SUCCEEDED", began=170)], GOOD),
+        # Later it is another run of it, as of a schedule.
+        ([attempt("b", "SUCCEEDED", began=169)], AS_IT_WAS),
+        ([attempt("b", "FAILED", began=280), attempt("c", "SUCCEEDED", began=140)], AS_IT_WAS),
+        # What is not the same in every respect is not the same work.
+        ([attempt("b", "SUCCEEDED", began=280, entrypoint="python a.py --shard 2")], AS_IT_WAS),
+        ([attempt("b", "SUCCEEDED", began=280, environment="another")], AS_IT_WAS),
+        ([attempt("b", "SUCCEEDED", began=280, metadata={"team": "x"})], AS_IT_WAS),
+        ([driver("b", "SUCCEEDED", began=280, entrypoint="python a.py", environment="e")], AS_IT_WAS),
+        # A crowd is no loop: another of them ran beside it, before or after.
+        ([attempt("b", "SUCCEEDED", began=295)], AS_IT_WAS),
+        ([attempt("0", "SUCCEEDED", began=305), attempt("b", "SUCCEEDED", began=280)], AS_IT_WAS),
+        ([attempt("0", "RUNNING", began=400), attempt("b", "SUCCEEDED", began=280)], AS_IT_WAS),
+        ([attempt("0", "FAILED", began=320), attempt("b", "SUCCEEDED", began=280)], GOOD),
+    ],
+)
+def test_the_same_command_again_at_once(others: list[JobFacts], wanted: tuple[str, str]) -> None:
+    for jobs in ([FIRST, *others], [*reversed(others), FIRST]):
+        assert rules(*jobs)["a"] == wanted
+
+
+def test_what_says_nothing_of_itself_is_nobodys_next_attempt() -> None:
+    silent = [attempt("a", "FAILED", began=300, entrypoint=""), attempt("b", "SUCCEEDED", began=280, entrypoint="")]
+    assert rules(*silent)["a"] == AS_IT_WAS
+
+
+def test_what_was_contradicted_is_made_good_too() -> None:
+    doubted = attempt("a", "SUCCEEDED", began=300, job_id="07000000")
+    seen = {"exits": [exit_of("07000000", "SYSTEM_ERROR")]}
+    assert rules(doubted, **seen)["a"] == ("contradicted-driver", "WARN")
+    assert rules(doubted, attempt("b", "SUCCEEDED", began=280), **seen)["a"] == GOOD
 
 
 def test_a_retry_is_named() -> None:

@@ -15,28 +15,31 @@ from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
 from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.outcomes import JobOutcome, Verdict
-from tests.unit.jobs.judging.test_circle_rules import CIRCLE, IN_PART
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.judging.test_judge import NOW, submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
 WORKER, OBSERVER, INTERNAL, USER = "worker-node", "observer", "internal", "user"
-NAMES = ("pending", "running", "succeeded", "failed", "stopped", "ended_unknown", "lost")
-PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED, UNKNOWN, LOST = NAMES
-ANY_END = (SUCCEEDED, FAILED, STOPPED, UNKNOWN, LOST)
-NOT_DONE = (FAILED, STOPPED, UNKNOWN, LOST)
+NAMES = ("pending", "running", "succeeded", "failed", "stopped", "contradicted", "ended_unknown", "lost")
+PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED, DOUBTED, UNKNOWN, LOST = NAMES
+ANY_END = (SUCCEEDED, FAILED, STOPPED, DOUBTED, UNKNOWN, LOST)
+NOT_DONE = (FAILED, STOPPED, DOUBTED, UNKNOWN, LOST)
 # Of each kind, the rule for each outcome in the order of NAMES, when nothing else is known.
 PLAIN = {
-    USER: "pending running succeeded failed stopped ended-unknown failed",
-    SERVER: "pending server-runs server-ended server-ended server-stopped server-ended server-ended",
-    INIT: "pending running succeeded initialization-failed initialization-stopped ended-unknown initialization-failed",
-    HEAD: "pending running head-started head-dead head-dead head-dead head-dead",
-    WORKER: "worker-died worker-up worker-died worker-died worker-left worker-died worker-died",
-    OBSERVER: "pending running observer-ended observer-cut-off stopped observer-ended observer-cut-off",
-    INTERNAL: "pending running succeeded internal-died stopped internal-ended internal-died",
+    USER: "pending running succeeded failed stopped contradicted-driver ended-unknown failed",
+    SERVER: "pending server-runs server-ended server-ended server-stopped server-ended server-ended server-ended",
+    INIT: "pending running succeeded initialization-failed initialization-stopped contradicted-driver ended-unknown "
+    "initialization-failed",
+    HEAD: "pending running head-started head-dead head-dead head-dead head-dead head-dead",
+    WORKER: "worker-died worker-up worker-died worker-died worker-left worker-died worker-died worker-died",
+    OBSERVER: "pending running observer-ended observer-cut-off stopped contradicted-driver observer-ended "
+    "observer-cut-off",
+    INTERNAL: "pending running succeeded internal-died stopped contradicted-driver internal-ended internal-died",
 }
 PLAIN_KINDS = (USER, INIT, HEAD, OBSERVER, INTERNAL)
 """Kinds whose jobs are on their way as anybody's are."""
 Changes = dict[str, dict[str, str]]
+MAY_LEAVE = {"seedcore.may_leave_tasks": "true"}
 
 
 def set_rules(kinds: tuple[str, ...], outcomes: tuple[str, ...], rule: str) -> Changes:
@@ -60,10 +63,12 @@ MADE_GOOD = merge(
     set_rules((SERVER,), ANY_END, "server-replaced"),
     set_rules((INIT,), NOT_DONE, "initialization-repaired"),
     set_rules((HEAD,), NOT_DONE, "head-replaced"),
-    set_rules((OBSERVER, INTERNAL), (STOPPED,), "retry-succeeded"),
+    set_rules((OBSERVER, INTERNAL), (STOPPED, DOUBTED), "retry-succeeded"),
 )
 TRIED_AGAIN = merge(
-    set_rules((USER,), (FAILED, UNKNOWN, LOST), "retry-running"), set_rules((INIT,), NOT_DONE, "initialization-retried")
+    set_rules((USER,), (FAILED, DOUBTED, UNKNOWN, LOST), "retry-running"),
+    set_rules((OBSERVER, INTERNAL), (DOUBTED,), "retry-running"),
+    set_rules((INIT,), NOT_DONE, "initialization-retried"),
 )
 LATE = merge(
     set_rules((USER, HEAD, OBSERVER, INTERNAL), (RUNNING,), "late"),
@@ -136,6 +141,7 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ("being built for long", wait("pending-building", 60.1), set_pending("pending-building")),
     ("waiting, nobody knows why", wait("pending", 60), {}),
     ("waiting for long, nobody knows why", wait("pending", 60.1), set_pending("pending-long")),
+    ("never to start", wait("pending-never-starts", 9), set_pending("pending-never-starts")),
     ("starved", wait("actors-infeasible", 9), set_running("actors-infeasible")),
     ("longer than 99 in 100", {"past": PastRuns(20, p99_s=5.0), "age_s": 5.1}, set_running("unusually-long")),
     ("as long as 99 in 100", {"past": PastRuns(20, p99_s=5.0), "age_s": 5.0}, {}),
@@ -157,6 +163,22 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
     ),
     ("a second failure, of one that is allowed", {"allowed": 1, "failures_in_a_row": 2}, {}),
     ("no failure, of one that is allowed", {"allowed": 1, "failures_in_a_row": 0}, {}),
+    (
+        "its driver left its tasks",
+        {"tasks": TaskCounts(2, 0, 1, 0, 0, 1, ("f",))},
+        set_rules((USER, INIT), (UNKNOWN,), "ended-with-failed-tasks"),
+    ),
+    ("its driver may leave its tasks", {"tasks": TaskCounts(2, 0, 1, 0, 0, 1), "metadata": MAY_LEAVE}, {}),
+    (
+        "concluded by the tasks that its driver left",
+        {"concluded_by": "contradicted-tasks"},
+        set_rules((USER, INIT, OBSERVER, INTERNAL), (DOUBTED,), "contradicted-tasks"),
+    ),
+    (
+        "concluded by a driver that lives on",
+        {"concluded_by": "driver-lives-on"},
+        set_rules(tuple(PLAIN), (RUNNING,), "driver-lives-on"),
+    ),
     ("a word that nobody knows", {"rule": "status-unknown"}, set_rules(tuple(PLAIN), NAMES, "status-unknown")),
     (
         "a supervisor that was lost",
@@ -166,15 +188,24 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
 ]
 
 
-def make_case(kind: str, outcome: str, *, allowed: int = 0, rule: str = "x", **changes: Any) -> Case:
+def make_case(
+    kind: str,
+    outcome: str,
+    *,
+    allowed: int = 0,
+    rule: str = "x",
+    concluded_by: str = "x",
+    metadata: dict[str, str] | None = None,
+    **changes: Any,
+) -> Case:
     # A conclusion of the right shape, whatever else it carries.
     made = conclude_outcome(submission("a", "STOPPED"), Known(None))
     conclusion: Conclusion = made._replace(
-        outcome=JobOutcome(outcome), evidence=(Evidence(rule, "x", "x"),), sentence="So it is."
+        outcome=JobOutcome(outcome), evidence=(Evidence(rule, "x", "x"),), sentence="So it is.", rule=concluded_by
     )
     values: dict[str, Any] = {"limit_s": None, "age_s": None, **changes}
     expected = replace(get_expectation(kind), allowed_failures=allowed)
-    return Case(submission("a", "RUNNING"), kind, expected, conclusion, **values)
+    return Case(submission("a", "RUNNING", metadata=metadata or {}), kind, expected, conclusion, **values)
 
 
 @pytest.mark.parametrize("kind", PLAIN)
@@ -195,11 +226,11 @@ def test_the_table_has_every_outcome_and_meets_every_rule() -> None:
 VERDICTS = {
     "OK": "head-replaced head-started initialization-repaired internal-ended observer-ended pending retry-succeeded "
     "running server-replaced server-runs stopped succeeded worker-left worker-up",
-    "WARN": "actors-infeasible circling-in-part ended-with-failed-tasks failure-allowed initialization-retried "
-    "initialization-stopped internal-died job.status-unreliable late observer-cut-off pending-building pending-busy "
-    "pending-infeasible-yet "
-    "pending-long resting retry-running serve-unhealthy server-stopped server-without-serve stuck succeeded-late "
-    "unseen unusually-long worker-died",
+    "WARN": "actors-infeasible circling-in-part contradicted-driver contradicted-tasks driver-lives-on "
+    "ended-with-failed-tasks failure-allowed initialization-retried initialization-stopped internal-died "
+    "job.status-unreliable late observer-cut-off pending-building pending-busy pending-infeasible-yet pending-long "
+    "pending-never-starts resting retry-running serve-unhealthy server-stopped server-without-serve stuck "
+    "succeeded-late unseen unusually-long worker-died",
     "BAD": "circling failed head-dead initialization-failed initialization-late past-deadline pending-infeasible "
     "server-ended",
     "UNKNOWN": "ended-unknown status-unknown",
@@ -257,6 +288,17 @@ def test_a_declared_kind_that_runs_on_is_judged_as_a_server(kind: str, must_end:
             "It has run for 9 s; of 30 earlier runs like it, 99 in 100 took at most 6 s.",
         ),
         (USER, UNKNOWN, {"tasks": TaskCounts(9, 2, 7, 0, 0)}, "So it is; 2 of its 9 tasks failed."),
+        (
+            USER, UNKNOWN, {"tasks": TaskCounts(9, 1, 2, 0, 0, 6, ("load", "clean"))},
+            "So it is; 6 of its 9 tasks (load, clean) had not finished when its driver left: keep the refs and ray.get "
+            "them.",
+        ),
+        (
+            USER, UNKNOWN, {"tasks": TaskCounts(9, 1, 2, 0, 0, 6, ("load",)), "metadata": MAY_LEAVE},
+            "So it is; 1 of its 9 tasks failed.",
+        ),
+        (USER, DOUBTED, {}, "So it is."),
+        (USER, RUNNING, {"concluded_by": "driver-lives-on"}, "So it is."),
         (USER, LOST, {"allowed": 3, "failures_in_a_row": 2}, "So it is; 2 in a row, 3 are allowed."),
         (SERVER, RUNNING, {"serve_problem": "application x is UNHEALTHY"}, "It runs, but application x is UNHEALTHY"),
         (SERVER, RUNNING, {"serving": False}, "It runs, but none of its Serve actors is alive."),

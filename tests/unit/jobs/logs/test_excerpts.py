@@ -14,6 +14,7 @@ from serve_app.errors import AppError, Unavailable
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.logs.excerpts import Excerpts
 from serve_app.jobs.models import JobRow
+from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import snapshot, submission
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -66,9 +67,19 @@ def row(id: str, status: str = "FAILED", **changes: Any) -> JobRow:
     return found
 
 
+def key(id: str) -> str:
+    return row(id).key
+
+
 async def settle() -> None:
     for _ in range(30):
         await asyncio.sleep(0)
+
+
+async def test_of_what_is_contradicted_the_log_is_kept_too(world: World, excerpts: Excerpts) -> None:
+    excerpts.offer([replace(row("doubtful", "SUCCEEDED"), outcome=JobOutcome.CONTRADICTED)], NOW)
+    await settle()
+    assert world.asked == [row("doubtful").run]
 
 
 async def test_what_went_wrong_is_kept_once(world: World, excerpts: Excerpts) -> None:
@@ -76,7 +87,7 @@ async def test_what_went_wrong_is_kept_once(world: World, excerpts: Excerpts) ->
     excerpts.offer(rows, NOW)
     excerpts.offer(rows, NOW)
     await settle()
-    assert world.kept == [("/bad", "a\nb"), ("/stopped", "a\nb")]
+    assert world.kept == [(key("bad"), "a\nb"), (key("stopped"), "a\nb")]
     excerpts.require_alive()
 
 
@@ -91,13 +102,13 @@ async def test_what_is_no_longer_shown_needs_no_memory(world: World, excerpts: E
     for number in range(5):
         excerpts.offer([row(f"bad{number}")], NOW)
         await settle()
-    assert excerpts._seen == {"/bad4"}
+    assert excerpts._seen == {key("bad4")}
 
 
 @pytest.mark.parametrize(
     ("answers", "kept", "asked"),
     [
-        ([Unavailable("down"), ["x"]], [("/bad", "x")], 2),
+        ([Unavailable("down"), ["x"]], [(key("bad"), "x")], 2),
         ([Unavailable("down")], [], 3),
         ([[]], [], 1),
     ],
@@ -116,4 +127,14 @@ async def test_a_job_that_is_not_in_the_history_yet_is_tried_again(world: World,
     world.not_known = 1
     excerpts.offer([row("short")], NOW)
     await settle()
-    assert (world.kept, world.pauses) == ([("/short", "a\nb")], 1)
+    assert (world.kept, world.pauses) == ([(key("short"), "a\nb")], 1)
+
+
+async def test_each_run_is_read_and_kept_by_itself(world: World, excerpts: Excerpts) -> None:
+    first, second = row("bad", began=100), row("bad", began=50)
+    for each in (first, second):
+        excerpts.offer([each], NOW)
+        await settle()
+    assert world.asked == ["bad@2026-01-01T11:58:20.000+00:00", "bad@2026-01-01T11:59:10.000+00:00"]
+    assert [kept for kept, _ in world.kept] == [first.key, second.key]
+    assert first.key != second.key

@@ -157,7 +157,7 @@ async def test_following_to_the_end() -> None:
         {"lines": []},
         {"lines": [["two", 8]]},
         {"lines": [["three", 14]]},
-        {"lines": [["last", 18]], **end("ended", ALL_OF_IT, "succeeded", "SUCCEEDED")},
+        {"lines": [["last", 18]], **end("ended", ALL_OF_IT, "succeeded", "SUCCEEDED"), "at": 18},
     ]
     assert made.followers == 0
 
@@ -238,7 +238,29 @@ async def test_a_job_that_ends_before_it_has_a_log() -> None:
     ray.rows["j"] = row(outcome=JobOutcome.FAILED)
     clock = Clock(on_pause=lambda seconds: ray.jobs_by_id["j"].update(status="FAILED") if seconds > 3 else None)
     items = await everything(logs_of(ray, clock).follow("j", 1, None))
-    assert items == [{"lines": []}, end("ended", ALL_OF_IT, "failed", "FAILED")]
+    assert items == [{"lines": []}, {**end("ended", ALL_OF_IT, "failed", "FAILED"), "at": 0}]
+    # Who comes back then is told at once that there is nothing more.
+    assert await everything(logs_of(ray).follow("j", 1, 0)) == items[1:]
+
+
+@pytest.mark.parametrize(
+    ("log", "status", "after", "first"),
+    [
+        (b"one\n", "SUCCEEDED", 4, ["end"]),
+        (b"", "SUCCEEDED", 0, ["end"]),
+        (b"one\n", "SUCCEEDED", 9, ["end"]),  # the log was cut since
+        (b"one\n", "SUCCEEDED", 3, ["lines"]),
+        (b"one\n", "SUCCEEDED", None, ["lines"]),
+        (b"one\n", "RUNNING", 4, ["lines"]),
+        (None, "SUCCEEDED", 4, ["lines"]),  # no log: told within the stream
+    ],
+)
+async def test_who_comes_back_to_the_end(log: bytes | None, status: str, after: int | None, first: list[str]) -> None:
+    items = logs_of(ray_with(log, status=status)).follow("j", 1, after)
+    item = await anext(items)
+    assert [name for name in ("lines", "end") if name in item] == first
+    assert item.get("at", after) == after
+    await items.aclose()
 
 
 async def test_followers_are_bounded_and_give_their_place_back() -> None:

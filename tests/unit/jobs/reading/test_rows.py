@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from serve_app.cluster.dashboard import Listing
 from serve_app.jobs import views
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, TaskCounts
 from serve_app.jobs.reading.rows import (
@@ -19,10 +21,11 @@ from serve_app.jobs.reading.rows import (
     parse_driver_exits,
     parse_job,
     parse_nodes,
-    parse_serve,
+    parse_submission_drivers,
     parse_task_counts,
     parse_waiting_actors,
 )
+from serve_app.jobs.reading.serve_rows import parse_serve
 from serve_app.jobs.reading.snapshot import collect
 from tests.unit.jobs.recordings import Replay
 
@@ -62,7 +65,47 @@ def test_a_submission_row() -> None:
         pid=77,
         exit_code=1,
         runtime_env_keys=("env_vars",),
+        environment="64a4da567620e9e7",
     )
+
+
+def driver_of(submission_id: str, number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "job_id": f"0{number}000000", "submission_id": submission_id, "entrypoint": "python a.py --password=abc",
+        "is_dead": True, "pid": 77, "node_id": "n", "node_ip": "10.0.0.7", "start_time": 1_767_225_600_000,
+        "end_time": 1_767_225_660_000, **changes,
+    }  # fmt: skip
+
+
+def test_the_drivers_of_submissions_in_their_order() -> None:
+    rows = [
+        driver_of("s", 1, is_dead=False, end_time=0, start_time=1_767_225_600_001),
+        driver_of("s", 2),
+        driver_of("t", 4),
+        {"job_id": "05000000"},
+    ]
+    found = parse_submission_drivers(rows, {})
+    ended = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+    first = DriverRun(
+        "02000000", "s", "python a.py --password=[redacted]", True, 77, "n", "10.0.0.7", started_at=NOW, ended_at=ended
+    )
+    began = NOW + timedelta(milliseconds=1)
+    lives = replace(first, job_id="01000000", is_dead=False, started_at=began, ended_at=None)
+    assert found == {"s": (first, lives), "t": (replace(first, job_id="04000000", submission_id="t"),)}
+    # What says the same is the same, so that later comparisons cost nothing; what lives is read anew.
+    again = parse_submission_drivers(rows, found)
+    assert [again[id] is found[id] for id in "st"] == [True, True]
+    later = parse_submission_drivers([*rows[1:], driver_of("s", 1, start_time=1_767_225_600_001)], found)
+    assert (later["s"][0] is found["s"][0], later["s"][1].is_dead) == (True, True)
+
+
+@pytest.mark.parametrize("env", [None, {}, [], "x", {"env_vars": {"A": "1"}}, {"env_vars": {"A": "2"}}])
+def test_environments_are_told_apart_and_not_told(env: Any) -> None:
+    same = {"working_dir": "gcs://x.zip", "env_vars": {"B": "1", "A": "2"}}
+    turned = {"env_vars": {"A": "2", "B": "1"}, "working_dir": "gcs://x.zip"}
+    found = [parse_job({**GOOD, "runtime_env": each}, {}).environment for each in (same, turned, env)]
+    assert (found[0] == found[1], found[2] == found[0], len(found[0])) == (True, False, 16)
+    assert bool(found[2]) is (isinstance(env, dict) and bool(env))
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def looker(ray: Replay, clock: Clock) -> Looker:
+def here() -> Here:
+    return Here()
+
+
+@pytest.fixture
+def looker(ray: Replay, here: Here, clock: Clock) -> Looker:
     config = InspectorConfig(list_actors_up_to=0)
-    return Looker(ray, Here(), ThreadCall(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
+    return Looker(ray, here, ThreadCall(lambda: ({}, {"CPU": 1.0})), clock, config)  # type: ignore[arg-type]
 
 
 async def test_the_tasks_of_jobs_whose_end_proves_nothing_are_asked_once(looker: Looker, ray: Replay) -> None:
@@ -61,6 +66,36 @@ async def test_free_resources_and_waiting_actors_are_asked_while_a_job_waits(loo
     ray.answers["waiting"] = Listing([{"actor_id": "a", "required_resources": {"CPU": 2}}])
     seen = await looker.look(None)
     assert (seen.free, [actor.required for actor in seen.waiting.value]) == (Known({"CPU": 1.0}), [{"CPU": 2}])  # type: ignore[union-attr]
+
+
+async def test_the_drivers_of_submissions_are_asked_for_while_any_can_have_changed(
+    here: Here, looker: Looker, ray: Replay
+) -> None:
+    def tell(*, dead: bool) -> None:
+        here.drivers = [{"job_id": "09000000", "submission_id": "w", "is_dead": dead}]
+
+    ended = {**job_of("submission-ok"), "submission_id": "w"}
+    ray.answers["jobs"] = [ended]
+    tell(dead=False)
+    first = await looker.look(None)
+    assert [each.job_id for each in first.list_drivers("w")] == ["09000000"]
+    assert (first.list_drivers("x"), first.list_drivers(None), first.degraded) == ((), (), [])
+    # One lives on, so it is asked for again, and then no more.
+    tell(dead=True)
+    second = await looker.look(first)
+    assert [each.is_dead for each in second.list_drivers("w")] == [True]
+    here.fail_drivers = RuntimeError("no GCS")
+    third = await looker.look(second)
+    assert third.drivers is second.drivers
+    assert await looker.list_drivers("w") == ()
+    # A submission that runs, or has ended since.
+    ray.answers["jobs"] = [ended, {**ended, "submission_id": "v", "status": "RUNNING", "end_time": 0}]
+    assert (await looker.look(third)).degraded == ["drivers of submissions: Ray did not say (RuntimeError)."]
+    here.fail_drivers = None
+    ray.answers["jobs"] = [ended, {**ended, "submission_id": "v"}]
+    here.drivers.append({"job_id": "0a000000", "submission_id": "v", "is_dead": True})
+    assert len((await looker.look(third)).list_drivers("v")) == 1
+    assert [each.job_id for each in await looker.list_drivers("v")] == ["0a000000"]
 
 
 async def listed(looker: Looker, ray: Replay, previous: Snapshot | None) -> tuple[Snapshot, bool]:

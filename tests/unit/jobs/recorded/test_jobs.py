@@ -57,7 +57,8 @@ EVERY_VERDICT = {
     "submission-ignores-stop": ("user", "STOPPED", "stopped", "OK", "stopped", "stopped"),
     "submission-stopped": ("user", "STOPPED", "stopped", "OK", "stopped", "stopped"),
     # A later attempt, with the same job_name in its metadata, succeeded.
-    "attempt-1": ("user", "FAILED", "failed", "BAD", "failed", "submission-failed"),
+    # A later job of the same job_name succeeded.
+    "attempt-1": ("user", "FAILED", "failed", "OK", "retry-succeeded", "submission-failed"),
     "coa-failed": ("coa-initialization", "FAILED", "failed", "OK", "initialization-repaired", "submission-failed"),
     "submission-env-broken": ("user", "FAILED", "failed", "BAD", "failed", "submission-failed"),
     "submission-killed": ("user", "FAILED", "failed", "BAD", "failed", "submission-failed"),

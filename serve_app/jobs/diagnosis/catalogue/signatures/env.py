@@ -11,7 +11,7 @@ SIGNATURES: tuple[Signature, ...] = (
         name="python-cannot-start",
         code="env.invalid",
         contains=(": No such file or directory", ": Permission denied", ": cannot execute", ": not found"),
-        pattern=r"^(?:/\S{1,80}/)?(?:ba|da)?sh: (?:line )?\d{1,5}: (?:exec: )?/\S{1,300}: (?:No such file or directory|Permission denied|cannot execute[^:]{0,60}|not found)$",
+        pattern=r"^(?:/\S{1,80}/)?(?:ba|da)?sh: (?:line )?\d{1,5}: (?:exec: )?/\S{1,300}: (?:No such file or directory|Permission denied|cannot execute[^\[]{0,80}|not found)(?: ?\[repeated .{0,400})?$",
         from_ray=True,
         sentence="The Python that its environment names cannot be started.",
         advice=(
@@ -21,6 +21,8 @@ SIGNATURES: tuple[Signature, ...] = (
         matches=(
             "(raylet) bash: line 1: /opt/none/bin/python: No such file or directory",
             "(raylet, ip=10.0.0.2) bash: line 1: /mnt/venv/bin/python3: Permission denied",
+            "(raylet) bash: line 1: /opt/none/bin/python: No such file or directory [repeated 2x across cluster]",
+            "(raylet) /bin/sh: 1: exec: /opt/venv/bin/python: cannot execute: required file not found",
         ),
         near_misses=(
             "bash: line 1: /opt/none/bin/python: No such file or directory",

@@ -163,3 +163,24 @@ def test_a_quoted_message_ends_with_its_last_word() -> None:
 def test_a_general_sentence_is_not_bound_to_one_of_its_causes(message: str, code: str) -> None:
     found = of(Fields(status="FAILED", error_type="JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE", message=message))
     assert (found.code, found.certainty) == (code, "likely")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("bash: line 1: /opt/none/bin/python: No such file or directory [repeated 2x across cluster]",
+         "/opt/none/bin/python: No such file or directory"),
+        ("/bin/sh: 1: exec: /opt/venv/bin/python: cannot execute: required file not found",
+         "/opt/venv/bin/python: cannot execute: required file not found"),
+        ("sh: 1: /mnt/venv/bin/python3: Permission denied", "/mnt/venv/bin/python3: Permission denied"),
+    ],
+)  # fmt: skip
+def test_a_python_that_cannot_be_started_is_named(line: str, told: str) -> None:
+    own = Belongings(pythons=frozenset({told.partition(":")[0]}))
+    found = of(Fields(status="FAILED", own=own), ("raylet.err", SourceKind.SYSTEM, f"{line}\n"))
+    assert (found.code, found.certainty, found.title, found.sentence) == (
+        "env.invalid",
+        "certain",
+        "a Python that cannot be started",
+        f"Its Python cannot be started: {told}.",
+    )

@@ -349,3 +349,54 @@ async def test_of_a_submission_of_several_drivers_nothing_is_ruled_out() -> None
     found = await gathered(ray, DiagnosisSubject(submission(), facts(), other_drivers=("01000000",)))
     assert found.fields.own is not None
     assert found.fields.own.gaps == ("its submission had 2 drivers, and only the tasks of the last were asked for",)
+
+
+BEFORE = b"Running entrypoint for job j: run\nModuleNotFoundError: No module named 'fastshard'\n"
+THIS = b"Running entrypoint for job j: run\nit said CANARY-04\n"
+QUOTED = "failed with exit code 3, last available logs (truncated to 20,000 chars):\n"
+ENV = {"env_vars": {"X_U": "CANARY-04"}}
+
+
+async def test_evidence_is_of_this_run_alone() -> None:
+    """The log and Ray's message both hold what a run before, with the same id, wrote."""
+    message = QUOTED + (BEFORE + THIS).decode()
+    ray = FakeEvidence({"driver_agent_http_address": AGENT, "message": message}, {LOG: BEFORE + THIS})
+    found = await gathered(ray, DiagnosisSubject(row(), facts()))
+    assert found.fields.message == QUOTED + THIS.decode()
+    assert await texts(found) == [(f"{LOG} from byte {len(BEFORE)}", "driver", THIS.decode())]
+
+
+async def test_values_of_its_environment_are_in_no_evidence() -> None:
+    tables = {
+        "tasks": [
+            {
+                "job_id": "02000000",
+                "state": "FAILED",
+                "task_id": "t1",
+                "end_time_ms": 1,
+                "error_message": "no CANARY-04",
+            }
+        ]
+    }
+    raw = {"driver_agent_http_address": AGENT, "message": QUOTED + THIS.decode(), "runtime_env": ENV}
+    found = await gathered(FakeEvidence(raw, {LOG: THIS}, tables), DiagnosisSubject(submission(), facts()))
+    assert found.fields.message == QUOTED + THIS.decode().replace("CANARY-04", "[redacted]")
+    assert await texts(found) == [
+        (LOG, "driver", THIS.decode().replace("CANARY-04", "[redacted]")),
+        ("task t1", "ray", "no [redacted]"),
+    ]
+
+
+async def test_where_ray_has_another_run_by_now_the_kept_end_is_read() -> None:
+    raw = {"driver_agent_http_address": AGENT, "message": "of another", "start_time": 7, "status": "RUNNING"}
+    found = await gathered(
+        FakeEvidence(raw, {LOG: b"of another\n"}),
+        DiagnosisSubject(submission(job_id=None), facts(message="its own")),
+        kept="its end",
+    )
+    assert found.fields.message == "its own"
+    assert await texts(found) == [("kept end of the driver's log", "driver", "its end")]
+    assert found.unavailable == (
+        "Ray's row of the job: by now it is that of a later run with its id.",
+        "The driver's log: no node is known that has it; only its last lines were kept.",
+    )

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs import views
 from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import find_all
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.judging.motion_rules import (
+from serve_app.jobs.judging.motion.motion_rules import (
     MOTION_RULES,
     Allowance,
     choose_motion_action,
@@ -22,6 +21,7 @@ from serve_app.jobs.judging.motion_rules import (
 )
 from serve_app.jobs.models import JobRow, PastRuns
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, MotionJudgement, Standstill
+from serve_app.jobs.motion_views import render_motion
 from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
 
 LIMIT_S = 600.0
@@ -262,7 +262,7 @@ def test_the_reason_says_since_when_it_is_quiet() -> None:
 
 
 def test_the_page_of_a_job_has_its_motion() -> None:
-    told = views.render_motion(judged(stuck(600, waits_for=(CALL,), unfinished=2, cores=0.0)).motion)
+    told = render_motion(judged(stuck(600, waits_for=(CALL,), unfinished=2, cores=0.0)).motion)
     assert told is not None
     assert {name: told[name] for name in ("state", "quiet_since", "limit_s", "code", "circles", "repaired")} == {  # type: ignore[literal-required]
         "state": "stuck", "quiet_since": "2026-01-01T11:50:00.000+00:00", "limit_s": 600.0, "code": "app.get-timeout",
@@ -279,4 +279,4 @@ def test_the_page_of_a_job_has_its_motion() -> None:
         ("unfinished-tasks", 2, "still"), ("processor-use", 0.0, "still"), ("gpu-use", None, "unknown"),
         ("log-size", None, "unknown"),
     ]  # fmt: skip
-    assert views.render_motion(None) is None
+    assert render_motion(None) is None

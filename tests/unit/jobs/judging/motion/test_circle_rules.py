@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
+from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
 from serve_app.jobs.models import Evidence, JobRow, Snapshot
 from serve_app.jobs.motion import Circle, Culprit, Motion
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from organs.times import format_time
-from serve_app.jobs.judging.circle_rules import describe_circle
 from serve_app.jobs.judging.expectations import ENOUGH_RUNS
+from serve_app.jobs.judging.motion.circle_rules import describe_circle
 from serve_app.jobs.models import PastRuns
 from serve_app.jobs.motion import AwaitedWork, Motion, MotionJudgement, Standstill
 from serve_app.outcomes import Verdict

@@ -1,0 +1,1 @@
+"""Programs in trouble, each with an innocent twin, on a real cluster: ``make zoo``, or ``python -m tests.zoo``."""

@@ -1,0 +1,1 @@
+"""What watching costs with many jobs that run: ``python -m tests.zoo.cost``."""
