@@ -268,7 +268,9 @@ class WorkOfJob(TypedDict):
 class JobAnswer(JobView, WorkOfJob, ObservedAnswer):
     """One job with all that is known of it, of this session or an earlier one."""
 
-    motion: Annotated[MotionView | None, describe("Whether it moves; null: it does not run, or is a service.")]
+    motion: Annotated[
+        MotionView | None, describe("Whether it moves; null: it does not run, is a service, or was not looked at yet.")
+    ]
     diagnosis: Annotated[DiagnosisView | None, describe("Why it failed, if a diagnosis was made.")]
     expectation: Annotated[ExpectationView, describe("What was expected of it.")]
     evidence: Annotated[list[EvidenceView], describe("What kind, outcome and verdict rest on, in that order.")]

@@ -7,6 +7,7 @@ process' time. Only jobs that are quiet for long are looked into by themselves, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -49,6 +50,7 @@ log = logging.getLogger("ray.serve.seedcore")
 # Looking must not become all that this process does: so long it rests after each second of its own, and of waiting.
 _REST_PER_CPU = 4.0
 _REST_PER_LOOK = 1.0
+_LAST_WRITE_S = 2.0
 # Translating so many jobs takes as long as many requests; in a thread they take turns.
 _MANY_JOBS = 200
 
@@ -130,7 +132,10 @@ class Rounds:
         """Stop looking, and keep what is known."""
         await self._loop.close()
         if self._keeper is not None and self._restored:
-            await self._keeper.offer(self._trails, self._now(), last=True)
+            # It was written half a minute ago; a store that is leaving, too, is not waited for.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WRITE_S):
+                    await self._keeper.offer(self._trails, self._now(), last=True)
 
     @property
     def motions(self) -> Mapping[str, Motion]:
@@ -247,6 +252,7 @@ class Rounds:
             seen = SeenJob(
                 entrypoint=row.entrypoint,
                 joined=subject.joined,
+                driver_left=subject.driver_left,
                 driver=subject.driver,
                 look=build_look(subject, around),
                 scene=build_scene(subject, around),

@@ -36,11 +36,12 @@ class TrailArchive:
         self._store = store
         self._session = session
         self._written_at: datetime | None = None
-        self._has_any = True
+        self._has_any = False
 
     async def load(self) -> Mapping[str, Trail]:
         """What is known of the jobs of this session; raises ``Unavailable``."""
         kept = await self._store.load_trails(self._session)
+        self._has_any = bool(kept)
         parsed = {str(id): parse_trail(content) for id, content in kept.items()}
         return {id: trail for id, trail in parsed.items() if trail is not None}
 

@@ -203,6 +203,18 @@ async def test_a_job_that_never_joined_is_known_by_its_log() -> None:
     assert quiet(cluster, rounds) is None
 
 
+async def test_an_entrypoint_that_goes_on_after_its_driver_is_known_by_its_log() -> None:
+    """``train; upload``: that its driver is gone proves nothing against it."""
+    job = FakeJob(0)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    job.driver_alive = False
+    await look(cluster, rounds, 2)
+    motion = rounds.motions["job-0"]
+    assert (quiet(cluster, rounds), motion.standstill, motion.driver_left) == (60.0, Standstill.UNSEEN, True)
+
+
 async def test_what_cannot_be_told_is_not_known_and_counted() -> None:
     cluster = FakeCluster([FakeJob(0), FakeJob(1, joined=False)])
     rounds = begin(cluster)
@@ -276,11 +288,17 @@ async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:
 async def test_trails_are_written_now_and_then_and_only_of_quiet_jobs() -> None:
     store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
     rounds = begin(cluster, store)
-    await look(cluster, rounds)
-    assert store.writes == 1
-    await look(cluster, rounds, 9)
-    assert (store.writes, set(store.kept)) == (5, {"job-0"})
+    await look(cluster, rounds, 2)
+    assert store.writes == 0
+    await look(cluster, rounds, 8)
+    assert (store.writes, set(store.kept)) == (4, {"job-0"})
+    # That it moves again is written once, so that nothing old is found after a restart.
+    cluster.jobs[0].finished += 1
+    await look(cluster, rounds, 2)
+    assert (store.writes, store.kept) == (5, {})
+    cluster.jobs[0].finished += 1
     await rounds.close()
+    assert store.writes == 5
 
 
 async def test_who_asks_again_at_once_costs_no_other_round() -> None:
