@@ -37,6 +37,9 @@ _DIED = "WORKER_DIED"
 class SuccessQuestions(Protocol):
     """What is asked beside the tables (``questions.AttemptQuestions``)."""
 
+    @property
+    def requests(self) -> int: ...
+
     async def ask_successes(self, job_id: str) -> Section[Successes]: ...
 
     async def ask_calls(self, actor_id: str) -> Section[Successes]: ...
@@ -80,6 +83,11 @@ class CircleSeeker:
         self._exits: dict[tuple[str, int], str] = {}
         self._found: dict[str, JobTurns] = {}
         self._closed: set[str] = set()
+
+    @property
+    def requests(self) -> int:
+        """Questions about failures and successes since the start."""
+        return self._questions.requests
 
     async def seek(self, round: Round) -> dict[str, JobTurns]:
         """By Ray's job id, what goes in circles: of jobs that run as it is now, of those that ended as it last was."""
