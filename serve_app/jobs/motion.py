@@ -89,7 +89,8 @@ class Motion:
     purpose. ``code``: the cause code of a proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``:
     of its log, redacted. ``repaired``: attempts that failed and were made good. ``spoke_at``: the latest sign but for
     the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver.
-    ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known.
+    ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known. ``driver_left``: Ray
+    knew its driver, which has ended, and its entrypoint goes on.
     """
 
     looked_at: datetime
@@ -105,6 +106,7 @@ class Motion:
     paused: bool = False
     last_line: str = ""
     spoke_at: datetime | None = None
+    driver_left: bool = False
     waits_since: datetime | None = None
     pid: int | None = None
     node_id: str | None = None

@@ -151,7 +151,8 @@ def _judge_standstill(quiet: MotionJudgement, allowance: Allowance, quiet_s: flo
     alert = Verdict.WARN if allowance.overdue or quiet_s >= TOLD_LIMITS * limit_s else None
     quiet = replace(quiet, verdict=Verdict.WARN, alert=alert)
     if motion.standstill is Standstill.UNSEEN:
-        sentence = f"It never joined Ray, so it cannot be seen inside; its log has not grown. {told}"
+        why = "Its driver has left Ray, and its entrypoint goes on" if motion.driver_left else "It never joined Ray"
+        sentence = f"{why}, so it cannot be seen inside; its log has not grown. {told}"
         return replace(quiet, state="unseen", sentence=sentence, rule=UNSEEN)
     sentence = f"It rests: asleep, polling, or blocked on something that Ray does not know. {told}"
     return replace(quiet, state="resting", sentence=sentence, rule=RESTING)

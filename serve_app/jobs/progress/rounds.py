@@ -250,6 +250,7 @@ class Rounds:
             seen = SeenJob(
                 entrypoint=row.entrypoint,
                 joined=subject.joined,
+                driver_left=subject.driver_left,
                 driver=subject.driver,
                 look=build_look(subject, around),
                 scene=build_scene(subject, around),

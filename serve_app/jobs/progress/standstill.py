@@ -39,6 +39,7 @@ class SeenJob:
     driver: DriverFacts
     look: Look
     scene: Scene | None = None
+    driver_left: bool = False
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
     listens: int | None = None
@@ -59,6 +60,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         serving=describe_serving(seen),
         paused=seen.stopped,
         last_line=seen.last_line,
+        driver_left=seen.driver_left,
         pid=seen.driver.pid,
         node_id=seen.driver.node_id,
         cores=trail.busy_cores,
@@ -103,7 +105,15 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
     waits = find_waits(seen.scene) if seen.scene is not None else Waits()
     if waits.proof is None:
         return replace(motion, standstill=Standstill.RESTING, waits_for=waits.awaited)
-    return replace(motion, standstill=Standstill.PROVEN, code=GET, proof=waits.proof, waits_for=waits.awaited)
+    return replace(
+        motion,
+        standstill=Standstill.PROVEN,
+        code=GET,
+        proof=waits.proof,
+        waits_for=waits.awaited,
+        # Members of a group listen for each other, too: what is proven, a port does not refute.
+        serving=describe_serving(replace(seen, listens=None)),
+    )
 
 
 def describe_serving(seen: SeenJob) -> str:

@@ -45,8 +45,13 @@ class Subject:
 
     @property
     def joined(self) -> bool:
-        """Whether it has connected to Ray, which so knows its tasks and processes."""
-        return self.row.job_id is not None
+        """Whether it is connected to Ray, which so knows its tasks and processes."""
+        return self.row.job_id is not None and not self.driver_left
+
+    @property
+    def driver_left(self) -> bool:
+        """Whether it was, and its entrypoint goes on with something else (``train; upload``)."""
+        return self.row.submission_id is not None and self.driver.alive is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def build_signs(subject: Subject, around: Surroundings, log: Section[LogFacts] |
     """What this round saw of it."""
     tables, job_id = around.tables, subject.row.job_id
     log = log if log is not None else _NO_LOG
-    if job_id is None:
+    if job_id is None or subject.driver_left:
         return Signs(tables.at, log=log, tree_s=tree_s, joined=False)
     actors = tables.actors
     return Signs(

@@ -200,7 +200,7 @@ class Sweep:
         async with self._at_once:
             self.requests += 1
             detail = await self._client.get_node_detail(node_id)
-        use = parse_node_use(node_id, detail)
+        use = await asyncio.to_thread(parse_node_use, node_id, detail)
         if use is None:
             raise Unavailable("Ray's figures of the node do not have its processes (they come every few seconds).")
         return use

@@ -107,6 +107,18 @@ async def test_two_hundred_jobs_elsewhere_are_looked_at_within_a_minute() -> Non
     assert rounds.describe_gap(cluster.clock.now()) is None
 
 
+async def test_jobs_elsewhere_that_never_joined_have_their_turn() -> None:
+    """Of them nothing but the log is known, of which some are asked for in a round."""
+    cluster = FakeCluster([FakeJob(number, "n1", joined=False) for number in range(3 * MOST_LOGS)], 2)
+    rounds = begin(cluster)
+    await look(cluster, rounds, 3)
+    assert rounds.describe_gap(cluster.clock.now()) is None
+    looked = {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()}
+    assert looked == {0.0, 20.0, 40.0}
+    await look(cluster, rounds, 3)
+    assert {(cluster.clock.now() - each.looked_at).total_seconds() for each in rounds.motions.values()} == looked
+
+
 async def test_one_job_with_many_tasks_hides_no_other() -> None:
     """The table is asked again without the job that fills it, and tells of the others."""
     noisy = FakeJob(0, tasks={f"a{number}": "RUNNING" for number in range(MOST_TASKS + 5)})
@@ -189,6 +201,18 @@ async def test_a_job_that_never_joined_is_known_by_its_log() -> None:
     job.log_bytes += 1
     await look(cluster, rounds)
     assert quiet(cluster, rounds) is None
+
+
+async def test_an_entrypoint_that_goes_on_after_its_driver_is_known_by_its_log() -> None:
+    """``train; upload``: that its driver is gone proves nothing against it."""
+    job = FakeJob(0)
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 2)
+    job.driver_alive = False
+    await look(cluster, rounds, 2)
+    motion = rounds.motions["job-0"]
+    assert (quiet(cluster, rounds), motion.standstill, motion.driver_left) == (60.0, Standstill.UNSEEN, True)
 
 
 async def test_what_cannot_be_told_is_not_known_and_counted() -> None:

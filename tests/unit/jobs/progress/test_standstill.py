@@ -104,6 +104,18 @@ def seen(*tasks: Any, scene: bool = True, **changes: Any) -> SeenJob:
                 waits_for_resources=True, waits_since=at(0),
             ),
         ),
+        # Some of it has no place, and some of it works, or sleeps: that is looked at.
+        (
+            trail(),
+            seen(NOWHERE, task("t", pid=5)),
+            Motion(
+                **{**QUIET, "unfinished": 2}, standstill=Standstill.RESTING,
+                waits_for=(
+                    AwaitedWork("task", "p", "p", "PENDING_NODE_ASSIGNMENT", at(-100)),
+                    AwaitedWork("task", "work", "t", "RUNNING", at(0), 5, "n", "the driver", "01000000"),
+                ),
+            ),
+        ),
         # Its driver is gone, and Ray has not noticed.
         (
             trail(),
@@ -150,6 +162,10 @@ def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None
     job = replace(seen(barrier), scene=Scene((barrier,), ranks))
     assert (find_motion(trail(), job).proof, find_motion(trail(), job).code) == ("rank", "app.get-timeout")
     assert find_motion(trail(20), job).proof == ""
+    # Ranks listen for each other: that is no service.
+    assert find_motion(trail(), replace(job, listens=29500)).serving == ""
+    assert find_motion(trail(), replace(job, entrypoint="ipython")).serving != ""
+    assert find_motion(trail(), replace(seen(barrier), listens=29500)).serving != ""
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,11 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
             '"Running entrypoint". What it wrote: GET /jobs/j/logs.',
         ),
         (
+            motion(600, UNSEEN, driver_left=True),
+            "Its driver has left Ray, and its entrypoint goes on, so it cannot be seen inside; its log has not grown. "
+            f"{QUIET}What it wrote: GET /jobs/j/logs.",
+        ),
+        (
             holds(600),
             f"{CANNOT}it waits for what no node can give, since 2026-01-01T11:50:00.000+00:00, longer than 600 s: "
             "task f needs 4 GPU; the most that one node has: 0 GPU.",

@@ -49,6 +49,7 @@ class FakeJob:
     joined: bool = True
     entrypoint: str = "python train.py"
     silent: bool = False
+    driver_alive: bool = True
 
     @property
     def id(self) -> str:
@@ -111,7 +112,7 @@ class FakeCluster:
             for number in range(self.node_count)
         )
         exits = {
-            job.job_id: DriverExit(job.job_id, True, None, None, job.pid, None, None, job.node_id)
+            job.job_id: DriverExit(job.job_id, job.driver_alive, None, None, job.pid, None, None, job.node_id)
             for job in self.jobs
             if job.job_id is not None
         }

@@ -74,6 +74,7 @@ STARTED = {"work": Known((T1,)), "actors": Known((actor("a"),)), "processes": me
         ({"processes": measured(20, use(gpu=0.9), use(8, finished=2))}, (20, 0, 0, 20)),
         # What an idle process of Ray uses by itself is none.
         ({"processes": measured(20, use(used_s=1.3), use(8, used_s=1.3, finished=2))}, (0, 0, 0, 20)),
+        ({"processes": measured(20, use(used_s=2.0), use(8, finished=2))}, (0, 0, 0, 20)),
         # Many small uses are one, while the processes are few.
         ({"processes": measured(20, use(used_s=2.2), use(8, used_s=2.2, finished=2))}, (20, 0, 0, 20)),
         # What was not told, and what was not measured anew, is no look.
@@ -94,15 +95,20 @@ def test_signs_of_life(changes: dict[str, Any], expected: tuple[float, ...]) -> 
 
 def test_retries_and_restarts_that_go_on_are_no_signs() -> None:
     """What changed once, because Ray tried again, does not change any more."""
-    again = [
-        {
-            "work": Known((replace(T1, attempt=number, state="RUNNING" if number % 2 else "PENDING_NODE_ASSIGNMENT"),)),
-            "actors": Known((actor("a", restarts=number, state="RESTARTING" if number % 2 else "ALIVE"),)),
-        }
-        for number in range(1, 6)
-    ]
-    rounds = [signs(20.0 * number, **each) for number, each in enumerate(again)]
+    rounds = []
+    for number in range(1, 6):
+        odd, at_s = number % 2, 20.0 * (number - 1)
+        again = replace(T1, attempt=number, state="RUNNING" if odd else "PENDING_NODE_ASSIGNMENT", changed_at=at(at_s))
+        restarted = actor("a", restarts=number, state="RESTARTING" if odd else "ALIVE")
+        rounds.append(signs(at_s, work=Known((again,)), actors=Known((restarted,)), processes=measured(at_s)))
     assert times(follow(*rounds)) == (0, 0, 0, 80)
+
+
+def test_what_was_done_between_two_short_spans_counts_once() -> None:
+    rounds = [
+        signs(seconds, processes=measured(seconds, use(finished=done))) for seconds, done in ((0, 1), (5, 2), (9, 2))
+    ]
+    assert times(follow(*rounds)) == (5, 5, 5, 0)
 
 
 def test_a_process_that_says_nothing_for_a_while_has_done_nothing_meanwhile() -> None:
