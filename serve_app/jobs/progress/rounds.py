@@ -58,6 +58,9 @@ _MANY_JOBS = 200
 class Seeker(Protocol):
     """What finds circles (``circles.seeker.CircleSeeker``)."""
 
+    @property
+    def requests(self) -> int: ...
+
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
 
     def recall(self) -> dict[str, JobTurns]: ...
@@ -176,7 +179,7 @@ class Rounds:
                 self._trails = {}
                 self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.spent.rounds += 1
-            self.spent.requests = self._sweep.requests
+            self.spent.requests = self._sweep.requests + (0 if self._seeker is None else self._seeker.requests)
             self._ended = self._clock()
             self.spent.last_s, self.spent.last_cpu_s = self._ended - began, self._cpu() - cpu_began
 

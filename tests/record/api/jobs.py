@@ -34,6 +34,11 @@ HANGS = (
     "ray.get(ray.remote(num_cpus=0)(lambda refs: ray.get(refs[0])).remote([made]))"
 )
 HIDES = "import subprocess; subprocess.call([sys.executable, '-c', 'import ray; ray.init(); 1 / 0'])"
+CIRCLES = (
+    BEGIN
+    + "clean = ray.remote(num_cpus=0, max_retries=-1, retry_exceptions=True)(lambda: time.sleep(0.5) or {}['x']); "
+    "ray.get(clean.remote())"
+)
 SUBMISSIONS: dict[str, dict[str, Any]] = {
     "ok": {"code": BEGIN + "print('done')", "metadata": {"team": "reports", "seedcore.owner": "data-team"}},
     "exit-3": {"code": BEGIN + "print('begin', flush=True); sys.exit(3)"},
@@ -51,6 +56,7 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
 LASTING: dict[str, dict[str, Any]] = {
     "busy": {"code": ACTORS + " time.sleep(900)"},
     "hangs": {"code": HANGS},
+    "circles": {"code": CIRCLES},
     "overdue": {"code": "import time; time.sleep(900)", "metadata": {"seedcore.deadline_s": "1"}},
     "waits": {"code": "1", "resources": {"unobtainium": 1}},
 }
@@ -82,7 +88,7 @@ def configure(home: Path) -> Path:
         "silences": [{"rule": "memory-high", "reason": "expected while it is recorded"}],
         "memory_ratio": 0.001,
     }
-    inspector = {"kinds": [nightly], "poll_period_s": 1}
+    inspector = {"kinds": [nightly], "poll_period_s": 1, "motion_period_s": 2, "quiet_limit_s": 20}
     application["deployments"] += [
         {"name": "JobInspector", "user_config": inspector},
         {"name": "Alerts", "user_config": alerts},
@@ -112,6 +118,8 @@ def submit_all(cluster: Cluster) -> None:
     wait_for("the ends", lambda: all(outcome(cluster, id) not in ("pending", "running") for id in SUBMISSIONS), 240)
     wait_for("the driver", lambda: cluster.get("/jobs/busy")["job_id"], 120)
     wait_for("the other driver", lambda: cluster.get("/jobs/hangs")["job_id"], 120)
+    wait_for("the circle", lambda: cluster.get("/jobs/circles")["rule"] == "circling", 120)
+    wait_for("what it waits for", lambda: (cluster.get("/jobs/hangs")["motion"] or {}).get("waits_for"), 120)
 
 
 def submit_kinds(cluster: Cluster) -> None:

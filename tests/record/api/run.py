@@ -98,6 +98,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         "declared",
         "busy",
         "hangs",
+        "circles",
         "waits",
         "stopped",
         "no-file",
@@ -107,7 +108,7 @@ def _ask_of_jobs(cluster: Cluster, asked: Asked, model: list[int]) -> None:
         wait_for(f"the diagnosis of {id}", partial(_find_code, cluster, id), 90)
     for id in ids:
         asked.get(f"/jobs/{id}")
-    for id in ("no-module", "task-fails", "hangs", "waits", "busy", "ok"):
+    for id in ("no-module", "task-fails", "hangs", "circles", "waits", "busy", "ok"):
         asked.get(f"/jobs/{id}/diagnosis")
     asked.get("/jobs/no-module/diagnosis?words=model")
     model.append(500)

@@ -24,7 +24,10 @@ ANSWERS: list[dict[str, Any]] = [
 JSON = [each for each in ANSWERS if each["media_type"].endswith("json")]
 LOG_END = {"$ref": "#/components/schemas/LogEnd"}
 GPU, NODES = "needs a GPU", "needs a node that dies"
+KILLED = "needs Ray to kill for memory, whatever else runs on the node; replayed from recorded tables instead"
 NOT_HERE = {
+    "CircleView.greediest": KILLED,
+    **{f"CulpritView.{name}": KILLED for name in ("name", "used_bytes", "job_id", "pid")},
     "NodeUseNow.gpu_ratio": GPU,
     "NodeUtilisation.gpu_ratio": GPU,
     "NodeView.ended_at": NODES,

@@ -46,11 +46,15 @@ class AttemptSource(Protocol):
 
 
 class AttemptQuestions:
-    """Asks. ``find_agent`` tells the address of a node's agent and blocks; without it no log of a worker is read."""
+    """Asks. ``requests`` counts the questions to Ray since the start.
+
+    ``find_agent`` tells the address of a node's agent and blocks; without it no log of a worker is read.
+    """
 
     def __init__(self, client: AttemptSource, find_agent: Callable[[str], str | None] | None = None) -> None:
         self._client = client
         self._find_agent = find_agent
+        self.requests = 0
 
     async def ask_attempts(self) -> Section[tuple[Attempt, ...]]:
         """Failed attempts of all jobs. Of a list that was cut, the job that fills it speaks by what was listed of it,
@@ -60,7 +64,7 @@ class AttemptQuestions:
         without: Filters = ()
         left_out = 0
         for _ in range(MOST_LISTS):
-            section = await ask_section(self._client.list_matching("tasks", (*_FAILED, *without), MOST_ATTEMPTS))
+            section = await self._ask_tasks((*_FAILED, *without), MOST_ATTEMPTS)
             if isinstance(section, Unknown):
                 return section if not found else Known(tuple(found.values()), section.reason)
             rows, matching = section.value
@@ -77,14 +81,14 @@ class AttemptQuestions:
     async def ask_successes(self, job_id: str) -> Section[Successes]:
         """What of a job succeeded; of many successes some, and all tasks that succeeded after a failure."""
         own = (("job_id", "=", job_id), *_FINISHED)
-        section = await ask_section(self._client.list_matching("tasks", own, MOST_SUCCESSES))
+        section = await self._ask_tasks(own, MOST_SUCCESSES)
         if isinstance(section, Unknown):
             return section
         found = await _parse_finished(*section.value)
         if found.complete:
             return Known(found)
         again = (*own, ("attempt_number", "!=", "0"))
-        section = await ask_section(self._client.list_matching("tasks", again, MOST_SUCCESSES))
+        section = await self._ask_tasks(again, MOST_SUCCESSES)
         if isinstance(section, Unknown):
             return Known(found)
         retried = await _parse_finished(*section.value)
@@ -94,7 +98,7 @@ class AttemptQuestions:
     async def ask_calls(self, actor_id: str) -> Section[Successes]:
         """Which calls of an actor succeeded."""
         own = (("actor_id", "=", actor_id), *_FINISHED)
-        section = await ask_section(self._client.list_matching("tasks", own, MOST_SUCCESSES))
+        section = await self._ask_tasks(own, MOST_SUCCESSES)
         return section if isinstance(section, Unknown) else Known(await _parse_finished(*section.value))
 
     async def ask_exit(self, node_id: str, pid: int, names: tuple[str, str] | None = None) -> str:
@@ -102,11 +106,16 @@ class AttemptQuestions:
 
         ``names``: ids of the worker and of its job, which the name of its log has.
         """
+        self.requests += 1
         section = await ask_section(self._client.list_workers(pid))
         rows = section.value.rows if isinstance(section, Known) else []
         told = [f"{kind}: {row.get('exit_detail') or ''}" for row in rows if (kind := _read_exit(row, node_id))]
         wrote = "" if names is None else await self._read_last_words(node_id, pid, *names)
         return "\n".join(filter(None, [*told[:1], wrote]))
+
+    async def _ask_tasks(self, filters: Filters, most_rows: int) -> Section[tuple[list[Any], int]]:
+        self.requests += 1
+        return await ask_section(self._client.list_matching("tasks", filters, most_rows))
 
     async def _read_last_words(self, node_id: str, pid: int, worker_id: str, job_id: str) -> str:
         if self._find_agent is None:
@@ -116,6 +125,7 @@ class AttemptQuestions:
             if agent is None:
                 return ""
             name = quote(f"worker-{worker_id}-{job_id}-{pid}.err", safe="")
+            self.requests += 1
             piece = await self._client.read_piece(f"{agent}/logs/{name}", -_LAST_BYTES, _LAST_BYTES)
         except (AppError, UnknownRay):
             return ""

@@ -21,8 +21,10 @@ from serve_app.jobs.progress.circles.circles import (
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns, add_actors, add_attempts
 
 T = TypeVar("T")
-# So many jobs are asked about in one round, those first that were asked about longest ago.
+# So many jobs in trouble are asked about in one round, and a few of the others: first those that were asked about
+# longest ago.
 MOST_SUSPECTS = 16
+LEAST_OTHERS = 2
 MOST_ACTORS = 8
 MOST_EXITS = 8
 _AT_ONCE = 4
@@ -34,6 +36,9 @@ _DIED = "WORKER_DIED"
 
 class SuccessQuestions(Protocol):
     """What is asked beside the tables (``questions.AttemptQuestions``)."""
+
+    @property
+    def requests(self) -> int: ...
 
     async def ask_successes(self, job_id: str) -> Section[Successes]: ...
 
@@ -79,6 +84,11 @@ class CircleSeeker:
         self._found: dict[str, JobTurns] = {}
         self._closed: set[str] = set()
 
+    @property
+    def requests(self) -> int:
+        """Questions about failures and successes since the start."""
+        return self._questions.requests
+
     async def seek(self, round: Round) -> dict[str, JobTurns]:
         """By Ray's job id, what goes in circles: of jobs that run as it is now, of those that ended as it last was."""
         known = {*round.running, *round.ended}
@@ -86,13 +96,17 @@ class CircleSeeker:
         live = replace(round, attempts=tuple(each for each in round.attempts if each.job_id in round.running))
         self._tasks = add_attempts(self._tasks, [each for each in live.attempts if not each.cut_off])
         turns = self._build_turns(live)
-        await self._ask_suspects(turns)
+        troubled = await self._ask_suspects(turns)
         turns = replace(turns, successes=await self._add_calls(live, self._list_successes(round.at)))
         self._actors = add_actors(self._actors, live.actors, live.attempts, turns.successes, round.at)
         turns = replace(turns, actors=self._actors)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
-            self._found[job_id] = found.get(job_id, JobTurns())
+            own, before = found.get(job_id, JobTurns()), self._found.get(job_id, JobTurns())
+            if job_id not in turns.successes:
+                # Its turn to be asked about has not come again: what was found stays until it does.
+                own = JobTurns(own.circles or (before.circles if job_id in troubled else ()), before.repaired)
+            self._found[job_id] = own
         await self._look_back(round)
         return self.recall()
 
@@ -124,8 +138,8 @@ class CircleSeeker:
         actors = {each.actor_id: self._actors.get(each.actor_id) or ActorHistory(each) for each in round.actors}
         return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners)
 
-    async def _ask_suspects(self, turns: Turns) -> None:
-        """Those in trouble in each round, the others when more of them failed."""
+    async def _ask_suspects(self, turns: Turns) -> Collection[str]:
+        """Those in trouble in each round, the others when more of them failed; the former."""
         suspects = list_suspects(turns)
         failures: dict[str, int] = {}
         for task in turns.tasks.values():
@@ -133,11 +147,12 @@ class CircleSeeker:
         asked_for = {job_id: each.failures for job_id, each in self._asked.items()}
         others = [each for each in suspects.quiet if asked_for.get(each) != failures.get(each)]
         chosen = sorted(suspects.troubled, key=self._get_asked_s)[:MOST_SUSPECTS]
-        chosen += sorted(others, key=self._get_asked_s)[: (MOST_SUSPECTS - len(chosen)) // 2]
+        chosen += sorted(others, key=self._get_asked_s)[: max(LEAST_OTHERS, (MOST_SUSPECTS - len(chosen)) // 2)]
         asked = await _gather_few(self._questions.ask_successes(job_id) for job_id in chosen)
         for job_id, section in zip(chosen, asked, strict=True):
             if isinstance(section, Known):
                 self._asked[job_id] = _Asked(turns.now, failures.get(job_id, 0), section.value)
+        return suspects.troubled
 
     def _get_asked_s(self, job_id: str) -> float:
         asked = self._asked.get(job_id)

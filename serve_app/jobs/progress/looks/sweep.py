@@ -139,7 +139,7 @@ class Sweep:
     async def _ask_attempts(self) -> Section[tuple[Any, ...]]:
         if self._attempts is None:
             return Unknown("not asked")
-        self.requests += 1
+        # They count their requests themselves: one question may need several.
         return await self._attempts()
 
     async def _ask_actors(self) -> Section[Mapping[str, tuple[ActorDetail, ...]]]:

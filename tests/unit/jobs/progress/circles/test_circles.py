@@ -13,8 +13,8 @@ from serve_app.jobs.progress.circles.attempts import ActorTurns
 from serve_app.jobs.progress.circles.causes import read_code
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.questions import AttemptQuestions
-from serve_app.jobs.progress.circles.seeker import CircleSeeker
-from tests.unit.jobs.progress.circles.examples import NOW, TableRay, at, build_round, task
+from serve_app.jobs.progress.circles.seeker import MOST_SUSPECTS, CircleSeeker
+from tests.unit.jobs.progress.circles.examples import NOW, TableRay, at, build_round, task, to_ms
 
 JOB = "01000000"
 
@@ -196,6 +196,21 @@ async def test_without_its_successes_only_what_is_tried_again_is_a_circle() -> N
     ray.down = True
     found = await seeker(ray).seek(round)
     assert {job_id: [each.id for each in turns.circles] for job_id, turns in found.items()} == {JOB: ["t"]}
+
+
+async def test_what_was_found_stays_until_it_is_asked_about_again() -> None:
+    """A count of what was made good, and of many jobs in trouble those whose turn has not come again."""
+    jobs = [f"{number:02}000000" for number in range(2, 2 + 2 * MOST_SUSPECTS)]
+    rows = [row for job in jobs for row in each_once("FAILED", 5, job=job)]
+    rows = [{**row, "task_id": row["task_id"] + row["job_id"]} for row in rows]
+    ray = TableRay([*failed("t", 2), task("t", "FINISHED", 2), *rows])
+    seeking, found = seeker(ray), {}
+    for number in range(7):
+        now = at(number * 20)
+        ray.tasks = [row if row["job_id"] == JOB else {**row, "end_time_ms": to_ms(now)} for row in ray.tasks]
+        found = await seeking.seek(await build_round(ray, now))
+    assert found[JOB] == JobTurns((), repaired=2)
+    assert {job_id for job_id, turns in found.items() if turns.circles} == set(jobs)
 
 
 async def test_a_noisy_job_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
