@@ -1,4 +1,4 @@
-"""What Ray knows of the drivers of a submission: an entrypoint may start several, and Ray's job list shows the last.
+"""What Ray knows of drivers and of their tasks: an entrypoint may start several, and Ray's job list shows the last.
 
 Standard library only, frozen.
 """
@@ -22,3 +22,19 @@ class DriverRun:
     node_ip: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """Tasks of a job by what became of them, as far as Ray remembers.
+
+    ``unfinished``: those that had not ended when the driver left, of functions and methods named ``unfinished_names``.
+    """
+
+    total: int
+    failed: int
+    finished: int
+    pending: int
+    running: int
+    unfinished: int = 0
+    unfinished_names: tuple[str, ...] = ()

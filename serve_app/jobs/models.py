@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.drivers import TaskCounts as TaskCounts
 from serve_app.jobs.motion import Motion
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
@@ -162,22 +163,6 @@ class WaitingActor:
     job_id: str
     state: str
     required: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskCounts:
-    """Tasks of a job by what became of them, as far as Ray remembers.
-
-    ``unfinished``: those that had not ended when the driver left, of functions and methods named ``unfinished_names``.
-    """
-
-    total: int
-    failed: int
-    finished: int
-    pending: int
-    running: int
-    unfinished: int = 0
-    unfinished_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from serve_app.jobs.judging.kinds import (
     count_owned,
     sum_owned,
 )
-from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
+from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome, list_work_evidence
 from serve_app.jobs.judging.pending import Waiting, explain_waiting, find_starved
 from serve_app.jobs.models import (
     DriverExit,
@@ -54,7 +54,6 @@ from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 NAME_KEY = "job_name"
 # Fewer past runs than this tell nothing of what is usual.
 ENOUGH_RUNS = 20
-NOTE_KEY = "seedcore.note"
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 _SERIES_CHARS = 250
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
@@ -209,7 +208,7 @@ class CaseMaker:
                 tasks=tasks,
                 further_evidence=(
                     *(waiting.evidence if waiting else ()),
-                    *_list_work_evidence(job, outcome, owned, tasks),
+                    *list_work_evidence(job, outcome, owned, tasks),
                 ),
             ),
             kind_evidence,
@@ -323,21 +322,3 @@ def _describe_serve_problem(serve: Section[ServeFacts]) -> str | None:
         if app.status in _SERVE_PROBLEMS:
             return f"application {app.name} is {app.status}: {app.message[:200] or 'no message'}"
     return None
-
-
-def _list_work_evidence(
-    job: JobFacts, outcome: JobOutcome, owned: Owned | None, tasks: TaskCounts | None
-) -> tuple[Evidence, ...]:
-    """Where an end proves nothing: what is known of the work, and what its owner says."""
-    if outcome is not JobOutcome.ENDED_UNKNOWN:
-        return ()
-    found = []
-    if tasks is not None:
-        fact = f"{tasks.finished} of {tasks.total} tasks finished, {tasks.failed} failed"
-        found.append(Evidence("tasks-of-the-job", "task summary", fact))
-    if owned is not None and owned.actors:
-        fact = f"{owned.actors} actors, of which {owned.alive} are alive"
-        found.append(Evidence("actors-of-the-job", "actor table", fact))
-    if note := job.metadata.get(NOTE_KEY):
-        found.append(Evidence("owner-note", "metadata", note))
-    return tuple(found)

@@ -12,12 +12,24 @@ import re
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
+from serve_app.jobs.judging.kinds import Owned
+from serve_app.jobs.models import (
+    DriverExit,
+    Evidence,
+    JobFacts,
+    JobType,
+    Known,
+    NodeFacts,
+    Section,
+    TaskCounts,
+    Unknown,
+)
 from serve_app.outcomes import JobOutcome
 
 # The rules that others ask for by name.
 SUBMISSION_FAILED, EXIT_CODE_0 = "submission-failed", "exit-code-0"
 DRIVER_EXCEPTION = "driver-exception"
+NOTE_KEY = "seedcore.note"
 ROW_MISSING = "worker-row-missing"
 # Those whose fact of the worker table is Ray's own word on the bad end of a driver's process.
 DRIVER_ENDED_BADLY = frozenset({"driver-killed", "driver-out-of-memory", "driver-user-error"})
@@ -58,6 +70,24 @@ def conclude_outcome(job: JobFacts, driver: Section[DriverExit | None], node: No
     if job.status in ("SUCCEEDED", "FAILED", "STOPPED"):
         return _conclude_driver(job, driver, node)
     return _conclude_unknown_status(job)
+
+
+def list_work_evidence(
+    job: JobFacts, outcome: JobOutcome, owned: Owned | None, tasks: TaskCounts | None
+) -> tuple[Evidence, ...]:
+    """Where an end proves nothing: what is known of the work, and what its owner says."""
+    if outcome is not JobOutcome.ENDED_UNKNOWN:
+        return ()
+    found = []
+    if tasks is not None:
+        fact = f"{tasks.finished} of {tasks.total} tasks finished, {tasks.failed} failed"
+        found.append(Evidence("tasks-of-the-job", "task summary", fact))
+    if owned is not None and owned.actors:
+        fact = f"{owned.actors} actors, of which {owned.alive} are alive"
+        found.append(Evidence("actors-of-the-job", "actor table", fact))
+    if note := job.metadata.get(NOTE_KEY):
+        found.append(Evidence("owner-note", "metadata", note))
+    return tuple(found)
 
 
 def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
