@@ -8,11 +8,10 @@ raised leaves a row without process id and start, one that was killed a ``SYSTEM
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.judging.run_marks import LOG_FOLLOWS
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS, OF_RAY
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
 from serve_app.outcomes import JobOutcome
 
@@ -29,8 +28,6 @@ _PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
-# Lines of a log that are Ray's.
-_OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
 
@@ -144,7 +141,7 @@ def _quote_message(message: str | None) -> str:
         # A traceback says the most in its last line, everything else in its first.
         line = told[-1 if _TRACEBACK in head else 0].strip() if told else ""
         return f": {_cut(line)}" if line else "."
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not _OF_RAY.search(line)]
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not OF_RAY.search(line)]
     return f"; the last line of its log: {_cut(lines[-1])}" if lines else "; its log says nothing."
 
 
