@@ -117,8 +117,8 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | 
     code = raw.get("driver_exit_code")
     if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
         return Judgement(*known)
-    # Ray's own lines count here, so that of a run that wrote nothing it is none of a run before with its id.
-    if (found := _OF_THE_CODE.match(find_last_line(raw.get("message")))) is not None:
+    told = cut_message(str(raw.get("message") or ""), row.submission_id)
+    if (found := _OF_THE_CODE.match(find_last_line(told))) is not None:
         return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 

@@ -8,12 +8,11 @@ raised leaves a row without process id and start, one that was killed a ``SYSTEM
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from serve_app.jobs.judging.run_marks import LOG_FOLLOWS
+from serve_app.jobs.judging.run_marks import LOG_FOLLOWS, OF_RAY
 from serve_app.jobs.models import DriverExit, Evidence, JobFacts, JobType, Known, NodeFacts, Section, Unknown
 from serve_app.outcomes import JobOutcome
 
@@ -31,8 +30,6 @@ PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
-# Lines of a log that are Ray's.
-_OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
 # First and last line of what Ray says when it kills for memory.
@@ -170,7 +167,7 @@ def _quote_message(message: str | None) -> str:
         line = told[-1 if _TRACEBACK in head else 0].strip() if told else ""
         return f": {_cut(line)}" if line else "."
     told = log.splitlines()
-    lines = [line.strip() for line in _drop_memory_message(told) if line.strip() and not _OF_RAY.search(line)]
+    lines = [line.strip() for line in _drop_memory_message(told) if line.strip() and not OF_RAY.search(line)]
     if not lines and any(line.startswith(_MEMORY_ENDS) for line in told):
         return "; its log ends with Ray's word that it killed for memory."
     return f"; the last line of its log: {_cut(lines[-1])}" if lines else "; its log says nothing."

@@ -17,6 +17,8 @@ _SETTING_UP = re.compile(
 )
 _MOST_LINE_BYTES = 100
 _ENTRYPOINT = b"Running entrypoint for job "
+# Lines of a log that are Ray's.
+OF_RAY = re.compile(r"INFO (?:job_manager|worker)\.py:|^Running entrypoint for job ")
 
 
 def build_mark(submission_id: str) -> bytes:
@@ -26,7 +28,11 @@ def build_mark(submission_id: str) -> bytes:
 
 
 def find_run_begin(data: bytes, submission_id: str) -> int | None:
-    """Where in these bytes, which begin with a line, the last run in them begins; None when none does."""
+    """Where in these bytes, which begin with a line, the last run in them begins; None when none is known to.
+
+    Ray writes the line that names the command into a buffer and starts the command before that is written, so a quick
+    program is ahead of it: where Ray's first line is not there, what stands before may be this run's.
+    """
     mark = build_mark(submission_id)
     at = data.rfind(b"\n" + mark) + 1
     if at == 0 and not data.startswith(mark):
@@ -37,7 +43,11 @@ def find_run_begin(data: bytes, submission_id: str) -> int | None:
     last = data.rfind(_SET_UP, since, at)
     # A run before may have left its last line without an end, so this one need not begin a line.
     found = None if last < 0 else _SETTING_UP.search(data, max(since, last - _MOST_LINE_BYTES), last + len(_SET_UP))
-    return at if found is None else found.start()
+    if found is not None:
+        return found.start()
+    # On another node than the head there is no first line, and each run has but the second.
+    has_run_before = data.startswith(mark) or data.find(b"\n" + mark) + 1 != at
+    return at if has_run_before and at > 0 else None
 
 
 def find_first_time(data: bytes) -> str | None:
@@ -59,7 +69,8 @@ def cut_message(message: str, submission_id: str | None) -> str:
 
 
 def find_last_line(message: object) -> str:
-    """The last line of the log that a message quotes; empty when it quotes none."""
+    """The last line of the log that a message quotes, Ray's own aside; empty when it quotes none."""
     _, quoted, log = str(message).partition(LOG_FOLLOWS)
-    lines = [line.strip() for line in log.splitlines() if line.strip()] if quoted else []
+    told = [line.strip() for line in log.splitlines()] if quoted else []
+    lines = [line for line in told if line and not OF_RAY.search(line)]
     return lines[-1] if lines else ""

@@ -22,6 +22,9 @@ from tests.unit.jobs.actions.fakes import row
 INTRODUCED = "failed, last available logs (truncated to 20,000 chars):"
 
 
+SET_UP = "2026-11-27 12:00:00,123\tINFO job_manager.py:581 -- Runtime env is setting up."
+
+
 def quoted(line: str) -> str:
     return f"{INTRODUCED}\nbefore\n{line}\n"
 
@@ -264,8 +267,13 @@ ERRORS_OF_THE_CODE = (
         ({"message": quoted("typeerror: x")}, NOTHING_TELLS),
         ({"message": ["TypeError: x"]}, NOTHING_TELLS),
         # What a run before with its id wrote is no reason.
-        ({"message": quoted("TypeError: x\nRunning entrypoint for job j: run\nno")}, NOTHING_TELLS),
-        ({"message": quoted("TypeError: x\nRunning entrypoint for job j: run")}, NOTHING_TELLS),
+        ({"message": quoted(f"TypeError: x\n{SET_UP}\nRunning entrypoint for job j: run\nno")}, NOTHING_TELLS),
+        ({"message": quoted(f"TypeError: x\n{SET_UP}\nRunning entrypoint for job j: run")}, NOTHING_TELLS),
+        # A program may be quicker than the line with which Ray names it.
+        (
+            {"message": quoted(f"{SET_UP}\nTypeError: x\nRunning entrypoint for job j: run")},
+            Judgement(Chance.PERMANENT, "its log ends with TypeError"),
+        ),
         # What comes first: that it was stopped, then Ray's type, then the code, then the log.
         (
             {"status": "STOPPED", "error_type": "JOB_SUPERVISOR_ACTOR_DIED", "driver_exit_code": 2},

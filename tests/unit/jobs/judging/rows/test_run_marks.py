@@ -30,6 +30,8 @@ CHILD = AGAIN + b"Running entrypoint for job child-1: python b.py\nof the child\
         (FIRST + RUN + b"no end", AGAIN + RUN + b"two\n"),
         # On another node than the head Ray writes the second line alone.
         (RUN + b"one\n", RUN + b"two\n"),
+        # A program may be quicker than the line that names it.
+        (FIRST + RUN + b"one\n", AGAIN + b"two\nthree\n" + RUN + b"four\n"),
         # A job that submits others prints what Ray wrote of those.
         (b"", FIRST + RUN + CHILD),
         (FIRST + RUN + CHILD, AGAIN + RUN + b"two\n" + CHILD),
@@ -48,6 +50,8 @@ def test_the_last_run_begins(before: bytes, run: bytes) -> None:
         b"",
         b"one\ntwo\n",
         CHILD,
+        RUN + b"one\n",
+        b"one\n" + RUN + b"two\n",
         b"see: Running entrypoint for job nightly: python a.py\n",
         b"Running entrypoint for job nightly-2: python a.py\n",
         b"Running entrypoint for job x: nightly: python a.py\n",
@@ -80,11 +84,14 @@ def quote(log: bytes) -> str:
             quote(RUN + b"ModuleNotFoundError: No module named 'fastshard'\n" + AGAIN + RUN),
             "nightly",
             quote(AGAIN + RUN),
-            "Running entrypoint for job nightly: python a.py",
+            "",
         ),
         (quote(RUN + b"one\n" + RUN + b"two\n"), "nightly", quote(RUN + b"two\n"), "two"),
         (quote(b"one\ntwo\n"), "nightly", quote(b"one\ntwo\n"), "two"),
         (quote(FIRST + RUN + b"one\n"), "nightly", quote(FIRST + RUN + b"one\n"), "one"),
+        # A program that was quicker than Ray's line.
+        (quote(b"one\ntwo\n" + RUN), "nightly", quote(b"one\ntwo\n" + RUN), "two"),
+        (quote(b"one\n" + AGAIN + b"two\n" + RUN), "nightly", quote(AGAIN + b"two\n" + RUN), "two"),
         (quote(RUN + b"one\n" + RUN + b"two\n"), None, quote(RUN + b"one\n" + RUN + b"two\n"), "two"),
         ("Failed to start supervisor\nTraceback", "nightly", "Failed to start supervisor\nTraceback", ""),
     ],
