@@ -19,7 +19,7 @@ from serve_app.jobs.actions.rules import (
     convert_for_ray,
     list_resources,
 )
-from serve_app.jobs.judging.run_marks import find_last_line
+from serve_app.jobs.judging.run_marks import cut_message, find_last_line
 from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import JobRow, JobType
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
@@ -117,8 +117,7 @@ def judge_retry(row: JobRow, raw: Mapping[str, Any], diagnosis: DiagnosisView | 
     code = raw.get("driver_exit_code")
     if isinstance(code, int) and (known := _BY_EXIT_CODE.get(code)) is not None:
         return Judgement(*known)
-    told = cut_message(str(raw.get("message") or ""), row.submission_id)
-    if (found := _OF_THE_CODE.match(find_last_line(told))) is not None:
+    if (found := _OF_THE_CODE.match(_find_last_line(row, raw))) is not None:
         return Judgement(Chance.PERMANENT, f"its log ends with {found[1]}")
     return Judgement(Chance.UNKNOWN, "nothing tells whether it would fail again")
 
@@ -166,12 +165,17 @@ def require_worth_it(
 
 def _doubt_need(row: JobRow, raw: Mapping[str, Any]) -> str | None:
     """Why another attempt may do again what was done."""
-    last = find_last_line(raw.get("message"))
+    last = _find_last_line(row, raw)
     if says_done(last):
         return f"Its last line says {redact(last)[:_LINE_CHARS]!r}"
     if row.outcome is JobOutcome.CONTRADICTED and raw.get("status") == "FAILED":
         return "It crashed after its work"
     return None
+
+
+def _find_last_line(row: JobRow, raw: Mapping[str, Any]) -> str:
+    """Of this run: the log that Ray quotes may have those of runs before with its id."""
+    return find_last_line(cut_message(str(raw.get("message") or ""), row.submission_id))
 
 
 def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
