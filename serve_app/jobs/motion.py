@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from serve_app.outcomes import Verdict
+
+# From so many failures of one task, or restarts of one actor, with no success since, it goes in circles.
+LEAST_TURNS: Final = 3
 
 MotionState = Literal["moving", "quiet", "waiting", "circling", "stuck", "resting", "busy", "unseen", "unknown"]
 

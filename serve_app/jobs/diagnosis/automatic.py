@@ -62,4 +62,6 @@ class Automatic(Backlog):
 
 def _has_failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.ended_at is None or now - row.ended_at < _NEW
-    return is_new and row.outcome in _DIAGNOSED and not row.derived
+    # Who stops a job that went in circles wants to know why it did.
+    circled = row.outcome is JobOutcome.STOPPED and row.circle is not None
+    return is_new and (row.outcome in _DIAGNOSED or circled) and not row.derived

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from serve_app.schemas.diagnosis import DiagnosisView
 
 UNKNOWN = "unknown"
-# So many failed attempts of one task, without a success since, are a circle.
-CIRCLE_ATTEMPTS = 3
 # The source that tells how the driver's process ended.
 DRIVER_PROCESS = "driver process"
 

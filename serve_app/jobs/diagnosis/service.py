@@ -327,4 +327,5 @@ class Diagnoses:
 def build_subject(snapshot: Snapshot, row: JobRow) -> DiagnosisSubject:
     """A job with what a look at the cluster saw of it."""
     nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
-    return DiagnosisSubject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes)
+    others = tuple(each.job_id for each in snapshot.list_drivers(row.submission_id) if each.job_id != row.job_id)
+    return DiagnosisSubject(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), nodes, others)

@@ -13,7 +13,8 @@ from serve_app.jobs.diagnosis.engine.aftermath import Aftermath, is_done
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill
-from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, UNKNOWN, Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.diagnosis.models import UNKNOWN, Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.motion import LEAST_TURNS
 
 RULE = "attempts"
 _OOM = "memory.node-oom"
@@ -75,7 +76,7 @@ def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> l
     found = []
     for name, of_task in sorted(kills.items(), key=lambda item: -len(item[1])):
         last = of_task[-1]
-        if len(of_task) < CIRCLE_ATTEMPTS or _ends_well(ending, last.end):
+        if len(of_task) < LEAST_TURNS or _ends_well(ending, last.end):
             continue
         sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless, runs=runs)
         evidence = EvidenceLine(scan.name, last.line, last.quote)

@@ -14,7 +14,8 @@ from itertools import takewhile
 from typing import Any
 
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row
-from serve_app.jobs.diagnosis.models import CIRCLE_ATTEMPTS, Belongings, RepeatedFailure
+from serve_app.jobs.diagnosis.models import Belongings, RepeatedFailure
+from serve_app.jobs.motion import LEAST_TURNS
 
 MOST_REPEATED = 5
 LEFT_TEXT = "as driver exits"
@@ -149,7 +150,7 @@ def _list_repeated(
         # One that came further, to another failure, has made good what was before it.
         kind = rows[-1].get("error_type")
         same = list(takewhile(partial(_has_type, kind), reversed(rows)))
-        if len(same) >= CIRCLE_ATTEMPTS:
+        if len(same) >= LEAST_TURNS:
             found.append(
                 RepeatedFailure(id, str(same[0].get("name") or "?"), len(same), str(same[0].get("error_type") or ""))
             )

@@ -14,12 +14,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from serve_app.jobs.diagnosis.log.memory_kills import KILL_TEXT, MemoryKill, read_kill
-from serve_app.jobs.motion import Circle, Culprit
+from serve_app.jobs.motion import LEAST_TURNS, Circle, Culprit
 from serve_app.jobs.progress.circles.attempts import Attempt, Successes
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns
 from serve_app.redaction import redact
 
-LEAST_TURNS: Final = 3
 LEAST_FAILED: Final = 5
 WINDOW: Final = timedelta(minutes=5)
 MOST_CIRCLES: Final = 10

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from serve_app.jobs.models import Known, Section
+from serve_app.jobs.motion import LEAST_TURNS
 from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt, Successes
 from serve_app.jobs.progress.circles.circles import (
-    LEAST_TURNS,
     CodeChooser,
     JobTurns,
     Turns,

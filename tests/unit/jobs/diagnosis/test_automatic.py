@@ -14,6 +14,7 @@ from serve_app.jobs.diagnosis.automatic import Automatic
 from serve_app.jobs.models import JobRow
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, Clock, row
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 
 
 class World:
@@ -61,13 +62,14 @@ async def test_each_that_failed_is_made_once(world: World, automatic: Automatic)
         ended("doubtful", outcome=JobOutcome.CONTRADICTED),
         ended("good", outcome=JobOutcome.SUCCEEDED),
         ended("stopped", outcome=JobOutcome.STOPPED),
+        ended("circled", outcome=JobOutcome.STOPPED, circle=CIRCLE),
         ended("old", before_s=1_000),
         ended("node", derived=True),
     ]
     automatic.offer(rows, NOW)
     automatic.offer(rows, NOW)
     await settle()
-    assert world.asked == [("bad@s", False), ("lost@s", False), ("doubtful@s", False)]
+    assert world.asked == [("bad@s", False), ("lost@s", False), ("doubtful@s", False), ("circled@s", False)]
     assert world.clock.seconds == 0
     automatic.require_alive()
 
