@@ -21,7 +21,9 @@ GET, NODE_DIED = "app.get-timeout", "node.died"
 # Programs in which a person types: a Python without a program, and kernels of notebooks.
 _INTERACTIVE = re.compile(
     r"^\(interactive_shell\)|ipykernel(?:_launcher)?\b|colab_kernel_launcher|(?:^|[/\s])(?:ipython|bpython|ptpython)3?\b|"
-    r"^(?:\S*/)?python[\d.]*(?:\s+-[iqIBEsSu]+)*$|jupyter"
+    r"^(?:\S*/)?python[\d.]*(?:\s+-[iqIBEsSu]+)*$|"
+    # ``python -i`` leaves a prompt behind whatever it was given.
+    r"^(?:\S*/)?python[\d.]*(?:\s+-[qIBEsSu]+)*\s+-[qIBEsSu]*i[qIBEsSu]*(?:\s|$)|jupyter"
 )
 _MOST_TOLD = 10
 
