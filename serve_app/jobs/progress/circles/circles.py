@@ -44,6 +44,7 @@ class Turns:
     ``attempts``: those that Ray lists. ``tasks`` by id, ``actors`` by id. ``unfinished``: ids of tasks that have not
     ended; None: not known. ``successes`` by job; a job without them: not known. ``exits``: Ray's words on how processes
     ended, by node and number, and what they wrote last. ``owners``: whose processes those are, by the same.
+    ``untold``: ids of actors that did not circle, and of whose successes nothing was told this time.
     """
 
     now: datetime
@@ -54,6 +55,7 @@ class Turns:
     successes: Mapping[str, Successes] = field(default_factory=dict)
     exits: Mapping[tuple[str, int], str] = field(default_factory=dict)
     owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    untold: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ def _is_circling_task(task: TaskTurns, turns: Turns) -> bool:
 
 
 def _is_circling_actor(actor: ActorHistory, turns: Turns) -> bool:
-    return actor.restarts >= LEAST_TURNS and not _is_over(actor.restarts, actor.first_at, actor.last_at, turns.now)
+    # Restarts of which none was seen or told may be of long ago: a long call of it may be at work since.
+    if actor.restarts < LEAST_TURNS or actor.last_at is None or actor.turns.actor_id in turns.untold:
+        return False
+    return not _is_over(actor.restarts, actor.first_at, actor.last_at, turns.now)
 
 
 def _is_recent(at: datetime | None, now: datetime) -> bool:
@@ -129,9 +134,9 @@ def _is_recent(at: datetime | None, now: datetime) -> bool:
 
 
 def _is_over(failures: int, first_at: datetime | None, last_at: datetime | None, now: datetime) -> bool:
-    if first_at is None or last_at is None:
+    if last_at is None:
         return False
-    interval = (last_at - first_at) / max(1, failures - 1)
+    interval = (last_at - (first_at or last_at)) / max(1, failures - 1)
     return now - last_at > max(WINDOW, _QUIET_INTERVALS * interval)
 
 

@@ -16,6 +16,7 @@ from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt, Succes
 MOST_TASKS = 5_000
 MOST_SIGHTINGS = 32
 _BURST = timedelta(seconds=0.5)
+_RESTARTING = "RESTARTING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Sighting:
 class ActorHistory:
     """An actor over the rounds. ``restarts``: how often it was restarted with no success of a call since.
 
-    ``first_at`` and ``last_at``: of those restarts, as far as known. ``pid_before``: of the process that it had before
-    the present one.
+    ``first_at`` and ``last_at``: of those restarts, as far as one was seen or told. ``pid_before``: of the process that
+    it had before the present one. ``success_at``: the latest success of a call that was ever told.
     """
 
     turns: ActorTurns
@@ -50,6 +51,7 @@ class ActorHistory:
     first_at: datetime | None = None
     last_at: datetime | None = None
     pid_before: int | None = None
+    success_at: datetime | None = None
 
     @property
     def dead_pid(self) -> int | None:
@@ -84,10 +86,12 @@ def add_actors(
     attempts: Iterable[Attempt],
     successes: Mapping[str, Successes],
     now: datetime,
+    listed_before_at: datetime | None = None,
 ) -> dict[str, ActorHistory]:
     """What is known by actor, with the actors that Ray lists now; those that it lists no more are forgotten.
 
     Ray does not say when an actor was restarted: calls of it that failed tell, or that it was seen to have been.
+    ``listed_before_at``: when actors were listed last; one that is new since was restarted since.
     """
     failed: dict[str, list[datetime]] = {}
     for attempt in attempts:
@@ -100,17 +104,29 @@ def add_actors(
             failed.get(each.actor_id, []),
             successes.get(each.job_id, Successes()).last_by_actor.get(each.actor_id),
             now,
+            listed_before_at,
         )
         for each in actors
     }
 
 
 def _add_actor(
-    before: ActorHistory | None, turns: ActorTurns, failed: list[datetime], success_at: datetime | None, now: datetime
+    before: ActorHistory | None,
+    turns: ActorTurns,
+    failed: list[datetime],
+    told_at: datetime | None,
+    now: datetime,
+    listed_before_at: datetime | None,
 ) -> ActorHistory:
-    sightings = _add_sighting(() if before is None else before.sightings, turns.restarts, now)
+    earlier = () if listed_before_at is None else (Sighting(listed_before_at, listed_before_at, 0),)
+    sightings = _add_sighting(earlier if before is None else before.sightings, turns.restarts, now)
+    # Ray forgets successes, too.
+    remembered_at = None if before is None else before.success_at
+    success_at = max((at for at in (told_at, remembered_at) if at is not None), default=None)
     since = sorted(at for at in failed if success_at is None or at > success_at)
-    restarts, begun_at = turns.restarts, sightings[0].first_at
+    seen = [each.first_at for each in sightings[1:] if success_at is None or each.first_at > success_at]
+    # When it was first seen with restarts it had them already, nobody knows since when.
+    restarts, begun_at = turns.restarts, sightings[0].last_at if seen and not sightings[0].restarts else None
     if success_at is not None:
         # What it was when it was next seen; calls that failed later, each burst with a process, may tell of more.
         then = next((each for each in sightings if each.last_at >= success_at), sightings[-1])
@@ -121,10 +137,14 @@ def _add_actor(
         moved = before.turns.pid is not None and turns.pid != before.turns.pid
         pid_before = before.turns.pid if moved else before.pid_before
     if restarts <= 0:
-        return ActorHistory(turns, sightings, pid_before=pid_before)
-    seen_at = sightings[-1].first_at
-    last_at = max(since) if since and len(sightings) == 1 else max([*since, seen_at])
-    return ActorHistory(turns, sightings, restarts, min([*since, begun_at]), last_at, pid_before)
+        return ActorHistory(turns, sightings, pid_before=pid_before, success_at=success_at)
+    first = [*since, *filter(None, (begun_at,))]
+    if before is not None and before.first_at is not None and success_at == before.success_at:
+        first.append(before.first_at)
+    # One that is being restarted now is seen to be.
+    last = [*since, *seen] or ([now] if turns.state == _RESTARTING else [])
+    first_at, last_at = min(first, default=None), max(last, default=None)
+    return ActorHistory(turns, sightings, restarts, first_at, last_at, pid_before, success_at)
 
 
 def _add_sighting(sightings: tuple[Sighting, ...], restarts: int, now: datetime) -> tuple[Sighting, ...]:

@@ -51,13 +51,13 @@ class SuccessQuestions(Protocol):
 class Round:
     """What a round knows already. ``unfinished``: ids of tasks that have not ended; None: not known, or not of all.
 
-    ``running``: Ray's ids of jobs that run; ``ended``: when the others ended. ``owners``: whose a process is, by node
-    and number.
+    ``actors`` None: not known. ``running``: Ray's ids of jobs that run; ``ended``: when the others ended. ``owners``:
+    whose a process is, by node and number.
     """
 
     at: datetime
     attempts: tuple[Attempt, ...]
-    actors: tuple[ActorTurns, ...]
+    actors: tuple[ActorTurns, ...] | None
     unfinished: Collection[str] | None
     running: Collection[str]
     ended: Mapping[str, datetime]
@@ -79,6 +79,8 @@ class CircleSeeker:
         self._choose_code = choose_code
         self._tasks: dict[str, TaskTurns] = {}
         self._actors: dict[str, ActorHistory] = {}
+        self._listed_at: datetime | None = None
+        self._calls_asked: dict[str, datetime] = {}
         self._asked: dict[str, _Asked] = {}
         self._exits: dict[tuple[str, int], str] = {}
         self._found: dict[str, JobTurns] = {}
@@ -97,15 +99,17 @@ class CircleSeeker:
         self._tasks = add_attempts(self._tasks, [each for each in live.attempts if not each.cut_off])
         turns = self._build_turns(live)
         troubled = await self._ask_suspects(turns)
-        turns = replace(turns, successes=await self._add_calls(live, self._list_successes(round.at)))
-        self._actors = add_actors(self._actors, live.actors, live.attempts, turns.successes, round.at)
-        turns = replace(turns, actors=self._actors)
+        successes, told = await self._add_calls(turns, self._list_successes(round.at))
+        self._actors = self._add_actors(live, successes)
+        turns = replace(turns, successes=successes, actors=self._actors, untold=self._actors.keys() - told)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
             own, before = found.get(job_id, JobTurns()), self._found.get(job_id, JobTurns())
             if job_id not in turns.successes:
                 # Its turn to be asked about has not come again: what was found stays until it does.
-                own = JobTurns(own.circles or (before.circles if job_id in troubled else ()), before.repaired)
+                # Its actors have been judged by what is remembered of them.
+                kept = tuple(each for each in before.circles if each.what != "actor") if job_id in troubled else ()
+                own = JobTurns(own.circles or kept, before.repaired)
             self._found[job_id] = own
         await self._look_back(round)
         return self.recall()
@@ -135,8 +139,19 @@ class CircleSeeker:
     def _build_turns(self, round: Round) -> Turns:
         own = {id: task for id, task in self._tasks.items() if task.last.job_id in round.running}
         attempts = tuple(each for each in round.attempts if not each.cut_off)
-        actors = {each.actor_id: self._actors.get(each.actor_id) or ActorHistory(each) for each in round.actors}
+        actors = dict(self._actors)
+        if round.actors is not None:
+            actors = {
+                each.actor_id: replace(self._actors.get(each.actor_id) or ActorHistory(each), turns=each)
+                for each in round.actors
+            }
         return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners)
+
+    def _add_actors(self, round: Round, successes: Mapping[str, Successes]) -> dict[str, ActorHistory]:
+        if round.actors is None:
+            return self._actors
+        before_at, self._listed_at = self._listed_at, round.at
+        return add_actors(self._actors, round.actors, round.attempts, successes, round.at, before_at)
 
     async def _ask_suspects(self, turns: Turns) -> Collection[str]:
         """Those in trouble in each round, the others when more of them failed; the former."""
@@ -156,19 +171,26 @@ class CircleSeeker:
 
     def _get_asked_s(self, job_id: str) -> float:
         asked = self._asked.get(job_id)
-        return 0.0 if asked is None else asked.at.timestamp()
+        return _get_time_s(None if asked is None else asked.at)
 
     def _list_successes(self, now: datetime) -> dict[str, Successes]:
         return {job_id: each.successes for job_id, each in self._asked.items() if now - each.at <= _KNOWN_FOR}
 
-    async def _add_calls(self, round: Round, successes: dict[str, Successes]) -> dict[str, Successes]:
-        """Of a job with many successes, actors that were restarted often are asked about by themselves."""
-        wanted = [
-            each
-            for each in round.actors
-            if each.restarts >= LEAST_TURNS and each.job_id in successes and not successes[each.job_id].complete
-        ]
-        wanted = wanted[:MOST_ACTORS]
+    async def _add_calls(
+        self, turns: Turns, successes: dict[str, Successes]
+    ) -> tuple[dict[str, Successes], Collection[str]]:
+        """Of a job with many successes, actors that were restarted often are asked about by themselves, a few in turn.
+
+        With them come the actors that are judged this time: those of whose successes was told, and those that circled.
+        """
+        often = [each.turns for each in turns.actors.values() if each.turns.restarts >= LEAST_TURNS]
+        whole = {id for id, each in self._asked.items() if each.at == turns.now and each.successes.complete}
+        told = {each.actor_id for each in often if each.job_id in whole}
+        told |= {each.id for own in self._found.values() for each in own.circles if each.what == "actor"}
+        wanted = [each for each in often if each.job_id in successes and not successes[each.job_id].complete]
+        self._calls_asked = {each.actor_id: at for each in often if (at := self._calls_asked.get(each.actor_id))}
+        wanted = sorted(wanted, key=lambda each: _get_time_s(self._calls_asked.get(each.actor_id)))[:MOST_ACTORS]
+        self._calls_asked |= {each.actor_id: turns.now for each in wanted}
         for actor, calls in zip(
             wanted, await _gather_few(self._questions.ask_calls(each.actor_id) for each in wanted), strict=True
         ):
@@ -176,7 +198,8 @@ class CircleSeeker:
                 before = successes[actor.job_id]
                 last = {**before.last_by_actor, **calls.value.last_by_actor}
                 successes[actor.job_id] = replace(before, last_by_actor=last)
-        return successes
+                told.add(actor.actor_id)
+        return successes, told
 
     async def _ask_exits(self, turns: Turns) -> dict[tuple[str, int], str]:
         """How processes ended of which no message tells, each once."""
@@ -212,3 +235,7 @@ async def _gather_few(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
             return await each
 
     return await asyncio.gather(*map(wait_for, asked))
+
+
+def _get_time_s(at: datetime | None) -> float:
+    return 0.0 if at is None else at.timestamp()

@@ -219,7 +219,7 @@ def list_ports_of_ray(uses: Mapping[str, Section[NodeProcesses]], node_id: str |
 def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterable[JobRow], now: datetime) -> Round:
     """What circles are sought in."""
     tables = around.tables
-    actors = tables.actors.value if isinstance(tables.actors, Known) else {}
+    actors = tables.actors.value if isinstance(tables.actors, Known) else None
     unfinished = None
     if isinstance(tables.unfinished, Known) and tables.whole and not tables.partial:
         unfinished = frozenset(task.task_id for own in tables.unfinished.value.values() for task in own)
@@ -227,7 +227,7 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     return Round(
         at=now,
         attempts=tuple(attempts),
-        actors=tuple(
+        actors=None if actors is None else tuple(
             ActorTurns(each.job_id, each.actor_id, each.name or each.class_name, each.state, each.restarts, each.pid,
                        each.node_id or None)
             for own in actors.values()
