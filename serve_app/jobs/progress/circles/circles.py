@@ -165,7 +165,8 @@ def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) 
 
 def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChooser) -> Circle:
     seen, dead = actor.turns, actor.dead_pid
-    calls = [each for each in turns.attempts if each.actor_id == seen.actor_id]
+    # What a call raised while it lived is not why it was restarted.
+    calls = [each for each in turns.attempts if each.actor_id == seen.actor_id and each.error_type != _RAISED]
     last = max(calls, key=lambda each: _get_time_s(each.failed_at), default=None)
     error_type, message = ("", "") if last is None else (last.error_type, last.message)
     # A call says of an actor that is being restarted no more than that it is not there; its process may tell why.

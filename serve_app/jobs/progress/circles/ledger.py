@@ -17,6 +17,8 @@ MOST_TASKS = 5_000
 MOST_SIGHTINGS = 32
 _BURST = timedelta(seconds=0.5)
 _RESTARTING = "RESTARTING"
+# Ray's words for a call that was lost with its actor; one that raises leaves the actor alive.
+_LOST_WITH_ACTOR = frozenset({"ACTOR_DIED", "ACTOR_UNAVAILABLE", "WORKER_DIED", "OUT_OF_MEMORY", "NODE_DIED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def add_actors(
     """
     failed: dict[str, list[datetime]] = {}
     for attempt in attempts:
-        if attempt.actor_id and attempt.failed_at is not None:
+        if attempt.actor_id and attempt.failed_at is not None and attempt.error_type in _LOST_WITH_ACTOR:
             failed.setdefault(attempt.actor_id, []).append(attempt.failed_at)
     return {
         each.actor_id: _add_actor(

@@ -117,3 +117,31 @@ async def test_actors_that_ray_does_not_list_now_are_not_forgotten() -> None:
     assert (circle.id, circle.failures, circle.first_at) == ("a1", 3, at(0))
     # One that is gone circles no more.
     assert await seek(seeker, ray, 60) == []
+
+
+RAISED = "TASK_EXECUTION_EXCEPTION"
+# The last word of calls that failed after a success, 10 s apart, and how many restarts since are told.
+LOST: dict[str, tuple[str, list[int]]] = {
+    "it raises": (RAISED, []),
+    "its arguments are lost": ("OBJECT_LOST", []),
+    "its actor died": ("ACTOR_DIED", [4]),
+    "its actor was away": ("ACTOR_UNAVAILABLE", [4]),
+    "its worker died": ("WORKER_DIED", [4]),
+    "it was killed for memory": ("OUT_OF_MEMORY", [4]),
+    "its node died": ("NODE_DIED", [4]),
+}
+
+
+@pytest.mark.parametrize(("error", "told"), LOST.values(), ids=LOST)
+async def test_only_calls_that_are_lost_with_their_actor_tell_of_restarts(error: str, told: list[int]) -> None:
+    lost = [call(f"lost{number}", "FAILED", -50 + number * 10, error=error) for number in range(4)]
+    ray = TableRay([DRIVER, call("done", "FINISHED", -60), *lost])
+    assert [each[1] for each in await seek(begin(ray), ray, 0, actor(9))] == told
+
+
+async def test_what_a_call_raised_is_not_why_its_actor_was_restarted() -> None:
+    lost = [call(f"lost{number}", "FAILED", -50 + number * 10) for number in range(3)]
+    ray = TableRay([DRIVER, *lost, call("raised", "FAILED", -5, error=RAISED)])
+    found = await begin(ray).seek(await build_round(ray, at(0), actors=(actor(3),)))
+    (circle,) = found[JOB].circles
+    assert (circle.error_type, circle.code, circle.last_at) == ("ACTOR_DIED", "actor.died", at(-30))
