@@ -274,7 +274,11 @@ class Rounds:
         if self._seeker is None or isinstance(attempts, Unknown):
             return {} if self._seeker is None else self._seeker.recall()
         known = [row for row in rows if row.job_id is not None and not row.derived]
-        return await self._seeker.seek(build_round(around, attempts.value, known, now))
+        try:
+            return await self._seeker.seek(build_round(around, attempts.value, known, now))
+        except Exception as error:  # a row of Ray's that nobody foresaw must not end what finds hangs
+            log.exception("circles were not sought: %r", error, extra={"action": "no_circles"})
+            return self._seeker.recall()
 
     async def _read_head(self, subjects: Iterable[Subject], around: Surroundings, head_id: str | None) -> HeadFacts:
         use = around.tables.uses.get(head_id or "")

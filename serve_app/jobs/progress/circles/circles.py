@@ -203,7 +203,7 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
         for each in turns.attempts
         if each.job_id == job_id
         and _is_recent(each.failed_at, turns.now)
-        and not (each.task_id in unfinished and turns.tasks[each.task_id].failures < 2)
+        and not (each.task_id in unfinished and _count_failures(each.task_id, turns) < 2)
     ]
     recent = sum(_is_recent(at, turns.now) for _, at in done.ended_at)
     # Of a list that was cut, the share of what was listed stands for the rest.
@@ -231,6 +231,12 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
         _find_culprit(kill, last.node_id, turns),
         last.job_id,
     )
+
+
+def _count_failures(task_id: str, turns: Turns) -> int:
+    """What is remembered has bounds, and more may be listed."""
+    task = turns.tasks.get(task_id)
+    return 0 if task is None else task.failures
 
 
 def _find_reason(last: Attempt, turns: Turns) -> tuple[str, str]:

@@ -7,9 +7,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
+
 from serve_app.errors import Unavailable
-from serve_app.jobs.models import PastRuns
-from serve_app.jobs.motion import Motion, Standstill
+from serve_app.jobs.models import Known, PastRuns
+from serve_app.jobs.motion import Circle, Motion, Standstill
+from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.looks.suspects import MOST_LOGS
 from serve_app.jobs.progress.looks.sweep import MOST_APART, MOST_NODES, MOST_TASKS, Sweep
 from serve_app.jobs.progress.looks.trail_store import TrailArchive
@@ -40,11 +43,42 @@ class FakeStore:
             raise Unavailable("The store is unavailable.")
 
 
-def begin(cluster: FakeCluster, store: FakeStore | None = None, **config: Any) -> Rounds:
+class FakeSeeker:
+    """Finds the same in each round, or fails."""
+
+    requests = 0
+
+    def __init__(self, found: dict[str, JobTurns]) -> None:
+        self.found = found
+        self.broken = False
+        self.sought = 0
+
+    async def seek(self, round: Any) -> dict[str, JobTurns]:
+        self.sought += 1
+        if self.broken:
+            raise KeyError("nobody foresaw this")
+        return self.found
+
+    def recall(self) -> dict[str, JobTurns]:
+        return self.found
+
+
+async def ask_attempts() -> Known[tuple[Any, ...]]:
+    return Known(())
+
+
+def circle_of(job_id: str | None) -> dict[str, JobTurns]:
+    circle = Circle("task", "t", "shard", 3, None, None, "app.task-exception", "", "", False, job_id=job_id or "")
+    return {job_id or "": JobTurns((circle,))}
+
+
+def begin(
+    cluster: FakeCluster, store: FakeStore | None = None, *, seeker: FakeSeeker | None = None, **config: Any
+) -> Rounds:
     source = cast(Any, cluster)
     clock = cluster.clock
     rounds = Rounds(
-        source, Sweep(source), source, FakeHead(cluster), clock.now,
+        source, Sweep(source, ask_attempts), source, FakeHead(cluster), clock.now, seeker=seeker,
         keeper=None if store is None else TrailArchive(store, "s"), clock=clock, cpu=lambda: 0.0, pause=clock.pause,
     )  # fmt: skip
     rounds.config = InspectorConfig(**config)
@@ -334,6 +368,18 @@ async def test_a_round_that_fails_by_a_fault_of_ours_is_not_the_last() -> None:
     rounds.require_alive()
     assert rounds.spent.rounds >= 2
     await rounds.close()
+
+
+async def test_hangs_are_found_when_circles_cannot_be_sought(caplog: pytest.LogCaptureFixture) -> None:
+    job = FakeJob(0)
+    cluster, seeker = FakeCluster([job]), FakeSeeker(circle_of(job.job_id))
+    rounds = begin(cluster, seeker=seeker)
+    await look(cluster, rounds)
+    seeker.broken = True
+    await look(cluster, rounds, 3)
+    assert (quiet(cluster, rounds), len(rounds.motions["job-0"].circles)) == (60.0, 1)
+    (text,) = {record.getMessage() for record in caplog.records if record.levelname == "ERROR"}
+    assert text == "circles were not sought: KeyError('nobody foresaw this')"
 
 
 async def test_rounds_go_on_and_rest() -> None:

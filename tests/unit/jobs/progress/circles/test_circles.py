@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.models import Known, Unknown
+from serve_app.jobs.progress.circles import ledger
 from serve_app.jobs.progress.circles import questions as asking
 from serve_app.jobs.progress.circles.attempts import ActorTurns
 from serve_app.jobs.progress.circles.causes import read_code
@@ -211,6 +212,16 @@ async def test_what_was_found_stays_until_it_is_asked_about_again() -> None:
         found = await seeking.seek(await build_round(ray, now))
     assert found[JOB] == JobTurns((), repaired=2)
     assert {job_id for job_id, turns in found.items() if turns.circles} == set(jobs)
+
+
+async def test_more_attempts_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a task that is remembered no more its first failure is none yet, as of the others."""
+    monkeypatch.setattr(ledger, "MOST_TASKS", 5)
+    again = [task(f"FAILED-{number}", "RUNNING", 1) for number in range(8)]
+    others = [task(f"b{number}", "FAILED", ended=-20, job="02000000") for number in range(8)]
+    ray = TableRay([*each_once("FAILED", 8), *again, *others])
+    found = await seeker(ray).seek(await build_round(ray, NOW))
+    assert {job_id: [each.failures for each in turns.circles] for job_id, turns in found.items()} == {"02000000": [8]}
 
 
 async def test_a_noisy_job_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
