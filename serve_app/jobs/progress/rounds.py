@@ -32,8 +32,9 @@ from serve_app.jobs.progress.looks.subjects import (
     build_round,
     build_scene,
     build_signs,
-    list_past_circles,
+    list_further_circles,
     list_subjects,
+    may_circle,
 )
 from serve_app.jobs.progress.looks.suspects import LogQuestions, SuspectQuestions, name_log_dir
 from serve_app.jobs.progress.looks.sweep import Sweep
@@ -172,10 +173,12 @@ class Rounds:
             now = self._now()
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
-            if seen.answered and (rows or not self._looked_back):
+            own_job_id = seen.snapshot.own_job_id
+            circling = self._seeker is not None and any(may_circle(row, own_job_id) for row in seen.rows)
+            if seen.answered and (rows or circling or not self._looked_back):
                 self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
-            elif not rows:
+            elif not rows and not circling:
                 self._trails = {}
                 self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.spent.rounds += 1
@@ -222,7 +225,7 @@ class Rounds:
             motions = await asyncio.to_thread(self._find_motions, subjects, around, head, turns, can_show)
         else:
             motions = self._find_motions(subjects, around, head, turns, can_show)
-        self._motions = {**list_past_circles(rows, turns, now), **motions}
+        self._motions = {**list_further_circles(rows, turns, now, snapshot.own_job_id), **motions}
         if self._keeper is not None:
             await self._keeper.offer(trails, now)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from serve_app.jobs.judging.kinds import BY_SERVE
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobFacts, JobRow, Known, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Motion
@@ -27,7 +28,7 @@ from serve_app.jobs.progress.models import (
     WorkFacts,
 )
 from serve_app.jobs.progress.processes import build_driver
-from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
 _ALIVE = "ALIVE"
 # What a process has for a job while it has none, or while it is too busy to say.
@@ -242,16 +243,25 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     )  # fmt: skip
 
 
-def list_past_circles(rows: Iterable[JobRow], turns: Mapping[str, JobTurns], now: datetime) -> dict[str, Motion]:
-    """What is known of a circle stays known when the job has ended."""
+def list_further_circles(
+    rows: Iterable[JobRow], turns: Mapping[str, JobTurns], now: datetime, own_job_id: str | None
+) -> dict[str, Motion]:
+    """Of jobs that are no subjects: what is known stays known when one has ended, and a service circles, too."""
     return {
         row.id: Motion(now, circles=own.circles, repaired=own.repaired)
         for row in rows
         if row.job_id is not None
-        and row.outcome not in OPEN_OUTCOMES
+        and (row.outcome not in OPEN_OUTCOMES or may_circle(row, own_job_id))
         and (own := turns.get(row.job_id)) is not None
         and own.circles
     }
+
+
+def may_circle(row: JobRow, own_job_id: str | None) -> bool:
+    """Whether it runs, and what fails of it is not replaced by Ray Serve: Serve's own job, and this application's."""
+    if row.outcome is not JobOutcome.RUNNING or row.job_id is None or row.derived or row.hidden:
+        return False
+    return row.kind_rule != BY_SERVE and row.job_id != own_job_id
 
 
 def _find_owners(tables: Tables, subjects: Iterable[Subject]) -> dict[tuple[str, int], str]:

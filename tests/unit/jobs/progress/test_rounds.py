@@ -22,6 +22,7 @@ from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.progress.looks.fakes import FakeCluster, FakeHead, FakeJob
 
 PERIOD_S = 20.0
+OWN_JOB = "99000000"
 
 
 class FakeStore:
@@ -368,6 +369,30 @@ async def test_a_round_that_fails_by_a_fault_of_ours_is_not_the_last() -> None:
     rounds.require_alive()
     assert rounds.spent.rounds >= 2
     await rounds.close()
+
+
+async def test_a_service_circles_and_serve_does_not() -> None:
+    service = replace(FakeJob(7).build_row(), id="service", kind="application-server")
+    rows = [
+        service,
+        replace(service, id="of-serve", kind_rule="kind-by-serve"),
+        replace(service, id="ours", job_id=OWN_JOB),
+        replace(service, id="hidden", hidden=True),
+        replace(service, id="node", derived=True),
+    ]
+    found = circle_of(service.job_id) | circle_of(OWN_JOB)
+    cluster, seeker = FakeCluster([], more_rows=rows, own_job_id=OWN_JOB), FakeSeeker(found)
+    rounds = begin(cluster, seeker=seeker)
+    # Of what may circle it is sought, whatever else runs.
+    for number in (1, 2):
+        await look(cluster, rounds)
+        expected = {"service": Motion(cluster.clock.now(), circles=found[str(service.job_id)].circles)}
+        assert (seeker.sought, rounds.motions) == (number, expected)
+    seeker.found = {}
+    await look(cluster, rounds)
+    assert rounds.motions == {}
+    cluster.more_rows = rows[1:]
+    assert await look(cluster, rounds) == {}
 
 
 async def test_hangs_are_found_when_circles_cannot_be_sought(caplog: pytest.LogCaptureFixture) -> None:

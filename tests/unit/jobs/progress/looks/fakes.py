@@ -94,6 +94,7 @@ class FakeCluster:
     at_once: int = 0
     most_at_once: int = 0
     more_rows: list[JobRow] = field(default_factory=list)
+    own_job_id: str | None = None
 
     # What ``JobWatch`` tells.
     def expect(self, kind: str) -> Any:
@@ -117,7 +118,9 @@ class FakeCluster:
             if job.job_id is not None
         }
         facts = tuple(job.build_facts() for job in self.jobs)
-        snapshot = Snapshot(self.clock.now(), Known(facts), Known(exits), Known(nodes), Known(()), DOWN)
+        snapshot = Snapshot(
+            self.clock.now(), Known(facts), Known(exits), Known(nodes), Known(()), DOWN, self.own_job_id
+        )
         return Seen(snapshot, rows, {each.key: each for each in rows}, [], self.answered)
 
     # What Ray's dashboard answers.
