@@ -42,9 +42,10 @@ class Turns:
     """All that is known of what failed, of all jobs, at ``now``.
 
     ``attempts``: those that Ray lists. ``tasks`` by id, ``actors`` by id. ``unfinished``: ids of tasks that have not
-    ended; None: not known. ``successes`` by job; a job without them: not known. ``exits``: Ray's words on how processes
-    ended, by node and number, and what they wrote last. ``owners``: whose processes those are, by the same.
-    ``untold``: ids of actors that did not circle, and of whose successes nothing was told this time.
+    ended, as far as listed; None: not known; of the jobs ``unlisted`` none is. ``successes`` by job; one without them:
+    not known. ``exits``: Ray's words on how processes ended, by node and number, and what they wrote last. ``owners``:
+    whose processes those are, by the same. ``untold``: ids of actors that did not circle, of whose successes nothing
+    was told this time.
     """
 
     now: datetime
@@ -56,6 +57,7 @@ class Turns:
     exits: Mapping[tuple[str, int], str] = field(default_factory=dict)
     owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
     untold: Collection[str] = frozenset()
+    unlisted: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
 def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Circle | None:
     """More attempts failed than succeeded. A first failure of a task that is being tried again is none yet."""
     done = turns.successes.get(job_id)
-    if done is None or turns.unfinished is None:
+    if done is None or turns.unfinished is None or job_id in turns.unlisted:
         return None
     unfinished = turns.unfinished
     failed = [

@@ -49,7 +49,8 @@ class SuccessQuestions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round knows already. ``unfinished``: ids of tasks that have not ended; None: not known, or not of all.
+    """What a round knows already. ``unfinished``: ids of tasks that have not ended; None: not known. Of jobs with very
+    many some are listed, of the jobs ``unlisted`` none.
 
     ``actors`` None: not known. ``running``: Ray's ids of jobs that run; ``ended``: when the others ended. ``owners``:
     whose a process is, by node and number.
@@ -62,6 +63,7 @@ class Round:
     running: Collection[str]
     ended: Mapping[str, datetime]
     owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    unlisted: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ class CircleSeeker:
                 each.actor_id: replace(self._actors.get(each.actor_id) or ActorHistory(each), turns=each)
                 for each in round.actors
             }
-        return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners)
+        unlisted = round.unlisted
+        return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners, unlisted=unlisted)
 
     def _add_actors(self, round: Round, successes: Mapping[str, Successes]) -> dict[str, ActorHistory]:
         if round.actors is None:

@@ -222,9 +222,10 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     tables = around.tables
     actors = tables.actors.value if isinstance(tables.actors, Known) else None
     unfinished = None
-    if isinstance(tables.unfinished, Known) and tables.whole and not tables.partial:
+    if isinstance(tables.unfinished, Known):
         unfinished = frozenset(task.task_id for own in tables.unfinished.value.values() for task in own)
     known = list(rows)
+    running = frozenset(row.job_id for row in known if row.job_id and row.outcome in OPEN_OUTCOMES)
     return Round(
         at=now,
         attempts=tuple(attempts),
@@ -235,7 +236,8 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
             for each in own
         ),
         unfinished=unfinished,
-        running=frozenset(row.job_id for row in known if row.job_id and row.outcome in OPEN_OUTCOMES),
+        unlisted=frozenset(id for id in running if isinstance(tables.list_unfinished(id), Unknown)),
+        running=running,
         ended={row.job_id: row.ended_at for row in known if row.job_id and row.ended_at is not None},
         owners={
             (each.node_id, each.use.pid): job_id for job_id, own in around.processes.items() for each in own

@@ -224,6 +224,14 @@ async def test_more_attempts_than_are_remembered(monkeypatch: pytest.MonkeyPatch
     assert {job_id: [each.failures for each in turns.circles] for job_id, turns in found.items()} == {"02000000": [8]}
 
 
+async def test_only_of_jobs_of_which_no_task_is_listed_it_is_not_known_that_more_fails() -> None:
+    others = [task(f"b{number}", "FAILED", ended=-20, job="02000000") for number in range(5)]
+    ray = TableRay([*each_once("FAILED", 5), *others])
+    round = await build_round(ray, NOW, unlisted=frozenset({"02000000"}))
+    found = await seeker(ray).seek(round)
+    assert {job_id: [each.failures for each in turns.circles] for job_id, turns in found.items()} == {JOB: [5]}
+
+
 async def test_a_noisy_job_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "MOST_ATTEMPTS", 10)
     noise = [task(f"a{number:03}", "FAILED", job="02000000") for number in range(30)]
