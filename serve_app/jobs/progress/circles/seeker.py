@@ -68,9 +68,11 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """``successes`` None: too old to tell of now."""
+
     at: datetime
     failures: int
-    successes: Successes
+    successes: Successes | None
 
 
 class CircleSeeker:
@@ -96,12 +98,12 @@ class CircleSeeker:
     async def seek(self, round: Round) -> dict[str, JobTurns]:
         """By Ray's job id, what goes in circles: of jobs that run as it is now, of those that ended as it last was."""
         known = {*round.running, *round.ended}
-        self._forget_others(known)
+        self._forget_others(known, round)
         live = replace(round, attempts=tuple(each for each in round.attempts if each.job_id in round.running))
         self._tasks = add_attempts(self._tasks, [each for each in live.attempts if not each.cut_off])
         turns = self._build_turns(live)
         troubled = await self._ask_suspects(turns)
-        successes, told = await self._add_calls(turns, self._list_successes(round.at))
+        successes, told = await self._add_calls(turns, self._list_successes())
         self._actors = self._add_actors(live, successes)
         turns = replace(turns, successes=successes, actors=self._actors, untold=self._actors.keys() - told)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
@@ -139,7 +141,6 @@ class CircleSeeker:
             self._found[job_id] = find_circles(turns, self._choose_code).get(job_id, JobTurns())
 
     def _build_turns(self, round: Round) -> Turns:
-        own = {id: task for id, task in self._tasks.items() if task.last.job_id in round.running}
         attempts = tuple(each for each in round.attempts if not each.cut_off)
         actors = dict(self._actors)
         if round.actors is not None:
@@ -148,7 +149,7 @@ class CircleSeeker:
                 for each in round.actors
             }
         unlisted = round.unlisted
-        return Turns(round.at, attempts, own, actors, round.unfinished, owners=round.owners, unlisted=unlisted)
+        return Turns(round.at, attempts, self._tasks, actors, round.unfinished, owners=round.owners, unlisted=unlisted)
 
     def _add_actors(self, round: Round, successes: Mapping[str, Successes]) -> dict[str, ActorHistory]:
         if round.actors is None:
@@ -176,8 +177,8 @@ class CircleSeeker:
         asked = self._asked.get(job_id)
         return _get_time_s(None if asked is None else asked.at)
 
-    def _list_successes(self, now: datetime) -> dict[str, Successes]:
-        return {job_id: each.successes for job_id, each in self._asked.items() if now - each.at <= _KNOWN_FOR}
+    def _list_successes(self) -> dict[str, Successes]:
+        return {job_id: each.successes for job_id, each in self._asked.items() if each.successes is not None}
 
     async def _add_calls(
         self, turns: Turns, successes: dict[str, Successes]
@@ -187,7 +188,7 @@ class CircleSeeker:
         With them come the actors that are judged this time: those of whose successes was told, and those that circled.
         """
         often = [each.turns for each in turns.actors.values() if each.turns.restarts >= LEAST_TURNS]
-        whole = {id for id, each in self._asked.items() if each.at == turns.now and each.successes.complete}
+        whole = {id for id, done in successes.items() if done.complete and self._asked[id].at == turns.now}
         told = {each.actor_id for each in often if each.job_id in whole}
         told |= {each.id for own in self._found.values() for each in own.circles if each.what == "actor"}
         wanted = [each for each in often if each.job_id in successes and not successes[each.job_id].complete]
@@ -222,9 +223,14 @@ class CircleSeeker:
             del self._exits[key]
         return dict(self._exits)
 
-    def _forget_others(self, known: Collection[str]) -> None:
-        self._tasks = {id: each for id, each in self._tasks.items() if each.last.job_id in known}
-        self._asked = {job_id: each for job_id, each in self._asked.items() if job_id in known}
+    def _forget_others(self, known: Collection[str], round: Round) -> None:
+        """Of jobs that ended only what was found stays; lists of successes, which are long, while they tell of now."""
+        self._tasks = {id: each for id, each in self._tasks.items() if each.last.job_id in round.running}
+        self._asked = {
+            job_id: each if round.at - each.at <= _KNOWN_FOR else replace(each, successes=None)
+            for job_id, each in self._asked.items()
+            if job_id in round.running
+        }
         self._found = {job_id: each for job_id, each in self._found.items() if job_id in known}
         self._closed &= set(known)
 

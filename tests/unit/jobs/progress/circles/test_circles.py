@@ -191,6 +191,26 @@ async def test_what_is_gone_from_ray_is_forgotten() -> None:
     assert (seeking._tasks, seeking._asked, seeking._found) == ({}, {}, {})
 
 
+async def test_of_a_job_that_ended_only_what_was_found_is_kept() -> None:
+    ray = TableRay([*failed("t", 4), task("t", "RUNNING", 4), *each_once("FINISHED", 9)])
+    seeking = seeker(ray)
+    found = await seeking.seek(await build_round(ray, NOW))
+    assert (set(seeking._tasks), set(seeking._asked)) == ({"t"}, {JOB})
+    assert await seeking.seek(await build_round(ray, at(60), ended={JOB: at(15)})) == found
+    assert (seeking._tasks, seeking._asked) == ({}, {})
+
+
+async def test_lists_of_successes_are_kept_while_they_tell_of_now() -> None:
+    """That it was asked about, and with how many failures, stays: it is not asked again for the same."""
+    ray = TableRay([*failed("t", 2), task("t", "FINISHED", 2), *each_once("FINISHED", 9)])
+    seeking, found, kept = seeker(ray), {}, []
+    for seconds in (0, 80, 100):
+        found = await seeking.seek(await build_round(ray, at(seconds)))
+        asked = seeking._asked[JOB]
+        kept.append((asked.at, asked.failures, asked.successes is not None))
+    assert (kept, found) == ([(NOW, 2, True), (NOW, 2, True), (NOW, 2, False)], {JOB: JobTurns((), repaired=2)})
+
+
 async def test_without_its_successes_only_what_is_tried_again_is_a_circle() -> None:
     ray = TableRay([*failed("t", 4), task("t", "RUNNING", 4), *failed("given-up", 4, job="02000000")])
     round = await build_round(ray, NOW)
