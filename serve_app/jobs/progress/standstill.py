@@ -74,7 +74,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         return _mark_busy(motion, trail) if moves else replace(motion, standstill=Standstill.UNSEEN)
     standing = take_stock(seen.look)
     if standing.holds and not standing.working:
-        return _explain_holds(motion, seen, standing, trail.worked_at)
+        return _explain_holds(_mark_busy(motion, trail) if moves else motion, seen, standing, trail.worked_at)
     return _mark_busy(motion, trail) if moves else _explain_rest(motion, seen)
 
 
@@ -85,12 +85,13 @@ def _mark_busy(motion: Motion, trail: Trail) -> Motion:
 
 
 def _explain_holds(motion: Motion, seen: SeenJob, standing: Standing, since: datetime) -> Motion:
-    """Nothing of it works, and something waits for a place: whatever the driver does and prints meanwhile."""
+    """No task of it works, and something waits for a place. A driver that works or prints meanwhile may do without."""
     never = standing.nothing_can_come
     worst = min(standing.holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
+    rests = Standstill.PROVEN if never else Standstill.RESTING
     return replace(
         motion,
-        standstill=Standstill.PROVEN if never else Standstill.RESTING,
+        standstill=motion.standstill if motion.quiet_since is None else rests,
         code=worst.code,
         proof="never" if never else "",
         waits_for=_describe_holds(standing, seen),

@@ -111,13 +111,18 @@ def find_excuse(motion: Motion, allowance: Allowance) -> str:
 
 
 def _judge_holds(judged: MotionJudgement, allowance: Allowance) -> MotionJudgement:
-    """Nothing of it works, and something has no place: that comes when others are done, or never."""
+    """No task of it works, and something has no place: that comes when others are done, or never.
+
+    Stuck is only who gives no sign of life either: a driver that works by itself may do without.
+    """
     motion, limit_s = judged.motion, allowance.limit_s
     holds = "; ".join(each.state for each in motion.waits_for[:_MOST_TOLD])
     judged = replace(judged, state="waiting", code=motion.code)
     if motion.proof != "never" or motion.waits_since is None:
         return replace(judged, sentence=f"It runs, but nothing of it has a place yet: {holds}.")
-    waited_s = (motion.looked_at - motion.waits_since).total_seconds()
+    if motion.quiet_since is None:
+        return replace(judged, sentence=f"It goes on, but some of its work can never have a place: {holds}.")
+    waited_s = (motion.looked_at - max(motion.waits_since, motion.quiet_since)).total_seconds()
     if waited_s < limit_s:
         return replace(judged, sentence=f"It runs, but nothing of it can go on: {holds}.")
     verdict = Verdict.BAD if waited_s >= BAD_LIMITS * limit_s else Verdict.WARN

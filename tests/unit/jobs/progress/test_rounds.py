@@ -269,6 +269,19 @@ async def test_silence_outlives_a_restart() -> None:
     assert (quiet(cluster, again), quiet(cluster, again, "job-1")) == (120.0, None)
 
 
+async def test_since_when_one_that_is_busy_is_silent_outlives_a_restart() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    rounds = begin(cluster, store)
+    for rounds in (rounds, begin(cluster, store)):
+        for _ in range(6):
+            cluster.jobs[0].used_s += PERIOD_S
+            await look(cluster, rounds)
+        await rounds.close()
+    motion = rounds.motions["job-0"]
+    assert motion.spoke_at is not None
+    assert (motion.quiet_since, (motion.looked_at - motion.spoke_at).total_seconds()) == (None, 11 * PERIOD_S)
+
+
 async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:
     store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
     before = begin(cluster, store)

@@ -69,12 +69,20 @@ def seen(*tasks: Any, scene: bool = True, **changes: Any) -> SeenJob:
                 waits_for=(HELD,), waits_for_resources=True, waits_since=at(0),
             ),
         ),
-        # The same of one whose driver prints meanwhile: since its tasks have changed.
+        # The same of one whose driver prints meanwhile, or works: since its tasks changed, and no standstill.
         (
             trail(20, worked_at=at(3)),
             seen(NOWHERE),
             Motion(
-                **{**COMMON, "spoke_at": at(20), "unfinished": 1}, standstill=Standstill.PROVEN,
+                **{**COMMON, "spoke_at": at(20), "unfinished": 1}, code="scheduling.infeasible", proof="never",
+                waits_for=(HELD,), waits_for_resources=True, waits_since=at(3),
+            ),
+        ),
+        (
+            trail(20, worked_at=at(3), spoke_at=at(3), busy_cores=0.9),
+            seen(NOWHERE),
+            Motion(
+                **{**COMMON, "spoke_at": at(3), "unfinished": 1, "cores": 0.9}, standstill=Standstill.BUSY,
                 code="scheduling.infeasible", proof="never", waits_for=(HELD,), waits_for_resources=True,
                 waits_since=at(3),
             ),

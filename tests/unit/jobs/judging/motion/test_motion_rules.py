@@ -52,7 +52,8 @@ def stuck(quiet_s: float, **changes: Any) -> Motion:
 
 def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
     found = motion(None, PROVEN if proof else RESTING, proof=proof, waits_for=(NO_ROOM,), waits_for_resources=True)
-    return replace(found, code="scheduling.infeasible", waits_since=ago(waited_s), **changes)
+    fields = {"code": "scheduling.infeasible", "waits_since": ago(waited_s), "quiet_since": ago(waited_s), **changes}
+    return replace(found, **fields)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,13 @@ def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
         (holds(599), {}, ("waiting", None, "OK", None)),
         (holds(600), {}, ("stuck", "stuck", "WARN", "WARN")),
         (holds(1_800), {}, ("stuck", "stuck", "BAD", "BAD")),
-        (holds(90_000, serving="a process of it listens on port 80"), {}, ("moving", None, "OK", None)),
+        (holds(90_000, serving="a process of it listens on port 80"), {}, ("quiet", None, "OK", None)),
+        # A driver that works, or prints, may do without it; from its last sign of life on it waits in vain.
+        (holds(90_000, quiet_since=None, standstill=BUSY, cores=1.0), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=None, standstill=None), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=ago(599)), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=ago(600)), {}, ("stuck", "stuck", "WARN", "WARN")),
+        (holds(90_000, quiet_since=ago(1_800)), {}, ("stuck", "stuck", "BAD", "BAD")),
     ],
 )
 def test_states(it: Motion, allowed: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -153,6 +160,11 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
             holds(600),
             f"{CANNOT}it waits for what no node can give, since 2026-01-01T11:50:00.000+00:00, longer than 600 s: "
             "task f needs 4 GPU; the most that one node has: 0 GPU.",
+        ),
+        (
+            holds(2_400, quiet_since=None, standstill=BUSY, cores=1.0),
+            "It goes on, but some of its work can never have a place: task f needs 4 GPU; the most that one node has: "
+            "0 GPU.",
         ),
         (
             holds(5),
