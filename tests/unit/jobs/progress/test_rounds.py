@@ -271,12 +271,12 @@ async def test_silence_outlives_a_restart() -> None:
 
 async def test_since_when_one_that_is_busy_is_silent_outlives_a_restart() -> None:
     store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
-    rounds = begin(cluster, store)
-    for rounds in (rounds, begin(cluster, store)):
+    before, rounds = begin(cluster, store), begin(cluster, store)
+    for each in (before, rounds):
         for _ in range(6):
             cluster.jobs[0].used_s += PERIOD_S
-            await look(cluster, rounds)
-        await rounds.close()
+            await look(cluster, each)
+        await each.close()
     motion = rounds.motions["job-0"]
     assert motion.spoke_at is not None
     assert (motion.quiet_since, (motion.looked_at - motion.spoke_at).total_seconds()) == (None, 11 * PERIOD_S)
