@@ -18,12 +18,19 @@ from serve_app.jobs.progress.models import DriverFacts, Look, TaskFacts
 from serve_app.jobs.progress.obstacles import NEVER, Obstacle, Standing, take_stock
 
 GET, NODE_DIED = "app.get-timeout", "node.died"
+# Where a command line names its program, which may be the script or module of a Python; its arguments are no names.
+_PROGRAM = (
+    r"(?:^|[;&|]\s*|\b(?:exec|nohup|run)\s+)"
+    r"(?:(?:\S*/)?python[\d.]*(?:\s+-[XW]\s+\S+|\s+-(?![mcXW]\s)\S+)*\s+(?:-m\s+)?)?(?:\S*/)?"
+)
+_SERVES_NOTEBOOKS = r"(?:lab|notebook|console|kernel|server)"
 # Programs in which a person types: a Python without a program, and kernels of notebooks.
 _INTERACTIVE = re.compile(
-    r"^\(interactive_shell\)|ipykernel(?:_launcher)?\b|colab_kernel_launcher|(?:^|[/\s])(?:ipython|bpython|ptpython)3?\b|"
+    rf"^\(interactive_shell\)|{_PROGRAM}(?:(?:ipython|bpython|ptpython)3?|ipykernel(?:_launcher|/__main__)?|"
+    rf"colab_kernel_launcher|jupyter-{_SERVES_NOTEBOOKS})(?:\.py)?(?=\s|$)|(?:^|[/\s])jupyter\s+{_SERVES_NOTEBOOKS}(?=\s|$)|"
     r"^(?:\S*/)?python[\d.]*(?:\s+-[iqIBEsSu]+)*$|"
     # ``python -i`` leaves a prompt behind whatever it was given.
-    r"^(?:\S*/)?python[\d.]*(?:\s+-[qIBEsSu]+)*\s+-[qIBEsSu]*i[qIBEsSu]*(?:\s|$)|jupyter"
+    r"^(?:\S*/)?python[\d.]*(?:\s+-[qIBEsSu]+)*\s+-[qIBEsSu]*i[qIBEsSu]*(?:\s|$)"
 )
 _MOST_TOLD = 10
 
