@@ -40,7 +40,7 @@ class SeenJob:
     """One job as a round saw it, beside its trail: who it is, its unfinished work, and what shows that it serves.
 
     ``look`` has the tables of where its work stands; ``scene`` the same for who waits for whom. ``listens``: a port on
-    which a process of it waits for callers. ``stopped``: a process of it was stopped by a signal or a debugger.
+    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: a process of it was stopped by a signal or a debugger.
     """
 
     entrypoint: str
@@ -52,6 +52,7 @@ class SeenJob:
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
     listens: int | None = None
+    unlooked: bool = False
     stopped: bool = False
     last_line: str = ""
 
@@ -67,6 +68,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         circles=seen.circles,
         repaired=seen.repaired,
         serving=describe_serving(seen),
+        may_serve=seen.unlooked,
         paused=seen.stopped,
         last_line=seen.last_line,
         driver_left=seen.driver_left,
@@ -123,6 +125,7 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
         waits_for=waits.awaited,
         # Members of a group listen for each other, too: what is proven, a port does not refute.
         serving=describe_serving(replace(seen, listens=None)),
+        may_serve=False,
     )
 
 

@@ -95,10 +95,18 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
         told = f"{since}; {excuse}" if since else excuse
         return replace(judged, sentence=f"It is {told}.", note=told) if since else judged
     if motion.waits_for_resources:
-        return _judge_holds(judged, allowance)
+        return _spare_unlooked(_judge_holds(judged, allowance))
     if not is_quiet:
         return _judge_moving(motion, limit_s)
-    return judged if quiet_s < limit_s else _judge_standstill(judged, allowance, quiet_s)
+    return judged if quiet_s < limit_s else _spare_unlooked(_judge_standstill(judged, allowance, quiet_s))
+
+
+def _spare_unlooked(judged: MotionJudgement) -> MotionJudgement:
+    """Who may serve is not told of before that is known, some rounds later."""
+    if judged.rule is None or not judged.motion.may_serve:
+        return judged
+    sentence = f"It is {judged.note}; whether it serves is not known yet, its processes have not all been looked at."
+    return MotionJudgement(judged.motion, "unknown", sentence, judged.limit_s, quiet_since=judged.quiet_since)
 
 
 def find_excuse(motion: Motion, allowance: Allowance) -> str:

@@ -175,7 +175,7 @@ async def test_quiet_since_the_latest_sign_and_again_after_one_more() -> None:
 
 async def test_what_is_learned_of_a_suspect() -> None:
     """Half of its limit before, and no earlier."""
-    cluster = FakeCluster([FakeJob(0), FakeJob(1)], listens={"job-1": 8080})
+    cluster = FakeCluster([FakeJob(0), FakeJob(1)], listens={"job-1": 8080}, unlooked=frozenset({"job-0"}))
     rounds = begin(cluster, quiet_limit_s=200.0)
     await look(cluster, rounds, 4)
     assert (rounds.motions["job-0"].last_line, rounds.motions["job-1"].serving) == ("", "")
@@ -183,6 +183,7 @@ async def test_what_is_learned_of_a_suspect() -> None:
     first, second = rounds.motions["job-0"], rounds.motions["job-1"]
     assert (first.last_line, first.serving, first.can_show_stacks) == ("/s/logs: last line of job-0", "", False)
     assert second.serving == "a process of it listens on port 8080"
+    assert (first.may_serve, second.may_serve) == (True, False)
 
 
 async def test_earlier_runs_make_a_suspect_sooner() -> None:

@@ -171,6 +171,8 @@ def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None
     assert (find_motion(trail(), job).proof, find_motion(trail(), job).code) == ("rank", "app.get-timeout")
     assert find_motion(trail(20), job).proof == ""
     # Ranks listen for each other: that is no service.
+    assert not find_motion(trail(), replace(job, unlooked=True)).may_serve
+    assert find_motion(trail(), replace(seen(barrier), unlooked=True)).may_serve
     assert find_motion(trail(), replace(job, listens=29500)).serving == ""
     assert find_motion(trail(), replace(job, entrypoint="ipython")).serving != ""
     assert find_motion(trail(), replace(seen(barrier), listens=29500)).serving != ""

@@ -84,6 +84,12 @@ def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
         (stuck(90_000, serving="a person types in it"), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING, paused=True), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING), {"serves": True}, ("quiet", None, "OK", None)),
+        # Whether it serves is not known yet.
+        (motion(90_000, RESTING, may_serve=True), {"overdue": True}, ("unknown", None, "OK", None)),
+        (motion(90_000, UNSEEN, may_serve=True), {}, ("unknown", None, "OK", None)),
+        (holds(90_000, may_serve=True), {}, ("unknown", None, "OK", None)),
+        (motion(599, RESTING, may_serve=True), {}, ("quiet", None, "OK", None)),
+        (holds(599, may_serve=True), {}, ("waiting", None, "OK", None)),
         # Who waits for room waits; for what never comes, its limit and no longer.
         (holds(90_000, ""), {}, ("waiting", None, "OK", None)),
         (holds(599), {}, ("waiting", None, "OK", None)),
@@ -145,6 +151,11 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
             motion(600, RESTING),
             f"It rests: asleep, polling, or blocked on something that Ray does not know. {QUIET}To see where it "
             "stands: GET /jobs/j/stacks (pid 7 on node n1).",
+        ),
+        (
+            motion(600, RESTING, may_serve=True),
+            "It is quiet since 2026-01-01T11:50:00.000+00:00; whether it serves is not known yet, its processes have not "
+            "all been looked at.",
         ),
         (
             motion(600, UNSEEN, last_line="Running entrypoint"),
