@@ -61,7 +61,7 @@ class FoundPorts:
 
 
 class HeadReader:
-    """Reads the head, and remembers whose turn it is to be looked at for a port. Tests give it another process table."""
+    """Reads the head, and remembers whose turn it is to be looked into. Tests give it another process table."""
 
     def __init__(
         self,

@@ -154,8 +154,8 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
         ),
         (
             motion(600, RESTING, may_serve=True),
-            "It is quiet since 2026-01-01T11:50:00.000+00:00; whether it serves is not known yet, its processes have not "
-            "all been looked at.",
+            "It is quiet since 2026-01-01T11:50:00.000+00:00; whether it serves is not known yet, its processes have "
+            "not all been looked at.",
         ),
         (
             motion(600, UNSEEN, last_line="Running entrypoint"),
