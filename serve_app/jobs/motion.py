@@ -87,8 +87,9 @@ class Circle:
 class Motion:
     """One running job at ``looked_at``. ``quiet_since`` None: it moves. Nothing of it is known that is not in here.
 
-    ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any.
-    ``waits_for_resources``: something of it has no place and nothing of it works, since ``waits_since``; ``paused``: on
+    ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any;
+    ``may_serve``: its processes have not all been looked at for it yet.
+    ``waits_for_resources``: something of it has no place and no task of it works, since ``waits_since``; ``paused``: on
     purpose. ``code``: the cause code of a proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``:
     of its log, redacted. ``repaired``: attempts that failed and were made good. ``spoke_at``: the latest sign but for
     the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver.
@@ -105,6 +106,7 @@ class Motion:
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
     serving: str = ""
+    may_serve: bool = False
     waits_for_resources: bool = False
     paused: bool = False
     last_line: str = ""

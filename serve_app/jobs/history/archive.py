@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from serve_app.errors import AppError
 from serve_app.jobs import views
 from serve_app.jobs.history import figures
+from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
@@ -260,6 +261,8 @@ def _merge_newest(
 def _knows_more(kept: JobView, row: JobRow) -> bool:
     """Whether what contradicted Ray's word was seen before: tables forget it, and so does who was started since."""
     same = kept["status"] == row.status and kept["started_at"] == views.render_row(row)["started_at"]
+    if kept["rule"] == CONTRADICTED_DRIVER and any(each.rule == DRIVER_REPAIRED for each in row.evidence):
+        return False
     return kept["outcome"] == JobOutcome.CONTRADICTED and row.outcome in _TAKEN_AT_RAYS_WORD and same
 
 

@@ -40,6 +40,7 @@ _FATAL = re.compile(r"^Fatal Python error: .*$", re.MULTILINE)
 _STACK = "(most recent call first):"
 _IN_MAIN = re.compile(r"^\s*File .*, line \d+ in <module>", re.MULTILINE)
 _NO_MAIN = "Python's stack of the crash has no frame of its main module"
+_JUST_ENDED = "It has just ended; how is not recorded yet."
 _PIPE = "use `set -o pipefail`, and `&&` instead of `;`"
 _SEE_WHY = "GET /jobs/{id}/diagnosis says why it did not end well"
 
@@ -72,6 +73,11 @@ class DriverEnd:
     def left_in_order(self) -> bool:
         """Whether the worker table has that it said goodbye."""
         return self.exit is not None and not self.exit.is_alive and self.exit.exit_type == _CLEAN and not self.crash
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the worker table does not tell yet how it left."""
+        return self.exit is None or (self.exit.is_alive and not self.exit.overwritten)
 
     @property
     def unfinished(self) -> int:
@@ -154,6 +160,9 @@ def weigh_drivers(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverEn
     if living and (conclusion.rule == EXIT_CODE_0 or conclusion.outcome is JobOutcome.STOPPED):
         return _conclude_living(job, conclusion, living, now)
     if conclusion.rule == EXIT_CODE_0:
+        if len(ends) > 1 and _is_settling(job, now) and any(end.is_unsettled for end in ends):
+            # Of `a || a` the first has crashed for all to see; that the second made it good is not written yet.
+            return Conclusion(JobOutcome.RUNNING, conclusion.evidence, _JUST_ENDED, conclusion.rule)
         return _weigh_success(job, conclusion, ends)
     if conclusion.rule == SUBMISSION_FAILED:
         return _weigh_failure(job, conclusion, ends)
@@ -163,8 +172,8 @@ def weigh_drivers(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverEn
 def _conclude_living(job: JobFacts, conclusion: Conclusion, living: Sequence[DriverEnd], now: datetime) -> Conclusion:
     told = Evidence(LIVES_ON, "worker table", f"driver {living[-1].job_id} ({living[-1].describe()}) is alive")
     evidence = (told, *conclusion.evidence)
-    if job.ended_at is not None and now - job.ended_at < SETTLING:
-        return Conclusion(JobOutcome.RUNNING, evidence, "It has just ended; how is not recorded yet.", conclusion.rule)
+    if _is_settling(job, now):
+        return Conclusion(JobOutcome.RUNNING, evidence, _JUST_ENDED, conclusion.rule)
     which = f"its driver ({living[-1].describe()})"
     more = "" if len(living) == 1 else f" and {len(living) - 1} more"
     verb = "lives" if len(living) == 1 else "live"
@@ -176,6 +185,10 @@ def _conclude_living(job: JobFacts, conclusion: Conclusion, living: Sequence[Dri
         f"Wait for it, or have a person end {living[-1].describe()}: Ray stops only what it started, and that has "
         "ended. Run the program in the foreground of its entrypoint to have it watched.",
     )
+
+
+def _is_settling(job: JobFacts, now: datetime) -> bool:
+    return job.ended_at is not None and now - job.ended_at < SETTLING
 
 
 def _weigh_success(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverEnd]) -> Conclusion:

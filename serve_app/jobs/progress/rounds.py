@@ -265,6 +265,7 @@ class Rounds:
                 circles=own.circles,
                 repaired=own.repaired,
                 listens=head.processes.listens.get(row.id),
+                unlooked=row.id in head.processes.unlooked,
                 stopped=row.id in head.processes.stopped,
                 last_line=around.tables.last_lines.get(row.id, ""),
             )

@@ -18,12 +18,19 @@ from serve_app.jobs.progress.models import DriverFacts, Look, TaskFacts
 from serve_app.jobs.progress.obstacles import NEVER, Obstacle, Standing, take_stock
 
 GET, NODE_DIED = "app.get-timeout", "node.died"
+# Where a command line names its program, which may be the script or module of a Python; its arguments are no names.
+_PROGRAM = (
+    r"(?:^|[;&|]\s*|\b(?:exec|nohup|run)\s+)"
+    r"(?:(?:\S*/)?python[\d.]*(?:\s+-[XW]\s+\S+|\s+-(?![mcXW]\s)\S+)*\s+(?:-m\s+)?)?(?:\S*/)?"
+)
+_SERVES_NOTEBOOKS = r"(?:lab|notebook|console|kernel|server)"
 # Programs in which a person types: a Python without a program, and kernels of notebooks.
 _INTERACTIVE = re.compile(
-    r"^\(interactive_shell\)|ipykernel(?:_launcher)?\b|colab_kernel_launcher|(?:^|[/\s])(?:ipython|bpython|ptpython)3?\b|"
+    rf"^\(interactive_shell\)|{_PROGRAM}(?:(?:ipython|bpython|ptpython)3?|ipykernel(?:_launcher|/__main__)?|"
+    rf"colab_kernel_launcher|jupyter-{_SERVES_NOTEBOOKS})(?:\.py)?(?=\s|$)|(?:^|[/\s])jupyter\s+{_SERVES_NOTEBOOKS}(?=\s|$)|"
     r"^(?:\S*/)?python[\d.]*(?:\s+-[iqIBEsSu]+)*$|"
     # ``python -i`` leaves a prompt behind whatever it was given.
-    r"^(?:\S*/)?python[\d.]*(?:\s+-[qIBEsSu]+)*\s+-[qIBEsSu]*i[qIBEsSu]*(?:\s|$)|jupyter"
+    r"^(?:\S*/)?python[\d.]*(?:\s+-[qIBEsSu]+)*\s+-[qIBEsSu]*i[qIBEsSu]*(?:\s|$)"
 )
 _MOST_TOLD = 10
 
@@ -33,7 +40,8 @@ class SeenJob:
     """One job as a round saw it, beside its trail: who it is, its unfinished work, and what shows that it serves.
 
     ``look`` has the tables of where its work stands; ``scene`` the same for who waits for whom. ``listens``: a port on
-    which a process of it waits for callers. ``stopped``: a process of it was stopped by a signal or a debugger.
+    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: a process
+    of it was stopped by a signal or a debugger.
     """
 
     entrypoint: str
@@ -45,6 +53,7 @@ class SeenJob:
     circles: tuple[Circle, ...] = ()
     repaired: int = 0
     listens: int | None = None
+    unlooked: bool = False
     stopped: bool = False
     last_line: str = ""
 
@@ -60,6 +69,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         circles=seen.circles,
         repaired=seen.repaired,
         serving=describe_serving(seen),
+        may_serve=seen.unlooked,
         paused=seen.stopped,
         last_line=seen.last_line,
         driver_left=seen.driver_left,
@@ -74,7 +84,7 @@ def find_motion(trail: Trail, seen: SeenJob) -> Motion:
         return _mark_busy(motion, trail) if moves else replace(motion, standstill=Standstill.UNSEEN)
     standing = take_stock(seen.look)
     if standing.holds and not standing.working:
-        return _explain_holds(motion, seen, standing, trail.worked_at)
+        return _explain_holds(_mark_busy(motion, trail) if moves else motion, seen, standing, trail.worked_at)
     return _mark_busy(motion, trail) if moves else _explain_rest(motion, seen)
 
 
@@ -85,12 +95,13 @@ def _mark_busy(motion: Motion, trail: Trail) -> Motion:
 
 
 def _explain_holds(motion: Motion, seen: SeenJob, standing: Standing, since: datetime) -> Motion:
-    """Nothing of it works, and something waits for a place: whatever the driver does and prints meanwhile."""
+    """No task of it works, and something waits for a place. A driver that works or prints meanwhile may do without."""
     never = standing.nothing_can_come
     worst = min(standing.holds, key=lambda hold: (hold.code not in NEVER, hold.code is None))
+    rests = Standstill.PROVEN if never else Standstill.RESTING
     return replace(
         motion,
-        standstill=Standstill.PROVEN if never else Standstill.RESTING,
+        standstill=motion.standstill if motion.quiet_since is None else rests,
         code=worst.code,
         proof="never" if never else "",
         waits_for=_describe_holds(standing, seen),
@@ -115,6 +126,7 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
         waits_for=waits.awaited,
         # Members of a group listen for each other, too: what is proven, a port does not refute.
         serving=describe_serving(replace(seen, listens=None)),
+        may_serve=False,
     )
 
 

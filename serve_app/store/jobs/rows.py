@@ -30,7 +30,8 @@ SERVER_SHUT_DOWN = "server-shut-down"
 _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdict", "rule", "name")
 _PROVEN = ("succeeded", "failed", "lost", "stopped", "contradicted")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
-# Words of ``judging.expectations`` and ``judging.kinds``, which the store does not import; a test compares them.
+# Words of ``judging``, which the store does not import; a test compares them.
+_CONTRADICTED_DRIVER, _DRIVER_REPAIRED = "contradicted-driver", "driver-repaired"
 _NOTHING = "Nothing to do."
 _HEAD = "cluster-initialization"
 _SERVER = "application-server"
@@ -168,8 +169,15 @@ def _knows_less(record: Json, before: tuple[Any, ...] | None) -> bool:
     status, outcome, _, rule = before
     if record["outcome"] == "ended_unknown":
         return outcome in _PROVEN and rule not in (SESSION_OVER, SESSION_SHUT_DOWN, SERVER_SHUT_DOWN)
+    if rule == _CONTRADICTED_DRIVER and record["outcome"] == "succeeded" and _is_repaired(record):
+        # It knows more: a later driver of the same program had made it good.
+        return False
     # What contradicted Ray's word was told by tables that forget; the word is the same.
     return outcome == "contradicted" and record["outcome"] in ("succeeded", "failed") and record["status"] == status
+
+
+def _is_repaired(record: Json) -> bool:
+    return any(each["rule"] == _DRIVER_REPAIRED for each in record["content"].get("evidence", ()))
 
 
 _JUDGED = (jobs.c.status, jobs.c.outcome, jobs.c.verdict, jobs.c.rule)

@@ -95,10 +95,18 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
         told = f"{since}; {excuse}" if since else excuse
         return replace(judged, sentence=f"It is {told}.", note=told) if since else judged
     if motion.waits_for_resources:
-        return _judge_holds(judged, allowance)
+        return _spare_unlooked(_judge_holds(judged, allowance))
     if not is_quiet:
         return _judge_moving(motion, limit_s)
-    return judged if quiet_s < limit_s else _judge_standstill(judged, allowance, quiet_s)
+    return judged if quiet_s < limit_s else _spare_unlooked(_judge_standstill(judged, allowance, quiet_s))
+
+
+def _spare_unlooked(judged: MotionJudgement) -> MotionJudgement:
+    """Who may serve is not told of before that is known, some rounds later."""
+    if judged.rule is None or not judged.motion.may_serve:
+        return judged
+    sentence = f"It is {judged.note}; whether it serves is not known yet, its processes have not all been looked at."
+    return MotionJudgement(judged.motion, "unknown", sentence, judged.limit_s, quiet_since=judged.quiet_since)
 
 
 def find_excuse(motion: Motion, allowance: Allowance) -> str:
@@ -111,13 +119,18 @@ def find_excuse(motion: Motion, allowance: Allowance) -> str:
 
 
 def _judge_holds(judged: MotionJudgement, allowance: Allowance) -> MotionJudgement:
-    """Nothing of it works, and something has no place: that comes when others are done, or never."""
+    """No task of it works, and something has no place: that comes when others are done, or never.
+
+    Stuck is only who gives no sign of life either: a driver that works by itself may do without.
+    """
     motion, limit_s = judged.motion, allowance.limit_s
     holds = "; ".join(each.state for each in motion.waits_for[:_MOST_TOLD])
     judged = replace(judged, state="waiting", code=motion.code)
     if motion.proof != "never" or motion.waits_since is None:
         return replace(judged, sentence=f"It runs, but nothing of it has a place yet: {holds}.")
-    waited_s = (motion.looked_at - motion.waits_since).total_seconds()
+    if motion.quiet_since is None:
+        return replace(judged, sentence=f"It goes on, but some of its work can never have a place: {holds}.")
+    waited_s = (motion.looked_at - max(motion.waits_since, motion.quiet_since)).total_seconds()
     if waited_s < limit_s:
         return replace(judged, sentence=f"It runs, but nothing of it can go on: {holds}.")
     verdict = Verdict.BAD if waited_s >= BAD_LIMITS * limit_s else Verdict.WARN

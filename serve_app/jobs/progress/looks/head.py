@@ -50,8 +50,18 @@ class HeadFacts:
     trees: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPorts:
+    """By id, a port on which a process of that job waits for callers; ``unlooked``: of which not all processes have had
+    their turn yet, so that whether they have one is not known.
+    """
+
+    listens: Mapping[str, int] = field(default_factory=dict)
+    unlooked: frozenset[str] = frozenset()
+
+
 class HeadReader:
-    """Reads the head. Tests give it another process table."""
+    """Reads the head, and remembers whose turn it is to be looked into. Tests give it another process table."""
 
     def __init__(
         self,
@@ -62,6 +72,9 @@ class HeadReader:
         self._read_table = read_table
         self._read_command = read_command
         self._find_port = find_port
+        self._turn = 0
+        self._turns: dict[tuple[str, int], int] = {}
+        self._ports: dict[tuple[str, int], int] = {}
 
     def read(self, subjects: Collection[HeadSubject], log_dir: str, known_to_ray: Collection[int]) -> HeadFacts:
         """Logs and processor time. ``known_to_ray``: processes of which Ray's rows tell the time."""
@@ -79,16 +92,25 @@ class HeadReader:
 
     def find_ports(
         self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], but: Collection[int]
-    ) -> dict[str, int]:
-        """By id, a port on which a process of that job waits for callers. ``but``: processes left out."""
-        left = MOST_PROCESSES_LOOKED_INTO
-        found = {}
-        for id, pids in trees.items():
-            chosen = [pid for pid in pids if pid not in but][:left]
-            left -= len(chosen)
-            if (port := self._find_port(chosen, ports_of_ray)) is not None:
-                found[id] = port
-        return found
+    ) -> FoundPorts:
+        """Looks into as many processes as it may, those first that have waited longest; of others counts what was found
+        before, while they are there. ``but``: processes left out.
+        """
+        keys = [(id, pid) for id, pids in trees.items() for pid in pids if pid not in but]
+        self._turn += 1
+        self._turns = {key: turn for key in keys if (turn := self._turns.get(key)) is not None}
+        self._ports = {key: port for key in keys if (port := self._ports.get(key)) is not None}
+        for key in sorted(keys, key=lambda key: self._turns.get(key, 0))[:MOST_PROCESSES_LOOKED_INTO]:
+            self._turns[key] = self._turn
+            self._ports.pop(key, None)
+            if (port := self._find_port(key[1:], ports_of_ray)) is not None:
+                self._ports[key] = port
+        listens: dict[str, int] = {}
+        for id, pid in keys:
+            if (port := self._ports.get((id, pid))) is not None:
+                listens.setdefault(id, port)
+        unlooked = {key[0] for key in keys if key not in self._turns}
+        return FoundPorts(listens, frozenset(unlooked - listens.keys()))
 
     def read_last_line(self, log_dir: str, submission_id: str) -> str:
         """The last line of the program in its log, redacted; empty where there is none."""

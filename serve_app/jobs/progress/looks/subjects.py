@@ -200,6 +200,7 @@ def build_scene(subject: Subject, around: Surroundings) -> Scene | None:
         processes={(each.node_id, each.use.pid): each.use for each in _list_processes(subject, around)},
         measured_at=around.measured_at,
         lost_nodes=around.lost_nodes,
+        partial=work.note is not None,
     )
 
 

@@ -92,8 +92,9 @@ class SuspectQuestions:
         use = around.tables.uses.get(head_id or "")
         trees = {each.row.id: head.trees.get(each.row.id, ()) for each in suspects}
         ports, silent = list_ports_of_ray(around.tables.uses, head_id)
-        listens = await asyncio.to_thread(self._head.find_ports, trees, ports, silent)
-        head = replace(head, processes=replace(head.processes, listens=listens))
+        found = await asyncio.to_thread(self._head.find_ports, trees, ports, silent)
+        processes = replace(head.processes, listens=found.listens, unlooked=found.unlooked)
+        head = replace(head, processes=processes)
         here = [each for each in suspects if each.row.submission_id in head.logs]
         log_dir = name_log_dir(use.value.session_dir) if isinstance(use, Known) else ""
         lines = await asyncio.to_thread(self._read_last_lines, here, log_dir)

@@ -9,7 +9,7 @@ is continued: what moved meanwhile shows in them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -194,7 +194,7 @@ def _measure_processes(signs: Signs, before: Trail) -> Mapping[str, Measured]:
     if isinstance(signs.processes, Unknown):
         return before.processes
     found: dict[str, Measured] = {}
-    for each in signs.processes.value[:MOST_KEPT]:
+    for each in _choose_kept(signs.processes.value, before):
         if each.use.used_s is not None:
             then, finished = before.processes.get(each.key), each.use.finished
             if finished is None:
@@ -204,6 +204,17 @@ def _measure_processes(signs: Signs, before: Trail) -> Mapping[str, Measured]:
     return found
 
 
+def _choose_kept(processes: Sequence[MeasuredProcess], before: Trail) -> Sequence[MeasuredProcess]:
+    """Of too many those that work by their latest measurement, which a longer span then proves, and those known."""
+    if len(processes) <= MOST_KEPT:
+        return processes
+
+    def rank(each: MeasuredProcess) -> tuple[float, bool]:
+        return -each.use.cores if each.use.cores >= IDLE_CORES + BUSY_CORES else 0.0, each.key not in before.processes
+
+    return sorted(processes, key=rank)[:MOST_KEPT]
+
+
 def _choose_base(then: Measured | None, now: Measured) -> Measured:
     return now if then is None or now.at_s - then.at_s >= LEAST_SPAN_S else replace(then, finished=now.finished)
 
@@ -211,7 +222,7 @@ def _choose_base(then: Measured | None, now: Measured) -> Measured:
 def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
     """Cores in use by processes that are above rest; 0.0 when all rest, None when no span was long enough to say."""
     spans = []
-    for each in signs.processes.value[:MOST_KEPT] if isinstance(signs.processes, Known) else ():
+    for each in signs.processes.value if isinstance(signs.processes, Known) else ():
         then, at_s = before.processes.get(each.key), (each.measured_at or signs.at).timestamp()
         if then is not None and each.use.used_s is not None and at_s - then.at_s >= LEAST_SPAN_S:
             spans.append((each.use.used_s - then.used_s) / (at_s - then.at_s))

@@ -1,4 +1,4 @@
-"""Trails of quiet jobs in the store, so that a job's silence is not forgotten when this process begins anew."""
+"""Trails of jobs that are quiet in one way or all in the store, so that silence outlives this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serve_app.jobs.progress.looks.trail import Measured, Trail
 
 log = logging.getLogger("ray.serve.seedcore")
 
-# A job that moved later than this before it was looked at last begins anew without a loss.
+# A job of which each sort of sign is later than this before it was looked at last begins anew without a loss.
 _QUIET_FOR = timedelta(seconds=30)
 _WRITTEN_EVERY = timedelta(seconds=30)
 # As many as the store takes (``store.trails``); the quietest.
@@ -49,7 +49,8 @@ class TrailArchive:
         """Take these as all that is known; ``last``: there will be no more."""
         if not last and self._written_at is not None and now - self._written_at < _WRITTEN_EVERY:
             return
-        quiet = [(id, trail) for id, trail in trails.items() if trail.looked_at - trail.moved_at >= _QUIET_FOR]
+        known = trails.items()
+        quiet = [(id, each) for id, each in known if each.looked_at - _find_oldest_sign(each) >= _QUIET_FOR]
         quiet.sort(key=lambda each: each[1].moved_at)
         if not quiet and not self._has_any:
             return
@@ -60,6 +61,11 @@ class TrailArchive:
         else:
             self._has_any = bool(quiet)
         self._written_at = now
+
+
+def _find_oldest_sign(trail: Trail) -> datetime:
+    """Since when a sign of one sort is missing: of one that is busy it counts since when it is silent, and waits."""
+    return min(trail.moved_at, trail.spoke_at, trail.worked_at)
 
 
 def render_trail(trail: Trail) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class Scene:
 
     ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
     result; either may be unknown. ``dead``: actors of it that have died; ``processes`` by node id and number, and when
-    each node was measured; ``lost_nodes``: nodes that are not alive.
+    each node was measured; ``lost_nodes``: nodes that are not alive. ``partial``: more of its work is unfinished than
+    is here, so that nothing is proven by what is not.
     """
 
     tasks: tuple[TaskFacts, ...]
@@ -62,19 +63,21 @@ class Scene:
     processes: Mapping[tuple[str, int], ProcessUse] | None = None
     measured_at: Mapping[str, datetime] | None = None
     lost_nodes: frozenset[str] = frozenset()
+    partial: bool = False
 
 
 def find_waits(scene: Scene) -> Waits:
     """The first proof that applies, or else what is unfinished."""
     by_id = {task.task_id: task for task in scene.tasks}
-    if cycle := _find_cycle(scene, by_id):
+    # Who is not seen to do something else may do it in a row that was cut off.
+    if not scene.partial and (cycle := _find_cycle(scene, by_id)):
         return Waits(_describe_all(cycle, scene, by_id), "cycle")
-    if ranks := _find_missing_ranks(scene, by_id):
+    if not scene.partial and (ranks := _find_missing_ranks(scene, by_id)):
         return Waits(ranks, "rank")
     for proof, lost in (("gone", _list_gone(scene)), ("idle", _list_idle(scene))):
         if lost:
             return Waits(_describe_all(lost, scene, by_id), "gone" if proof == "gone" else "idle")
-    if scene.tasks and all(task.state == _FOR_ARGUMENTS for task in scene.tasks):
+    if scene.tasks and not scene.partial and all(task.state == _FOR_ARGUMENTS for task in scene.tasks):
         return Waits(_describe_all(scene.tasks, scene, by_id), "arguments")
     parents = {task.parent_id for task in scene.tasks}
     last = [task for task in scene.tasks if task.task_id not in parents]
@@ -91,18 +94,41 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
         if _runs(task) and task.actor_id:
             doing.setdefault(task.actor_id, []).append(task)
 
-    def list_next(task: TaskFacts) -> Sequence[TaskFacts]:
+    def list_awaited(task: TaskFacts) -> Sequence[TaskFacts]:
         if _runs(task):
             return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene, running)]
         if task.type == _CALL and task.state in _HANDED_OVER:
             return doing.get(task.actor_id, ())
         return ()
 
+    waits = {id: list_awaited(task) for id, task in by_id.items()}
+    blocked = _list_blocked(waits, by_id)
     done: set[str] = set()
-    for start in sorted(by_id):
-        if found := _walk(by_id[start], list_next, done):
+    for start in sorted(blocked):
+        found = _walk(by_id[start], lambda task: [one for one in waits[task.task_id] if one.task_id in blocked], done)
+        if found:
             return found
     return []
+
+
+def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]], by_id: Mapping[str, TaskFacts]) -> set[str]:
+    """Those that cannot go on while all others of them cannot. A call begins as soon as one slot of its actor is free,
+    so it waits for all that runs there; a task that runs waits for each of what it asks for.
+    """
+    left = [id for id, awaited in waits.items() if not awaited]
+    blocked = set(waits).difference(left)
+    waiters: dict[str, list[str]] = {}
+    for id, awaited in waits.items():
+        for each in awaited:
+            waiters.setdefault(each.task_id, []).append(id)
+    hopes = {id: len(awaited) for id, awaited in waits.items()}
+    while left:
+        for id in waiters.get(left.pop(), ()):
+            hopes[id] -= 1
+            if id in blocked and (hopes[id] == 0 or not _runs(by_id[id])):
+                blocked.discard(id)
+                left.append(id)
+    return blocked
 
 
 def _walk(start: TaskFacts, list_next: Callable[[TaskFacts], Sequence[TaskFacts]], done: set[str]) -> list[TaskFacts]:

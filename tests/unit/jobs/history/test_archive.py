@@ -18,8 +18,9 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
-from serve_app.jobs.models import JobRow, Verdict
+from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.outcomes import JobOutcome
+from serve_app.store.jobs import rows
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
@@ -362,6 +363,21 @@ async def test_what_was_contradicted_stays_when_memory_knows_less() -> None:
     again = replace(succeeded, started_at=ago(1))
     page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {again.key: again})
     assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded", "contradicted"]
+
+
+async def test_what_was_contradicted_is_taken_back_when_a_later_driver_made_it_good() -> None:
+    (succeeded,) = judge(snapshot(submission("a", "SUCCEEDED")), NOW)
+    doubted = replace(succeeded, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-driver")
+    repaired = replace(succeeded, evidence=(Evidence("driver-repaired", "worker table", "it crashed"),))
+    for kept, told, wanted in (
+        (doubted, repaired, "succeeded"),
+        (doubted, succeeded, "contradicted"),
+        (replace(doubted, rule="contradicted-tasks"), repaired, "contradicted"),
+    ):
+        page, _, _ = await Archive(Store([kept])).list_page(JobFilter(), [told], {told.key: told}, {})
+        assert [each["outcome"] for each in page] == [wanted]
+        before = (kept.status, kept.outcome.value, kept.verdict.value, kept.rule)
+        assert rows._knows_less(build_record(told), before) is (wanted == "contradicted")
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:

@@ -138,6 +138,38 @@ def test_exit_code_0_against_the_worker_table(
     assert told(judged(*drivers)) == wanted
 
 
+RETRIED = (
+    "succeeded", "OK", "succeeded",
+    f"{CODE_0}. 1 of its 2 drivers did not end well (pid 47 on 10.0.0.7 ended by an uncaught exception); a later one "
+    "of the same program (pid 49 on 10.0.0.7) made it good.",
+)  # fmt: skip
+JUST_ENDED = ("running", "OK", "running", "It runs; Ray does not tell whether it gets on.")
+
+
+@pytest.mark.parametrize(
+    ("since_s", "second", "wanted"),
+    [
+        # `a || a`: the row of the second is still open, or missing, or has been written.
+        (4, row(LATER, None), JUST_ENDED),
+        (4, None, JUST_ENDED),
+        (4, row(LATER), RETRIED),
+        (30, row(LATER), RETRIED),
+        # What is not written after some seconds never will be.
+        (
+            6,
+            None,
+            contradict(
+                "1 of its 2 drivers did not end well: pid 47 on 10.0.0.7 (`python a.py`) ended by an uncaught exception"
+            ),
+        ),
+    ],
+)
+def test_a_retry_of_a_shell_is_judged_when_its_rows_are_written(
+    since_s: float, second: DriverExit | None, wanted: tuple[str, str, str, str]
+) -> None:
+    assert told(judged((A, raised(A)), (LATER, second), took=90 - since_s)) == wanted
+
+
 def test_without_the_job_table_the_last_driver_is_known_all_the_same() -> None:
     seen = snapshot(submission("a", "SUCCEEDED", job_id="07000000", pid=47), exits=[raised(A)])
     for drivers in (Known({}), Unknown("Ray did not say (RpcError).")):

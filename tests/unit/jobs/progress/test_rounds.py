@@ -210,7 +210,7 @@ async def test_quiet_since_the_latest_sign_and_again_after_one_more() -> None:
 
 async def test_what_is_learned_of_a_suspect() -> None:
     """Half of its limit before, and no earlier."""
-    cluster = FakeCluster([FakeJob(0), FakeJob(1)], listens={"job-1": 8080})
+    cluster = FakeCluster([FakeJob(0), FakeJob(1)], listens={"job-1": 8080}, unlooked=frozenset({"job-0"}))
     rounds = begin(cluster, quiet_limit_s=200.0)
     await look(cluster, rounds, 4)
     assert (rounds.motions["job-0"].last_line, rounds.motions["job-1"].serving) == ("", "")
@@ -218,6 +218,7 @@ async def test_what_is_learned_of_a_suspect() -> None:
     first, second = rounds.motions["job-0"], rounds.motions["job-1"]
     assert (first.last_line, first.serving, first.can_show_stacks) == ("/s/logs: last line of job-0", "", False)
     assert second.serving == "a process of it listens on port 8080"
+    assert (first.may_serve, second.may_serve) == (True, False)
 
 
 async def test_earlier_runs_make_a_suspect_sooner() -> None:
@@ -302,6 +303,19 @@ async def test_silence_outlives_a_restart() -> None:
     again = begin(cluster, store)
     await look(cluster, again)
     assert (quiet(cluster, again), quiet(cluster, again, "job-1")) == (120.0, None)
+
+
+async def test_since_when_one_that_is_busy_is_silent_outlives_a_restart() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    before, rounds = begin(cluster, store), begin(cluster, store)
+    for each in (before, rounds):
+        for _ in range(6):
+            cluster.jobs[0].used_s += PERIOD_S
+            await look(cluster, each)
+        await each.close()
+    motion = rounds.motions["job-0"]
+    assert motion.spoke_at is not None
+    assert (motion.quiet_since, (motion.looked_at - motion.spoke_at).total_seconds()) == (None, 11 * PERIOD_S)
 
 
 async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:

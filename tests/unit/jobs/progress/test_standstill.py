@@ -69,12 +69,20 @@ def seen(*tasks: Any, scene: bool = True, **changes: Any) -> SeenJob:
                 waits_for=(HELD,), waits_for_resources=True, waits_since=at(0),
             ),
         ),
-        # The same of one whose driver prints meanwhile: since its tasks have changed.
+        # The same of one whose driver prints meanwhile, or works: since its tasks changed, and no standstill.
         (
             trail(20, worked_at=at(3)),
             seen(NOWHERE),
             Motion(
-                **{**COMMON, "spoke_at": at(20), "unfinished": 1}, standstill=Standstill.PROVEN,
+                **{**COMMON, "spoke_at": at(20), "unfinished": 1}, code="scheduling.infeasible", proof="never",
+                waits_for=(HELD,), waits_for_resources=True, waits_since=at(3),
+            ),
+        ),
+        (
+            trail(20, worked_at=at(3), spoke_at=at(3), busy_cores=0.9),
+            seen(NOWHERE),
+            Motion(
+                **{**COMMON, "spoke_at": at(3), "unfinished": 1, "cores": 0.9}, standstill=Standstill.BUSY,
                 code="scheduling.infeasible", proof="never", waits_for=(HELD,), waits_for_resources=True,
                 waits_since=at(3),
             ),
@@ -163,6 +171,8 @@ def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None
     assert (find_motion(trail(), job).proof, find_motion(trail(), job).code) == ("rank", "app.get-timeout")
     assert find_motion(trail(20), job).proof == ""
     # Ranks listen for each other: that is no service.
+    assert not find_motion(trail(), replace(job, unlooked=True)).may_serve
+    assert find_motion(trail(), replace(seen(barrier), unlooked=True)).may_serve
     assert find_motion(trail(), replace(job, listens=29500)).serving == ""
     assert find_motion(trail(), replace(job, entrypoint="ipython")).serving != ""
     assert find_motion(trail(), replace(seen(barrier), listens=29500)).serving != ""
@@ -182,6 +192,23 @@ def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None
         ("python -m ipykernel_launcher -f /tmp/kernel.json", True),
         ("python -m colab_kernel_launcher", True),
         ("jupyter-lab --port 8888", True),
+        ("/opt/venv/bin/jupyter-lab", True),
+        ("cd /home/me && jupyter lab --no-browser", True),
+        ("python -m jupyter notebook", True),
+        ("python -u -X dev -m ipykernel_launcher -f /tmp/kernel.json", True),
+        ("/usr/lib/python3/dist-packages/ipykernel_launcher.py -f /tmp/kernel.json", True),
+        ("source env/bin/activate; ipython3 --simple-prompt", True),
+        # A folder, a user, a file or an argument that is called so is no program.
+        ("python /home/jupyter/train.py", False),
+        ("/home/jupyter/train.py", False),
+        ("python train.py --out /data/jupyter", False),
+        ("python train.py --out /data/jupyter-lab", False),
+        ("python train.py --out /data/ipython/x", False),
+        ("python train.py --out /data/ipython", False),
+        ("python -m train ipython", False),
+        ("python /opt/ipykernel/train.py", False),
+        ("python train.py --name ipykernel", False),
+        ("jupyter nbconvert --execute report.ipynb", False),
         ("python train.py", False),
         ("python -c import ray", False),
         ("python -m train", False),

@@ -52,7 +52,8 @@ def stuck(quiet_s: float, **changes: Any) -> Motion:
 
 def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
     found = motion(None, PROVEN if proof else RESTING, proof=proof, waits_for=(NO_ROOM,), waits_for_resources=True)
-    return replace(found, code="scheduling.infeasible", waits_since=ago(waited_s), **changes)
+    fields = {"code": "scheduling.infeasible", "waits_since": ago(waited_s), "quiet_since": ago(waited_s), **changes}
+    return replace(found, **fields)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,24 @@ def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
         (stuck(90_000, serving="a person types in it"), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING, paused=True), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING), {"serves": True}, ("quiet", None, "OK", None)),
+        # Whether it serves is not known yet.
+        (motion(90_000, RESTING, may_serve=True), {"overdue": True}, ("unknown", None, "OK", None)),
+        (motion(90_000, UNSEEN, may_serve=True), {}, ("unknown", None, "OK", None)),
+        (holds(90_000, may_serve=True), {}, ("unknown", None, "OK", None)),
+        (motion(599, RESTING, may_serve=True), {}, ("quiet", None, "OK", None)),
+        (holds(599, may_serve=True), {}, ("waiting", None, "OK", None)),
         # Who waits for room waits; for what never comes, its limit and no longer.
         (holds(90_000, ""), {}, ("waiting", None, "OK", None)),
         (holds(599), {}, ("waiting", None, "OK", None)),
         (holds(600), {}, ("stuck", "stuck", "WARN", "WARN")),
         (holds(1_800), {}, ("stuck", "stuck", "BAD", "BAD")),
-        (holds(90_000, serving="a process of it listens on port 80"), {}, ("moving", None, "OK", None)),
+        (holds(90_000, serving="a process of it listens on port 80"), {}, ("quiet", None, "OK", None)),
+        # A driver that works, or prints, may do without it; from its last sign of life on it waits in vain.
+        (holds(90_000, quiet_since=None, standstill=BUSY, cores=1.0), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=None, standstill=None), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=ago(599)), {}, ("waiting", None, "OK", None)),
+        (holds(90_000, quiet_since=ago(600)), {}, ("stuck", "stuck", "WARN", "WARN")),
+        (holds(90_000, quiet_since=ago(1_800)), {}, ("stuck", "stuck", "BAD", "BAD")),
     ],
 )
 def test_states(it: Motion, allowed: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -140,6 +153,11 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
             "stands: GET /jobs/j/stacks (pid 7 on node n1).",
         ),
         (
+            motion(600, RESTING, may_serve=True),
+            "It is quiet since 2026-01-01T11:50:00.000+00:00; whether it serves is not known yet, its processes have "
+            "not all been looked at.",
+        ),
+        (
             motion(600, UNSEEN, last_line="Running entrypoint"),
             f"It never joined Ray, so it cannot be seen inside; its log has not grown. {QUIET}Its last line: "
             '"Running entrypoint". What it wrote: GET /jobs/j/logs.',
@@ -153,6 +171,11 @@ STACKS = "To see where it stands: GET /jobs/j/stacks (pid 4711 on node 6b7f0d1c2
             holds(600),
             f"{CANNOT}it waits for what no node can give, since 2026-01-01T11:50:00.000+00:00, longer than 600 s: "
             "task f needs 4 GPU; the most that one node has: 0 GPU.",
+        ),
+        (
+            holds(2_400, quiet_since=None, standstill=BUSY, cores=1.0),
+            "It goes on, but some of its work can never have a place: task f needs 4 GPU; the most that one node has: "
+            "0 GPU.",
         ),
         (
             holds(5),

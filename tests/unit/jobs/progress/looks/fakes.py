@@ -22,7 +22,7 @@ from serve_app.jobs.models import (
     Unknown,
     Verdict,
 )
-from serve_app.jobs.progress.looks.head import HeadFacts, HeadReader, HeadSubject
+from serve_app.jobs.progress.looks.head import FoundPorts, HeadFacts, HeadReader, HeadSubject
 from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
@@ -90,6 +90,7 @@ class FakeCluster:
     answered: bool = True
     past: PastRuns | None = None
     listens: dict[str, int] = field(default_factory=dict)
+    unlooked: frozenset[str] = frozenset()
     stopped: frozenset[str] = frozenset()
     at_once: int = 0
     most_at_once: int = 0
@@ -202,8 +203,9 @@ class FakeHead(HeadReader):
         facts = HeadFacts(logs)
         return replace(facts, processes=replace(facts.processes, stopped=self._cluster.stopped))
 
-    def find_ports(self, trees: Mapping[str, Any], ports_of_ray: Any, but: Any) -> dict[str, int]:
-        return {id: self._cluster.listens[id] for id in trees if id in self._cluster.listens}
+    def find_ports(self, trees: Mapping[str, Any], ports_of_ray: Any, but: Any) -> FoundPorts:
+        unlooked = self._cluster.unlooked.intersection(trees)
+        return FoundPorts({id: self._cluster.listens[id] for id in trees if id in self._cluster.listens}, unlooked)
 
     def read_last_line(self, log_dir: str, submission_id: str) -> str:
         return f"{log_dir}: last line of {submission_id}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serve_app.jobs.models import Known, Unknown
-from serve_app.jobs.progress.looks.head import MOST_PROCESSES_LOOKED_INTO, HeadReader, HeadSubject
+from serve_app.jobs.progress.looks.head import MOST_PROCESSES_LOOKED_INTO, FoundPorts, HeadReader, HeadSubject
 from serve_app.jobs.progress.looks.tables import HeadProcesses
 from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.reading.process_table import (
@@ -102,9 +102,27 @@ def test_ports_of_services() -> None:
     trees = {"a": (11, 12), "b": (20,), "c": (21,), "d": (31,)}
     it = reader({12: 8080, 20: 14721, 21: 9000, 31: 7000})
     # Where Ray listens is no service, and of whom Ray does not say where it listens, nothing is concluded.
-    assert it.find_ports(trees, {14721}, {31}) == {"a": 8080, "c": 9000}
-    many = {"x": range(1_000, 1_000 + MOST_PROCESSES_LOOKED_INTO), "b": (21,)}
-    assert it.find_ports(many, (), ()) == {}
+    assert it.find_ports(trees, {14721}, {31}) == FoundPorts({"a": 8080, "c": 9000})
+
+
+def test_who_has_waited_longest_is_looked_at_for_a_port_first() -> None:
+    ports = {21: 9000}
+    it = reader(ports)
+    # The oldest is the last row: it has its turn all the same, and what was found counts while its process is there.
+    trees: dict[str, Any] = {"x": range(1_000, 1_000 + MOST_PROCESSES_LOOKED_INTO), "b": (20, 21)}
+    assert it.find_ports(trees, (), ()) == FoundPorts({}, frozenset({"b"}))
+    assert it.find_ports(trees, (), ()) == FoundPorts({"b": 9000})
+    for _ in range(2):
+        assert it.find_ports(trees, (), ()) == FoundPorts({"b": 9000})
+    assert it.find_ports({**trees, "b": (20,)}, (), ()) == FoundPorts()
+    # One that has more than are looked into at once is known after some turns, too.
+    many = {"y": range(1_000, 1_001 + MOST_PROCESSES_LOOKED_INTO)}
+    it = reader(ports)
+    assert [it.find_ports(many, (), ()).unlooked for _ in range(2)] == [{"y"}, frozenset()]
+    # A port that is closed again is found closed.
+    assert it.find_ports({"b": (21,)}, (), ()).listens == {"b": 9000}
+    del ports[21]
+    assert it.find_ports({"b": (21,)}, (), ()) == FoundPorts()
 
 
 def test_this_machine() -> None:

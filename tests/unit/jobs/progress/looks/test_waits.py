@@ -63,6 +63,14 @@ T_TO_A = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="t1")
         ((A, A_TO_B), gets(A_ask=1), None),
         ((A, B, A_TO_B), gets(A_ask=2), None),
         ((A, B, replace(A_TO_B, state="PENDING_ARGS_AVAIL"), B_TO_A), gets(A_ask=2), None),
+        # An actor with two slots, of which the other ends by itself, or waits in the same circle.
+        ((*CIRCLE, call("a3", "a", "A.slow", pid=1)), gets(A_ask=2), None),
+        ((*CIRCLE, call("b3", "b", "A.slow", pid=2)), HOLD, None),
+        ((*CIRCLE, call("a3", "a", pid=1), replace(A_TO_B, task_id="b4", parent_id="a3")), gets(A_ask=3), "cycle"),
+        # It does not end in a circle, though one is on the way of who waits for a circle that is none.
+        ((*CIRCLE, call("a3", "a", "A.slow", pid=1), T, T_TO_A), gets(A_ask=2, step=1), None),
+        # In a list that was cut, a slot may be taken by what is not in it.
+        (CIRCLE, {**gets(A_ask=2), "partial": True}, None),
         # A chain that ends in a task that runs: it may be asleep.
         ((A, T), gets(A_ask=1, step=0), None),
     ],
@@ -88,6 +96,8 @@ ARRIVE = [call(f"d{number}", "s", "Store.arrive", parent_id=f"c{number}", pid=20
         # Two of three are in the barrier, and the third has nothing to do.
         ((rank(0), rank(1)), {"actors": RANKS}, "rank"),
         ((rank(0),), {"actors": RANKS[:2]}, "rank"),
+        # In a list that was cut, it may have something to do.
+        ((rank(0), rank(1)), {"actors": RANKS, "partial": True}, None),
         # By what the call calls, whatever it is called itself.
         ((rank(0, "Rank.run"), rank(1, "Rank.run"), *ARRIVE), {"actors": (*RANKS, STORE)}, "rank"),
         ((rank(0, "Worker.all_reduce"), rank(1, "Worker.all_reduce")), {"actors": RANKS}, "rank"),
@@ -137,6 +147,9 @@ SINCE = {"measured_at": {"n": at(40)}}
         # All of it waits for results, and nothing makes them; or one does.
         ((task("t", state="PENDING_ARGS_AVAIL"), task("u", state="PENDING_ARGS_AVAIL")), {}, "arguments"),
         ((task("t", state="PENDING_ARGS_AVAIL"), task("u")), {}, None),
+        ((task("t", state="PENDING_ARGS_AVAIL"),), {"partial": True}, None),
+        # What is there is proven by itself, whatever was cut off.
+        ((task("t", pid=5),), {**SINCE, "processes": {}, "partial": True}, "gone"),
         ((), {}, None),
     ],
 )
