@@ -35,7 +35,7 @@ from serve_app.jobs.actions.stop import (
     read_grace_s,
     select_living,
 )
-from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.drivers import DriverRun, select_own
 from serve_app.jobs.judging.pending import NEVER_STARTS
 from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
@@ -155,7 +155,8 @@ class Actions:
                 self._stops.setdefault(row.key, self._now())
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is JobOutcome.RUNNING and row.status == status:
-            living = select_living(await self._list_drivers(row.submission_id), {})
+            own = select_own(await self._list_drivers(row.submission_id), row.started_at)
+            living = select_living(own, {})
             raise _refuse_stop(row, facts, driver) if not living else _refuse_stop_of_living(row, living[-1])
         return await stop.look_only()
 

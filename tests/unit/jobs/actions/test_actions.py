@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -281,6 +282,18 @@ async def test_a_driver_that_lives_on_is_named_and_not_stopped() -> None:
         "Ray calls this job over (SUCCEEDED) and can stop only what it started, but its driver (pid 41 on 10.0.0.7) "
         "lives on. A person can end that process there."
     )
+
+
+async def test_a_driver_of_a_run_before_with_its_id_is_none_of_its_own() -> None:
+    before = replace(run(2, dead=False), started_at=at(-60))
+    raw = {"status": "STOPPED", "job_id": "02000000", "start_time": at(0).timestamp() * 1000}
+    ray = FakeRay({"j": raw}, [driver("02000000", alive=True)], rows={"j": row()})
+    ray.runs = (before,)
+    done = await actions(ray).stop("j", 1)
+    assert (done["stopped"], done["driver_gone"]) == (True, None)
+    assert done["sentence"].startswith("It was over already (STOPPED). It never connected to Ray")
+    ray.rows["j"] = row(status="STOPPED", outcome=JobOutcome.RUNNING, started_at=at(0))
+    assert (await refusal(actions(ray).stop("j", 1))).code == "supervisor_lost"
 
 
 async def test_that_ray_does_not_answer_is_no_death() -> None:
