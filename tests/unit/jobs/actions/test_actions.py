@@ -347,6 +347,22 @@ async def test_a_retry_and_the_same_again() -> None:
     assert (error.code, error.members) == ("already_retried", {"submission_id": "j-retry-1"})
 
 
+async def test_a_retry_of_an_earlier_run_with_its_id_is_passed_over() -> None:
+    began = {"start_time": at(0).timestamp() * 1000}
+    old = {"status": "SUCCEEDED", "start_time": began["start_time"] - 1, "metadata": {"seedcore.retry_of": "j"}}
+    jobs = {"j": {**KILLED, **began}, "j-retry-1": old, "j-retry-2": old}
+    ray = FakeRay(jobs, rows={"j": row(started_at=at(0))})
+    made = actions(ray, max_attempts=1)
+    first = await made.retry("j", False)
+    assert (first["id"], first["attempt"], first["created"]) == ("j-retry-3", 3, True)
+    assert ray.jobs_by_id["j-retry-3"]["metadata"]["seedcore.attempt"] == "3"
+    # Of this run it is still made once.
+    assert await made.retry("j", False) == {**first, "created": False}
+    ray.jobs_by_id["j-retry-3"] |= {"status": "FAILED", **began}
+    error = await refusal(made.retry("j", False))
+    assert (error.code, error.members) == ("already_retried", {"submission_id": "j-retry-3"})
+
+
 async def test_a_retry_does_not_take_the_job_of_another() -> None:
     ray = FakeRay({"j": dict(KILLED), "j-retry-1": {"status": "RUNNING", "metadata": {}}}, rows={"j": row()})
     assert (await refusal(actions(ray).retry("j", True))).code == "id_taken"
