@@ -23,6 +23,7 @@ RETRY_OF_KEY = "seedcore.retry_of"
 NEXT_ATTEMPT_WITHIN = timedelta(minutes=2)
 _MOST_RETRIES = 100
 _NOT_DONE = BROKEN_OUTCOMES | {JobOutcome.CONTRADICTED}
+_NOT_COUNTED = OPEN_OUTCOMES | {JobOutcome.CONTRADICTED}
 _Found = tuple[str | None, str | None]
 # Purposes by a name, which may have retries as well.
 _NAMED = "named"
@@ -186,7 +187,8 @@ def _count_failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
     """By job id, for kinds that allow some: this failure and those right before it."""
     by_kind: dict[str, list[Case]] = {}
     for case in cases:
-        if case.expectation.allowed_failures and case.conclusion.outcome not in OPEN_OUTCOMES:
+        # What was contradicted may have failed or not: it neither counts nor begins a new count.
+        if case.expectation.allowed_failures and case.conclusion.outcome not in _NOT_COUNTED:
             by_kind.setdefault(case.kind, []).append(case)
     found: dict[str, int] = {}
     for same in by_kind.values():

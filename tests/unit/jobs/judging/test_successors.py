@@ -465,6 +465,14 @@ def test_failures_are_counted_in_the_order_of_their_beginnings(statuses: str, co
     assert [follow(*reversed(jobs), id=job.id)[2] for job in jobs] == counts
 
 
+def test_what_was_contradicted_begins_no_new_count() -> None:
+    odd = submission("b", "SUCCEEDED", began=50, took=1, job_id="01000000")
+    jobs, tasks = (FAILED, odd, submission("c", "FAILED", began=10)), {"01000000": TaskCounts(9, 0, 2, 7, 0, 7)}
+    exits = [exit_of("01000000", "INTENDED_USER_EXIT")]
+    counts = [follow(*jobs, id=id, tasks=tasks, exits=exits)[2] for id in ("a", "b", "c")]
+    assert (counts, follow(*jobs, id="c")[2]) == ([1, 0, 2], 1)
+
+
 def test_a_lost_job_is_one_that_failed() -> None:
     jobs = [driver("a", "RUNNING", began=9, node_id="n"), submission("b", "FAILED", began=5)]
     assert follow(*jobs, nodes=[node("DEAD")]) == (None, None, 1)
