@@ -22,7 +22,7 @@ from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.engine.field_rules import parse_pairs
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
-from serve_app.jobs.judging.run_marks import build_mark, find_run_begin
+from serve_app.jobs.judging.run_marks import build_mark, find_run_begin, find_set_up
 from serve_app.redaction import strip_controls
 
 STANDARD_INPUT = "-"
@@ -113,6 +113,8 @@ def _find_last_run(file: BinaryIO, name: str) -> int:
     if named is None or not Path(name).is_file() or Path(name).stat().st_size == 0:
         return 0
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if (set_up := find_set_up(data)) is not None:
+            return set_up
         mark = data.rfind(b"\n" + build_mark(named[1]))
         low = max(0, mark - _LINES_BEFORE_BYTES)
         return 0 if mark < 0 else low + (find_run_begin(data[low : mark + _LINES_BEFORE_BYTES], named[1]) or 0)

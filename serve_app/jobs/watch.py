@@ -162,7 +162,7 @@ class JobWatch:
         return await self._resources.get(self._config.source_timeout_s)
 
     async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
-        """The drivers of a submission as Ray has them now; none where it does not tell."""
+        """The drivers of all runs with a submission id as Ray has them now; none where it does not tell."""
         return await self._looker.list_drivers(submission_id)
 
     def outdate(self) -> None:

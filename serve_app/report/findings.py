@@ -75,13 +75,14 @@ def build_findings(
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
+    newest = _find_newest(jobs)
     troubles = [
         *_add_rows(
             told,
             [
                 *(_describe_organ(each) for each in organs),
                 *(
-                    _describe_job(row, diagnoses.get(get_row_key(row)), link)
+                    replace(_describe_job(row, diagnoses.get(get_row_key(row)), link), newest=_is_newest(row, newest))
                     for row, link in zip(jobs, build_job_links(jobs, session), strict=True)
                 ),
             ],
@@ -102,13 +103,15 @@ _NOTHING: _About = ("", "", "")
 
 @dataclass(frozen=True)
 class _Trouble:
-    """A finding before it is told. ``noun`` is for several alike, None if it stays alone."""
+    """A finding before it is told. ``noun`` is for several alike, None if it stays alone; ``newest`` False: of a run
+    before with the id, of which no alert speaks."""
 
     finding: ReportFinding
     group: int
     about: _About = _NOTHING
     noun: str | None = None
     rule: str = ""
+    newest: bool = True
 
 
 def _describe_alert(alert: Mapping[str, Any]) -> _Trouble:
@@ -170,17 +173,28 @@ def build_job_links(rows: Sequence[Mapping[str, Any]], session: str | None) -> l
     """Where each job is told of: by its id; where a later run of its session has that id, too, with its start; and ids
     begin anew with each session, so one of another session names its own.
     """
+    newest = _find_newest(rows)
+    return [_build_job_link(row, session, newest) for row in rows]
+
+
+def _find_newest(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Any], str]:
+    """By id and session, when the newest run began."""
     newest: dict[tuple[str, Any], str] = {}
     for row in rows:
         name = (str(row.get("id")), row.get("session"))
         newest[name] = max(newest.get(name, ""), str(row.get("started_at") or ""))
-    return [_build_job_link(row, session, newest) for row in rows]
+    return newest
+
+
+def _is_newest(row: Mapping[str, Any], newest: Mapping[tuple[str, Any], str]) -> bool:
+    began = str(row.get("started_at") or "")
+    return not began or began == newest[(str(row.get("id")), row.get("session"))]
 
 
 def _build_job_link(row: Mapping[str, Any], session: str | None, newest: Mapping[tuple[str, Any], str]) -> str:
     id, own, began = str(row.get("id")), row.get("session"), str(row.get("started_at") or "")
     place = quote_id(id, str(own or ""))
-    if began and began != newest[(id, own)]:
+    if not _is_newest(row, newest):
         return f"/jobs/{place}@{began}"
     # What stands for an id that is too long for an address names its session already.
     return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
@@ -243,7 +257,10 @@ def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Troub
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
-        same = (_is_same(each.about, row.about) and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in told)
+        may_be_told = told if row.newest else ()
+        same = (
+            _is_same(each.about, row.about) and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in may_be_told
+        )
         place = next((place for place, it_is in enumerate(same) if it_is), None)
         if place is None:
             whole.append(row)

@@ -40,7 +40,8 @@ OF_SERVE = {"check_health", "reconfigure"}
 # Asked of every replica at once, by its name (``organs.replica``).
 OF_ALL = {"tell_version"}
 # Not asked by a Protocol: what only its own loops call.
-OTHERS = {Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close"}}
+# An inspector of the version before asks for ``open_jobs``.
+OTHERS = {Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close", "open_jobs"}}
 
 PAIRS = [
     pytest.param(deployment, getattr(protocol, name), question, id=f"{protocol.__name__}.{name}")

@@ -65,6 +65,14 @@ def test_a_log_of_several_runs_is_read_from_the_last(
     assert sources <= {f"{file} from byte {data.rindex(RUN)}" if begin else file}
 
 
+def test_a_run_that_never_got_to_its_command_is_the_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up = RUN.partition(b"Running")[0]
+    file = _file(tmp_path, RUN + FAILED + set_up + b"ModuleNotFoundError: No module named 'x'\n", "job-driver-n.log")
+    assert diagnose.main([file, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["code"], row["evidence"][0]["source"]) == ("app.import-error", f"{file} from byte {len(RUN + FAILED)}")
+
+
 def test_readable_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = _file(tmp_path, FAILED)
     assert diagnose.main([bad]) == 0

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
+from serve_app.cluster.rows import read_time_ms
 from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
 from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
@@ -35,7 +36,7 @@ from serve_app.jobs.actions.stop import (
     read_grace_s,
     select_living,
 )
-from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.drivers import DriverRun, select_own
 from serve_app.jobs.judging.pending import NEVER_STARTS
 from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, JobType
@@ -51,6 +52,7 @@ Json = dict[str, Any]
 
 _LATER_LOOKS = 10
 _MOST_STOPS = 1_000
+_MOST_PASSED_OVER = 100
 _LOOK_AGAIN_S = 0.5
 
 
@@ -155,7 +157,8 @@ class Actions:
                 self._stops.setdefault(row.key, self._now())
             return await stop.run(min(max(wait_s, 0.0), MAX_STOP_WAIT_S))
         if row.outcome is JobOutcome.RUNNING and row.status == status:
-            living = select_living(await self._list_drivers(row.submission_id), {})
+            own = select_own(await self._list_drivers(row.submission_id), row.started_at)
+            living = select_living(own, {})
             raise _refuse_stop(row, facts, driver) if not living else _refuse_stop_of_living(row, living[-1])
         return await stop.look_only()
 
@@ -166,8 +169,13 @@ class Actions:
         row, raw = await self._conclude_now(id)
         submission_id = str(row.submission_id)
         judged = require_worth_it(row, raw, await self._find_diagnosis(row), force=force)
-        payload = build_next_attempt(raw, submission_id, most=self._rules.max_attempts, force=force)
-        made_before = await self._look(payload["submission_id"])
+        for passed_over in range(_MOST_PASSED_OVER):
+            payload = build_next_attempt(
+                raw, submission_id, most=self._rules.max_attempts, force=force, passed_over=passed_over
+            )
+            made_before = await self._look(payload["submission_id"])
+            if made_before is None or not _began_before(made_before, row):
+                break
         if made_before is None:
             made = await self._create(payload, RETRY_OF_KEY, submission_id)
         else:
@@ -278,6 +286,12 @@ def _require_same(raw: Json, submission_id: str, key: str, value: str) -> Submit
         )
     state = str(raw.get("status") or "UNKNOWN")
     return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
+
+
+def _began_before(raw: Json, row: JobRow) -> bool:
+    """Whether a job is older than a run, and so no retry of it but of an earlier one that had its id."""
+    started_at = read_time_ms(raw.get("start_time"))
+    return started_at is not None and row.started_at is not None and started_at < row.started_at
 
 
 def _require_startable(row: JobRow) -> None:

@@ -178,10 +178,13 @@ def _find_last_line(row: JobRow, raw: Mapping[str, Any]) -> str:
     return find_last_line(cut_message(str(raw.get("message") or ""), row.submission_id))
 
 
-def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool) -> Json:
+def build_next_attempt(
+    raw: Mapping[str, Any], submission_id: str, *, most: int, force: bool, passed_over: int = 0
+) -> Json:
     """What to submit, from Ray's own row, since ours is redacted; raises ``Conflict`` after ``most`` attempts.
 
     The id follows from the job and the attempt alone, so two that retry the same job ask for the same submission.
+    ``passed_over``: so many numbers that came next are those of retries of an earlier run with its id.
     """
     metadata = {str(name): str(value) for name, value in read_object(raw.get("metadata")).items()}
     before = _parse_attempt(metadata)
@@ -191,6 +194,7 @@ def build_next_attempt(raw: Mapping[str, Any], submission_id: str, *, most: int,
             f"It was retried {before} times, which is the limit (args.job_management.max_attempts); use force.",
             code="too_many_attempts",
         )
+    attempt += passed_over
     base = submission_id.removesuffix(f"-retry-{before}") if before else submission_id
     kept = {name: value for name, value in metadata.items() if name not in _OF_ONE_ATTEMPT}
     return {

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from organs.times import format_time
 from serve_app.cluster.dashboard import Listing
+from serve_app.cluster.rows import read_time_ms
 from serve_app.errors import NotFound, Unavailable
-from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.drivers import DriverRun, select_own
 from serve_app.jobs.models import DriverExit
 from serve_app.jobs.reading.rows import parse_driver_exits
 from serve_app.outcomes import ENDED_STATUSES
@@ -32,7 +33,8 @@ GRACE_VARIABLE = "RAY_JOB_STOP_WAIT_TIME_S"
 _GRACE_S = 3
 
 
-# The drivers of a submission as Ray's job table has them now, the first first; none where it does not tell.
+# The drivers of all runs with a submission id as Ray's job table has them now, the first first; none where it does not
+# tell.
 ListDrivers = Callable[[str], Awaitable[tuple[DriverRun, ...]]]
 
 
@@ -122,7 +124,11 @@ class Stop:
             return
         job_id = str(raw.get("job_id") or "")
         exits = parse_driver_exits(drivers.rows)
-        known = await self.drivers(self.submission_id)
+        every = await self.drivers(self.submission_id)
+        known = select_own(every, read_time_ms(raw.get("start_time")))
+        if job_id in {each.job_id for each in every} - {each.job_id for each in known}:
+            # Of a run before with its id, which Ray's row names as long as this one has none.
+            job_id = ""
         self._living = select_living(known, exits)
         if known:
             self._table = "job"

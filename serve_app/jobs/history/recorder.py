@@ -49,7 +49,7 @@ class History(Protocol):
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool: ...
 
-    async def open_jobs(self, session: str) -> list[str]: ...
+    async def open_runs(self, session: str) -> list[str]: ...
 
     async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None: ...
 
@@ -220,7 +220,7 @@ class Recorder:
 
     async def _write_waiting(self) -> None:
         if self._open is None:
-            self._open = set(await self._history.open_jobs(self._session))
+            self._open = set(await self._history.open_runs(self._session))
         while self._waiting:
             async with self._saving:
                 # The oldest state of each: the store tells a transition by comparing with what it has.

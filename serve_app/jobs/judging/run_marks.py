@@ -7,6 +7,7 @@ the same file, and the message of its failure quotes the last ten lines of that 
 from __future__ import annotations
 
 import re
+from mmap import mmap
 
 # What introduces the log in a message (ray/dashboard/modules/job/job_supervisor.py).
 LOG_FOLLOWS = "last available logs (truncated to 20,000 chars):"
@@ -27,12 +28,30 @@ def build_mark(submission_id: str) -> bytes:
     return _ENTRYPOINT + f"{submission_id}: ".encode(errors="replace")
 
 
+def find_set_up(data: bytes | mmap) -> int | None:
+    """Where in these bytes the line is with which a run began that has not got to its command, if it is the last."""
+    # The last command; in what stands before, each run has its own.
+    since = data.rfind(b"\n" + _ENTRYPOINT) + 1
+    at = data.rfind(_SET_UP, since)
+    while at >= 0:
+        low, end = max(since, at - _MOST_LINE_BYTES), at + len(_SET_UP)
+        line = data.rfind(b"\n", low, at) + 1 or low
+        begins, ends = line in (0, since) or data[line - 1 : line] == b"\n", data[end : end + 1] in (b"", b"\n", b"\r")
+        if begins and ends and _SETTING_UP.fullmatch(data[line:end]):
+            return line
+        at = data.rfind(_SET_UP, since, at)
+    return None
+
+
 def find_run_begin(data: bytes, submission_id: str) -> int | None:
     """Where in these bytes, which begin with a line, the last run in them begins; None when none is known to.
 
     Ray writes the line that names the command into a buffer and starts the command before that is written, so a quick
     program is ahead of it: where Ray's first line is not there, what stands before may be this run's.
     """
+    # A run whose environment could not be set up has no other line.
+    if (set_up := find_set_up(data)) is not None:
+        return set_up
     mark = build_mark(submission_id)
     at = data.rfind(b"\n" + mark) + 1
     if at == 0 and not data.startswith(mark):

@@ -23,6 +23,7 @@ RETRY_OF_KEY = "seedcore.retry_of"
 NEXT_ATTEMPT_WITHIN = timedelta(minutes=2)
 _MOST_RETRIES = 100
 _NOT_DONE = BROKEN_OUTCOMES | {JobOutcome.CONTRADICTED}
+_NOT_COUNTED = OPEN_OUTCOMES | {JobOutcome.CONTRADICTED}
 _Found = tuple[str | None, str | None]
 # Purposes by a name, which may have retries as well.
 _NAMED = "named"
@@ -40,10 +41,7 @@ def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, E
         good = purpose is not None and _is_good(case)
         if purpose is not None and (good or case.conclusion.outcome in OPEN_OUTCOMES):
             _keep_latest(repairs if good else retries, purpose, case)
-    retried: dict[str, Case] = {}
-    for case, _ in cases:
-        if of := case.job.metadata.get(RETRY_OF_KEY):
-            retried[of] = max(retried.get(of, case), case, key=_rate_promise)
+    retried = _find_retries([case for case, _ in cases])
     in_a_row = _count_failures_in_a_row(case for case, _ in cases)
     next_attempts = _find_next_attempts([case for case, _ in cases])
     some = bool(retried or next_attempts)
@@ -58,6 +56,17 @@ def add_successors(cases: list[tuple[Case, Evidence]]) -> Iterable[tuple[Case, E
         if (repaired_by, retried_by, failures) != (case.repaired_by, case.retried_by, case.failures_in_a_row):
             case = replace(case, repaired_by=repaired_by, retried_by=retried_by, failures_in_a_row=failures)
         yield case, kind_evidence
+
+
+def _find_retries(cases: list[Case]) -> dict[str, Case]:
+    """By job id, the retry of it that counts. One that began before it is of an earlier run with its id."""
+    retries = [(of, case) for case in cases if (of := case.job.metadata.get(RETRY_OF_KEY))]
+    begun_s = {case.job.id: _get_start_s(case) for case in cases} if retries else {}
+    retried: dict[str, Case] = {}
+    for of, case in retries:
+        if begun_s.get(of, math.inf) <= _get_start_s(case):
+            retried[of] = max(retried.get(of, case), case, key=_rate_promise)
+    return retried
 
 
 def _find_purpose(case: Case, kind_evidence: Evidence) -> str | None:
@@ -178,7 +187,8 @@ def _count_failures_in_a_row(cases: Iterable[Case]) -> dict[str, int]:
     """By job id, for kinds that allow some: this failure and those right before it."""
     by_kind: dict[str, list[Case]] = {}
     for case in cases:
-        if case.expectation.allowed_failures and case.conclusion.outcome not in OPEN_OUTCOMES:
+        # What was contradicted may have failed or not: it neither counts nor begins a new count.
+        if case.expectation.allowed_failures and case.conclusion.outcome not in _NOT_COUNTED:
             by_kind.setdefault(case.kind, []).append(case)
     found: dict[str, int] = {}
     for same in by_kind.values():

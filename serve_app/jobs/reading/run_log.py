@@ -47,6 +47,9 @@ async def find_run_part(
 
     Raises what ``read_piece`` raises.
     """
+    if _has_begun_then(first.data, started_at):
+        # Whatever it prints of other jobs' logs.
+        return RunPart(0)
     begin = find_run_begin(first.data, submission_id) or 0
     if len(first.data) >= first.size_bytes or _has_begun_then(first.data[begin:], started_at):
         return RunPart(begin)

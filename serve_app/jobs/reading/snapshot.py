@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from serve_app.cluster.dashboard import DashboardClient, Listing
 from serve_app.errors import AppError
-from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.drivers import DriverRun, select_own
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -100,6 +100,8 @@ class Looker:
         self.pushed = Pushed()
         self._tasks = TaskCounter(client)
         self._drivers = ThreadCall(here.list_submission_drivers)
+        # As they were last told, those of earlier runs among them.
+        self._every_driver: Mapping[str, tuple[DriverRun, ...]] = {}
         self._actors_at: datetime | None = None
 
     async def look(self, previous: Snapshot | None) -> Snapshot:
@@ -119,7 +121,8 @@ class Looker:
             self._actors_at = began
         # What came in before a whole look began is in its tables; of actors, before they were last listed.
         self.pushed.forget_before(began, actors=self._actors_at)
-        snapshot = replace(snapshot, drivers=await self._ask_drivers(previous, snapshot))
+        drivers = await self._ask_drivers(previous, snapshot)
+        snapshot = drop_earlier_runs(replace(snapshot, drivers=drivers), self._every_driver)
         tasks = await self._tasks.count(snapshot)
         return apply_events(replace(snapshot, session=self._here.session, tasks=tasks), self.pushed)
 
@@ -141,7 +144,7 @@ class Looker:
         await self._tasks.close()
 
     async def list_drivers(self, submission_id: str) -> tuple[DriverRun, ...]:
-        """The drivers of one submission as they are now; none where Ray does not tell."""
+        """The drivers of all runs with one submission id as they are now; none where Ray does not tell."""
         answer = await self._drivers.get(self.config.source_timeout_s)
         known = {} if isinstance(answer, Unknown) else parse_submission_drivers(answer.value, {})
         return known.get(submission_id, ())
@@ -154,8 +157,34 @@ class Looker:
         answer = await self._drivers.get(self.config.source_timeout_s)
         if isinstance(answer, Unknown):
             return answer
-        known = before.value if isinstance(before, Known) else {}
-        return Known(parse_submission_drivers(answer.value, known))
+        self._every_driver = parse_submission_drivers(answer.value, self._every_driver)
+        return Known(self._every_driver)
+
+
+def drop_earlier_runs(snapshot: Snapshot, every: Mapping[str, tuple[DriverRun, ...]]) -> Snapshot:
+    """The snapshot without drivers of earlier runs that had the id of a submission. ``every``: all that Ray has told.
+
+    Ray's list names the last driver of an id, also where that is of a run before.
+    """
+    if not isinstance(snapshot.jobs, Known):
+        return snapshot
+    cut: dict[str, tuple[DriverRun, ...]] = {}
+    jobs = []
+    for job in snapshot.jobs.value:
+        told = every.get(job.submission_id) if job.submission_id else None
+        own = told and select_own(told, job.started_at)
+        if told and own != told:
+            cut[str(job.submission_id)] = own = own or ()
+            if job.job_id in {each.job_id for each in told} - {each.job_id for each in own}:
+                job_id, pid, ip = (own[-1].job_id, own[-1].pid, own[-1].node_ip) if own else (None, None, None)
+                job = replace(job, job_id=job_id, pid=pid, node_ip=ip)
+        jobs.append(job)
+    if not cut:
+        return snapshot
+    drivers = snapshot.drivers
+    if isinstance(drivers, Known):
+        drivers = Known({**drivers.value, **cut}, drivers.note)
+    return replace(snapshot, jobs=Known(tuple(jobs), snapshot.jobs.note), drivers=drivers)
 
 
 async def collect(

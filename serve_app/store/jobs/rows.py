@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.outcomes import OPEN_OUTCOMES
+from serve_app.queries.job_names import parse_run_key
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import read_content
@@ -85,6 +86,12 @@ async def open_keys(connection: AsyncConnection, session: str) -> list[str]:
     """Keys of this session's jobs that had not ended when they were last seen, at most 10 000."""
     which = (jobs.c.session == require_name("session", session)) & jobs.c.outcome.in_(_OPEN)
     return [row.key for row in await connection.execute(select(jobs.c.key).where(which).limit(10_000))]
+
+
+async def open_plain_keys(connection: AsyncConnection, session: str) -> list[str]:
+    """The same for an older inspector, which knows a submission by its id alone: what it does not know it closes."""
+    keys = await open_keys(connection, session)
+    return sorted({key if (run := parse_run_key(key)) is None else run[0] for key in keys})
 
 
 async def close_unseen(connection: AsyncConnection, now: datetime, session: str, keys: Sequence[str]) -> None:

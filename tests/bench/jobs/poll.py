@@ -111,7 +111,7 @@ class Shelf:
         self.written += len(records)
         return False
 
-    async def open_jobs(self, session: str) -> list[str]:
+    async def open_runs(self, session: str) -> list[str]:
         return []
 
     async def close_unseen_jobs(self, session: str, keys: Sequence[str]) -> None: ...

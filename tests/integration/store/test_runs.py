@@ -67,6 +67,16 @@ async def test_runs_with_one_id_are_jobs_of_their_own(store: Store) -> None:
     assert again["key"] == FIRST
 
 
+async def test_an_older_inspector_is_told_of_open_jobs_by_the_keys_that_it_knows(store: Store) -> None:
+    """It closes what it is told of and does not know; what it calls by such a key is no run's."""
+    plain = record("01000000", took_s=None)
+    await store.save_jobs("s1", [plain, run(0, took_s=None), run(60, took_s=None), run(0, "done")])
+    assert sorted(await store.open_runs("s1")) == ["s1/01000000", FIRST, SECOND]
+    assert await store.open_jobs("s1") == ["s1/01000000", "s1/nightly"]
+    await store.close_unseen_jobs("s1", ["s1/nightly"])
+    assert len(await store.open_runs("s1")) == 3
+
+
 async def keep_as_before(store: Store, database: str, began_s: float) -> None:
     """A run as a version kept it that called it by its id alone."""
     await store.save_jobs("s1", [failed(began_s)])

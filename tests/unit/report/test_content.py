@@ -283,6 +283,20 @@ def test_alert_finding_and_row_of_one_job_are_told_once(rule: str) -> None:
     assert (finding.verdict, finding.sentence, finding.count) == ("WARN", f"job {long} is over.", 1)
 
 
+@pytest.mark.parametrize("part", ["alerts", "findings"])
+def test_a_failure_is_told_though_a_later_run_with_its_id_has_an_alert(part: str) -> None:
+    said = {"subject_type": "job", "subject_id": "nightly", "session": "s"}
+    told = (alert if part == "alerts" else judged)("stuck-job", "job nightly") | said
+    later = job("nightly", verdict="WARN", outcome="running", reason="It hangs.", session="s", started_at=AS_OF)
+    before = failed("nightly", session="s", started_at=EARLY)
+    for rows in ([later, before], [before, later]):
+        made = report(jobs=items(*rows), **{part: items(told)})
+        assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == [
+            ("BAD", "job nightly", "It failed."),
+            ("WARN", "job nightly", told["sentence"]),
+        ]
+
+
 def test_an_alert_that_does_not_know_its_session_says_what_the_judge_says() -> None:
     told = judged("stuck-job", "job 02") | {"session": "new"}
     row = failed("02", session="new")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -283,6 +284,18 @@ async def test_a_driver_that_lives_on_is_named_and_not_stopped() -> None:
     )
 
 
+async def test_a_driver_of_a_run_before_with_its_id_is_none_of_its_own() -> None:
+    before = replace(run(2, dead=False), started_at=at(-60))
+    raw = {"status": "STOPPED", "job_id": "02000000", "start_time": at(0).timestamp() * 1000}
+    ray = FakeRay({"j": raw}, [driver("02000000", alive=True)], rows={"j": row()})
+    ray.runs = (before,)
+    done = await actions(ray).stop("j", 1)
+    assert (done["stopped"], done["driver_gone"]) == (True, None)
+    assert done["sentence"].startswith("It was over already (STOPPED). It never connected to Ray")
+    ray.rows["j"] = row(status="STOPPED", outcome=JobOutcome.RUNNING, started_at=at(0))
+    assert (await refusal(actions(ray).stop("j", 1))).code == "supervisor_lost"
+
+
 async def test_that_ray_does_not_answer_is_no_death() -> None:
     ray = running()
     ray.fail = {"drivers": Unavailable("Ray's dashboard cannot be reached.")}
@@ -332,6 +345,22 @@ async def test_a_retry_and_the_same_again() -> None:
     ray.jobs_by_id["j-retry-1"]["status"] = "FAILED"
     error = await refusal(made.retry("j", True))
     assert (error.code, error.members) == ("already_retried", {"submission_id": "j-retry-1"})
+
+
+async def test_a_retry_of_an_earlier_run_with_its_id_is_passed_over() -> None:
+    began = {"start_time": at(0).timestamp() * 1000}
+    old = {"status": "SUCCEEDED", "start_time": began["start_time"] - 1, "metadata": {"seedcore.retry_of": "j"}}
+    jobs = {"j": {**KILLED, **began}, "j-retry-1": old, "j-retry-2": old}
+    ray = FakeRay(jobs, rows={"j": row(started_at=at(0))})
+    made = actions(ray, max_attempts=1)
+    first = await made.retry("j", False)
+    assert (first["id"], first["attempt"], first["created"]) == ("j-retry-3", 3, True)
+    assert ray.jobs_by_id["j-retry-3"]["metadata"]["seedcore.attempt"] == "3"
+    # Of this run it is still made once.
+    assert await made.retry("j", False) == {**first, "created": False}
+    ray.jobs_by_id["j-retry-3"] |= {"status": "FAILED", **began}
+    error = await refusal(made.retry("j", False))
+    assert (error.code, error.members) == ("already_retried", {"submission_id": "j-retry-3"})
 
 
 async def test_a_retry_does_not_take_the_job_of_another() -> None:

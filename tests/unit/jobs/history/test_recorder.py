@@ -63,7 +63,7 @@ class FakeHistory:
         was_closed, self.closed = self.closed, False
         return was_closed
 
-    async def open_jobs(self, session: str) -> list[str]:
+    async def open_runs(self, session: str) -> list[str]:
         self._answer(("open", session))
         return self.open
 

@@ -13,6 +13,7 @@ from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import find_all
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.models import DriverExit, JobRow, Known, TaskCounts, Unknown
+from serve_app.jobs.reading.snapshot import drop_earlier_runs
 from tests.unit.jobs.judging.test_judge import NOW, actor, ago, driver, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -350,6 +351,42 @@ def test_first_drivers_are_no_jobs_of_their_own() -> None:
     assert alone == {"a", "06000000", "05000000"}
     together = {each.id for each in judge(replace(seen, drivers=Known({"a": (first, last)})), NOW)}
     assert together == {"a", "05000000"}
+
+
+@pytest.mark.parametrize(
+    ("own", "exit_code", "wanted"),
+    [
+        ((), 0, ("succeeded", "Its entrypoint exited with code 0.", None)),
+        ((), 3, ("failed", "It failed with exit code 3.", None)),
+        ((run(9, began=80),), 0, ("succeeded", "Its entrypoint exited with code 0.", "09000000")),
+    ],
+)
+@pytest.mark.parametrize("earlier", [run(7, began=200), run(7, began=200, took=None)], ids=["raised", "lives"])
+def test_drivers_of_a_run_before_with_its_id_are_not_its_own(
+    earlier: DriverRun, own: tuple[DriverRun, ...], exit_code: int, wanted: tuple[str, str, str | None]
+) -> None:
+    """Ray never forgets a driver, knows it by the submission id alone, and names the one with the last id."""
+    row_before = raised(earlier) if earlier.is_dead else row(earlier, None)
+    ended = {"status": "FAILED" if exit_code else "SUCCEEDED", "exit_code": exit_code}
+    told = submission("a", began=90, took=60, entrypoint="bash x.sh", job_id="07000000", pid=47, **ended)
+    seen = snapshot(told, exits=[row_before, *(row(each) for each in own)], nodes=[HERE])
+    every = {"a": (earlier, *own)}
+    seen = drop_earlier_runs(replace(seen, drivers=Known(every)), every)
+    found = next(each for each in judge(seen, NOW) if each.id == "a")
+    assert (found.outcome.value, found.reason.split(" Ray's", 1)[0], found.job_id) == wanted
+    assert seen.drivers == Known({"a": own})
+    pid = seen.jobs.value[0].pid  # type: ignore[union-attr]
+    assert pid == (own[-1].pid if own else None)
+
+
+def test_a_table_that_is_silent_for_once_gives_back_no_driver_of_a_run_before() -> None:
+    earlier = run(7, began=200)
+    seen = replace(snapshot(submission("a", "SUCCEEDED", began=90, job_id="07000000")), drivers=Unknown("down"))
+    cut = drop_earlier_runs(seen, {"a": (earlier,)})
+    assert (cut.find_job("a").job_id, cut.drivers) == (None, Unknown("down"))  # type: ignore[union-attr]
+    # Nothing to drop: the snapshot is the same object.
+    for whole in ({"a": (run(7, began=90),)}, {"b": (earlier,)}, {"a": (replace(earlier, started_at=None),)}, {}):
+        assert drop_earlier_runs(seen, whole) is seen
 
 
 def test_what_was_proven_stays_when_a_table_falls_silent() -> None:

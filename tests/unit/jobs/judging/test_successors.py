@@ -64,6 +64,11 @@ STOPPED = ("stopped", "OK")
         ([FAILED, retry("c", "a", "FAILED", began=2), retry("b", "a", "SUCCEEDED")], GOOD),
         ([FAILED, retry("c", "a", "FAILED", began=2), retry("b", "a", "RUNNING")], RUNNING),
         ([FAILED, retry("b", "a", "RUNNING"), retry("c", "a", "FAILED", began=2)], RUNNING),
+        # A retry of an earlier run with its id makes good nothing of this one, nor does the chain after it.
+        ([FAILED, retry("b", "a", "SUCCEEDED", began=101)], AS_IT_WAS),
+        ([FAILED, retry("b", "a", "FAILED", began=101), retry("c", "b", "SUCCEEDED")], AS_IT_WAS),
+        ([FAILED, retry("b", "a", "RUNNING", began=101)], AS_IT_WAS),
+        ([FAILED, retry("b", "a", "SUCCEEDED", began=101), retry("c", "a", "RUNNING")], RUNNING),
         # Metadata can claim a circle.
         ([retry("a", "a", "FAILED")], AS_IT_WAS),
         ([retry("a", "b", "FAILED"), retry("b", "a", "FAILED")], AS_IT_WAS),
@@ -413,8 +418,8 @@ FELL = serve("a", "FAILED", 100)
         ([FAILED, retry("b", "a", "SUCCEEDED", began=5), retry("c", "a", "SUCCEEDED", began=4)], ("c", None, 1)),
         ([FAILED, retry("c", "a", "SUCCEEDED", began=4), retry("b", "a", "SUCCEEDED", began=5)], ("c", None, 1)),
         ([FAILED, retry("b", "a", "RUNNING", began=5), retry("c", "a", "PENDING", began=4)], (None, "c", 1)),
-        ([FAILED, retry("b", "a", "FAILED", began=4), retry("c", "a", "FAILED", began=5), retry("d", "b", "SUCCEEDED")],
-         ("d", None, 1)),
+        ([FAILED, retry("b", "a", "FAILED", began=4), retry("c", "a", "FAILED", began=5),
+          retry("d", "b", "SUCCEEDED", began=3)], ("d", None, 1)),
         ([submission("a", "SUCCEEDED", began=100), retry("b", "a", "SUCCEEDED")], ("b", None, 0)),
     ],
 )  # fmt: skip
@@ -458,6 +463,14 @@ def test_failures_are_counted_in_the_order_of_their_beginnings(statuses: str, co
     words = {"F": "FAILED", "S": "SUCCEEDED", "R": "RUNNING", "P": "PENDING", "X": "STOPPED"}
     jobs = [submission(f"j{at}", words[each], began=100 - at, took=1) for at, each in enumerate(statuses)]
     assert [follow(*reversed(jobs), id=job.id)[2] for job in jobs] == counts
+
+
+def test_what_was_contradicted_begins_no_new_count() -> None:
+    odd = submission("b", "SUCCEEDED", began=50, took=1, job_id="01000000")
+    jobs, tasks = (FAILED, odd, submission("c", "FAILED", began=10)), {"01000000": TaskCounts(9, 0, 2, 7, 0, 7)}
+    exits = [exit_of("01000000", "INTENDED_USER_EXIT")]
+    counts = [follow(*jobs, id=id, tasks=tasks, exits=exits)[2] for id in ("a", "b", "c")]
+    assert (counts, follow(*jobs, id="c")[2]) == ([1, 0, 2], 1)
 
 
 def test_a_lost_job_is_one_that_failed() -> None:

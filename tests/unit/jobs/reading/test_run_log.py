@@ -50,6 +50,13 @@ async def test_a_file_that_is_read_already(data: bytes, wanted: int) -> None:
     assert file.read == []
 
 
+async def test_a_run_that_began_when_ray_noted_it_is_the_only_one_whatever_it_prints() -> None:
+    child = begin(AT + timedelta(seconds=9)).partition(MARK)[0]
+    assert await File(NEW + child).find(10_000) == RunPart(0)
+    # One that never got to its command.
+    assert await File(OLD + begin(AT).partition(MARK)[0]).find(10_000) == RunPart(len(OLD))
+
+
 async def test_the_first_piece_of_a_long_file_says_that_it_is_one_run() -> None:
     file = File(NEW * 1 + b"x\n" * 5_000)
     assert await file.find(300) == RunPart(0)

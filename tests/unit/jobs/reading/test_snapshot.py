@@ -98,6 +98,17 @@ async def test_the_drivers_of_submissions_are_asked_for_while_any_can_have_chang
     assert [each.job_id for each in await looker.list_drivers("v")] == ["0a000000"]
 
 
+async def test_drivers_of_a_run_before_with_its_id_are_left_out(here: Here, looker: Looker, ray: Replay) -> None:
+    job = {**job_of("submission-ok"), "submission_id": "w", "job_id": "09000000"}
+    ray.answers["jobs"] = [job]
+    here.drivers = [{"job_id": "09000000", "submission_id": "w", "is_dead": True, "start_time": job["start_time"] - 1}]
+    seen = await looker.look(await looker.look(None))
+    assert (seen.find_job("w").job_id, seen.list_drivers("w"), seen.tasks) == (None, (), {})  # type: ignore[union-attr]
+    # What is not told for once is not believed anew.
+    here.fail_drivers = RuntimeError("no GCS")
+    assert (await looker.look(seen)).find_job("w").job_id is None  # type: ignore[union-attr]
+
+
 async def listed(looker: Looker, ray: Replay, previous: Snapshot | None) -> tuple[Snapshot, bool]:
     before = len([each for each in ray.asked if each.startswith("actors")])
     seen = await looker.look(previous)

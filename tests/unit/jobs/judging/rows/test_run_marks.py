@@ -38,6 +38,16 @@ CHILD = AGAIN + b"Running entrypoint for job child-1: python b.py\nof the child\
         (RUN + CHILD, RUN + b"two\n"),
         # An entrypoint of several lines, and one that looks like the mark of another.
         (FIRST + RUN, AGAIN + b"Running entrypoint for job nightly: echo 'a\nRunning entrypoint for job x: b'\n"),
+        # A run that never got to its command, and one after another.
+        (FIRST + RUN + b"one\n", AGAIN + b"no such package\n"),
+        (FIRST + RUN + b"one\n" + FIRST + b"no such package\n", AGAIN.rstrip()),
+        (RUN + CHILD, AGAIN),
+        (b"end of before\n", AGAIN + b"quicker than the line that names it\n"),
+        # Text that is like Ray's line and is none.
+        (
+            FIRST + RUN + b"one\n",
+            AGAIN + b"see: " + FIRST + FIRST.rstrip() + b" Again.\n" + b"Runtime env is setting up.",
+        ),
     ],
 )
 def test_the_last_run_begins(before: bytes, run: bytes) -> None:
@@ -55,6 +65,7 @@ def test_the_last_run_begins(before: bytes, run: bytes) -> None:
         b"see: Running entrypoint for job nightly: python a.py\n",
         b"Running entrypoint for job nightly-2: python a.py\n",
         b"Running entrypoint for job x: nightly: python a.py\n",
+        RUN + b"x" + FIRST + b"Runtime env is setting up.\n" + b"y" * 200 + FIRST,
     ],
 )
 def test_no_run_begins_here(data: bytes) -> None:
@@ -93,6 +104,12 @@ def quote(log: bytes) -> str:
         (quote(b"one\ntwo\n" + RUN), "nightly", quote(b"one\ntwo\n" + RUN), "two"),
         (quote(b"one\n" + AGAIN + b"two\n" + RUN), "nightly", quote(AGAIN + b"two\n" + RUN), "two"),
         (quote(RUN + b"one\n" + RUN + b"two\n"), None, quote(RUN + b"one\n" + RUN + b"two\n"), "two"),
+        (
+            quote(RUN + b"one\n" + AGAIN + b"no such package\n"),
+            "nightly",
+            quote(AGAIN + b"no such package\n"),
+            "no such package",
+        ),
         ("Failed to start supervisor\nTraceback", "nightly", "Failed to start supervisor\nTraceback", ""),
     ],
 )
