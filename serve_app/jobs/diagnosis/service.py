@@ -29,6 +29,7 @@ from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import shorten_id
+from serve_app.redaction import hide_everywhere
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,
@@ -299,6 +300,8 @@ class Diagnoses:
     async def _answer_unended(self, snapshot: Snapshot, row: JobRow) -> MadeDiagnosis:
         """What has not ended has not failed: what can be told is whether it makes progress, or can never start."""
         told = None if self._stillnesses is None else (await self._stillnesses.judge(row)).render_json()
+        if (facts := snapshot.find_job(row.id)) is not None:
+            told = hide_everywhere(told, facts.secret_values)
         return answers.render_unended(row.id, row.outcome, told, self._now(), await self._find_hopeless(snapshot, row))
 
     async def _find_hopeless(self, snapshot: Snapshot, row: JobRow) -> Diagnosis | None:

@@ -155,7 +155,14 @@ class Looker:
         if isinstance(answer, Unknown):
             return answer
         known = before.value if isinstance(before, Known) else {}
-        return Known(parse_submission_drivers(answer.value, known))
+        values = {**_list_values(previous), **_list_values(snapshot)}
+        return Known(parse_submission_drivers(answer.value, known, values))
+
+
+def _list_values(snapshot: Snapshot | None) -> dict[str, tuple[str, ...]]:
+    """By submission, what is hidden of its texts."""
+    jobs = snapshot.jobs.value if snapshot is not None and isinstance(snapshot.jobs, Known) else ()
+    return {job.submission_id: job.secret_values for job in jobs if job.submission_id and job.secret_values}
 
 
 async def collect(
