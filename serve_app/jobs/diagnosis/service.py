@@ -24,6 +24,7 @@ from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
+from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
@@ -324,6 +325,9 @@ class Diagnoses:
         fields, sources, unavailable = read_past_evidence(stored)
         found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]
+        if row["outcome"] == JobOutcome.CONTRADICTED:
+            # A row that an older version kept has no action.
+            found = tell_contradiction(found, row["reason"], row.get("action") or READ_THE_LOG)
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 
 

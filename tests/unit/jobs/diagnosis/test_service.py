@@ -16,6 +16,7 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobFacts, JobRow, JobType, Known, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
@@ -347,6 +348,26 @@ async def test_a_job_that_only_the_history_knows() -> None:
         "are left."
     ]
     assert await refusal(diagnoses.diagnose("none")) == "404 job_not_found"
+
+
+async def test_a_contradicted_job_that_only_the_history_knows_is_told_as_that() -> None:
+    kept = {"id": "old", "outcome": "contradicted", "type": "SUBMISSION", "entrypoint": "x", "error_type": None,
+            "exit_code": 0, "reason": "Its first driver crashed.", "action": "Mend it."}  # fmt: skip
+    stored = {"row": kept, "log_excerpt": None, "evidence": [], "diagnosis": None}
+    world = World(stored={"old": stored, "older": {**stored, "row": {**kept, "action": None}}, "found": stored})
+    diagnoses = diagnoses_of(world)
+    # A cause that is found says more than the contradiction.
+    assert (await diagnoses.diagnose("found"))["diagnosis"] == answer()["diagnosis"] | {
+        "unavailable": ["It is of an earlier session of the cluster, or Ray has forgotten it: no log of it is left."]
+    }
+    world.engine = lambda fields, sources: Diagnosis(None, "nothing is wrong", "")  # type: ignore[method-assign]
+    diagnoses = diagnoses_of(world)
+    for id, action in (("old", "Mend it."), ("older", READ_THE_LOG)):
+        said = (await diagnoses.diagnose(id))["diagnosis"]
+        assert said is not None
+        assert (said["code"], said["title"], said["sentence"], said["advice"]) == (
+            None, "what is known of its end does not agree", "Its first driver crashed.", [action],
+        )  # fmt: skip
 
 
 async def _settle() -> None:
