@@ -121,7 +121,7 @@ def _list_requests(tables: JobTables) -> Iterable[Mapping[str, float]]:
             # What has to be on one node (STRICT_PACK) Ray's autoscaler asks for as one bundle, the sum of all.
             total: Counter[str] = Counter()
             for amounts in bundles:
-                total.update(amounts)  # type: ignore[arg-type]
+                total.update(amounts)
             yield dict(total)
 
 
