@@ -200,6 +200,8 @@ class JobAnswers:
         return {**row, "code": row.get("code") or self._causes.find_code(build_view_key(row))}
 
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
+        if self._watch.history_failure is None:
+            row = await self._archive.restore_judgement(row)
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         drivers = snapshot.list_drivers(row.submission_id)

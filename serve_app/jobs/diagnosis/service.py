@@ -70,6 +70,8 @@ class PastJobFinder(Protocol):
 
     async def find(self, wanted: str) -> KeptJob | None: ...
 
+    async def restore_judgement(self, row: JobRow) -> JobRow: ...
+
 
 class DiagnosisStore(Protocol):
     """Where diagnoses are kept, of jobs that it knows."""
@@ -172,6 +174,7 @@ class Diagnoses:
         seen, row = found
         if row.outcome in OPEN_OUTCOMES:
             return await self._answer_unended(seen.snapshot, row)
+        row = await self._past.restore_judgement(row)
         made = await self._find_remembered(row)
         if made is None:
             if row.key not in self._under_way and len(self._under_way) >= AT_ONCE:

@@ -40,6 +40,7 @@ class World:
     rows: dict[str, JobRow] = field(default_factory=dict)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     shelf: dict[str, dict[str, Any]] = field(default_factory=dict)
+    restored: dict[str, JobRow] = field(default_factory=dict)
     knows: bool = True
     store_fails: AppError | None = None
     gathered: list[str] = field(default_factory=list)
@@ -88,6 +89,9 @@ class PastOf:
 
     async def find(self, wanted: str) -> dict[str, Any] | None:
         return self.world.stored.get(wanted)
+
+    async def restore_judgement(self, row: JobRow) -> JobRow:
+        return self.world.restored.get(row.id, row)
 
 
 async def _no_piece(url: str, start: int, most_bytes: int) -> Any:
@@ -348,6 +352,13 @@ async def test_a_job_that_only_the_history_knows() -> None:
         "are left."
     ]
     assert await refusal(diagnoses.diagnose("none")) == "404 job_not_found"
+
+
+async def test_what_was_contradicted_stays_when_ray_has_forgotten_why() -> None:
+    doubted = failed(outcome=JobOutcome.CONTRADICTED, status="SUCCEEDED", reason="Its first driver crashed.")
+    world = World({"j": replace(doubted, outcome=JobOutcome.SUCCEEDED)}, restored={"j": doubted})
+    assert await diagnoses_of(world).diagnose("j") == {**answer(), "outcome": "contradicted"}
+    assert world.gathered == ["j"]
 
 
 async def test_a_contradicted_job_that_only_the_history_knows_is_told_as_that() -> None:

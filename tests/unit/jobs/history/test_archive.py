@@ -18,7 +18,7 @@ from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
-from serve_app.jobs.models import JobRow, Verdict
+from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
@@ -66,7 +66,7 @@ class Store:
         self._answer((wanted, session))
         for record in self.records:
             if record["id"] == wanted and session in (None, record["session"]):
-                return {"key": record["key"], "log_excerpt": self.excerpt}
+                return {"key": record["key"], "log_excerpt": self.excerpt, **record["content"]}
         return None
 
     async def job_transitions(self, key: str) -> list[Json]:
@@ -362,6 +362,28 @@ async def test_what_was_contradicted_stays_when_memory_knows_less() -> None:
     again = replace(succeeded, started_at=ago(1))
     page, _, _ = await archive.list_page(JobFilter(), [again], {again.key: again}, {again.key: again})
     assert [row["outcome"] for row in page if row["id"] == "a"] == ["succeeded", "contradicted"]
+
+
+async def test_one_job_is_told_as_lists_tell_it() -> None:
+    (succeeded,) = judge(snapshot(submission("a", "SUCCEEDED")), NOW)
+    told = (
+        Evidence("exit-code-0", "job list", "exit code 0"),
+        Evidence("contradicted-tasks", "task table", "3 failed"),
+    )
+    doubted = replace(
+        succeeded, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-tasks", reason="No.",
+        action="Look.", code="app.x", evidence=told,
+    )  # fmt: skip
+    archive = Archive(Store([doubted]))
+    assert await archive.restore_judgement(succeeded) == doubted
+    assert await archive.restore_judgement(replace(succeeded, outcome=JobOutcome.FAILED)) == doubted
+    for other in (
+        replace(succeeded, started_at=ago(1)), replace(succeeded, status="FAILED"), replace(succeeded, id="b"),
+        replace(succeeded, session="s"), replace(succeeded, outcome=JobOutcome.LOST),
+    ):  # fmt: skip
+        assert await archive.restore_judgement(other) is other
+    for nothing in (Archive(None), Archive(Store([succeeded])), Archive(Store([doubted], DOWN))):
+        assert await nothing.restore_judgement(succeeded) is succeeded
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:
