@@ -159,11 +159,11 @@ def _hide_within(told: Any, values: Sequence[str]) -> Any:
         return {name: each if _is_id(name) else _hide_within(each, values) for name, each in told.items()}
     if isinstance(told, list):
         return [_hide_within(each, values) for each in told]
-    if isinstance(told, tuple):
+    if type(told) is tuple:
         hidden = [_hide_within(each, values) for each in told]
         if all(one is other for one, other in zip(hidden, told, strict=True)):
             return told
-        return type(told)(*hidden) if hasattr(told, "_fields") else tuple(hidden)
+        return tuple(hidden)
     if not dataclasses.is_dataclass(told) or isinstance(told, type):
         return told
     own = {each.name: getattr(told, each.name) for each in dataclasses.fields(told) if not _is_id(each.name)}

@@ -50,7 +50,6 @@ from serve_app.jobs.models import (
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
-from serve_app.redaction import hide_everywhere
 
 _SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
@@ -107,9 +106,7 @@ class CaseMaker:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
         # What is said of the whole table matters only where it has no row.
-        # What was seen of a job repeats what it was given: from here on nothing of it holds those values.
-        motion = hide_everywhere(self.snapshot.motions.get(job.id), job.secret_values)
-        circle = find_worst(motion)
+        circle = find_worst(self.snapshot.motions.get(job.id))
         said = None if exit_row else exits_said
         made_of = (job, exit_row, said, node, owned, ours, tasks, drivers, others, self.contracts, circle)
         before = self.before.get(job.id)
@@ -137,15 +134,15 @@ class CaseMaker:
             waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
         elif outcome is JobOutcome.RUNNING:
             waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
-        waiting = hide_everywhere(waiting, job.secret_values)
+        motion = self.snapshot.motions.get(job.id) if outcome is JobOutcome.RUNNING else None
         return JudgedCase(
             self._add_motion(
-                motion if outcome is JobOutcome.RUNNING else None,
+                motion,
                 Case(
                     job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
                     kind=kind,
                     expectation=expectation,
-                    conclusion=hide_everywhere(conclusion, job.secret_values),
+                    conclusion=conclusion,
                     limit_s=find_limit_s(job, expectation),
                     age_s=compute_age_s(job, outcome, self.now),
                     serving=serving if of_serve else None,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.motion import AwaitedWork, Culprit, Motion, Standstill
+from serve_app.jobs.watch import add_motions
 from serve_app.redaction import list_secret_values
 from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
@@ -27,7 +28,7 @@ def test_a_job_that_stands_still_or_goes_in_circles_does_not_tell_them() -> None
     for motion in (rests, replace(rests, last_line=CUT), Motion(NOW, circles=(FAILS,))):
         for status in ("RUNNING", "FAILED"):
             job = submission("a", status, began=10_000, job_id="02000000", secret_values=VALUES)
-            (row,) = judge(replace(snapshot(job), motions={"a": motion}), NOW)
+            (row,) = judge(add_motions(snapshot(job), {"a": motion}), NOW)
             assert "canar" not in repr(row)
             shown = repr(row)
             if status == "RUNNING" and motion is rests:
@@ -37,7 +38,5 @@ def test_a_job_that_stands_still_or_goes_in_circles_does_not_tell_them() -> None
                 assert row.circle is not None
                 assert row.circle.last_error == "cannot open [redacted]"
                 assert "task load-[redacted] has failed 4 times" in row.reason
-    (open_row,) = judge(
-        replace(snapshot(submission("a", "RUNNING")), motions={"a": Motion(NOW, circles=(FAILS,))}), NOW
-    )
-    assert open_row.circle is FAILS
+    given = {"a": Motion(NOW, circles=(FAILS,))}
+    assert add_motions(snapshot(submission("a", "RUNNING")), given).motions["a"] is given["a"]
