@@ -10,16 +10,23 @@ Repetitions in the patterns are bounded or disjoint, so the time is linear in th
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
+
+T = TypeVar("T")
 
 REDACTED = "[redacted]"
 HEADLESS = "[the end of a long line, whose beginning was not read]"
 MAX_CHARS = 20_000
 # Read beyond the limit, so that a secret across it is seen whole before the text is cut.
 _OVERLAP_CHARS = 5_000
+# Lines are cut at 200 characters and more; of what is shorter, the end is its end.
+_LEAST_CUT_CHARS = 150
+_LEAST_BEGINNING_CHARS = 4
 # What one pass replaces may uncover what was joined to it; nearly all texts need one pass, or two.
 _MOST_PASSES = 5
 
@@ -134,6 +141,48 @@ def hide_values(text: str, values: Sequence[str]) -> str:
     for value in values:
         if value in text:
             text = text.replace(value, REDACTED)
+    return text
+
+
+def hide_everywhere(told: T, values: Sequence[str]) -> T:
+    """The same with these values replaced in all of its texts but ids, also where a text was cut in the midst of one.
+
+    ``told``: a text, a list, a tuple, a dict or a dataclass of such; what holds none of the values is the same object.
+    """
+    return cast("T", _hide_within(told, values)) if values else told
+
+
+def _hide_within(told: Any, values: Sequence[str]) -> Any:
+    if type(told) is str:
+        return _hide_at_cut(hide_values(told, values), values)
+    if isinstance(told, dict):
+        return {name: each if _is_id(name) else _hide_within(each, values) for name, each in told.items()}
+    if isinstance(told, list):
+        return [_hide_within(each, values) for each in told]
+    if type(told) is tuple:
+        hidden = [_hide_within(each, values) for each in told]
+        if all(one is other for one, other in zip(hidden, told, strict=True)):
+            return told
+        return tuple(hidden)
+    if not dataclasses.is_dataclass(told) or isinstance(told, type):
+        return told
+    own = {each.name: getattr(told, each.name) for each in dataclasses.fields(told) if not _is_id(each.name)}
+    changed = {name: new for name, each in own.items() if (new := _hide_within(each, values)) is not each}
+    return dataclasses.replace(told, **changed) if changed else told
+
+
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and (name == "id" or name.endswith("_id"))
+
+
+def _hide_at_cut(text: str, values: Sequence[str]) -> str:
+    """A line that was cut may end with the beginning of a value."""
+    if len(text) < _LEAST_CUT_CHARS:
+        return text
+    for value in values:
+        for chars in range(min(len(value) - 1, len(text)), _LEAST_BEGINNING_CHARS - 1, -1):
+            if text.endswith(value[:chars]):
+                return f"{text[:-chars]}{REDACTED}"
     return text
 
 

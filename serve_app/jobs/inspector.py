@@ -123,6 +123,7 @@ class JobInspector(Versioned):
             report_change=self._watch.outdate,
             list_drivers=self._watch.list_drivers,
             find_diagnosis=lambda row: self._diagnoses.find_known(row),
+            restore_judgement=self._archive.restore_judgement,
         )
         self._logs = Logs(self._client, self._watch.require, lambda: self._config, now=now)
         questions = JobQuestions(self._client, self._logs.read_growth)

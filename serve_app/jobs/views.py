@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     )
     from serve_app.schemas.summary import JobCounts
 
+# The source of the last fact that an answer tells: what was judged.
+EXPECTATION = "expectation"
 MAX_ACTORS_OF_A_JOB = 100
 MAX_TASK_NAMES = 50
 MAX_DRIVERS_OF_A_JOB = 100
@@ -75,7 +77,7 @@ def render_evidence(row: JobRow) -> list[EvidenceView]:
     """What the row's kind, outcome and verdict rest on, in that order."""
     facts: list[EvidenceView] = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in row.evidence]
     judged = f"{row.kind}, {row.outcome.value}: {row.verdict.value}"
-    return [*facts, {"rule": row.rule, "source": "expectation", "fact": judged}]
+    return [*facts, {"rule": row.rule, "source": EXPECTATION, "fact": judged}]
 
 
 def render_expectation(row: JobView, expected: Expectation) -> ExpectationView:

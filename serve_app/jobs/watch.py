@@ -28,7 +28,7 @@ from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
 from serve_app.queries.job_names import build_place_name, count_us, parse_run
-from serve_app.redaction import strip_controls
+from serve_app.redaction import hide_everywhere, strip_controls
 from serve_app.schemas.cluster import LookingCost, PushedEvents
 
 
@@ -232,7 +232,7 @@ class JobWatch:
 
     async def _look(self, previous: Snapshot | None) -> Snapshot:
         snapshot = await self._looker.look(previous)
-        return snapshot if self._motions is None else replace(snapshot, motions=dict(self._motions.motions))
+        return snapshot if self._motions is None else add_motions(snapshot, self._motions.motions)
 
     def _add_gap(self, seen: Seen) -> Seen:
         gap = None if self._motions is None else self._motions.describe_gap(self._now())
@@ -252,6 +252,17 @@ class JobWatch:
         return self._recorder.offer(
             rows, complete=not snapshot.degraded, series=[*due, *running], seen_at=snapshot.taken_at
         )
+
+
+def add_motions(snapshot: Snapshot, motions: Mapping[str, Motion]) -> Snapshot:
+    """The snapshot with what was found of running jobs, without what those were given as secret in their environment.
+
+    All that is said of a motion is made of it from here on: lines of logs and errors, names of tasks and actors.
+    """
+    jobs = snapshot.jobs.value if isinstance(snapshot.jobs, Known) else ()
+    values = {job.id: job.secret_values for job in jobs if job.secret_values}
+    hidden = {id: hide_everywhere(motion, values.get(id, ())) for id, motion in motions.items()}
+    return replace(snapshot, motions=hidden)
 
 
 def _find_by_driver(seen: Seen, wanted: str) -> JobRow | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from serve_app.redaction import (
     HEADLESS,
     MAX_CHARS,
     REDACTED,
+    hide_everywhere,
     hide_values,
     is_secret_name,
     list_secret_values,
@@ -314,3 +316,27 @@ def test_the_time_is_linear_in_the_text(piece: str) -> None:
         return best
 
     assert seconds(20_000) < max(10 * seconds(5_000), 0.1)
+
+
+@dataclass(frozen=True)
+class Told:
+    id: str
+    text: str
+    more: tuple[object, ...] = ()
+
+
+def test_values_are_hidden_everywhere_but_in_ids() -> None:
+    values = ("canary-0123456789",)
+    given = Told("canary-0123456789", "is canary-0123456789", (Told("i", "x"), 7, None))
+    assert hide_everywhere(given, values) == Told("canary-0123456789", f"is {R}", given.more)
+    assert hide_everywhere(given, ()) is given
+    assert hide_everywhere(given, values).more is given.more
+    view = {"name": "canary-0123456789", "job_id": "canary-0123456789", "items": [{"what": "a canary-0123456789"}]}
+    assert hide_everywhere(view, values) == {"name": R, "job_id": view["job_id"], "items": [{"what": f"a {R}"}]}
+
+
+def test_a_line_that_was_cut_in_the_midst_of_a_value_does_not_end_with_its_beginning() -> None:
+    values = ("canary-0123456789", "0123-canary")
+    assert hide_everywhere(f"{'x' * 190} canary-01", values) == f"{'x' * 190} {R}"
+    assert hide_everywhere(f"{'x' * 190} can", values) == f"{'x' * 190} can"
+    assert hide_everywhere("it ends in cana", values) == "it ends in cana"

@@ -68,6 +68,10 @@ async def _find_no_diagnosis(_row: JobRow) -> DiagnosisView | None:
     return None
 
 
+async def _restore_nothing(row: JobRow) -> JobRow:
+    return row
+
+
 class JobsApi(StopSource, Protocol):
     """Ray's jobs as ``dashboard.DashboardClient`` reads and writes them."""
 
@@ -100,8 +104,12 @@ class Actions:
         report_change: Callable[[], None] = lambda: None,
         list_drivers: ListDrivers = _list_no_drivers,
         find_diagnosis: FindDiagnosis = _find_no_diagnosis,
+        restore_judgement: Callable[[JobRow], Awaitable[JobRow]] = _restore_nothing,
     ) -> None:
-        """``report_change`` is called after Ray took or forgot a job; ``find_diagnosis`` tells what was found out."""
+        """``report_change`` is called after Ray took or forgot a job; ``find_diagnosis`` tells what was found out.
+
+        ``restore_judgement`` adds what the history knows of how a job ended, and Ray has forgotten.
+        """
         self._client = client
         self._find = find
         self._rules = rules
@@ -112,6 +120,7 @@ class Actions:
         self._report_change = report_change
         self._list_drivers = list_drivers
         self._find_diagnosis = find_diagnosis
+        self._restore_judgement = restore_judgement
         # When the stop of a job was first asked for: to ask again changes nothing in Ray.
         self._stops: dict[str, datetime] = {}
 
@@ -167,6 +176,7 @@ class Actions:
         """Submit a job that ended once more; raises ``Conflict`` with the reason when that makes no sense."""
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
+        row = await self._restore_judgement(row)
         submission_id = str(row.submission_id)
         judged = require_worth_it(row, raw, await self._find_diagnosis(row), force=force)
         for passed_over in range(_MOST_PASSED_OVER):

@@ -22,6 +22,7 @@ from serve_app.jobs.actions.rules import (
 from serve_app.jobs.judging.run_marks import cut_message, find_last_line
 from serve_app.jobs.judging.successors import RETRY_OF_KEY
 from serve_app.jobs.models import JobRow, JobType
+from serve_app.jobs.reading.rows import read_secret_values
 from serve_app.outcomes import ENDED_STATUSES, JobOutcome
 from serve_app.parts import MANAGER
 from serve_app.redaction import redact
@@ -167,7 +168,7 @@ def _doubt_need(row: JobRow, raw: Mapping[str, Any]) -> str | None:
     """Why another attempt may do again what was done."""
     last = _find_last_line(row, raw)
     if says_done(last):
-        return f"Its last line says {redact(last)[:_LINE_CHARS]!r}"
+        return f"Its last line says {redact(last, read_secret_values(raw))[:_LINE_CHARS]!r}"
     if row.outcome is JobOutcome.CONTRADICTED and raw.get("status") == "FAILED":
         return "It crashed after its work"
     return None

@@ -30,7 +30,7 @@ from serve_app.jobs.watch import JobWatch
 from serve_app.queries.job_names import build_view_key
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.queries.windows import ALERT_WINDOWS, WINDOWS_S, Window
-from serve_app.redaction import redact_end
+from serve_app.redaction import hide_everywhere, redact_end
 from serve_app.schemas.alerts import EndedInWindow, JobAlertInputs
 from serve_app.schemas.findings import FindingsAnswer
 from serve_app.schemas.hierarchy import HierarchyAnswer, HierarchyTextAnswer, LifecycleAnswer
@@ -200,14 +200,17 @@ class JobAnswers:
         return {**row, "code": row.get("code") or self._causes.find_code(build_view_key(row))}
 
     async def _answer_present_job(self, seen: Seen, row: JobRow) -> JobAnswer:
+        if self._watch.history_failure is None:
+            row = await self._archive.restore_judgement(row)
         snapshot = seen.snapshot
         driver, facts = snapshot.find_exit(row.job_id), snapshot.find_job(row.id)
         drivers = snapshot.list_drivers(row.submission_id)
+        values = () if facts is None else facts.secret_values
         job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
         (tasks, tasks_reason), work, frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._ask_tasks(row, job_ids),
             self._work.describe(row),
-            self._find_frames(row, job_ids, () if facts is None else facts.secret_values),
+            self._find_frames(row, job_ids, values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),
         )
@@ -217,20 +220,20 @@ class JobAnswers:
         answer["degraded"] += missing
         return {
             **view,
-            **work,
+            **hide_everywhere(work, values),
             "code": view["code"] or (None if diagnosis is None else diagnosis["code"]),
             "diagnosis": diagnosis,
             "motion": render_motion(row.motion),
             "expectation": views.render_expectation(view, self._watch.expect(row.kind)),
             "evidence": views.render_evidence(row),
-            "driver": views.render_driver(facts, row, driver, find_row(frames, row.job_id)),
-            "drivers": views.render_drivers(drivers, exits, frames),
+            "driver": hide_everywhere(views.render_driver(facts, row, driver, find_row(frames, row.job_id)), values),
+            "drivers": hide_everywhere(views.render_drivers(drivers, exits, frames), values),
             "message": None if facts is None else facts.message,
             "log_excerpt": None,
             "timeline": views.render_timeline(row, driver, snapshot.taken_at, transitions, drivers),
-            "actors": actors,
+            "actors": hide_everywhere(actors, values),
             "actors_reason": actors_reason,
-            "tasks": tasks,
+            "tasks": hide_everywhere(tasks, values),
             "tasks_reason": tasks_reason,
             **answer,
         }

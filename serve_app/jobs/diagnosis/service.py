@@ -24,11 +24,13 @@ from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
+from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import shorten_id
+from serve_app.redaction import hide_everywhere
 from serve_app.schemas.diagnosis import (
     BriefsAnswer,
     BriefView,
@@ -67,6 +69,8 @@ class PastJobFinder(Protocol):
     """
 
     async def find(self, wanted: str) -> KeptJob | None: ...
+
+    async def restore_judgement(self, row: JobRow) -> JobRow: ...
 
 
 class DiagnosisStore(Protocol):
@@ -170,6 +174,7 @@ class Diagnoses:
         seen, row = found
         if row.outcome in OPEN_OUTCOMES:
             return await self._answer_unended(seen.snapshot, row)
+        row = await self._past.restore_judgement(row)
         made = await self._find_remembered(row)
         if made is None:
             if row.key not in self._under_way and len(self._under_way) >= AT_ONCE:
@@ -299,6 +304,8 @@ class Diagnoses:
     async def _answer_unended(self, snapshot: Snapshot, row: JobRow) -> MadeDiagnosis:
         """What has not ended has not failed: what can be told is whether it makes progress, or can never start."""
         told = None if self._stillnesses is None else (await self._stillnesses.judge(row)).render_json()
+        if (facts := snapshot.find_job(row.id)) is not None:
+            told = hide_everywhere(told, facts.secret_values)
         return answers.render_unended(row.id, row.outcome, told, self._now(), await self._find_hopeless(snapshot, row))
 
     async def _find_hopeless(self, snapshot: Snapshot, row: JobRow) -> Diagnosis | None:
@@ -321,6 +328,9 @@ class Diagnoses:
         fields, sources, unavailable = read_past_evidence(stored)
         found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]
+        if row["outcome"] == JobOutcome.CONTRADICTED:
+            # A row that an older version kept has no action.
+            found = tell_contradiction(found, row["reason"], row.get("action") or READ_THE_LOG)
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 
 

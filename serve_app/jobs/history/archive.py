@@ -6,7 +6,7 @@ When the store does not answer, memory does, and the answer says what is missing
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.models import JobRow, Verdict
+from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
 from serve_app.outcomes import JobOutcome
 from serve_app.queries.job_names import count_us, parse_run
@@ -154,6 +154,33 @@ class Archive:
             if found is not None:
                 return found
         return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
+
+    async def restore_judgement(self, row: JobRow) -> JobRow:
+        """The row as lists have it: of a job whose end is Ray's word alone now, with what contradicted it before.
+
+        A store that does not answer tells of nothing.
+        """
+        if self._store is None or row.outcome not in _TAKEN_AT_RAYS_WORD or not _may_be_a_name(row.id):
+            return row
+        try:
+            stored = await self._store.find_job(row.id, row.session)
+        except AppError:
+            return row
+        if stored is None or not _knows_more(stored["row"], row):
+            return row
+        kept = stored["row"]
+        told = (each for each in stored["evidence"] if each["source"] != views.EXPECTATION)
+        return replace(
+            row,
+            outcome=JobOutcome.CONTRADICTED,
+            verdict=Verdict(kept["verdict"]),
+            rule=kept["rule"],
+            reason=kept["reason"],
+            # A row that an older version kept has no action.
+            action=kept.get("action") or row.action,
+            code=kept.get("code") or row.code,
+            evidence=tuple(Evidence(each["rule"], each["source"], each["fact"]) for each in told),
+        )
 
     async def read_kept_log(self, row: JobRow) -> str | None:
         """What was kept of the end of a job's log; raises what the store raises."""

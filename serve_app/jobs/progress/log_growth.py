@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from serve_app.jobs.judging.run_marks import OF_RAY
 from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.progress.rows import parse_written_at
 from serve_app.redaction import redact, strip_controls
@@ -40,7 +41,7 @@ def find_last_line(data: bytes) -> str:
     """The last line that the program wrote, redacted and cut; empty: none of these bytes are its."""
     for line in reversed(data.splitlines()):
         text = strip_controls(line.decode(errors="replace")).strip()
-        if text and not _OF_RAY.match(text):
+        if text and not _OF_RAY.match(text) and not OF_RAY.search(text):
             return redact(text)[:_LINE_CHARS]
     return ""
 

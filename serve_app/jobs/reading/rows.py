@@ -29,6 +29,7 @@ from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import (
     HEADLESS,
     MAX_CHARS,
+    hide_everywhere,
     list_secret_values,
     redact,
     redact_end,
@@ -154,12 +155,15 @@ def parse_driver_exits(rows: Iterable[Any], known: Mapping[str, DriverExit] | No
 
 
 def parse_submission_drivers(
-    rows: Iterable[Any], known: Mapping[str, tuple[DriverRun, ...]]
+    rows: Iterable[Any],
+    known: Mapping[str, tuple[DriverRun, ...]],
+    values: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, tuple[DriverRun, ...]]:
     """By submission id, ``JobTableData`` of src/ray/protobuf/gcs.proto as ``cluster.private`` hands it on.
 
     The drivers of one are in the order of their start, which is not always that of their ids (job 256 is 00010000);
-    what says the same as in ``known`` is the same object.
+    what says the same as in ``known`` is the same object. ``values`` by submission: what is hidden of its texts, since
+    the shell has put it into the command.
     """
     before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
     found: dict[str, list[DriverRun]] = {}
@@ -167,9 +171,11 @@ def parse_submission_drivers(
         job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
         if job_id is None or submission_id is None:
             continue
-        same = before.get(job_id)
+        same, hidden = before.get(job_id), (values or {}).get(submission_id, ())
         found.setdefault(submission_id, []).append(
-            same if same is not None and row.get("is_dead") is True else _parse_driver(row, job_id, submission_id)
+            hide_everywhere(same, hidden)
+            if same is not None and row.get("is_dead") is True
+            else _parse_driver(row, job_id, submission_id, hidden)
         )
     drivers = {id: tuple(sorted(same, key=_get_order)) for id, same in found.items()}
     return {id: known[id] if known.get(id) == same else same for id, same in drivers.items()}
@@ -179,11 +185,11 @@ def _get_order(driver: DriverRun) -> tuple[float, str]:
     return (driver.started_at.timestamp() if driver.started_at else 0.0, driver.job_id)
 
 
-def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str) -> DriverRun:
+def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str, values: Sequence[str]) -> DriverRun:
     return DriverRun(
         job_id=job_id,
         submission_id=submission_id,
-        entrypoint=redact(read_text(row.get("entrypoint")) or "")[:_ENTRYPOINT_CHARS],
+        entrypoint=redact(read_text(row.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
         is_dead=row.get("is_dead") is True,
         pid=read_number(row.get("pid")) or None,
         node_id=read_text(row.get("node_id")),

@@ -157,7 +157,8 @@ class Looker:
         answer = await self._drivers.get(self.config.source_timeout_s)
         if isinstance(answer, Unknown):
             return answer
-        self._every_driver = parse_submission_drivers(answer.value, self._every_driver)
+        values = {**_list_values(previous), **_list_values(snapshot)}
+        self._every_driver = parse_submission_drivers(answer.value, self._every_driver, values)
         return Known(self._every_driver)
 
 
@@ -185,6 +186,12 @@ def drop_earlier_runs(snapshot: Snapshot, every: Mapping[str, tuple[DriverRun, .
     if isinstance(drivers, Known):
         drivers = Known({**drivers.value, **cut}, drivers.note)
     return replace(snapshot, jobs=Known(tuple(jobs), snapshot.jobs.note), drivers=drivers)
+
+
+def _list_values(snapshot: Snapshot | None) -> dict[str, tuple[str, ...]]:
+    """By submission, what is hidden of its texts."""
+    jobs = snapshot.jobs.value if snapshot is not None and isinstance(snapshot.jobs, Known) else ()
+    return {job.submission_id: job.secret_values for job in jobs if job.submission_id and job.secret_values}
 
 
 async def collect(

@@ -132,16 +132,20 @@ class OwnerJudge:
             return _MINE
         if self._own is None:
             return self._doubt("and nothing else in this one shows whose workers were to be started with it")
-        if any(path in python for path in paths for python in self._own.pythons):
+        # What is to be started may be a command line (`uv run --python …`), of which each word counts as a whole.
+        wanted = {word.strip("'\"") for python in self._own.pythons for word in python.split()}
+        if paths & wanted:
             return _MINE
         return self._refuse("is to be started with that Python")
 
     def _judge_ids(self, text: str, stream: str) -> Ownership:
-        if self._own is not None and (
-            any(each in self._own.ids for each in _HEX.findall(text))
-            or any(int(found["pid"]) in self._own.pids for found in _PID.finditer(text))
-        ):
-            return _MINE
+        if self._own is not None:
+            # Each node counts its processes for itself.
+            nodes = find_nodes(f"{stream} {text}")
+            pids = self._own.pids if not nodes or nodes & self._own.nodes else frozenset()
+            ids = any(each in self._own.ids for each in _HEX.findall(text))
+            if ids or any(int(found["pid"]) in pids for found in _PID.finditer(text)):
+                return _MINE
         return self._doubt("and it names nothing of this job")
 
     def _judge_cluster(self, text: str, stream: str) -> Ownership:

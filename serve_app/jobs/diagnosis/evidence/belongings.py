@@ -7,6 +7,7 @@ that is over stay unfinished in the table for seconds, and are then marked faile
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -109,9 +110,19 @@ def _list_requests(tables: JobTables) -> Iterable[Mapping[str, float]]:
     for row in tables.rows:
         yield from _read_amounts(row.get("required_resources"))
     for row in tables.groups:
-        bundles = row.get("bundles")
-        for bundle in bundles if isinstance(bundles, list) else ():
-            yield from _read_amounts(bundle.get("unit_resources") if isinstance(bundle, dict) else None)
+        rows = row.get("bundles")
+        bundles = [
+            amounts
+            for bundle in (rows if isinstance(rows, list) else ())
+            for amounts in _read_amounts(bundle.get("unit_resources") if isinstance(bundle, dict) else None)
+        ]
+        yield from bundles
+        if len(bundles) > 1:
+            # What has to be on one node (STRICT_PACK) Ray's autoscaler asks for as one bundle, the sum of all.
+            total: Counter[str] = Counter()
+            for amounts in bundles:
+                total.update(amounts)
+            yield dict(total)
 
 
 def _read_amounts(value: Any) -> Iterable[Mapping[str, float]]:

@@ -29,7 +29,7 @@ from serve_app.jobs.models import DriverExit, JobFacts, JobRow, NodeFacts
 from serve_app.jobs.reading.rows import read_secret_values
 from serve_app.jobs.reading.run_log import is_run
 from serve_app.outcomes import JobOutcome
-from serve_app.redaction import hide_values
+from serve_app.redaction import hide_everywhere, hide_values
 
 T = TypeVar("T")
 
@@ -157,6 +157,9 @@ class _Work:
         await self._gather_all()
         sources = self.gathered.sources
         sources[:] = [replace(each, chunks=hide_in_chunks(each.chunks, self._values)) for each in sources]
+        fields = self.gathered.fields
+        own = fields.own and replace(fields.own, repeated=hide_everywhere(fields.own.repeated, self._values))
+        self.gathered.fields = replace(fields, own=own, circle=hide_everywhere(fields.circle, self._values))
 
     async def _gather_all(self) -> None:
         row, add = self._row, self.gathered.sources.extend

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from serve_app.jobs.judging.run_marks import find_run_begin
 from serve_app.jobs.models import Known, Section, Unknown
 from serve_app.jobs.progress.log_growth import find_last_line, grow_log
 from serve_app.jobs.progress.looks.tables import HeadProcesses
@@ -113,13 +114,17 @@ class HeadReader:
         return FoundPorts(listens, frozenset(unlooked - listens.keys()))
 
     def read_last_line(self, log_dir: str, submission_id: str) -> str:
-        """The last line of the program in its log, redacted; empty where there is none."""
+        """The last line of the program in its log, of this run of it, redacted; empty where there is none."""
         try:
             with _build_path(log_dir, submission_id).open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
-                return find_last_line(file.read(_LAST_BYTES))
+                begin = max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES)
+                file.seek(begin)
+                data = file.read(_LAST_BYTES)
         except OSError:
             return ""
+        # The end of a line is not shown without its beginning, which may name what is secret in it.
+        data = data[len(data.splitlines(keepends=True)[0]) :] if begin and data else data
+        return find_last_line(data[find_run_begin(data, submission_id) or 0 :])
 
     def _measure_log(self, log_dir: str, submission_id: str, before: LogFacts | None) -> Section[LogFacts]:
         try:

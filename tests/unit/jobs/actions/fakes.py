@@ -59,12 +59,16 @@ class FakeRay:
     supervised: bool = True
     runs: tuple[DriverRun, ...] = ()
     diagnosis: Any = None
+    restored: dict[str, JobRow] = field(default_factory=dict)
 
     async def list_runs(self, submission_id: str) -> tuple[DriverRun, ...]:
         return tuple(each for each in self.runs if each.submission_id == submission_id)
 
     async def find_diagnosis(self, row: JobRow) -> Any:
         return self.diagnosis
+
+    async def restore_judgement(self, row: JobRow) -> JobRow:
+        return self.restored.get(row.id, row)
 
     async def find(self, id: str) -> Any:
         if id not in self.rows:

@@ -27,7 +27,7 @@ def actions(ray: FakeRay, clock: Clock | None = None, **rules: Any) -> Actions:
     return Actions(
         ray, ray.find, JobManagement(**{"enabled": True, **rules}), now=clock.now, clock=clock, pause=clock.pause,
         make_id=lambda: "job-made", report_change=lambda: ray.asked.append(("changed", None)),
-        list_drivers=ray.list_runs, find_diagnosis=ray.find_diagnosis,
+        list_drivers=ray.list_runs, find_diagnosis=ray.find_diagnosis, restore_judgement=ray.restore_judgement,
     )  # fmt: skip
 
 
@@ -455,3 +455,12 @@ async def test_the_latest_look_may_be_older_than_what_ray_says(asked: str) -> No
     made = actions(ray)
     assert (await refusal(made.delete("j") if asked == "delete" else made.retry("j", True))).code == "not_concluded"
     assert ray.count("submit") + ray.count("delete") == 0
+
+
+async def test_what_was_contradicted_may_be_tried_again_when_ray_has_forgotten_why() -> None:
+    succeeded = row(status="SUCCEEDED", outcome=JobOutcome.SUCCEEDED)
+    ray = FakeRay({"j": {"status": "SUCCEEDED", "entrypoint": "true"}}, rows={"j": succeeded})
+    assert (await refusal(actions(ray).retry("j", False))).code == "succeeded"
+    ray.restored["j"] = row(status="SUCCEEDED", outcome=JobOutcome.CONTRADICTED)
+    made = await actions(ray).retry("j", False)
+    assert (made["id"], made["chance"]) == ("j-retry-1", "unknown")

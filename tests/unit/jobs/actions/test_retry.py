@@ -471,3 +471,11 @@ def test_what_is_no_text_in_metadata_becomes_one_and_what_belongs_to_one_attempt
 )
 def test_the_last_line_of_what_is_quoted(message: Any, line: str) -> None:
     assert find_last_line(message) == line
+
+
+def test_the_last_line_that_is_quoted_tells_nothing_of_its_environment() -> None:
+    env = {"env_vars": {"PLACE": "canary-0123456789"}}
+    raw = {"status": "FAILED", "message": quoted("canary-0123456789 done"), "runtime_env": env}
+    with pytest.raises(Conflict) as refused:
+        require_worth_it(row(), raw, force=False)
+    assert str(refused.value).startswith("Its last line says '[redacted] done': ")

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.answers.jobs import JobAnswers
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.models import JobRow, Unknown
+from serve_app.jobs.models import JobRow, Known, Unknown, Verdict
 from serve_app.jobs.reading.poll import Seen
-from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
+from serve_app.outcomes import JobOutcome
+from tests.unit.jobs.judging.test_judge import NOW, actor, snapshot, submission
 
 NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
 
@@ -87,3 +90,54 @@ async def test_jobs_that_were_given_up_are_told() -> None:
         "history is not being written: The disk is full.",
         "history: 7 jobs wait for it no longer, too many did.",
     ]
+
+
+async def test_the_detail_tells_what_lists_tell_and_nothing_of_the_environment() -> None:
+    secret = "canary-0123456789"
+    job = submission("a", "SUCCEEDED", job_id="02000000", secret_values=(secret,))
+    runs = (DriverRun("02000000", "a", "python [redacted]", is_dead=True),)
+    actors = (replace(actor("02000000"), name=secret),)
+    seen = replace(snapshot(job, actors=actors), drivers=Known({"a": runs}))
+    (row,) = judge(seen, NOW)
+    doubted = replace(
+        row, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-tasks", code="app.x"
+    )
+
+    async def find(wanted: str) -> Any:
+        return Seen(seen, [row], {row.key: row}, [], True), row
+
+    async def restore(row: JobRow) -> JobRow:
+        return doubted
+
+    async def list_transitions(key: str) -> Any:
+        return [], []
+
+    async def describe(row: JobRow) -> Any:
+        item = {"name": f"load {secret}", "id": secret}
+        return {"holds": None, "holds_reason": None, "unfinished": {"items": [item]}, "unfinished_reason": None}
+
+    async def summarize_tasks(job_id: str) -> Any:
+        by_name = {"f": {"func_or_class_name": f"load {secret}", "type": "NORMAL_TASK", "state_counts": {"FAILED": 1}}}
+        return {"result": {"node_id_to_summary": {"cluster": {"summary": by_name}}}}
+
+    async def find_known(row: JobRow) -> Any:
+        return {"code": f"of {row.outcome.value}"}
+
+    watch = SimpleNamespace(find=find, history_failure=None, source_timeout_s=5.0, expect=BUILT_IN.get_expectation)
+    archive = SimpleNamespace(restore_judgement=restore, list_transitions=list_transitions)
+    made = JobAnswers(
+        watch, archive, SimpleNamespace(summarize_tasks=summarize_tasks),  # type: ignore[arg-type]
+        SimpleNamespace(list_exception_frames=dict), frozenset(), SimpleNamespace(find_known=find_known),  # type: ignore[arg-type]
+        SimpleNamespace(describe=describe),  # type: ignore[arg-type]
+    )  # fmt: skip
+    told: Any = await made.get_job("a")
+    assert (told["outcome"], told["verdict"], told["rule"], told["code"]) == (
+        "contradicted", "WARN", "contradicted-tasks", "app.x",
+    )  # fmt: skip
+    assert told["diagnosis"] == {"code": "of contradicted"}
+    assert told["actors"]["items"][0]["name"] == "[redacted]"
+    assert told["tasks"]["by_name"][0]["name"] == "load [redacted]"
+    assert told["unfinished"] == {"items": [{"name": "load [redacted]", "id": secret}]}
+    # A history that does not answer is not asked.
+    watch.history_failure = "down"
+    assert (await made.get_job("a"))["outcome"] == "succeeded"

@@ -16,6 +16,7 @@ from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobFacts, JobRow, JobType, Known, Snapshot, Unknown
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
@@ -39,6 +40,7 @@ class World:
     rows: dict[str, JobRow] = field(default_factory=dict)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     shelf: dict[str, dict[str, Any]] = field(default_factory=dict)
+    restored: dict[str, JobRow] = field(default_factory=dict)
     knows: bool = True
     store_fails: AppError | None = None
     gathered: list[str] = field(default_factory=list)
@@ -87,6 +89,9 @@ class PastOf:
 
     async def find(self, wanted: str) -> dict[str, Any] | None:
         return self.world.stored.get(wanted)
+
+    async def restore_judgement(self, row: JobRow) -> JobRow:
+        return self.world.restored.get(row.id, row)
 
 
 async def _no_piece(url: str, start: int, most_bytes: int) -> Any:
@@ -347,6 +352,33 @@ async def test_a_job_that_only_the_history_knows() -> None:
         "are left."
     ]
     assert await refusal(diagnoses.diagnose("none")) == "404 job_not_found"
+
+
+async def test_what_was_contradicted_stays_when_ray_has_forgotten_why() -> None:
+    doubted = failed(outcome=JobOutcome.CONTRADICTED, status="SUCCEEDED", reason="Its first driver crashed.")
+    world = World({"j": replace(doubted, outcome=JobOutcome.SUCCEEDED)}, restored={"j": doubted})
+    assert await diagnoses_of(world).diagnose("j") == {**answer(), "outcome": "contradicted"}
+    assert world.gathered == ["j"]
+
+
+async def test_a_contradicted_job_that_only_the_history_knows_is_told_as_that() -> None:
+    kept = {"id": "old", "outcome": "contradicted", "type": "SUBMISSION", "entrypoint": "x", "error_type": None,
+            "exit_code": 0, "reason": "Its first driver crashed.", "action": "Mend it."}  # fmt: skip
+    stored = {"row": kept, "log_excerpt": None, "evidence": [], "diagnosis": None}
+    world = World(stored={"old": stored, "older": {**stored, "row": {**kept, "action": None}}, "found": stored})
+    diagnoses = diagnoses_of(world)
+    # A cause that is found says more than the contradiction.
+    assert (await diagnoses.diagnose("found"))["diagnosis"] == answer()["diagnosis"] | {
+        "unavailable": ["It is of an earlier session of the cluster, or Ray has forgotten it: no log of it is left."]
+    }
+    world.engine = lambda fields, sources: Diagnosis(None, "nothing is wrong", "")  # type: ignore[method-assign]
+    diagnoses = diagnoses_of(world)
+    for id, action in (("old", "Mend it."), ("older", READ_THE_LOG)):
+        said = (await diagnoses.diagnose(id))["diagnosis"]
+        assert said is not None
+        assert (said["code"], said["title"], said["sentence"], said["advice"]) == (
+            None, "what is known of its end does not agree", "Its first driver crashed.", [action],
+        )  # fmt: skip
 
 
 async def _settle() -> None:

@@ -67,7 +67,7 @@ class Store:
         self._answer((wanted, session))
         for record in self.records:
             if record["id"] == wanted and session in (None, record["session"]):
-                return {"key": record["key"], "log_excerpt": self.excerpt}
+                return {"key": record["key"], "log_excerpt": self.excerpt, **record["content"]}
         return None
 
     async def job_transitions(self, key: str) -> list[Json]:
@@ -378,6 +378,28 @@ async def test_what_was_contradicted_is_taken_back_when_a_later_driver_made_it_g
         assert [each["outcome"] for each in page] == [wanted]
         before = (kept.status, kept.outcome.value, kept.verdict.value, kept.rule)
         assert rows._knows_less(build_record(told), before) is (wanted == "contradicted")
+
+
+async def test_one_job_is_told_as_lists_tell_it() -> None:
+    (succeeded,) = judge(snapshot(submission("a", "SUCCEEDED")), NOW)
+    told = (
+        Evidence("exit-code-0", "job list", "exit code 0"),
+        Evidence("contradicted-tasks", "task table", "3 failed"),
+    )
+    doubted = replace(
+        succeeded, outcome=JobOutcome.CONTRADICTED, verdict=Verdict.WARN, rule="contradicted-tasks", reason="No.",
+        action="Look.", code="app.x", evidence=told,
+    )  # fmt: skip
+    archive = Archive(Store([doubted]))
+    assert await archive.restore_judgement(succeeded) == doubted
+    assert await archive.restore_judgement(replace(succeeded, outcome=JobOutcome.FAILED)) == doubted
+    for other in (
+        replace(succeeded, started_at=ago(1)), replace(succeeded, status="FAILED"), replace(succeeded, id="b"),
+        replace(succeeded, session="s"), replace(succeeded, outcome=JobOutcome.LOST),
+    ):  # fmt: skip
+        assert await archive.restore_judgement(other) is other
+    for nothing in (Archive(None), Archive(Store([succeeded])), Archive(Store([doubted], DOWN))):
+        assert await nothing.restore_judgement(succeeded) is succeeded
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:

@@ -268,3 +268,16 @@ def test_rows_of_actors_that_wait_and_counts_of_tasks() -> None:
         datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     )
     assert find_start("n", []) is None
+
+
+def test_what_the_shell_put_into_the_command_of_a_driver_is_hidden() -> None:
+    rows = [driver_of("s", 1, entrypoint="python a.py canary-0123"), driver_of("t", 2, entrypoint="python canary-0123")]
+    told = parse_submission_drivers(rows, {}, {"s": ("canary-0123",)})
+    assert [each.entrypoint for same in told.values() for each in same] == [
+        "python a.py [redacted]",
+        "python canary-0123",
+    ]
+    # What was read while the environment was not known is hidden as soon as it is; then it stays the same object.
+    unhidden = parse_submission_drivers(rows, {})
+    assert parse_submission_drivers(rows, unhidden, {"s": ("canary-0123",)}) == told
+    assert parse_submission_drivers(rows, told, {"s": ("canary-0123",)})["s"] is told["s"]

@@ -147,3 +147,13 @@ async def test_few_actors_are_listed_each_time(looker: Looker, ray: Replay, cloc
     seen, _ = await listed(looker, ray, None)
     looker.pushed.take([actor_defined()], clock.now)
     assert (await listed(looker, ray, seen))[1]
+
+
+async def test_the_command_of_a_driver_does_not_tell_the_environment_of_its_submission(
+    here: Here, looker: Looker, ray: Replay
+) -> None:
+    here.drivers = [{"job_id": "09000000", "submission_id": "w", "entrypoint": "python canary-0123456789"}]
+    env = {"env_vars": {"PLACE": "canary-0123456789"}}
+    ray.answers["jobs"] = [{**job_of("submission-ok"), "submission_id": "w", "runtime_env": env}]
+    (told,) = (await looker.look(None)).list_drivers("w")
+    assert told.entrypoint == "python [redacted]"

@@ -5,6 +5,7 @@ only heard of it, and with a file alone.
 # ruff: noqa: E501 (lines of logs, as long as they are)
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -146,6 +147,26 @@ def test_where_it_ran_may_be_unknown_and_what_it_asked_for_known() -> None:
         UNTOLD, f"{EVERY}whether anything of this job was on that node cannot be told: nobody asked"
     )
     assert OwnerJudge(own, Shown()).judge(asked, "").whose is OTHERS
+
+
+OWN_WORDS = [
+    # A Python is the job's when it is a whole word of what that wants started; a number, on a node of it.
+    ("(raylet) bash: line 1: /opt/none/bin/python: No such file or directory", MINE),
+    ("(raylet) bash: line 1: /opt/none/bin: No such file or directory", OTHERS),
+    ("(raylet) bash: line 1: /usr/bin/uv: No such file or directory", MINE),
+    ("(raylet) bash: line 1: /usr/bin/u: No such file or directory", OTHERS),
+    ("(raylet) Failed to start worker with pid=1441", MINE),
+    ("(raylet, ip=10.0.0.2) Failed to start worker with pid=1441", MINE),
+    ("(raylet, ip=10.0.0.9) Failed to start worker with pid=1441", UNTOLD),
+    ("(raylet, ip=10.0.0.9) Failed to start worker with pid=1441 of job 06000000", MINE),
+]
+
+
+@pytest.mark.parametrize(("line", "whose"), OWN_WORDS)
+def test_pythons_and_numbers_are_compared_as_wholes(line: str, whose: Whose) -> None:
+    own = replace(CAUSED, pythons=frozenset({"'/opt/none/bin/python' -u", "/usr/bin/uv run --python 3.11"}))
+    read = parse_line(line.encode())
+    assert OwnerJudge(own, Shown()).judge(read.text, read.stream).whose is whose
 
 
 SHOWS = [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, Whose
 from serve_app.jobs.diagnosis.evidence.belongings import (
     build_belongings,
     find_python,
@@ -66,6 +67,21 @@ def test_everything_that_is_its_own() -> None:
         started_at=ENDED,
         gaps=("one is missing",),
     )
+
+
+def test_a_group_asks_for_its_bundles_and_for_their_sum() -> None:
+    wide = {"placement_group_id": "g1", "bundles": [{"unit_resources": {"CPU": 32.0}}] * 4}
+    mixed = {
+        "placement_group_id": "g2",
+        "bundles": [{"unit_resources": {"CPU": 1.0}}, {"unit_resources": {"GPU": 2.0}}],
+    }
+    one = {"placement_group_id": "g3", "bundles": [{"unit_resources": {"CPU": 8.0}}]}
+    found = build_belongings(JobTables(groups=[wide, mixed, one]), "06000000", [])
+    assert found.requests == (
+        *[{"CPU": 32.0}] * 4, {"CPU": 128.0}, {"CPU": 1.0}, {"GPU": 2.0}, {"CPU": 1.0, "GPU": 2.0}, {"CPU": 8.0},
+    )  # fmt: skip
+    line = "(autoscaler +5s) Error: No available node types can fulfill resource request {'CPU': 128.0}."
+    assert OwnerJudge(found, Shown()).judge(line, "").whose is Whose.MINE
 
 
 @pytest.mark.parametrize(

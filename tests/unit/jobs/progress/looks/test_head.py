@@ -20,6 +20,10 @@ from serve_app.jobs.reading.process_table import (
 )
 
 WROTE = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RUN_BEGINS = (
+    "2026-01-01 12:00:00,000\tINFO job_manager.py:531 -- Runtime env is setting up.\n"
+    "Running entrypoint for job j: python a.py\n"
+)
 # The supervisor (10) has the entrypoint's shell (11) with a program (12) and its child (13), and Ray's watcher (14).
 TABLE = {
     pid: ProcessRow(pid, parent, used_s, stopped=pid == 31)
@@ -134,3 +138,19 @@ def test_this_machine() -> None:
     assert "python" in read_command_line(own)
     nobody = max(table) + 100_000_000
     assert (read_command_line(nobody), find_listening_port([nobody], ())) == ("", None)
+
+
+def test_the_last_line_is_whole_and_of_this_run(tmp_path: Path) -> None:
+    long = "token=" + "x" * 5_000
+    texts = {
+        long: "",
+        f"{long}\nstep 2\n": "step 2",
+        f"{long}\r 10%|#": "10%|#",
+        f"{RUN_BEGINS}{long}\nstep 3\n": "step 3",
+        # What the run before wrote into the same file is not said of this one, and what Ray wrote the program did not.
+        f"{RUN_BEGINS}of the run before\n{RUN_BEGINS}": "",
+        f"{RUN_BEGINS}of the run before\n{RUN_BEGINS}of this\n": "of this",
+    }
+    for text, line in texts.items():
+        write(tmp_path, "j", text)
+        assert reader().read_last_line(str(tmp_path), "j") == line
