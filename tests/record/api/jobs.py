@@ -22,7 +22,7 @@ TASK_FAILS = (
 )
 ACTORS = (
     BEGIN + "Kept = type('Kept', (), {'ask': lambda self: 1}); "
-    "kept = [ray.remote(num_cpus=0)(Kept).options(name=f'kept-{n}', namespace='kept').remote() for n in range(2)]; "
+    "kept = [ray.remote(num_cpus=0.01)(Kept).options(name=f'kept-{n}', namespace='kept').remote() for n in range(2)]; "
     "ray.get([each.ask.remote() for each in kept]); ray.get(ray.remote(num_cpus=0)(lambda: 1).remote());"
 )
 LEFTOVER = (
