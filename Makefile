@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, zoo-short, cluster, upgrade
-	@deploy/local/timed.sh lint types unit integration zoo-short cluster upgrade
+test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -69,7 +69,7 @@ accuracy: dev ## how often the diagnosis is right, over logs of known cause
 zoo: dev ## programs in trouble and their innocent twins on a real cluster; ARGS="--limit default": with the shipped limit
 	@$(BIN)/python -m tests.zoo $(ARGS)
 
-zoo-short: dev ## the part of the zoo that CI runs: each kind of circle and hang with its twin, under a short limit
+zoo-short: dev ## the quick part of the zoo: each kind of circle and hang with its twin, under a short limit
 	@$(BIN)/python -m pytest -q tests/zoo
 
 structure: python ## folders, files and names, counted; AGAINST=<commit> shows that one beside it
