@@ -24,6 +24,8 @@ from serve_app.jobs.reading.process_table import ProcessRow
 _MOST_NEW_BYTES = 8_192
 _LAST_BYTES = 4_096
 MOST_PROCESSES_LOOKED_INTO = 256
+# So many looks a process may take until Ray says where its own part of it listens; some never have one.
+MOST_SILENT_LOOKS = 6
 # The shell that Ray keeps beside an entrypoint, to end it when its supervisor is gone (job_supervisor.py).
 _WATCHER = "while kill -s 0"
 
@@ -76,6 +78,7 @@ class HeadReader:
         self._turn = 0
         self._turns: dict[tuple[str, int], int] = {}
         self._ports: dict[tuple[str, int], int] = {}
+        self._silent: dict[tuple[str, int], int] = {}
 
     def read(self, subjects: Collection[HeadSubject], log_dir: str, known_to_ray: Collection[int]) -> HeadFacts:
         """Logs and processor time. ``known_to_ray``: processes of which Ray's rows tell the time."""
@@ -95,7 +98,8 @@ class HeadReader:
         self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], but: Collection[int]
     ) -> FoundPorts:
         """Looks into as many processes as it may, those first that have waited longest; of others counts what was found
-        before, while they are there. ``but``: processes left out.
+        before, while they are there. ``but``: processes left out, since Ray does not say, or not yet, where it listens
+        in them: for some looks that is as if they had not been looked into.
         """
         keys = [(id, pid) for id, pids in trees.items() for pid in pids if pid not in but]
         self._turn += 1
@@ -110,7 +114,10 @@ class HeadReader:
         for id, pid in keys:
             if (port := self._ports.get((id, pid))) is not None:
                 listens.setdefault(id, port)
+        silent = [(id, pid) for id, pids in trees.items() for pid in pids if pid in but]
+        self._silent = {key: self._silent.get(key, 0) + 1 for key in silent}
         unlooked = {key[0] for key in keys if key not in self._turns}
+        unlooked |= {key[0] for key, looks in self._silent.items() if looks <= MOST_SILENT_LOOKS}
         return FoundPorts(listens, frozenset(unlooked - listens.keys()))
 
     def read_last_line(self, log_dir: str, submission_id: str) -> str:
