@@ -17,11 +17,7 @@ from serve_app.jobs.judging.contradiction import (
     list_ends,
     weigh_drivers,
 )
-from serve_app.jobs.judging.expectations import (
-    Contracts,
-    find_deadline_s,
-    find_limit_s,
-)
+from serve_app.jobs.judging.expectations import Contracts, find_deadline_s, find_limit_s
 from serve_app.jobs.judging.kinds import (
     BY_SERVE,
     CLUSTER_INITIALIZATION,
@@ -105,8 +101,8 @@ class CaseMaker:
         if drivers and len(drivers) > 1:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
-        # What is said of the whole table matters only where it has no row.
         circle = find_worst(self.snapshot.motions.get(job.id))
+        # What is said of the whole table matters only where it has no row.
         said = None if exit_row else exits_said
         made_of = (job, exit_row, said, node, owned, ours, tasks, drivers, others, self.contracts, circle)
         before = self.before.get(job.id)

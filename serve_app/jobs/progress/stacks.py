@@ -12,7 +12,6 @@ _THREAD = re.compile(r'^Thread \S+ \((?P<state>[^)]*)\)(?:: "(?P<name>[^"]*)")?'
 _FRAME = re.compile(r"^\s+(?P<function>.+) \((?P<file>[^()]*):(?P<line>\d+)\)\s*$")
 # Threads that Ray keeps in every process; they wait, whatever the program does.
 _OF_RAY = frozenset({"PythonGCThread", "ray_listen_error_messages", "ray_print_logs", "ray_import_thread"})
-_IN_GET = re.compile(r"^\s+(?:Worker\.get_objects|get|wait) \(ray/_private/worker\.py:\d+\)", re.MULTILINE)
 
 NOT_INSTALLED = "py-spy is not installed where Ray's agent of that node looks for programs (its PATH)"
 NOT_PERMITTED = "py-spy may not read that process (it needs the capability SYS_PTRACE, or root)"
@@ -62,11 +61,6 @@ def find_place(stack: str) -> str:
             program = program or ("" if frame["file"].startswith("ray/") else frames[-1])
     told = [*frames[:1], program] if program and program != frames[0] else frames[:1]
     return " < ".join(told) or "no Python frame"
-
-
-def waits_in_ray(stack: str) -> bool:
-    """Whether it is in ``ray.get`` or ``ray.wait``."""
-    return bool(_IN_GET.search(stack))
 
 
 def explain_refusal(answer: str) -> str:

@@ -47,8 +47,9 @@ def _describe_start(at: datetime, subject: StillnessSubject) -> Stillness:
     code = _CODES_OF_START.get(subject.waiting.rule) if subject.waiting is not None else None
     facts = "; ".join(each.fact for each in subject.waiting.evidence) if subject.waiting is not None else ""
     signal = signals.build_start_signal(at, subject.age_s, facts or why)
-    settle = () if code is not None else advising.SETTLE_START
-    return Stillness(State.WAITING, code, why, (signal,), settle, advising.choose_advice(State.WAITING, code))
+    told = () if subject.waiting is None or not subject.waiting.action else (subject.waiting.action,)
+    settle = () if code is not None or told else advising.SETTLE_START
+    return Stillness(State.WAITING, code, why, (signal,), settle, told or advising.choose_advice(State.WAITING, code))
 
 
 def _describe_service(at: datetime, probe: tuple[bool, str]) -> Stillness:

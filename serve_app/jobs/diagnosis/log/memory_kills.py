@@ -15,7 +15,6 @@ KILL_TEXT = b"due to the node running low on memory"
 _LAST = "Refer to the documentation on how to address the out of memory issue"
 # A message is no longer: it has as many lines as there are workers on the node.
 MOST_LINES = 120
-_HEAD = re.compile(r"due to the node running low on memory|\bMemory on the node \(IP:")
 _RETRIED = re.compile(
     r"Task (?P<task>\S.{0,200}?) failed due to oom\. There are (?P<left>infinite|\d{1,9}) oom retries"
 )
@@ -68,11 +67,6 @@ class MemoryKill:
     limit_gb: float
     is_endless: bool = False
     quote: str = ""
-
-
-def begins_kill(text: str) -> bool:
-    """Whether a line begins such a message."""
-    return _HEAD.search(text) is not None
 
 
 def ends_kill(text: str) -> bool:

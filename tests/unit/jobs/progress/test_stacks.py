@@ -13,7 +13,6 @@ from serve_app.jobs.progress.stacks import (
     find_place,
     normalize_stack,
     render_stack,
-    waits_in_ray,
 )
 from tests.unit.jobs.progress.examples import DUMP
 
@@ -62,20 +61,6 @@ def test_two_threads_of_the_program() -> None:
 )
 def test_the_place(stack: str, place: str) -> None:
     assert find_place(stack) == place
-
-
-@pytest.mark.parametrize(
-    ("stack", "waits"),
-    [
-        (SHOWN, True),
-        ("    wait (ray/_private/worker.py:1)", True),
-        ("    get (queue.py:1)", False),
-        ("    put (ray/_private/worker.py:1)", False),
-        ("    get (ray/serve/handle.py:1)", False),
-    ],
-)
-def test_whether_it_waits_in_ray(stack: str, waits: bool) -> None:
-    assert waits_in_ray(stack) is waits
 
 
 FAILED = "Failed to execute `['/x/py-spy', 'dump', '-p', '9']`.\n\n=== stderr ===\n{}\n\n=== stdout ===\n\n"
