@@ -1,7 +1,7 @@
 """Signs that a job moves, or does not, from looks at it. Pure: the looks carry their times.
 
-Each signal speaks for itself and says what was measured, and decides nothing. What a source did not tell is ``unknown``: that is neither
-motion nor stillness.
+Each signal speaks for itself and says what was measured, and decides nothing. What a source did not tell is
+``unknown``: that is neither motion nor stillness.
 """
 
 from __future__ import annotations
