@@ -28,7 +28,7 @@ _QUIET_INTERVALS: Final = 3
 _RAISED: Final = "TASK_EXECUTION_EXCEPTION"
 _MEMORY: Final = "OUT_OF_MEMORY"
 _DIED: Final = "ACTOR_DIED"
-_UNAVAILABLE: Final = "ACTOR_UNAVAILABLE"
+_ABSENT: Final = frozenset({"", "ACTOR_UNAVAILABLE", "WORKER_DIED"})
 _WORKER: Final = "ray::"
 _KILLED: Final = KILL_TEXT.decode()
 _GB: Final = 1_073_741_824  # Ray writes GB and means GiB (src/ray/common/memory_monitor_utils.cc)
@@ -171,11 +171,12 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
     calls = [each for each in turns.attempts if each.actor_id == seen.actor_id and each.error_type != _RAISED]
     last = max(calls, key=lambda each: _get_time_s(each.failed_at), default=None)
     error_type, message = ("", "") if last is None else (last.error_type, last.message)
-    # A call says of an actor that is being restarted no more than that it is not there; its process may tell why.
-    if error_type in ("", _UNAVAILABLE):
+    # Which word a call gets depends on when it came, and each says no more than that the actor is not there; its
+    # process may tell why.
+    if error_type in _ABSENT:
         message = turns.exits.get((seen.node_id or "", dead or 0), message)
     kill = _read_memory_kill(message)
-    chosen = _MEMORY if kill is not None else _DIED if error_type in ("", _UNAVAILABLE) else error_type
+    chosen = _MEMORY if kill is not None else _DIED if error_type in _ABSENT else error_type
     return Circle(
         "actor",
         seen.actor_id,

@@ -144,8 +144,10 @@ async def test_calls_that_failed_since_the_last_success_tell_of_restarts_before_
     assert (circle.what, circle.failures, circle.first_at) == ("actor", 3, at(-40.1))
 
 
-async def test_a_call_that_is_lost_with_its_actor_again_and_again_is_told_as_the_actor() -> None:
-    rows = failed("call", 6, actor_id="a1", type="ACTOR_TASK", error_type="ACTOR_UNAVAILABLE", error_message="away")
+@pytest.mark.parametrize("word", ["ACTOR_UNAVAILABLE", "ACTOR_DIED", "WORKER_DIED"])
+async def test_a_call_that_is_lost_with_its_actor_again_and_again_is_told_as_the_actor(word: str) -> None:
+    """Which word Ray has for it depends on when the call came: one that died with the process gets WORKER_DIED."""
+    rows = failed("call", 6, actor_id="a1", type="ACTOR_TASK", error_type=word, error_message="away")
     ray = TableRay([*rows, task("call", "RUNNING", 6)])
     found = await seeker(ray).seek(await build_round(ray, NOW, actors=(actor(6, "RESTARTING"),)))
     (circle,) = found[JOB].circles
