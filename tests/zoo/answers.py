@@ -67,9 +67,9 @@ def runs(until: Span | None = None, answer: Answer = RUNS) -> Moment:
     return Moment("runs on", Origin.JOINED, Span(), until, answer, holds=True)
 
 
-def before_limit(answer: Answer = RUNS) -> Moment:
+def before_limit(answer: Answer = RUNS_OR_WAITS) -> Moment:
     """Nothing is said of it before it can have been quiet for the limit."""
-    return Moment("before the limit", Origin.JOINED, Span(), Span(limits=0.9), answer, holds=True)
+    return Moment("before the limit", Origin.BEGUN, Span(), Span(limits=0.95), answer, holds=True)
 
 
 def at_limit(answer: Answer) -> Moment:

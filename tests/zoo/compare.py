@@ -13,6 +13,8 @@ _CERTAINTIES = ("possible", "likely", "certain")
 _ON_ITS_WAY = ("pending", "running")
 # So near to the end of its window the last word is asked for, right or wrong.
 CLOSING_S = 8.0
+# What list, findings and alerts said in time, the others may be asked for a little later: they take longer.
+LATE_S = 45.0
 
 
 class State(StrEnum):
@@ -55,13 +57,14 @@ def find_urgency_s(job: Job, trace: Trace, limit_s: float, now_s: float, left_ou
     last, urgent = trace.looks[-1], []
     for moment in job.moments:
         window = find_window(job, moment, trace, limit_s)
-        if moment.holds or moment.name in left_out or window is None or not window[0] <= now_s <= window[1]:
+        if moment.holds or moment.name in left_out or window is None:
             continue
-        if _check_moment(job, moment, trace, limit_s, now_s).state is State.MET:
+        end_s = _find_last_s(moment, trace, window)
+        if not window[0] <= now_s <= end_s or _check_moment(job, moment, trace, limit_s, now_s).state is State.MET:
             continue
-        closing = window[1] - now_s < CLOSING_S and (last.deep is None or now_s - last.at_s > CLOSING_S)
+        closing = end_s - now_s < CLOSING_S and (last.deep is None or now_s - last.at_s > CLOSING_S)
         if closing or not list_differences(moment.answer, last):
-            urgent.append(window[1] - now_s)
+            urgent.append(end_s - now_s)
     return min(urgent, default=None)
 
 
@@ -73,9 +76,21 @@ def find_window(job: Job, moment: Moment, trace: Trace, limit_s: float) -> tuple
     return origin_s + moment.begin.measure_s(limit_s), origin_s + moment.until.measure_s(limit_s)
 
 
+def _find_last_s(moment: Moment, trace: Trace, window: tuple[float, float]) -> float:
+    """Until when an answer counts: one that the list gave in time may be completed after it."""
+    in_time = any(not list_differences(moment.answer, look) for look in _list_inside(trace, *window))
+    return window[1] + (LATE_S if in_time else 0.0)
+
+
+def _list_inside(trace: Trace, begin_s: float, end_s: float) -> list[Look]:
+    return [look for look in trace.looks if look.until_s >= begin_s and look.at_s <= end_s]
+
+
 def _find_origin(job: Job, origin: Origin, trace: Trace) -> float | None:
     if origin is Origin.ARMED:
         return trace.armed_at_s
+    if origin is Origin.BEGUN:
+        return trace.begun_at_s
     for look in trace.looks:
         joined = look.outcome == "running" and (look.joined or not job.joins)
         ended = look.outcome not in _ON_ITS_WAY
@@ -91,13 +106,14 @@ def _check_moment(job: Job, moment: Moment, trace: Trace, limit_s: float, now_s:
         got = "never seen" if last is None else describe_look(last)
         why = (f"its {moment.origin} was not seen",)
         return Checked(job.id, moment.name, State.WAITING, expected, got, why)
-    inside = [look for look in trace.looks if look.until_s >= window[0] and look.at_s <= window[1]]
     if moment.holds:
-        return _check_held(job, moment, inside, expected, is_over=now_s > window[1])
+        return _check_held(job, moment, _list_inside(trace, *window), expected, is_over=now_s > window[1])
+    end_s = _find_last_s(moment, trace, window)
+    inside = _list_inside(trace, window[0], end_s)
     for look in inside:
         if look.deep is not None and not list_all_differences(moment.answer, look):
             return Checked(job.id, moment.name, State.MET, expected, describe_look(look), (), look.at_s)
-    state = State.MISSED if now_s > window[1] else State.WAITING
+    state = State.MISSED if now_s > end_s else State.WAITING
     nearest = _find_nearest(moment.answer, inside)
     if nearest is None:
         return Checked(job.id, moment.name, state, expected, "no look in its time", ("no look in its time",))

@@ -25,6 +25,7 @@ class World(StrEnum):
 class Origin(StrEnum):
     """What the times of a moment count from, as the list of jobs tells it."""
 
+    BEGUN = "begun"  # it was about to be submitted; nothing of it can be older
     START = "start"  # the first look at it
     JOINED = "joined"  # its driver is known; of what never joins: it runs
     ARMED = "armed"  # Ray's own tables have what makes it a circle

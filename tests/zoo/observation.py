@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tests.zoo.model import Words
@@ -51,23 +51,27 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All looks at one job, oldest first, and when Ray's tables first had what makes it a circle."""
+    """All looks at one job, oldest first, and when Ray's tables first had what makes it a circle.
+
+    ``begun_at_s``: just before it was submitted.
+    """
 
     looks: tuple[Look, ...] = ()
     armed_at_s: float | None = None
+    begun_at_s: float | None = None
 
     def add(self, look: Look) -> Trace:
-        """With one look more; what only goes on makes none."""
+        """With one look more; what only goes on makes none. A deeper one may come later than the next that is not."""
         last = self.looks[-1] if self.looks else None
         if last is not None and look.deep is None and last.has_same_answer(look):
-            kept = [*self.looks[:-1], _prolong(last, look.until_s)]
+            kept = [*self.looks[:-1], replace(last, until_s=look.until_s)]
         else:
-            kept = [*self.looks, look]
-        return Trace(tuple(kept), self.armed_at_s)
+            kept = sorted([*self.looks, look], key=lambda each: each.at_s)
+        return replace(self, looks=tuple(kept))
 
     def arm(self, at_s: float) -> Trace:
         """Armed at that time, unless it was before."""
-        return self if self.armed_at_s is not None else Trace(self.looks, at_s)
+        return self if self.armed_at_s is not None else replace(self, armed_at_s=at_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,6 @@ class Facts:
             "attempts": self.most_failed_attempts, "restarts": self.restarts, "failures": sum(self.failed.values())
         }  # fmt: skip
         return counts[by]
-
-
-def _prolong(look: Look, until_s: float) -> Look:
-    fields: dict[str, Any] = {name: getattr(look, name) for name in look.__slots__}
-    return Look(**{**fields, "until_s": until_s})
 
 
 def _list_answer(look: Look) -> tuple[object, ...]:

@@ -43,6 +43,7 @@ class Stage:
     def __init__(self, head: Head) -> None:
         self.head = head
         self.tables = RayTables(head.cluster.dashboard_url)
+        self.begun_at_s: dict[str, float] = {}
         self._drivers: list[subprocess.Popen[bytes]] = []
         self._terminals: list[int] = []
 
@@ -105,6 +106,8 @@ class Stage:
         return _LIMITS.sub(lambda found: f"{float(found[1]) * self.head.limit_s:g}", value)
 
     def _perform_step(self, step: Step) -> None:
+        if isinstance(step, Submit | Drive):
+            self.begun_at_s[step.id] = time.time()
         match step:
             case Submit():
                 body = {"submission_id": step.id, "entrypoint": self.fill(step.entrypoint)}

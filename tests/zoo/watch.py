@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -22,24 +25,31 @@ from tests.zoo.steps import Stage
 
 Json = Mapping[str, Any]
 REPORT_FRESH_S = 4.0
-# Of one look; more of them would keep the next look waiting, and the application busy.
-MOST_DEEP = 4
+# So many deeper looks at once: more of them would keep the application busy.
+MOST_DEEP = 2
 
 
 class Watch:
-    """Traces of jobs; ``look`` adds one look at each of them."""
+    """Traces of jobs; ``look`` adds one look at each of them.
+
+    Detail, diagnosis and report take longer, so they are asked for beside it, and added when they are there.
+    """
 
     def __init__(self, stage: Stage, left_out: Words) -> None:
         self._stage = stage
         self._api = stage.head.cluster.api("operator")
         self._left_out = left_out
+        self._pool = ThreadPoolExecutor(MOST_DEEP)
+        self._deep: dict[str, Future[Look | None]] = {}
+        self._reporting = threading.Lock()
         self._report: Json = {}
-        self._reported_at = 0.0
+        self._reported_at_s = 0.0
         self.traces: dict[str, Trace] = {}
         self.jobs: dict[str, Job] = {}
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._pool.shutdown(cancel_futures=True)
         self._api.close()
 
     def add(self, job: Job) -> None:
@@ -53,33 +63,47 @@ class Watch:
         alerts = self._get("/alerts", limit="200")["items"]
         findings = self._get("/jobs/findings")["items"]
         at_s = time.time()
+        self._add_deep()
         urgent: list[tuple[float, Job, Json]] = []
         for id, job in list(self.jobs.items()):
             row = find_row(rows, id)
             if row is None:
                 continue
-            self._arm(job)
             look = build_look(row, alerts, findings, at_s)
-            self.traces[id] = self.traces[id].add(look)
+            trace = replace(self.traces[id].add(look), begun_at_s=self._stage.begun_at_s.get(id))
+            self.traces[id] = trace
+            self._arm(job)
             left_s = find_urgency_s(job, self.traces[id], self._stage.head.limit_s, at_s, self._left_out)
-            if left_s is not None:
+            if left_s is not None and id not in self._deep:
                 urgent.append((left_s, job, row))
-        for _, job, row in sorted(urgent, key=lambda each: each[0])[:MOST_DEEP]:
-            with suppress(httpx.HTTPError):
-                self._look_deeper(job, row, alerts, findings)
+        free = MOST_DEEP - len(self._deep)
+        for _, job, row in sorted(urgent, key=lambda each: each[0])[:free]:
+            since_s = self.traces[job.id].looks[-1].at_s
+            self._deep[job.id] = self._pool.submit(self._look_deeper, job, row, alerts, findings, since_s)
 
-    def _look_deeper(self, job: Job, row: Json, alerts: list[Json], findings: list[Json]) -> None:
-        """Detail, diagnosis and report, between two looks at the row, which must be the same."""
+    def _add_deep(self) -> None:
+        for id, future in list(self._deep.items()):
+            if future.done():
+                del self._deep[id]
+                # The next look asks again; a moment without one is missed by its own name.
+                with suppress(httpx.HTTPError):
+                    if (look := future.result()) is not None:
+                        self.traces[id] = self.traces[id].add(look)
+
+    def _look_deeper(
+        self, job: Job, row: Json, alerts: list[Json], findings: list[Json], since_s: float
+    ) -> Look | None:
+        """Detail, diagnosis and report, after a look at the row, which they must agree with."""
         path = f"/jobs/{quote(str(row['id']), safe='')}"
         detail, diagnosis = self._get(path), self._get(f"{path}/diagnosis")
-        deep = build_deep(row, detail, diagnosis, self._read_report(), alerts)
+        deep = build_deep(row, detail, diagnosis, self._read_report(since_s), alerts)
         if any(m.answer.offline != ANY for m in job.moments):
-            deep = _replace(deep, offline=diagnose_offline(self._stage.tables.read_log(job.id)))
+            deep = replace(deep, offline=diagnose_offline(self._stage.tables.read_log(job.id)))
         if any(m.answer.logs_say or m.answer.logs_lack for m in job.moments):
-            deep = _replace(deep, logs=json.dumps(self._get(f"{path}/logs")))
-        if (detail["verdict"], detail["rule"]) == (row["verdict"], row["rule"]):
-            look = build_look(row, alerts, findings, time.time())
-            self.traces[job.id] = self.traces[job.id].add(_replace(look, deep=deep))
+            deep = replace(deep, logs=json.dumps(self._get(f"{path}/logs")))
+        if (detail["verdict"], detail["rule"]) != (row["verdict"], row["rule"]):
+            return None
+        return replace(build_look(row, alerts, findings, time.time()), deep=deep)
 
     def _arm(self, job: Job) -> None:
         if job.armed_by is None or self.traces[job.id].armed_at_s is not None:
@@ -89,10 +113,13 @@ class Watch:
             if self._stage.tables.read_facts(job.id).count(by) >= least:
                 self.traces[job.id] = self.traces[job.id].arm(time.time())
 
-    def _read_report(self) -> Json:
-        if time.monotonic() - self._reported_at > REPORT_FRESH_S:
-            self._report, self._reported_at = self._get("/report", format="json"), time.monotonic()
-        return self._report
+    def _read_report(self, since_s: float) -> Json:
+        """Not from before the row became what it is."""
+        with self._reporting:
+            if self._reported_at_s < max(since_s, time.time() - REPORT_FRESH_S):
+                at_s = time.time()
+                self._report, self._reported_at_s = self._get("/report", format="json"), at_s
+            return self._report
 
     def _get(self, path: str, **params: str) -> Any:
         answer = self._api.get(path, params=params)
@@ -162,10 +189,6 @@ def _list_numbers(value: Any) -> Iterable[tuple[str, float]]:
                 yield str(name), float(each)
             else:
                 yield from _list_numbers(each)
-
-
-def _replace(value: Any, **fields: Any) -> Any:
-    return type(value)(**{**{name: getattr(value, name) for name in value.__slots__}, **fields})
 
 
 def diagnose_offline(log: str) -> str | None:

@@ -34,7 +34,7 @@ def at(look: Look, begin_s: float, until_s: float | None = None, **more: Any) ->
 
 
 def states(job: Job, looks: list[Look], now_s: float, armed_s: float | None = None) -> list[tuple[str, State]]:
-    trace = Trace(tuple(looks), None if armed_s is None else T0 + armed_s)
+    trace = Trace(tuple(looks), None if armed_s is None else T0 + armed_s, T0)
     return [(each.moment, each.state) for each in check_job(job, trace, LIMIT_S, T0 + now_s)]
 
 
@@ -154,15 +154,25 @@ def test_an_answer_that_comes_too_soon_or_too_late() -> None:
 
 
 def test_the_list_alone_is_not_enough() -> None:
-    (_, limit, _) = check_job(HANG, Trace((at(RUNNING, 0, 19), at(STUCK, 21, 150, deep=None))), LIMIT_S, T0 + 150)
+    looks = (at(RUNNING, 0, 19), at(STUCK, 21, 150, deep=None))
+    (_, limit, _) = check_job(HANG, Trace(looks, begun_at_s=T0), LIMIT_S, T0 + 150)
     assert (limit.state, limit.wrong) == (State.MISSED, ("detail, report and diagnosis were not seen in time",))
+
+
+@pytest.mark.parametrize(("deep_s", "state"), [(99, State.MET), (140, State.MET), (146, State.MISSED)])
+def test_what_the_list_said_in_time_may_be_completed_later(deep_s: float, state: State) -> None:
+    looks = [at(RUNNING, 0, 19), at(STUCK, 99, 139, deep=None), at(STUCK, deep_s)]
+    assert states(HANG, looks, 150)[1] == ("one limit", state)
+    late = [at(RUNNING, 0, 100), at(STUCK, 101, 139)]
+    assert states(HANG, late, 150)[1] == ("one limit", State.MISSED)
 
 
 def test_a_window_counts_from_its_origin() -> None:
     pending = Look(T0, T0, "pending", "OK", "pending")
     looks = [at(pending, 0, 38), at(RUNNING, 40, 60), at(STUCK, 62, 90)]
     assert states(HANG, looks, 90)[:2] == [("before the limit", State.MET), ("one limit", State.MET)]
-    assert states(HANG, [at(pending, 0, 40)], 500)[0] == ("before the limit", State.WAITING)
+    assert states(HANG, [at(pending, 0, 40)], 500)[1] == ("one limit", State.WAITING)
+    assert check_job(HANG, Trace((RUNNING,)), LIMIT_S, T0 + 500)[0].state is State.WAITING
 
 
 @pytest.mark.parametrize(("told_s", "state"), [(35, State.MET), (45, State.MET), (60, State.MISSED)])
@@ -207,7 +217,7 @@ def test_an_end_is_looked_at_once_it_was_diagnosed() -> None:
         ([at(RUNNING, 0, 10)], 10, None),  # before any window
         ([at(RUNNING, 0, 30)], 30, None),  # the list says otherwise, and there is time
         ([at(RUNNING, 0, 95)], 95, 5.0),  # the last word before it is missed
-        ([at(RUNNING, 0, 20), at(STUCK, 21, 21, deep=None)], 21, 79.0),
+        ([at(RUNNING, 0, 20), at(STUCK, 21, 21, deep=None)], 21, 124.0),
         ([at(RUNNING, 0, 20), at(STUCK, 21)], 22, None),
     ],
 )
