@@ -54,7 +54,7 @@ PROGRAMS = (
         "three are expected at a barrier, and one never comes (M2)",
         "barrier never",
         ("Rank.barrier", "Barrier.arrive"),
-        ("Rank.barrier", "Barrier.arrive"),
+        ("Rank.barrier",),
         True,
     ),
     _twin("hang-barrier", "the third comes late", "barrier 8", True),

@@ -37,7 +37,7 @@ PROGRAMS = (
     Program(
         "rest-nap-twin",
         "the driver sleeps as well, but not for ever: until then the same answer",
-        (submit("rest-nap-twin", "rests.py", "nap {2.4 limits}"),),
+        (submit("rest-nap-twin", "rests.py", "nap {4 limits}"),),
         (
             Job(
                 "rest-nap-twin",
