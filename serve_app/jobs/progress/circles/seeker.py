@@ -27,6 +27,8 @@ MOST_SUSPECTS = 16
 LEAST_OTHERS = 2
 MOST_ACTORS = 8
 MOST_EXITS = 8
+# Ray forgets the oldest of very many: that their number stays tells nothing then.
+_MANY_CALLS = 10_000
 _AT_ONCE = 4
 _KEPT_EXITS = 1_000
 # What succeeded says nothing of now when it was asked so long ago.
@@ -85,6 +87,8 @@ class CircleSeeker:
         self._actors: dict[str, ActorHistory] = {}
         self._listed_at: datetime | None = None
         self._calls_asked: dict[str, datetime] = {}
+        # By actor, how many of its calls succeeded, and since when there are so many.
+        self._calls_counted: dict[str, tuple[int, datetime]] = {}
         self._asked: dict[str, _Asked] = {}
         self._exits: dict[tuple[str, int], str] = {}
         self._found: dict[str, JobTurns] = {}
@@ -195,15 +199,24 @@ class CircleSeeker:
         self._calls_asked = {each.actor_id: at for each in often if (at := self._calls_asked.get(each.actor_id))}
         wanted = sorted(wanted, key=lambda each: _get_time_s(self._calls_asked.get(each.actor_id)))[:MOST_ACTORS]
         self._calls_asked |= {each.actor_id: turns.now for each in wanted}
+        self._calls_counted = {id: each for id, each in self._calls_counted.items() if id in self._calls_asked}
         for actor, calls in zip(
             wanted, await _gather_few(self._questions.ask_calls(each.actor_id) for each in wanted), strict=True
         ):
-            if isinstance(calls, Known):
+            if isinstance(calls, Known) and (calls.value.complete or calls.value.total < _MANY_CALLS):
+                last = self._find_last_calls(actor.actor_id, calls.value, turns.now)
                 before = successes[actor.job_id]
-                last = {**before.last_by_actor, **calls.value.last_by_actor}
-                successes[actor.job_id] = replace(before, last_by_actor=last)
+                successes[actor.job_id] = replace(before, last_by_actor={**before.last_by_actor, **last})
                 told.add(actor.actor_id)
         return successes, told
+
+    def _find_last_calls(self, actor_id: str, calls: Successes, now: datetime) -> Mapping[str, datetime]:
+        """Which of a cut list came last nobody knows, but that there are more of them than before."""
+        if calls.complete:
+            return calls.last_by_actor
+        total, since = self._calls_counted.get(actor_id, (None, now))
+        self._calls_counted[actor_id] = (calls.total, since if total == calls.total else now)
+        return {actor_id: self._calls_counted[actor_id][1]}
 
     async def _ask_exits(self, turns: Turns) -> dict[tuple[str, int], str]:
         """How processes ended of which no message tells, each once."""

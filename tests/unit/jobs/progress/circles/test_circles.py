@@ -135,6 +135,30 @@ async def test_actors(restarts: list[int], successes: list[float], told: list[tu
     assert [(each.what, each.failures) for each in circles] == told
 
 
+@pytest.mark.parametrize(
+    ("successes", "told"),
+    [
+        ([30, 40, 50, 60, 70, 80, 90], []),
+        ([30, 40, 40, 40, 40, 40, 40], [("actor", 3)]),
+    ],
+    ids=["they go on", "none since"],
+)
+async def test_of_more_calls_than_are_listed_their_number_tells_whether_one_succeeded_since(
+    successes: list[int], told: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are listed: what came last of them is of long ago in both."""
+    monkeypatch.setattr(asking, "MOST_SUCCESSES", 10)
+    ray = TableRay([])
+    seeking, found = seeker(ray), {}
+    for number, count in enumerate(successes):
+        now, restarts = number * 20, number
+        done = [call(f"c{each:03}", "FINISHED", -400 + each) for each in range(count)]
+        ray.tasks = [task("driver", "RUNNING"), *done]
+        found = await seeking.seek(await build_round(ray, at(now), actors=(actor(restarts, pid=41 + number),)))
+    circles = found[JOB].circles if JOB in found else ()
+    assert [(each.what, each.failures) for each in circles] == told
+
+
 async def test_calls_that_failed_since_the_last_success_tell_of_restarts_before_it_was_looked_at() -> None:
     """Calls that wait for an actor fail at once with it: bursts are counted, and no more than there were restarts."""
     lost = [call(f"lost{number}", "FAILED", when) for number, when in enumerate((-40, -40.1, -30, -30.2, -20))]
