@@ -5,11 +5,12 @@ Blocking, and cheap: one pass over all processes. Where a process may not be loo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import psutil
 
+_MAPPED = "::ffff:"
 _STOPPED = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
 
@@ -41,15 +42,21 @@ def read_command_line(pid: int) -> str:
         return ""
 
 
-def find_listening_port(pids: Iterable[int], but: Iterable[int]) -> int | None:
-    """A port on which one of these waits for callers, except those of ``but``; None: there is none, or it is hidden."""
-    known = set(but)
-    for pid in pids:
-        try:
-            connections = psutil.Process(pid).net_connections("tcp")
-        except psutil.Error:
-            continue
-        ports = sorted(each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN)
-        if free := [port for port in ports if port not in known]:
-            return free[0]
-    return None
+def find_listening_port(pid: int, but: Collection[int], has_own: bool) -> int | None:
+    """A port on which this process waits for callers, see ``choose_port``; None: there is none, or it is hidden."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return None
+    listening = [(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN]
+    return choose_port(listening, but, has_own)
+
+
+def choose_port(listening: Iterable[tuple[str, int]], but: Collection[int], has_own: bool) -> int | None:
+    """Of the addresses on which a process listens the port that is its program's: none of ``but``.
+
+    ``has_own``: one of them may be that of Ray's part in it, of which Ray does not say which it is. A worker has one
+    such port, which gRPC binds to an IPv4 address that is written as IPv6 (tried on 2.60): a second one is no Ray's.
+    """
+    free = sorted((ip.startswith(_MAPPED), port) for ip, port in listening if port not in but)
+    return free[0][1] if len(free) > has_own else None

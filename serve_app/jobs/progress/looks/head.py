@@ -24,8 +24,6 @@ from serve_app.jobs.reading.process_table import ProcessRow
 _MOST_NEW_BYTES = 8_192
 _LAST_BYTES = 4_096
 MOST_PROCESSES_LOOKED_INTO = 256
-# So many looks a process may take until Ray says where its own part of it listens; some never have one.
-MOST_SILENT_LOOKS = 6
 # The shell that Ray keeps beside an entrypoint, to end it when its supervisor is gone (job_supervisor.py).
 _WATCHER = "while kill -s 0"
 
@@ -70,7 +68,7 @@ class HeadReader:
         self,
         read_table: Callable[[], Mapping[int, ProcessRow]] = process_table.read_process_table,
         read_command: Callable[[int], str] = process_table.read_command_line,
-        find_port: Callable[[Iterable[int], Iterable[int]], int | None] = process_table.find_listening_port,
+        find_port: Callable[[int, Collection[int], bool], int | None] = process_table.find_listening_port,
     ) -> None:
         self._read_table = read_table
         self._read_command = read_command
@@ -78,7 +76,6 @@ class HeadReader:
         self._turn = 0
         self._turns: dict[tuple[str, int], int] = {}
         self._ports: dict[tuple[str, int], int] = {}
-        self._silent: dict[tuple[str, int], int] = {}
 
     def read(self, subjects: Collection[HeadSubject], log_dir: str, known_to_ray: Collection[int]) -> HeadFacts:
         """Logs and processor time. ``known_to_ray``: processes of which Ray's rows tell the time."""
@@ -95,30 +92,27 @@ class HeadReader:
         return HeadFacts(logs, HeadProcesses(used, {}, stopped), pids)
 
     def find_ports(
-        self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], but: Collection[int]
+        self, trees: Mapping[str, Iterable[int]], ports_of_ray: Collection[int], silent: Collection[int]
     ) -> FoundPorts:
         """Looks into as many processes as it may, those first that have waited longest; of others counts what was found
-        before, while they are there. ``but``: processes left out, since Ray does not say, or not yet, where it listens
-        in them: for some looks that is as if they had not been looked into.
+        before, while they are there. ``silent``: processes in which Ray listens, too, and does not say where; a busy
+        one may not say it for minutes.
         """
-        keys = [(id, pid) for id, pids in trees.items() for pid in pids if pid not in but]
+        keys = [(id, pid) for id, pids in trees.items() for pid in pids]
         self._turn += 1
         self._turns = {key: turn for key in keys if (turn := self._turns.get(key)) is not None}
         self._ports = {key: port for key in keys if (port := self._ports.get(key)) is not None}
         for key in sorted(keys, key=lambda key: self._turns.get(key, 0))[:MOST_PROCESSES_LOOKED_INTO]:
             self._turns[key] = self._turn
             self._ports.pop(key, None)
-            if (port := self._find_port(key[1:], ports_of_ray)) is not None:
+            if (port := self._find_port(key[1], ports_of_ray, key[1] in silent)) is not None:
                 self._ports[key] = port
         listens: dict[str, int] = {}
         for id, pid in keys:
             if (port := self._ports.get((id, pid))) is not None:
                 listens.setdefault(id, port)
-        silent = [(id, pid) for id, pids in trees.items() for pid in pids if pid in but]
-        self._silent = {key: self._silent.get(key, 0) + 1 for key in silent}
-        unlooked = {key[0] for key in keys if key not in self._turns}
-        unlooked |= {key[0] for key, looks in self._silent.items() if looks <= MOST_SILENT_LOOKS}
-        return FoundPorts(listens, frozenset(unlooked - listens.keys()))
+        unlooked = frozenset(key[0] for key in keys if key not in self._turns)
+        return FoundPorts(listens, unlooked - listens.keys())
 
     def read_last_line(self, log_dir: str, submission_id: str) -> str:
         """The last line of the program in its log, of this run of it, redacted; empty where there is none."""

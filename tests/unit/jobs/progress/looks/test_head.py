@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.progress.looks.head import (
     MOST_PROCESSES_LOOKED_INTO,
-    MOST_SILENT_LOOKS,
     FoundPorts,
     HeadReader,
     HeadSubject,
@@ -20,6 +21,7 @@ from serve_app.jobs.progress.looks.tables import HeadProcesses
 from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.reading.process_table import (
     ProcessRow,
+    choose_port,
     find_listening_port,
     read_command_line,
     read_process_table,
@@ -41,10 +43,10 @@ TABLE = {
 COMMANDS = {11: "/bin/sh -c python train.py", 14: "/bin/sh -c while kill -s 0 10; do sleep 1; done; kill -9 -11"}
 
 
-def reader(ports: dict[int, int] | None = None) -> HeadReader:
-    def find_port(pids: Iterable[int], but: Iterable[int]) -> int | None:
-        found = [port for pid in pids if (port := (ports or {}).get(pid)) is not None and port not in but]
-        return found[0] if found else None
+def reader(ports: dict[int, tuple[int, ...]] | None = None) -> HeadReader:
+    def find_port(pid: int, but: Collection[int], has_own: bool) -> int | None:
+        own = [("::ffff:127.0.0.1", 10_000 + pid)] if has_own else []
+        return choose_port([*own, *(("127.0.0.1", port) for port in (ports or {}).get(pid, ()))], but, has_own)
 
     return HeadReader(lambda: TABLE, lambda pid: COMMANDS.get(pid, ""), find_port)
 
@@ -110,16 +112,32 @@ def test_processes_of_jobs_beyond_what_ray_knows() -> None:
 
 def test_ports_of_services() -> None:
     trees = {"a": (11, 12), "b": (20,), "c": (21,), "d": (31,)}
-    it = reader({12: 8080, 20: 14721, 21: 9000, 31: 7000})
-    # Where Ray listens is no service, and of whom Ray does not say where it listens, nothing is concluded: for some
-    # looks not even that it serves nobody, since a new process says it a moment later.
-    for _ in range(MOST_SILENT_LOOKS):
-        assert it.find_ports(trees, {14721}, {31}) == FoundPorts({"a": 8080, "c": 9000}, frozenset({"d"}))
-    assert it.find_ports(trees, {14721}, {31}) == FoundPorts({"a": 8080, "c": 9000})
+    it = reader({12: (8080,), 20: (14721,), 21: (9000,), 31: (7000,)})
+    # Where Ray listens is no service; where it does not say where, one port is its own, and another the program's.
+    assert it.find_ports(trees, {14721}, {21, 31}) == FoundPorts({"a": 8080, "c": 9000, "d": 7000})
+    assert it.find_ports({"a": (11,), "e": (15,)}, (), {11, 15}) == FoundPorts()
+
+
+@pytest.mark.parametrize(
+    ("listening", "but", "has_own", "port"),
+    [
+        ([], (), False, None),
+        ([("127.0.0.1", 8080)], (), False, 8080),
+        ([("127.0.0.1", 8080)], {8080}, False, None),
+        ([("::ffff:10.0.0.1", 3001)], (), True, None),
+        ([("::ffff:10.0.0.1", 3001), ("0.0.0.0", 8080)], (), True, 8080),
+        ([("::ffff:10.0.0.1", 3001), ("::", 8080)], {3001}, False, 8080),
+        ([("127.0.0.1", 8080), ("127.0.0.1", 8081)], (), False, 8080),
+    ],
+)
+def test_which_port_is_the_programs(
+    listening: list[tuple[str, int]], but: Collection[int], has_own: bool, port: int | None
+) -> None:
+    assert choose_port(listening, but, has_own) == port
 
 
 def test_who_has_waited_longest_is_looked_at_for_a_port_first() -> None:
-    ports = {21: 9000}
+    ports = {21: (9000,)}
     it = reader(ports)
     # The oldest is the last row: it has its turn all the same, and what was found counts while its process is there.
     trees: dict[str, Any] = {"x": range(1_000, 1_000 + MOST_PROCESSES_LOOKED_INTO), "b": (20, 21)}
@@ -146,7 +164,7 @@ def test_this_machine() -> None:
     assert not table[own].stopped
     assert "python" in read_command_line(own)
     nobody = max(table) + 100_000_000
-    assert (read_command_line(nobody), find_listening_port([nobody], ())) == ("", None)
+    assert (read_command_line(nobody), find_listening_port(nobody, (), False)) == ("", None)
 
 
 def test_the_last_line_is_whole_and_of_this_run(tmp_path: Path) -> None:
