@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
-	@deploy/local/timed.sh lint types unit integration cluster upgrade
+test: dev ## everything CI runs: lint, types, unit, integration, the short zoo, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration zoo-short cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit
@@ -39,7 +39,7 @@ unit: dev ## unit tests: no Ray, no sockets
 	@$(BIN)/python -m pytest -q tests/unit
 
 integration: dev ## integration tests: one real local cluster, a real PostgreSQL
-	@$(BIN)/python -m pytest -q tests/integration
+	@$(BIN)/python -m pytest -q --durations=15 tests/integration
 
 cluster: dev ## tests on several Ray nodes, which are killed
 	@$(BIN)/python -m pytest -q tests/cluster

@@ -40,7 +40,7 @@ class Manner:
     together: bool = False
 
 
-SHORT_LIMIT_S = 20.0
+SHORT_LIMIT_S = 30.0
 SHORT = Manner((SIX,), together=True)
 
 
