@@ -158,6 +158,7 @@ class Stage:
             "running": lambda: (self.tables.find_row(step.id) or {}).get("status") == "RUNNING",
             "log": lambda: step.text in self.tables.read_log(step.id),
             "licence": lambda: self._holds_licence(),
+            "released": lambda: not self.tables.is_watched(step.id),
             "attempts": lambda: self.tables.read_facts(step.id).most_failed_attempts >= 3,
         }
         if not self._wait_quietly(conditions[step.state], step.timeout_s):
