@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -52,6 +52,7 @@ log = logging.getLogger("ray.serve.seedcore")
 _REST_PER_CPU = 4.0
 _REST_PER_LOOK = 1.0
 _LAST_WRITE_S = 2.0
+_LOOKED_BACK_FOR = timedelta(seconds=60)
 # Translating so many jobs takes as long as many requests; in a thread they take turns.
 _MANY_JOBS = 200
 
@@ -120,6 +121,7 @@ class Rounds:
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
         self._looked_back = seeker is None
+        self._ended_at: datetime | None = None
         self._looking = asyncio.Lock()
         self._ended = float("-inf")
         self._loop = Loop("the rounds over running jobs", self._go_round)
@@ -171,14 +173,18 @@ class Rounds:
             seen = await self._watch.get()
             rows = [row for row in seen.rows if self._is_subject(row)]
             now = self._now()
+            # What has just ended is looked at a little longer: since the round before it may have begun to circle.
+            if self._known_since.keys() - {row.id for row in rows}:
+                self._ended_at = now
+            ended = self._ended_at is not None and now - self._ended_at < _LOOKED_BACK_FOR
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
             own_job_id = seen.snapshot.own_job_id
             circling = self._seeker is not None and any(may_circle(row, own_job_id) for row in seen.rows)
-            if seen.answered and (rows or circling or not self._looked_back):
+            if seen.answered and (rows or circling or ended or not self._looked_back):
                 self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
-            elif not rows and not circling:
+            elif not rows and not circling and not ended:
                 self._trails = {}
                 self._motions = {id: motion for id, motion in self._motions.items() if motion.circles}
             self.spent.rounds += 1

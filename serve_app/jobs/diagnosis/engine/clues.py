@@ -41,9 +41,10 @@ _OF_RAY = "(raylet)"
 class Clue:
     """One thing that was seen. ``source``: number of the source, -1 for the row; ``end``: the last line of it.
 
-    ``is_generic``: an exception that no signature knows; ``went_on``: ordinary lines after it; ``repaired``: why it
-    does not count, or empty; ``doubt``: why it may be another job's, or empty; ``is_circle``: it happened again and
-    again; ``sentence`` and ``advice``: what is said of it, in place of the words of its code.
+    ``is_generic``: an exception that no signature knows; ``is_alone``: a line without a traceback of its own;
+    ``went_on``: ordinary lines after it; ``repaired``: why it does not count, or empty; ``doubt``: why it may be
+    another job's, or empty; ``is_circle``: it happened again and again; ``sentence`` and ``advice``: what is said of
+    it, in place of the words of its code.
     """
 
     code: str
@@ -59,6 +60,7 @@ class Clue:
     at: str | None = None
     is_generic: bool = False
     in_traceback: bool = False
+    is_alone: bool = False
     is_uncaught: bool = False
     went_on: int = 0
     repaired: str = ""
@@ -181,6 +183,7 @@ def _build_clue(
         hit.stream,
         hit.at or (scan.times.get(within.begin) if within is not None else None),
         in_traceback=within is not None,
+        is_alone=alone,
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.count_ordinary_lines(max(end, hit.line)),
         repaired="" if gave_up else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),

@@ -76,6 +76,7 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     counted = [
         clue for clue in standing if clue.role is not ClueRole.WARNING or has_failed or _is_last_word(clue, clues)
     ]
+    counted = _leave_out_noise(counted, clues)
     primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
@@ -83,6 +84,27 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     chain = _build_chain(primary, counted)
     same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
+
+
+def _leave_out_noise(counted: Sequence[Clue], clues: Sequence[Clue]) -> list[Clue]:
+    """Without what the program wrote again and again and went on from, when its own last traceback has another cause.
+
+    The same line cannot have ended it the last time when it did not the times before.
+    """
+    ended = [clue for clue in counted if clue.is_uncaught and not clue.stream and clue.role is ClueRole.CAUSE]
+    ending = max(ended, key=lambda clue: clue.end, default=None)
+    if ending is None:
+        return list(counted)
+    lines: dict[str, list[int]] = {}
+    for clue in clues:
+        if clue.source == ending.source and clue.is_alone:
+            lines.setdefault(clue.rule, []).append(clue.line)
+    survived = {rule for rule, found in lines.items() if max(found) - min(found) >= MANY_LINES}
+    return [
+        clue
+        for clue in counted
+        if clue.source != ending.source or not clue.is_alone or clue.line > ending.end or clue.rule not in survived
+    ]
 
 
 def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:

@@ -33,6 +33,8 @@ _AT_ONCE = 4
 _KEPT_EXITS = 1_000
 # What succeeded says nothing of now when it was asked so long ago.
 _KNOWN_FOR = timedelta(seconds=90)
+# What a process says of its tasks comes a second later (``RAY_task_events_report_interval_ms``), of a busy one later.
+SETTLED = timedelta(seconds=5)
 _DIED = "WORKER_DIED"
 
 
@@ -127,9 +129,13 @@ class CircleSeeker:
         return {job_id: turns for job_id, turns in self._found.items() if turns != JobTurns()}
 
     async def _look_back(self, round: Round) -> None:
-        """Jobs that had ended before they were looked at: their attempts are judged as of their end, once."""
-        unseen = {each.job_id for each in round.attempts if each.job_id in round.ended} - self._found.keys()
-        for job_id in sorted(unseen - self._closed)[:MOST_SUSPECTS]:
+        """Jobs that ended before they were found circling: their attempts are judged as of their end, once. One that is
+        stopped as soon as it fails for the third time ends between two rounds.
+        """
+        told = {job_id for job_id, each in self._found.items() if each.circles}
+        unseen = {each.job_id for each in round.attempts if each.job_id in round.ended} - told
+        settled = {job_id for job_id in unseen if round.at - round.ended[job_id] >= SETTLED}
+        for job_id in sorted(settled - self._closed)[:MOST_SUSPECTS]:
             self._closed.add(job_id)
             ended_at = round.ended[job_id]
             own = [each for each in round.attempts if each.job_id == job_id]

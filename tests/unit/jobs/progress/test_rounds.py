@@ -409,6 +409,21 @@ async def test_a_service_circles_and_serve_does_not() -> None:
     assert await look(cluster, rounds) == {}
 
 
+async def test_what_has_just_ended_is_looked_at_a_little_longer() -> None:
+    job = FakeJob(0)
+    cluster, seeker = FakeCluster([job]), FakeSeeker({})
+    rounds = begin(cluster, seeker=seeker)
+    await look(cluster, rounds)
+    cluster.jobs = []
+    cluster.more_rows = [replace(job.build_row(), outcome=JobOutcome.STOPPED, ended_at=cluster.clock.now())]
+    seeker.found = circle_of(job.job_id)
+    await look(cluster, rounds)
+    assert (seeker.sought, set(rounds.motions)) == (2, {"job-0"})
+    await look(cluster, rounds, 3)
+    assert (seeker.sought, set(rounds.motions)) == (4, {"job-0"})
+    assert await look(cluster, rounds) == {}
+
+
 async def test_hangs_are_found_when_circles_cannot_be_sought(caplog: pytest.LogCaptureFixture) -> None:
     job = FakeJob(0)
     cluster, seeker = FakeCluster([job]), FakeSeeker(circle_of(job.job_id))

@@ -192,6 +192,23 @@ def test_what_was_survived_is_told_with_the_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("noise", "code"),
+    [
+        ("RuntimeError: CUDA error: out of memory (caught)\n", "app.import-error"),
+        ("torch.OutOfMemoryError: CUDA out of memory, batch halved\n", "app.import-error"),
+    ],
+)
+def test_what_was_written_again_and_again_did_not_end_it_when_its_own_traceback_has_another_cause(
+    noise: str, code: str
+) -> None:
+    survived = (HEAD + "ValueError: row 3 has no key\n" + noise) * 6
+    ending = HEAD + "ModuleNotFoundError: No module named 'fastshard'\n"
+    assert _of(survived + ending, FAILED).code == code
+    # Once, shortly before the end, it may be what the end came from.
+    assert _of("step 1\n" + noise + ending, FAILED).code == "gpu.out-of-memory"
+
+
 def test_rays_own_sentence_is_a_source_and_the_log_that_it_repeats_is_not_read_twice() -> None:
     message = (
         "Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\n" + HEAD

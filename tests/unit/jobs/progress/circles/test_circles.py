@@ -202,6 +202,19 @@ async def test_of_a_job_that_ended_it_stays_known() -> None:
     assert [("job_id", "=", JOB) in filters for filters in ray.asked[asked:]].count(True) == 1
 
 
+async def test_what_was_stopped_between_two_rounds_is_judged_as_of_its_end() -> None:
+    ray = TableRay([*failed("t", 2, since=-30), task("t", "RUNNING", 2)])
+    seeking = seeker(ray)
+    assert await seeking.seek(await build_round(ray, NOW)) == {}
+    cut_off = task("t", "FAILED", 3, ended=8, error_message="Job finishes (01000000) as …")
+    ray.tasks = [*failed("t", 3, since=-15), cut_off]
+    # A moment after its end not all may have been told yet.
+    assert await seeking.seek(await build_round(ray, at(9), ended={JOB: at(8)})) == {}
+    for seconds in (20, 40, 3600):
+        (circle,) = (await seeking.seek(await build_round(ray, at(seconds), ended={JOB: at(8)})))[JOB].circles
+        assert (circle.what, circle.failures, circle.last_at) == ("task", 3, at(5))
+
+
 async def test_of_a_job_that_ended_well_nothing_is_told() -> None:
     ray = TableRay([*failed("t", 3), task("t", "FINISHED", 3)])
     found = await seeker(ray).seek(await build_round(ray, at(60), ended={JOB: at(15)}))
