@@ -72,8 +72,10 @@ def run_holder(gigabytes: str) -> None:
 
 
 def run_hearer(seconds: str) -> None:
-    """Waits while another job is killed for memory, and fails for a reason of its own."""
-    time.sleep(float(seconds))
+    """Works on while another job is killed for memory, and fails for a reason of its own."""
+    for _ in range(int(seconds) // 5):
+        print("reading the table", flush=True)
+        time.sleep(5)
     raise KeyError("column 'price' is not in the table")
 
 
