@@ -119,7 +119,15 @@ def parse_node_use(node_id: str, detail: Any) -> NodeProcesses | None:
         tuple(rows),
         read_text(raylet.get("sessionDir")) or "",
         f"http://{f'[{address}]' if ':' in address else address}:{port}/metrics" if address and port else "",
+        _read_load(fields.get("loadAvg")),
     )
+
+
+def _read_load(value: Any) -> float:
+    """Of the last minute and for each core: ``[[1, 5, 15 minutes], [the same by core]]`` (reporter_agent.py)."""
+    averages = read_list(value)
+    by_core = read_list(averages[1]) if len(averages) > 1 else []
+    return (read_amount(by_core[0]) if by_core else None) or 0.0
 
 
 def _parse_use(row: Any) -> ProcessUse | None:

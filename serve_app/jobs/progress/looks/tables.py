@@ -59,13 +59,16 @@ class ProcessUse:
 
 @dataclass(frozen=True, slots=True)
 class NodeProcesses:
-    """The processes of a node. ``session_dir``: where its logs are; ``metrics_url``: where its agent tells figures."""
+    """The processes of a node. ``session_dir``: where its logs are; ``metrics_url``: where its agent tells figures;
+    ``load``: how many processes wanted each of its cores in the last minute.
+    """
 
     node_id: str
     measured_at: datetime | None
     processes: tuple[ProcessUse, ...]
     session_dir: str = ""
     metrics_url: str = ""
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,14 @@ NOT_TOLD = -1
 
 @dataclass(frozen=True, slots=True)
 class MeasuredProcess:
-    """A process of the job: its node, when that was measured, and what was."""
+    """A process of the job: its node, when that was measured, and what was; ``load``: how many processes of that node
+    wanted each core.
+    """
 
     node_id: str
     measured_at: datetime | None
     use: ProcessUse
+    load: float = 0.0
 
     @property
     def key(self) -> str:
@@ -220,13 +223,18 @@ def _choose_base(then: Measured | None, now: Measured) -> Measured:
 
 
 def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
-    """Cores in use by processes that are above rest; 0.0 when all rest, None when no span was long enough to say."""
-    spans = []
+    """Cores in use by processes that are above rest; 0.0 when all rest, None when no span was long enough to say.
+
+    Where many want the same core, one that works gets no more than its part of it.
+    """
+    spans, busy = [], []
     for each in signs.processes.value if isinstance(signs.processes, Known) else ():
         then, at_s = before.processes.get(each.key), (each.measured_at or signs.at).timestamp()
         if then is not None and each.use.used_s is not None and at_s - then.at_s >= LEAST_SPAN_S:
-            spans.append((each.use.used_s - then.used_s) / (at_s - then.at_s))
-    busy = [share for share in spans if share >= IDLE_CORES + BUSY_CORES]
+            share = (each.use.used_s - then.used_s) / (at_s - then.at_s)
+            spans.append(share)
+            if share >= max(IDLE_CORES, (IDLE_CORES + BUSY_CORES) / max(1.0, each.load)):
+                busy.append(share)
     if not busy and len(spans) <= _FEW and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
         busy = [sum(spans)]
     if before.tree is not None and signs.tree_s is not None:

@@ -46,6 +46,7 @@ HOLDS_GPU = {**WORKER, "pid": 6, "gpuMemoryUsage": 20480, "gpuUtilization": 0}
 DETAIL = {
     "now": at(0).timestamp(),
     "workers": [WORKER, DRIVER, AGENT, ON_GPU, HOLDS_GPU],
+    "loadAvg": [[3.98, 3.27, 3.84], [1.99, 1.64, 1.92]],
     "raylet": {"nodeManagerAddress": "192.0.2.2", "metricsExportPort": 38749, "sessionDir": "/tmp/ray/session_1"},
 }
 
@@ -69,7 +70,15 @@ def test_processes_of_a_node() -> None:
         ),
         "/tmp/ray/session_1",
         "http://192.0.2.2:38749/metrics",
+        1.99,
     )
+
+
+@pytest.mark.parametrize("value", [None, [], [[1.0]], [[1.0], []], [[1.0], ["x"]], "x", [1, 2]])
+def test_a_node_that_does_not_say_how_many_want_its_cores(value: Any) -> None:
+    node = parse_node_use("n", {**DETAIL, "loadAvg": value})
+    assert node is not None
+    assert node.load == 0.0
 
 
 @pytest.mark.parametrize("detail", [None, {}, {"workers": []}, {"workers": [7, {}, {"pid": 0}]}, 7, "x"])

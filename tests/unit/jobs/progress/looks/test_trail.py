@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serve_app.jobs.models import Known, Unknown
-from serve_app.jobs.progress.looks.trail import MOST_KEPT, Signs, Trail, follow_signs
+from serve_app.jobs.progress.looks.trail import MOST_KEPT, MeasuredProcess, Signs, Trail, follow_signs
 from serve_app.jobs.progress.looks.trail_store import parse_trail, render_trail
 from serve_app.jobs.progress.models import LogFacts
 from tests.unit.jobs.progress.examples import at
@@ -133,6 +133,18 @@ def test_a_short_span_does_not_tell_whether_a_processor_is_in_use() -> None:
     later = follow(signs(15, processes=measured(15, use(used_s=4.0))), begin=whole)
     assert (times(later), later.busy_cores) == ((0, 0, 0, 10), 0.0)
     assert follow(signs(20, processes=measured(20, use(used_s=4.0))), begin=later).busy_cores == 0.28
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "busy"),
+    [(0.0, 0.06, 0.0), (1.0, 0.06, 0.0), (1.0, 0.08, 0.08), (2.0, 0.04, 0.04), (14.0, 0.025, 0.025), (14.0, 0.015, 0.0)],
+)
+def test_where_many_want_a_core_who_works_gets_no_more_than_a_part(load: float, cores: float, busy: float) -> None:
+    rounds = [
+        signs(seconds, processes=Known((MeasuredProcess("n", at(seconds), use(used_s=1 + seconds * cores), load),)))
+        for seconds in (0, 20)
+    ]
+    assert follow(*rounds).busy_cores == busy
 
 
 def test_one_that_works_is_not_hidden_by_many_that_rest() -> None:
