@@ -90,7 +90,8 @@ class Surroundings:
                 measured_at[node_id] = use.value.measured_at
             for each in use.value.processes:
                 owner = owners.get((node_id, each.pid), each.job_id) if each.job_id in _NO_JOB else each.job_id
-                processes.setdefault(owner, []).append(MeasuredProcess(node_id, use.value.measured_at, each, use.value.load))
+                measured = MeasuredProcess(node_id, use.value.measured_at, each, use.value.load)
+                processes.setdefault(owner, []).append(measured)
         nodes = snapshot.nodes.value if isinstance(snapshot.nodes, Known) else ()
         actors = snapshot.actors.value if isinstance(snapshot.actors, Known) else ()
         dead: dict[str, list[ActorDetail]] = {}

@@ -137,7 +137,14 @@ def test_a_short_span_does_not_tell_whether_a_processor_is_in_use() -> None:
 
 @pytest.mark.parametrize(
     ("load", "cores", "busy"),
-    [(0.0, 0.06, 0.0), (1.0, 0.06, 0.0), (1.0, 0.08, 0.08), (2.0, 0.04, 0.04), (14.0, 0.025, 0.025), (14.0, 0.015, 0.0)],
+    [
+        (0.0, 0.06, 0.0),
+        (1.0, 0.06, 0.0),
+        (1.0, 0.08, 0.08),
+        (2.0, 0.04, 0.04),
+        (14.0, 0.025, 0.025),
+        (14.0, 0.015, 0.0),
+    ],
 )
 def test_where_many_want_a_core_who_works_gets_no_more_than_a_part(load: float, cores: float, busy: float) -> None:
     rounds = [
