@@ -60,9 +60,6 @@ class Stage:
         """What the answers to these requests have wrong."""
         wrong = []
         for ask in asks:
-            if ask.after_s:
-                # What the product says of a lost job it says five minutes later: there is no condition to wait for.
-                time.sleep(ask.after_s)
             wrong += self._ask_until_right(ask)
         return wrong
 
@@ -202,6 +199,9 @@ class Stage:
             return api.request(method, path, content=body, headers={"Content-Type": "application/json"})
 
     def _ask_until_right(self, ask: Ask) -> list[str]:
+        if ask.after_s:
+            # What is said of a lost job is said five minutes later: there is no condition to wait for.
+            time.sleep(ask.after_s)
         deadline = time.monotonic() + ask.within_s
         while True:
             wrong = self._ask_once(ask)

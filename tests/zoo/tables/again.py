@@ -13,7 +13,8 @@ SPEECHLESS = "{python} -c 'raise SystemExit(3)' zoo"
 
 
 def _forget(id: str) -> Ask:
-    return Ask("DELETE", f"/api/jobs/{id}", ray=True, status=200)
+    # Ray goes on watching a job that has ended for a second, and takes a new one of its id for it.
+    return Ask("DELETE", f"/api/jobs/{id}", ray=True, status=200, after_s=5.0)
 
 
 def _loop(good_from: int, mark: str) -> str:
@@ -188,7 +189,7 @@ PROGRAMS = (
         ),
         (
             Ask("GET", "/cluster/leftovers", says=("again-twice", "cache"), within_s=120),
-            Ask("GET", "/jobs?limit=200", lacks=('"entrypoint":""',)),
+            Ask("GET", "/jobs?kind=user&limit=200", lacks=('"entrypoint":""',)),
         ),
         wave=WAVE,
     ),
