@@ -12,6 +12,9 @@ from serve_app.parts import MANAGER
 
 # What makes the job's code and packages the application's own; environment variables stay behind, since Ray shows them.
 _CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
+# At its end a thread of Serve may call Ray once more, which connects anew by itself while the main thread disconnects:
+# each then waits for the other, for ever (seen on 2.60; ray/_private/auto_init_hook.py).
+_ENVIRONMENT = {"RAY_ENABLE_AUTO_CONNECT": "0"}
 
 
 def build_payload(
@@ -46,7 +49,7 @@ def build_payload(
             "seedcore.limit_s": f"{limit_s:g}",
             "seedcore.generation": generation,
         },
-        "runtime_env": {key: runtime_env[key] for key in _CARRIED if key in runtime_env},
+        "runtime_env": {**{key: runtime_env[key] for key in _CARRIED if key in runtime_env}, "env_vars": _ENVIRONMENT},
     }
 
 

@@ -29,7 +29,7 @@ def test_payload_names_kind_and_owner_and_carries_no_environment() -> None:
             "seedcore.limit_s": "120",
             "seedcore.generation": "abc",
         },
-        "runtime_env": {"working_dir": "gcs://pkg.zip"},
+        "runtime_env": {"working_dir": "gcs://pkg.zip", "env_vars": {"RAY_ENABLE_AUTO_CONNECT": "0"}},
     }
     # A duration there would win over what a team declares of the kind (`jobs.expectations.limit_of`).
     assert "seedcore.expected_duration_s" not in payload["metadata"]
