@@ -23,6 +23,8 @@ log = logging.getLogger("ray.serve.seedcore")
 _PATIENCE_S = 1.0
 # Someone asks for a job that was made since the latest look: look again, but not for every wrong id.
 _FRESH_FOR_A_MISS_S = 0.5
+# After a change of ours that something is not there is waited for longer: it would be a wrong 404.
+_PATIENCE_FOR_A_MISS_S = 4.0
 # Looking must not become all that this process does, nor all that the dashboard does.
 _REST_PER_CPU = 4
 _REST_PER_LOOK = 1
@@ -136,7 +138,7 @@ class Latest:
         for _ in range(2):
             if self._taken >= self._outdated:
                 break
-            waited = await self._wait_for_look(_PATIENCE_S)
+            waited = await self._wait_for_look(_PATIENCE_FOR_A_MISS_S)
             seen = self._tell(waited=waited)
             if not waited:
                 break

@@ -146,7 +146,7 @@ async def test_a_miss_while_ray_hangs_says_how_old_the_look_is_until_that_look_h
     with monkeypatch.context() as patched:
         patched.setattr(asyncio, "wait", wait)
         told = [(await latest.get_for_miss()).degraded for _ in range(2)]
-    assert (told, waits) == ([["Ray answers slowly; this is 0 s old."]] * 2, [1.0] * 2)
+    assert (told, waits) == ([["Ray answers slowly; this is 0 s old."]] * 2, [4.0] * 2)
     ray.answers = [ALL_DOWN]
     while latest._failure is None:
         ray.gate.set()
