@@ -267,7 +267,7 @@ def _note_repaired(conclusion: Conclusion, crashed: Sequence[DriverEnd], ends: S
         f"the same program{by} made it good."
     )
     evidence = (*conclusion.evidence, *_list_crashes(DRIVER_REPAIRED, crashed))
-    return Conclusion(conclusion.outcome, evidence, f"{conclusion.sentence} {note}", conclusion.rule)
+    return Conclusion(conclusion.outcome, evidence, _join(conclusion.sentence, note), conclusion.rule)
 
 
 def _weigh_failure(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverEnd]) -> Conclusion:
@@ -288,7 +288,12 @@ def _weigh_failure(job: JobFacts, conclusion: Conclusion, ends: Sequence[DriverE
         # One driver's end is told where the failure is concluded.
         plain = tuple(each for each in evidence if each.rule != DRIVER_EXCEPTION)
         evidence = (*plain, *_list_crashes(DRIVER_EXCEPTION, [end for end in crashed if _is_exception(end)]))
-    return Conclusion(conclusion.outcome, evidence, " ".join([conclusion.sentence, *notes]), conclusion.rule)
+    return Conclusion(conclusion.outcome, evidence, _join(conclusion.sentence, *notes), conclusion.rule)
+
+
+def _join(sentence: str, *more: str) -> str:
+    """A last line that is quoted in a sentence may have no end of its own."""
+    return " ".join([sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.", *more])
 
 
 def _describe_first_crash(crashed: Sequence[DriverEnd]) -> str:

@@ -188,7 +188,8 @@ def describe_awaited(awaited: AwaitedWork) -> str:
     since = f" since {format_time(awaited.since)}" if awaited.since is not None else ""
     called = awaited.id[:_ID_CHARS]
     if awaited.what == "rank":
-        return f"{awaited.name} (actor {called}{place}), which has not come; {awaited.waiter} wait for it{since}"
+        why = "which is dead" if awaited.state == "DEAD" else "which has not come: no call of it is under way"
+        return f"{awaited.name} (actor {called}{place}), {why}; {awaited.waiter} wait for it{since}"
     what = awaited.what.replace("-", " ").replace("actor call", "call")
     told = f"{what} {awaited.name or 'without a name'} ({awaited.state}{since}; {called}{place})"
     return f"{told}, called by {awaited.waiter}" if awaited.waiter else told

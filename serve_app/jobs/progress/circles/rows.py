@@ -13,6 +13,7 @@ from serve_app.cluster.rows import read_number, read_object, read_text, read_tim
 from serve_app.jobs.progress.circles.attempts import Attempt, Successes
 
 _NAME_CHARS = 120
+# Of Ray's message on memory both ends are needed: whom it killed, and behind all that it considered who took most.
 _MESSAGE_CHARS = 8_000
 # Ends that a program chose, or that are none (``ErrorType`` of src/ray/protobuf/common.proto).
 NO_FAILURES = frozenset({"TASK_CANCELLED", "END_OF_STREAMING_GENERATOR", "OBJECT_IN_PLASMA"})
@@ -68,4 +69,7 @@ def parse_successes(rows: Iterable[Any], matching: int) -> Successes:
 
 
 def _parse_message(value: Any) -> str:
-    return value[:_MESSAGE_CHARS] if isinstance(value, str) else ""
+    if not isinstance(value, str) or len(value) <= _MESSAGE_CHARS:
+        return value if isinstance(value, str) else ""
+    half = _MESSAGE_CHARS // 2
+    return f"{value[:half]}\n{value[-half:]}"

@@ -339,6 +339,9 @@ def test_a_failure_tells_of_each_attempt_of_a_loop() -> None:
     assert [each.fact.split(" (")[0] for each in found.evidence if each.rule == "driver-exception"] == [
         f"driver 0{each}000000" for each in range(1, 6)
     ]
+    log = "Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\ngave up"
+    quoted = judged(*((each, raised(each)) for each in runs), status="FAILED", message=log)
+    assert "; the last line of its log: gave up. Of its 5 drivers 5 did not end well: " in quoted.reason
     clean = judged(*((each, row(each)) for each in runs), status="FAILED", message=None)
     assert clean.reason == "It failed with exit code 1. Of its 5 drivers all left in order, as far as Ray tells."
 

@@ -214,9 +214,10 @@ def test_what_is_added_to_another_sentence(it: Motion, note: str) -> None:
 def test_how_one_that_never_came_is_told() -> None:
     rank = AwaitedWork("rank", "Rank", "r2", "ALIVE", NOW, 12, "n1", "2 of 3 Rank, in Rank.barrier", "c0")
     assert describe_awaited(rank) == (
-        "Rank (actor r2, pid 12 on node n1), which has not come; 2 of 3 Rank, in Rank.barrier wait for it since "
-        "2026-01-01T12:00:00.000+00:00"
+        "Rank (actor r2, pid 12 on node n1), which has not come: no call of it is under way; 2 of 3 Rank, in "
+        "Rank.barrier wait for it since 2026-01-01T12:00:00.000+00:00"
     )
+    assert "(actor r2, pid 12 on node n1), which is dead; " in describe_awaited(replace(rank, state="DEAD"))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
+from serve_app.jobs.diagnosis.log.memory_kills import read_kill
 from serve_app.jobs.motion import Circle, Culprit
 from serve_app.jobs.progress.circles.causes import build_code_chooser
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.questions import AttemptQuestions
+from serve_app.jobs.progress.circles.rows import parse_attempts
 from serve_app.jobs.progress.circles.seeker import CircleSeeker
 from tests.unit.jobs.progress.circles.examples import TableRay, build_round, list_actors, recorded
 
@@ -60,6 +62,19 @@ async def test_a_task_that_is_killed_for_memory_again_and_again() -> None:
             )
         )
     }
+
+
+async def test_who_took_most_stands_behind_all_that_were_considered_however_many() -> None:
+    """With twenty workers on the node Ray's message has ten thousand characters, and the greediest come last."""
+    tables = recorded("greedy")
+    (failed,) = [row for row in tables["tasks"] if row["error_message"] and row["attempt_number"] == 0]
+    begin, top, end = str(failed["error_message"]).partition("Top ")
+    idle = "(Task: job ID=09000000, lease ID=1, task name=index, required resources={}, pid=7, actual memory used=0.05GB)\n"
+    (attempt,) = parse_attempts([{**failed, "error_message": f"{begin}{idle * 90}{top}{end}"}])
+    assert len(attempt.message) < 9_000
+    kill = read_kill(enumerate(attempt.message.splitlines(), 1))
+    assert kill is not None
+    assert ([each.name for each in kill.killed], kill.users[0].name) == (["shard"], "ray::shard")
 
 
 async def test_who_is_killed_need_not_be_the_greedy_one() -> None:
