@@ -46,8 +46,8 @@ _ADVICE: Mapping[str, tuple[str, ...]] = {
         "Look at what it waits for: GET /jobs/{id}/stacks shows the line, `ray list tasks` the producers.",
         "Give ray.get a timeout, so that the program says itself what it waits for.",
         "Where calls wait for each other: let no actor wait for a method of itself, nor two for each other.",
-        "Where a member of a group has not come: see whether the driver calls it as it calls the others, and whether its "
-        "call ended early.",
+        "Where a member of a group has not come: see whether the driver calls it as it calls the others, and whether "
+        "its call ended early.",
     ),
     "node.died": ("Stop it and submit it again; its node is gone, and with it its driver.",),
 }

@@ -69,7 +69,7 @@ async def test_who_took_most_stands_behind_all_that_were_considered_however_many
     tables = recorded("greedy")
     (failed,) = [row for row in tables["tasks"] if row["error_message"] and row["attempt_number"] == 0]
     begin, top, end = str(failed["error_message"]).partition("Top ")
-    idle = "(Task: job ID=09000000, lease ID=1, task name=index, required resources={}, pid=7, actual memory used=0.05GB)\n"
+    idle = "(Task: job ID=09, lease ID=1, task name=index, required resources={}, pid=7, actual memory used=0.05GB)\n"
     (attempt,) = parse_attempts([{**failed, "error_message": f"{begin}{idle * 90}{top}{end}"}])
     assert len(attempt.message) < 9_000
     kill = read_kill(enumerate(attempt.message.splitlines(), 1))
