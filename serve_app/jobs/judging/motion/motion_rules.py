@@ -25,7 +25,7 @@ MOTION_RULES: Final = frozenset({STUCK, RESTING, UNSEEN})
 BAD_LIMITS, TOLD_LIMITS = 3.0, 6.0
 # Earlier runs make the limit no shorter than this.
 SHORTEST_LIMIT_S = 60.0
-# Quiet for less than this, or than half of its limit, is not worth a word.
+# Quiet, or silent while busy, for less than this, or than half of its limit, is not worth a word.
 _WORTH_SAYING_S = 60.0
 # Who was not looked at for so long is not known to be quiet, or to move.
 STALE_AFTER = timedelta(seconds=60)
@@ -145,6 +145,8 @@ def _judge_moving(motion: Motion, limit_s: float) -> MotionJudgement:
     if motion.standstill is not Standstill.BUSY or motion.spoke_at is None:
         return MotionJudgement(motion, "moving", "It moves.", limit_s)
     silent_s = (motion.looked_at - motion.spoke_at).total_seconds()
+    if silent_s < min(_WORTH_SAYING_S, limit_s / 2):
+        return MotionJudgement(motion, "moving", "It moves.", limit_s)
     used = f"{motion.gpu:.0%} of a GPU" if motion.gpu else f"{motion.cores or 0.0:.2f} cores"
     note = f"busy ({used}), without another sign since {format_time(motion.spoke_at)}"
     if silent_s < limit_s:

@@ -211,6 +211,12 @@ def test_what_is_added_to_another_sentence(it: Motion, note: str) -> None:
     assert decide(it).note == note
 
 
+@pytest.mark.parametrize(("spoke_s", "state"), [(1, "moving"), (59, "moving"), (61, "busy"), (900, "busy")])
+def test_one_that_spoke_a_moment_ago_is_not_called_silent(spoke_s: float, state: str) -> None:
+    """A program that prints now and then has never spoken at the very moment of a look."""
+    assert decide(motion(None, BUSY, spoke_at=ago(spoke_s), cores=1.25)).state == state
+
+
 def test_how_one_that_never_came_is_told() -> None:
     rank = AwaitedWork("rank", "Rank", "r2", "ALIVE", NOW, 12, "n1", "2 of 3 Rank, in Rank.barrier", "c0")
     assert describe_awaited(rank) == (
