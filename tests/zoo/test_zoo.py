@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.zoo.model import World
-from tests.zoo.results import OK, Result
+from tests.zoo.results import NOT_PROVEN, OK, Result
 from tests.zoo.run import SHORT, SHORT_LIMIT_S, run_world
 from tests.zoo.tables import PROGRAMS
 
@@ -31,4 +31,7 @@ def test_it_is_told_for_what_it_is(name: str) -> None:
     result = run_short(world)[name]
     if result.left_out:
         pytest.skip(result.left_out)
+    if result.state == NOT_PROVEN and world is World.MEMORY:
+        # Whom Ray kills depends on what else uses the machine's memory: nothing is said of the answers then.
+        pytest.skip(f"others used this machine's memory: {'; '.join(result.not_proven)}")
     assert result.state == OK, "\n".join(result.list_wrong())
