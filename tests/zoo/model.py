@@ -135,10 +135,7 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until a job runs, or (the default) has ended by Ray's word; ``text``: until its log has it.
-
-    ``released``: until Ray has ended the actor that watched it, whose name a second job of this id takes.
-    """
+    """Until a job runs, or (the default) has ended by Ray's word; ``text``: until its log has it."""
 
     id: str
     state: str = "ended"

@@ -46,13 +46,6 @@ class RayTables:
         answer = self._api.get(f"/api/jobs/{quote(id, safe='')}/logs")
         return str(answer.json().get("logs") or "") if answer.status_code == 200 else ""
 
-    def is_watched(self, id: str) -> bool:
-        """Whether Ray still has the actor that started a submission (``JobSupervisor`` of job_manager.py)."""
-        params = {"limit": _MOST_ROWS, "filter_keys": "name", "filter_predicates": "=",
-                  "filter_values": f"_ray_internal_job_actor_{id}"}  # fmt: skip
-        rows = self._get_json("/api/v0/actors", params)["data"]["result"]["result"]
-        return any(row["state"] != "DEAD" for row in rows)
-
     def _list_rows(self, table: str, job_id: str) -> list[dict[str, Any]]:
         params = {
             "limit": _MOST_ROWS, "detail": "True", "filter_keys": "job_id", "filter_predicates": "=",

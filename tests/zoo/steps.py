@@ -155,7 +155,6 @@ class Stage:
             "running": lambda: (self.tables.find_row(step.id) or {}).get("status") == "RUNNING",
             "log": lambda: step.text in self.tables.read_log(step.id),
             "licence": lambda: self._holds_licence(),
-            "released": lambda: not self.tables.is_watched(step.id),
             "attempts": lambda: self.tables.read_facts(step.id).most_failed_attempts >= 3,
         }
         if not self._wait_quietly(conditions[step.state], step.timeout_s):
@@ -200,7 +199,7 @@ class Stage:
 
     def _ask_until_right(self, ask: Ask) -> list[str]:
         if ask.after_s:
-            # What is said of a lost job is said five minutes later: there is no condition to wait for.
+            # What Ray or the product does or says after a time only: there is no condition to wait for.
             time.sleep(ask.after_s)
         deadline = time.monotonic() + ask.within_s
         while True:

@@ -52,7 +52,7 @@ log = logging.getLogger("ray.serve.seedcore")
 _REST_PER_CPU = 4.0
 _REST_PER_LOOK = 1.0
 _LAST_WRITE_S = 2.0
-_LOOKED_BACK_FOR = timedelta(seconds=60)
+_LOOKED_AT_AFTER_END = timedelta(seconds=60)
 # Translating so many jobs takes as long as many requests; in a thread they take turns.
 _MANY_JOBS = 200
 
@@ -121,7 +121,7 @@ class Rounds:
         self._known_since: dict[str, datetime] = {}
         self._restored = keeper is None
         self._looked_back = seeker is None
-        self._ended_at: datetime | None = None
+        self._job_ended_at: datetime | None = None
         self._looking = asyncio.Lock()
         self._ended = float("-inf")
         self._loop = Loop("the rounds over running jobs", self._go_round)
@@ -175,8 +175,8 @@ class Rounds:
             now = self._now()
             # What has just ended is looked at a little longer: since the round before it may have begun to circle.
             if self._known_since.keys() - {row.id for row in rows}:
-                self._ended_at = now
-            ended = self._ended_at is not None and now - self._ended_at < _LOOKED_BACK_FOR
+                self._job_ended_at = now
+            ended = self._job_ended_at is not None and now - self._job_ended_at < _LOOKED_AT_AFTER_END
             self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
             own_job_id = seen.snapshot.own_job_id

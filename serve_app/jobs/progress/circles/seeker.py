@@ -210,14 +210,16 @@ class CircleSeeker:
             wanted, await _gather_few(self._questions.ask_calls(each.actor_id) for each in wanted), strict=True
         ):
             if isinstance(calls, Known) and (calls.value.complete or calls.value.total < _MANY_CALLS):
-                last = self._find_last_calls(actor.actor_id, calls.value, turns.now)
+                last = self._count_calls(actor.actor_id, calls.value, turns.now)
                 before = successes[actor.job_id]
                 successes[actor.job_id] = replace(before, last_by_actor={**before.last_by_actor, **last})
                 told.add(actor.actor_id)
         return successes, told
 
-    def _find_last_calls(self, actor_id: str, calls: Successes, now: datetime) -> Mapping[str, datetime]:
-        """Which of a cut list came last nobody knows, but that there are more of them than before."""
+    def _count_calls(self, actor_id: str, calls: Successes, now: datetime) -> Mapping[str, datetime]:
+        """When its latest call succeeded. Which of a cut list came last nobody knows, so how many there are is
+        remembered, and since when.
+        """
         if calls.complete:
             return calls.last_by_actor
         total, since = self._calls_counted.get(actor_id, (None, now))
