@@ -30,6 +30,10 @@ PROMPT = "(interactive_shell)"
 # The supervisor is gone or out of reach, which says nothing about the driver itself.
 _SUPERVISOR_LOST = {"JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE", "JOB_SUPERVISOR_ACTOR_DIED"}
 
+# What is noted of a job that Ray does not know any more (ray/dashboard/modules/job/common.py, ``put_status``).
+_NO_ENTRYPOINT = "Entrypoint not found."
+DELETED = "deleted-noted-again"
+
 _TRACEBACK = "Traceback (most recent call last)"
 _LINE_CHARS = 200
 # First and last line of what Ray says when it kills for memory.
@@ -62,6 +66,8 @@ def conclude_outcome(job: JobFacts, driver: Section[DriverExit | None], node: No
 
 
 def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node: NodeFacts | None) -> Conclusion:
+    if job.entrypoint == _NO_ENTRYPOINT and job.status == "FAILED" and job.started_at is None:
+        return _conclude_deleted(job)
     match job.status:
         case "PENDING":
             return _conclude(JobOutcome.PENDING, "pending", "job list", "status PENDING", "It has not started.")
@@ -74,6 +80,16 @@ def _conclude_submission(job: JobFacts, driver: Section[DriverExit | None], node
         case "FAILED":
             return _conclude_failed_submission(job, driver, node)
     return _conclude_unknown_status(job)
+
+
+def _conclude_deleted(job: JobFacts) -> Conclusion:
+    """Only what is over can be deleted; Ray's watcher of it, which had not seen the end yet, takes it for a loss."""
+    fact = f"status FAILED, {job.error_type or 'no error type'}, no start and no entrypoint"
+    sentence = (
+        "It was deleted as soon as it had ended, and Ray's own watcher, which had not seen that end, noted it again as "
+        "FAILED. What became of the job this row does not tell. To have the row gone, delete it once more."
+    )
+    return _conclude(JobOutcome.ENDED_UNKNOWN, DELETED, "job list", fact, sentence)
 
 
 def _conclude_stopped(driver: Section[DriverExit | None]) -> Conclusion:

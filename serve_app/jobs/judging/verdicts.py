@@ -41,6 +41,7 @@ from serve_app.jobs.judging.kinds import (
 )
 from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART
 from serve_app.jobs.judging.motion.motion_rules import RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
 from serve_app.jobs.models import Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
@@ -81,6 +82,7 @@ _ALL = frozenset(JobOutcome)
 
 VERDICT_RULES = (
     VerdictRule("status-unknown", None, _ALL, Verdict.UNKNOWN, has_rule("status-unknown"), say_conclusion),
+    VerdictRule(DELETED, None, {JobOutcome.ENDED_UNKNOWN}, Verdict.OK, is_concluded_by(DELETED), say_conclusion),
     VerdictRule(
         "job.status-unreliable",
         None,

@@ -78,10 +78,33 @@ def test_each_run_with_one_id_is_a_job_of_its_own(cluster: Cluster) -> None:
     assert "fastshard" in past["log_excerpt"]
     assert "fastshard" in cluster.get(f"{place}/diagnosis")["diagnosis"]["sentence"] + str(past["diagnosis"])
     assert "fastshard" in "\n".join(cluster.get(f"{place}/logs")["lines"])
-    # What is deleted here is this run alone.
+    # What is deleted here is this run alone, and Ray's watcher of it notes nothing anew.
     ask(cluster, "DELETE", "/jobs/nightly", 200)
     wait_for("it is gone", lambda: cluster.get("/jobs/nightly")["started_at"] == second["started_at"])
     assert len(listed(cluster, "nightly")) == 2
+    answer = httpx.get(f"{cluster.dashboard_url}/api/jobs/nightly", timeout=30)
+    assert answer.status_code == 404
+
+
+def test_what_ray_notes_of_a_job_that_was_deleted_too_soon(cluster: Cluster) -> None:
+    def delete_at_once() -> Any:
+        submit(cluster, sys.executable, "-c", "pass", submission_id="hasty")
+        place = f"{cluster.dashboard_url}/api/jobs/hasty"
+        wait_for("its end", lambda: httpx.get(place, timeout=30).json()["status"] == "SUCCEEDED", period_s=0.02)
+        forget_in_ray(cluster, "hasty")
+        try:
+            wait_for("it is noted again", lambda: httpx.get(place, timeout=30).status_code == 200, 4)
+        except AssertionError:
+            return None
+        wait_for("its row", lambda: cluster.get("/jobs/hasty")["status"] == "FAILED")
+        return cluster.get("/jobs/hasty")
+
+    # Whether Ray's watcher had seen the end is chance; it looks once a second.
+    row = wait_for("a deletion that comes too soon", delete_at_once)
+    assert (row["outcome"], row["verdict"], row["rule"]) == ("ended_unknown", "OK", "deleted-noted-again")
+    assert row["started_at"] is None
+    ask(cluster, "DELETE", "/jobs/hasty", 200)
+    wait_for("it is gone", lambda: all(started_at is not None for started_at, _, _ in listed(cluster, "hasty")))
 
 
 def submit_when_back(cluster: Cluster) -> None:

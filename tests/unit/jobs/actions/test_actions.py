@@ -444,6 +444,19 @@ async def test_delete() -> None:
         assert ray.count("delete") == 0
 
 
+@pytest.mark.parametrize(
+    ("ended_s_ago", "waited_s"), [(None, 0.0), (9, 0.0), (3, 0.0), (0.5, 2.5), (0, 3.0), (-60, 3.0)]
+)
+async def test_what_has_just_ended_is_deleted_when_the_watcher_of_ray_has_seen_it(
+    ended_s_ago: float | None, waited_s: float
+) -> None:
+    ended = None if ended_s_ago is None else (NOW - timedelta(seconds=ended_s_ago)).timestamp() * 1000
+    ray = FakeRay({"j": {**KILLED, "end_time": ended}}, rows={"j": row()})
+    clock = Clock()
+    assert (await actions(ray, clock).delete("j"))["deleted"] is True
+    assert clock.seconds == waited_s
+
+
 @pytest.mark.parametrize("asked", ["delete", "retry"])
 async def test_the_latest_look_may_be_older_than_what_ray_says(asked: str) -> None:
     ray = FakeRay({"j": dict(KILLED)}, rows={"j": row(status="RUNNING", outcome=JobOutcome.RUNNING)})

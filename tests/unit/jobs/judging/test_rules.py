@@ -104,8 +104,13 @@ def ran(**changes: Any) -> list[JobFacts]:
     return [submission("a", "SUCCEEDED", began=60, took=30, job_id="07000000", **changes)]
 
 
+# What Ray's watcher notes of a job that was deleted before it had seen the end.
+NOTED_AGAIN = replace(
+    submission("a", "FAILED", entrypoint="Entrypoint not found.", **SUPERVISOR[1]), started_at=None, ended_at=NOW
+)
 FIRES = [
     row("status-unknown", submission("a", "HELD", exit_code=None)),
+    row("deleted-noted-again", NOTED_AGAIN),
     row(
         "job.status-unreliable",
         submission("a", "FAILED", job_id="07000000", **SUPERVISOR[1]),
@@ -165,6 +170,8 @@ FIRES = [
 ]
 NEAR = [
     row("status-unknown", submission("a", "RUNNING")),
+    # Somebody's own program of that name, with a start as every job has that was submitted.
+    row("deleted-noted-again", replace(NOTED_AGAIN, started_at=ago(9))),
     # The driver is dead too: then Ray is right.
     row(
         "job.status-unreliable",

@@ -179,6 +179,11 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
         {"concluded_by": "driver-lives-on"},
         set_rules(tuple(PLAIN), (RUNNING,), "driver-lives-on"),
     ),
+    (
+        "concluded by a deletion that came too soon",
+        {"concluded_by": "deleted-noted-again"},
+        set_rules(tuple(PLAIN), (UNKNOWN,), "deleted-noted-again"),
+    ),
     ("a word that nobody knows", {"rule": "status-unknown"}, set_rules(tuple(PLAIN), NAMES, "status-unknown")),
     (
         "a supervisor that was lost",
@@ -224,8 +229,8 @@ def test_the_table_has_every_outcome_and_meets_every_rule() -> None:
 
 # What is as it should be, what somebody may want to look at, what must not be, and what cannot be told.
 VERDICTS = {
-    "OK": "head-replaced head-started initialization-repaired internal-ended observer-ended pending retry-succeeded "
-    "running server-replaced server-runs stopped succeeded worker-left worker-up",
+    "OK": "deleted-noted-again head-replaced head-started initialization-repaired internal-ended observer-ended "
+    "pending retry-succeeded running server-replaced server-runs stopped succeeded worker-left worker-up",
     "WARN": "actors-infeasible circling-in-part contradicted-driver contradicted-tasks driver-lives-on "
     "ended-with-failed-tasks failure-allowed initialization-retried initialization-stopped internal-died "
     "job.status-unreliable late observer-cut-off pending-building pending-busy pending-infeasible-yet pending-long "
