@@ -171,7 +171,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
             None,
             {
                 JobOutcome.SUCCEEDED: Meaning("It ended as it should."),
-                JobOutcome.RUNNING: Meaning("It runs; Ray does not tell whether it gets on."),
+                JobOutcome.RUNNING: Meaning("It runs."),
                 JobOutcome.PENDING: Meaning("It waits to start.", "If it lasts: look at the cluster's free resources."),
                 JobOutcome.FAILED: Meaning("It failed.", READ_THE_LOG),
                 JobOutcome.STOPPED: Meaning("It was stopped on request."),

@@ -6,6 +6,7 @@ does not count; among equals what is told more reliably, then what came first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,7 @@ _YIELDS_TO = {
     "node.died": ("raylet.crashed", "scheduling.node-affinity", "object.lost"),
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
+_NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -76,7 +78,7 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     counted = [
         clue for clue in standing if clue.role is not ClueRole.WARNING or has_failed or _is_last_word(clue, clues)
     ]
-    counted = _leave_out_noise(counted, clues)
+    counted = _leave_out_noise(counted, clues, has_failed=has_failed)
     primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
@@ -86,25 +88,31 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
 
 
-def _leave_out_noise(counted: Sequence[Clue], clues: Sequence[Clue]) -> list[Clue]:
-    """Without what the program wrote again and again and went on from, when its own last traceback has another cause.
+def _leave_out_noise(counted: Sequence[Clue], clues: Sequence[Clue], *, has_failed: bool) -> list[Clue]:
+    """Without what the program wrote again and again and went on from, when its own last traceback has another cause,
+    or when it has not failed at all.
 
     The same line cannot have ended it the last time when it did not the times before.
     """
     ended = [clue for clue in counted if clue.is_uncaught and not clue.stream and clue.role is ClueRole.CAUSE]
     ending = max(ended, key=lambda clue: clue.end, default=None)
     if ending is None:
-        return list(counted)
-    lines: dict[str, list[int]] = {}
-    for clue in clues:
-        if clue.source == ending.source and clue.is_alone:
-            lines.setdefault(clue.rule, []).append(clue.line)
-    survived = {rule for rule, found in lines.items() if max(found) - min(found) >= MANY_LINES}
+        # Ray's own words, which come again and again while something lasts, name no exception.
+        caught = [] if has_failed else [clue for clue in counted if _NAMES_EXCEPTION.search(clue.evidence.quote)]
+        return [clue for clue in counted if clue not in caught or not _is_survived(clue, clues)]
     return [
         clue
         for clue in counted
-        if clue.source != ending.source or not clue.is_alone or clue.line > ending.end or clue.rule not in survived
+        if clue.source != ending.source or clue.line > ending.end or not _is_survived(clue, clues)
     ]
+
+
+def _is_survived(clue: Clue, clues: Sequence[Clue]) -> bool:
+    """Whether the program wrote a line of its rule by itself long before or after, in the same source."""
+    if not clue.is_alone:
+        return False
+    lines = [each.line for each in clues if each.is_alone and (each.source, each.rule) == (clue.source, clue.rule)]
+    return max(lines) - min(lines) >= MANY_LINES
 
 
 def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:

@@ -144,7 +144,7 @@ RETRIED = (
     f"{CODE_0}. 1 of its 2 drivers did not end well (pid 47 on 10.0.0.7 ended by an uncaught exception); a later one "
     "of the same program (pid 49 on 10.0.0.7) made it good.",
 )  # fmt: skip
-JUST_ENDED = ("running", "OK", "running", "It runs; Ray does not tell whether it gets on.")
+JUST_ENDED = ("running", "OK", "running", "It runs.")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ BACKGROUND = run(took=None)
         # Tables are read one after the other.
         (
             "SUCCEEDED", 4, BACKGROUND, [HERE],
-            ("running", "OK", "running", "It runs; Ray does not tell whether it gets on."),
+            ("running", "OK", "running", "It runs."),
         ),
         ("SUCCEEDED", 30, A, [HERE], SUCCEEDED),
         # The row of a driver stays alive for ever when its node dies; of a node that is not known nothing is said.

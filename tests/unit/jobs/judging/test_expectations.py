@@ -92,7 +92,7 @@ MEANINGS = {
     },
     "user": {
         "pending": ("It waits to start.", f"If it lasts: {FREE}"),
-        "running": ("It runs; Ray does not tell whether it gets on.", NOTHING_TO_DO),
+        "running": ("It runs.", NOTHING_TO_DO),
         "succeeded": ("It ended as it should.", NOTHING_TO_DO),
         "failed": ("It failed.", AGAIN),
         "stopped": ("It was stopped on request.", NOTHING_TO_DO),
