@@ -21,8 +21,8 @@ report: venv ## the report of the running copy, again
 	@# A verdict is no failure of make; for cron and CI, whose business the exit code is, see the README.
 	@$(BIN)/python -m serve_app.report --url http://127.0.0.1:$${SEEDCORE_HTTP_PORT:-8000} || [ $$? -lt 3 ]
 
-test: dev ## everything CI runs: lint, types, unit, integration, cluster, upgrade
-	@deploy/local/timed.sh lint types unit integration cluster upgrade
+test: dev ## everything CI runs: lint, types, unit, integration, zoo-short, cluster, upgrade
+	@deploy/local/timed.sh lint types unit integration zoo-short cluster upgrade
 
 check: dev ## the fast part of `make test`: seconds
 	@deploy/local/timed.sh lint types unit

@@ -1,4 +1,6 @@
-"""Programs that hang, wait, work or have not started, on a real cluster: each is told for what it is."""
+"""Programs that wait, work or have not started, on a real cluster: each is told for what it is, from outside as by the
+application. What hangs, and its innocent twin: `tests/zoo`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ import pytest
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.private import build_dashboard_headers
 from serve_app.jobs.logs.logs import Logs
-from serve_app.jobs.models import JobRow
 from serve_app.jobs.progress.looks.head import HeadReader
 from serve_app.jobs.progress.looks.sweep import Sweep
 from serve_app.jobs.progress.questions import JobQuestions
@@ -60,65 +61,6 @@ class Large:
     def ask(self): return 1
 ray.get(Large.remote().ask.remote())
 """
-SLEEPS = f"{BEGIN}\ntime.sleep(600)\n"
-# Two actors that ask each other, and two that only told each other something before they sleep.
-CYCLE = f"""{BEGIN}
-@ray.remote(num_cpus=0)
-class Side:
-    def meet(self, other): self.other = other
-    def ask(self, turns):
-        time.sleep(1)
-        return 1 if turns == 0 else ray.get(self.other.ask.remote(turns - 1))
-sides = [Side.remote(), Side.remote()]
-ray.get([sides[0].meet.remote(sides[1]), sides[1].meet.remote(sides[0])])
-ray.get([side.ask.remote(3) for side in sides])
-"""
-TOLD = f"""{BEGIN}
-@ray.remote(num_cpus=0)
-class Side:
-    def meet(self, other): self.other = other
-    def hear(self): return 1
-    def tell(self):
-        self.told = self.other.hear.remote()
-        time.sleep(600)
-sides = [Side.remote(), Side.remote()]
-ray.get([sides[0].meet.remote(sides[1]), sides[1].meet.remote(sides[0])])
-ray.get([side.tell.remote() for side in sides])
-"""
-# Two of three ranks in a barrier, and a pool of three of which one has nothing to do.
-RANK = f"""{BEGIN}
-@ray.remote(num_cpus=0)
-class Meeting:
-    def __init__(self): self.here = 0
-    async def arrive(self):
-        import asyncio
-        self.here += 1
-        while self.here < 3: await asyncio.sleep(0.5)
-@ray.remote(num_cpus=0)
-class Rank:
-    def __init__(self, meeting): self.meeting = meeting
-    def barrier(self): return ray.get(self.meeting.arrive.remote())
-meeting = Meeting.remote()
-ranks = [Rank.remote(meeting) for _ in range(3)]
-ray.get([rank.barrier.remote() for rank in ranks[:2]])
-"""
-POOL = f"""{BEGIN}
-@ray.remote(num_cpus=0)
-class Worker:
-    def work(self): time.sleep(600)
-pool = [Worker.remote() for _ in range(3)]
-ray.get([worker.work.remote() for worker in pool[:2]])
-"""
-LISTENS = f"""{BEGIN}
-import socket
-server = socket.socket()
-server.bind(("127.0.0.1", 0))
-server.listen()
-server.accept()
-"""
-SPINS = f"{BEGIN}\nwhile True: pass\n"
-
-
 class HereByApi:
     """What a replica would know of itself, asked from outside."""
 
@@ -163,38 +105,6 @@ def begin_rounds(client: DashboardClient, watch: JobWatch, logs: Logs, config: I
     watch.configure(config)
     watch.provide_motions(rounds)
     return rounds
-
-
-def watched(cluster: Cluster, ids: tuple[str, ...], wanted: dict[str, Any], within_s: float) -> dict[str, JobRow]:
-    """The rows of these jobs, watched unasked with a short limit, until each has the rule and code that are wanted."""
-
-    async def watch_all() -> dict[str, JobRow]:
-        now = lambda: datetime.now(UTC)  # noqa: E731
-        client = DashboardClient(cluster.dashboard_url, 4.0, headers=build_dashboard_headers())
-        watch = JobWatch(client, HereByApi(cluster), None, now)
-        logs = Logs(client, watch.require, InspectorConfig)
-        rounds = begin_rounds(client, watch, logs, InspectorConfig(motion_period_s=2.0, quiet_limit_s=15.0))
-        rounds.start()
-        rows: dict[str, JobRow] = {}
-        try:
-            async with asyncio.timeout(within_s):
-                while {id: (row.rule, row.code) for id, row in rows.items()} != wanted:
-                    await asyncio.sleep(1.0)
-                    seen = await watch.get(fresh_for_s=1.0)
-                    rows = {row.id: row for row in seen.rows if row.id in ids}
-                    rounds.require_alive()
-        except TimeoutError:
-            print("not all in time")
-        finally:
-            await rounds.close()
-            await watch.close()
-            await client.close()
-        return rows
-
-    rows = asyncio.run(watch_all())
-    for row in rows.values():
-        print(row.id, row.rule, row.verdict, row.code, row.reason)
-    return rows
 
 
 def told(cluster: Cluster, *ids: str, after_s: float = 0.0) -> dict[str, dict[str, Any]]:
@@ -294,36 +204,6 @@ def test_a_submission_that_cannot_start(cluster: Cluster) -> None:
         wait_for("its reason", lambda: verdicts(told(cluster, id)) == {id: ("waiting", "scheduling.infeasible")})
     finally:
         stop(cluster, id)
-
-
-def test_what_hangs_is_found_unasked_and_its_innocent_twin_is_not_blamed(cluster: Cluster) -> None:
-    programs = {
-        "hangs-cycle": (CYCLE, ("stuck", "app.get-timeout")),
-        "hangs-told": (TOLD, ("resting", None)),
-        "hangs-rank": (RANK, ("stuck", "app.get-timeout")),
-        "hangs-pool": (POOL, ("resting", None)),
-        "hangs-sleeps": (SLEEPS, ("resting", None)),
-        "hangs-listens": (LISTENS, ("running", None)),
-        "hangs-spins": (SPINS, ("running", None)),
-    }
-    ids = tuple(submit(cluster, id, code) for id, (code, _) in programs.items())
-    try:
-        running(cluster, *ids)
-        rows = watched(cluster, ids, {id: expected for id, (_, expected) in programs.items()}, 120.0)
-        assert {id: (row.rule, row.code) for id, row in rows.items()} == {
-            id: each for id, (_, each) in programs.items()
-        }
-        cycle, rank = rows["hangs-cycle"].motion, rows["hangs-rank"].motion
-        assert cycle is not None
-        assert rank is not None
-        assert {each.name for each in cycle.motion.waits_for} == {"Side.ask"}
-        assert [(each.what, each.name, each.waiter) for each in rank.motion.waits_for] == [
-            ("rank", "Rank", "2 of 3 Rank, in Rank.barrier")
-        ]
-        assert "listens on port" in rows["hangs-listens"].reason
-        assert {row.verdict for row in rows.values()} <= {"OK", "WARN", "BAD"}
-    finally:
-        stop(cluster, *ids)
 
 
 def test_a_service_is_not_stuck_for_being_old(cluster: Cluster) -> None:
