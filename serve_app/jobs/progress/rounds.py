@@ -23,6 +23,7 @@ from serve_app.jobs.models import JobRow, Known, NodeFacts, Section, Snapshot, U
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.seeker import Round
+from serve_app.jobs.progress.looks.drivers import list_driver_ids
 from serve_app.jobs.progress.looks.head import HeadFacts, HeadReader
 from serve_app.jobs.progress.looks.subjects import (
     Subject,
@@ -212,14 +213,14 @@ class Rounds:
     async def _look_at_all(
         self, snapshot: Snapshot, rows: Sequence[JobRow], subjects: list[Subject], now: datetime
     ) -> None:
-        job_ids = [each.row.job_id for each in subjects if each.row.job_id is not None]
+        job_ids = [id for each in subjects for id in list_driver_ids(snapshot, each.row)]
         alive = [node for node in _list_nodes(snapshot) if node.alive]
         head_id = next((node.node_id for node in alive if node.is_head), None)
         tables, free = await asyncio.gather(
             self._sweep.ask(now, job_ids, [node.node_id for node in alive]), self._read_free()
         )
         around = Surroundings.build(snapshot, tables, free, subjects)
-        self.tables = tables
+        self.tables = around.tables
         turns, head = await asyncio.gather(self._seek(around, rows, now), self._read_head(subjects, around, head_id))
         logs = {**head.logs, **await self._suspects.ask_logs(subjects, self._trails, head_id, now)}
         follow = partial(self._follow, subjects, around, head, logs)
@@ -231,8 +232,8 @@ class Rounds:
             motions = await asyncio.to_thread(self._find_motions, subjects, around, head, turns, can_show)
         else:
             motions = self._find_motions(subjects, around, head, turns, can_show)
-        self._motions = {**list_further_circles(rows, turns, now, snapshot.own_job_id), **motions}
-        if self._keeper is not None:
+        self._motions = {**list_further_circles(rows, turns, around, now), **motions}
+        if self._keeper is not None and self._restored:
             await self._keeper.offer(trails, now)
 
     def _follow(
@@ -260,7 +261,7 @@ class Rounds:
         found = {}
         for subject in subjects:
             row = subject.row
-            own = turns.get(row.job_id or "", JobTurns())
+            own = around.join_turns(row, turns)
             seen = SeenJob(
                 entrypoint=row.entrypoint,
                 joined=subject.joined,

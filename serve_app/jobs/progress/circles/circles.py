@@ -45,7 +45,7 @@ class Turns:
     ended, as far as listed; None: not known; of the jobs ``unlisted`` none is. ``successes`` by job; one without them:
     not known. ``exits``: Ray's words on how processes ended, by node and number, and what they wrote last. ``owners``:
     whose processes those are, by the same. ``untold``: ids of actors that did not circle, of whose successes nothing
-    was told this time.
+    was told this time. ``told_now``: jobs of whose successes all were told that Ray knows of now; None: of all.
     """
 
     now: datetime
@@ -58,6 +58,7 @@ class Turns:
     owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
     untold: Collection[str] = frozenset()
     unlisted: Collection[str] = frozenset()
+    told_now: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def find_circles(turns: Turns, choose_code: CodeChooser) -> dict[str, JobTurns]:
             found[job_id] = [circle]
     repaired = _count_repaired(turns)
     return {
-        job_id: JobTurns(_sort_circles(found.get(job_id, ())), repaired.get(job_id, 0))
+        job_id: JobTurns(sort_circles(found.get(job_id, ())), repaired.get(job_id, 0))
         for job_id in {*found, *repaired}
     }
 
@@ -108,7 +109,8 @@ def list_suspects(turns: Turns) -> Suspects:
     return Suspects(frozenset(troubled), frozenset(each.job_id for each in turns.attempts) - troubled)
 
 
-def _sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
+def sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
+    """The worst first, and no more than ``MOST_CIRCLES``."""
     return tuple(sorted(circles, key=lambda each: (each.others_succeed, -each.failures, each.id))[:MOST_CIRCLES])
 
 
@@ -120,8 +122,9 @@ def _is_circling_task(task: TaskTurns, turns: Turns) -> bool:
         return False
     if turns.unfinished is not None and id in turns.unfinished:
         return not _is_over(task.failures, task.first_at, task.last.failed_at, turns.now)
-    # Ray gave it up, or it has succeeded: only a whole list tells which.
-    return done is not None and done.all_retried and _is_recent(task.last.failed_at, turns.now)
+    # Ray gave it up, or it has succeeded: only a whole list of now tells which.
+    told = turns.told_now is None or task.last.job_id in turns.told_now
+    return told and done is not None and done.all_retried and _is_recent(task.last.failed_at, turns.now)
 
 
 def _is_circling_actor(actor: ActorHistory, turns: Turns) -> bool:

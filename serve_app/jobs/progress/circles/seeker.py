@@ -17,6 +17,7 @@ from serve_app.jobs.progress.circles.circles import (
     Turns,
     find_circles,
     list_suspects,
+    sort_circles,
 )
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns, add_actors, add_attempts
 
@@ -31,6 +32,7 @@ MOST_EXITS = 8
 _MANY_CALLS = 10_000
 _AT_ONCE = 4
 _KEPT_EXITS = 1_000
+_MOST_MISSING = 2_000
 # What succeeded says nothing of now when it was asked so long ago.
 _KNOWN_FOR = timedelta(seconds=90)
 # What a process says of its tasks comes a second later (``RAY_task_events_report_interval_ms``), of a busy one later.
@@ -56,8 +58,8 @@ class Round:
     """What a round knows already. ``unfinished``: ids of tasks that have not ended; None: not known. Of jobs with very
     many some are listed, of the jobs ``unlisted`` none.
 
-    ``actors`` None: not known. ``running``: Ray's ids of jobs that run; ``ended``: when the others ended. ``owners``:
-    whose a process is, by node and number.
+    ``actors`` None: not known; ``actors_cut``: some are not among them. ``running``: Ray's ids of jobs that run;
+    ``ended``: when the others ended. ``owners``: whose a process is, by node and number.
     """
 
     at: datetime
@@ -68,6 +70,7 @@ class Round:
     ended: Mapping[str, datetime]
     owners: Mapping[tuple[str, int], str] = field(default_factory=dict)
     unlisted: Collection[str] = frozenset()
+    actors_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,10 @@ class CircleSeeker:
         # By actor, how many of its calls succeeded, and since when there are so many.
         self._calls_counted: dict[str, tuple[int, datetime]] = {}
         self._asked: dict[str, _Asked] = {}
+        # When each was last asked for, answered or not: one that fails must not take the turn of others.
+        self._tried_at: dict[str, datetime] = {}
         self._exits: dict[tuple[str, int], str] = {}
+        self._exits_tried_at: dict[tuple[str, int], datetime] = {}
         self._found: dict[str, JobTurns] = {}
         self._closed: set[str] = set()
 
@@ -111,15 +117,14 @@ class CircleSeeker:
         troubled = await self._ask_suspects(turns)
         successes, told = await self._add_calls(turns, self._list_successes())
         self._actors = self._add_actors(live, successes)
-        turns = replace(turns, successes=successes, actors=self._actors, untold=self._actors.keys() - told)
+        told_now = {id for id, each in self._asked.items() if each.at == round.at}
+        untold = self._actors.keys() - told
+        turns = replace(turns, successes=successes, actors=self._actors, untold=untold, told_now=told_now)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
             own, before = found.get(job_id, JobTurns()), self._found.get(job_id, JobTurns())
-            if job_id not in turns.successes:
-                # Its turn to be asked about has not come again: what was found stays until it does.
-                # Its actors have been judged by what is remembered of them.
-                kept = tuple(each for each in before.circles if each.what != "actor") if job_id in troubled else ()
-                own = JobTurns(own.circles or kept, before.repaired)
+            if job_id not in told_now:
+                own = _keep_found(own, before, is_told=job_id in turns.successes, in_trouble=job_id in troubled)
             self._found[job_id] = own
         await self._look_back(round)
         return self.recall()
@@ -164,6 +169,16 @@ class CircleSeeker:
     def _add_actors(self, round: Round, successes: Mapping[str, Successes]) -> dict[str, ActorHistory]:
         if round.actors is None:
             return self._actors
+        if round.actors_cut:
+            # One that is not among them may come back with restarts of long ago, and is not new then.
+            self._listed_at = None
+            listed = add_actors(self._actors, round.actors, round.attempts, successes, round.at)
+            missing = {
+                id: each
+                for id, each in self._actors.items()
+                if id not in listed and each.turns.restarts and each.turns.job_id in round.running
+            }
+            return {**dict(list(missing.items())[-_MOST_MISSING:]), **listed}
         before_at, self._listed_at = self._listed_at, round.at
         return add_actors(self._actors, round.actors, round.attempts, successes, round.at, before_at)
 
@@ -177,6 +192,7 @@ class CircleSeeker:
         others = [each for each in suspects.quiet if asked_for.get(each) != failures.get(each)]
         chosen = sorted(suspects.troubled, key=self._get_asked_s)[:MOST_SUSPECTS]
         chosen += sorted(others, key=self._get_asked_s)[: max(LEAST_OTHERS, (MOST_SUSPECTS - len(chosen)) // 2)]
+        self._tried_at |= dict.fromkeys(chosen, turns.now)
         asked = await _gather_few(self._questions.ask_successes(job_id) for job_id in chosen)
         for job_id, section in zip(chosen, asked, strict=True):
             if isinstance(section, Known):
@@ -184,8 +200,7 @@ class CircleSeeker:
         return suspects.troubled
 
     def _get_asked_s(self, job_id: str) -> float:
-        asked = self._asked.get(job_id)
-        return _get_time_s(None if asked is None else asked.at)
+        return _get_time_s(self._tried_at.get(job_id))
 
     def _list_successes(self) -> dict[str, Successes]:
         return {job_id: each.successes for job_id, each in self._asked.items() if each.successes is not None}
@@ -237,7 +252,10 @@ class CircleSeeker:
         for actor in turns.actors.values():
             if actor.restarts >= LEAST_TURNS and actor.dead_pid and actor.turns.node_id:
                 wanted.setdefault((actor.turns.node_id, actor.dead_pid), None)
-        new = [each for each in wanted if each not in self._exits][:MOST_EXITS]
+        self._exits_tried_at = {key: at for key in wanted if (at := self._exits_tried_at.get(key)) is not None}
+        missing = [each for each in wanted if each not in self._exits]
+        new = sorted(missing, key=lambda each: _get_time_s(self._exits_tried_at.get(each)))[:MOST_EXITS]
+        self._exits_tried_at |= dict.fromkeys(new, turns.now)
         told = await _gather_few(self._questions.ask_exit(node_id, pid, wanted[node_id, pid]) for node_id, pid in new)
         self._exits |= {key: text for key, text in zip(new, told, strict=True) if text}
         for key in list(self._exits)[: max(0, len(self._exits) - _KEPT_EXITS)]:
@@ -252,8 +270,24 @@ class CircleSeeker:
             for job_id, each in self._asked.items()
             if job_id in round.running
         }
+        self._tried_at = {job_id: at for job_id, at in self._tried_at.items() if job_id in round.running}
         self._found = {job_id: each for job_id, each in self._found.items() if job_id in known}
         self._closed &= set(known)
+
+
+def _keep_found(own: JobTurns, before: JobTurns, *, is_told: bool, in_trouble: bool) -> JobTurns:
+    """What is known of a job whose turn to be asked about has not come again: what was found stays until it does.
+
+    Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known; of one
+    that was never told of, nothing is said that would need it.
+    """
+    known = {each.id: each.others_succeed for each in before.circles}
+    found = own.circles
+    if not is_told:
+        found = tuple(replace(each, others_succeed=known.get(each.id, True)) for each in found)
+    ids = {each.id for each in found}
+    kept = [each for each in before.circles if each.what != "actor" and each.id not in ids] if in_trouble else []
+    return JobTurns(sort_circles((*found, *kept)), own.repaired if is_told else before.repaired)
 
 
 async def _gather_few(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

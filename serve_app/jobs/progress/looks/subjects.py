@@ -13,6 +13,7 @@ from serve_app.jobs.motion import Motion
 from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.seeker import Round
+from serve_app.jobs.progress.looks.drivers import find_living, fold_drivers, join_turns, list_driver_ids, name_drivers
 from serve_app.jobs.progress.looks.head import HeadSubject
 from serve_app.jobs.progress.looks.tables import ActorDetail, NodeProcesses, ProcessUse, Tables
 from serve_app.jobs.progress.looks.trail import MeasuredProcess, Signs, Trail
@@ -57,7 +58,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A snapshot and the tables of a round, by the ids under which jobs are found in them, made once for all jobs."""
+    """A snapshot and the tables of a round, by the ids under which jobs are found in them, made once for all jobs.
+
+    ``names``: by the id of a further driver of a submission, the id that its row names; the tables have that one.
+    """
 
     snapshot: Snapshot
     tables: Tables
@@ -68,6 +72,7 @@ class Surroundings:
     measured_at: Mapping[str, datetime]
     lost_nodes: frozenset[str]
     unmeasured: frozenset[str] = field(default_factory=frozenset)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -78,6 +83,9 @@ class Surroundings:
         subjects: Iterable[Subject] = (),
     ) -> Surroundings:
         """Index both. ``subjects``: of their drivers it is known whose they are, even when they do not say so."""
+        subjects = tuple(subjects)
+        names = name_drivers(snapshot, (each.row for each in subjects))
+        tables = fold_drivers(tables, names)
         owners = _find_owners(tables, subjects)
         processes: dict[str, list[MeasuredProcess]] = {}
         measured_at: dict[str, datetime] = {}
@@ -97,7 +105,7 @@ class Surroundings:
         dead: dict[str, list[ActorDetail]] = {}
         for actor in actors:
             if actor.state == "DEAD" and not actor.is_serve:
-                dead.setdefault(actor.job_id, []).append(_describe_dead(actor))
+                dead.setdefault(names.get(actor.job_id, actor.job_id), []).append(_describe_dead(actor))
         return cls(
             snapshot,
             tables,
@@ -112,20 +120,22 @@ class Surroundings:
             measured_at,
             frozenset(node.node_id for node in nodes if not node.alive),
             frozenset(unmeasured),
+            names,
         )
+
+    def join_turns(self, row: JobRow, turns: Mapping[str, JobTurns]) -> JobTurns:
+        """What goes in circles in any driver of a job."""
+        return join_turns(turns, list_driver_ids(self.snapshot, row), self.names)
 
 
 def list_subjects(snapshot: Snapshot, rows: Iterable[JobRow]) -> list[Subject]:
     """Of these rows, which run."""
     jobs = {job.id: job for job in snapshot.jobs.value} if isinstance(snapshot.jobs, Known) else {}
-    return [
-        Subject(
-            row,
-            jobs.get(row.id),
-            build_driver(row, jobs.get(row.id), snapshot.find_exit(row.job_id), snapshot.nodes),
-        )
-        for row in rows
-    ]
+    subjects = []
+    for row in rows:
+        facts, exit_row = find_living(snapshot, row, jobs.get(row.id))
+        subjects.append(Subject(row, jobs.get(row.id), build_driver(row, facts, exit_row, snapshot.nodes)))
+    return subjects
 
 
 def build_head_subject(subject: Subject, around: Surroundings, head_id: str | None, trail: Trail | None) -> HeadSubject:
@@ -227,10 +237,12 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
     if isinstance(tables.unfinished, Known):
         unfinished = frozenset(task.task_id for own in tables.unfinished.value.values() for task in own)
     known = list(rows)
-    running = frozenset(row.job_id for row in known if row.job_id and row.outcome in OPEN_OUTCOMES)
+    ids = {row.id: list_driver_ids(around.snapshot, row) for row in known}
+    running = frozenset(id for row in known if row.outcome in OPEN_OUTCOMES for id in ids[row.id])
     return Round(
         at=now,
         attempts=tuple(attempts),
+        actors_cut=isinstance(tables.actors, Known) and tables.actors.note is not None,
         actors=None if actors is None else tuple(
             ActorTurns(each.job_id, each.actor_id, each.name or each.class_name, each.state, each.restarts, each.pid,
                        each.node_id or None)
@@ -238,9 +250,11 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
             for each in own
         ),
         unfinished=unfinished,
-        unlisted=frozenset(id for id in running if isinstance(tables.list_unfinished(id), Unknown)),
+        unlisted=frozenset(
+            id for id in running if isinstance(tables.list_unfinished(around.names.get(id, id)), Unknown)
+        ),
         running=running,
-        ended={row.job_id: row.ended_at for row in known if row.job_id and row.ended_at is not None},
+        ended={id: row.ended_at for row in known if row.ended_at is not None for id in ids[row.id]},
         owners={
             (each.node_id, each.use.pid): job_id for job_id, own in around.processes.items() for each in own
         },
@@ -248,16 +262,15 @@ def build_round(around: Surroundings, attempts: Sequence[Attempt], rows: Iterabl
 
 
 def list_further_circles(
-    rows: Iterable[JobRow], turns: Mapping[str, JobTurns], now: datetime, own_job_id: str | None
+    rows: Iterable[JobRow], turns: Mapping[str, JobTurns], around: Surroundings, now: datetime
 ) -> dict[str, Motion]:
     """Of jobs that are no subjects: what is known stays known when one has ended, and a service circles, too."""
     return {
         row.id: Motion(now, circles=own.circles, repaired=own.repaired)
         for row in rows
         if row.job_id is not None
-        and (row.outcome not in OPEN_OUTCOMES or may_circle(row, own_job_id))
-        and (own := turns.get(row.job_id)) is not None
-        and own.circles
+        and (row.outcome not in OPEN_OUTCOMES or may_circle(row, around.snapshot.own_job_id))
+        and (own := around.join_turns(row, turns)).circles
     }
 
 

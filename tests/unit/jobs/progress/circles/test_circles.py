@@ -273,6 +273,65 @@ async def test_what_was_found_stays_until_it_is_asked_about_again() -> None:
     assert {job_id for job_id, turns in found.items() if turns.circles} == set(jobs)
 
 
+async def test_what_failed_and_was_made_good_while_nobody_could_be_asked_is_no_circle() -> None:
+    """What succeeded is known as of the round before, when it had not."""
+    ray = TableRay([*failed("t", 2), task("t", "RUNNING", 2), *failed("u", 3), task("u", "RUNNING", 3)])
+    seeking = seeker(ray)
+    assert [each.id for each in (await seeking.seek(await build_round(ray, NOW)))[JOB].circles] == ["u"]
+    good = [*failed("t", 3, since=-10), task("t", "FINISHED", 3, ended=15)]
+    ray.tasks = [*good, *failed("u", 3), task("u", "RUNNING", 3)]
+    round = await build_round(ray, at(20))
+    ray.down = True
+    assert [each.id for each in (await seeking.seek(round))[JOB].circles] == ["u"]
+    ray.down = False
+    found = await seeking.seek(await build_round(ray, at(40)))
+    assert ([each.id for each in found[JOB].circles], found[JOB].repaired) == (["u"], 3)
+
+
+async def test_of_more_jobs_than_are_asked_about_in_a_round_none_is_called_wholly_in_circles() -> None:
+    """All of them go on in part: that is what is said of one whose turn has not come, and stays said between turns."""
+    jobs = [f"{number:02}000000" for number in range(1, 1 + 6 * MOST_SUSPECTS)]
+    seeking, ray = seeker(TableRay([])), TableRay([])
+    seeking._questions = AttemptQuestions(ray)
+    for number in range(12):
+        now = number * 20
+        ray.tasks = [
+            {**row, "task_id": row["task_id"] + job}
+            for job in jobs
+            for row in (
+                *failed("t", 3, since=now - 40, job=job),
+                task("t", "RUNNING", 3, job=job),
+                *each_once("FINISHED", 2, ended=now - 5, job=job),
+            )
+        ]
+        found = await seeking.seek(await build_round(ray, at(now)))
+        assert {each.others_succeed for turns in found.values() for each in turns.circles} == {True}
+        assert len(found) == len(jobs)
+
+
+async def test_jobs_of_which_nothing_is_told_do_not_take_the_turn_of_others() -> None:
+    jobs = [f"{number:02}000000" for number in range(1, 5 + MOST_SUSPECTS)]
+    ray = TableRay([{**row, "task_id": row["task_id"] + job} for job in jobs for row in failed("t", 5, job=job)])
+    seeking, asked = seeker(ray), []
+
+    async def ask(job_id: str) -> Any:
+        asked.append(job_id)
+        return Unknown("too slow")
+
+    seeking._questions.ask_successes = ask  # type: ignore[method-assign]
+    for number in range(2):
+        await seeking.seek(await build_round(ray, at(number * 20)))
+    assert set(asked) == set(jobs)
+
+
+async def test_an_actor_that_a_cut_list_left_out_was_not_restarted_meanwhile() -> None:
+    ray = TableRay([task("driver", "RUNNING"), call("done", "FINISHED", -300)])
+    seeking, found = seeker(ray), {}
+    for number, listed in enumerate(((actor(5),), (), (actor(5),), (actor(5),))):
+        found = await seeking.seek(await build_round(ray, at(number * 20), actors=listed, actors_cut=True))
+    assert found == {}
+
+
 async def test_more_attempts_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a task that is remembered no more its first failure is none yet, as of the others."""
     monkeypatch.setattr(ledger, "MOST_TASKS", 5)
