@@ -49,8 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
             if asked.part in ("simulated", "both"):
                 _say(f"{name}: {asked.jobs} jobs, simulated")
                 figures[name]["simulated"] = measure_simulated(root, asked.jobs, asked.seconds)
-    if asked.out:
-        Path(asked.out).write_text(json.dumps(figures, indent=1))
+            if asked.out:
+                # After each side: the next may be more than this machine bears.
+                Path(asked.out).write_text(json.dumps(figures, indent=1))
     print(render_figures(figures))
     return 0
 
