@@ -45,9 +45,7 @@ def say_circle(case: Case) -> str:
 
 def stands_still(rule: str) -> Callable[[Case], bool]:
     """What it cannot get for lack of resources is told as that, until it is proven that it cannot go on at all."""
-    return lambda case: (
-        case.motion is not None and case.motion.rule == rule and (rule == STUCK or case.waiting is None)
-    )
+    return lambda case: case.motion is not None and case.motion.rule == rule and (rule == STUCK or case.waiting is None)
 
 
 def say_motion(case: Case) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from organs.times import format_time
-from serve_app.jobs.models import Evidence
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.models import Evidence, JobFacts
 from serve_app.jobs.motion import Circle, Culprit, Motion
 
 CIRCLE = "circle"
@@ -11,6 +15,20 @@ CIRCLING, IN_PART = "circling", "circling-in-part"
 _MEMORY = ("memory.node-oom", "memory.process-killed")
 _SOURCES = {"task": "task table", "actor": "actor table", "job": "task table"}
 _GB = 1_073_741_824
+
+
+def select_own_motion(motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun]) -> Motion | None:
+    """What was found of this run: motions are kept by the id of a row, which an earlier run may have had.
+
+    ``drivers``: all of the job's own. Where none is known, nor its job id, only the time tells whose circles those are.
+    """
+    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at):
+        return None
+    own = {id for id in (job.job_id, *(each.job_id for each in drivers)) if id}
+    if not own or all(circle.job_id in own for circle in motion.circles):
+        return motion
+    # A circle always says whose it is, but for one that was made of less.
+    return replace(motion, circles=tuple(each for each in motion.circles if not each.job_id or each.job_id in own))
 
 
 def find_worst(motion: Motion | None) -> Circle | None:

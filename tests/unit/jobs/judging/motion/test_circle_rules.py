@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import find_all, list_unknown_rules
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
-from serve_app.jobs.models import Evidence, JobRow, Snapshot
+from serve_app.jobs.models import Evidence, JobRow, Known, Snapshot, Unknown
 from serve_app.jobs.motion import Circle, Culprit, Motion
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
@@ -189,3 +190,44 @@ def test_what_was_not_looked_at_may_be_in_a_circle_by_now() -> None:
     assert list_unknown_rules(old, [], past_known=True) == ["circling-job", "stuck-job"]
     ended = replace(seen("STOPPED"), motions={"a": Motion(ago(61)), "b": Motion(ago(60))})
     assert list_unknown_rules(ended, [], past_known=True) == []
+
+
+EARLIER = replace(CIRCLE, job_id="01000000")
+DRIVERS = Known({"a": tuple(DriverRun(id, "a", "", is_dead=False) for id in ("01000000", JOB))})
+
+
+@pytest.mark.parametrize(
+    ("looked_s", "circles", "changes", "drivers", "told"),
+    [
+        # It began 10 s ago: a look before that was one at an earlier run with its id.
+        (11, (CIRCLE,), {}, Known({}), None),
+        (11, (), {}, Known({}), None),
+        (10, (CIRCLE,), {}, Known({}), (CIRCLE,)),
+        (99, (CIRCLE,), {"started_at": None}, Known({}), (CIRCLE,)),
+        # What goes in circles is another job's; a submission may have several.
+        (5, (EARLIER,), {}, Known({}), ()),
+        (5, (EARLIER, CIRCLE), {}, Known({}), (CIRCLE,)),
+        (5, (EARLIER,), {}, DRIVERS, (EARLIER,)),
+        (5, (EARLIER,), {"job_id": None}, DRIVERS, (EARLIER,)),
+        (5, (replace(CIRCLE, job_id="04000000"),), {"job_id": None}, DRIVERS, ()),
+        # Where its own ids are not known yet, only the time tells.
+        (5, (EARLIER,), {"job_id": None}, Known({}), (EARLIER,)),
+        (11, (EARLIER,), {"job_id": None}, Known({}), None),
+        (5, (EARLIER,), {"job_id": None}, Unknown("no answer"), (EARLIER,)),
+    ],
+)
+def test_what_was_found_of_an_earlier_run_with_the_same_id_does_not_count(
+    looked_s: float, circles: tuple[Circle, ...], changes: dict[str, Any], drivers: Any, told: tuple[Circle, ...] | None
+) -> None:
+    given = snapshot(submission("a", "RUNNING", **{"job_id": JOB, **changes}))
+    seen = replace(given, motions={"a": Motion(ago(looked_s), circles=circles)}, drivers=drivers)
+    row = row_of(seen)
+    assert (None if row.motion is None else row.motion.motion.circles) == told
+    assert row.circle == (told[0] if told else None)
+    assert row.rule == ("circling" if told else "running")
+    assert bool(find_all(seen, [row], BUILT_IN, {}, NOW)) == bool(told)
+
+
+def test_a_run_that_fails_at_once_is_not_said_to_have_done_what_the_one_before_it_did() -> None:
+    failed = row_of(replace(seen("FAILED"), motions={"a": Motion(ago(11), circles=(EARLIER,))}))
+    assert (failed.circle, failed.reason) == (None, "It failed with exit code 1.")

@@ -319,9 +319,7 @@ def test_what_rests_is_told_unasked_only_past_what_it_declared_or_six_limits() -
 
 
 def test_the_reason_says_since_when_it_is_quiet() -> None:
-    assert judged(motion(300, RESTING)).reason == (
-        "It runs; quiet since 2026-01-01T11:55:00.000+00:00."
-    )
+    assert judged(motion(300, RESTING)).reason == ("It runs; quiet since 2026-01-01T11:55:00.000+00:00.")
     assert judged(motion(600, RESTING)).action.startswith("See where it stands before it is stopped")
 
 
