@@ -9,11 +9,11 @@ import pytest
 
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
-from serve_app.jobs.judging.findings import find_all, list_unknown_rules
+from serve_app.jobs.judging.findings import MAX_FINDINGS, find_all, find_unknown
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
 from serve_app.jobs.models import Evidence, JobRow, Known, Snapshot, Unknown
-from serve_app.jobs.motion import Circle, Culprit, Motion
+from serve_app.jobs.motion import Circle, Culprit, Motion, Standstill
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 JOB = "02000000"
@@ -185,11 +185,46 @@ def test_of_one_that_ended_there_is_no_finding() -> None:
     assert find_all(snapshot, judge(snapshot, NOW), BUILT_IN, {}, NOW) == []
 
 
-def test_what_was_not_looked_at_may_be_in_a_circle_by_now() -> None:
-    old = replace(seen("RUNNING"), motions={"a": Motion(ago(61)), "b": Motion(NOW)})
-    assert list_unknown_rules(old, [], past_known=True) == ["circling-job", "stuck-job"]
-    ended = replace(seen("STOPPED"), motions={"a": Motion(ago(61)), "b": Motion(ago(60))})
-    assert list_unknown_rules(ended, [], past_known=True) == []
+FINE = replace(seen("RUNNING"), motions={"a": Motion(NOW), "b": Motion(NOW)})
+QUIET = Motion(NOW, quiet_since=ago(9_000), standstill=Standstill.RESTING)
+
+
+@pytest.mark.parametrize(
+    ("changes", "began", "asked", "unknown"),
+    [
+        ({}, 90, True, []),
+        # One of which nothing is known keeps its own alerts, and nobody else's.
+        ({"motions": {"a": Motion(ago(61)), "b": Motion(NOW)}}, 90, True, ["job a"]),
+        ({"motions": {"a": Motion(ago(60)), "b": Motion(NOW)}}, 90, True, []),
+        ({"motions": {"b": Motion(NOW)}}, 61, True, ["job a"]),
+        ({"motions": {}}, 61, True, ["job b", "job a"]),
+        # After a restart whether it serves is found out anew.
+        ({"motions": {"a": replace(QUIET, may_serve=True), "b": QUIET}}, 9_000, True, ["job a"]),
+        # A circle that was seen stays, and is found.
+        ({"motions": {"a": Motion(ago(61), circles=(CIRCLE,)), "b": Motion(NOW)}}, 90, True, []),
+        # What has just begun has no alerts; an earlier run with its id is over.
+        ({"motions": {"b": Motion(NOW)}}, 60, True, []),
+        ({"motions": {"a": Motion(ago(70)), "b": Motion(NOW)}}, 60, True, []),
+        # Without anything that looks there is nothing to wait for.
+        ({"motions": {}}, 90, False, []),
+    ],
+)
+def test_who_was_not_looked_at_may_be_in_a_circle_by_now(
+    changes: dict[str, Any], began: float, asked: bool, unknown: list[str]
+) -> None:
+    jobs = [submission(id, "RUNNING", job_id=job_id, began=began) for id, job_id in (("a", JOB), ("b", "03000000"))]
+    jobs += [submission("c", "STOPPED"), submission("d", "RUNNING", metadata={"seedcore.kind": "application-server"})]
+    given = replace(FINE, jobs=Known(tuple(jobs)), **changes)
+    found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=asked)
+    assert found.rules == []
+    assert found.subjects == ({"circling-job": unknown, "stuck-job": unknown} if unknown else {})
+
+
+def test_of_more_than_can_be_told_one_by_one_nothing_is_over() -> None:
+    for count, told in ((MAX_FINDINGS, []), (MAX_FINDINGS + 1, ["circling-job", "stuck-job"])):
+        given = snapshot(*(submission(f"j{number}", "RUNNING", began=90) for number in range(count)))
+        found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=True)
+        assert (found.rules, bool(found.subjects)) == (told, not told)
 
 
 EARLIER = replace(CIRCLE, job_id="01000000")
