@@ -40,6 +40,9 @@ STRANGER = replace(CIRCLE, greediest=Culprit("postgres", 5_777_729_126))
 RAISES = replace(
     CIRCLE, code="app.task-exception", error_type="TASK_EXECUTION_EXCEPTION", last_error="ValueError: x", greediest=None
 )
+VANISHED = replace(
+    RAISES, code="memory.process-killed", error_type="WORKER_DIED", last_error="The worker died unexpectedly"
+)
 ACTOR = replace(RAISES, what="actor", id="a1", name="Counter", failures=3, code="actor.died", last_error="")
 MOST = replace(RAISES, what="job", id=JOB, name="score", failures=7)
 SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
@@ -79,6 +82,15 @@ SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
             f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
             "(app.task-exception: ValueError: x).",
             "Stop it, mend what fails in task shard, and limit its retries; Ray goes on by itself.",
+        ),
+        # That it was for memory nothing proves.
+        (
+            VANISHED,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            "(memory.process-killed: The worker died unexpectedly).",
+            "Its worker went without a word: SIGKILL (by the kernel for memory, or others), a crash in native code, "
+            "or os._exit. Stop it, and read the end of that worker's own log and the kernel's (`dmesg`) on its node; "
+            "then mend task shard, and limit its retries.",
         ),
         (
             ACTOR,
