@@ -102,7 +102,10 @@ class Stillnesses:
         if expectation.must_end is False:
             probe = (row.verdict is Verdict.OK, row.reason)
             return describe_stillness(
-                [Look(seen.snapshot.taken_at)], StillnessSubject(True, row.duration_s, probe=probe)
+                [Look(seen.snapshot.taken_at)],
+                StillnessSubject(True, row.duration_s, probe=probe),
+                # Only what it tries again and again its row says; whether it moves nobody asks of a service.
+                row.motion if row.circle is not None else None,
             )
         looks = await self._take_looks(row)
         past = self._watch.find_past(row.series)
