@@ -81,6 +81,7 @@ _NODES = TypeAdapter(tuple[_Node, ...])
 _RESPONSES = TypeAdapter(dict[str, _Responses | None])
 _FINDINGS = TypeAdapter(tuple[Any, ...])
 _NAMES = TypeAdapter(tuple[str, ...])
+_SUBJECTS = TypeAdapter(dict[str, tuple[str, ...]])
 _ORGANS = TypeAdapter(tuple[_Organ, ...])
 
 
@@ -213,6 +214,9 @@ def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
         return
     unknown = _parse_section(_NAMES, inputs, "unknown_findings") or ()
     yield from (Gap(rule) for rule in FOUND_RULES if rule.value in unknown)
+    subjects = _parse_section(_SUBJECTS, inputs, "unknown_subjects") or {}
+    for rule in FOUND_RULES:
+        yield from (Gap(rule, _shorten_subject(each)) for each in subjects.get(rule.value, ()))
     for each in findings:
         try:
             finding = _Finding.model_validate(each)

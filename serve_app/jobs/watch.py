@@ -15,7 +15,7 @@ from serve_app.errors import Unavailable
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
-from serve_app.jobs.judging.findings import Finding, find_all, list_unknown_rules
+from serve_app.jobs.judging.findings import Finding, Unfound, find_all, find_unknown
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Motion
@@ -224,11 +224,19 @@ class JobWatch:
         past = {} if self._recorder is None else self._recorder.past
         return find_all(seen.snapshot, seen.rows, self._contracts, past, self._now())
 
-    def list_unknown_rules(self, seen: Seen, found: list[Finding]) -> list[str]:
-        """Rules of which ``found`` may lack something."""
+    def find_unknown(self, seen: Seen, found: list[Finding]) -> Unfound:
+        """Of what ``found`` may lack something."""
         # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
         past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
-        return list_unknown_rules(seen.snapshot, found, past_known=past_known)
+        return find_unknown(
+            seen.snapshot,
+            seen.rows,
+            found,
+            self._contracts,
+            self._now(),
+            past_known=past_known,
+            motions_asked=self._motions is not None,
+        )
 
     async def _look(self, previous: Snapshot | None) -> Snapshot:
         snapshot = await self._looker.look(previous)

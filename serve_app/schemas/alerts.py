@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from typing_extensions import TypedDict
@@ -63,11 +64,14 @@ class EndedInWindow(TypedDict):
 
 
 class JobAlertInputs(ObservedAnswer):
-    """The jobs' part. A window that cannot be known is not there; of ``unknown_findings`` there may be more."""
+    """The jobs' part. A window that cannot be known is not there; of ``unknown_findings``, and by rule of
+    ``unknown_subjects``, there may be more.
+    """
 
     windows: dict[str, EndedInWindow]
     findings: list[FindingView]
     unknown_findings: list[str]
+    unknown_subjects: Mapping[str, list[str]]
 
 
 class NodeRatios(TypedDict):

@@ -175,7 +175,7 @@ class JobAnswers:
     async def answer_alert_inputs(self) -> JobAlertInputs:
         """What alerts are judged by. ``windows`` lack what cannot be known.
 
-        ``unknown_findings`` are the rules of which ``findings`` may lack something.
+        ``unknown_findings`` are the rules of which ``findings`` may lack something, ``unknown_subjects`` the jobs.
         """
         seen = await self._watch.get()
         windows: dict[str, EndedInWindow] = {}
@@ -189,10 +189,12 @@ class JobAnswers:
         answer = describe_freshness(seen)
         answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
         found = self._watch.find_findings(seen)
+        unknown = self._watch.find_unknown(seen, found)
         return {
             "windows": windows,
             "findings": [views.render_finding(each) for each in found],
-            "unknown_findings": self._watch.list_unknown_rules(seen, found),
+            "unknown_findings": unknown.rules,
+            "unknown_subjects": unknown.subjects,
             **answer,
         }
 

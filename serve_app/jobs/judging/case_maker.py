@@ -27,7 +27,7 @@ from serve_app.jobs.judging.kinds import (
     count_owned,
     sum_owned,
 )
-from serve_app.jobs.judging.motion.circle_rules import build_evidence, find_worst
+from serve_app.jobs.judging.motion.circle_rules import build_evidence, find_worst, select_own_motion
 from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion, find_quiet_limit_s
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import explain_waiting, find_starved
@@ -101,7 +101,8 @@ class CaseMaker:
         if drivers and len(drivers) > 1:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
-        circle = find_worst(self.snapshot.motions.get(job.id))
+        motion = select_own_motion(self.snapshot.motions.get(job.id), job, drivers or ())
+        circle = find_worst(motion)
         # What is said of the whole table matters only where it has no row.
         said = None if exit_row else exits_said
         made_of = (job, exit_row, said, node, owned, ours, tasks, drivers, others, self.contracts, circle)
@@ -130,10 +131,9 @@ class CaseMaker:
             waiting = explain_waiting(job, self.snapshot.waiting, self.snapshot.nodes, self.snapshot.free)
         elif outcome is JobOutcome.RUNNING:
             waiting = find_starved(job, self.snapshot.waiting, self.snapshot.nodes)
-        motion = self.snapshot.motions.get(job.id) if outcome is JobOutcome.RUNNING else None
         return JudgedCase(
             self._add_motion(
-                motion,
+                motion if outcome is JobOutcome.RUNNING else None,
                 Case(
                     job=replace(job, node_id=job.node_id or (node.node_id if node else None)),
                     kind=kind,

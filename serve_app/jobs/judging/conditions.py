@@ -9,7 +9,7 @@ from serve_app.jobs.judging.contradiction import describe_unfinished, may_leave_
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import COA_INITIALIZATION
 from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
-from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES
+from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STUCK
 from serve_app.jobs.models import PastRuns
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
@@ -44,8 +44,8 @@ def say_circle(case: Case) -> str:
 
 
 def stands_still(rule: str) -> Callable[[Case], bool]:
-    """What it cannot get for lack of resources is told as that."""
-    return lambda case: case.motion is not None and case.motion.rule == rule and case.waiting is None
+    """What it cannot get for lack of resources is told as that, until it is proven that it cannot go on at all."""
+    return lambda case: case.motion is not None and case.motion.rule == rule and (rule == STUCK or case.waiting is None)
 
 
 def say_motion(case: Case) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from serve_app.jobs.judging.expectations import Contracts
+from serve_app.jobs.judging.expectations import Contracts, Expectation
 from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STALE_AFTER
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
@@ -50,7 +50,20 @@ class Finding:
     @property
     def subject(self) -> str:
         """What it is about, in words."""
-        return f"{self.subject_type} {shorten_id(self.subject_id)}"
+        return name_subject(self.subject_type, self.subject_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """Of what there may be more than was found: ``rules``, and ``subjects``, by the rule, of the others."""
+
+    rules: list[str]
+    subjects: Mapping[str, list[str]]
+
+
+def name_subject(type: str, id: str) -> str:
+    """What a finding is about, in words."""
+    return f"{type} {shorten_id(id)}"
 
 
 def find_all(
@@ -66,19 +79,50 @@ def find_all(
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
-def list_unknown_rules(snapshot: Snapshot, found: Sequence[Finding], *, past_known: bool) -> list[str]:
-    """Rules of which there may be more than was found, for lack of a section, of earlier runs, or of room in the list:
-    that a finding is not there is no good news then.
+def find_unknown(
+    snapshot: Snapshot,
+    rows: Sequence[JobRow],
+    found: Sequence[Finding],
+    contracts: Contracts,
+    now: datetime,
+    *,
+    past_known: bool,
+    motions_asked: bool,
+) -> Unfound:
+    """That a finding of these is not there is no good news: for lack of a section, of earlier runs, of a look at a job,
+    or of room in the list. ``motions_asked``: something looks at running jobs.
     """
     if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
-        return [CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER]
-    # What is unusually long, and when the last success was, is told by earlier runs.
-    by_the_past = [] if past_known else [STUCK, MISSING]
-    running = (job.id for job in snapshot.jobs.value if job.status == "RUNNING")
-    looked_at = [snapshot.motions[id].looked_at for id in running if id in snapshot.motions]
-    if any(snapshot.taken_at - at > STALE_AFTER for at in looked_at):
-        by_the_past = [CIRCLING_JOB, STUCK, *(rule for rule in by_the_past if rule != STUCK)]
-    return [*by_the_past, LEFTOVER] if isinstance(snapshot.actors, Unknown) else by_the_past
+        return Unfound([CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER], {})
+    unlooked = [row for row in rows if _is_unlooked(row, contracts, now, motions_asked=motions_asked)]
+    many = len(unlooked) > MAX_FINDINGS
+    rules = [
+        *([CIRCLING_JOB] if many else []),
+        # What is unusually long, and when the last success was, is told by earlier runs.
+        *([STUCK] if many or not past_known else []),
+        *([] if past_known else [MISSING]),
+        *([LEFTOVER] if isinstance(snapshot.actors, Unknown) else []),
+    ]
+    subjects = [] if many else [name_subject("job", row.id) for row in unlooked]
+    return Unfound(rules, {CIRCLING_JOB: subjects, STUCK: subjects} if subjects else {})
+
+
+def is_looked_at(row: JobRow, expectation: Expectation) -> bool:
+    """Whether it is looked at for motion: services are judged by their probe, and what Ray lists nowhere has nothing to
+    be looked at.
+    """
+    if row.outcome is not JobOutcome.RUNNING or row.derived or row.hidden:
+        return False
+    return expectation.must_end is not False
+
+
+def _is_unlooked(row: JobRow, contracts: Contracts, now: datetime, *, motions_asked: bool) -> bool:
+    """Whether it is not known if a running job moves, which is so after a restart, and while rounds fail."""
+    if row.motion is not None:
+        return row.motion.state == "unknown"
+    if not motions_asked or not is_looked_at(row, contracts.get_expectation(row.kind)):
+        return False
+    return row.started_at is None or now - row.started_at > STALE_AFTER
 
 
 def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from serve_app.background import Loop
 from serve_app.errors import AppError
+from serve_app.jobs.judging.findings import is_looked_at
 from serve_app.jobs.judging.motion.motion_rules import STALE_AFTER, find_quiet_limit_s
 from serve_app.jobs.models import JobRow, Known, NodeFacts, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Motion
@@ -45,7 +46,6 @@ from serve_app.jobs.progress.models import LogFacts
 from serve_app.jobs.progress.standstill import SeenJob, find_motion
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
-from serve_app.outcomes import JobOutcome
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -205,10 +205,7 @@ class Rounds:
             await self._pause(max(self.config.motion_period_s, rest_s))
 
     def _is_subject(self, row: JobRow) -> bool:
-        """Services are judged by their probe; what Ray lists nowhere has nothing to be looked at."""
-        if row.outcome is not JobOutcome.RUNNING or row.derived or row.hidden:
-            return False
-        return self._watch.expect(row.kind).must_end is not False
+        return is_looked_at(row, self._watch.expect(row.kind))
 
     async def _look_at_all(
         self, snapshot: Snapshot, rows: Sequence[JobRow], subjects: list[Subject], now: datetime

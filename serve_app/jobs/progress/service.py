@@ -29,7 +29,7 @@ from serve_app.outcomes import JobOutcome
 
 # Between two looks; Ray's own figures of processes are some seconds apart, its tables are not.
 SPAN_S = 3.0
-# All of an answer: two looks and what is between them. Who calls through a handle gives it some more.
+# Two looks at a job and what is between them; of all that an answer takes, ``Stillnesses.judge`` tells.
 WITHIN_S = 12.0
 ROUND_WITHIN_S = 5.0
 MOST_JOBS = 50
@@ -70,7 +70,11 @@ class Stillnesses:
         self._asking: dict[str, asyncio.Task[Stillness]] = {}
 
     async def judge(self, row: JobRow) -> Stillness:
-        """Whether a job that is pending or running moves, and if not why; within ``WITHIN_S``.
+        """Whether a job that is pending or running moves, and if not why.
+
+        Its looks take up to ``WITHIN_S``; the round after them, of a job that is no service, up to ``ROUND_WITHIN_S``
+        more, and one look at the cluster before and one after it what Ray takes to answer. Who calls through a handle
+        waits for all of that.
 
         Raises ``TooBusy`` when too many jobs are being looked at, and ``Unavailable`` when there is no look at all.
         """
@@ -102,7 +106,10 @@ class Stillnesses:
         if expectation.must_end is False:
             probe = (row.verdict is Verdict.OK, row.reason)
             return describe_stillness(
-                [Look(seen.snapshot.taken_at)], StillnessSubject(True, row.duration_s, probe=probe)
+                [Look(seen.snapshot.taken_at)],
+                StillnessSubject(True, row.duration_s, probe=probe),
+                # Only what it tries again and again its row says; whether it moves nobody asks of a service.
+                row.motion if row.circle is not None else None,
             )
         looks = await self._take_looks(row)
         past = self._watch.find_past(row.series)

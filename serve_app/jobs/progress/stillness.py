@@ -25,12 +25,14 @@ _NOT_LOOKED_AT = "Whether it moves is not known: the rounds over running jobs ha
 def describe_stillness(
     looks: Sequence[Look], subject: StillnessSubject, judged: MotionJudgement | None = None
 ) -> Stillness:
-    """What the looks tell, oldest first and at least one. A service is judged by its probe, however old it is."""
+    """What the looks tell, oldest first and at least one. A service is judged by its probe, however old it is, unless
+    it goes in circles.
+    """
     newest = looks[-1]
     if not subject.started:
         return _describe_start(newest.at, subject)
     if subject.probe is not None:
-        return _describe_service(newest.at, subject.probe)
+        return _describe_service(newest.at, subject.probe, judged)
     found = signals.build_signals(looks, take_stock(newest), subject)
     state = State.UNKNOWN if judged is None else State(judged.state)
     code = None if judged is None else judged.code
@@ -52,9 +54,13 @@ def _describe_start(at: datetime, subject: StillnessSubject) -> Stillness:
     return Stillness(State.WAITING, code, why, (signal,), settle, told or advising.choose_advice(State.WAITING, code))
 
 
-def _describe_service(at: datetime, probe: tuple[bool, str]) -> Stillness:
+def _describe_service(at: datetime, probe: tuple[bool, str], judged: MotionJudgement | None) -> Stillness:
     good, reason = probe
+    signal = signals.build_probe_signal(at, probe)
+    if judged is not None and judged.motion.circles:
+        advice = (advise(judged.motion.circles[0]),)
+        return Stillness(State.CIRCLING, judged.code, judged.sentence, (signal,), (), advice)
     state = State.MOVING if good else State.UNKNOWN
     sentence = f"It is meant to run on, so it is judged by its probe and not by its age: {reason}"
     settle = () if good else advising.SETTLE_SERVICE
-    return Stillness(state, None, sentence, (signals.build_probe_signal(at, probe),), settle)
+    return Stillness(state, None, sentence, (signal,), settle)

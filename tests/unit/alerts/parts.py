@@ -26,6 +26,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
         "responses": {"5m": {"count": 100, "p95_s": 0.1}},
         "findings": [],
         "unknown_findings": [],
+        "unknown_subjects": {},
         **changes,
     }
 

@@ -153,6 +153,11 @@ def test_of_the_manager(status: str, expected: Assessment) -> None:
         ({"findings": [{"rule": "stuck-job"}]}, gaps(*FOUND_RULES)),
         ({"findings": [], "unknown_findings": ["leftover-actors", "of-a-newer-version"]}, gaps(Rule.LEFTOVER_ACTORS)),
         ({"unknown_findings": None}, frozenset()),
+        (
+            {"unknown_subjects": {"stuck-job": ["job a", "job\n b"], "of-a-newer-version": ["job c"]}},
+            frozenset({Gap(Rule.STUCK_JOB, "job a"), Gap(Rule.STUCK_JOB, "job b")}),
+        ),
+        ({"unknown_subjects": None}, frozenset()),
         ({"as_of": None}, gaps(*OF_INSPECTOR)),
         ({"as_of": "yesterday"}, gaps(*OF_INSPECTOR)),
         ({"as_of": at(-61).isoformat()}, gaps(*OF_INSPECTOR)),

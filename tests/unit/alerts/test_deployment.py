@@ -163,6 +163,16 @@ async def test_what_could_not_be_looked_for_is_not_over(world: World) -> None:
     assert await world.states() == []
 
 
+async def test_one_job_that_cannot_be_looked_at_keeps_its_own_alert_and_no_other(world: World) -> None:
+    both = [finding("stuck-job", "job a"), finding("stuck-job", "job b")]
+    await world.at(0, findings=both)
+    await world.at(60, unknown_subjects={"stuck-job": ["job a"]})
+    await world.at(120, unknown_subjects={"stuck-job": ["job a"]})
+    assert [(each["subject"], each["state"]) for each in (await world.replica.alerts({}))["items"]] == [
+        ("job a", "firing")
+    ]
+
+
 async def test_a_restart_neither_forgets_nor_tells_again(world: World) -> None:
     await world.at(0, **BAD)
     before = (await world.replica.alerts({}))["items"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.answers import at_limit, run_clean, runs, within
+from tests.zoo.answers import at_limit, at_three_limits, run_clean, runs, stick, within
 from tests.zoo.model import ANY, Answer, Job, Moment, Origin, Program, Really, Span, Wait
 from tests.zoo.writing import submit
 
@@ -95,7 +95,11 @@ PROGRAMS = (
         (
             Job(
                 "place-never-actor",
-                (within(60, Answer("running", "WARN", "actors-infeasible", code=ANY, alert=ANY, says=("500 CPU",))),),
+                (
+                    within(60, Answer("running", "WARN", "actors-infeasible", code=ANY, alert=ANY, says=("500 CPU",))),
+                    at_limit(stick("WARN", "scheduling.infeasible", ("500 CPU",))),
+                    at_three_limits(stick("BAD", "scheduling.infeasible", ("500 CPU",))),
+                ),
                 really=Really(statuses=("RUNNING",)),
             ),
         ),

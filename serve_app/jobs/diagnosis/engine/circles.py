@@ -20,6 +20,8 @@ RULE = "attempts"
 _OOM = "memory.node-oom"
 # What the type of a failed attempt proves (``ErrorType`` of src/ray/protobuf/common.proto).
 _CODES = {"OUT_OF_MEMORY": _OOM, "NODE_DIED": "node.died", "WORKER_DIED": "memory.process-killed"}
+# That a worker or a node is gone does not say why, whoever counted how often.
+_NO_PROOF = frozenset({"node.died", "memory.process-killed"})
 _KILLED = {_OOM: "was killed for memory", "node.died": "lost its node", "memory.process-killed": "lost its worker"}
 
 
@@ -49,7 +51,6 @@ def _list_known(fields: Fields) -> list[Clue]:
             code,
             EvidenceLine(f"task {each.task_id}", 0, f"{each.name}: {each.error_type} in {each.count} attempts"),
             describe_circle(code, each.name, each.count, is_endless=code == _OOM, runs=fields.status == "RUNNING"),
-            is_sure=code == _OOM,
         )
         for each in (() if own is None else own.repeated)
         if (code := _CODES.get(each.error_type)) is not None
@@ -65,7 +66,7 @@ def _list_seen(fields: Fields) -> list[Clue]:
     evidence = EvidenceLine(name, 0, f"{circle.name}: {circle.last_error or circle.error_type}")
     what = {"task": "Task", "actor": "Actor", "job": "Most of all tasks"}[circle.what]
     failed = "was restarted" if circle.what == "actor" else "failed"
-    return [_build_clue(circle.code, evidence, f"{what} {circle.name} {failed} {circle.failures} times", is_sure=True)]
+    return [_build_clue(circle.code, evidence, f"{what} {circle.name} {failed} {circle.failures} times")]
 
 
 def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> list[Clue]:
@@ -80,7 +81,7 @@ def _list_in_log(number: int, scan: Scan, ending: Aftermath, *, runs: bool) -> l
             continue
         sentence = describe_circle(_OOM, name, len(of_task), is_endless=last.is_endless, runs=runs)
         evidence = EvidenceLine(scan.name, last.line, last.quote)
-        found.append(_build_clue(_OOM, evidence, sentence, is_sure=True, source=number, line=last.line, end=last.end))
+        found.append(_build_clue(_OOM, evidence, sentence, source=number, line=last.line, end=last.end))
     return found
 
 
@@ -91,8 +92,9 @@ def _ends_well(ending: Aftermath, line: int) -> bool:
 
 
 def _build_clue(
-    code: str, evidence: EvidenceLine, sentence: str, *, is_sure: bool, source: int = -1, line: int = 0, end: int = 0
+    code: str, evidence: EvidenceLine, sentence: str, *, source: int = -1, line: int = 0, end: int = 0
 ) -> Clue:
+    is_sure = code not in _NO_PROOF
     return Clue(
         code,
         ClueRole.CAUSE if is_sure else ClueRole.SYMPTOM,

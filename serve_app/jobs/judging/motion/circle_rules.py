@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from organs.times import format_time
-from serve_app.jobs.models import Evidence
+from serve_app.jobs.drivers import DriverRun
+from serve_app.jobs.models import Evidence, JobFacts
 from serve_app.jobs.motion import Circle, Culprit, Motion
 
 CIRCLE = "circle"
 CIRCLING, IN_PART = "circling", "circling-in-part"
-_MEMORY = ("memory.node-oom", "memory.process-killed")
+_FOR_MEMORY, _VANISHED = "memory.node-oom", "memory.process-killed"
 _SOURCES = {"task": "task table", "actor": "actor table", "job": "task table"}
 _GB = 1_073_741_824
+
+
+def select_own_motion(motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun]) -> Motion | None:
+    """What was found of this run: motions are kept by the id of a row, which an earlier run may have had.
+
+    ``drivers``: all of the job's own. Where none is known, nor its job id, only the time tells whose circles those are.
+    """
+    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at):
+        return None
+    own = {id for id in (job.job_id, *(each.job_id for each in drivers)) if id}
+    if not own or all(circle.job_id in own for circle in motion.circles):
+        return motion
+    # A circle always says whose it is, but for one that was made of less.
+    return replace(motion, circles=tuple(each for each in motion.circles if not each.job_id or each.job_id in own))
 
 
 def find_worst(motion: Motion | None) -> Circle | None:
@@ -44,13 +62,19 @@ def build_evidence(circle: Circle) -> Evidence:
 def advise(circle: Circle, greedy: str = "") -> str:
     """What to do. ``greedy``: the job, and who answers for it, that took most memory, if that is another."""
     most = circle.greediest
-    if circle.code in _MEMORY and most is not None and most.job_id != circle.job_id:
+    if circle.code == _FOR_MEMORY and most is not None and most.job_id != circle.job_id:
         whose = greedy or (f"job {most.job_id}" if most.job_id else "whoever runs it; it is no worker of Ray's")
         return f"{most.name} took most memory: tell {whose}; until then, stop this job or let it run elsewhere."
-    if circle.code in _MEMORY:
+    if circle.code == _FOR_MEMORY:
         name = most.name if most is not None else circle.name
         return f"Stop it; let {name} take less memory, give it a `memory` request, or give the node more memory."
     what = "actor" if circle.what == "actor" else "task"
+    if circle.code == _VANISHED:
+        return (
+            "Its worker went without a word: SIGKILL (by the kernel for memory, or others), a crash in native code, "
+            "or os._exit. Stop it, and read the end of that worker's own log and the kernel's (`dmesg`) on its node; "
+            f"then mend {what} {circle.name}, and limit its retries."
+        )
     return f"Stop it, mend what fails in {what} {circle.name}, and limit its retries; Ray goes on by itself."
 
 

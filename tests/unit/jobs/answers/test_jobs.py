@@ -12,6 +12,7 @@ import pytest
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
+from serve_app.jobs.judging.findings import Unfound
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import JobRow, Known, Unknown, Verdict
 from serve_app.jobs.reading.poll import Seen
@@ -47,7 +48,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
         jobs_given_up=given_up,
         unwritten={},
         find_findings=lambda seen: [],
-        list_unknown_rules=lambda seen, found: ["stuck-job", "missing-job"],
+        find_unknown=lambda seen, found: Unfound(["missing-job"], {"stuck-job": ["job a"]}),
     )
     here = SimpleNamespace(list_exception_frames=dict)
     causes = SimpleNamespace(find_code={"/j": "app.import-error"}.get)
@@ -81,7 +82,8 @@ async def test_failures_count_also_while_the_store_takes_nothing(
 
 async def test_alerts_learn_what_is_not_known() -> None:
     told = await answers("The disk is full.", jobs=Unknown("down")).answer_alert_inputs()
-    assert (told["windows"], told["unknown_findings"]) == ({}, ["stuck-job", "missing-job"])
+    assert (told["windows"], told["unknown_findings"]) == ({}, ["missing-job"])
+    assert told["unknown_subjects"] == {"stuck-job": ["job a"]}
 
 
 async def test_jobs_that_were_given_up_are_told() -> None:

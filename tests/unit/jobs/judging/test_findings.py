@@ -12,7 +12,7 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.figures import find_cause
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
-from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, list_unknown_rules
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, find_unknown
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.models import (
@@ -230,7 +230,8 @@ DOWN = Unknown("no answer")
 def test_what_cannot_be_found_is_told(changes: dict[str, Any], found: int, past_known: bool, rules: list[str]) -> None:
     one = Finding("stuck-job", "job", "a", Verdict.WARN, "It hangs.", "Stop it.")
     seen = replace(snapshot(submission("a", "RUNNING", began=5)), **changes)
-    assert list_unknown_rules(seen, [one] * found, past_known=past_known) == rules
+    told = find_unknown(seen, [], [one] * found, BUILT_IN, NOW, past_known=past_known, motions_asked=True)
+    assert (told.rules, told.subjects) == (rules, {})
 
 
 NEEDS = WaitingActor("x", "_ray_internal_job_actor_a", "JobSupervisor", "01000000", "PENDING", {"GPU": 2})

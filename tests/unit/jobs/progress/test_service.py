@@ -10,6 +10,8 @@ import pytest
 
 from serve_app.errors import AppError, TooBusy
 from serve_app.jobs.judging.expectations import BUILT_IN, Expectation
+from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
+from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -23,7 +25,7 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
-from serve_app.jobs.motion import Motion, MotionJudgement
+from serve_app.jobs.motion import Circle, Motion, MotionJudgement
 from serve_app.jobs.progress import service as observing
 from serve_app.jobs.progress.models import LogFacts, ProcessorFacts, WorkFacts
 from serve_app.jobs.progress.processes import UNCONNECTED
@@ -31,6 +33,7 @@ from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import Clock, row
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
 from tests.unit.jobs.progress.examples import DOWN, at, has, held, task
 
 NODES = Known((replace(has(CPU=4.0), node_id="n1"),))
@@ -242,6 +245,20 @@ async def test_a_service_is_not_looked_at(changes: dict[str, Any], state: str) -
     it = made(service, past=PastRuns(30, 3.0))
     told = await it.stillnesses.judge(service)
     assert (told.state.value, told.code, it.questions.asked, it.clock.seconds) == (state, None, [], 0.0)
+
+
+@pytest.mark.parametrize("circle", [CIRCLE, IN_PART])
+async def test_a_service_that_circles_is_told_to_as_in_its_row(circle: Circle) -> None:
+    judged = decide_motion(Motion(at(0), circles=(circle,)), Allowance("j", 600.0, serves=True), at(0))
+    service = running(kind="application-server", verdict=Verdict.BAD, motion=judged, circle=circle)
+    it = made(service)
+    told = await it.stillnesses.judge(service)
+    assert (told.state.value, told.code, told.sentence) == ("circling", circle.code, describe_circle(circle))
+    assert (told.advice, told.settle) == ((advise(circle),), ())
+    assert (it.questions.asked, it.clock.seconds) == ([], 0.0)
+    # What fails of Serve itself, Serve replaces: its row has no circle, and is judged by its probe.
+    of_serve = replace(service, circle=None, verdict=Verdict.OK)
+    assert (await made(of_serve).stillnesses.judge(of_serve)).state.value == "moving"
 
 
 async def test_a_submission_that_waits_is_not_looked_at() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from serve_app.jobs.diagnosis.engine.circles import find_circles
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import (
     Belongings,
@@ -197,3 +198,30 @@ def test_the_words_of_what_was_seen() -> None:
     found = diagnose(Fields(status="STOPPED", circle=CIRCLE_SEEN), [])
     assert found.sentence.endswith("Until then it went in circles: Actor Counter was restarted 7 times.")
     assert EvidenceLine("actor a1", 0, "Counter: No module named 'x'") in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("code", "error_type", "certainty", "role"),
+    [
+        ("memory.node-oom", "OUT_OF_MEMORY", "certain", "cause"),
+        ("memory.process-killed", "WORKER_DIED", "possible", "symptom"),
+        ("node.died", "NODE_DIED", "possible", "symptom"),
+        ("app.import-error", "TASK_EXECUTION_EXCEPTION", "certain", "cause"),
+    ],
+)
+def test_who_counts_the_attempts_makes_a_code_no_surer(code: str, error_type: str, certainty: str, role: str) -> None:
+    seen = replace(CIRCLE_SEEN, what="task", code=code, error_type=error_type)
+    own = Belongings(repeated=(RepeatedFailure("t1", "shard", 4, error_type),))
+    given = [Fields(status="STOPPED", circle=seen)]
+    # What raises is told by its exception, and not by the count.
+    given += [] if error_type == "TASK_EXECUTION_EXCEPTION" else [Fields(status="RUNNING", own=own)]
+    for fields in given:
+        (clue,) = find_circles(fields, [], [])
+        assert (clue.code, clue.certainty, clue.role) == (code, certainty, role)
+
+
+def test_what_is_no_proof_is_told_beside_the_stop_as_possible() -> None:
+    seen = replace(CIRCLE_SEEN, code="memory.process-killed", error_type="WORKER_DIED", last_error="")
+    found = diagnose(Fields(status="STOPPED", circle=seen), [])
+    assert (found.code, found.certainty) == ("app.stopped", "certain")
+    assert [(each.code, each.certainty) for each in found.candidates] == [("memory.process-killed", "possible")]

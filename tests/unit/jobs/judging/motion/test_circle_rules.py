@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
-from serve_app.jobs.judging.findings import find_all, list_unknown_rules
+from serve_app.jobs.judging.findings import MAX_FINDINGS, find_all, find_unknown
 from serve_app.jobs.judging.judge import Memo, judge
 from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
-from serve_app.jobs.models import Evidence, JobRow, Snapshot
-from serve_app.jobs.motion import Circle, Culprit, Motion
+from serve_app.jobs.models import Evidence, JobRow, Known, Snapshot, Unknown
+from serve_app.jobs.motion import Circle, Culprit, Motion, Standstill
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 JOB = "02000000"
@@ -38,6 +39,9 @@ HOARD = replace(CIRCLE, greediest=Culprit("python hoard.py", 5_777_729_126, "030
 STRANGER = replace(CIRCLE, greediest=Culprit("postgres", 5_777_729_126))
 RAISES = replace(
     CIRCLE, code="app.task-exception", error_type="TASK_EXECUTION_EXCEPTION", last_error="ValueError: x", greediest=None
+)
+VANISHED = replace(
+    RAISES, code="memory.process-killed", error_type="WORKER_DIED", last_error="The worker died unexpectedly"
 )
 ACTOR = replace(RAISES, what="actor", id="a1", name="Counter", failures=3, code="actor.died", last_error="")
 MOST = replace(RAISES, what="job", id=JOB, name="score", failures=7)
@@ -78,6 +82,15 @@ SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
             f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
             "(app.task-exception: ValueError: x).",
             "Stop it, mend what fails in task shard, and limit its retries; Ray goes on by itself.",
+        ),
+        # That it was for memory nothing proves.
+        (
+            VANISHED,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}, with no success of it since "
+            "(memory.process-killed: The worker died unexpectedly).",
+            "Its worker went without a word: SIGKILL (by the kernel for memory, or others), a crash in native code, "
+            "or os._exit. Stop it, and read the end of that worker's own log and the kernel's (`dmesg`) on its node; "
+            "then mend task shard, and limit its retries.",
         ),
         (
             ACTOR,
@@ -184,8 +197,84 @@ def test_of_one_that_ended_there_is_no_finding() -> None:
     assert find_all(snapshot, judge(snapshot, NOW), BUILT_IN, {}, NOW) == []
 
 
-def test_what_was_not_looked_at_may_be_in_a_circle_by_now() -> None:
-    old = replace(seen("RUNNING"), motions={"a": Motion(ago(61)), "b": Motion(NOW)})
-    assert list_unknown_rules(old, [], past_known=True) == ["circling-job", "stuck-job"]
-    ended = replace(seen("STOPPED"), motions={"a": Motion(ago(61)), "b": Motion(ago(60))})
-    assert list_unknown_rules(ended, [], past_known=True) == []
+FINE = replace(seen("RUNNING"), motions={"a": Motion(NOW), "b": Motion(NOW)})
+QUIET = Motion(NOW, quiet_since=ago(9_000), standstill=Standstill.RESTING)
+
+
+@pytest.mark.parametrize(
+    ("changes", "began", "asked", "unknown"),
+    [
+        ({}, 90, True, []),
+        # One of which nothing is known keeps its own alerts, and nobody else's.
+        ({"motions": {"a": Motion(ago(61)), "b": Motion(NOW)}}, 90, True, ["job a"]),
+        ({"motions": {"a": Motion(ago(60)), "b": Motion(NOW)}}, 90, True, []),
+        ({"motions": {"b": Motion(NOW)}}, 61, True, ["job a"]),
+        ({"motions": {}}, 61, True, ["job b", "job a"]),
+        # After a restart whether it serves is found out anew.
+        ({"motions": {"a": replace(QUIET, may_serve=True), "b": QUIET}}, 9_000, True, ["job a"]),
+        # A circle that was seen stays, and is found.
+        ({"motions": {"a": Motion(ago(61), circles=(CIRCLE,)), "b": Motion(NOW)}}, 90, True, []),
+        # What has just begun has no alerts; an earlier run with its id is over.
+        ({"motions": {"b": Motion(NOW)}}, 60, True, []),
+        ({"motions": {"a": Motion(ago(70)), "b": Motion(NOW)}}, 60, True, []),
+        # Without anything that looks there is nothing to wait for.
+        ({"motions": {}}, 90, False, []),
+    ],
+)
+def test_who_was_not_looked_at_may_be_in_a_circle_by_now(
+    changes: dict[str, Any], began: float, asked: bool, unknown: list[str]
+) -> None:
+    jobs = [submission(id, "RUNNING", job_id=job_id, began=began) for id, job_id in (("a", JOB), ("b", "03000000"))]
+    jobs += [submission("c", "STOPPED"), submission("d", "RUNNING", metadata={"seedcore.kind": "application-server"})]
+    given = replace(FINE, jobs=Known(tuple(jobs)), **changes)
+    found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=asked)
+    assert found.rules == []
+    assert found.subjects == ({"circling-job": unknown, "stuck-job": unknown} if unknown else {})
+
+
+def test_of_more_than_can_be_told_one_by_one_nothing_is_over() -> None:
+    for count, told in ((MAX_FINDINGS, []), (MAX_FINDINGS + 1, ["circling-job", "stuck-job"])):
+        given = snapshot(*(submission(f"j{number}", "RUNNING", began=90) for number in range(count)))
+        found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=True)
+        assert (found.rules, bool(found.subjects)) == (told, not told)
+
+
+EARLIER = replace(CIRCLE, job_id="01000000")
+DRIVERS = Known({"a": tuple(DriverRun(id, "a", "", is_dead=False) for id in ("01000000", JOB))})
+
+
+@pytest.mark.parametrize(
+    ("looked_s", "circles", "changes", "drivers", "told"),
+    [
+        # It began 10 s ago: a look before that was one at an earlier run with its id.
+        (11, (CIRCLE,), {}, Known({}), None),
+        (11, (), {}, Known({}), None),
+        (10, (CIRCLE,), {}, Known({}), (CIRCLE,)),
+        (99, (CIRCLE,), {"started_at": None}, Known({}), (CIRCLE,)),
+        # What goes in circles is another job's; a submission may have several.
+        (5, (EARLIER,), {}, Known({}), ()),
+        (5, (EARLIER, CIRCLE), {}, Known({}), (CIRCLE,)),
+        (5, (EARLIER,), {}, DRIVERS, (EARLIER,)),
+        (5, (EARLIER,), {"job_id": None}, DRIVERS, (EARLIER,)),
+        (5, (replace(CIRCLE, job_id="04000000"),), {"job_id": None}, DRIVERS, ()),
+        # Where its own ids are not known yet, only the time tells.
+        (5, (EARLIER,), {"job_id": None}, Known({}), (EARLIER,)),
+        (11, (EARLIER,), {"job_id": None}, Known({}), None),
+        (5, (EARLIER,), {"job_id": None}, Unknown("no answer"), (EARLIER,)),
+    ],
+)
+def test_what_was_found_of_an_earlier_run_with_the_same_id_does_not_count(
+    looked_s: float, circles: tuple[Circle, ...], changes: dict[str, Any], drivers: Any, told: tuple[Circle, ...] | None
+) -> None:
+    given = snapshot(submission("a", "RUNNING", **{"job_id": JOB, **changes}))
+    seen = replace(given, motions={"a": Motion(ago(looked_s), circles=circles)}, drivers=drivers)
+    row = row_of(seen)
+    assert (None if row.motion is None else row.motion.motion.circles) == told
+    assert row.circle == (told[0] if told else None)
+    assert row.rule == ("circling" if told else "running")
+    assert bool(find_all(seen, [row], BUILT_IN, {}, NOW)) == bool(told)
+
+
+def test_a_run_that_fails_at_once_is_not_said_to_have_done_what_the_one_before_it_did() -> None:
+    failed = row_of(replace(seen("FAILED"), motions={"a": Motion(ago(11), circles=(EARLIER,))}))
+    assert (failed.circle, failed.reason) == (None, "It failed with exit code 1.")

@@ -19,10 +19,11 @@ from serve_app.jobs.judging.motion.motion_rules import (
     describe_awaited,
     find_quiet_limit_s,
 )
-from serve_app.jobs.models import JobRow, PastRuns
+from serve_app.jobs.models import JobRow, Known, PastRuns, Snapshot, WaitingActor
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, MotionJudgement, Standstill
 from serve_app.jobs.motion_views import render_motion
 from tests.unit.jobs.judging.test_judge import NOW, snapshot, submission
+from tests.unit.jobs.judging.test_outcome import node
 
 LIMIT_S = 600.0
 PROVEN, RESTING, BUSY, UNSEEN = Standstill.PROVEN, Standstill.RESTING, Standstill.BUSY, Standstill.UNSEEN
@@ -273,6 +274,39 @@ def test_how_bad_a_row_is_grows_with_time_and_so_does_what_people_are_told() -> 
     ]
 
 
+def starve(it: Motion) -> Snapshot:
+    """A running job of which one actor fits on no node."""
+    needs = WaitingActor("x", None, "Rank", "02000000", "PENDING_CREATION", {"CPU": 500.0})
+    seen = snapshot(submission("a", "RUNNING", job_id="02000000"), nodes=[node("ALIVE", resources={"CPU": 4.0})])
+    return replace(seen, waiting=Known((needs,)), motions={"a": it})
+
+
+TOO_LARGE = ("actors-infeasible", "WARN", None, [])
+
+
+@pytest.mark.parametrize(
+    ("it", "told"),
+    [
+        (holds(599), TOO_LARGE),
+        (holds(600), ("stuck", "WARN", "scheduling.infeasible", ["WARN"])),
+        (holds(1_800), ("stuck", "BAD", "scheduling.infeasible", ["BAD"])),
+        # Whatever proves it: that an actor of it has no place is not why.
+        (stuck(599), TOO_LARGE),
+        (stuck(14_400), ("stuck", "BAD", "app.get-timeout", ["BAD"])),
+        # What is not proven does not hide what is.
+        (motion(90_000, RESTING), TOO_LARGE),
+        (motion(90_000, UNSEEN), TOO_LARGE),
+    ],
+)
+def test_an_actor_that_no_node_can_hold_hides_no_standstill(it: Motion, told: tuple[Any, ...]) -> None:
+    seen = starve(it)
+    row = next(row for row in judge(seen, NOW) if row.id == "a")
+    found = [each.verdict for each in find_all(seen, [row], BUILT_IN, {}, NOW)]
+    assert (row.rule, row.verdict, row.code, found) == told
+    assert row.motion is not None
+    assert row.reason.startswith("It runs, but 1 of its actors cannot start") or row.reason == row.motion.sentence
+
+
 def test_what_rests_is_told_unasked_only_past_what_it_declared_or_six_limits() -> None:
     def find(it: Motion, **metadata: str) -> list[tuple[str, str]]:
         row = judged(it, **metadata)
@@ -285,9 +319,7 @@ def test_what_rests_is_told_unasked_only_past_what_it_declared_or_six_limits() -
 
 
 def test_the_reason_says_since_when_it_is_quiet() -> None:
-    assert judged(motion(300, RESTING)).reason == (
-        "It runs; Ray does not tell whether it gets on; quiet since 2026-01-01T11:55:00.000+00:00."
-    )
+    assert judged(motion(300, RESTING)).reason == ("It runs; quiet since 2026-01-01T11:55:00.000+00:00.")
     assert judged(motion(600, RESTING)).action.startswith("See where it stands before it is stopped")
 
 
