@@ -20,6 +20,7 @@ from serve_app.cluster.rows import read_time_ms
 from serve_app.errors import AppError, Conflict, DeadlineExceeded, NotFound, Unavailable, UpstreamFailed
 from serve_app.forward import served
 from serve_app.jobs.actions.bodies import MAX_STOP_WAIT_S, SubmitBody, read
+from serve_app.jobs.actions.deletion import count_unsettled_s
 from serve_app.jobs.actions.retry import (
     build_next_attempt,
     require_over,
@@ -54,9 +55,6 @@ _LATER_LOOKS = 10
 _MOST_STOPS = 1_000
 _MOST_PASSED_OVER = 100
 _LOOK_AGAIN_S = 0.5
-# Ray's watcher of a job looks once a second (JOB_MONITOR_LOOP_PERIOD_S in ray/dashboard/modules/job/job_manager.py).
-# What is deleted before it has seen the end, it notes anew as FAILED.
-_SETTLED_S = 3.0
 
 
 # The diagnosis of a job as far as it was made; None: there is none.
@@ -211,14 +209,14 @@ class Actions:
     async def delete(self, id: str) -> DeleteAnswer:
         """Have Ray forget a submission that is over; raises ``Conflict`` for any other.
 
-        Of one that has just ended, after ``_SETTLED_S`` at most.
+        Of one that has just ended, after ``deletion.SETTLED_S`` at most.
         """
         require_on(self._rules)
         row, raw = await self._conclude_now(id)
         _require_startable(row)
         submission_id = str(row.submission_id)
         require_over(row, str(raw.get("status")))
-        if (left_s := _count_unsettled_s(raw, self._now())) > 0:
+        if (left_s := count_unsettled_s(raw, self._now())) > 0:
             await self._pause(left_s)
         try:
             if not await self._client.delete_job(submission_id):
@@ -304,12 +302,6 @@ def _require_same(raw: Json, submission_id: str, key: str, value: str) -> Submit
         )
     state = str(raw.get("status") or "UNKNOWN")
     return {"id": submission_id, "submission_id": submission_id, "state": state, "created": False}
-
-
-def _count_unsettled_s(raw: Json, now: datetime) -> float:
-    """How long until Ray's watcher of a job has certainly seen its end; no clock of another node makes it longer."""
-    ended_at = read_time_ms(raw.get("end_time"))
-    return 0.0 if ended_at is None else min(_SETTLED_S, _SETTLED_S - (now - ended_at).total_seconds())
 
 
 def _began_before(raw: Json, row: JobRow) -> bool:

@@ -14,7 +14,7 @@ from serve_app.jobs.diagnosis.engine.clues import Clue, find_clues_in_fields, fi
 from serve_app.jobs.diagnosis.engine.field_rules import complete_fields, find_clues, is_failure, is_success
 from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, collect_shown
 from serve_app.jobs.diagnosis.engine.phrases import describe_found, describe_unknown
-from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, weigh
+from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, list_caught, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import (
     UNKNOWN,
@@ -71,20 +71,24 @@ def diagnose(
     if fields.status == "STOPPED":
         waits = [clue for clue in clues if clue.code in _WAITS and _is_certain(clue)]
         return _conclude_stopped(catalogue.codes, fields, scans, [*circles, *waits], unavailable)
-    clues += circles
+    caught = list_caught(clues) if fields.status in OPEN_STATUSES else []
+    clues = [*(clue for clue in clues if clue not in caught), *circles]
     words = [(scans[number], ending.select_last_words()) for number, ending in enumerate(endings)]
     has_failed = is_failure(fields)
-    weighed = weigh(clues, has_failed=has_failed or any(told for _, told in words))
+    # The end of what a job that goes on has written is no end of it when it had gone on from the same before.
+    ends_badly = any(told for _, told in words) and not caught
+    weighed = weigh(clues, has_failed=has_failed or ends_badly)
     primary = weighed.primary
     # What says no cause, or may be another job's, gives way to the program's own last words.
-    own = _find_own_words(fields, scans, endings) if primary is None or primary.doubt or _is_no_cause(primary) else None
+    is_vague = primary is None or primary.doubt or _is_no_cause(primary)
+    own = _find_own_words(fields, scans, endings) if is_vague and not caught else None
     if own is not None:
         first = [(primary, explain_doubt(primary))] if primary is not None and primary.doubt else []
         instead = Weighed(own, (own,), (), (*first, *weighed.others))
         return _conclude_found(catalogue.codes, fields, scans, instead, own, unavailable)
     if primary is not None and not _is_no_cause(primary):
         return _conclude_found(catalogue.codes, fields, scans, weighed, primary, unavailable)
-    if primary is not None or has_failed or any(told for _, told in words) or _has_left(fields):
+    if primary is not None or has_failed or ends_badly or _has_left(fields):
         return _conclude_unknown(catalogue.codes, fields, scans, endings, weighed, unavailable)
     return _conclude_success("", unavailable, _list_candidates(catalogue.codes, weighed))
 

@@ -78,7 +78,7 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     counted = [
         clue for clue in standing if clue.role is not ClueRole.WARNING or has_failed or _is_last_word(clue, clues)
     ]
-    counted = _leave_out_noise(counted, clues, has_failed=has_failed)
+    counted = _leave_out_noise(counted, clues)
     primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
@@ -88,18 +88,23 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
 
 
-def _leave_out_noise(counted: Sequence[Clue], clues: Sequence[Clue], *, has_failed: bool) -> list[Clue]:
-    """Without what the program wrote again and again and went on from, when its own last traceback has another cause,
-    or when it has not failed at all.
+def list_caught(clues: Sequence[Clue]) -> list[Clue]:
+    """Of a job that goes on, exceptions that it wrote by itself and had survived before: it will survive them again.
+
+    Ray's own words, which come again and again while something lasts, name no exception.
+    """
+    return [clue for clue in clues if _NAMES_EXCEPTION.search(clue.evidence.quote) and _is_survived(clue, clues)]
+
+
+def _leave_out_noise(counted: Sequence[Clue], clues: Sequence[Clue]) -> list[Clue]:
+    """Without what the program wrote again and again and went on from, when its own last traceback has another cause.
 
     The same line cannot have ended it the last time when it did not the times before.
     """
     ended = [clue for clue in counted if clue.is_uncaught and not clue.stream and clue.role is ClueRole.CAUSE]
     ending = max(ended, key=lambda clue: clue.end, default=None)
     if ending is None:
-        # Ray's own words, which come again and again while something lasts, name no exception.
-        caught = [] if has_failed else [clue for clue in counted if _NAMES_EXCEPTION.search(clue.evidence.quote)]
-        return [clue for clue in counted if clue not in caught or not _is_survived(clue, clues)]
+        return list(counted)
     return [
         clue
         for clue in counted

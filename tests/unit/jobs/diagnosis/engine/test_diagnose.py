@@ -209,7 +209,6 @@ def test_what_was_written_again_and_again_did_not_end_it_when_its_own_traceback_
     assert _of("step 1\n" + noise + ending, FAILED).code == "gpu.out-of-memory"
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
 @pytest.mark.parametrize(
     "noise",
     [
@@ -217,11 +216,13 @@ def test_what_was_written_again_and_again_did_not_end_it_when_its_own_traceback_
         "torch.OutOfMemoryError: CUDA out of memory, batch halved\n",
     ],
 )
-def test_of_a_job_that_has_not_failed_nothing_is_a_cause_that_it_wrote_again_and_again(noise: str, status: str) -> None:
-    survived = ("step 1 of 9\n" * 5 + noise) * 6
-    assert _of(survived, Fields(status=status)).code is None
-    # Once, as the last that is known of it, it may be what comes next.
-    assert _of("step 1 of 9\n" * 5 + noise, Fields(status=status)).code == "gpu.out-of-memory"
+def test_of_a_job_that_goes_on_nothing_is_a_cause_that_it_wrote_again_and_again(noise: str) -> None:
+    running = Fields(status="RUNNING")
+    survived = ("step 1 of 9\n" * 5 + noise) * 8
+    assert (_of(survived, running).code, _of(survived + "step 2 of 9\n" * 50, running).code) == (None, None)
+    # Once, as the last that is known of it, it may be what comes next; and what it ended with is its end.
+    assert _of("step 1 of 9\n" * 5 + noise, running).code == "gpu.out-of-memory"
+    assert _of(survived, FAILED).code == "gpu.out-of-memory"
 
 
 def test_rays_own_sentence_is_a_source_and_the_log_that_it_repeats_is_not_read_twice() -> None:
