@@ -244,7 +244,11 @@ class Rounds:
         for subject in subjects:
             id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
             signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
-            trails[id] = follow_signs(self._trails.get(id), signs)
+            before, began = self._trails.get(id), subject.row.started_at
+            if before is not None and began is not None and before.looked_at < began:
+                # Of an earlier run that had its id.
+                before = None
+            trails[id] = follow_signs(before, signs)
         return trails
 
     def _find_motions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -206,6 +207,33 @@ async def test_quiet_since_the_latest_sign_and_again_after_one_more() -> None:
     assert (quiet(cluster, rounds), rounds.motions["job-0"].standstill) == (None, Standstill.BUSY)
     await look(cluster, rounds)
     assert quiet(cluster, rounds) == 20.0
+
+
+async def test_a_run_with_the_id_of_an_earlier_one_has_not_been_quiet_since_before_it_began() -> None:
+    job = FakeJob(0, tasks={"t": "RUNNING"})
+    cluster = FakeCluster([job])
+    rounds = begin(cluster)
+    await look(cluster, rounds, 4)
+    assert quiet(cluster, rounds) == 60.0
+    job.started_at = cluster.clock.now() + timedelta(seconds=1)
+    await look(cluster, rounds, 2)
+    assert quiet(cluster, rounds) == 20.0
+
+
+async def test_a_store_that_could_not_be_read_is_not_written_over() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    before = begin(cluster, store)
+    await look(cluster, before, 6)
+    await before.close()
+    kept = store.kept
+    rounds = begin(cluster, store)
+    store.load_trails = refuse  # type: ignore[method-assign]
+    await look(cluster, rounds, 6)
+    assert store.kept == kept
+
+
+async def refuse(session: str) -> dict[str, Any]:
+    raise Unavailable("The store is unavailable.")
 
 
 async def test_what_is_learned_of_a_suspect() -> None:

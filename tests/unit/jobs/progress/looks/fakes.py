@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from serve_app.errors import Unavailable
@@ -50,6 +51,7 @@ class FakeJob:
     entrypoint: str = "python train.py"
     silent: bool = False
     driver_alive: bool = True
+    started_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -67,6 +69,7 @@ class FakeJob:
         return row(
             self.id, outcome=JobOutcome.RUNNING, job_id=self.job_id, submission_id=self.id, node_id=self.node_id,
             type=JobType.SUBMISSION, verdict=Verdict.OK, session="s", entrypoint=self.entrypoint, duration_s=90.0,
+            started_at=self.started_at,
         )  # fmt: skip
 
     def build_facts(self) -> JobFacts:
