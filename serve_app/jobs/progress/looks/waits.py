@@ -26,12 +26,16 @@ MOST_AWAITED = 10
 _CALL, _CREATION = "ACTOR_TASK", "ACTOR_CREATION_TASK"
 _HANDED_OVER = frozenset({"SUBMITTED_TO_WORKER", "PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY"})
 _FOR_ARGUMENTS = "PENDING_ARGS_AVAIL"
-# Where members of a group meet, by the names that people give to that: a pool of actors has other ones.
-_MEETING = re.compile(
-    r"barrier|rendez_?vous|all_?(?:reduce|gather|to_?all)|reduce_scatter|broadcast|synchroni[sz]e|arrive|collective|"
-    r"wait_for_(?:all|others|peers)|join_group|meet",
-    re.IGNORECASE,
-)
+# Where members of a group meet, by the names that people give to that, without what parts their words. Names that work
+# has as well (``synchronize``, ``meet``) are not among them.
+_MEETINGS = frozenset(
+    {"barrier", "rendezvous", "allreduce", "allgather", "alltoall", "reducescatter", "broadcast", "arrive",
+     "collective", "waitforall", "waitforothers", "waitforpeers", "joingroup"}
+)  # fmt: skip
+_BEFORE = frozenset({"wait", "for", "at", "enter", "do", "run", "call", "sync", "async"})
+_AFTER = frozenset({"op", "sync", "async", "wait", "and"})
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_LEAST_MET = 2
 _OF_A_DRIVER = "f" * 16
 
 Proof = Literal["cycle", "rank", "gone", "idle", "arguments"]
@@ -166,7 +170,10 @@ def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene, running: Mapping
 
 
 def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
-    """Members of a class of actors that do nothing, while all others wait in the same meeting."""
+    """Members of a class of actors that do nothing, while all others, the greater part, wait in the same meeting.
+
+    Where few have work and many have none, that is a pool.
+    """
     calls: dict[str, list[TaskFacts]] = {}
     for task in scene.tasks:
         if task.actor_id:
@@ -182,16 +189,31 @@ def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[A
         came = [call for actor in members for call in calls.get(actor.actor_id, ()) if _runs(call)]
         missing = [actor for actor in members if not calls.get(actor.actor_id)]
         there = {call.actor_id for call in came}
-        if not came or not missing or len(there) + len(missing) < len(members):
+        if not missing or len(there) < _LEAST_MET or len(there) <= len(missing):
             continue
-        if len({call.name for call in came}) == 1 and _is_meeting(came[0], scene):
+        if len(there) + len(missing) < len(members) or len({call.name for call in came}) > 1:
+            continue
+        if all(_is_meeting(call, scene) for call in came):
             return tuple(_describe_rank(actor, name, came, len(members)) for actor in missing[:MOST_AWAITED])
     return ()
 
 
 def _is_meeting(call: TaskFacts, scene: Scene) -> bool:
     called = [task.name for task in scene.tasks if task.parent_id == call.task_id]
-    return any(_MEETING.search(name.rsplit(".", 1)[-1]) for name in (call.name, *called))
+    return any(_names_meeting(name.rsplit(".", 1)[-1]) for name in (call.name, *called))
+
+
+def _names_meeting(method: str) -> bool:
+    """Whether all of a method's name is that of a meeting, but for ``wait_for_``, ``enter_``, ``sync_`` … before it and
+    ``_op``, ``_sync``, ``_and_wait`` … after it: ``broadcast_results`` and ``process_meeting`` are work.
+    """
+    words = [word.lower() for word in _WORD.findall(method)]
+    first, last = 0, len(words)
+    while first < last and words[first] in _BEFORE:
+        first += 1
+    while last > first and words[last - 1] in _AFTER:
+        last -= 1
+    return "".join(words) in _MEETINGS or "".join(words[first:last]) in _MEETINGS
 
 
 def _describe_rank(actor: ActorDetail, name: str, came: Sequence[TaskFacts], members: int) -> AwaitedWork:

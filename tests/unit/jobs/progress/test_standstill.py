@@ -165,9 +165,9 @@ def test_a_motion(followed: Trail, job: SeenJob, expected: Motion) -> None:
 
 
 def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None:
-    barrier = call("c", "a", "Rank.barrier", pid=5)
-    ranks = (actor("a", "Rank"), actor("b", "Rank"))
-    job = replace(seen(barrier), scene=Scene((barrier,), ranks))
+    barrier, other = call("c", "a", "Rank.barrier", pid=5), call("d", "b", "Rank.barrier", pid=6)
+    ranks = (actor("a", "Rank"), actor("b", "Rank"), actor("c", "Rank"))
+    job = replace(seen(barrier), scene=Scene((barrier, other), ranks))
     assert (find_motion(trail(), job).proof, find_motion(trail(), job).code) == ("rank", "app.get-timeout")
     assert find_motion(trail(20), job).proof == ""
     # Ranks listen for each other: that is no service.

@@ -95,12 +95,15 @@ ARRIVE = [call(f"d{number}", "s", "Store.arrive", parent_id=f"c{number}", pid=20
     [
         # Two of three are in the barrier, and the third has nothing to do.
         ((rank(0), rank(1)), {"actors": RANKS}, "rank"),
-        ((rank(0),), {"actors": RANKS[:2]}, "rank"),
+        # A single one has met nobody, and who is missing is the lesser part.
+        ((rank(0),), {"actors": RANKS[:2]}, None),
+        ((rank(0), rank(1)), {"actors": (*RANKS, actor("r3", "Rank", pid=13))}, None),
         # In a list that was cut, it may have something to do.
         ((rank(0), rank(1)), {"actors": RANKS, "partial": True}, None),
         # By what the call calls, whatever it is called itself.
         ((rank(0, "Rank.run"), rank(1, "Rank.run"), *ARRIVE), {"actors": (*RANKS, STORE)}, "rank"),
-        ((rank(0, "Worker.all_reduce"), rank(1, "Worker.all_reduce")), {"actors": RANKS}, "rank"),
+        # That must be so of each of them.
+        ((rank(0, "Rank.run"), rank(1, "Rank.run"), ARRIVE[0]), {"actors": (*RANKS, STORE)}, None),
         # One that has died never comes, either.
         ((rank(0), rank(1)), {"actors": RANKS[:2], "dead": (replace(RANKS[2], state="DEAD"),)}, "rank"),
         # As many dead as live are those of an earlier try.
@@ -122,6 +125,25 @@ ARRIVE = [call(f"d{number}", "s", "Store.arrive", parent_id=f"c{number}", pid=20
 )
 def test_a_member_that_never_came(tasks: Any, changes: dict[str, Any], expected: str | None) -> None:
     assert proof(*tasks, **changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        *((name, "rank") for name in ("barrier", "all_reduce", "allreduce", "AllReduce", "all_gather", "broadcast")),
+        *((name, "rank") for name in ("all_to_all", "reduceScatter", "rendez_vous", "arrive", "_barrier")),
+        # With what people put before and after it.
+        *((name, "rank") for name in ("wait_for_barrier", "waitForAll", "sync_all_reduce", "all_reduce_op")),
+        *((name, "rank") for name in ("arrive_and_wait", "do_broadcast", "enter_barrier_sync")),
+        # Work that has such a word in its name, or a word that has one in it.
+        *((name, None) for name in ("broadcast_results", "process_meeting", "meeting", "barriers", "arrived")),
+        *((name, None) for name in ("price_barrier_option", "synchronize", "meet", "wait_for", "sync", "train", "")),
+    ],
+)
+def test_where_members_of_a_group_meet(method: str, expected: str | None) -> None:
+    pool = tuple(actor(f"r{number}", "Rank", pid=10 + number) for number in range(4))
+    tasks = [rank(number, f"Rank.{method}") for number in range(3)]
+    assert proof(*tasks, actors=pool) == expected
 
 
 SINCE = {"measured_at": {"n": at(40)}}
