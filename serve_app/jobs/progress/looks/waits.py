@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -93,6 +93,7 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
     children: dict[str, list[TaskFacts]] = {}
     doing: dict[str, list[TaskFacts]] = {}
     running = Counter(task.name for task in scene.tasks if _runs(task))
+    held = _list_held(scene)
     for task in scene.tasks:
         children.setdefault(task.parent_id, []).append(task)
         if _runs(task) and task.actor_id:
@@ -100,13 +101,16 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
 
     def list_awaited(task: TaskFacts) -> Sequence[TaskFacts]:
         if _runs(task):
-            return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene, running)]
+            in_get = None
+            if isinstance(scene.gets, Known):
+                in_get = scene.gets.value.get(task.name, 0) >= running[task.name]
+            return _list_hopes(task, children.get(task.task_id, ()), held.get(task.pid), in_get, by_id)
         if task.type == _CALL and task.state in _HANDED_OVER:
             return doing.get(task.actor_id, ())
         return ()
 
     waits = {id: list_awaited(task) for id, task in by_id.items()}
-    blocked = _list_blocked(waits, by_id)
+    blocked = _list_blocked(waits)
     done: set[str] = set()
     for start in sorted(blocked):
         found = _walk(by_id[start], lambda task: [one for one in waits[task.task_id] if one.task_id in blocked], done)
@@ -115,9 +119,48 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
     return []
 
 
-def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]], by_id: Mapping[str, TaskFacts]) -> set[str]:
-    """Those that cannot go on while all others of them cannot. A call begins as soon as one slot of its actor is free,
-    so it waits for all that runs there; a task that runs waits for each of what it asks for.
+def _list_held(scene: Scene) -> dict[int | None, set[str]]:
+    """By process, whose results it refers to, as far as Ray's table of references tells."""
+    found: dict[int | None, set[str]] = {}
+    for each in scene.references.value if isinstance(scene.references, Known) else ():
+        found.setdefault(each.pid, set()).add(each.producer_id)
+    return found
+
+
+def _list_hopes(
+    task: TaskFacts,
+    called: Sequence[TaskFacts],
+    held: Collection[str] | None,
+    in_get: bool | None,
+    by_id: Mapping[str, TaskFacts],
+) -> Sequence[TaskFacts]:
+    """All that a task that runs may be waiting for in ``ray.get``; for which of it, Ray does not tell.
+
+    ``in_get``: whether it is there, by Ray's count; where nobody counted, that it holds a result of what it has
+    ``called`` says so. ``held`` None: Ray does not tell what its process refers to, so it may be any that it called.
+    """
+    if in_get is False or (held is None and not in_get):
+        return ()
+    if held is None:
+        return called
+    if all(child.task_id not in held for child in called):
+        return ()
+    if any(id not in by_id and not id.endswith(task.job_id) for id in held):
+        # It may wait for another job, of which this one's tables tell nothing.
+        return ()
+    return [by_id[id] for id in held if id in by_id and not _is_of_a_neighbour(by_id[id], task, by_id)]
+
+
+def _is_of_a_neighbour(child: TaskFacts, task: TaskFacts, by_id: Mapping[str, TaskFacts]) -> bool:
+    """Whether another task that runs in the same process has called it."""
+    parent = by_id.get(child.parent_id)
+    return parent is not None and parent.task_id != task.task_id and parent.pid == task.pid and _runs(parent)
+
+
+def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]]) -> set[str]:
+    """Those that cannot go on while all others of them cannot: as long as nothing of what they wait for ends.
+
+    A call begins as soon as one slot of its actor is free; a task that runs may be waiting for any of its hopes.
     """
     left = [id for id, awaited in waits.items() if not awaited]
     blocked = set(waits).difference(left)
@@ -125,11 +168,9 @@ def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]], by_id: Mapping[str, 
     for id, awaited in waits.items():
         for each in awaited:
             waiters.setdefault(each.task_id, []).append(id)
-    hopes = {id: len(awaited) for id, awaited in waits.items()}
     while left:
         for id in waiters.get(left.pop(), ()):
-            hopes[id] -= 1
-            if id in blocked and (hopes[id] == 0 or not _runs(by_id[id])):
+            if id in blocked:
                 blocked.discard(id)
                 left.append(id)
     return blocked
@@ -158,15 +199,6 @@ def _walk(start: TaskFacts, list_next: Callable[[TaskFacts], Sequence[TaskFacts]
             del on_path[current.task_id]
             done.add(current.task_id)
     return []
-
-
-def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene, running: Mapping[str, int]) -> bool:
-    """Whether a task that runs is in ``ray.get``, by Ray's count; where nobody counted, whether it holds the result."""
-    if isinstance(scene.gets, Known):
-        return scene.gets.value.get(task.name, 0) >= running[task.name]
-    if isinstance(scene.references, Known):
-        return any(each.pid == task.pid and each.producer_id == child.task_id for each in scene.references.value)
-    return False
 
 
 def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:

@@ -41,6 +41,11 @@ SELF = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="a1")
 # A task between: a asks t, which asks a.
 T = task("t1", "step", parent_id="a1", pid=3)
 T_TO_A = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="t1")
+# A task of the driver, and one of another job.
+OTHERS = task("t9", "slow", pid=9)
+ELSEWHERE = "e" * 40 + "02000000"
+# What another call in the process of a waits for.
+T3 = task("t3", "slow", parent_id="a3", pid=3)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,24 @@ T_TO_A = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="t1")
         ((*CIRCLE, call("a3", "a", "A.slow", pid=1), T, T_TO_A), gets(A_ask=2, step=1), None),
         # In a list that was cut, a slot may be taken by what is not in it.
         (CIRCLE, {**gets(A_ask=2), "partial": True}, None),
+        # It has called itself for later, and is in ray.get of a long task: its own, whichever it holds, or another's.
+        ((A, SELF, T), gets(A_ask=1), None),
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "t1"))}, None),
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "t1"), (1, "a2"))}, None),
+        ((A, SELF, OTHERS), {**gets(A_ask=1), **held((1, "t9"), (1, "a2"))}, None),
+        ((A, SELF), {**gets(A_ask=1), **held((1, ELSEWHERE), (1, "a2"))}, None),
+        ((A, SELF), {**gets(A_ask=1), **held((1, ELSEWHERE))}, None),
+        # Of what it has called it holds only what waits for it, or Ray's table does not tell of it at all.
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), **held((1, "e" * 40 + JOB), (1, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), **held((2, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), "references": UNKNOWN}, "cycle"),
+        # What another call in the same process holds, that one waits for.
+        (
+            (*CIRCLE, call("a3", "c", "C.look", pid=1), T3),
+            {**gets(A_ask=2), **held((1, "t3"), (1, "b2"), (2, "a2"))},
+            "cycle",
+        ),
         # A chain that ends in a task that runs: it may be asleep.
         ((A, T), gets(A_ask=1, step=0), None),
     ],
