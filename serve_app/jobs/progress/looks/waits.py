@@ -54,9 +54,9 @@ class Scene:
     """All that is known of one job's unfinished work.
 
     ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
-    result; either may be unknown. ``dead``: actors of it that have died; ``processes`` by node id and number, and when
-    each node was measured; ``lost_nodes``: nodes that are not alive. ``partial``: more of its work is unfinished than
-    is here, so that nothing is proven by what is not.
+    result, ``driver_holds``: whose results the driver refers to; any may be unknown. ``dead``: actors of it that have
+    died; ``processes`` by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not
+    alive. ``partial``: more of its work is unfinished than is here, so that nothing is proven by what is not.
     """
 
     tasks: tuple[TaskFacts, ...]
@@ -64,6 +64,7 @@ class Scene:
     dead: tuple[ActorDetail, ...] = ()
     gets: Section[Mapping[str, int]] = _NOT_ASKED
     references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
+    driver_holds: Section[frozenset[str]] = _NOT_ASKED
     processes: Mapping[tuple[str, int], ProcessUse] | None = None
     measured_at: Mapping[str, datetime] | None = None
     lost_nodes: frozenset[str] = frozenset()
@@ -81,7 +82,7 @@ def find_waits(scene: Scene) -> Waits:
     for proof, lost in (("gone", _list_gone(scene)), ("idle", _list_idle(scene))):
         if lost:
             return Waits(_describe_all(lost, scene, by_id), "gone" if proof == "gone" else "idle")
-    if scene.tasks and not scene.partial and all(task.state == _FOR_ARGUMENTS for task in scene.tasks):
+    if not scene.partial and _lacks_arguments(scene, by_id):
         return Waits(_describe_all(scene.tasks, scene, by_id), "arguments")
     parents = {task.parent_id for task in scene.tasks}
     last = [task for task in scene.tasks if task.task_id not in parents]
@@ -287,6 +288,20 @@ def _list_idle(scene: Scene) -> list[TaskFacts]:
         if use.running == 0 and measured - task.changed_at > _MISSED_AFTER:
             found.append(task)
     return found
+
+
+def _lacks_arguments(scene: Scene, by_id: Mapping[str, TaskFacts]) -> bool:
+    """Whether all of it waits for results that nothing of this job makes, and no other job may.
+
+    For whose results, Ray does not tell: whoever calls a task refers to them, which is known of the driver alone.
+    """
+    if not scene.tasks or isinstance(scene.driver_holds, Unknown):
+        return False
+    if any(task.state != _FOR_ARGUMENTS or not task.parent_id.startswith(_OF_A_DRIVER) for task in scene.tasks):
+        return False
+    made, job_id = [id for id in scene.driver_holds.value if id not in by_id], scene.tasks[0].job_id
+    # The id of a task ends with that of its job.
+    return bool(made and job_id) and all(id.endswith(job_id) for id in made)
 
 
 def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:

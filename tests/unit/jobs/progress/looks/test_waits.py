@@ -189,16 +189,44 @@ SINCE = {"measured_at": {"n": at(40)}}
         ((task("t", pid=5),), {"processes": {}}, None),
         ((task("t", pid=5),), SINCE, None),
         ((task("t"),), {**SINCE, "processes": {}}, None),
-        # All of it waits for results, and nothing makes them; or one does.
-        ((task("t", state="PENDING_ARGS_AVAIL"), task("u", state="PENDING_ARGS_AVAIL")), {}, "arguments"),
-        ((task("t", state="PENDING_ARGS_AVAIL"), task("u")), {}, None),
-        ((task("t", state="PENDING_ARGS_AVAIL"),), {"partial": True}, None),
         # What is there is proven by itself, whatever was cut off.
         ((task("t", pid=5),), {**SINCE, "processes": {}, "partial": True}, "gone"),
         ((), {}, None),
     ],
 )
 def test_a_result_whose_maker_is_gone_or_idle(tasks: Any, changes: dict[str, Any], expected: str | None) -> None:
+    assert proof(*tasks, **changes) == expected
+
+
+F, G = (task(id, state="PENDING_ARGS_AVAIL") for id in ("f", "g"))
+# What this job's tasks have made, and what another one's makes.
+MADE = "e" * 40 + JOB
+
+
+def driver_holds(*ids: str) -> dict[str, Any]:
+    return {"driver_holds": Known(frozenset(ids))}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "changes", "expected"),
+    [
+        # All of it waits for results, and nothing of this job makes them; or one of its tasks does.
+        ((F, G), driver_holds(MADE), "arguments"),
+        ((F, G), driver_holds(MADE, "f", "g"), "arguments"),
+        ((F, task("u")), driver_holds(MADE), None),
+        ((F,), {**driver_holds(MADE), "partial": True}, None),
+        # Another job makes it, or may; whose it is, is not known.
+        ((F, G), driver_holds(ELSEWHERE), None),
+        ((F, G), driver_holds(MADE, ELSEWHERE), None),
+        ((F, G), driver_holds("f", "g"), None),
+        ((F, G), driver_holds(), None),
+        ((F, G), {}, None),
+        # What a call has called, whose process may hold other results.
+        ((F, replace(G, parent_id="gone")), driver_holds(MADE), None),
+        ((), driver_holds(MADE), None),
+    ],
+)
+def test_a_result_that_nothing_makes(tasks: Any, changes: dict[str, Any], expected: str | None) -> None:
     assert proof(*tasks, **changes) == expected
 
 
