@@ -235,7 +235,8 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
             spans.append(share)
             if share >= max(IDLE_CORES, (IDLE_CORES + BUSY_CORES) / max(1.0, each.load)):
                 busy.append(share)
-    if not busy and len(spans) <= _FEW and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
+    # However many rest, together they stay below this.
+    if not busy and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
         busy = [sum(spans)]
     if before.tree is not None and signs.tree_s is not None:
         span_s = signs.at.timestamp() - before.tree.at_s
@@ -245,10 +246,6 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
             # Of one that Ray knows, the processes that Ray has must have been measured, too.
             spans += [] if signs.joined else [share]
     return round(sum(busy), 3) if busy or spans else None
-
-
-# Of so many processes the rest of each is no sum that hides one that works.
-_FEW = 20
 
 
 def _find_gpu(signs: Signs) -> float | None:

@@ -75,7 +75,7 @@ STARTED = {"work": Known((T1,)), "actors": Known((actor("a"),)), "processes": me
         # What an idle process of Ray uses by itself is none.
         ({"processes": measured(20, use(used_s=1.3), use(8, used_s=1.3, finished=2))}, (0, 0, 0, 20)),
         ({"processes": measured(20, use(used_s=2.0), use(8, finished=2))}, (0, 0, 0, 20)),
-        # Many small uses are one, while the processes are few.
+        # Many small uses are one.
         ({"processes": measured(20, use(used_s=2.2), use(8, used_s=2.2, finished=2))}, (20, 0, 0, 20)),
         # What was not told, and what was not measured anew, is no look.
         ({"work": DOWN}, (0, 0, 0, 0)),
@@ -163,6 +163,18 @@ def test_one_that_works_is_not_hidden_by_many_that_rest() -> None:
     # Of many, the housekeeping of all is no work of one.
     idle = [replace(each, used_s=1.3) for each in rest]
     assert not follow(signs(0, processes=measured(0, *rest)), signs(20, processes=measured(20, *idle))).is_busy
+
+
+@pytest.mark.parametrize(
+    ("count", "cores", "busy"),
+    [(30, 0.06, 1.8), (30, 0.021, 0.0), (30, 0.015, 0.0), (MOST_KEPT, 0.06, 12.0), (MOST_KEPT, 0.015, 0.0)],
+)
+def test_many_small_uses_are_one(count: int, cores: float, busy: float) -> None:
+    rounds = [
+        signs(seconds, processes=measured(seconds, *(use(pid, 1 + seconds * cores) for pid in range(count))))
+        for seconds in (0, 20)
+    ]
+    assert follow(*rounds).busy_cores == busy
 
 
 def test_more_processes_than_are_kept_do_not_look_new_each_time() -> None:
