@@ -40,8 +40,8 @@ class SeenJob:
     """One job as a round saw it, beside its trail: who it is, its unfinished work, and what shows that it serves.
 
     ``look`` has the tables of where its work stands; ``scene`` the same for who waits for whom. ``listens``: a port on
-    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: a process
-    of it was stopped by a signal or a debugger.
+    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: its
+    driver, or all of its workers, were stopped by a signal or a debugger.
     """
 
     entrypoint: str

@@ -110,12 +110,14 @@ def _spare_unlooked(judged: MotionJudgement) -> MotionJudgement:
 
 
 def find_excuse(motion: Motion, allowance: Allowance) -> str:
-    """Why a job that rests may rest; empty: nothing says so."""
+    """Why a job that rests may rest; empty: nothing says so. Who was paused goes on later, but not with what is proven
+    never to come.
+    """
     if motion.serving:
         return motion.serving
     if allowance.serves:
         return "it is not meant to end"
-    return "it was paused on purpose" if motion.paused else ""
+    return "it was paused on purpose" if motion.paused and not motion.proof else ""
 
 
 def _judge_holds(judged: MotionJudgement, allowance: Allowance) -> MotionJudgement:

@@ -83,6 +83,12 @@ def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
         (motion(90_000, RESTING, serving="a process of it listens on port 8080"), {}, ("quiet", None, "OK", None)),
         (stuck(90_000, serving="a person types in it"), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING, paused=True), {}, ("quiet", None, "OK", None)),
+        (motion(90_000, UNSEEN, paused=True), {}, ("quiet", None, "OK", None)),
+        # That it was paused is no excuse for what never comes.
+        (stuck(600, paused=True), {}, ("stuck", "stuck", "WARN", "WARN")),
+        (stuck(1_800, paused=True), {}, ("stuck", "stuck", "BAD", "BAD")),
+        (holds(1_800, paused=True), {}, ("stuck", "stuck", "BAD", "BAD")),
+        (holds(1_800, "", paused=True), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING), {"serves": True}, ("quiet", None, "OK", None)),
         # Whether it serves is not known yet.
         (motion(90_000, RESTING, may_serve=True), {"overdue": True}, ("unknown", None, "OK", None)),
