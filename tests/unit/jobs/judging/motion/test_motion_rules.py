@@ -124,6 +124,18 @@ def test_who_was_not_looked_at_for_a_minute_is_not_known() -> None:
     assert found.sentence == "Whether it moves is not known: it was looked at last at 2026-01-01T12:00:00.000+00:00."
 
 
+def test_who_was_looked_at_in_the_future_is_not_known() -> None:
+    """A clock that was set back makes what was seen before it look fresh until it has caught up."""
+    it = stuck(90_000)
+    assert decide(it, NOW - timedelta(seconds=5)).state == "stuck"
+    found = decide(it, NOW - timedelta(seconds=6))
+    assert (found.state, found.rule, found.quiet_since, found.code) == ("unknown", None, None, None)
+    assert found.sentence == (
+        "Whether it moves is not known: it was looked at last at 2026-01-01T12:00:00.000+00:00, by a clock that was "
+        "set back since."
+    )
+
+
 def test_a_circle_comes_first() -> None:
     circle = Circle("task", "t", "f", 4, ago(90), ago(1), "memory.node-oom", "OUT_OF_MEMORY", "killed", False)
     found = decide(stuck(90_000, circles=(circle,)), NOW + timedelta(hours=1))
