@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from serve_app.jobs.models import Known, Section, Unknown
@@ -27,6 +27,8 @@ BUSY_GPU = 0.02
 MOST_KEPT = 200
 # Ray's housekeeping comes in bursts: of a shorter span it looks like work.
 LEAST_SPAN_S = 10.0
+# A trail that lies so far ahead of a look was left by a clock that was set back since.
+_AHEAD = timedelta(seconds=5)
 # Of how many tasks a process has done, while it does not say.
 NOT_TOLD = -1
 
@@ -115,7 +117,7 @@ class Trail:
 
 def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     """The trail with one more round in it. Who is seen first has moved now: what was before is not known."""
-    if before is None:
+    if before is None or before.looked_at - signs.at > _AHEAD:
         before = Trail(signs.at, signs.at, signs.at, signs.at, signs.at)
         worked_at = spoke_at = signs.at
     else:

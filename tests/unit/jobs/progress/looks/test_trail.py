@@ -235,6 +235,15 @@ def test_a_restart_of_this_process_forgets_nothing() -> None:
     assert times(follow(signs(400, **worked), begin=kept)) == (400, 400, 400, 400)
 
 
+def test_a_clock_that_was_set_back_begins_a_trail_anew() -> None:
+    """Else what lies ahead of it is the latest sign, and no span is measured, until it has caught up."""
+    ahead = follow(*(signs(seconds, processes=measured(seconds)) for seconds in (3_600, 3_620)))
+    back = follow(*(signs(seconds, processes=measured(seconds)) for seconds in (0, 20)), begin=ahead)
+    assert times(back) == (0, 0, 0, 20)
+    # A few seconds are how clocks are corrected.
+    assert times(follow(signs(3_617, processes=measured(3_617)), begin=ahead)) == (3_600, 3_600, 3_600, 3_620)
+
+
 @pytest.mark.parametrize("content", [None, 7, {}, {"first_at": 1}, {"first_at": "x"}, []])
 def test_a_trail_that_cannot_be_read_begins_anew(content: Any) -> None:
     assert parse_trail(content) is None
