@@ -89,10 +89,11 @@ class Motion:
 
     ``standstill`` None while it moves. ``serving``: the evidence that it serves or waits for a person, if there is any;
     ``may_serve``: its processes have not all been looked at for it yet.
-    ``waits_for_resources``: something of it has no place and no task of it works, since ``waits_since``; ``paused``: on
-    purpose. ``code``: the cause code of a proven standstill, ``proof``: what of Ray's tables proves it. ``last_line``:
-    of its log, redacted. ``repaired``: attempts that failed and were made good. ``spoke_at``: the latest sign but for
-    the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use. ``pid`` and ``node_id``: its driver.
+    ``waits_for_resources``: something of it has no place and no task of it works, since ``waits_since``; ``paused``:
+    its driver, or all of its workers, on purpose. ``code``: the cause code of a proven standstill, ``proof``: what of
+    Ray's tables proves it. ``last_line``: of its log, redacted. ``repaired``: attempts that failed and were made good.
+    ``spoke_at``: the latest sign but for the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use.
+    ``pid`` and ``node_id``: its driver.
     ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known. ``driver_left``: Ray
     knew its driver, which has ended, and its entrypoint goes on.
     """

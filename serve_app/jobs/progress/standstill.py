@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from serve_app.jobs.models import Known
+from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, Standstill
 from serve_app.jobs.progress.looks.trail import Trail
 from serve_app.jobs.progress.looks.waits import Scene, Waits, find_waits
@@ -40,8 +40,8 @@ class SeenJob:
     """One job as a round saw it, beside its trail: who it is, its unfinished work, and what shows that it serves.
 
     ``look`` has the tables of where its work stands; ``scene`` the same for who waits for whom. ``listens``: a port on
-    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: a process
-    of it was stopped by a signal or a debugger.
+    which a process of it waits for callers; ``unlooked``: whether there is one is not known yet. ``stopped``: its
+    driver, or all of its workers, were stopped by a signal or a debugger.
     """
 
     entrypoint: str
@@ -115,7 +115,7 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
         code = NODE_DIED if seen.driver.node_alive is False else None
         gone = (_describe_driver(seen.driver),)
         return replace(motion, standstill=Standstill.PROVEN, code=code, proof="gone", waits_for=gone)
-    waits = find_waits(seen.scene) if seen.scene is not None else Waits()
+    waits = find_waits(_add_references(seen.scene, seen)) if seen.scene is not None else Waits()
     if waits.proof is None:
         return replace(motion, standstill=Standstill.RESTING, waits_for=waits.awaited)
     return replace(
@@ -128,6 +128,17 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
         serving=describe_serving(replace(seen, listens=None)),
         may_serve=False,
     )
+
+
+def _add_references(scene: Scene, seen: SeenJob) -> Scene:
+    """With what its driver refers to. A list that was cut does not tell what is held."""
+    told = seen.look.references
+    if isinstance(told, Unknown):
+        return scene
+    if told.note is not None:
+        return replace(scene, references=Unknown(told.note))
+    held = frozenset(each.producer_id for each in told.value if each.pid == seen.driver.pid)
+    return replace(scene, driver_holds=Known(held))
 
 
 def describe_serving(seen: SeenJob) -> str:

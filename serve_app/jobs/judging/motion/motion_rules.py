@@ -29,6 +29,8 @@ SHORTEST_LIMIT_S = 60.0
 _WORTH_SAYING_S = 60.0
 # Who was not looked at for so long is not known to be quiet, or to move.
 STALE_AFTER = timedelta(seconds=60)
+# So far ahead of the clock only what was seen before it was set back is.
+_AHEAD = timedelta(seconds=5)
 _MOST_TOLD = 3
 _LINE_CHARS = 160
 _ID_CHARS = 16
@@ -81,8 +83,11 @@ def decide_motion(motion: Motion, allowance: Allowance, now: datetime) -> Motion
     if motion.circles:
         worst = motion.circles[0]
         return MotionJudgement(motion, "circling", describe_circle(worst), limit_s, code=worst.code)
-    if now - motion.looked_at > STALE_AFTER:
-        sentence = f"Whether it moves is not known: it was looked at last at {format_time(motion.looked_at)}."
+    if now - motion.looked_at > STALE_AFTER or motion.looked_at - now > _AHEAD:
+        when = format_time(motion.looked_at) + (
+            ", by a clock that was set back since" if motion.looked_at > now else ""
+        )
+        sentence = f"Whether it moves is not known: it was looked at last at {when}."
         return MotionJudgement(motion, "unknown", sentence, limit_s)
     quiet_s = 0.0 if motion.quiet_since is None else (motion.looked_at - motion.quiet_since).total_seconds()
     is_quiet = motion.quiet_since is not None and quiet_s >= min(_WORTH_SAYING_S, limit_s / 2)
@@ -110,12 +115,14 @@ def _spare_unlooked(judged: MotionJudgement) -> MotionJudgement:
 
 
 def find_excuse(motion: Motion, allowance: Allowance) -> str:
-    """Why a job that rests may rest; empty: nothing says so."""
+    """Why a job that rests may rest; empty: nothing says so. Who was paused goes on later, but not with what is proven
+    never to come.
+    """
     if motion.serving:
         return motion.serving
     if allowance.serves:
         return "it is not meant to end"
-    return "it was paused on purpose" if motion.paused else ""
+    return "it was paused on purpose" if motion.paused and not motion.proof else ""
 
 
 def _judge_holds(judged: MotionJudgement, allowance: Allowance) -> MotionJudgement:

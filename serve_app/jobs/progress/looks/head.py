@@ -26,6 +26,8 @@ _LAST_BYTES = 4_096
 MOST_PROCESSES_LOOKED_INTO = 256
 # The shell that Ray keeps beside an entrypoint, to end it when its supervisor is gone (job_supervisor.py).
 _WATCHER = "while kill -s 0"
+# What a worker of Ray calls itself, and the command of what starts it.
+_TITLE, _RAYLET = "ray::", "/raylet/raylet "
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class HeadReader:
         trees = self._find_trees(subjects)
         known = set(known_to_ray)
         used = {id: sum(row.used_s for row in rows if row.pid not in known) for id, rows in trees.items() if rows}
-        stopped = frozenset(id for id, rows in trees.items() if any(row.stopped for row in rows))
+        stopped = frozenset(each.id for each in subjects if self._is_paused(each, trees[each.id]))
         pids = {id: tuple(row.pid for row in rows) for id, rows in trees.items()}
         return HeadFacts(logs, HeadProcesses(used, {}, stopped), pids)
 
@@ -159,6 +161,20 @@ class HeadReader:
                     roots += children.get(pid, ())
             found[each.id] = tuple(rows.values())
         return found
+
+    def _is_paused(self, subject: HeadSubject, rows: Collection[ProcessRow]) -> bool:
+        """Whether its driver was stopped, or all of its workers that are here; of what never joined, any process."""
+        stopped = {row.pid for row in rows if row.stopped}
+        own = [row for row in rows if row.pid in subject.pids]
+        if not stopped or not own:
+            return bool(stopped)
+        workers = {row.pid for row in own if self._is_worker(row)}
+        driver = {row.pid for row in own} - workers
+        return bool(driver & stopped) or (bool(workers) and workers <= stopped)
+
+    def _is_worker(self, row: ProcessRow) -> bool:
+        """Whether Ray started it for tasks. Programs give their processes other titles; a raylet stays their parent."""
+        return self._read_command(row.pid).startswith(_TITLE) or _RAYLET in self._read_command(row.parent)
 
 
 def _build_path(log_dir: str, submission_id: str) -> Path:

@@ -94,7 +94,12 @@ class Sweep:
 
     async def ask_references(self) -> Section[tuple[HeldReference, ...]]:
         """Which processes have references to what unfinished tasks shall return. Ray asks every worker for it."""
-        return await ask_section(self._fetch_references())
+        found = await ask_section(self._fetch_rows("objects", (), MOST_REFERENCES))
+        if isinstance(found, Unknown):
+            return found
+        rows, matching = found.value
+        note = f"{len(rows)} of {matching} references are looked at" if matching > len(rows) else None
+        return Known(parse_held(rows), note)
 
     async def ask_gets(self, urls: Iterable[str]) -> Section[Mapping[str, Mapping[str, int]]]:
         """How many tasks of which job and name are in ``ray.get``, from the figures of some nodes."""
@@ -204,10 +209,6 @@ class Sweep:
         if use is None:
             raise Unavailable("Ray's figures of the node do not have its processes (they come every few seconds).")
         return use
-
-    async def _fetch_references(self) -> tuple[HeldReference, ...]:
-        rows, _ = await self._fetch_rows("objects", (), MOST_REFERENCES)
-        return parse_held(rows)
 
     async def _fetch_gets(self, url: str) -> dict[str, dict[str, int]]:
         async with self._at_once:

@@ -76,8 +76,8 @@ class HeadProcesses:
     """What the head's own process table tells beyond Ray's rows, by job id or submission id.
 
     ``used_s``: processor time of all processes that descend from the job's; ``listens``: a port on which one of them
-    waits for callers, other than Ray's; ``stopped``: whether one of them was stopped by a signal; ``unlooked``: those
-    of which whether they listen is not known yet.
+    waits for callers, other than Ray's; ``stopped``: those whose driver, or all workers, were stopped by a signal;
+    ``unlooked``: those of which whether they listen is not known yet.
     """
 
     used_s: Mapping[str, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from serve_app.jobs.models import Known, Section, Unknown
@@ -27,6 +27,8 @@ BUSY_GPU = 0.02
 MOST_KEPT = 200
 # Ray's housekeeping comes in bursts: of a shorter span it looks like work.
 LEAST_SPAN_S = 10.0
+# A trail that lies so far ahead of a look was left by a clock that was set back since.
+_AHEAD = timedelta(seconds=5)
 # Of how many tasks a process has done, while it does not say.
 NOT_TOLD = -1
 
@@ -115,7 +117,7 @@ class Trail:
 
 def follow_signs(before: Trail | None, signs: Signs) -> Trail:
     """The trail with one more round in it. Who is seen first has moved now: what was before is not known."""
-    if before is None:
+    if before is None or before.looked_at - signs.at > _AHEAD:
         before = Trail(signs.at, signs.at, signs.at, signs.at, signs.at)
         worked_at = spoke_at = signs.at
     else:
@@ -235,7 +237,8 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
             spans.append(share)
             if share >= max(IDLE_CORES, (IDLE_CORES + BUSY_CORES) / max(1.0, each.load)):
                 busy.append(share)
-    if not busy and len(spans) <= _FEW and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
+    # However many rest, together they stay below this.
+    if not busy and sum(spans) >= IDLE_CORES * len(spans) + BUSY_CORES:
         busy = [sum(spans)]
     if before.tree is not None and signs.tree_s is not None:
         span_s = signs.at.timestamp() - before.tree.at_s
@@ -245,10 +248,6 @@ def _find_busy_cores(before: Trail, signs: Signs) -> float | None:
             # Of one that Ray knows, the processes that Ray has must have been measured, too.
             spans += [] if signs.joined else [share]
     return round(sum(busy), 3) if busy or spans else None
-
-
-# Of so many processes the rest of each is no sum that hides one that works.
-_FEW = 20
 
 
 def _find_gpu(signs: Signs) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -26,12 +26,16 @@ MOST_AWAITED = 10
 _CALL, _CREATION = "ACTOR_TASK", "ACTOR_CREATION_TASK"
 _HANDED_OVER = frozenset({"SUBMITTED_TO_WORKER", "PENDING_ACTOR_TASK_ORDERING_OR_CONCURRENCY"})
 _FOR_ARGUMENTS = "PENDING_ARGS_AVAIL"
-# Where members of a group meet, by the names that people give to that: a pool of actors has other ones.
-_MEETING = re.compile(
-    r"barrier|rendez_?vous|all_?(?:reduce|gather|to_?all)|reduce_scatter|broadcast|synchroni[sz]e|arrive|collective|"
-    r"wait_for_(?:all|others|peers)|join_group|meet",
-    re.IGNORECASE,
-)
+# Where members of a group meet, by the names that people give to that, without what parts their words. Names that work
+# has as well (``synchronize``, ``meet``) are not among them.
+_MEETINGS = frozenset(
+    {"barrier", "rendezvous", "allreduce", "allgather", "alltoall", "reducescatter", "broadcast", "arrive",
+     "collective", "waitforall", "waitforothers", "waitforpeers", "joingroup"}
+)  # fmt: skip
+_BEFORE = frozenset({"wait", "for", "at", "enter", "do", "run", "call", "sync", "async"})
+_AFTER = frozenset({"op", "sync", "async", "wait", "and"})
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_LEAST_MET = 2
 _OF_A_DRIVER = "f" * 16
 
 Proof = Literal["cycle", "rank", "gone", "idle", "arguments"]
@@ -50,9 +54,9 @@ class Scene:
     """All that is known of one job's unfinished work.
 
     ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
-    result; either may be unknown. ``dead``: actors of it that have died; ``processes`` by node id and number, and when
-    each node was measured; ``lost_nodes``: nodes that are not alive. ``partial``: more of its work is unfinished than
-    is here, so that nothing is proven by what is not.
+    result, ``driver_holds``: whose results the driver refers to; any may be unknown. ``dead``: actors of it that have
+    died; ``processes`` by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not
+    alive. ``partial``: more of its work is unfinished than is here, so that nothing is proven by what is not.
     """
 
     tasks: tuple[TaskFacts, ...]
@@ -60,6 +64,7 @@ class Scene:
     dead: tuple[ActorDetail, ...] = ()
     gets: Section[Mapping[str, int]] = _NOT_ASKED
     references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
+    driver_holds: Section[frozenset[str]] = _NOT_ASKED
     processes: Mapping[tuple[str, int], ProcessUse] | None = None
     measured_at: Mapping[str, datetime] | None = None
     lost_nodes: frozenset[str] = frozenset()
@@ -77,7 +82,7 @@ def find_waits(scene: Scene) -> Waits:
     for proof, lost in (("gone", _list_gone(scene)), ("idle", _list_idle(scene))):
         if lost:
             return Waits(_describe_all(lost, scene, by_id), "gone" if proof == "gone" else "idle")
-    if scene.tasks and not scene.partial and all(task.state == _FOR_ARGUMENTS for task in scene.tasks):
+    if not scene.partial and _lacks_arguments(scene, by_id):
         return Waits(_describe_all(scene.tasks, scene, by_id), "arguments")
     parents = {task.parent_id for task in scene.tasks}
     last = [task for task in scene.tasks if task.task_id not in parents]
@@ -89,6 +94,7 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
     children: dict[str, list[TaskFacts]] = {}
     doing: dict[str, list[TaskFacts]] = {}
     running = Counter(task.name for task in scene.tasks if _runs(task))
+    held = _list_held(scene)
     for task in scene.tasks:
         children.setdefault(task.parent_id, []).append(task)
         if _runs(task) and task.actor_id:
@@ -96,13 +102,16 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
 
     def list_awaited(task: TaskFacts) -> Sequence[TaskFacts]:
         if _runs(task):
-            return [child for child in children.get(task.task_id, ()) if _waits_for(task, child, scene, running)]
+            in_get = None
+            if isinstance(scene.gets, Known):
+                in_get = scene.gets.value.get(task.name, 0) >= running[task.name]
+            return _list_hopes(task, children.get(task.task_id, ()), held.get(task.pid), in_get, by_id)
         if task.type == _CALL and task.state in _HANDED_OVER:
             return doing.get(task.actor_id, ())
         return ()
 
     waits = {id: list_awaited(task) for id, task in by_id.items()}
-    blocked = _list_blocked(waits, by_id)
+    blocked = _list_blocked(waits)
     done: set[str] = set()
     for start in sorted(blocked):
         found = _walk(by_id[start], lambda task: [one for one in waits[task.task_id] if one.task_id in blocked], done)
@@ -111,9 +120,48 @@ def _find_cycle(scene: Scene, by_id: Mapping[str, TaskFacts]) -> list[TaskFacts]
     return []
 
 
-def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]], by_id: Mapping[str, TaskFacts]) -> set[str]:
-    """Those that cannot go on while all others of them cannot. A call begins as soon as one slot of its actor is free,
-    so it waits for all that runs there; a task that runs waits for each of what it asks for.
+def _list_held(scene: Scene) -> dict[int | None, set[str]]:
+    """By process, whose results it refers to, as far as Ray's table of references tells."""
+    found: dict[int | None, set[str]] = {}
+    for each in scene.references.value if isinstance(scene.references, Known) else ():
+        found.setdefault(each.pid, set()).add(each.producer_id)
+    return found
+
+
+def _list_hopes(
+    task: TaskFacts,
+    called: Sequence[TaskFacts],
+    held: Collection[str] | None,
+    in_get: bool | None,
+    by_id: Mapping[str, TaskFacts],
+) -> Sequence[TaskFacts]:
+    """All that a task that runs may be waiting for in ``ray.get``; for which of it, Ray does not tell.
+
+    ``in_get``: whether it is there, by Ray's count; where nobody counted, that it holds a result of what it has
+    ``called`` says so. ``held`` None: Ray does not tell what its process refers to, so it may be any that it called.
+    """
+    if in_get is False or (held is None and not in_get):
+        return ()
+    if held is None:
+        return called
+    if all(child.task_id not in held for child in called):
+        return ()
+    if any(id not in by_id and not id.endswith(task.job_id) for id in held):
+        # It may wait for another job, of which this one's tables tell nothing.
+        return ()
+    return [by_id[id] for id in held if id in by_id and not _is_of_a_neighbour(by_id[id], task, by_id)]
+
+
+def _is_of_a_neighbour(child: TaskFacts, task: TaskFacts, by_id: Mapping[str, TaskFacts]) -> bool:
+    """Whether another task that runs in the same process has called it."""
+    parent = by_id.get(child.parent_id)
+    return parent is not None and parent.task_id != task.task_id and parent.pid == task.pid and _runs(parent)
+
+
+def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]]) -> set[str]:
+    """Those that cannot go on while all others of them cannot: as long as nothing of what they wait for ends.
+
+    A call begins as soon as one slot of its actor is free; a task that runs may be waiting for any of its hopes.
     """
     left = [id for id, awaited in waits.items() if not awaited]
     blocked = set(waits).difference(left)
@@ -121,11 +169,9 @@ def _list_blocked(waits: Mapping[str, Sequence[TaskFacts]], by_id: Mapping[str, 
     for id, awaited in waits.items():
         for each in awaited:
             waiters.setdefault(each.task_id, []).append(id)
-    hopes = {id: len(awaited) for id, awaited in waits.items()}
     while left:
         for id in waiters.get(left.pop(), ()):
-            hopes[id] -= 1
-            if id in blocked and (hopes[id] == 0 or not _runs(by_id[id])):
+            if id in blocked:
                 blocked.discard(id)
                 left.append(id)
     return blocked
@@ -156,17 +202,11 @@ def _walk(start: TaskFacts, list_next: Callable[[TaskFacts], Sequence[TaskFacts]
     return []
 
 
-def _waits_for(task: TaskFacts, child: TaskFacts, scene: Scene, running: Mapping[str, int]) -> bool:
-    """Whether a task that runs is in ``ray.get``, by Ray's count; where nobody counted, whether it holds the result."""
-    if isinstance(scene.gets, Known):
-        return scene.gets.value.get(task.name, 0) >= running[task.name]
-    if isinstance(scene.references, Known):
-        return any(each.pid == task.pid and each.producer_id == child.task_id for each in scene.references.value)
-    return False
-
-
 def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
-    """Members of a class of actors that do nothing, while all others wait in the same meeting."""
+    """Members of a class of actors that do nothing, while all others, the greater part, wait in the same meeting.
+
+    Where few have work and many have none, that is a pool.
+    """
     calls: dict[str, list[TaskFacts]] = {}
     for task in scene.tasks:
         if task.actor_id:
@@ -182,16 +222,31 @@ def _find_missing_ranks(scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[A
         came = [call for actor in members for call in calls.get(actor.actor_id, ()) if _runs(call)]
         missing = [actor for actor in members if not calls.get(actor.actor_id)]
         there = {call.actor_id for call in came}
-        if not came or not missing or len(there) + len(missing) < len(members):
+        if not missing or len(there) < _LEAST_MET or len(there) <= len(missing):
             continue
-        if len({call.name for call in came}) == 1 and _is_meeting(came[0], scene):
+        if len(there) + len(missing) < len(members) or len({call.name for call in came}) > 1:
+            continue
+        if all(_is_meeting(call, scene) for call in came):
             return tuple(_describe_rank(actor, name, came, len(members)) for actor in missing[:MOST_AWAITED])
     return ()
 
 
 def _is_meeting(call: TaskFacts, scene: Scene) -> bool:
     called = [task.name for task in scene.tasks if task.parent_id == call.task_id]
-    return any(_MEETING.search(name.rsplit(".", 1)[-1]) for name in (call.name, *called))
+    return any(_names_meeting(name.rsplit(".", 1)[-1]) for name in (call.name, *called))
+
+
+def _names_meeting(method: str) -> bool:
+    """Whether all of a method's name is that of a meeting, but for ``wait_for_``, ``enter_``, ``sync_`` … before it and
+    ``_op``, ``_sync``, ``_and_wait`` … after it: ``broadcast_results`` and ``process_meeting`` are work.
+    """
+    words = [word.lower() for word in _WORD.findall(method)]
+    first, last = 0, len(words)
+    while first < last and words[first] in _BEFORE:
+        first += 1
+    while last > first and words[last - 1] in _AFTER:
+        last -= 1
+    return "".join(words) in _MEETINGS or "".join(words[first:last]) in _MEETINGS
 
 
 def _describe_rank(actor: ActorDetail, name: str, came: Sequence[TaskFacts], members: int) -> AwaitedWork:
@@ -233,6 +288,20 @@ def _list_idle(scene: Scene) -> list[TaskFacts]:
         if use.running == 0 and measured - task.changed_at > _MISSED_AFTER:
             found.append(task)
     return found
+
+
+def _lacks_arguments(scene: Scene, by_id: Mapping[str, TaskFacts]) -> bool:
+    """Whether all of it waits for results that nothing of this job makes, and no other job may.
+
+    For whose results, Ray does not tell: whoever calls a task refers to them, which is known of the driver alone.
+    """
+    if not scene.tasks or isinstance(scene.driver_holds, Unknown):
+        return False
+    if any(task.state != _FOR_ARGUMENTS or not task.parent_id.startswith(_OF_A_DRIVER) for task in scene.tasks):
+        return False
+    made, job_id = [id for id in scene.driver_holds.value if id not in by_id], scene.tasks[0].job_id
+    # The id of a task ends with that of its job.
+    return bool(made and job_id) and all(id.endswith(job_id) for id in made)
 
 
 def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:

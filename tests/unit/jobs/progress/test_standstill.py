@@ -11,7 +11,7 @@ from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.motion import AwaitedWork, Circle, Motion, Standstill
 from serve_app.jobs.progress.looks.trail import Trail
 from serve_app.jobs.progress.looks.waits import Scene
-from serve_app.jobs.progress.models import DriverFacts, GroupFacts
+from serve_app.jobs.progress.models import DriverFacts, GroupFacts, HeldReference
 from serve_app.jobs.progress.standstill import SeenJob, describe_serving, find_motion
 from tests.unit.jobs.progress.examples import at, has, held, look, work
 from tests.unit.jobs.progress.looks.examples import actor, call, task, trail
@@ -165,9 +165,9 @@ def test_a_motion(followed: Trail, job: SeenJob, expected: Motion) -> None:
 
 
 def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None:
-    barrier = call("c", "a", "Rank.barrier", pid=5)
-    ranks = (actor("a", "Rank"), actor("b", "Rank"))
-    job = replace(seen(barrier), scene=Scene((barrier,), ranks))
+    barrier, other = call("c", "a", "Rank.barrier", pid=5), call("d", "b", "Rank.barrier", pid=6)
+    ranks = (actor("a", "Rank"), actor("b", "Rank"), actor("c", "Rank"))
+    job = replace(seen(barrier), scene=Scene((barrier, other), ranks))
     assert (find_motion(trail(), job).proof, find_motion(trail(), job).code) == ("rank", "app.get-timeout")
     assert find_motion(trail(20), job).proof == ""
     # Ranks listen for each other: that is no service.
@@ -176,6 +176,41 @@ def test_a_proof_of_who_waits_for_whom_counts_only_of_a_job_that_rests() -> None
     assert find_motion(trail(), replace(job, listens=29500)).serving == ""
     assert find_motion(trail(), replace(job, entrypoint="ipython")).serving != ""
     assert find_motion(trail(), replace(seen(barrier), listens=29500)).serving != ""
+
+
+MADE, ELSEWHERE = (HeldReference(7, "e" * 40 + id) for id in ("01000000", "02000000"))
+
+
+@pytest.mark.parametrize(
+    ("references", "proof"),
+    [
+        (Known((MADE,)), "arguments"),
+        (Known((MADE, replace(ELSEWHERE, pid=8))), "arguments"),
+        (Known((MADE, ELSEWHERE)), ""),
+        (Known((replace(MADE, pid=8),)), ""),
+        # Of a list that was cut, what else it holds is not known.
+        (Known((MADE,), "1 of 2 references are looked at"), ""),
+        (Unknown("not asked"), ""),
+    ],
+)
+def test_what_its_driver_refers_to_tells_whose_results_it_waits_for(references: Any, proof: str) -> None:
+    waits = task("f", state="PENDING_ARGS_AVAIL")
+    job = seen(waits, look=look(work=work(waits), references=references))
+    assert find_motion(trail(), job).proof == proof
+
+
+def test_references_that_were_cut_do_not_tell_what_is_held() -> None:
+    """Of what a call in ``ray.get`` holds the long task may be cut off: all that it has called counts."""
+    runs, again, long = (
+        call("c", "a", pid=5),
+        call("d", "a", state="SUBMITTED_TO_WORKER", parent_id="c"),
+        task("t", pid=6),
+    )
+    held = (HeldReference(5, "d"),)
+    scene = Scene((runs, again, replace(long, parent_id="c")), gets=Known({"A.ask": 1}), references=Known(held))
+    for note, proof in ((None, "cycle"), ("1 of 2 references are looked at", "")):
+        job = replace(seen(runs, look=look(work=work(runs), references=Known(held, note))), scene=scene)
+        assert find_motion(trail(), job).proof == proof
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,12 @@ def holds(waited_s: float, proof: Any = "never", **changes: Any) -> Motion:
         (motion(90_000, RESTING, serving="a process of it listens on port 8080"), {}, ("quiet", None, "OK", None)),
         (stuck(90_000, serving="a person types in it"), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING, paused=True), {}, ("quiet", None, "OK", None)),
+        (motion(90_000, UNSEEN, paused=True), {}, ("quiet", None, "OK", None)),
+        # That it was paused is no excuse for what never comes.
+        (stuck(600, paused=True), {}, ("stuck", "stuck", "WARN", "WARN")),
+        (stuck(1_800, paused=True), {}, ("stuck", "stuck", "BAD", "BAD")),
+        (holds(1_800, paused=True), {}, ("stuck", "stuck", "BAD", "BAD")),
+        (holds(1_800, "", paused=True), {}, ("quiet", None, "OK", None)),
         (motion(90_000, RESTING), {"serves": True}, ("quiet", None, "OK", None)),
         # Whether it serves is not known yet.
         (motion(90_000, RESTING, may_serve=True), {"overdue": True}, ("unknown", None, "OK", None)),
@@ -117,6 +123,18 @@ def test_who_was_not_looked_at_for_a_minute_is_not_known() -> None:
     found = decide(it, NOW + timedelta(seconds=61))
     assert (found.state, found.rule, found.quiet_since, found.code) == ("unknown", None, None, None)
     assert found.sentence == "Whether it moves is not known: it was looked at last at 2026-01-01T12:00:00.000+00:00."
+
+
+def test_who_was_looked_at_in_the_future_is_not_known() -> None:
+    """A clock that was set back makes what was seen before it look fresh until it has caught up."""
+    it = stuck(90_000)
+    assert decide(it, NOW - timedelta(seconds=5)).state == "stuck"
+    found = decide(it, NOW - timedelta(seconds=6))
+    assert (found.state, found.rule, found.quiet_since, found.code) == ("unknown", None, None, None)
+    assert found.sentence == (
+        "Whether it moves is not known: it was looked at last at 2026-01-01T12:00:00.000+00:00, by a clock that was "
+        "set back since."
+    )
 
 
 def test_a_circle_comes_first() -> None:

@@ -110,6 +110,48 @@ def test_processes_of_jobs_beyond_what_ray_knows() -> None:
     assert found.logs == {}
 
 
+RAYLET = "/site-packages/ray/core/src/ray/raylet/raylet --raylet_socket_name=s"
+# A driver (50) with a child (51), and the raylet (60) with two workers: one has a child (63), one another title (62).
+PAUSED_TABLE = {50: 1, 51: 50, 60: 1, 61: 60, 62: 60, 63: 61}
+TITLES = {50: "python train.py", 51: "python train.py", 60: RAYLET, 61: "ray::Rank.step", 62: "VLLM::Worker"}
+
+
+@pytest.mark.parametrize(
+    ("stopped", "pids", "paused"),
+    [
+        ({50}, (61, 62, 50), True),
+        ({61, 62}, (61, 62, 50), True),
+        ({50, 51, 61, 62, 63}, (61, 62, 50), True),
+        # One of its workers, or a child of one or of the driver, does not hold up the others.
+        ({61}, (61, 62, 50), False),
+        ({62}, (61, 62, 50), False),
+        ({51}, (61, 62, 50), False),
+        ({63}, (61, 62, 50), False),
+        ({51}, (50,), False),
+        ({63}, (61,), False),
+        # Its driver is elsewhere.
+        ({61, 62}, (61, 62), True),
+        ({61}, (61,), True),
+        (set(), (61, 62, 50), False),
+    ],
+)
+def test_paused_is_whose_driver_or_workers_all_were_stopped(
+    stopped: set[int], pids: tuple[int, ...], paused: bool
+) -> None:
+    table = {pid: ProcessRow(pid, parent, 1.0, stopped=pid in stopped) for pid, parent in PAUSED_TABLE.items()}
+    it = HeadReader(lambda: table, lambda pid: TITLES.get(pid, ""), lambda *_: None)
+    found = it.read([HeadSubject("j", pids=pids)], "", ())
+    assert found.processes.stopped == ({"j"} if paused else set())
+
+
+@pytest.mark.parametrize("stopped", [11, 12, 13])
+def test_of_what_never_joined_any_process_that_was_stopped_counts(stopped: int) -> None:
+    """Which of them does its work is not known."""
+    table = {**TABLE, stopped: ProcessRow(stopped, TABLE[stopped].parent, 1.0, stopped=True)}
+    it = HeadReader(lambda: table, lambda pid: COMMANDS.get(pid, ""), lambda *_: None)
+    assert it.read([HeadSubject("j", supervisor=10)], "", ()).processes.stopped == {"j"}
+
+
 def test_ports_of_services() -> None:
     trees = {"a": (11, 12), "b": (20,), "c": (21,), "d": (31,)}
     it = reader({12: (8080,), 20: (14721,), 21: (9000,), 31: (7000,)})

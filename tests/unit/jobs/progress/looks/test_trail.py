@@ -75,7 +75,7 @@ STARTED = {"work": Known((T1,)), "actors": Known((actor("a"),)), "processes": me
         # What an idle process of Ray uses by itself is none.
         ({"processes": measured(20, use(used_s=1.3), use(8, used_s=1.3, finished=2))}, (0, 0, 0, 20)),
         ({"processes": measured(20, use(used_s=2.0), use(8, finished=2))}, (0, 0, 0, 20)),
-        # Many small uses are one, while the processes are few.
+        # Many small uses are one.
         ({"processes": measured(20, use(used_s=2.2), use(8, used_s=2.2, finished=2))}, (20, 0, 0, 20)),
         # What was not told, and what was not measured anew, is no look.
         ({"work": DOWN}, (0, 0, 0, 0)),
@@ -165,6 +165,18 @@ def test_one_that_works_is_not_hidden_by_many_that_rest() -> None:
     assert not follow(signs(0, processes=measured(0, *rest)), signs(20, processes=measured(20, *idle))).is_busy
 
 
+@pytest.mark.parametrize(
+    ("count", "cores", "busy"),
+    [(30, 0.06, 1.8), (30, 0.021, 0.0), (30, 0.015, 0.0), (MOST_KEPT, 0.06, 12.0), (MOST_KEPT, 0.015, 0.0)],
+)
+def test_many_small_uses_are_one(count: int, cores: float, busy: float) -> None:
+    rounds = [
+        signs(seconds, processes=measured(seconds, *(use(pid, 1 + seconds * cores) for pid in range(count))))
+        for seconds in (0, 20)
+    ]
+    assert follow(*rounds).busy_cores == busy
+
+
 def test_more_processes_than_are_kept_do_not_look_new_each_time() -> None:
     many = [use(pid, finished=1) for pid in range(MOST_KEPT + 10)]
     found = follow(*(signs(20.0 * number, processes=measured(20.0 * number, *many)) for number in range(3)))
@@ -221,6 +233,15 @@ def test_a_restart_of_this_process_forgets_nothing() -> None:
     assert times(follow(signs(400, **same), begin=kept)) == (0, 0, 0, 400)
     worked = {**STARTED, "processes": measured(400, use(used_s=1.9), use(8, finished=3))}
     assert times(follow(signs(400, **worked), begin=kept)) == (400, 400, 400, 400)
+
+
+def test_a_clock_that_was_set_back_begins_a_trail_anew() -> None:
+    """Else what lies ahead of it is the latest sign, and no span is measured, until it has caught up."""
+    ahead = follow(*(signs(seconds, processes=measured(seconds)) for seconds in (3_600, 3_620)))
+    back = follow(*(signs(seconds, processes=measured(seconds)) for seconds in (0, 20)), begin=ahead)
+    assert times(back) == (0, 0, 0, 20)
+    # A few seconds are how clocks are corrected.
+    assert times(follow(signs(3_617, processes=measured(3_617)), begin=ahead)) == (3_600, 3_600, 3_600, 3_620)
 
 
 @pytest.mark.parametrize("content", [None, 7, {}, {"first_at": 1}, {"first_at": "x"}, []])

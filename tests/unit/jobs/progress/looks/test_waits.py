@@ -41,6 +41,11 @@ SELF = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="a1")
 # A task between: a asks t, which asks a.
 T = task("t1", "step", parent_id="a1", pid=3)
 T_TO_A = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="t1")
+# A task of the driver, and one of another job.
+OTHERS = task("t9", "slow", pid=9)
+ELSEWHERE = "e" * 40 + "02000000"
+# What another call in the process of a waits for.
+T3 = task("t3", "slow", parent_id="a3", pid=3)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,24 @@ T_TO_A = call("a2", "a", state="SUBMITTED_TO_WORKER", parent_id="t1")
         ((*CIRCLE, call("a3", "a", "A.slow", pid=1), T, T_TO_A), gets(A_ask=2, step=1), None),
         # In a list that was cut, a slot may be taken by what is not in it.
         (CIRCLE, {**gets(A_ask=2), "partial": True}, None),
+        # It has called itself for later, and is in ray.get of a long task: its own, whichever it holds, or another's.
+        ((A, SELF, T), gets(A_ask=1), None),
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "t1"))}, None),
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "t1"), (1, "a2"))}, None),
+        ((A, SELF, OTHERS), {**gets(A_ask=1), **held((1, "t9"), (1, "a2"))}, None),
+        ((A, SELF), {**gets(A_ask=1), **held((1, ELSEWHERE), (1, "a2"))}, None),
+        ((A, SELF), {**gets(A_ask=1), **held((1, ELSEWHERE))}, None),
+        # Of what it has called it holds only what waits for it, or Ray's table does not tell of it at all.
+        ((A, SELF, T), {**gets(A_ask=1), **held((1, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), **held((1, "e" * 40 + JOB), (1, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), **held((2, "a2"))}, "cycle"),
+        ((A, SELF), {**gets(A_ask=1), "references": UNKNOWN}, "cycle"),
+        # What another call in the same process holds, that one waits for.
+        (
+            (*CIRCLE, call("a3", "c", "C.look", pid=1), T3),
+            {**gets(A_ask=2), **held((1, "t3"), (1, "b2"), (2, "a2"))},
+            "cycle",
+        ),
         # A chain that ends in a task that runs: it may be asleep.
         ((A, T), gets(A_ask=1, step=0), None),
     ],
@@ -95,12 +118,15 @@ ARRIVE = [call(f"d{number}", "s", "Store.arrive", parent_id=f"c{number}", pid=20
     [
         # Two of three are in the barrier, and the third has nothing to do.
         ((rank(0), rank(1)), {"actors": RANKS}, "rank"),
-        ((rank(0),), {"actors": RANKS[:2]}, "rank"),
+        # A single one has met nobody, and who is missing is the lesser part.
+        ((rank(0),), {"actors": RANKS[:2]}, None),
+        ((rank(0), rank(1)), {"actors": (*RANKS, actor("r3", "Rank", pid=13))}, None),
         # In a list that was cut, it may have something to do.
         ((rank(0), rank(1)), {"actors": RANKS, "partial": True}, None),
         # By what the call calls, whatever it is called itself.
         ((rank(0, "Rank.run"), rank(1, "Rank.run"), *ARRIVE), {"actors": (*RANKS, STORE)}, "rank"),
-        ((rank(0, "Worker.all_reduce"), rank(1, "Worker.all_reduce")), {"actors": RANKS}, "rank"),
+        # That must be so of each of them.
+        ((rank(0, "Rank.run"), rank(1, "Rank.run"), ARRIVE[0]), {"actors": (*RANKS, STORE)}, None),
         # One that has died never comes, either.
         ((rank(0), rank(1)), {"actors": RANKS[:2], "dead": (replace(RANKS[2], state="DEAD"),)}, "rank"),
         # As many dead as live are those of an earlier try.
@@ -124,6 +150,25 @@ def test_a_member_that_never_came(tasks: Any, changes: dict[str, Any], expected:
     assert proof(*tasks, **changes) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        *((name, "rank") for name in ("barrier", "all_reduce", "allreduce", "AllReduce", "all_gather", "broadcast")),
+        *((name, "rank") for name in ("all_to_all", "reduceScatter", "rendez_vous", "arrive", "_barrier")),
+        # With what people put before and after it.
+        *((name, "rank") for name in ("wait_for_barrier", "waitForAll", "sync_all_reduce", "all_reduce_op")),
+        *((name, "rank") for name in ("arrive_and_wait", "do_broadcast", "enter_barrier_sync")),
+        # Work that has such a word in its name, or a word that has one in it.
+        *((name, None) for name in ("broadcast_results", "process_meeting", "meeting", "barriers", "arrived")),
+        *((name, None) for name in ("price_barrier_option", "synchronize", "meet", "wait_for", "sync", "train", "")),
+    ],
+)
+def test_where_members_of_a_group_meet(method: str, expected: str | None) -> None:
+    pool = tuple(actor(f"r{number}", "Rank", pid=10 + number) for number in range(4))
+    tasks = [rank(number, f"Rank.{method}") for number in range(3)]
+    assert proof(*tasks, actors=pool) == expected
+
+
 SINCE = {"measured_at": {"n": at(40)}}
 
 
@@ -144,16 +189,44 @@ SINCE = {"measured_at": {"n": at(40)}}
         ((task("t", pid=5),), {"processes": {}}, None),
         ((task("t", pid=5),), SINCE, None),
         ((task("t"),), {**SINCE, "processes": {}}, None),
-        # All of it waits for results, and nothing makes them; or one does.
-        ((task("t", state="PENDING_ARGS_AVAIL"), task("u", state="PENDING_ARGS_AVAIL")), {}, "arguments"),
-        ((task("t", state="PENDING_ARGS_AVAIL"), task("u")), {}, None),
-        ((task("t", state="PENDING_ARGS_AVAIL"),), {"partial": True}, None),
         # What is there is proven by itself, whatever was cut off.
         ((task("t", pid=5),), {**SINCE, "processes": {}, "partial": True}, "gone"),
         ((), {}, None),
     ],
 )
 def test_a_result_whose_maker_is_gone_or_idle(tasks: Any, changes: dict[str, Any], expected: str | None) -> None:
+    assert proof(*tasks, **changes) == expected
+
+
+F, G = (task(id, state="PENDING_ARGS_AVAIL") for id in ("f", "g"))
+# What this job's tasks have made, and what another one's makes.
+MADE = "e" * 40 + JOB
+
+
+def driver_holds(*ids: str) -> dict[str, Any]:
+    return {"driver_holds": Known(frozenset(ids))}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "changes", "expected"),
+    [
+        # All of it waits for results, and nothing of this job makes them; or one of its tasks does.
+        ((F, G), driver_holds(MADE), "arguments"),
+        ((F, G), driver_holds(MADE, "f", "g"), "arguments"),
+        ((F, task("u")), driver_holds(MADE), None),
+        ((F,), {**driver_holds(MADE), "partial": True}, None),
+        # Another job makes it, or may; whose it is, is not known.
+        ((F, G), driver_holds(ELSEWHERE), None),
+        ((F, G), driver_holds(MADE, ELSEWHERE), None),
+        ((F, G), driver_holds("f", "g"), None),
+        ((F, G), driver_holds(), None),
+        ((F, G), {}, None),
+        # What a call has called, whose process may hold other results.
+        ((F, replace(G, parent_id="gone")), driver_holds(MADE), None),
+        ((), driver_holds(MADE), None),
+    ],
+)
+def test_a_result_that_nothing_makes(tasks: Any, changes: dict[str, Any], expected: str | None) -> None:
     assert proof(*tasks, **changes) == expected
 
 
