@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, Known, NodeFacts, Section, find_row
 from serve_app.jobs.progress.models import DriverFacts, Look
 
@@ -13,19 +14,36 @@ MOST_PROCESSES = 64
 
 
 def build_driver(
-    row: JobRow, facts: JobFacts | None, exit_row: DriverExit | None, nodes: Section[tuple[NodeFacts, ...]]
+    row: JobRow,
+    facts: JobFacts | None,
+    exit_row: DriverExit | None,
+    nodes: Section[tuple[NodeFacts, ...]],
+    runs: Sequence[DriverRun] = (),
 ) -> DriverFacts:
-    """The driver, as far as the job list and the worker table tell."""
+    """The driver, as far as the job list and the worker table tell, and Ray's table of the drivers of a submission."""
     node_id = row.node_id or (exit_row.node_id if exit_row is not None else None)
-    alive = {node.node_id: node.alive for node in nodes.value} if isinstance(nodes, Known) else {}
+    nodes_alive = {node.node_id: node.alive for node in nodes.value} if isinstance(nodes, Known) else {}
     listed = facts.pid if facts is not None else None
+    alive = None if exit_row is None else _is_alive(row, exit_row, runs)
     return DriverFacts(
         pid=listed or (exit_row.pid or None if exit_row is not None else None),
         node_id=node_id,
-        alive=None if exit_row is None else exit_row.is_alive,
-        node_alive=find_row(alive, node_id),
-        ended_at=None if exit_row is None else exit_row.ended_at,
+        alive=alive,
+        node_alive=find_row(nodes_alive, node_id),
+        ended_at=None if exit_row is None or alive else exit_row.ended_at,
     )
+
+
+def _is_alive(row: JobRow, exit_row: DriverExit, runs: Sequence[DriverRun]) -> bool:
+    """An exception overwrites the row of a driver, which a thread of it may outlive: no end of the process is proven.
+
+    A plain driver runs as long as Ray says so. Of a submission it is the entrypoint that runs, and its driver may have
+    left: whether it has, only the table of drivers tells.
+    """
+    if exit_row.is_alive or not exit_row.overwritten:
+        return exit_row.is_alive
+    known = next((each for each in runs if each.job_id == row.job_id), None)
+    return row.submission_id is None if known is None else not known.is_dead
 
 
 def list_processes(

@@ -159,7 +159,8 @@ class Stillnesses:
         if not seen.answered:
             # What was known before proves nothing of now.
             return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
-        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
+        runs = snapshot.list_drivers(row.submission_id)
+        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes, runs)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)
             log, stacks = await ask.ask_log(row.submission_id, log_before), await ask.ask_stacks([])

@@ -55,7 +55,8 @@ class StackAnswers:
             raise refuse_unknown(wanted)
         seen, row = found
         snapshot = seen.snapshot
-        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes)
+        runs = snapshot.list_drivers(row.submission_id)
+        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes, runs)
         job_id = _require_processes(row, driver.node_alive, driver.pid)
         if not await self._questions.is_profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit, Known, Unknown, find_row
 from serve_app.jobs.progress.processes import build_driver
 from tests.unit.jobs.judging.test_judge import driver, exit_of, one, snapshot, submission
@@ -40,6 +42,38 @@ def test_a_driver_without_a_node_is_on_no_node() -> None:
     row = one(driver("a", "RUNNING"))
     nodes = Known((node("ALIVE", node_id=""), node("DEAD", node_id="n")))
     assert [build_driver(row, None, found, nodes).node_alive for found in (None, exit_of("a", None))] == [None, False]
+
+
+OVERWRITTEN = {"pid": 0, "started_at": None}
+RUN = DriverRun("a", "s", "python a.py", is_dead=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "submission_id", "runs", "alive"),
+    [
+        ({}, None, (), False),
+        ({"is_alive": True}, None, (), True),
+        # Its exception hook replaced the row: no end of its process, which a thread may keep.
+        (OVERWRITTEN, None, (), True),
+        ({**OVERWRITTEN, "is_alive": True}, None, (), True),
+        # Of a submission, whose entrypoint may go on without its driver, the table of jobs says whether it left.
+        (OVERWRITTEN, "s", (RUN,), True),
+        (OVERWRITTEN, "s", (replace(RUN, job_id="b"), replace(RUN, is_dead=True)), False),
+        (OVERWRITTEN, "s", (), False),
+        ({}, "s", (RUN,), False),
+    ],
+)
+def test_whether_a_driver_lives(
+    changes: dict[str, Any], submission_id: str | None, runs: tuple[DriverRun, ...], alive: bool
+) -> None:
+    row = replace(one(driver("a", "RUNNING")), submission_id=submission_id)
+    exited = replace(ROW, **{"is_alive": False, **changes})
+    built = build_driver(row, None, exited, Known(()), runs)
+    assert (built.alive, built.ended_at) == (alive, None if alive else exited.ended_at)
+
+
+def test_a_driver_without_a_row_is_not_known_to_live() -> None:
+    assert build_driver(one(driver("a", "RUNNING")), None, None, Known(())).alive is None
 
 
 def test_a_run_of_a_submission_has_names_of_its_own() -> None:
