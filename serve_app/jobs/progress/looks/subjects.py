@@ -134,7 +134,8 @@ def list_subjects(snapshot: Snapshot, rows: Iterable[JobRow]) -> list[Subject]:
     subjects = []
     for row in rows:
         facts, exit_row = find_living(snapshot, row, jobs.get(row.id))
-        subjects.append(Subject(row, jobs.get(row.id), build_driver(row, facts, exit_row, snapshot.nodes)))
+        runs = snapshot.list_drivers(row.submission_id)
+        subjects.append(Subject(row, jobs.get(row.id), build_driver(row, facts, exit_row, snapshot.nodes, runs)))
     return subjects
 
 

@@ -68,6 +68,15 @@ def test_its_driver_has_left_when_none_of_them_lives(first_lives: bool, last_liv
     assert (subject.driver_left, subject.driver.pid) == (left, pid)
 
 
+def test_a_driver_whose_exception_hook_wrote_its_row_over_lives_while_ray_has_not_seen_it_leave() -> None:
+    over = replace(exit_row(LAST, is_alive=False), pid=0, started_at=None)
+    assert over.overwritten
+    told = replace(snapshot(first_lives=False), driver_exits=Known({LAST: over}))
+    assert [each.driver_left for each in list_subjects(told, [ROW])] == [False]
+    gone = replace(told, drivers=Known({"both": (driver(LAST, is_dead=True),)}))
+    assert [each.driver_left for each in list_subjects(gone, [ROW])] == [True]
+
+
 def test_what_any_of_them_does_is_a_sign_of_the_job() -> None:
     told = snapshot(last_lives=False)
     use = NodeProcesses("n1", NOW, (ProcessUse(11, FIRST, 5.0, 0.9), ProcessUse(12, OTHER, 1.0, 0.1)))
