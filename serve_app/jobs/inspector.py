@@ -37,7 +37,8 @@ from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.gather import EvidenceGatherer
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, TextSource
-from serve_app.jobs.diagnosis.service import Diagnoses, DiagnosisStore
+from serve_app.jobs.diagnosis.service import Diagnoses
+from serve_app.jobs.diagnosis.sources import DiagnosisStore
 from serve_app.jobs.diagnosis.words.explanation import Explainer, ModelSettings
 from serve_app.jobs.history.archive import Archive, PastJobs
 from serve_app.jobs.history.recorder import History, Recorder

@@ -82,6 +82,11 @@ class Circle:
     greediest: Culprit | None = None
     job_id: str = ""
 
+    @property
+    def is_explained(self) -> bool:
+        """Whether it is known why it fails."""
+        return self.code != "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Motion:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from serve_app.schemas.diagnosis import DiagnosisView
 
 UNKNOWN = "unknown"
+STOPPED = "app.stopped"
 # The source that tells how the driver's process ended.
 DRIVER_PROCESS = "driver process"
 

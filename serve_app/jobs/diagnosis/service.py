@@ -14,20 +14,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from serve_app.errors import AppError, DeadlineExceeded, TooBusy
 from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.belongings import PYTHON_KEY
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
-from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, Fields, TextSource
+from serve_app.jobs.diagnosis.models import STOPPED, Certainty, Diagnosis, Fields, TextSource
+from serve_app.jobs.diagnosis.sources import (
+    DiagnosisExplainer,
+    DiagnosisStore,
+    JobFinder,
+    PastJobFinder,
+    StillnessJudge,
+)
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
 from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
-from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import shorten_id
 from serve_app.redaction import hide_everywhere
@@ -36,11 +41,8 @@ from serve_app.schemas.diagnosis import (
     BriefView,
     DiagnosisAnswer,
     DiagnosisView,
-    ExplanationView,
     MadeDiagnosis,
-    StillnessView,
 )
-from serve_app.schemas.jobs import KeptJob
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -55,52 +57,6 @@ _CODES = 20_000
 _PROVISIONAL_S = 10.0
 
 
-class JobFinder(Protocol):
-    """Where jobs of this session are found, by job id, submission id or ``id@session``, with the look that they are in
-    (``JobWatch``).
-    """
-
-    async def find(self, wanted: str) -> tuple[Seen, JobRow] | None: ...
-
-
-class PastJobFinder(Protocol):
-    """Where jobs are found that only the history knows, by ``id`` or ``id@session`` (``Archive``): as the store has
-    them, since memory has nothing newer.
-    """
-
-    async def find(self, wanted: str) -> KeptJob | None: ...
-
-    async def restore_judgement(self, row: JobRow) -> JobRow: ...
-
-
-class DiagnosisStore(Protocol):
-    """Where diagnoses are kept, of jobs that it knows."""
-
-    async def save_diagnosis(self, key: str, diagnosis: MadeDiagnosis) -> bool: ...
-
-    async def diagnoses(self, keys: Sequence[str]) -> dict[str, MadeDiagnosis]: ...
-
-
-class StillnessAnswer(Protocol):
-    """Whether one job makes progress."""
-
-    def render_json(self) -> StillnessView: ...
-
-
-class StillnessJudge(Protocol):
-    """What tells whether a job that has not ended makes progress, or why it waits."""
-
-    async def judge(self, row: JobRow) -> StillnessAnswer: ...
-
-
-class DiagnosisExplainer(Protocol):
-    """What puts a diagnosis into words (``words.explanation``): its sentence, first evidence and first advice, unless
-    ``by_model`` and a model is set and answers in time. Whatever goes wrong, ours are the answer.
-    """
-
-    async def explain(self, diagnosis: DiagnosisView, *, by_model: bool) -> ExplanationView: ...
-
-
 @dataclass(slots=True)
 class _Made:
     """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one."""
@@ -109,6 +65,14 @@ class _Made:
     answer: MadeDiagnosis
     until: float | None = None
     saved: bool = False
+
+    def fits(self, row: JobRow, clock_s: float) -> bool:
+        """Whether it answers for a job as that is known now."""
+        diagnosis = self.answer["diagnosis"]
+        # What a job that was stopped had done before may be known later than that it was stopped.
+        is_plain = diagnosis is not None and diagnosis["code"] == STOPPED
+        lacks_circle = is_plain and row.circle is not None and row.circle.is_explained
+        return self.outcome == row.outcome and not lacks_circle and (self.until is None or clock_s < self.until)
 
 
 class Diagnoses:
@@ -227,10 +191,12 @@ class Diagnoses:
 
     async def _find_remembered(self, row: JobRow) -> _Made | None:
         made = self._made.get(row.key)
-        if made is not None and made.outcome == row.outcome and (made.until is None or self._clock() < made.until):
+        if made is not None:
+            if not made.fits(row, self._clock()):
+                return None
             self._made.move_to_end(row.key)
             return made
-        if made is not None or self._store is None:
+        if self._store is None:
             return None
         try:
             kept = (await self._store.diagnoses([row.key])).get(row.key)
@@ -239,7 +205,8 @@ class Diagnoses:
             return None
         if kept is None or kept.get("outcome") != row.outcome:
             return None
-        return self._remember(row.key, _Made(row.outcome, kept, saved=True))
+        read = self._remember(row.key, _Made(row.outcome, kept, saved=True))
+        return read if read.fits(row, self._clock()) else None
 
     def _begin(self, snapshot: Snapshot, row: JobRow) -> asyncio.Task[_Made]:
         if row.key not in self._under_way:

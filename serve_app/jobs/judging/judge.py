@@ -176,9 +176,12 @@ def _choose_action(case: Case, rule: VerdictRule) -> str:
 
 
 def _choose_code(case: Case, rule: VerdictRule) -> str | None:
-    """Why a job failed its diagnosis says; of what it did before, or of one that runs, judging knows it."""
+    """Why a job failed or was stopped its diagnosis says; of a circle that is explained, judging knows it."""
+    outcome = case.conclusion.outcome
     if case.circle is not None:
-        return None if case.conclusion.outcome in BROKEN_OUTCOMES else case.circle.code
+        if outcome in OPEN_OUTCOMES or (outcome not in BROKEN_OUTCOMES and case.circle.is_explained):
+            return case.circle.code
+        return None
     return None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from serve_app.cluster.rows import read_text
+from serve_app.cluster.rows import read_text, read_time_ms
 from serve_app.errors import AppError
 from serve_app.jobs.judging.contradiction import CRASH_EXIT_CODES, MOST_DRIVERS
 from serve_app.jobs.models import JobType, Known, Snapshot, TaskCounts
@@ -129,7 +129,7 @@ class TaskCounter:
         rows, matching = await self._client.list_matching(
             "tasks", (("job_id", "=", wanted.job_id), ("state", "!=", "FINISHED")), _MOST_ROWS
         )
-        cut_off = [row for row in rows if isinstance(row, Mapping) and _was_cut_off(row)]
+        cut_off = [row for row in rows if isinstance(row, Mapping) and _was_cut_off(row, wanted.ended_at)]
         left = {str(row.get("task_id")): _choose_name(row) for row in cut_off if _is_missed(row, alive)}
         if not wanted.total:
             if not matching:
@@ -164,9 +164,15 @@ def _list_living_actors(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(actor.actor_id for actor in actors if actor.state != "DEAD")
 
 
-def _was_cut_off(row: Mapping[str, Any]) -> bool:
-    """Whether a task had not ended when its driver left."""
-    return row.get("state") != "FAILED" or _LEFT_BY_DRIVER.search(str(row.get("error_message"))) is not None
+def _was_cut_off(row: Mapping[str, Any], driver_ended_at: datetime) -> bool:
+    """Whether a task had not ended when its driver left.
+
+    Ray says so of most that it ends, and of some only that their worker died; those end some milliseconds later.
+    """
+    if row.get("state") != "FAILED" or _LEFT_BY_DRIVER.search(str(row.get("error_message"))):
+        return True
+    ended_at = read_time_ms(row.get("end_time_ms"))
+    return ended_at is not None and ended_at >= driver_ended_at
 
 
 def _is_missed(row: Mapping[str, Any], alive: frozenset[str]) -> bool:

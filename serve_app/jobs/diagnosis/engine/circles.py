@@ -13,7 +13,7 @@ from serve_app.jobs.diagnosis.engine.aftermath import Aftermath, is_done
 from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill
-from serve_app.jobs.diagnosis.models import UNKNOWN, Certainty, EvidenceLine, Fields, SourceKind
+from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, Fields, SourceKind
 from serve_app.jobs.motion import LEAST_TURNS
 
 RULE = "attempts"
@@ -60,7 +60,7 @@ def _list_known(fields: Fields) -> list[Clue]:
 def _list_seen(fields: Fields) -> list[Clue]:
     """Of a job that was stopped, what was seen of it while it ran: Ray forgets attempts, and whom they were of."""
     circle = fields.circle
-    if fields.status != "STOPPED" or circle is None or circle.code == UNKNOWN:
+    if fields.status != "STOPPED" or circle is None or not circle.is_explained:
         return []
     name = f"{circle.what} {circle.id}"
     evidence = EvidenceLine(name, 0, f"{circle.name}: {circle.last_error or circle.error_type}")

@@ -17,6 +17,7 @@ from serve_app.jobs.diagnosis.engine.phrases import describe_found, describe_unk
 from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, list_caught, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.models import (
+    STOPPED,
     UNKNOWN,
     Candidate,
     CauseStep,
@@ -162,7 +163,7 @@ def _conclude_stopped(
     unavailable: Sequence[str],
 ) -> Diagnosis:
     """Stopped on request; and beside it what would never have ended, which may be why somebody stopped it."""
-    code = CODES["app.stopped"]
+    code = CODES[STOPPED]
     stopped = CauseStep(code.code, code.sentence, EvidenceLine("fields", 0, "status=STOPPED"))
     found = Diagnosis(
         code.code,
@@ -183,16 +184,27 @@ def _conclude_stopped(
     first = causes[0]
     why = _conclude_found(codes, fields, scans, Weighed(first, (first,)), first, unavailable)
     until = "Until then it went in circles:" if first.is_circle else "Until then it waited in vain:"
-    gone_on = "It was stopped, and would have gone on so: this is what to mend."
-    return replace(
+    told = replace(
         found,
         sentence=f"{code.sentence} {until} {why.sentence}",
         evidence=(*found.evidence, *why.evidence),
         chain=(stopped, CauseStep(first.code, why.sentence, first.evidence)),
-        candidates=(Candidate(first.code, why.title, first.certainty, first.rule, (first.evidence,), gone_on),),
         advice=why.advice,
         docs=why.docs,
     )
+    if first.is_circle:
+        # The row of such a job has the code of its circle, while it runs and afterwards.
+        return replace(
+            told,
+            code=why.code,
+            title=why.title,
+            certainty=why.certainty,
+            code_class=why.code_class,
+            rule=why.rule,
+        )
+    gone_on = "It was stopped, and would have gone on so: this is what to mend."
+    candidate = Candidate(first.code, why.title, first.certainty, first.rule, (first.evidence,), gone_on)
+    return replace(told, candidates=(candidate,))
 
 
 def _conclude_found(

@@ -18,9 +18,11 @@ from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, 
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.models import JobFacts, JobRow, JobType, Known, Snapshot, Unknown
+from serve_app.jobs.motion import Circle
 from serve_app.jobs.reading.poll import Seen
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import NOW, row
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 
 SNAPSHOT = Snapshot(NOW, *[Unknown("not asked")] * 5)
 FOUND = Diagnosis(
@@ -50,6 +52,7 @@ class World:
     gate: asyncio.Event | None = None
     seconds: float = 0.0
     snapshot: Snapshot = SNAPSHOT
+    found: Diagnosis = FOUND
 
     async def find(self, wanted: str) -> tuple[Seen, JobRow] | None:
         found = self.rows.get(wanted.partition("@")[0])
@@ -66,7 +69,7 @@ class World:
         self.engine_asked.append((fields, len(sources)))
         if self.error is not None:
             raise self.error
-        return Diagnosis(None, "nothing is wrong", "") if fields.status == "SUCCEEDED" else FOUND
+        return Diagnosis(None, "nothing is wrong", "") if fields.status == "SUCCEEDED" else self.found
 
     async def save_diagnosis(self, key: str, diagnosis: dict[str, Any]) -> bool:
         self._fail()
@@ -147,6 +150,34 @@ async def test_a_job_that_became_something_else_is_diagnosed_anew() -> None:
     world.rows["j"] = failed()
     assert (await diagnoses.diagnose("j"))["outcome"] == "failed"
     assert world.gathered == ["j", "j"]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    ("outcome", "made_code", "circle", "told"),
+    [
+        (JobOutcome.STOPPED, "app.stopped", CIRCLE, "app.import-error"),
+        # Nothing new: why it circled nobody knows; the cause is there already; it failed of something.
+        (JobOutcome.STOPPED, "app.stopped", replace(CIRCLE, code="unknown"), "app.stopped"),
+        (JobOutcome.STOPPED, "memory.node-oom", CIRCLE, "memory.node-oom"),
+        (JobOutcome.STOPPED, "app.stopped", None, "app.stopped"),
+        (JobOutcome.FAILED, "unknown", CIRCLE, "unknown"),
+    ],
+)
+async def test_what_circled_before_a_stop_may_be_known_later(
+    outcome: JobOutcome, made_code: str, circle: Circle | None, told: str, kept: bool
+) -> None:
+    world = World({"j": failed(outcome=outcome)}, found=replace(FOUND, code=made_code))
+    first = diagnoses_of(world)
+    await first.diagnose("j")
+    diagnoses = diagnoses_of(world) if kept else first
+    world.rows["j"], world.found = failed(outcome=outcome, circle=circle), FOUND
+    known = await diagnoses.find_known(world.rows["j"])
+    made_again = told == FOUND.code
+    assert (known is None) == made_again
+    assert (await diagnoses.diagnose("j"))["diagnosis"]["code"] == told  # type: ignore[index]
+    assert (world.shelf["/j"]["diagnosis"]["code"], diagnoses.find_code("/j")) == (told, told)
+    assert world.gathered == ["j", "j"] if made_again else ["j"]
 
 
 @pytest.mark.parametrize(("again", "ended_before_s"), [(True, 60), (False, 1)])

@@ -21,6 +21,11 @@ BY_WORKER = (
     "Worker running the task (c6ee763579b63e7089dc) died with exit_type: 3 with error_message: Worker force exited "
     "because its job has finished"
 )
+BY_SIGNAL = (
+    "Worker running the task (d52af64405c84518d23d) died with exit_type: 0 with error_message: Worker exits with an "
+    "exit code 1. The process receives a SIGTERM."
+)
+LEFT_MS = int((NOW - timedelta(seconds=30)).timestamp() * 1000)
 FINISHED = TaskCounts(0, 0, 0, 0, 0)
 
 
@@ -87,6 +92,12 @@ def see(*jobs: JobFacts, drivers: Any = None, **sections: Any) -> Snapshot:
             [task("1", "FAILED", "ValueError: x"), task("1", "RUNNING", attempt_number=1)],
             {"RUNNING": 1}, TaskCounts(1, 0, 0, 0, 1, 1, ("part",)),
         ),
+        # Ray does not say of each that it ended with its driver: the time does. What ended before had ended.
+        (
+            [task(str(late), "FAILED", BY_SIGNAL, end_time_ms=LEFT_MS - 1 + late) for late in (0, 1)],
+            {"FAILED": 2}, TaskCounts(2, 1, 0, 0, 0, 1, ("part",)),
+        ),
+        ([task("1", "FAILED", BY_SIGNAL, end_time_ms="soon")], {"FAILED": 1}, TaskCounts(1, 1, 0, 0, 0)),
         # The driver's own row is no task; Serve's and Ray Data's own calls wait for news for ever.
         ([task("1", "RUNNING", type="DRIVER_TASK")], {"RUNNING": 1}, TaskCounts(1, 0, 0, 0, 1)),
         (

@@ -67,7 +67,7 @@ CIRCLE = f"Task shard was killed for memory {{}} times and was retried without l
         (
             kill() * 4,
             Fields(status="STOPPED"),
-            "app.stopped",
+            "memory.node-oom",
             "The job was stopped by a request or by a signal. Until then it went in circles: " + CIRCLE.format(4),
         ),
         # Twins: twice is no circle, nor are two tasks; it recovered; it ended for another reason.
@@ -180,7 +180,7 @@ CIRCLE_SEEN = Circle(
 @pytest.mark.parametrize(
     ("circle", "status", "told"),
     [
-        (CIRCLE_SEEN, "STOPPED", ("app.stopped", ["app.stopped", "app.import-error"])),
+        (CIRCLE_SEEN, "STOPPED", ("app.import-error", ["app.stopped", "app.import-error"])),
         # A cause that is not known is none, and why a job failed its own tables and logs say.
         (replace(CIRCLE_SEEN, code="unknown"), "STOPPED", ("app.stopped", ["app.stopped"])),
         (CIRCLE_SEEN, "FAILED", ("unknown", [])),
@@ -220,8 +220,7 @@ def test_who_counts_the_attempts_makes_a_code_no_surer(code: str, error_type: st
         assert (clue.code, clue.certainty, clue.role) == (code, certainty, role)
 
 
-def test_what_is_no_proof_is_told_beside_the_stop_as_possible() -> None:
+def test_what_is_no_proof_is_told_of_a_stopped_job_as_possible() -> None:
     seen = replace(CIRCLE_SEEN, code="memory.process-killed", error_type="WORKER_DIED", last_error="")
     found = diagnose(Fields(status="STOPPED", circle=seen), [])
-    assert (found.code, found.certainty) == ("app.stopped", "certain")
-    assert [(each.code, each.certainty) for each in found.candidates] == [("memory.process-killed", "possible")]
+    assert (found.code, found.certainty, found.candidates) == ("memory.process-killed", "possible", ())
