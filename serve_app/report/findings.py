@@ -82,7 +82,7 @@ def build_findings(
             [
                 *(_describe_organ(each) for each in organs),
                 *(
-                    replace(_describe_job(row, diagnoses.get(get_row_key(row)), link), newest=_is_newest(row, newest))
+                    _describe_job(row, diagnoses.get(get_row_key(row)), link, _find_began(row, newest))
                     for row, link in zip(jobs, build_job_links(jobs, session), strict=True)
                 ),
             ],
@@ -103,15 +103,15 @@ _NOTHING: _About = ("", "", "")
 
 @dataclass(frozen=True)
 class _Trouble:
-    """A finding before it is told. ``noun`` is for several alike, None if it stays alone; ``newest`` False: of a run
-    before with the id, of which no alert speaks."""
+    """A finding before it is told. ``noun`` is for several alike, None if it stays alone; ``began``: of a run before
+    with the id, of which no alert speaks and which is found by when it began."""
 
     finding: ReportFinding
     group: int
     about: _About = _NOTHING
     noun: str | None = None
     rule: str = ""
-    newest: bool = True
+    began: str = ""
 
 
 def _describe_alert(alert: Mapping[str, Any]) -> _Trouble:
@@ -186,21 +186,22 @@ def _find_newest(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, Any], str
     return newest
 
 
-def _is_newest(row: Mapping[str, Any], newest: Mapping[tuple[str, Any], str]) -> bool:
+def _find_began(row: Mapping[str, Any], newest: Mapping[tuple[str, Any], str]) -> str:
+    """Of a run whose id a later one has, too, when it began."""
     began = str(row.get("started_at") or "")
-    return not began or began == newest[(str(row.get("id")), row.get("session"))]
+    return "" if began == newest[(str(row.get("id")), row.get("session"))] else began
 
 
 def _build_job_link(row: Mapping[str, Any], session: str | None, newest: Mapping[tuple[str, Any], str]) -> str:
-    id, own, began = str(row.get("id")), row.get("session"), str(row.get("started_at") or "")
+    id, own = str(row.get("id")), row.get("session")
     place = quote_id(id, str(own or ""))
-    if not _is_newest(row, newest):
+    if began := _find_began(row, newest):
         return f"/jobs/{place}@{began}"
     # What stands for an id that is too long for an address names its session already.
     return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str) -> _Trouble:
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str, began: str) -> _Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -210,7 +211,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str) -> _Trouble
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
-        f"job {shorten_id(name)}",
+        f"job {_name_run(name, began)}",
         str(row.get("reason") or ""),
         _combine_advice(cause, f"{action}Evidence: GET {link}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
@@ -218,7 +219,11 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str) -> _Trouble
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
     about = ("job", str(row.get("session") or ""), name[:_KEPT_CHARS])
-    return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule)
+    return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule, began)
+
+
+def _name_run(id: str, began: str) -> str:
+    return f"{shorten_id(id)}@{began}" if began else shorten_id(id)
 
 
 def _is_told_better(advice: str, diagnosis: Any) -> bool:
@@ -257,7 +262,7 @@ def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Troub
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
-        may_be_told = told if row.newest else ()
+        may_be_told = () if row.began else told
         same = (
             _is_same(each.about, row.about) and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in may_be_told
         )
@@ -292,7 +297,7 @@ def _merge(many: Sequence[_Trouble]) -> _Trouble:
         first.finding,
         subject=f"{len(many)} {first.noun}",
         count=len(many),
-        examples=tuple(shorten_id(name) for _, _, name in (each.about for each in many[:MAX_EXAMPLES])),
+        examples=tuple(_name_run(each.about[-1], each.began) for each in many[:MAX_EXAMPLES]),
     )
     return replace(first, finding=finding)
 

@@ -175,7 +175,7 @@ def _list_deep_differences(answer: Answer, look: Look, deep: Deep) -> Iterable[s
         _differ("detail: code", answer.code, deep.code),
         _differ("motion", answer.motion, deep.motion),
         _differ("diagnosis", diagnosis, deep.diagnosis),
-        _differ_report(look, deep),
+        _differ_report(look, deep) if answer.reported is None else _differ("report", answer.reported, deep.reported),
     ]
     if answer.offline != ANY:
         checks.append(_differ("offline diagnosis", answer.offline, deep.offline))

@@ -50,7 +50,7 @@ class Answer:
 
     ``alert`` is ``rule:severity`` or ``NONE``; ``code`` that of the row, ``diagnosis`` that of its diagnosis (the same
     unless it is given); ``says`` must be in what is said of it, ``lacks`` nowhere, and ``certainty`` is the most that
-    the diagnosis may claim.
+    the diagnosis may claim. ``reported``: what the report says where that is not the row's verdict.
     """
 
     outcome: str | Words
@@ -68,6 +68,7 @@ class Answer:
     logs_lack: Words = ()
     holds: tuple[tuple[str, float], ...] = ()
     unfinished: Words = ()
+    reported: str | Words | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,9 +292,15 @@ def test_a_failure_is_told_though_a_later_run_with_its_id_has_an_alert(part: str
     for rows in ([later, before], [before, later]):
         made = report(jobs=items(*rows), **{part: items(told)})
         assert [(each.verdict, each.subject, each.sentence) for each in made.findings] == [
-            ("BAD", "job nightly", "It failed."),
+            ("BAD", f"job nightly@{EARLY}", "It failed."),
             ("WARN", "job nightly", told["sentence"]),
         ]
+
+
+def test_each_of_many_is_named_by_what_leads_to_it() -> None:
+    rows = [failed("nightly", started_at=EARLY), failed("other", started_at=EARLY)]
+    (finding,) = report(jobs=items(*rows, job("nightly", verdict="OK", started_at=AS_OF))).findings
+    assert (finding.count, sorted(finding.examples)) == (2, [f"nightly@{EARLY}", "other"])
 
 
 def test_an_alert_that_does_not_know_its_session_says_what_the_judge_says() -> None:

@@ -99,6 +99,16 @@ def test_every_answer_says_the_same(change: dict[str, Any], wrong: list[str]) ->
 
 
 @pytest.mark.parametrize(
+    ("reported", "wrong"),
+    [("WARN", []), (NONE, []), ("BAD", ["report: expected none|WARN, got BAD"])],
+)
+def test_a_report_may_tell_of_what_a_job_left(reported: str, wrong: list[str]) -> None:
+    expected = replace(EXPECTED, reported=(NONE, "WARN"))
+    look = replace(STUCK, deep=replace(STUCK.deep, reported=reported))
+    assert list_all_differences(expected, look) == wrong
+
+
+@pytest.mark.parametrize(
     ("answer", "deep", "wrong"),
     [
         (Answer("running", "OK", "running", lacks=("canary",)), {"said": "a CANARY"}, ["it says 'canary'"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.zoo.answers import SUCCEEDED, ended, fail
-from tests.zoo.model import ANY, SOME, Answer, Ask, Job, Program, Really, Submit, Wait
+from tests.zoo.model import ANY, NONE, SOME, Answer, Ask, Job, Program, Really, Submit, Wait
 from tests.zoo.writing import submit, submit_shell
 
 WAVE = "again"
@@ -180,7 +180,7 @@ PROGRAMS = (
         (
             Job(
                 "again-twice",
-                (ended(Answer("succeeded", "OK", "succeeded", alert=ANY)),),
+                (ended(Answer("succeeded", "OK", "succeeded", alert=ANY, reported=(NONE, "WARN"))),),
                 never=("BAD", "UNKNOWN", "WARN"),
                 really=Really(statuses=("SUCCEEDED",), exit_code=0),
             ),
