@@ -30,7 +30,7 @@ EATEN_GB = 4.0
 """By one; ``HELD_GB``: less than may be taken, and two of it are more."""
 HELD_GB = 1.6
 # What a head with the application takes, and what a few small jobs on it take besides; more than that is eaten.
-_HEAD_GB, _JOBS_GB = 2.6, 2.4
+_HEAD_GB, _JOBS_GB = 3.4, 2.4
 _LEAST_FREE_GB = 12.0
 
 
