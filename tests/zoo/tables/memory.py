@@ -122,7 +122,7 @@ PROGRAMS = (
                 Really(statuses=("RUNNING",), failed=(("shard", 3),)),
             ),
         ),
-        world=World.MEMORY,
+        world=World.ONE_BY_ONE,
         wave="5",
     ),
     Program(
