@@ -46,6 +46,8 @@ VerdictName = Literal["OK", "WARN", "BAD", "UNKNOWN"]
 OPEN_OUTCOMES: Final = frozenset({JobOutcome.PENDING, JobOutcome.RUNNING})
 ENDED_OUTCOMES: Final = frozenset(JobOutcome) - OPEN_OUTCOMES
 BROKEN_OUTCOMES: Final = frozenset({JobOutcome.FAILED, JobOutcome.LOST})
+# Ends of which a circle before them is told as the cause: why a job failed its own tables and logs say.
+CIRCLED_OUTCOMES: Final = frozenset({JobOutcome.STOPPED, JobOutcome.ENDED_UNKNOWN, JobOutcome.CONTRADICTED})
 # Ends that came by themselves: a job that was stopped or lost says nothing of how long such a job takes.
 TIMED_OUTCOMES: Final = frozenset({JobOutcome.SUCCEEDED, JobOutcome.ENDED_UNKNOWN})
 

@@ -28,7 +28,7 @@ DEFAULT_LIMIT_S = 600.0
 RESOURCES = {"CPU": 16, "licence": 2}
 EATEN_GB = 4.0
 """By one; ``HELD_GB``: less than may be taken, and two of it are more."""
-HELD_GB = 1.9
+HELD_GB = 1.6
 # What a head with the application takes, and what a few small jobs on it take besides; more than that is eaten.
 _HEAD_GB, _JOBS_GB = 2.6, 2.4
 _LEAST_FREE_GB = 12.0
@@ -76,11 +76,8 @@ def start_head(world: World, limit_s: float | None) -> Iterator[Head]:
     env = {f"SEEDCORE_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
     env |= {"SEEDCORE_CONFIG": str(_write_config(home, limit_s)), "RAY_OVERRIDE_RESOURCES": json.dumps(RESOURCES)}
     try:
-        if world in (World.MEMORY, World.ONE_BY_ONE):
+        if world is World.MEMORY:
             env["RAY_memory_usage_threshold"] = f"{_choose_threshold():.3f}"
-        if world is World.ONE_BY_ONE:
-            # By default (since 2.56) it kills several, those first that were called last: supervisors of submissions.
-            env["RAY_worker_killing_policy_by_group"] = "true"
         with running(home / "home", env) as cluster:
             directory = home / "left"
             directory.mkdir()

@@ -19,7 +19,6 @@ class World(StrEnum):
 
     PLAIN = "plain"
     MEMORY = "memory"  # its memory monitor kills early
-    ONE_BY_ONE = "one-by-one"  # the same, and it kills one worker at a time, those first that may be tried again
     RESTART = "restart"  # is ended and begun anew while its programs are watched
 
 

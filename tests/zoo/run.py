@@ -51,7 +51,7 @@ def run_world(
     """Run these programs on a head of their own, wave by wave; ``done`` is told the results of each wave."""
     try:
         with start_head(world, limit_s) as head:
-            for wave in plan_waves(programs, manner.together and world not in (World.MEMORY, World.ONE_BY_ONE)):
+            for wave in plan_waves(programs, manner.together and world is not World.MEMORY):
                 done(run_wave(head, wave, manner, say))
     except NotHere as error:
         done([_begin_result(each, limit_s or 0.0, left_out=str(error)) for each in programs])

@@ -12,7 +12,7 @@ from serve_app.errors import AppError
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER
 from serve_app.jobs.models import JobRow
-from serve_app.outcomes import BROKEN_OUTCOMES, JobOutcome
+from serve_app.outcomes import BROKEN_OUTCOMES, CIRCLED_OUTCOMES, JobOutcome
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -62,6 +62,6 @@ class Automatic(Backlog):
 
 def _has_failed_lately(row: JobRow, now: datetime) -> bool:
     is_new = row.ended_at is None or now - row.ended_at < _NEW
-    # Who stops a job that went in circles wants to know why it did.
-    circled = row.outcome is JobOutcome.STOPPED and row.circle is not None
+    # Whoever ends a job that went in circles wants to know why it did.
+    circled = row.outcome in CIRCLED_OUTCOMES and row.circle is not None
     return is_new and (row.outcome in _DIAGNOSED or circled) and not row.derived

@@ -20,7 +20,7 @@ from serve_app.forward import served
 from serve_app.jobs.diagnosis.evidence.belongings import PYTHON_KEY
 from serve_app.jobs.diagnosis.evidence.gather import SETTLED_AFTER, DiagnosisSubject, EvidenceGatherer, choose_status
 from serve_app.jobs.diagnosis.evidence.sentences import read_past_evidence
-from serve_app.jobs.diagnosis.models import STOPPED, Certainty, Diagnosis, Fields, TextSource
+from serve_app.jobs.diagnosis.models import STOPPED, UNKNOWN, Certainty, Diagnosis, Fields, TextSource
 from serve_app.jobs.diagnosis.sources import (
     DiagnosisExplainer,
     DiagnosisStore,
@@ -31,9 +31,10 @@ from serve_app.jobs.diagnosis.sources import (
 from serve_app.jobs.diagnosis.words import answers
 from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
 from serve_app.jobs.judging.expectations import READ_THE_LOG
+from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.models import JobRow, Known, Snapshot
 from serve_app.jobs.reading.observed import refuse_unknown
-from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
+from serve_app.outcomes import CIRCLED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import shorten_id
 from serve_app.redaction import hide_everywhere
 from serve_app.schemas.diagnosis import (
@@ -65,13 +66,15 @@ class _Made:
     answer: MadeDiagnosis
     until: float | None = None
     saved: bool = False
+    knew_circle: bool = False
 
     def fits(self, row: JobRow, clock_s: float) -> bool:
         """Whether it answers for a job as that is known now."""
         diagnosis = self.answer["diagnosis"]
-        # What a job that was stopped had done before may be known later than that it was stopped.
-        is_plain = diagnosis is not None and diagnosis["code"] == STOPPED
-        lacks_circle = is_plain and row.circle is not None and row.circle.is_explained
+        is_plain = diagnosis is not None and diagnosis["code"] in (STOPPED, UNKNOWN, None)
+        # What a job had done before it ended may be known later than its end.
+        is_news = not self.knew_circle and row.outcome in CIRCLED_OUTCOMES and row.circle is not None
+        lacks_circle = is_plain and is_news and row.circle is not None and row.circle.is_explained
         return self.outcome == row.outcome and not lacks_circle and (self.until is None or clock_s < self.until)
 
 
@@ -230,8 +233,9 @@ class Diagnoses:
         return task.result()
 
     async def _make(self, snapshot: Snapshot, row: JobRow) -> _Made:
-        if row.outcome is JobOutcome.SUCCEEDED:
-            # What a job wrote that did its work needs no explanation: nothing is read of it.
+        if row.outcome is JobOutcome.SUCCEEDED or row.rule == DELETED:
+            # What a job wrote that did its work needs no explanation: nothing is read of it. Of one that was deleted
+            # Ray's own error tells only that Ray missed its end.
             fields = Fields(status=choose_status(row), type=row.type.value, entrypoint=row.entrypoint)
             diagnosis, again = await asyncio.to_thread(self._engine, fields, []), False
         else:
@@ -244,6 +248,7 @@ class Diagnoses:
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
         made = _Made(row.outcome, answer, None if settled and not again else self._clock() + _PROVISIONAL_S)
+        made.knew_circle = row.circle is not None
         self._remember(row.key, made)
         if made.until is None:
             await self._save(row.key, made)

@@ -42,7 +42,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Verdict,
 )
-from serve_app.outcomes import BROKEN_OUTCOMES, OPEN_OUTCOMES
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import build_place_name, count_us
 
 HEAD_START = "ray start --head"
@@ -176,12 +176,11 @@ def _choose_action(case: Case, rule: VerdictRule) -> str:
 
 
 def _choose_code(case: Case, rule: VerdictRule) -> str | None:
-    """Why a job failed or was stopped its diagnosis says; of a circle that is explained, judging knows it."""
+    """Why a job ended its diagnosis says; of a circle, and of one that was stopped in it, judging knows it."""
     outcome = case.conclusion.outcome
     if case.circle is not None:
-        if outcome in OPEN_OUTCOMES or (outcome not in BROKEN_OUTCOMES and case.circle.is_explained):
-            return case.circle.code
-        return None
+        is_told = outcome in OPEN_OUTCOMES or (outcome is JobOutcome.STOPPED and case.circle.is_explained)
+        return case.circle.code if is_told else None
     return None if case.motion is None or rule.name not in MOTION_RULES else case.motion.code
 
 

@@ -40,6 +40,8 @@ _LEFT_BY_DRIVER = re.compile("as driver exits|because its job has finished")
 # Calls of Serve's, and of the private actors of Ray's libraries (``_StatsActor`` of Ray Data, ``_QueueActor``): they
 # wait for news, or bring it, as long as the program runs, and are meant to be left.
 _OF_RAY = re.compile(r"(?:ServeController|ProxyActor|_[A-Z]\w*)\.|ServeReplica:")
+# What Ray calls an attempt whose process is gone (``ErrorType`` of src/ray/protobuf/common.proto).
+_OF_WORKERS = frozenset({"WORKER_DIED", "ACTOR_DIED"})
 _NOTHING_TOLD = TaskCounts(0, 0, 0, 0, 0)
 
 
@@ -141,6 +143,18 @@ class TaskCounter:
         return replace(counts, failed=failed, unfinished=len(left), unfinished_names=names)
 
 
+def has_ended_with_driver(row: Mapping[str, Any], driver_ended_at: datetime | None) -> bool:
+    """Whether an attempt that failed had not ended when its driver left, so that what its row says is a consequence.
+
+    Ray says so of most that it ends, and of some only that their worker died; those end some milliseconds later.
+    """
+    if _LEFT_BY_DRIVER.search(str(row.get("error_message"))):
+        return True
+    ended_at = read_time_ms(row.get("end_time_ms"))
+    is_later = ended_at is not None and driver_ended_at is not None and ended_at >= driver_ended_at
+    return is_later and row.get("error_type") in _OF_WORKERS
+
+
 def _list_wanted(snapshot: Snapshot) -> Iterable[_Wanted]:
     drivers_since = snapshot.taken_at - _DRIVERS_WITHIN
     submissions_since = snapshot.taken_at - _SUBMISSIONS_WITHIN
@@ -165,14 +179,8 @@ def _list_living_actors(snapshot: Snapshot) -> frozenset[str]:
 
 
 def _was_cut_off(row: Mapping[str, Any], driver_ended_at: datetime) -> bool:
-    """Whether a task had not ended when its driver left.
-
-    Ray says so of most that it ends, and of some only that their worker died; those end some milliseconds later.
-    """
-    if row.get("state") != "FAILED" or _LEFT_BY_DRIVER.search(str(row.get("error_message"))):
-        return True
-    ended_at = read_time_ms(row.get("end_time_ms"))
-    return ended_at is not None and ended_at >= driver_ended_at
+    """Whether a task had not ended when its driver left."""
+    return row.get("state") != "FAILED" or has_ended_with_driver(row, driver_ended_at)
 
 
 def _is_missed(row: Mapping[str, Any], alive: frozenset[str]) -> bool:

@@ -26,16 +26,20 @@ _KILLED = {_OOM: "was killed for memory", "node.died": "lost its node", "memory.
 
 
 def find_circles(fields: Fields, scans: Sequence[Scan], endings: Sequence[Aftermath]) -> list[Clue]:
-    """A clue for each task that went in circles, the one with most attempts first."""
+    """A clue for each task that went in circles: first what was seen while it ran, then the one with most attempts."""
     if fields.own is not None and not fields.own.gaps:
-        return _list_known(fields) or _list_seen(fields)
-    in_log = [
-        clue
-        for number, (scan, ending) in enumerate(zip(scans, endings, strict=True))
-        if scan.kind in (SourceKind.DRIVER, SourceKind.FILE)
-        for clue in _list_in_log(number, scan, ending, runs=fields.status == "RUNNING")
-    ]
-    return in_log or _list_seen(fields)
+        found = _list_known(fields)
+    else:
+        found = [
+            clue
+            for number, (scan, ending) in enumerate(zip(scans, endings, strict=True))
+            if scan.kind in (SourceKind.DRIVER, SourceKind.FILE)
+            for clue in _list_in_log(number, scan, ending, runs=fields.status == "RUNNING")
+        ]
+    seen = _list_seen(fields)
+    # Who watched it read its workers' last words, of which the type of an attempt tells nothing.
+    same = [clue for clue in found if any(clue.code == each.code for each in seen)]
+    return [*(same or seen), *(clue for clue in found if clue not in same)]
 
 
 def describe_circle(code: str, name: str, count: int, *, is_endless: bool, runs: bool) -> str:
@@ -58,9 +62,9 @@ def _list_known(fields: Fields) -> list[Clue]:
 
 
 def _list_seen(fields: Fields) -> list[Clue]:
-    """Of a job that was stopped, what was seen of it while it ran: Ray forgets attempts, and whom they were of."""
+    """Of a job that did not fail, what was seen of it while it ran: Ray forgets attempts, and whom they were of."""
     circle = fields.circle
-    if fields.status != "STOPPED" or circle is None or not circle.is_explained:
+    if fields.status not in ("STOPPED", None) or circle is None or not circle.is_explained:
         return []
     name = f"{circle.what} {circle.id}"
     evidence = EvidenceLine(name, 0, f"{circle.name}: {circle.last_error or circle.error_type}")

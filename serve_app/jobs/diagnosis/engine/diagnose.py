@@ -66,7 +66,8 @@ def diagnose(
     owners = OwnerJudge(fields.own, _collect_shown(fields, scans))
     for number, (each, ending) in enumerate(zip(scans, endings, strict=True)):
         clues += find_clues_in_scan(number, each, ending, owners, has_ended=fields.status not in OPEN_STATUSES)
-    circles = find_circles(fields, scans, endings)
+    # What was seen while it ran may have been told by a signature that a team has taken back since.
+    circles = [each for each in find_circles(fields, scans, endings) if each.code in catalogue.codes]
     if is_success(fields):
         return _conclude_success("Ray says that it succeeded.", unavailable)
     if fields.status == "STOPPED":

@@ -17,9 +17,9 @@ from typing import Any
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row
 from serve_app.jobs.diagnosis.models import Belongings, RepeatedFailure
 from serve_app.jobs.motion import LEAST_TURNS
+from serve_app.jobs.reading.tasks import has_ended_with_driver
 
 MOST_REPEATED = 5
-LEFT_TEXT = "as driver exits"
 # What of a runtime environment says which Python workers are started with.
 PYTHON_KEY = "py_executable"
 _OOM = "OUT_OF_MEMORY"
@@ -30,7 +30,7 @@ def select_last_attempts(failed: Iterable[Row], driver_ended_at: datetime | None
     """Of each task the last attempt that failed by itself, and did not merely end with the driver."""
     last: dict[str, Row] = {}
     for row in sorted(failed, key=_get_attempt):
-        if not is_left(row, driver_ended_at):
+        if not has_ended_with_driver(row, driver_ended_at):
             last[str(row.get("task_id"))] = row
     return list(last.values())
 
@@ -43,19 +43,9 @@ def list_superseded_workers(failed: Sequence[Row]) -> frozenset[str]:
         for row in failed
         if row.get("worker_id")
         and _get_attempt(row) < _get_attempt(end := last[str(row.get("task_id"))])
-        and not is_left(end)
+        and not has_ended_with_driver(end, None)
         and row.get("error_type") != end.get("error_type")
     )
-
-
-def is_left(row: Row, driver_ended_at: datetime | None = None) -> bool:
-    """Whether a task had not finished when its driver left, so that what its row says is a consequence."""
-    if LEFT_TEXT in str(row.get("error_message") or ""):
-        return True
-    if driver_ended_at is None or row.get("error_type") != "WORKER_DIED":
-        return False
-    ended = row.get("end_time_ms")
-    return isinstance(ended, int | float) and ended >= driver_ended_at.timestamp() * 1_000
 
 
 def build_belongings(
@@ -84,7 +74,7 @@ def build_belongings(
     killed = [row for row in tables.workers if row.get("worker_id") in workers and _was_killed_for_memory(row)]
     killed += [row for row in rows if row.get("error_type") == _OOM or "oom_context" in (row.get("death_cause") or {})]
     killed = [row for row in killed if row.get("worker_id") not in over and row.get("task_id") not in repaired]
-    left = {str(row.get("task_id")) for row in tables.failed if is_left(row, driver_ended_at)} - repaired
+    left = {str(row.get("task_id")) for row in tables.failed if has_ended_with_driver(row, driver_ended_at)} - repaired
     return Belongings(
         requests=tuple(_list_requests(tables)),
         ids=frozenset(ids | {job_id}),
@@ -154,7 +144,7 @@ def _list_repeated(
 ) -> tuple[RepeatedFailure, ...]:
     attempts: dict[str, list[Row]] = {}
     for row in sorted(failed, key=_get_attempt):
-        if not is_left(row, driver_ended_at) and str(row.get("task_id")) not in repaired:
+        if not has_ended_with_driver(row, driver_ended_at) and str(row.get("task_id")) not in repaired:
             attempts.setdefault(str(row.get("task_id")), []).append(row)
     found = []
     for id, rows in attempts.items():

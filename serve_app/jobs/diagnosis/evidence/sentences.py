@@ -12,7 +12,7 @@ from typing import Any
 from serve_app.jobs.diagnosis.evidence.belongings import select_last_attempts
 from serve_app.jobs.diagnosis.evidence.tables import BAD_EXITS
 from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Fields, SourceKind, TextSource
-from serve_app.jobs.judging.outcome import DRIVER_ENDED_BADLY
+from serve_app.jobs.judging.outcome import DELETED, DRIVER_ENDED_BADLY
 from serve_app.jobs.models import DriverExit, NodeFacts
 from serve_app.schemas.jobs import KeptJob
 
@@ -118,7 +118,8 @@ def read_past_evidence(stored: KeptJob) -> tuple[Fields, list[TextSource], tuple
     row = stored["row"]
     fields = Fields(
         status=_STATUSES_KEPT.get(row["outcome"]),
-        error_type=row["error_type"],
+        # Of one that was deleted Ray's own error tells only that Ray missed its end.
+        error_type=None if row["rule"] == DELETED else row["error_type"],
         driver_exit_code=row["exit_code"],
         type=row["type"],
         entrypoint=row["entrypoint"],

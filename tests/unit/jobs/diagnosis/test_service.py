@@ -17,6 +17,7 @@ from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredE
 from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.judging.expectations import READ_THE_LOG
+from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.models import JobFacts, JobRow, JobType, Known, Snapshot, Unknown
 from serve_app.jobs.motion import Circle
 from serve_app.jobs.reading.poll import Seen
@@ -162,6 +163,8 @@ async def test_a_job_that_became_something_else_is_diagnosed_anew() -> None:
         (JobOutcome.STOPPED, "memory.node-oom", CIRCLE, "memory.node-oom"),
         (JobOutcome.STOPPED, "app.stopped", None, "app.stopped"),
         (JobOutcome.FAILED, "unknown", CIRCLE, "unknown"),
+        (JobOutcome.ENDED_UNKNOWN, "unknown", CIRCLE, "app.import-error"),
+        (JobOutcome.CONTRADICTED, "unknown", CIRCLE, "app.import-error"),
     ],
 )
 async def test_what_circled_before_a_stop_may_be_known_later(
@@ -189,6 +192,19 @@ async def test_what_may_be_better_later_is_not_kept(again: bool, ended_before_s:
     world.seconds, world.again = 20, False
     await diagnoses.diagnose("j")
     assert (world.gathered, list(world.shelf)) == (["j", "j"], ["/j"])
+
+
+async def test_what_is_made_with_its_circle_is_not_made_again() -> None:
+    world = World({"j": failed(outcome=JobOutcome.STOPPED, circle=CIRCLE)}, found=replace(FOUND, code="app.stopped"))
+    diagnoses = diagnoses_of(world)
+    assert await diagnoses.diagnose("j") == await diagnoses.diagnose("j")
+    assert world.gathered == ["j"]
+
+
+async def test_of_a_job_that_was_deleted_the_error_of_ray_is_not_read() -> None:
+    world = World({"j": failed(outcome=JobOutcome.ENDED_UNKNOWN, rule=DELETED, status="FAILED")})
+    await diagnoses_of(world).diagnose("j")
+    assert (world.gathered, world.engine_asked) == ([], [(Fields(type="SUBMISSION", entrypoint="x"), 0)])
 
 
 async def test_a_job_that_succeeded_is_not_read() -> None:
@@ -366,7 +382,7 @@ async def test_in_brief() -> None:
 
 async def test_a_job_that_only_the_history_knows() -> None:
     row = {"id": "old", "outcome": "failed", "type": "SUBMISSION", "entrypoint": "x"}
-    ending = {"error_type": "JOB_ENTRYPOINT_COMMAND_ERROR", "exit_code": 127}
+    ending = {"error_type": "JOB_ENTRYPOINT_COMMAND_ERROR", "exit_code": 127, "rule": "failed"}
     past = {"row": {**row, **ending}, "log_excerpt": "end",
             # What is said of it is for people.
             "evidence": [{"rule": "submission-failed", "source": "job list",
@@ -394,6 +410,7 @@ async def test_what_was_contradicted_stays_when_ray_has_forgotten_why() -> None:
 
 async def test_a_contradicted_job_that_only_the_history_knows_is_told_as_that() -> None:
     kept = {"id": "old", "outcome": "contradicted", "type": "SUBMISSION", "entrypoint": "x", "error_type": None,
+            "rule": "contradicted-tasks",
             "exit_code": 0, "reason": "Its first driver crashed.", "action": "Mend it."}  # fmt: skip
     stored = {"row": kept, "log_excerpt": None, "evidence": [], "diagnosis": None}
     world = World(stored={"old": stored, "older": {**stored, "row": {**kept, "action": None}}, "found": stored})

@@ -36,6 +36,10 @@ def task(id: str, state: str, error: str | None = None, **changes: Any) -> dict[
     }  # fmt: skip
 
 
+def killed(id: str, ended_ms: Any, error_type: str = "WORKER_DIED") -> dict[str, Any]:
+    return task(id, "FAILED", BY_SIGNAL, error_type=error_type, end_time_ms=ended_ms)
+
+
 class Ray:
     """Tasks that had not finished, and how many there were in all, by state."""
 
@@ -94,10 +98,15 @@ def see(*jobs: JobFacts, drivers: Any = None, **sections: Any) -> Snapshot:
         ),
         # Ray does not say of each that it ended with its driver: the time does. What ended before had ended.
         (
-            [task(str(late), "FAILED", BY_SIGNAL, end_time_ms=LEFT_MS - 1 + late) for late in (0, 1)],
-            {"FAILED": 2}, TaskCounts(2, 1, 0, 0, 0, 1, ("part",)),
+            [killed("1", LEFT_MS - 1), killed("2", LEFT_MS), killed("3", LEFT_MS, error_type="ACTOR_DIED")],
+            {"FAILED": 3}, TaskCounts(3, 1, 0, 0, 0, 2, ("part",)),
         ),
-        ([task("1", "FAILED", BY_SIGNAL, end_time_ms="soon")], {"FAILED": 1}, TaskCounts(1, 1, 0, 0, 0)),
+        ([killed("1", "soon")], {"FAILED": 1}, TaskCounts(1, 1, 0, 0, 0)),
+        # Another node's clock may be ahead: what raised, or was cancelled, ended by itself.
+        (
+            [killed(name, LEFT_MS, error_type=name) for name in ("TASK_EXECUTION_EXCEPTION", "TASK_CANCELLED")],
+            {"FAILED": 2}, TaskCounts(2, 2, 0, 0, 0),
+        ),
         # The driver's own row is no task; Serve's and Ray Data's own calls wait for news for ever.
         ([task("1", "RUNNING", type="DRIVER_TASK")], {"RUNNING": 1}, TaskCounts(1, 0, 0, 0, 1)),
         (

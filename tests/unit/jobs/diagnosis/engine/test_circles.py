@@ -185,13 +185,32 @@ CIRCLE_SEEN = Circle(
         (replace(CIRCLE_SEEN, code="unknown"), "STOPPED", ("app.stopped", ["app.stopped"])),
         (CIRCLE_SEEN, "FAILED", ("unknown", [])),
         (None, "STOPPED", ("app.stopped", ["app.stopped"])),
+        # Nobody knows how it ended; a team has taken its signature back.
+        (CIRCLE_SEEN, None, ("app.import-error", ["app.import-error"])),
+        (replace(CIRCLE_SEEN, code="acme.licence"), "STOPPED", ("app.stopped", ["app.stopped"])),
+        (CIRCLE_SEEN, "SUCCEEDED", (None, [])),
     ],
 )
 def test_what_was_seen_while_it_ran_is_told_beside_the_stop(
-    circle: Circle | None, status: str, told: tuple[str, list[str]]
+    circle: Circle | None, status: str | None, told: tuple[str | None, list[str]]
 ) -> None:
     found = diagnose(Fields(status=status, circle=circle), [])
     assert (found.code, [step.code for step in found.chain]) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        # Its workers' last words, which the type of an attempt lacks, and the same with more words.
+        ("app.native-crash", ("app.native-crash", "Task shard failed 7 times.")),
+        ("memory.process-killed", ("memory.process-killed", "Task shard lost its worker 4 times and was retried.")),
+    ],
+)
+def test_what_was_seen_comes_before_what_is_counted(code: str, told: tuple[str, str]) -> None:
+    own = Belongings(repeated=(RepeatedFailure("t1", "shard", 4, "WORKER_DIED"),))
+    seen = replace(CIRCLE_SEEN, what="task", name="shard", code=code, error_type="WORKER_DIED")
+    found = diagnose(Fields(status="STOPPED", circle=seen, own=own), [])
+    assert (found.code, found.sentence.split("circles: ")[-1].split(" (")[0]) == told
 
 
 def test_the_words_of_what_was_seen() -> None:

@@ -21,7 +21,7 @@ def stored(job: JobFacts, driver: DriverExit, **changes: Any) -> dict[str, Any]:
     found = conclude_outcome(job, Known(driver))
     row = {
         "id": job.id, "type": job.type.value, "entrypoint": job.entrypoint, "outcome": found.outcome.value,
-        "error_type": job.error_type, "exit_code": job.exit_code,
+        "error_type": job.error_type, "exit_code": job.exit_code, "rule": found.evidence[0].rule,
     }  # fmt: skip
     evidence = [{"rule": each.rule, "source": each.source, "fact": each.fact} for each in found.evidence]
     # What kind and verdict rest on stands around it.
@@ -53,6 +53,13 @@ def test_a_past_driver_has_the_code_of_a_present_one(
     assert (past.code, past.certainty, past.rule) == (present.code, present.certainty, present.rule)
     assert past.code == code
     assert len(missing) == 1
+
+
+def test_that_ray_missed_the_end_of_one_that_was_deleted_is_no_cause() -> None:
+    noted_again = "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"
+    job = JobFacts("a", JobType.SUBMISSION, "FAILED", error_type=noted_again, entrypoint="Entrypoint not found.")
+    fields, sources, _ = read_past_evidence(stored(job, DriverExit("01", True, None, None, 7, None, None, None)))
+    assert (fields.status, fields.error_type, diagnose(fields, sources).code) == (None, None, None)
 
 
 def test_it_stands_beside_the_log_that_was_kept() -> None:

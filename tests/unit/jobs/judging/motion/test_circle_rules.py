@@ -131,6 +131,21 @@ def test_of_a_running_job() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "changes", "code"),
+    [
+        # Nobody knows why it circled: that it was stopped is what its diagnosis says.
+        ("STOPPED", {"code": "unknown"}, None),
+        ("RUNNING", {"code": "unknown"}, "unknown"),
+        ("STOPPED", {}, "memory.node-oom"),
+    ],
+)
+def test_the_code_of_the_row_is_the_circles_where_that_is_explained(
+    status: str, changes: dict[str, Any], code: str | None
+) -> None:
+    assert row_of(seen(status, replace(CIRCLE, **changes)), Memo()).code == code
+
+
+@pytest.mark.parametrize(
     ("status", "reason", "code"),
     [
         (
