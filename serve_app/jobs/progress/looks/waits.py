@@ -36,7 +36,8 @@ _BEFORE = frozenset({"wait", "for", "at", "enter", "do", "run", "call", "sync", 
 _AFTER = frozenset({"op", "sync", "async", "wait", "and"})
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _LEAST_MET = 2
-_OF_A_DRIVER = "f" * 16
+# A driver's task is called by this and its job. The start of an actor begins with fewer of them.
+_OF_A_DRIVER = "f" * 40
 
 Proof = Literal["cycle", "rank", "gone", "idle", "arguments"]
 
@@ -297,11 +298,19 @@ def _lacks_arguments(scene: Scene, by_id: Mapping[str, TaskFacts]) -> bool:
     """
     if not scene.tasks or isinstance(scene.driver_holds, Unknown):
         return False
-    if any(task.state != _FOR_ARGUMENTS or not task.parent_id.startswith(_OF_A_DRIVER) for task in scene.tasks):
+    if any(task.state != _FOR_ARGUMENTS or not _is_of_its_driver(task) for task in scene.tasks):
         return False
-    made, job_id = [id for id in scene.driver_holds.value if id not in by_id], scene.tasks[0].job_id
-    # The id of a task ends with that of its job.
-    return bool(made and job_id) and all(id.endswith(job_id) for id in made)
+    made = [id for id in scene.driver_holds.value if id not in by_id]
+    # The id of a task ends with that of its job; the drivers of one submission are several jobs to Ray.
+    job_ids = tuple({task.job_id for task in scene.tasks})
+    return bool(made) and all(id.endswith(job_ids) for id in made)
+
+
+def _is_of_its_driver(task: TaskFacts) -> bool:
+    """Whether the driver of its job has called it. A call of another job's is noted under the job of its actor, too:
+    of what that waits for, this job's driver does not tell.
+    """
+    return bool(task.job_id) and task.parent_id == _OF_A_DRIVER + task.job_id
 
 
 def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
@@ -313,7 +322,7 @@ def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, 
 
 def _describe_task(task: TaskFacts, actors: Mapping[str, ActorDetail], by_id: Mapping[str, TaskFacts]) -> AwaitedWork:
     actor, parent = actors.get(task.actor_id), by_id.get(task.parent_id)
-    of_driver = task.parent_id.startswith(_OF_A_DRIVER)
+    of_driver = _is_of_its_driver(task)
     pid = task.pid or (actor.pid if actor is not None else None)
     return AwaitedWork(
         what="actor-call" if task.type == _CALL else "actor" if task.type == _CREATION else "task",
