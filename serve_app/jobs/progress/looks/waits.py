@@ -55,9 +55,10 @@ class Scene:
     """All that is known of one job's unfinished work.
 
     ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
-    result, ``driver_holds``: whose results the driver refers to; any may be unknown. ``dead``: actors of it that have
-    died; ``processes`` by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not
-    alive. ``partial``: more of its work is unfinished than is here, so that nothing is proven by what is not.
+    result, ``driver_holds``: whose results its drivers refer to; any may be unknown. ``further_drivers``: the process
+    numbers of those that live beside the one that speaks for it. ``dead``: actors of it that have died; ``processes``
+    by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not alive. ``partial``: more
+    of its work is unfinished than is here, so that nothing is proven by what is not.
     """
 
     tasks: tuple[TaskFacts, ...]
@@ -66,6 +67,7 @@ class Scene:
     gets: Section[Mapping[str, int]] = _NOT_ASKED
     references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
     driver_holds: Section[frozenset[str]] = _NOT_ASKED
+    further_drivers: frozenset[int] = frozenset()
     processes: Mapping[tuple[str, int], ProcessUse] | None = None
     measured_at: Mapping[str, datetime] | None = None
     lost_nodes: frozenset[str] = frozenset()
