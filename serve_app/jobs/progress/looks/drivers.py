@@ -11,6 +11,8 @@ from serve_app.jobs.models import DriverExit, JobFacts, JobRow, Known, Section, 
 from serve_app.jobs.motion import Circle
 from serve_app.jobs.progress.circles.circles import JobTurns, sort_circles
 from serve_app.jobs.progress.looks.tables import Tables
+from serve_app.jobs.progress.models import DriverFacts
+from serve_app.jobs.progress.processes import build_driver
 
 T = TypeVar("T")
 
@@ -43,6 +45,13 @@ def find_living(
     for other in list_further(snapshot, row):
         return (None if facts is None else replace(facts, pid=other.pid)), snapshot.find_exit(other.job_id)
     return facts, own
+
+
+def find_drivers(snapshot: Snapshot, row: JobRow) -> tuple[DriverFacts, tuple[DriverRun, ...]]:
+    """The driver that speaks for a job, one that lives if any does, and those that live beside the one of its row."""
+    facts, exit_row = find_living(snapshot, row, snapshot.find_job(row.id))
+    runs = snapshot.list_drivers(row.submission_id)
+    return build_driver(row, facts, exit_row, snapshot.nodes, runs), list_further(snapshot, row)
 
 
 def list_further(snapshot: Snapshot, row: JobRow) -> tuple[DriverRun, ...]:
