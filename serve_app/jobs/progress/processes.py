@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, Known, NodeFacts, Section, find_row
@@ -47,17 +47,27 @@ def _is_alive(row: JobRow, exit_row: DriverExit, runs: Sequence[DriverRun]) -> b
 
 
 def list_processes(
-    job_id: str | None, driver: DriverFacts, look: Look, actors: Section[tuple[ActorFacts, ...]]
+    job_ids: Collection[str],
+    driver: DriverFacts,
+    look: Look,
+    actors: Section[tuple[ActorFacts, ...]],
+    further: Iterable[DriverRun] = (),
 ) -> list[Process]:
-    """Role, node and number of each, the driver first; none twice, and not more than ``MOST_PROCESSES``."""
+    """Role, node and number of each, the driver and ``further`` ones first; none twice, not over ``MOST_PROCESSES``.
+
+    ``job_ids``: Ray's, of all its drivers: an actor may outlive the one that made it.
+    """
     found: dict[tuple[str, int], str] = {}
     if driver.pid and driver.node_id and driver.alive is not False:
         found[(driver.node_id, driver.pid)] = "driver"
+    for run in further:
+        if run.pid and run.node_id:
+            found.setdefault((run.node_id, run.pid), "driver")
     for task in look.work.value.unfinished if isinstance(look.work, Known) else ():
         if task.pid and task.node_id:
             found.setdefault((task.node_id, task.pid), f"worker of {task.name}")
     for actor in actors.value if isinstance(actors, Known) else ():
-        if actor.job_id == job_id and actor.state == "ALIVE" and actor.pid and actor.node_id:
+        if actor.job_id in job_ids and actor.state == "ALIVE" and actor.pid and actor.node_id:
             found.setdefault((actor.node_id, actor.pid), f"actor {actor.name or actor.class_name}")
     return [(role, node_id, pid) for (node_id, pid), role in found.items()][:MOST_PROCESSES]
 

@@ -6,6 +6,7 @@ Nothing here makes a job in Ray. Each answer is a section: known, or unknown wit
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -40,6 +41,8 @@ MOST_TASKS = 200
 MOST_ROWS = 200
 MOST_REFERENCES = 2_000
 MOST_NODES = 4
+# Each costs several questions; few entrypoints have more at work at the same time.
+MOST_DRIVERS = 8
 STACK_TIMEOUT_S = 4.0
 DISABLED = (
     "Ray's profiling endpoint is off: set RAY_DASHBOARD_ENABLE_PROFILING=1 on the head before Ray starts there "
@@ -64,29 +67,33 @@ class Dashboard(Protocol):
 
 
 class JobQuestions:
-    """Asks about one job at a time; ``log_since`` is ``Logs.read_growth``."""
+    """Asks about one job at a time; ``log_since`` is ``Logs.read_growth``.
+
+    ``job_ids`` are those of its drivers, of which a submission may have several: what is not known of one is not known
+    of the job.
+    """
 
     def __init__(self, client: Dashboard, log_since: Callable[[str, int | None, int], Awaitable[Piece | None]]) -> None:
         self._client = client
         self._log_since = log_since
 
-    async def ask_work(self, job_id: str) -> Section[WorkFacts]:
+    async def ask_work(self, *job_ids: str) -> Section[WorkFacts]:
         """Tasks: all counted, and those that have not ended."""
-        return await ask_section(self._fetch_work(job_id))
+        return await ask_section(self._fetch_work(job_ids))
 
-    async def ask_actors(self, job_id: str) -> Section[tuple[UnplacedActor, ...]]:
+    async def ask_actors(self, *job_ids: str) -> Section[tuple[UnplacedActor, ...]]:
         """Actors without a place."""
-        filters = [("job_id", "=", job_id), ("state", "!=", "ALIVE"), ("state", "!=", "DEAD")]
-        return await ask_section(self._fetch_actors(filters))
+        but = [("state", "!=", "ALIVE"), ("state", "!=", "DEAD")]
+        return await ask_section(self._fetch_rows("actors", "job_id", job_ids, but, parse_unplaced_actors))
 
-    async def ask_groups(self, job_id: str) -> Section[tuple[GroupFacts, ...]]:
+    async def ask_groups(self, *job_ids: str) -> Section[tuple[GroupFacts, ...]]:
         """Placement groups without a place."""
-        filters = [("creator_job_id", "=", job_id), ("state", "!=", "CREATED"), ("state", "!=", "REMOVED")]
-        return await ask_section(self._fetch_groups(filters))
+        but = [("state", "!=", "CREATED"), ("state", "!=", "REMOVED")]
+        return await ask_section(self._fetch_rows("placement_groups", "creator_job_id", job_ids, but, parse_groups))
 
-    async def ask_references(self, job_id: str) -> Section[tuple[HeldReference, ...]]:
+    async def ask_references(self, *job_ids: str) -> Section[tuple[HeldReference, ...]]:
         """Who has references to results of its tasks. Ray asks every node for it: not for every look."""
-        return await ask_section(self._fetch_references(job_id))
+        return await ask_section(self._fetch_references(job_ids))
 
     async def ask_log(self, submission_id: str | None, before: LogFacts | None) -> Section[LogFacts]:
         """Length and time of the driver's log, and who wrote what came since ``before``."""
@@ -124,23 +131,42 @@ class JobQuestions:
         """Where one process is."""
         return await ask_section(self._fetch_stack(role, node_id, pid))
 
-    async def _fetch_work(self, job_id: str) -> WorkFacts:
+    async def _fetch_work(self, job_ids: tuple[str, ...]) -> WorkFacts:
+        asked = job_ids[:MOST_DRIVERS]
+        found = await asyncio.gather(*map(self._fetch_tasks, asked))
+        counts: Counter[str] = Counter()
+        for states, _, _ in found:
+            counts.update(states)
+        rows = [row for _, own, _ in found for row in own]
+        matching = sum(number for _, _, number in found)
+        notes = [f"{len(rows)} of {matching} unfinished tasks are looked at"] if matching > len(rows) else []
+        if len(asked) < len(job_ids):
+            notes.append(f"tasks of {len(asked)} of {len(job_ids)} drivers are looked at")
+        return WorkFacts(dict(counts), parse_tasks(rows), "; ".join(notes) or None)
+
+    async def _fetch_tasks(self, job_id: str) -> tuple[Mapping[str, int], list[Any], int]:
         filters = [("job_id", "=", job_id), ("state", "!=", "FINISHED"), ("state", "!=", "FAILED")]
         counts, (rows, matching) = await asyncio.gather(
             self._client.summarize_tasks(job_id), self._client.list_matching("tasks", filters, MOST_TASKS)
         )
-        note = f"{len(rows)} of {matching} unfinished tasks are looked at" if matching > len(rows) else None
-        return WorkFacts(dict(count_task_states(counts)), parse_tasks(rows), note)
+        return count_task_states(counts), rows, matching
 
-    async def _fetch_actors(self, filters: list[tuple[str, str, str]]) -> tuple[UnplacedActor, ...]:
-        return parse_unplaced_actors((await self._client.list_matching("actors", filters, MOST_ROWS))[0])
+    async def _fetch_rows(
+        self,
+        table: str,
+        column: str,
+        job_ids: tuple[str, ...],
+        but: list[tuple[str, str, str]],
+        parse: Callable[[list[Any]], tuple[T, ...]],
+    ) -> tuple[T, ...]:
+        found = await asyncio.gather(
+            *(self._client.list_matching(table, [(column, "=", id), *but], MOST_ROWS) for id in job_ids[:MOST_DRIVERS])
+        )
+        return parse([row for rows, _ in found for row in rows])
 
-    async def _fetch_groups(self, filters: list[tuple[str, str, str]]) -> tuple[GroupFacts, ...]:
-        return parse_groups((await self._client.list_matching("placement_groups", filters, MOST_ROWS))[0])
-
-    async def _fetch_references(self, job_id: str) -> tuple[HeldReference, ...]:
+    async def _fetch_references(self, job_ids: tuple[str, ...]) -> tuple[HeldReference, ...]:
         rows, _ = await self._client.list_matching("objects", [("type", "=", "WORKER")], MOST_REFERENCES)
-        return parse_references(rows, job_id)
+        return parse_references(rows, job_ids)
 
     async def _fetch_log(self, submission_id: str, before: LogFacts | None) -> LogFacts:
         piece = await self._log_since(submission_id, None if before is None else before.size_bytes, MOST_BYTES)

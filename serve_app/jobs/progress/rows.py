@@ -83,13 +83,13 @@ def parse_groups(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
     )
 
 
-def parse_references(rows: Iterable[Any], job_id: str) -> tuple[HeldReference, ...]:
-    """``ObjectState`` of ray/util/state/common.py: which workers have references to results of this job's tasks."""
+def parse_references(rows: Iterable[Any], job_ids: str | tuple[str, ...]) -> tuple[HeldReference, ...]:
+    """``ObjectState`` of ray/util/state/common.py: which workers have references to results of these jobs' tasks."""
     found = []
     for row in rows:
         fields = row if isinstance(row, dict) else {}
         producer, pid = _parse_text(fields.get("object_id"))[:_TASK_ID_CHARS], read_number(fields.get("pid"))
-        if pid and fields.get("type") == "WORKER" and producer.endswith(job_id):
+        if pid and fields.get("type") == "WORKER" and producer.endswith(job_ids):
             found.append(HeldReference(pid, producer))
     return tuple(found)
 

@@ -18,9 +18,10 @@ from serve_app.errors import TooBusy, Unavailable
 from serve_app.jobs.judging.pending import Waiting, explain_waiting
 from serve_app.jobs.models import JobRow, Known, Section, Unknown, Verdict
 from serve_app.jobs.motion import MotionJudgement
+from serve_app.jobs.progress.looks.drivers import find_drivers, list_driver_ids
 from serve_app.jobs.progress.models import HeldReference, LogFacts, Look, Stillness, StillnessSubject
 from serve_app.jobs.progress.obstacles import take_stock
-from serve_app.jobs.progress.processes import UNCONNECTED, build_driver, collect_pids, list_processes
+from serve_app.jobs.progress.processes import UNCONNECTED, collect_pids, list_processes
 from serve_app.jobs.progress.questions import JobQuestions
 from serve_app.jobs.progress.stillness import describe_stillness
 from serve_app.jobs.reading.poll import Seen
@@ -159,34 +160,35 @@ class Stillnesses:
         if not seen.answered:
             # What was known before proves nothing of now.
             return Look(at, *[Unknown("; ".join(seen.degraded[:1]) or "Ray does not answer")] * _SECTIONS)
-        runs = snapshot.list_drivers(row.submission_id)
-        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes, runs)
+        driver, further = find_drivers(snapshot, row)
         if job_id is None:
             nothing = Unknown(UNCONNECTED)
             log, stacks = await ask.ask_log(row.submission_id, log_before), await ask.ask_stacks([])
             return Look(
                 at, Known(driver), nothing, nothing, nothing, log, nothing, nothing, stacks, snapshot.nodes, free
             )
+        # Ray ends the tasks of a driver with it, and an entrypoint may have had many, one after another.
+        job_ids = (job_id, *(each.job_id for each in further))
         work, actors, groups, log = await asyncio.gather(
-            ask.ask_work(job_id),
-            ask.ask_actors(job_id),
-            ask.ask_groups(job_id),
+            ask.ask_work(*job_ids),
+            ask.ask_actors(*job_ids),
+            ask.ask_groups(*job_ids),
             ask.ask_log(row.submission_id, log_before),
         )
         tables = Look(at, Known(driver), work, actors, groups, log, nodes=snapshot.nodes, free=free)
-        processes = list_processes(job_id, driver, tables, snapshot.actors)
+        processes = list_processes(list_driver_ids(snapshot, row), driver, tables, snapshot.actors, further)
         processor, stacks, references = await asyncio.gather(
             ask.ask_processor(collect_pids(processes)),
             ask.ask_stacks(processes[:_MOST_STACKS]),
-            self._ask_references(job_id, tables),
+            self._ask_references(job_ids, tables),
         )
         return replace(tables, processor=processor, stacks=stacks, references=references)
 
-    async def _ask_references(self, job_id: str, tables: Look) -> Section[tuple[HeldReference, ...]]:
+    async def _ask_references(self, job_ids: Sequence[str], tables: Look) -> Section[tuple[HeldReference, ...]]:
         """Asked only where it tells something: tasks have begun, and others that they may wait for have not."""
         standing = take_stock(tables)
         if standing.working and (standing.behind or standing.holds):
-            return await self._questions.ask_references(job_id)
+            return await self._questions.ask_references(*job_ids)
         return Known(())
 
     async def _read_free(self) -> Section[Mapping[str, float]]:

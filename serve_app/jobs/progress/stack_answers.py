@@ -10,8 +10,9 @@ from organs.times import format_time
 from serve_app.errors import Conflict, TooBusy
 from serve_app.forward import served
 from serve_app.jobs.models import JobRow, Known, Section
+from serve_app.jobs.progress.looks.drivers import find_drivers, list_driver_ids
 from serve_app.jobs.progress.models import Look, Stack
-from serve_app.jobs.progress.processes import Process, build_driver, list_processes
+from serve_app.jobs.progress.processes import Process, list_processes
 from serve_app.jobs.progress.questions import DISABLED, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, find_place
 from serve_app.jobs.reading.observed import refuse_unknown
@@ -55,13 +56,13 @@ class StackAnswers:
             raise refuse_unknown(wanted)
         seen, row = found
         snapshot = seen.snapshot
-        runs = snapshot.list_drivers(row.submission_id)
-        driver = build_driver(row, snapshot.find_job(row.id), snapshot.find_exit(row.job_id), snapshot.nodes, runs)
+        driver, further = find_drivers(snapshot, row)
         job_id = _require_processes(row, driver.node_alive, driver.pid)
         if not await self._questions.is_profiling_enabled():
             raise Conflict(f"{DISABLED}.", code="stacks_disabled")
-        work = await self._questions.ask_work(job_id)
-        processes = list_processes(job_id, driver, Look(self._now(), work=work), snapshot.actors)
+        work = await self._questions.ask_work(job_id, *(each.job_id for each in further))
+        look = Look(self._now(), work=work)
+        processes = list_processes(list_driver_ids(snapshot, row), driver, look, snapshot.actors, further)
         stacks = await asyncio.gather(*(self._ask_stack(process) for process in processes[:MOST_STACKS]))
         items = [_render_item(process, stack) for process, stack in zip(processes, stacks, strict=False)]
         reasons = [item["reason"] for item in items if item["reason"] is not None]

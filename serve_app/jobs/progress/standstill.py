@@ -131,13 +131,14 @@ def _explain_rest(motion: Motion, seen: SeenJob) -> Motion:
 
 
 def _add_references(scene: Scene, seen: SeenJob) -> Scene:
-    """With what its driver refers to. A list that was cut does not tell what is held."""
+    """With what its drivers refer to. A list that was cut does not tell what is held."""
     told = seen.look.references
     if isinstance(told, Unknown):
         return scene
     if told.note is not None:
         return replace(scene, references=Unknown(told.note))
-    held = frozenset(each.producer_id for each in told.value if each.pid == seen.driver.pid)
+    drivers = {seen.driver.pid, *scene.further_drivers}
+    held = frozenset(each.producer_id for each in told.value if each.pid in drivers)
     return replace(scene, driver_holds=Known(held))
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.models import DriverExit, JobFacts, JobRow, Known, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Circle
 from serve_app.jobs.progress.circles.circles import JobTurns, sort_circles
 from serve_app.jobs.progress.looks.tables import Tables
+from serve_app.jobs.progress.models import DriverFacts
+from serve_app.jobs.progress.processes import build_driver
 
 T = TypeVar("T")
 
@@ -39,11 +42,26 @@ def find_living(
     own = snapshot.find_exit(row.job_id)
     if own is None or own.is_alive or row.job_id is None:
         return facts, own
-    for other in snapshot.list_drivers(row.submission_id):
-        its = snapshot.find_exit(other.job_id)
-        if other.job_id != row.job_id and not other.is_dead and (its is None or its.is_alive):
-            return (None if facts is None else replace(facts, pid=other.pid)), its
+    for other in list_further(snapshot, row):
+        return (None if facts is None else replace(facts, pid=other.pid)), snapshot.find_exit(other.job_id)
     return facts, own
+
+
+def find_drivers(snapshot: Snapshot, row: JobRow) -> tuple[DriverFacts, tuple[DriverRun, ...]]:
+    """The driver that speaks for a job, one that lives if any does, and those that live beside the one of its row."""
+    facts, exit_row = find_living(snapshot, row, snapshot.find_job(row.id))
+    runs = snapshot.list_drivers(row.submission_id)
+    return build_driver(row, facts, exit_row, snapshot.nodes, runs), list_further(snapshot, row)
+
+
+def list_further(snapshot: Snapshot, row: JobRow) -> tuple[DriverRun, ...]:
+    """The drivers of a job that live, but not the one that its row names."""
+    return tuple(
+        other
+        for other in snapshot.list_drivers(row.submission_id)
+        if other.job_id != row.job_id and not other.is_dead
+        if (its := snapshot.find_exit(other.job_id)) is None or its.is_alive
+    )
 
 
 def fold_drivers(tables: Tables, names: Mapping[str, str]) -> Tables:
@@ -59,7 +77,7 @@ def fold_drivers(tables: Tables, names: Mapping[str, str]) -> Tables:
         unfinished=_fold(tables.unfinished, names),
         actors=_fold(tables.actors, names),
         groups=_fold(tables.groups, names),
-        gets=_fold_counts(tables.gets, names),
+        gets=fold_counts(tables.gets, names),
         uses={
             node_id: use
             if isinstance(use, Unknown)
@@ -78,6 +96,20 @@ def fold_drivers(tables: Tables, names: Mapping[str, str]) -> Tables:
         partial=frozenset({names.get(id, id) for id in tables.partial} | cut),
         asked_apart=tables.asked_apart - cut,
     )
+
+
+def fold_counts(
+    section: Section[Mapping[str, Mapping[str, int]]], names: Mapping[str, str]
+) -> Section[Mapping[str, Mapping[str, int]]]:
+    """Counts by job id and name, with those of any driver of a job under the id that its row names."""
+    if isinstance(section, Unknown):
+        return section
+    found: dict[str, dict[str, int]] = {}
+    for id, counts in section.value.items():
+        own = found.setdefault(names.get(id, id), {})
+        for name, count in counts.items():
+            own[name] = own.get(name, 0) + count
+    return Known(found, section.note)
 
 
 def join_turns(turns: Mapping[str, JobTurns], ids: Sequence[str], names: Mapping[str, str]) -> JobTurns:
@@ -105,17 +137,4 @@ def _fold(
     for id, rows in section.value.items():
         main = names.get(id, id)
         found[main] = (*found.get(main, ()), *rows)
-    return Known(found, section.note)
-
-
-def _fold_counts(
-    section: Section[Mapping[str, Mapping[str, int]]], names: Mapping[str, str]
-) -> Section[Mapping[str, Mapping[str, int]]]:
-    if isinstance(section, Unknown):
-        return section
-    found: dict[str, dict[str, int]] = {}
-    for id, counts in section.value.items():
-        own = found.setdefault(names.get(id, id), {})
-        for name, count in counts.items():
-            own[name] = own.get(name, 0) + count
     return Known(found, section.note)

@@ -13,7 +13,14 @@ from serve_app.jobs.motion import Motion
 from serve_app.jobs.progress.circles.attempts import ActorTurns, Attempt
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.circles.seeker import Round
-from serve_app.jobs.progress.looks.drivers import find_living, fold_drivers, join_turns, list_driver_ids, name_drivers
+from serve_app.jobs.progress.looks.drivers import (
+    find_living,
+    fold_drivers,
+    join_turns,
+    list_driver_ids,
+    list_further,
+    name_drivers,
+)
 from serve_app.jobs.progress.looks.head import HeadSubject
 from serve_app.jobs.progress.looks.tables import ActorDetail, NodeProcesses, ProcessUse, Tables
 from serve_app.jobs.progress.looks.trail import MeasuredProcess, Signs, Trail
@@ -209,6 +216,7 @@ def build_scene(subject: Subject, around: Surroundings) -> Scene | None:
         dead=around.dead.get(job_id, ()),
         gets=gets if isinstance(gets, Unknown) else Known(gets.value.get(job_id, {})),
         references=_select_references(tables.references, pids),
+        further_drivers=frozenset(each.pid for each in list_further(around.snapshot, subject.row) if each.pid),
         processes={(each.node_id, each.use.pid): each.use for each in _list_processes(subject, around)},
         measured_at=around.measured_at,
         lost_nodes=around.lost_nodes,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from serve_app.errors import AppError
 from serve_app.jobs.models import Known, Section
+from serve_app.jobs.progress.looks.drivers import fold_counts
 from serve_app.jobs.progress.looks.head import HeadFacts, HeadReader
 from serve_app.jobs.progress.looks.subjects import (
     Subject,
@@ -99,7 +100,9 @@ class SuspectQuestions:
         log_dir = name_log_dir(use.value.session_dir) if isinstance(use, Known) else ""
         lines = await asyncio.to_thread(self._read_last_lines, here, log_dir)
         told = await self._learn(suspects, around, now)
-        tables = replace(around.tables, references=told.tables.references, gets=told.tables.gets, last_lines=lines)
+        # Ray counts for each driver by itself; references have no job, but processes.
+        gets = fold_counts(told.tables.gets, around.names)
+        tables = replace(around.tables, references=told.tables.references, gets=gets, last_lines=lines)
         return replace(around, tables=tables), head, told.can_show_stacks
 
     async def _learn(self, suspects: Iterable[Subject], around: Surroundings, now: datetime) -> _Learned:

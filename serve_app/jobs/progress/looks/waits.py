@@ -36,7 +36,8 @@ _BEFORE = frozenset({"wait", "for", "at", "enter", "do", "run", "call", "sync", 
 _AFTER = frozenset({"op", "sync", "async", "wait", "and"})
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _LEAST_MET = 2
-_OF_A_DRIVER = "f" * 16
+# A driver's task is called by this and its job. The start of an actor begins with fewer of them.
+_OF_A_DRIVER = "f" * 40
 
 Proof = Literal["cycle", "rank", "gone", "idle", "arguments"]
 
@@ -54,9 +55,10 @@ class Scene:
     """All that is known of one job's unfinished work.
 
     ``gets``: how many of its tasks, by name, are in ``ray.get`` or ``ray.wait``; ``references``: who refers to which
-    result, ``driver_holds``: whose results the driver refers to; any may be unknown. ``dead``: actors of it that have
-    died; ``processes`` by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not
-    alive. ``partial``: more of its work is unfinished than is here, so that nothing is proven by what is not.
+    result, ``driver_holds``: whose results its drivers refer to; any may be unknown. ``further_drivers``: the process
+    numbers of those that live beside the one that speaks for it. ``dead``: actors of it that have died; ``processes``
+    by node id and number, and when each node was measured; ``lost_nodes``: nodes that are not alive. ``partial``: more
+    of its work is unfinished than is here, so that nothing is proven by what is not.
     """
 
     tasks: tuple[TaskFacts, ...]
@@ -65,6 +67,7 @@ class Scene:
     gets: Section[Mapping[str, int]] = _NOT_ASKED
     references: Section[tuple[HeldReference, ...]] = _NOT_ASKED
     driver_holds: Section[frozenset[str]] = _NOT_ASKED
+    further_drivers: frozenset[int] = frozenset()
     processes: Mapping[tuple[str, int], ProcessUse] | None = None
     measured_at: Mapping[str, datetime] | None = None
     lost_nodes: frozenset[str] = frozenset()
@@ -297,11 +300,19 @@ def _lacks_arguments(scene: Scene, by_id: Mapping[str, TaskFacts]) -> bool:
     """
     if not scene.tasks or isinstance(scene.driver_holds, Unknown):
         return False
-    if any(task.state != _FOR_ARGUMENTS or not task.parent_id.startswith(_OF_A_DRIVER) for task in scene.tasks):
+    if any(task.state != _FOR_ARGUMENTS or not _is_of_its_driver(task) for task in scene.tasks):
         return False
-    made, job_id = [id for id in scene.driver_holds.value if id not in by_id], scene.tasks[0].job_id
-    # The id of a task ends with that of its job.
-    return bool(made and job_id) and all(id.endswith(job_id) for id in made)
+    made = [id for id in scene.driver_holds.value if id not in by_id]
+    # The id of a task ends with that of its job; the drivers of one submission are several jobs to Ray.
+    job_ids = tuple({task.job_id for task in scene.tasks})
+    return bool(made) and all(id.endswith(job_ids) for id in made)
+
+
+def _is_of_its_driver(task: TaskFacts) -> bool:
+    """Whether the driver of its job has called it. A call of another job's is noted under the job of its actor, too:
+    of what that waits for, this job's driver does not tell.
+    """
+    return bool(task.job_id) and task.parent_id == _OF_A_DRIVER + task.job_id
 
 
 def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, TaskFacts]) -> tuple[AwaitedWork, ...]:
@@ -313,7 +324,7 @@ def _describe_all(tasks: Iterable[TaskFacts], scene: Scene, by_id: Mapping[str, 
 
 def _describe_task(task: TaskFacts, actors: Mapping[str, ActorDetail], by_id: Mapping[str, TaskFacts]) -> AwaitedWork:
     actor, parent = actors.get(task.actor_id), by_id.get(task.parent_id)
-    of_driver = task.parent_id.startswith(_OF_A_DRIVER)
+    of_driver = _is_of_its_driver(task)
     pid = task.pid or (actor.pid if actor is not None else None)
     return AwaitedWork(
         what="actor-call" if task.type == _CALL else "actor" if task.type == _CREATION else "task",

@@ -13,7 +13,7 @@ from serve_app.errors import AppError, NotFound, Unavailable
 from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.progress.models import LogFacts, Stack
 from serve_app.jobs.progress.processes import UNCONNECTED
-from serve_app.jobs.progress.questions import DISABLED, JobQuestions
+from serve_app.jobs.progress.questions import DISABLED, MOST_DRIVERS, JobQuestions
 from serve_app.jobs.progress.stacks import NOT_INSTALLED, render_stack
 from tests.unit.jobs.progress.examples import DUMP
 from tests.unit.jobs.progress.test_rows import TASK
@@ -83,6 +83,38 @@ async def test_tasks_that_have_not_ended() -> None:
     assert work.value.note == "1 of 3 unfinished tasks are looked at"
     wanted = filters(("job_id", "=", "03000000"), ("state", "!=", "FINISHED"), ("state", "!=", "FAILED"))
     assert dashboard.asked == [("/api/v0/tasks", [("detail", "1"), ("limit", "200"), *wanted])]
+
+
+async def test_tasks_of_several_drivers_are_those_of_one_job() -> None:
+    ask, dashboard = questions(summary=SUMMARY, **{"/api/v0/tasks": listed(TASK, matching=3)})
+    ids = [f"{number:02}000000" for number in range(MOST_DRIVERS + 1)]
+    work = await ask.ask_work(*ids[:2])
+    assert isinstance(work, Known)
+    assert (work.value.counts, [each.name for each in work.value.unfinished]) == ({"RUNNING": 2}, ["produce"] * 2)
+    assert work.value.note == "2 of 6 unfinished tasks are looked at"
+    wanted = [filters(("job_id", "=", id), ("state", "!=", "FINISHED"), ("state", "!=", "FAILED")) for id in ids[:2]]
+    assert [asked[2:] for _, asked in dashboard.asked] == wanted
+    dashboard.asked.clear()
+    cut = await ask.ask_work(*ids)
+    assert isinstance(cut, Known)
+    assert len(dashboard.asked) == MOST_DRIVERS
+    assert cut.value.note == (
+        f"{MOST_DRIVERS} of {3 * MOST_DRIVERS} unfinished tasks are looked at; "
+        f"tasks of {MOST_DRIVERS} of {len(ids)} drivers are looked at"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "times"),
+    [("actors", "actors", 2), ("groups", "placement_groups", 2), ("references", "objects", 1)],
+)
+async def test_tables_of_several_drivers(name: str, table: str, times: int) -> None:
+    """Ray asks every node for references, so that is asked once."""
+    ask, dashboard = questions(**{f"/api/v0/{table}": listed()})
+    assert await getattr(ask, f"ask_{name}")("j", "k") == Known(())
+    assert [path for path, _ in dashboard.asked] == [f"/api/v0/{table}"] * times
+    refused, _ = questions(**{f"/api/v0/{table}": Unavailable("Ray is down.")})
+    assert await getattr(refused, f"ask_{name}")("j", "k") == Unknown("Ray is down.")
 
 
 @pytest.mark.parametrize(

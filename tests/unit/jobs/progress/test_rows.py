@@ -93,7 +93,9 @@ def test_references() -> None:
     """An object's id is that of the task that makes it, and its number; a driver has references to all of its own."""
     row = {"object_id": f"{TASK['task_id']}01000000", "type": "WORKER", "pid": 15578}
     rows = [row, {**row, "type": "DRIVER"}, {**row, "pid": 0}, {**row, "object_id": "ab" * 20 + "0400000001000000"}]
-    assert parse_references(rows, "03000000") == (HeldReference(15578, TASK["task_id"]),)
+    own, other = HeldReference(15578, TASK["task_id"]), HeldReference(15578, "ab" * 20 + "04000000")
+    assert parse_references(rows, "03000000") == (own,)
+    assert parse_references(rows, ("03000000", "04000000")) == (own, other)
 
 
 def detail(now: Any, *rows: tuple[int, float, float]) -> dict[str, Any]:

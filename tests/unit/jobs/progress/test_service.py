@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from serve_app.errors import AppError, TooBusy
+from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN, Expectation
 from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
 from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion
@@ -57,6 +58,17 @@ def running(id: str = "j", **changes: Any) -> JobRow:
     return row(id, **{**values, **changes})
 
 
+def two_drivers(*, first_dead: bool = False, last_alive: bool = False) -> dict[str, Any]:
+    """What a watch sees of a submission with two drivers, of which its row names the last."""
+    first = DriverRun("02000000", "j", "a.py", first_dead, pid=5, node_id="n1")
+    last = DriverRun("03000000", "j", "b.py", not last_alive, pid=7, node_id="n1")
+    own = replace(EXIT, job_id="02000000", is_alive=not first_dead, pid=5)
+    return {
+        "exits": {"02000000": own, "03000000": replace(EXIT, is_alive=last_alive)},
+        "drivers": {"j": (first, last)},
+    }
+
+
 @dataclass
 class FakeWatch:
     """A watch that always sees the same."""
@@ -69,6 +81,8 @@ class FakeWatch:
     seconds_a_look: float = 0.0
     answered: bool = True
     contracts: Any = BUILT_IN
+    exits: Any = field(default_factory=lambda: {"03000000": EXIT})
+    drivers: Any = field(default_factory=dict)
 
     def expect(self, kind: str) -> Expectation:
         expectation: Expectation = self.contracts.get_expectation(kind)
@@ -83,8 +97,8 @@ class FakeWatch:
         actor = ActorFacts("a", "A", None, "ALIVE", "03000000", "", "n1", 9)
         other = replace(actor, job_id="04000000", pid=10)
         snapshot = Snapshot(
-            self.clock.now(), Known((JOB,)), Known({"03000000": EXIT}), self.nodes, Known((actor, other)), DOWN,
-            waiting=self.waiting, free=Known({"CPU": 1.0}),
+            self.clock.now(), Known((JOB,)), Known(self.exits), self.nodes, Known((actor, other)), DOWN,
+            waiting=self.waiting, free=Known({"CPU": 1.0}), drivers=Known(self.drivers),
         )  # fmt: skip
         return Seen(snapshot, self.rows, {each.key: each for each in self.rows}, [], answered=self.answered)
 
@@ -121,8 +135,9 @@ class FakeQuestions:
             "stacks": Unknown("off"),
         }  # fmt: skip
 
-        async def ask(argument: Any, *_: Any) -> Any:
-            self.asked.append((name, argument))
+        async def ask(argument: Any, *more: Any) -> Any:
+            others = () if name == "log" else more
+            self.asked.append((name, (argument, *others) if others else argument))
             return self.answers.get(name, usual[name])
 
         return ask
@@ -224,6 +239,31 @@ async def test_what_a_look_asks() -> None:
     held_up = made(running(), answers=INFEASIBLE)
     await held_up.stillnesses.judge(running())
     assert held_up.questions.count("references") == 0
+
+
+@pytest.mark.parametrize(
+    ("first_dead", "last_alive", "drivers", "state"),
+    [
+        # ``a & b; wait``: b, which the row names, has ended, and a goes on; both go on; a has ended; both have.
+        (False, False, [("driver", "n1", 5)], ("alive", "process 5 lives, moving or not")),
+        (False, True, [("driver", "n1", 7), ("driver", "n1", 5)], ("alive", "process 7 lives, moving or not")),
+        (True, True, [("driver", "n1", 7)], ("alive", "process 7 lives, moving or not")),
+        (True, False, [], ("gone", "process 7 has ended")),
+    ],
+)
+async def test_a_look_asks_every_driver(first_dead: bool, last_alive: bool, drivers: Any, state: Any) -> None:
+    runs = task("r", node_id="n1", pid=8)
+    answers = {"work": Known(WorkFacts({}, (runs, held("p", GPU=1))))}
+    it = made(running(), answers=answers, **two_drivers(first_dead=first_dead, last_alive=last_alive))
+    told = await it.stillnesses.judge(running())
+    ids = "03000000" if first_dead else ("03000000", "02000000")
+    processes = [*drivers, ("worker of r", "n1", 8), ("actor A", "n1", 9)]
+    assert it.questions.asked[: len(it.questions.asked) // 2] == [
+        ("work", ids), ("actors", ids), ("groups", ids), ("log", "j"),
+        ("processor", {"n1": [pid for _, _, pid in processes]}), ("stacks", processes[:3]), ("references", ids),
+    ]  # fmt: skip
+    signal = next(each for each in told.signals if each.name == "driver-process")
+    assert (signal.value, signal.detail) == state
 
 
 async def test_a_program_that_does_not_use_ray() -> None:

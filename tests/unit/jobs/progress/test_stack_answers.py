@@ -16,7 +16,7 @@ from serve_app.jobs.progress.stacks import NOT_INSTALLED, render_stack
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import Clock
 from tests.unit.jobs.progress.examples import DUMP, has, task
-from tests.unit.jobs.progress.test_service import FakeWatch, running
+from tests.unit.jobs.progress.test_service import FakeWatch, running, two_drivers
 
 
 @dataclass
@@ -28,11 +28,13 @@ class FakeStacks:
     tasks: Any = field(default_factory=lambda: Known(WorkFacts({}, ())))
     at_once: int = 0
     most_at_once: int = 0
+    asked: list[Any] = field(default_factory=list)
 
     async def is_profiling_enabled(self) -> bool:
         return self.enabled
 
-    async def ask_work(self, job_id: str) -> Any:
+    async def ask_work(self, *job_ids: str) -> Any:
+        self.asked.append(job_ids)
         return self.tasks
 
     async def ask_stack(self, role: str, node_id: str, pid: int) -> Any:
@@ -77,6 +79,31 @@ async def test_not_all_of_many_and_few_at_once() -> None:
     told = await answers(running(), stacks).answer("j")
     assert (len(told["items"]), told["total"], told["truncated"]) == (MOST_STACKS, 22, True)
     assert stacks.most_at_once == 4
+
+
+@pytest.mark.parametrize(
+    ("first_dead", "last_alive", "asked", "processes"),
+    [
+        (False, False, ("03000000", "02000000"), [("driver", 5), ("actor A", 9)]),
+        (False, True, ("03000000", "02000000"), [("driver", 7), ("driver", 5), ("actor A", 9)]),
+        (True, False, ("03000000",), [("actor A", 9)]),
+    ],
+)
+async def test_stacks_of_every_driver_that_lives(
+    first_dead: bool, last_alive: bool, asked: tuple[str, ...], processes: list[tuple[str, int]]
+) -> None:
+    """``a & b; wait``: where the row's sentence sends people, there is a stack."""
+    clock, stacks = Clock(), FakeStacks()
+    watch = FakeWatch(clock, [running()], **two_drivers(first_dead=first_dead, last_alive=last_alive))
+    told = await StackAnswers(cast(Any, watch), cast(Any, stacks), clock.now).answer("j")
+    assert (stacks.asked, [(each["role"], each["pid"]) for each in told["items"]]) == ([asked], processes)
+
+
+async def test_a_driver_that_has_ended_hides_none_that_lives() -> None:
+    clock, stacks = Clock(), FakeStacks(by_pid={9: Unknown("that process has ended")})
+    watch = FakeWatch(clock, [running()], **two_drivers())
+    told = await StackAnswers(cast(Any, watch), cast(Any, stacks), clock.now).answer("j")
+    assert [(each["pid"], each["reason"]) for each in told["items"]] == [(5, None), (9, "that process has ended")]
 
 
 async def test_without_tasks_it_says_so() -> None:

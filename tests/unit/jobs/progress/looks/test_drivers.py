@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,18 +12,25 @@ from serve_app.jobs.models import DriverExit, Known, Snapshot, Unknown
 from serve_app.jobs.motion import Circle, Culprit
 from serve_app.jobs.progress.circles.circles import JobTurns
 from serve_app.jobs.progress.looks.drivers import fold_drivers, join_turns, list_driver_ids, name_drivers
+from serve_app.jobs.progress.looks.head import FoundPorts, HeadFacts
 from serve_app.jobs.progress.looks.subjects import (
     Surroundings,
+    build_look,
     build_round,
+    build_scene,
     build_signs,
     list_further_circles,
     list_subjects,
 )
+from serve_app.jobs.progress.looks.suspects import SuspectQuestions
 from serve_app.jobs.progress.looks.tables import ActorDetail, NodeProcesses, ProcessUse, Tables
-from serve_app.jobs.progress.models import TaskFacts
+from serve_app.jobs.progress.models import HeldReference, TaskFacts
+from serve_app.jobs.progress.standstill import SeenJob, find_motion
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.actions.fakes import row
 from tests.unit.jobs.progress.circles.examples import NOW
+from tests.unit.jobs.progress.looks.examples import task, trail
+from tests.unit.jobs.progress.looks.test_waits import CIRCLE
 
 DOWN = Unknown("Ray did not answer in time.")
 FIRST, LAST, OTHER = "02000000", "03000000", "04000000"
@@ -75,6 +82,72 @@ def test_a_driver_whose_exception_hook_wrote_its_row_over_lives_while_ray_has_no
     assert [each.driver_left for each in list_subjects(told, [ROW])] == [False]
     gone = replace(told, drivers=Known({"both": (driver(LAST, is_dead=True),)}))
     assert [each.driver_left for each in list_subjects(gone, [ROW])] == [True]
+
+
+class Asked:
+    """Ray's counts and references, a dashboard without stacks, and a head that knows nothing, for one look."""
+
+    requests = 0
+
+    def __init__(self, gets: Any, references: Any) -> None:
+        self._told = (gets, references)
+
+    async def ask_gets(self, urls: Any) -> Any:
+        return self._told[0]
+
+    async def ask_references(self) -> Any:
+        return self._told[1]
+
+    async def is_profiling_enabled(self) -> bool:
+        return False
+
+    def find_ports(self, trees: Any, ports_of_ray: Any, but: Any) -> FoundPorts:
+        return FoundPorts({}, frozenset())
+
+
+async def prove(tasks: Any, gets: Any = DOWN, references: Any = DOWN, *, last_lives: bool = True) -> str:
+    """What is proven of the job whose row names its last driver, once Ray was asked who waits for whom."""
+    told, asked = snapshot(last_lives=last_lives), cast(Any, Asked(gets, references))
+    around, subject = surround(told, unfinished=Known(tasks), actors=Known({})), list_subjects(told, [ROW])[0]
+    around, _, _ = await SuspectQuestions(asked, asked, asked).look_into([subject], around, HeadFacts(), "n1", NOW)
+    seen = SeenJob(
+        "x", subject.joined, subject.driver, build_look(subject, around), build_scene(subject, around),
+    )  # fmt: skip
+    return find_motion(trail(), seen).proof
+
+
+@pytest.mark.parametrize("last_lives", [True, False])
+@pytest.mark.parametrize(
+    ("gets", "proof"),
+    [({FIRST: {"A.ask": 2}}, "cycle"), ({LAST: {"A.ask": 2}}, "cycle"), ({FIRST: {"A.ask": 1}}, ""), ({}, "")],
+)
+async def test_a_circle_of_calls_in_any_of_them_is_proven(gets: Any, proof: str, last_lives: bool) -> None:
+    tasks = {FIRST: tuple(replace(each, job_id=FIRST) for each in CIRCLE)}
+    assert await prove(tasks, Known(gets), last_lives=last_lives) == proof
+
+
+def waits_for_arguments(job_id: str) -> tuple[TaskFacts, ...]:
+    return (task(f"w{job_id}", state="PENDING_ARGS_AVAIL", parent_id="f" * 40 + job_id, job_id=job_id),)
+
+
+@pytest.mark.parametrize(
+    ("held", "proof"),
+    [
+        # By process number: that of a driver is the number of its job here.
+        ([(3, LAST)], "arguments"),
+        ([(2, FIRST)], "arguments"),
+        ([(3, LAST), (2, FIRST)], "arguments"),
+        # What either of them waits for, another job may make.
+        ([(3, LAST), (2, OTHER)], ""),
+        ([(3, OTHER), (2, FIRST)], ""),
+        # A process that is no driver of it.
+        ([(4, LAST)], ""),
+    ],
+)
+async def test_what_each_of_them_refers_to_tells_whose_results_it_waits_for(held: Any, proof: str) -> None:
+    references = Known(tuple(HeldReference(pid, "e" * 40 + job_id) for pid, job_id in held))
+    tasks = {job_id: waits_for_arguments(job_id) for job_id in (FIRST, LAST)}
+    assert await prove(tasks, references=references) == proof
 
 
 def test_what_any_of_them_does_is_a_sign_of_the_job() -> None:

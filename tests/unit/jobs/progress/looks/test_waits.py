@@ -201,6 +201,12 @@ def test_a_result_whose_maker_is_gone_or_idle(tasks: Any, changes: dict[str, Any
 F, G = (task(id, state="PENDING_ARGS_AVAIL") for id in ("f", "g"))
 # What this job's tasks have made, and what another one's makes.
 MADE = "e" * 40 + JOB
+# How Ray calls the task that is the driver of another job, and the start of an actor of this one.
+FOREIGN_DRIVER = "f" * 40 + "02000000"
+ACTOR_START = "f" * 16 + "a" * 24 + JOB
+# What another driver of the same submission has called, and has made.
+SECOND = replace(G, job_id="03000000", parent_id="f" * 40 + "03000000")
+MADE_BY_SECOND = "e" * 40 + "03000000"
 
 
 def driver_holds(*ids: str) -> dict[str, Any]:
@@ -221,8 +227,16 @@ def driver_holds(*ids: str) -> dict[str, Any]:
         ((F, G), driver_holds("f", "g"), None),
         ((F, G), driver_holds(), None),
         ((F, G), {}, None),
-        # What a call has called, whose process may hold other results.
+        # What a call has called, whose process may hold other results; so may that of an actor, which its start called.
         ((F, replace(G, parent_id="gone")), driver_holds(MADE), None),
+        ((F, replace(G, parent_id=ACTOR_START)), driver_holds(MADE), None),
+        # What the driver of another job has called of an actor of this one: of what it waits for, that driver tells.
+        ((call("b", "a", state="PENDING_ARGS_AVAIL", parent_id=FOREIGN_DRIVER),), driver_holds(MADE), None),
+        ((F, call("b", "a", state="PENDING_ARGS_AVAIL", parent_id=FOREIGN_DRIVER)), driver_holds(MADE), None),
+        # Drivers of one submission, each with tasks of its own.
+        ((F, SECOND), driver_holds(MADE, MADE_BY_SECOND), "arguments"),
+        ((SECOND, F), driver_holds(MADE), "arguments"),
+        ((F, SECOND), driver_holds(MADE, ELSEWHERE), None),
         ((), driver_holds(MADE), None),
     ],
 )
@@ -239,6 +253,20 @@ def test_what_is_told_of_a_circle() -> None:
         AwaitedWork("actor-call", "A.ask", "b1", "RUNNING", at(0), 2, "n", "the driver", JOB),
     ]
     assert sorted(found.awaited, key=lambda each: (each.state == "RUNNING", each.id)) == waits
+
+
+@pytest.mark.parametrize(
+    ("awaited", "waiter", "waiter_id"),
+    [
+        (F, "the driver", JOB),
+        (SECOND, "the driver", "03000000"),
+        (replace(F, parent_id=FOREIGN_DRIVER), "", ""),
+        (replace(F, parent_id=ACTOR_START), "", ""),
+    ],
+)
+def test_the_driver_waits_for_what_it_has_called_itself(awaited: Any, waiter: str, waiter_id: str) -> None:
+    told = AwaitedWork("task", "work", awaited.task_id, awaited.state, at(0), None, "n", waiter, waiter_id)
+    assert find_waits(Scene((awaited,))).awaited == (told,)
 
 
 def test_what_is_told_of_a_member_that_never_came() -> None:
