@@ -209,9 +209,10 @@ class JobAnswers:
         drivers = snapshot.list_drivers(row.submission_id)
         values = () if facts is None else facts.secret_values
         job_ids = list(dict.fromkeys([*(each.job_id for each in drivers), *([row.job_id] if row.job_id else [])]))
+        ended = {each.job_id for each in drivers if each.is_dead}
         (tasks, tasks_reason), work, frames, (transitions, missing), diagnosis = await asyncio.gather(
             self._ask_tasks(row, job_ids),
-            self._work.describe(row),
+            self._work.describe(row, sorted(job_ids, key=lambda id: id in ended)),
             self._find_frames(row, job_ids, values),
             self._archive.list_transitions(row.key),
             self._causes.find_known(row),

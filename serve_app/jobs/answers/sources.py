@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from serve_app.jobs.models import JobRow
@@ -30,4 +31,6 @@ class Causes(Protocol):
 class OwnWorkSource(Protocol):
     """What a job holds and what of it is unfinished (``progress.looks.holdings``)."""
 
-    async def describe(self, row: JobRow) -> WorkOfJob: ...
+    async def describe(self, row: JobRow, job_ids: Sequence[str]) -> WorkOfJob:
+        """``job_ids`` are Ray's ids of its drivers, those that live first."""
+        ...

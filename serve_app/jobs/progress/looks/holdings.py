@@ -17,10 +17,10 @@ from serve_app.cluster.rows import read_amounts, read_list, read_object
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import JobRow, Known, Section, Unknown
 from serve_app.jobs.progress.looks.rows import parse_actor_details
-from serve_app.jobs.progress.looks.sweep import NOT_DEAD, UNFINISHED, TableSource
+from serve_app.jobs.progress.looks.sweep import NOT_DEAD, UNFINISHED, Filters, TableSource
 from serve_app.jobs.progress.looks.tables import ActorDetail, ProcessUse, Tables
 from serve_app.jobs.progress.models import TaskFacts
-from serve_app.jobs.progress.questions import ask_section
+from serve_app.jobs.progress.questions import MOST_DRIVERS, ask_section
 from serve_app.jobs.progress.rows import parse_tasks
 from serve_app.outcomes import JobOutcome
 from serve_app.redaction import redact
@@ -69,12 +69,15 @@ class Holdings:
         self._rounds = rounds
         self._now = now
 
-    async def describe(self, row: JobRow) -> WorkOfJob:
-        """``holds`` and ``unfinished`` of a job, or why they are not known; raises nothing that Ray may cause."""
+    async def describe(self, row: JobRow, job_ids: Sequence[str]) -> WorkOfJob:
+        """``holds`` and ``unfinished`` of a job, or why they are not known; raises nothing that Ray may cause.
+
+        ``job_ids`` are Ray's ids of its drivers; of the first ``MOST_DRIVERS`` it is told.
+        """
         reason = _explain_nothing(row)
         if reason is not None or row.job_id is None:
             return _render_unknown(reason or "")
-        work = await self._find_work(row.job_id, row.submission_id)
+        work = await self._find_work(job_ids[:MOST_DRIVERS], row.submission_id)
         if isinstance(work, Unknown):
             return _render_unknown(work.reason)
         return {
@@ -84,30 +87,30 @@ class Holdings:
             "unfinished_reason": None,
         }
 
-    async def _find_work(self, job_id: str, submission_id: str | None) -> Section[OwnWork]:
+    async def _find_work(self, job_ids: Sequence[str], submission_id: str | None) -> Section[OwnWork]:
         tables = self._rounds.tables
         supervisors = _find_supervisor(tables, submission_id)
         bundles, found = await asyncio.gather(
-            ask_section(self._fetch_bundles(job_id)), self._find_tasks_and_actors(job_id, tables)
+            ask_section(self._fetch_bundles(job_ids)), self._find_tasks_and_actors(job_ids, tables)
         )
         if isinstance(found, Unknown):
             return found
         at, tasks, total, actors = found.value
         own = bundles.value if isinstance(bundles, Known) else ()
-        return Known(OwnWork(at, tasks, total, (*actors, *supervisors), own, self._find_processes(job_id, tables)))
+        return Known(OwnWork(at, tasks, total, (*actors, *supervisors), own, self._find_processes(job_ids, tables)))
 
     async def _find_tasks_and_actors(
-        self, job_id: str, tables: Tables | None
+        self, job_ids: Sequence[str], tables: Tables | None
     ) -> Section[tuple[datetime, tuple[TaskFacts, ...], int, tuple[ActorDetail, ...]]]:
         now = self._now()
         if tables is not None and now - tables.at <= YOUNG and _is_whole(tables.unfinished, tables.actors):
             assert isinstance(tables.unfinished, Known) and isinstance(tables.actors, Known)  # noqa: S101, PT018
-            tasks = tables.unfinished.value.get(job_id, ())
-            return Known((tables.at, tasks, len(tasks), tables.actors.value.get(job_id, ())))
-        own = ("job_id", "=", job_id)
+            tasks = tuple(each for id in job_ids for each in tables.unfinished.value.get(id, ()))
+            actors = tuple(each for id in job_ids for each in tables.actors.value.get(id, ()))
+            return Known((tables.at, tasks, len(tasks), actors))
         tasks_asked, actors_asked = await asyncio.gather(
-            ask_section(self._client.list_matching("tasks", [own, *UNFINISHED], MOST_SHOWN)),
-            ask_section(self._client.list_matching("actors", [own, *NOT_DEAD], MOST_ACTORS)),
+            ask_section(self._list_of_each("tasks", "job_id", job_ids, UNFINISHED, MOST_SHOWN)),
+            ask_section(self._list_of_each("actors", "job_id", job_ids, NOT_DEAD, MOST_ACTORS)),
         )
         if isinstance(tasks_asked, Unknown):
             return tasks_asked
@@ -116,22 +119,30 @@ class Holdings:
         rows, total = tasks_asked.value
         return Known((now, parse_tasks(rows), total, parse_actor_details(actors_asked.value[0])))
 
-    async def _fetch_bundles(self, job_id: str) -> tuple[Mapping[str, float], ...]:
+    async def _list_of_each(
+        self, table: str, column: str, job_ids: Sequence[str], but: Filters, most_rows: int
+    ) -> tuple[list[Any], int]:
+        """Rows of all drivers, and how many there are."""
+        told = await asyncio.gather(
+            *(self._client.list_matching(table, [(column, "=", id), *but], most_rows) for id in job_ids)
+        )
+        return [row for rows, _ in told for row in rows], sum(total for _, total in told)
+
+    async def _fetch_bundles(self, job_ids: Sequence[str]) -> tuple[Mapping[str, float], ...]:
         """Of the placement groups that are there: those hold what they were given, whatever runs in them."""
-        filters = [("creator_job_id", "=", job_id), *_CREATED]
-        rows, _ = await self._client.list_matching("placement_groups", filters, MOST_GROUPS)
+        rows, _ = await self._list_of_each("placement_groups", "creator_job_id", job_ids, _CREATED, MOST_GROUPS)
         return tuple(
             read_amounts(read_object(bundle).get("unit_resources"))
             for row in rows
             for bundle in read_list(read_object(row).get("bundles"))
         )
 
-    def _find_processes(self, job_id: str, tables: Tables | None) -> tuple[ProcessUse, ...] | None:
+    def _find_processes(self, job_ids: Sequence[str], tables: Tables | None) -> tuple[ProcessUse, ...] | None:
         """None: not measured."""
         if tables is None or self._now() - tables.at > _MEASURED_WITHIN:
             return None
         known = [use.value for use in tables.uses.values() if isinstance(use, Known)]
-        return tuple(each for use in known for each in use.processes if each.job_id == job_id) if known else None
+        return tuple(each for use in known for each in use.processes if each.job_id in job_ids) if known else None
 
 
 def render_holds(work: OwnWork) -> HoldsOfJob:

@@ -114,7 +114,7 @@ async def test_the_detail_tells_what_lists_tell_and_nothing_of_the_environment()
     async def list_transitions(key: str) -> Any:
         return [], []
 
-    async def describe(row: JobRow) -> Any:
+    async def describe(row: JobRow, job_ids: list[str]) -> Any:
         item = {"name": f"load {secret}", "id": secret}
         return {"holds": None, "holds_reason": None, "unfinished": {"items": [item]}, "unfinished_reason": None}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -194,12 +194,36 @@ async def test_the_last_round_tells_while_it_is_young(
     known: Tables | None, asked: list[str], resources: dict[str, float], total: int, memory: int | None
 ) -> None:
     ray = Ray()
-    found = await Holdings(ray, Rounds(known), lambda: NOW).describe(row())
+    found = await Holdings(ray, Rounds(known), lambda: NOW).describe(row(), [JOB])
     assert found["holds"] is not None
     assert found["unfinished"] is not None
     assert [table for table, _, _ in ray.asked] == asked
     assert (found["holds"]["resources"], found["holds"]["memory_bytes"]) == (resources, memory)
     assert (found["unfinished"]["total"], found["holds_reason"], found["unfinished_reason"]) == (total, None, None)
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "total", "memory"),
+    [
+        (tables(5), ["placement_groups"] * 2, 4, 1_000),
+        (tables(11), [*["placement_groups"] * 2, *["tasks"] * 2, *["actors"] * 2], 26, 1_000),
+    ],
+)
+async def test_of_every_driver_of_a_submission(known: Tables, asked: list[str], total: int, memory: int) -> None:
+    assert isinstance(known.unfinished, Known) and isinstance(known.actors, Known)  # noqa: PT018
+    further = "03000000"
+    known = replace(
+        known,
+        unfinished=Known({**known.unfinished.value, further: (task("t2"),)}, known.unfinished.note),
+        actors=Known({**known.actors.value, further: (actor("b"),)}),
+    )
+    ray = Ray()
+    found = await Holdings(ray, Rounds(known), lambda: NOW).describe(row(), [JOB, further])
+    assert [table for table, _, _ in ray.asked] == asked
+    assert {own[-1] for _, own, _ in ray.asked} == {JOB, further}
+    assert found["holds"] is not None
+    assert found["unfinished"] is not None
+    assert (found["unfinished"]["total"], found["holds"]["memory_bytes"]) == (total, memory)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +236,7 @@ async def test_the_last_round_tells_while_it_is_young(
 )
 async def test_why_nothing_is_told(job: JobRow, reason: str) -> None:
     ray = Ray()
-    found = await Holdings(ray, Rounds(tables(0)), lambda: NOW).describe(job)
+    found = await Holdings(ray, Rounds(tables(0)), lambda: NOW).describe(job, [])
     assert found == {"holds": None, "holds_reason": reason, "unfinished": None, "unfinished_reason": reason}
     assert ray.asked == []
 
@@ -223,5 +247,5 @@ async def test_why_nothing_is_told(job: JobRow, reason: str) -> None:
 async def test_ray_that_does_not_tell(down: str, reason: str | None) -> None:
     ray = Ray()
     ray.down = frozenset({down})
-    found = await Holdings(ray, Rounds(), lambda: NOW).describe(row())
+    found = await Holdings(ray, Rounds(), lambda: NOW).describe(row(), [JOB])
     assert (found["holds_reason"], found["unfinished_reason"]) == (reason, reason)
