@@ -28,7 +28,7 @@ DEFAULT_LIMIT_S = 600.0
 RESOURCES = {"CPU": 16, "licence": 2}
 EATEN_GB = 4.0
 """By one; ``HELD_GB``: less than may be taken, and two of it are more."""
-HELD_GB = 1.6
+HELD_GB = 1.9
 # What a head with the application takes, and what a few small jobs on it take besides; more than that is eaten.
 _HEAD_GB, _JOBS_GB = 2.6, 2.4
 _LEAST_FREE_GB = 12.0

@@ -131,16 +131,38 @@ class TaskCounter:
         rows, matching = await self._client.list_matching(
             "tasks", (("job_id", "=", wanted.job_id), ("state", "!=", "FINISHED")), _MOST_ROWS
         )
-        cut_off = [row for row in rows if isinstance(row, Mapping) and _was_cut_off(row, wanted.ended_at)]
+        cut_off: list[Mapping[str, Any]] = []
+        by_themselves: list[Mapping[str, Any]] = []
+        for row in rows:
+            if isinstance(row, Mapping):
+                (cut_off if _was_cut_off(row, wanted.ended_at) else by_themselves).append(row)
         left = {str(row.get("task_id")): _choose_name(row) for row in cut_off if _is_missed(row, alive)}
         if not wanted.total:
             if not matching:
                 return TaskCounts(0, 0, 0, 0, 0)
             counts = parse_task_counts(await self._client.summarize_tasks(wanted.job_id))
         names = tuple(name for name, _ in Counter(left.values()).most_common(_MOST_NAMES))
+        # What a later attempt made good has not failed, and what failed in each of its attempts is one task.
+        failed = {str(row.get("task_id")) for row in by_themselves}
+        failed -= {str(row.get("task_id")) for row in cut_off}
+        if failed:
+            failed -= await self._list_repaired(wanted.job_id)
+        attempts = len(by_themselves) - len(failed)
         # Ray calls what a driver left failed: that it failed by itself is another matter.
-        failed = max(0, counts.failed - sum(row.get("state") == "FAILED" for row in cut_off))
-        return replace(counts, failed=failed, unfinished=len(left), unfinished_names=names)
+        of_driver = sum(row.get("state") == "FAILED" for row in cut_off)
+        return replace(
+            counts,
+            total=max(counts.total - attempts, len(failed) + len(left)),
+            failed=max(0, counts.failed - of_driver - attempts),
+            unfinished=len(left),
+            unfinished_names=names,
+        )
+
+    async def _list_repaired(self, job_id: str) -> set[str]:
+        """Ids of tasks of which a later attempt succeeded."""
+        later = (("job_id", "=", job_id), ("state", "=", "FINISHED"), ("attempt_number", "!=", "0"))
+        rows, _ = await self._client.list_matching("tasks", later, _MOST_ROWS)
+        return {str(row.get("task_id")) for row in rows if isinstance(row, Mapping)}
 
 
 def has_ended_with_driver(row: Mapping[str, Any], driver_ended_at: datetime | None) -> bool:

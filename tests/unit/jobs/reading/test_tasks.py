@@ -45,15 +45,22 @@ class Ray:
 
     def __init__(self, *rows: Any, **states: int) -> None:
         self.rows = list(rows)
+        self.repaired = [row for row in rows if isinstance(row, dict) and row["state"] == "FINISHED"]
         self.states = states
         self.asked: list[str] = []
         self.fails = 0
 
     async def list_matching(self, table: str, filters: Any, most_rows: int) -> tuple[list[Any], int]:
-        (_, _, job_id), state = filters
-        assert (table, state, most_rows) == ("tasks", ("state", "!=", "FINISHED"), 1_000)
+        (_, _, job_id), state, *later = filters
+        assert (table, most_rows) == ("tasks", 1_000)
+        if later:
+            assert (state, later) == (("state", "=", "FINISHED"), [("attempt_number", "!=", "0")])
+            self._say(f"repaired {job_id}")
+            return self.repaired, len(self.repaired)
+        assert state == ("state", "!=", "FINISHED")
         self._say(f"unfinished {job_id}")
-        return self.rows, len(self.rows)
+        rows = [row for row in self.rows if not isinstance(row, dict) or row["state"] != "FINISHED"]
+        return rows, len(rows)
 
     async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         self._say(f"summary {job_id}")
@@ -106,6 +113,15 @@ def see(*jobs: JobFacts, drivers: Any = None, **sections: Any) -> Snapshot:
         (
             [killed(name, LEFT_MS, error_type=name) for name in ("TASK_EXECUTION_EXCEPTION", "TASK_CANCELLED")],
             {"FAILED": 2}, TaskCounts(2, 2, 0, 0, 0),
+        ),
+        # A retry that succeeded has repaired it; three attempts that failed are one task.
+        (
+            [task("1", "FAILED", BY_SIGNAL), task("1", "FINISHED", attempt_number=1)],
+            {"FAILED": 1, "FINISHED": 1}, TaskCounts(1, 0, 1, 0, 0),
+        ),
+        (
+            [*(task("1", "FAILED", "ValueError: x", attempt_number=each) for each in range(3)), task("2", "RUNNING")],
+            {"FAILED": 3, "RUNNING": 1, "FINISHED": 2}, TaskCounts(4, 1, 2, 0, 1, 1, ("part",)),
         ),
         # The driver's own row is no task; Serve's and Ray Data's own calls wait for news for ever.
         ([task("1", "RUNNING", type="DRIVER_TASK")], {"RUNNING": 1}, TaskCounts(1, 0, 0, 0, 1)),
