@@ -122,7 +122,8 @@ def _is_unlooked(row: JobRow, contracts: Contracts, now: datetime, *, motions_as
         return row.motion.state == "unknown"
     if not motions_asked or not is_looked_at(row, contracts.get_expectation(row.kind)):
         return False
-    return row.started_at is None or now - row.started_at > STALE_AFTER
+    # A start that lies ahead is of a clock that was set back since.
+    return row.started_at is None or not timedelta(0) <= now - row.started_at <= STALE_AFTER
 
 
 def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:

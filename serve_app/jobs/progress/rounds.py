@@ -178,7 +178,7 @@ class Rounds:
             if self._known_since.keys() - {row.id for row in rows}:
                 self._job_ended_at = now
             ended = self._job_ended_at is not None and now - self._job_ended_at < _LOOKED_AT_AFTER_END
-            self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
+            self._known_since = {row.id: min(self._known_since.get(row.id, now), now) for row in rows}
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
             own_job_id = seen.snapshot.own_job_id
             circling = self._seeker is not None and any(may_circle(row, own_job_id) for row in seen.rows)
@@ -245,8 +245,8 @@ class Rounds:
             id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
             signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
             before, began = self._trails.get(id), subject.row.started_at
-            if before is not None and began is not None and before.looked_at < began:
-                # Of an earlier run that had its id.
+            if before is not None and began is not None and before.looked_at < began <= signs.at:
+                # Of an earlier run that had its id; a start that lies ahead is of a clock that was set back since.
                 before = None
             trails[id] = follow_signs(before, signs)
         return trails

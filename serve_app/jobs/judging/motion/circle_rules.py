@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from organs.times import format_time
 from serve_app.jobs.drivers import DriverRun
@@ -17,12 +18,15 @@ _SOURCES = {"task": "task table", "actor": "actor table", "job": "task table"}
 _GB = 1_073_741_824
 
 
-def select_own_motion(motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun]) -> Motion | None:
+def select_own_motion(
+    motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun], now: datetime
+) -> Motion | None:
     """What was found of this run: motions are kept by the id of a row, which an earlier run may have had.
 
     ``drivers``: all of the job's own. Where none is known, nor its job id, only the time tells whose circles those are.
     """
-    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at):
+    # A start that lies ahead was told by a clock that was set back since, and tells of no earlier run.
+    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at <= now):
         return None
     own = {id for id in (job.job_id, *(each.job_id for each in drivers)) if id}
     if not own or all(circle.job_id in own for circle in motion.circles):

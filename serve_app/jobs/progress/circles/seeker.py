@@ -266,7 +266,7 @@ class CircleSeeker:
         """Of jobs that ended only what was found stays; lists of successes, which are long, while they tell of now."""
         self._tasks = {id: each for id, each in self._tasks.items() if each.last.job_id in round.running}
         self._asked = {
-            job_id: each if round.at - each.at <= _KNOWN_FOR else replace(each, successes=None)
+            job_id: each if timedelta(0) <= round.at - each.at <= _KNOWN_FOR else replace(each, successes=None)
             for job_id, each in self._asked.items()
             if job_id in round.running
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -218,6 +219,26 @@ async def test_a_run_with_the_id_of_an_earlier_one_has_not_been_quiet_since_befo
     job.started_at = cluster.clock.now() + timedelta(seconds=1)
     await look(cluster, rounds, 2)
     assert quiet(cluster, rounds) == 20.0
+
+
+async def test_after_a_clock_was_set_back_what_runs_is_judged_and_kept() -> None:
+    """Its start and what was written and learned lie ahead then."""
+    store = FakeStore()
+    job = FakeJob(0, tasks={"t": "RUNNING"})
+    cluster = FakeCluster([job])
+    rounds = begin(cluster, store, quiet_limit_s=60.0)
+    # The clock that only goes on is another.
+    rounds._clock = itertools.count().__next__
+    cluster.clock.seconds += 3600
+    job.started_at = cluster.clock.now() - timedelta(seconds=1800)
+    await look(cluster, rounds, 6)
+    assert (quiet(cluster, rounds), store.writes) == (100.0, 2)
+    cluster.clock.seconds -= 3600
+    asked = await look(cluster, rounds, 5)
+    assert (quiet(cluster, rounds), store.writes, asked["objects"]) == (80.0, 5, 2)
+    cluster.failing.add("node")
+    cluster.clock.seconds += 100
+    assert rounds.describe_gap(cluster.clock.now()) == "motion: 1 of 1 running jobs were not looked at for a minute"
 
 
 async def test_a_store_that_could_not_be_read_is_not_written_over() -> None:

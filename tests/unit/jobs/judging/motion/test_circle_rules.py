@@ -217,6 +217,9 @@ QUIET = Motion(NOW, quiet_since=ago(9_000), standstill=Standstill.RESTING)
         # What has just begun has no alerts; an earlier run with its id is over.
         ({"motions": {"b": Motion(NOW)}}, 60, True, []),
         ({"motions": {"a": Motion(ago(70)), "b": Motion(NOW)}}, 60, True, []),
+        # Of one that began by a clock that was set back since nobody knows when it did.
+        ({"motions": {"b": Motion(NOW)}}, -1_800, True, ["job a"]),
+        ({"motions": {"a": Motion(ago(10)), "b": Motion(NOW)}}, -1_800, True, []),
         # Without anything that looks there is nothing to wait for.
         ({"motions": {}}, 90, False, []),
     ],
@@ -251,6 +254,8 @@ DRIVERS = Known({"a": tuple(DriverRun(id, "a", "", is_dead=False) for id in ("01
         (11, (), {}, Known({}), None),
         (10, (CIRCLE,), {}, Known({}), (CIRCLE,)),
         (99, (CIRCLE,), {"started_at": None}, Known({}), (CIRCLE,)),
+        # The clock was set back since it began: that tells of no earlier run.
+        (11, (CIRCLE,), {"started_at": ago(-1_800)}, Known({}), (CIRCLE,)),
         # What goes in circles is another job's; a submission may have several.
         (5, (EARLIER,), {}, Known({}), ()),
         (5, (EARLIER, CIRCLE), {}, Known({}), (CIRCLE,)),
