@@ -63,8 +63,8 @@ class Circle:
 
     ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
     cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
-    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile.
-    ``job_id``: whose it is.
+    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile;
+    None: not known. ``job_id``: whose it is.
     """
 
     what: Literal["task", "actor", "job"]
@@ -76,7 +76,7 @@ class Circle:
     code: str
     error_type: str
     last_error: str
-    others_succeed: bool
+    others_succeed: bool | None
     victim_pid: int | None = None
     node_id: str | None = None
     greediest: Culprit | None = None

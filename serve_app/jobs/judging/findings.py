@@ -153,7 +153,7 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {shorten_id(greedy.id)}")))
         owner = f" Tell {row.owner}." if row.owner else ""
         action = f"See GET /jobs/{quote_id(row.id, row.session)}. {advise(circle, told)}{owner}"
-        verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
+        verdict = Verdict.BAD if circle.others_succeed is False else Verdict.WARN
         yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 
 

@@ -15,6 +15,11 @@ CIRCLE = "circle"
 CIRCLING, IN_PART = "circling", "circling-in-part"
 _FOR_MEMORY, _VANISHED = "memory.node-oom", "memory.process-killed"
 _SOURCES = {"task": "task table", "actor": "actor table", "job": "task table"}
+_MEANWHILE = {
+    True: "; other tasks of it succeed",
+    False: ", with no success of it since",
+    None: "; whether other tasks of it succeed is not known",
+}
 _GB = 1_073_741_824
 
 
@@ -42,8 +47,7 @@ def find_worst(motion: Motion | None) -> Circle | None:
 
 def describe_circle(circle: Circle) -> str:
     """The reason of a running job, in a sentence or two."""
-    meanwhile = "; other tasks of it succeed" if circle.others_succeed else ", with no success of it since"
-    turns = f"{_describe_turns(circle)}{_describe_since(circle)}{meanwhile}"
+    turns = f"{_describe_turns(circle)}{_describe_since(circle)}{_MEANWHILE[circle.others_succeed]}"
     if circle.what == "job":
         turns = f"{_describe_turns(circle)} in five minutes, more than succeeded"
     return f"It goes in circles: {turns} ({_describe_why(circle)}).{_describe_culprit(circle)}"

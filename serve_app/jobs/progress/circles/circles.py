@@ -111,7 +111,11 @@ def list_suspects(turns: Turns) -> Suspects:
 
 def sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
     """The worst first, and no more than ``MOST_CIRCLES``."""
-    return tuple(sorted(circles, key=lambda each: (each.others_succeed, -each.failures, each.id))[:MOST_CIRCLES])
+    return tuple(sorted(circles, key=_rank)[:MOST_CIRCLES])
+
+
+def _rank(circle: Circle) -> tuple[int, int, str]:
+    return (False, None, True).index(circle.others_succeed), -circle.failures, circle.id
 
 
 def _is_circling_task(task: TaskTurns, turns: Turns) -> bool:
@@ -252,10 +256,12 @@ def _find_reason(last: Attempt, turns: Turns) -> tuple[str, str]:
     return last.error_type, turns.exits.get((last.node_id, last.pid), "")
 
 
-def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool:
+def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool | None:
     done = turns.successes.get(job_id)
+    if done is None:
+        return None
     earliest = turns.now - WINDOW if since is None else max(since, turns.now - WINDOW)
-    return done is not None and any(id != but_task and at > earliest for id, at in done.ended_at)
+    return any(id != but_task and at > earliest for id, at in done.ended_at)
 
 
 def _count_repaired(turns: Turns) -> Counter[str]:

@@ -278,13 +278,12 @@ class CircleSeeker:
 def _keep_found(own: JobTurns, before: JobTurns, *, is_told: bool, in_trouble: bool) -> JobTurns:
     """What is known of a job whose turn to be asked about has not come again: what was found stays until it does.
 
-    Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known; of one
-    that was never told of, nothing is said that would need it.
+    Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known.
     """
     known = {each.id: each.others_succeed for each in before.circles}
     found = own.circles
     if not is_told:
-        found = tuple(replace(each, others_succeed=known.get(each.id, True)) for each in found)
+        found = tuple(replace(each, others_succeed=known.get(each.id)) for each in found)
     ids = {each.id for each in found}
     kept = [each for each in before.circles if each.what != "actor" and each.id not in ids] if in_trouble else []
     return JobTurns(sort_circles((*found, *kept)), own.repaired if is_told else before.repaired)

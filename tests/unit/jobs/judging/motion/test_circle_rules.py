@@ -35,6 +35,7 @@ CIRCLE = Circle(
     job_id=JOB,
 )
 IN_PART = replace(CIRCLE, others_succeed=True)
+UNTOLD = replace(CIRCLE, others_succeed=None)
 HOARD = replace(CIRCLE, greediest=Culprit("python hoard.py", 5_777_729_126, "03000000", 15))
 STRANGER = replace(CIRCLE, greediest=Culprit("postgres", 5_777_729_126))
 RAISES = replace(
@@ -61,6 +62,12 @@ SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
             IN_PART,
             f"It goes in circles: task shard has failed 4 times since {SINCE}; other tasks of it succeed "
             f"(memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
+            "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
+        ),
+        (
+            UNTOLD,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}; whether other tasks of it succeed is "
+            f"not known (memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
             "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
         ),
         (
@@ -161,6 +168,7 @@ def test_of_one_that_ended_it_stays_known(status: str, reason: str, code: str | 
     [
         ((CIRCLE, RAISES), {}, ("BAD", describe_circle(CIRCLE), f"See GET /jobs/a. {advise(CIRCLE)}")),
         ((IN_PART,), {}, ("WARN", describe_circle(IN_PART), f"See GET /jobs/a. {advise(IN_PART)}")),
+        ((UNTOLD,), {}, ("WARN", describe_circle(UNTOLD), f"See GET /jobs/a. {advise(UNTOLD)}")),
         (
             (CIRCLE,),
             {"metadata": {"seedcore.owner": "data-team"}},
