@@ -64,6 +64,9 @@ class Seeker(Protocol):
     @property
     def requests(self) -> int: ...
 
+    @property
+    def is_behind(self) -> bool: ...
+
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
 
     def recall(self) -> dict[str, JobTurns]: ...
@@ -182,7 +185,8 @@ class Rounds:
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
             own_job_id = seen.snapshot.own_job_id
             circling = self._seeker is not None and any(may_circle(row, own_job_id) for row in seen.rows)
-            if seen.answered and (rows or circling or ended or not self._looked_back):
+            behind = not self._looked_back or (self._seeker is not None and self._seeker.is_behind)
+            if seen.answered and (rows or circling or ended or behind):
                 self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
             elif not rows and not circling and not ended:
@@ -310,11 +314,13 @@ class Rounds:
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
     async def _restore(self) -> None:
-        """Once: what was known before this process began. Until the store tells it, nothing is kept in its place."""
+        """Once: what was known before this process began. Until the store tells it, nothing is kept in its place;
+        then since when a job is quiet is as the store knows it, and jobs that it does not know stay.
+        """
         if self._restored or self._keeper is None:
             return
         try:
-            self._trails = dict(await self._keeper.load())
+            self._trails = {**self._trails, **await self._keeper.load()}
         except AppError as error:
             log.info("what was known of running jobs is not read: %s", error.detail, extra={"action": "no_trails"})
             return

@@ -114,6 +114,14 @@ def sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
     return tuple(sorted(circles, key=_rank)[:MOST_CIRCLES])
 
 
+def is_past(circle: Circle, turns: Turns) -> bool:
+    """Whether one that was found is over by time alone, where nobody could be asked what succeeded since."""
+    listed = turns.unfinished is not None and circle.job_id not in turns.unlisted
+    if circle.what == "task" and listed and circle.id not in (turns.unfinished or ()):
+        return not _is_recent(circle.last_at, turns.now)
+    return _is_over(circle.failures, circle.first_at, circle.last_at, turns.now)
+
+
 def _rank(circle: Circle) -> tuple[int, int, str]:
     return (False, None, True).index(circle.others_succeed), -circle.failures, circle.id
 

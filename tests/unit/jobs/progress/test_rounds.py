@@ -50,6 +50,7 @@ class FakeSeeker:
     """Finds the same in each round, or fails."""
 
     requests = 0
+    is_behind = False
 
     def __init__(self, found: dict[str, JobTurns]) -> None:
         self.found = found
@@ -381,6 +382,30 @@ async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:
     await look(cluster, rounds)
     assert quiet(cluster, rounds) == 140.0
     await rounds.close()
+
+
+async def test_what_began_while_the_store_was_away_stays_known_when_it_is_back() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    before = begin(cluster, store)
+    await look(cluster, before, 6)
+    await before.close()
+    store.down = True
+    cluster.jobs.append(FakeJob(1))
+    rounds = begin(cluster, store)
+    await look(cluster, rounds, 3)
+    store.down = False
+    await look(cluster, rounds)
+    assert (quiet(cluster, rounds), quiet(cluster, rounds, "job-1")) == (180.0, 60.0)
+
+
+async def test_a_job_that_ended_is_asked_about_again_without_any_that_runs() -> None:
+    cluster, seeker = FakeCluster([]), FakeSeeker({})
+    rounds = begin(cluster, seeker=seeker)
+    await look(cluster, rounds, 2)
+    assert seeker.sought == 1
+    seeker.is_behind = True
+    await look(cluster, rounds, 2)
+    assert seeker.sought == 3
 
 
 async def test_trails_are_written_now_and_then_and_only_of_quiet_jobs() -> None:

@@ -215,6 +215,57 @@ async def test_what_was_stopped_between_two_rounds_is_judged_as_of_its_end() -> 
         assert (circle.what, circle.failures, circle.last_at) == ("task", 3, at(5))
 
 
+@pytest.mark.parametrize(
+    ("failures", "told", "asked"),
+    [
+        # Its circle is found when Ray answers at last; after five times it is judged by what is known.
+        (0, [("task", 3, False)], 1),
+        (1, [("task", 3, False)], 2),
+        (4, [("task", 3, False)], 5),
+        (9, [("task", 3, None)], 5),
+    ],
+)
+async def test_a_job_that_ended_is_asked_about_again(failures: int, told: list[Any], asked: int) -> None:
+    cut_off = task("t", "FAILED", 3, ended=8, error_message="Job finishes (01000000) as …")
+    ray = TableRay([*failed("t", 3, since=-15), cut_off])
+    seeking, found, behind, questions = seeker(ray), {}, [], 0
+    ask = seeking._questions.ask_successes
+
+    async def fail_first(job_id: str) -> Any:
+        nonlocal questions
+        questions += 1
+        return Unknown("too slow") if questions <= failures else await ask(job_id)
+
+    seeking._questions.ask_successes = fail_first  # type: ignore[method-assign]
+    for number in range(8):
+        found = await seeking.seek(await build_round(ray, at(20 + 20 * number), ended={JOB: at(8)}))
+        behind.append(seeking.is_behind)
+    assert [(each.what, each.failures, each.others_succeed) for each in found[JOB].circles] == told
+    assert (questions, behind) == (asked, [True] * (asked - 1) + [False] * (9 - asked))
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "until_s"),
+    [
+        # The last failed at -20; it works since, or is gone, and nobody can be asked whether it succeeded.
+        ([task("t", "RUNNING", 5)], 280),
+        ([], 280),
+    ],
+)
+async def test_a_circle_of_which_nobody_can_be_asked_is_over_in_its_time(goes_on: list[Any], until_s: int) -> None:
+    ray = TableRay([*failed("t", 5), task("t", "RUNNING", 5)])
+    seeking = seeker(ray)
+    await seeking.seek(await build_round(ray, NOW))
+    ray.tasks = [*failed("t", 5), *goes_on]
+    told = []
+    for seconds in range(20, 400, 20):
+        ray.down = False
+        round = await build_round(ray, at(seconds))
+        ray.down = True
+        told.append((seconds, bool((await seeking.seek(round)).get(JOB, JobTurns()).circles)))
+    assert told == [(seconds, seconds <= until_s) for seconds, _ in told]
+
+
 async def test_of_a_job_that_ended_well_nothing_is_told() -> None:
     ray = TableRay([*failed("t", 3), task("t", "FINISHED", 3)])
     found = await seeker(ray).seek(await build_round(ray, at(60), ended={JOB: at(15)}))
