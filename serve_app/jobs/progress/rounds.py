@@ -67,6 +67,8 @@ class Seeker(Protocol):
     @property
     def is_behind(self) -> bool: ...
 
+    unsure: frozenset[str]
+
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
 
     def recall(self) -> dict[str, JobTurns]: ...
@@ -264,6 +266,7 @@ class Rounds:
         can_show_stacks: bool | None,
     ) -> dict[str, Motion]:
         found = {}
+        unsure = frozenset[str]() if self._seeker is None else self._seeker.unsure
         for subject in subjects:
             row = subject.row
             own = around.join_turns(row, turns)
@@ -282,7 +285,8 @@ class Rounds:
                 last_line=around.tables.last_lines.get(row.id, ""),
             )
             motion = find_motion(self._trails[row.id], seen)
-            found[row.id] = replace(motion, can_show_stacks=can_show_stacks)
+            may_circle = not unsure.isdisjoint(list_driver_ids(around.snapshot, row))
+            found[row.id] = replace(motion, can_show_stacks=can_show_stacks, may_circle=may_circle)
         return found
 
     async def _seek(self, around: Surroundings, rows: Iterable[JobRow], now: datetime) -> dict[str, JobTurns]:

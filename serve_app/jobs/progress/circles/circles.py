@@ -114,6 +114,20 @@ def sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
     return tuple(sorted(circles, key=_rank)[:MOST_CIRCLES])
 
 
+def list_unsure(turns: Turns) -> frozenset[str]:
+    """Jobs with an actor that had been restarted often before it was first seen, a while ago: whether that is a circle
+    the next restart tells, or a success.
+    """
+    return frozenset(each.turns.job_id for each in turns.actors.values() if _may_circle(each, turns.now))
+
+
+def _may_circle(actor: ActorHistory, now: datetime) -> bool:
+    first = actor.sightings[0] if actor.sightings else None
+    if first is None or first.restarts < LEAST_TURNS or now - first.first_at > _QUIET_INTERVALS * WINDOW:
+        return False
+    return actor.success_at is None or actor.success_at <= first.first_at
+
+
 def is_past(circle: Circle, turns: Turns) -> bool:
     """Whether one that was found is over by time alone, where nobody could be asked what succeeded since."""
     listed = turns.unfinished is not None and circle.job_id not in turns.unlisted

@@ -18,6 +18,7 @@ from serve_app.jobs.progress.circles.circles import (
     find_circles,
     is_past,
     list_suspects,
+    list_unsure,
     sort_circles,
 )
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns, add_actors, add_attempts
@@ -86,7 +87,10 @@ class _Asked:
 
 
 class CircleSeeker:
-    """Holds what is known of failures between rounds, in bounds, and what was found of jobs that have ended since."""
+    """Holds what is known of failures between rounds, in bounds, and what was found of jobs that have ended since.
+
+    ``unsure``: jobs of which it is not known yet whether an actor goes in circles.
+    """
 
     def __init__(self, questions: SuccessQuestions, choose_code: CodeChooser) -> None:
         self._questions = questions
@@ -106,6 +110,7 @@ class CircleSeeker:
         self._closed: set[str] = set()
         # Of jobs that ended, how often it was asked in vain.
         self._tries: dict[str, int] = {}
+        self.unsure: frozenset[str] = frozenset()
 
     @property
     def requests(self) -> int:
@@ -130,6 +135,7 @@ class CircleSeeker:
         told_now = {id for id, each in self._asked.items() if each.at == round.at}
         untold = self._actors.keys() - told
         turns = replace(turns, successes=successes, actors=self._actors, untold=untold, told_now=told_now)
+        self.unsure = list_unsure(turns)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
             own, before = found.get(job_id, JobTurns()), self._found.get(job_id, JobTurns())

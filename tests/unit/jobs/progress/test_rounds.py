@@ -51,6 +51,7 @@ class FakeSeeker:
 
     requests = 0
     is_behind = False
+    unsure: frozenset[str] = frozenset()
 
     def __init__(self, found: dict[str, JobTurns]) -> None:
         self.found = found
@@ -481,6 +482,14 @@ async def test_a_service_circles_and_serve_does_not() -> None:
     assert rounds.motions == {}
     cluster.more_rows = rows[1:]
     assert await look(cluster, rounds) == {}
+
+
+async def test_after_a_restart_it_is_not_known_yet_whether_an_actor_circles() -> None:
+    cluster, seeker = FakeCluster([FakeJob(0), FakeJob(1)]), FakeSeeker({})
+    rounds = begin(cluster, seeker=seeker)
+    seeker.unsure = frozenset({str(cluster.jobs[1].job_id)})
+    await look(cluster, rounds)
+    assert {id: motion.may_circle for id, motion in rounds.motions.items()} == {"job-0": False, "job-1": True}
 
 
 async def test_what_has_just_ended_is_looked_at_a_little_longer() -> None:

@@ -243,6 +243,14 @@ def test_who_was_not_looked_at_may_be_in_a_circle_by_now(
     assert found.subjects == ({"circling-job": unknown, "stuck-job": unknown} if unknown else {})
 
 
+@pytest.mark.parametrize(("circles", "unknown"), [((), {"circling-job": ["job a"]}), ((CIRCLE,), {})])
+def test_where_an_actor_may_circle_only_that_alert_stays_as_it_is(circles: Any, unknown: dict[str, list[str]]) -> None:
+    given = replace(FINE, motions={"a": Motion(NOW, circles=circles, may_circle=True), "b": Motion(NOW)})
+    given = replace(given, jobs=Known(tuple(submission(id, "RUNNING", job_id=JOB, began=90) for id in "ab")))
+    found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=True)
+    assert (found.rules, found.subjects) == ([], unknown)
+
+
 def test_of_more_than_can_be_told_one_by_one_nothing_is_over() -> None:
     for count, told in ((MAX_FINDINGS, []), (MAX_FINDINGS + 1, ["circling-job", "stuck-job"])):
         given = snapshot(*(submission(f"j{number}", "RUNNING", began=90) for number in range(count)))

@@ -379,6 +379,29 @@ async def test_jobs_of_which_nothing_is_told_do_not_take_the_turn_of_others() ->
     assert set(asked) == set(jobs)
 
 
+@pytest.mark.parametrize(
+    ("restarts", "succeeded_s", "unsure_s"),
+    [
+        # Had it circled before, that is not over until fifteen minutes tell of no restart, or a call succeeds.
+        (5, None, 900),
+        (5, -300, 900),
+        (5, 30, 20),
+        (2, None, -1),
+    ],
+)
+async def test_of_an_actor_first_seen_with_many_restarts_it_is_not_known(
+    restarts: int, succeeded_s: float | None, unsure_s: float
+) -> None:
+    seeking, told = seeker(TableRay([])), {}
+    for seconds in range(0, 1_000, 20):
+        done = succeeded_s is not None and seconds > succeeded_s
+        ray = TableRay([task("driver", "RUNNING"), *([call("c", "FINISHED", succeeded_s or 0)] if done else [])])
+        seeking._questions = AttemptQuestions(ray)
+        await seeking.seek(await build_round(ray, at(seconds), actors=(actor(restarts),)))
+        told[seconds] = seeking.unsure
+    assert told == {seconds: frozenset({JOB} if seconds <= unsure_s else ()) for seconds in told}
+
+
 async def test_an_actor_that_a_cut_list_left_out_was_not_restarted_meanwhile() -> None:
     ray = TableRay([task("driver", "RUNNING"), call("done", "FINISHED", -300)])
     seeking, found = seeker(ray), {}
