@@ -63,8 +63,8 @@ class Circle:
 
     ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
     cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
-    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile.
-    ``job_id``: whose it is.
+    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile;
+    None: not known. ``job_id``: whose it is.
     """
 
     what: Literal["task", "actor", "job"]
@@ -76,7 +76,7 @@ class Circle:
     code: str
     error_type: str
     last_error: str
-    others_succeed: bool
+    others_succeed: bool | None
     victim_pid: int | None = None
     node_id: str | None = None
     greediest: Culprit | None = None
@@ -99,6 +99,7 @@ class Motion:
     Ray's tables proves it. ``last_line``: of its log, redacted. ``repaired``: attempts that failed and were made good.
     ``spoke_at``: the latest sign but for the use of a processor or GPU, of which ``cores`` and ``gpu`` are in use.
     ``pid`` and ``node_id``: its driver.
+    ``may_circle``: an actor of it had been restarted often before it was first looked at.
     ``can_show_stacks``: whether Ray's dashboard shows where its processes stand; None: not known. ``driver_left``: Ray
     knew its driver, which has ended, and its entrypoint goes on.
     """
@@ -113,6 +114,7 @@ class Motion:
     repaired: int = 0
     serving: str = ""
     may_serve: bool = False
+    may_circle: bool = False
     waits_for_resources: bool = False
     paused: bool = False
     last_line: str = ""

@@ -53,7 +53,9 @@ class CircleView(TypedDict):
     last_error: Annotated[
         str, describe("A line of it, redacted.", "Task was killed due to the node running low on memory.")
     ]
-    others_succeed: Annotated[bool, describe("Whether other tasks of the job go on.", False)]
+    others_succeed: Annotated[
+        bool | None, describe("Whether other tasks of the job go on; null: not known, Ray did not tell.", False)
+    ]
     victim_pid: Annotated[int | None, describe("The process that failed last.", 4711, unit="process id")]
     node_id: Annotated[str | None, describe("The node of that.", "6b7f0d1c2a3e4f5061728394a5b6c7d8e9f00112233445")]
     greediest: Annotated[CulpritView | None, describe("Who took most memory, if it was for that.")]

@@ -15,9 +15,10 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.judge import get_sort_key
+from serve_app.jobs.judging.motion.circle_rules import adds_past
 from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
-from serve_app.outcomes import JobOutcome
+from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import count_us, parse_run
 from serve_app.queries.paging import (
     DEFAULT_LIMIT,
@@ -156,11 +157,11 @@ class Archive:
         return await self._store.find_job(wanted, None) if _may_be_a_name(wanted) else None
 
     async def restore_judgement(self, row: JobRow) -> JobRow:
-        """The row as lists have it: of a job whose end is Ray's word alone now, with what contradicted it before.
+        """The row as lists have it: of a job that ended, with what contradicted Ray's word or went in circles before.
 
         A store that does not answer tells of nothing.
         """
-        if self._store is None or row.outcome not in _TAKEN_AT_RAYS_WORD or not _may_be_a_name(row.id):
+        if self._store is None or row.outcome in OPEN_OUTCOMES or not _may_be_a_name(row.id):
             return row
         try:
             stored = await self._store.find_job(row.id, row.session)
@@ -172,7 +173,7 @@ class Archive:
         told = (each for each in stored["evidence"] if each["source"] != views.EXPECTATION)
         return replace(
             row,
-            outcome=JobOutcome.CONTRADICTED,
+            outcome=JobOutcome(kept["outcome"]),
             verdict=Verdict(kept["verdict"]),
             rule=kept["rule"],
             reason=kept["reason"],
@@ -286,10 +287,14 @@ def _merge_newest(
 
 
 def _knows_more(kept: JobView, row: JobRow) -> bool:
-    """Whether what contradicted Ray's word was seen before: tables forget it, and so does who was started since."""
+    """Whether what contradicted Ray's word, or went in circles, was seen before: tables forget it, and so does who was
+    started since.
+    """
     same = kept["status"] == row.status and kept["started_at"] == views.render_row(row)["started_at"]
     if kept["rule"] == CONTRADICTED_DRIVER and any(each.rule == DRIVER_REPAIRED for each in row.evidence):
         return False
+    if kept["outcome"] == row.outcome and row.circle is None and row.outcome not in OPEN_OUTCOMES:
+        return same and adds_past(kept["reason"], row.reason)
     return kept["outcome"] == JobOutcome.CONTRADICTED and row.outcome in _TAKEN_AT_RAYS_WORD and same
 
 

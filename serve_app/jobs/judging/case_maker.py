@@ -101,7 +101,7 @@ class CaseMaker:
         if drivers and len(drivers) > 1:
             others = join_drivers(drivers, self.snapshot)
             owned = None if self.owned is None else sum_owned(self.owned.get(each.job_id) for each in drivers)
-        motion = select_own_motion(self.snapshot.motions.get(job.id), job, drivers or ())
+        motion = select_own_motion(self.snapshot.motions.get(job.id), job, drivers or (), self.now)
         circle = find_worst(motion)
         # What is said of the whole table matters only where it has no row.
         said = None if exit_row else exits_said

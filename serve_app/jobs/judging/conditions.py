@@ -27,15 +27,15 @@ def add_note(case: Case, rule: str, sentence: str) -> str:
 
 def circles_wholly(case: Case) -> bool:
     """Whether it goes in circles and nothing else of it succeeds."""
-    return case.circle is not None and not case.circle.others_succeed
+    return case.circle is not None and case.circle.others_succeed is False
 
 
 def circles_in_part(case: Case) -> bool:
-    """Whether the rest of it succeeds. What is worse is said first: that it is past its deadline, or organs are not
-    initialized in time.
+    """Whether the rest of it succeeds, or may. What is worse is said first: that it is past its deadline, or organs are
+    not initialized in time.
     """
     late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
-    return case.circle is not None and case.circle.others_succeed and not late
+    return case.circle is not None and case.circle.others_succeed is not False and not late
 
 
 def say_circle(case: Case) -> str:

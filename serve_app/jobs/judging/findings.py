@@ -104,7 +104,11 @@ def find_unknown(
         *([LEFTOVER] if isinstance(snapshot.actors, Unknown) else []),
     ]
     subjects = [] if many else [name_subject("job", row.id) for row in unlooked]
-    return Unfound(rules, {CIRCLING_JOB: subjects, STUCK: subjects} if subjects else {})
+    # One of which it is not known whether it circles is looked at all the same.
+    unsure = [name_subject("job", row.id) for row in rows if _may_circle(row)][:MAX_FINDINGS]
+    circling = [*subjects, *(each for each in unsure if each not in subjects)]
+    told = {CIRCLING_JOB: circling, STUCK: subjects}
+    return Unfound(rules, {rule: named for rule, named in told.items() if named})
 
 
 def is_looked_at(row: JobRow, expectation: Expectation) -> bool:
@@ -122,7 +126,14 @@ def _is_unlooked(row: JobRow, contracts: Contracts, now: datetime, *, motions_as
         return row.motion.state == "unknown"
     if not motions_asked or not is_looked_at(row, contracts.get_expectation(row.kind)):
         return False
-    return row.started_at is None or now - row.started_at > STALE_AFTER
+    # A start that lies ahead is of a clock that was set back since.
+    return row.started_at is None or not timedelta(0) <= now - row.started_at <= STALE_AFTER
+
+
+def _may_circle(row: JobRow) -> bool:
+    if row.outcome is not JobOutcome.RUNNING or row.motion is None or row.circle is not None:
+        return False
+    return row.motion.motion.may_circle
 
 
 def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
@@ -152,7 +163,7 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         told = "" if greedy is None else " of ".join(filter(None, (greedy.owner, f"job {shorten_id(greedy.id)}")))
         owner = f" Tell {row.owner}." if row.owner else ""
         action = f"See GET /jobs/{quote_id(row.id, row.session)}. {advise(circle, told)}{owner}"
-        verdict = Verdict.WARN if circle.others_succeed else Verdict.BAD
+        verdict = Verdict.BAD if circle.others_succeed is False else Verdict.WARN
         yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
 
 

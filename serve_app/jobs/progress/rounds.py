@@ -64,6 +64,11 @@ class Seeker(Protocol):
     @property
     def requests(self) -> int: ...
 
+    @property
+    def is_behind(self) -> bool: ...
+
+    unsure: frozenset[str]
+
     async def seek(self, round: Round) -> dict[str, JobTurns]: ...
 
     def recall(self) -> dict[str, JobTurns]: ...
@@ -178,11 +183,12 @@ class Rounds:
             if self._known_since.keys() - {row.id for row in rows}:
                 self._job_ended_at = now
             ended = self._job_ended_at is not None and now - self._job_ended_at < _LOOKED_AT_AFTER_END
-            self._known_since = {row.id: self._known_since.get(row.id, now) for row in rows}
+            self._known_since = {row.id: min(self._known_since.get(row.id, now), now) for row in rows}
             # Once without any job that runs, too: what went in circles before this process began, the tables know.
             own_job_id = seen.snapshot.own_job_id
             circling = self._seeker is not None and any(may_circle(row, own_job_id) for row in seen.rows)
-            if seen.answered and (rows or circling or ended or not self._looked_back):
+            behind = not self._looked_back or (self._seeker is not None and self._seeker.is_behind)
+            if seen.answered and (rows or circling or ended or behind):
                 self._looked_back = True
                 await self._look_at_all(seen.snapshot, seen.rows, list_subjects(seen.snapshot, rows), now)
             elif not rows and not circling and not ended:
@@ -245,8 +251,8 @@ class Rounds:
             id, log_facts = subject.row.id, logs.get(subject.row.submission_id or "")
             signs = build_signs(subject, around, log_facts, head.processes.used_s.get(id))
             before, began = self._trails.get(id), subject.row.started_at
-            if before is not None and began is not None and before.looked_at < began:
-                # Of an earlier run that had its id.
+            if before is not None and began is not None and before.looked_at < began <= signs.at:
+                # Of an earlier run that had its id; a start that lies ahead is of a clock that was set back since.
                 before = None
             trails[id] = follow_signs(before, signs)
         return trails
@@ -260,6 +266,7 @@ class Rounds:
         can_show_stacks: bool | None,
     ) -> dict[str, Motion]:
         found = {}
+        unsure = frozenset[str]() if self._seeker is None else self._seeker.unsure
         for subject in subjects:
             row = subject.row
             own = around.join_turns(row, turns)
@@ -278,7 +285,8 @@ class Rounds:
                 last_line=around.tables.last_lines.get(row.id, ""),
             )
             motion = find_motion(self._trails[row.id], seen)
-            found[row.id] = replace(motion, can_show_stacks=can_show_stacks)
+            may_circle = not unsure.isdisjoint(list_driver_ids(around.snapshot, row))
+            found[row.id] = replace(motion, can_show_stacks=can_show_stacks, may_circle=may_circle)
         return found
 
     async def _seek(self, around: Surroundings, rows: Iterable[JobRow], now: datetime) -> dict[str, JobTurns]:
@@ -310,11 +318,13 @@ class Rounds:
         return Known(answer.value[1]) if isinstance(answer, Known) else answer
 
     async def _restore(self) -> None:
-        """Once: what was known before this process began. Until the store tells it, nothing is kept in its place."""
+        """Once: what was known before this process began. Until the store tells it, nothing is kept in its place;
+        then since when a job is quiet is as the store knows it, and jobs that it does not know stay.
+        """
         if self._restored or self._keeper is None:
             return
         try:
-            self._trails = dict(await self._keeper.load())
+            self._trails = {**self._trails, **await self._keeper.load()}
         except AppError as error:
             log.info("what was known of running jobs is not read: %s", error.detail, extra={"action": "no_trails"})
             return

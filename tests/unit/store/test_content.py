@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.expectations import NOTHING
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, CLUSTER_INITIALIZATION
+from serve_app.jobs.judging.motion.circle_rules import CIRCLE
 from serve_app.schemas.jobs import EvidenceView, JobView
 from serve_app.store.jobs import rows
 from serve_app.store.jobs.content import SHOWN_COLUMNS, check_content, read_content, read_row
@@ -190,4 +191,5 @@ def test_all_words_that_are_published_are_read(field: str) -> None:
 
 def test_the_words_that_the_store_has_of_judging() -> None:
     assert (rows._NOTHING, rows._HEAD, rows._SERVER) == (NOTHING, CLUSTER_INITIALIZATION, APPLICATION_SERVER)
-    assert (rows._CONTRADICTED_DRIVER, rows._DRIVER_REPAIRED) == (CONTRADICTED_DRIVER, DRIVER_REPAIRED)
+    words = (rows._CONTRADICTED_DRIVER, rows._DRIVER_REPAIRED, rows._CIRCLE)
+    assert words == (CONTRADICTED_DRIVER, DRIVER_REPAIRED, CIRCLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from organs.times import format_time
 from serve_app.jobs.drivers import DriverRun
@@ -14,15 +15,23 @@ CIRCLE = "circle"
 CIRCLING, IN_PART = "circling", "circling-in-part"
 _FOR_MEMORY, _VANISHED = "memory.node-oom", "memory.process-killed"
 _SOURCES = {"task": "task table", "actor": "actor table", "job": "task table"}
+_MEANWHILE = {
+    True: "; other tasks of it succeed",
+    False: ", with no success of it since",
+    None: "; whether other tasks of it succeed is not known",
+}
 _GB = 1_073_741_824
 
 
-def select_own_motion(motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun]) -> Motion | None:
+def select_own_motion(
+    motion: Motion | None, job: JobFacts, drivers: Sequence[DriverRun], now: datetime
+) -> Motion | None:
     """What was found of this run: motions are kept by the id of a row, which an earlier run may have had.
 
     ``drivers``: all of the job's own. Where none is known, nor its job id, only the time tells whose circles those are.
     """
-    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at):
+    # A start that lies ahead was told by a clock that was set back since, and tells of no earlier run.
+    if motion is None or (job.started_at is not None and motion.looked_at < job.started_at <= now):
         return None
     own = {id for id in (job.job_id, *(each.job_id for each in drivers)) if id}
     if not own or all(circle.job_id in own for circle in motion.circles):
@@ -38,8 +47,7 @@ def find_worst(motion: Motion | None) -> Circle | None:
 
 def describe_circle(circle: Circle) -> str:
     """The reason of a running job, in a sentence or two."""
-    meanwhile = "; other tasks of it succeed" if circle.others_succeed else ", with no success of it since"
-    turns = f"{_describe_turns(circle)}{_describe_since(circle)}{meanwhile}"
+    turns = f"{_describe_turns(circle)}{_describe_since(circle)}{_MEANWHILE[circle.others_succeed]}"
     if circle.what == "job":
         turns = f"{_describe_turns(circle)} in five minutes, more than succeeded"
     return f"It goes in circles: {turns} ({_describe_why(circle)}).{_describe_culprit(circle)}"
@@ -48,6 +56,11 @@ def describe_circle(circle: Circle) -> str:
 def describe_past(circle: Circle, ended: str) -> str:
     """The same of a job that has ended: a clause."""
     return f"before it {ended}, {_describe_turns(circle, had='had ')} ({circle.code})"
+
+
+def adds_past(kept: str, told: str) -> bool:
+    """Whether a reason that was kept is the one that is told now, and says what the job had done before it ended."""
+    return kept.startswith(f"{told.rstrip('.')}; before it ")
 
 
 def build_evidence(circle: Circle) -> Evidence:

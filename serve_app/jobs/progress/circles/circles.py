@@ -111,7 +111,33 @@ def list_suspects(turns: Turns) -> Suspects:
 
 def sort_circles(circles: Iterable[Circle]) -> tuple[Circle, ...]:
     """The worst first, and no more than ``MOST_CIRCLES``."""
-    return tuple(sorted(circles, key=lambda each: (each.others_succeed, -each.failures, each.id))[:MOST_CIRCLES])
+    return tuple(sorted(circles, key=_rank)[:MOST_CIRCLES])
+
+
+def list_unsure(turns: Turns) -> frozenset[str]:
+    """Jobs with an actor that had been restarted often before it was first seen, a while ago: whether that is a circle
+    the next restart tells, or a success.
+    """
+    return frozenset(each.turns.job_id for each in turns.actors.values() if _may_circle(each, turns.now))
+
+
+def _may_circle(actor: ActorHistory, now: datetime) -> bool:
+    first = actor.sightings[0] if actor.sightings else None
+    if first is None or first.restarts < LEAST_TURNS or now - first.first_at > _QUIET_INTERVALS * WINDOW:
+        return False
+    return actor.success_at is None or actor.success_at <= first.first_at
+
+
+def is_past(circle: Circle, turns: Turns) -> bool:
+    """Whether one that was found is over by time alone, where nobody could be asked what succeeded since."""
+    listed = turns.unfinished is not None and circle.job_id not in turns.unlisted
+    if circle.what == "task" and listed and circle.id not in (turns.unfinished or ()):
+        return not _is_recent(circle.last_at, turns.now)
+    return _is_over(circle.failures, circle.first_at, circle.last_at, turns.now)
+
+
+def _rank(circle: Circle) -> tuple[int, int, str]:
+    return (False, None, True).index(circle.others_succeed), -circle.failures, circle.id
 
 
 def _is_circling_task(task: TaskTurns, turns: Turns) -> bool:
@@ -252,10 +278,12 @@ def _find_reason(last: Attempt, turns: Turns) -> tuple[str, str]:
     return last.error_type, turns.exits.get((last.node_id, last.pid), "")
 
 
-def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool:
+def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool | None:
     done = turns.successes.get(job_id)
+    if done is None:
+        return None
     earliest = turns.now - WINDOW if since is None else max(since, turns.now - WINDOW)
-    return done is not None and any(id != but_task and at > earliest for id, at in done.ended_at)
+    return any(id != but_task and at > earliest for id, at in done.ended_at)
 
 
 def _count_repaired(turns: Turns) -> Counter[str]:

@@ -16,7 +16,9 @@ from serve_app.jobs.progress.circles.circles import (
     JobTurns,
     Turns,
     find_circles,
+    is_past,
     list_suspects,
+    list_unsure,
     sort_circles,
 )
 from serve_app.jobs.progress.circles.ledger import ActorHistory, TaskTurns, add_actors, add_attempts
@@ -37,6 +39,8 @@ _MOST_MISSING = 2_000
 _KNOWN_FOR = timedelta(seconds=90)
 # What a process says of its tasks comes a second later (``RAY_task_events_report_interval_ms``), of a busy one later.
 SETTLED = timedelta(seconds=5)
+# So often it is asked what had succeeded of a job that ended; one timeout must not lose its circle.
+_MOST_TRIES = 5
 _DIED = "WORKER_DIED"
 
 
@@ -83,7 +87,10 @@ class _Asked:
 
 
 class CircleSeeker:
-    """Holds what is known of failures between rounds, in bounds, and what was found of jobs that have ended since."""
+    """Holds what is known of failures between rounds, in bounds, and what was found of jobs that have ended since.
+
+    ``unsure``: jobs of which it is not known yet whether an actor goes in circles.
+    """
 
     def __init__(self, questions: SuccessQuestions, choose_code: CodeChooser) -> None:
         self._questions = questions
@@ -101,11 +108,19 @@ class CircleSeeker:
         self._exits_tried_at: dict[tuple[str, int], datetime] = {}
         self._found: dict[str, JobTurns] = {}
         self._closed: set[str] = set()
+        # Of jobs that ended, how often it was asked in vain.
+        self._tries: dict[str, int] = {}
+        self.unsure: frozenset[str] = frozenset()
 
     @property
     def requests(self) -> int:
         """Questions about failures and successes since the start."""
         return self._questions.requests
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has to be asked again about a job that ended."""
+        return bool(self._tries)
 
     async def seek(self, round: Round) -> dict[str, JobTurns]:
         """By Ray's job id, what goes in circles: of jobs that run as it is now, of those that ended as it last was."""
@@ -120,11 +135,12 @@ class CircleSeeker:
         told_now = {id for id, each in self._asked.items() if each.at == round.at}
         untold = self._actors.keys() - told
         turns = replace(turns, successes=successes, actors=self._actors, untold=untold, told_now=told_now)
+        self.unsure = list_unsure(turns)
         found = find_circles(replace(turns, exits=await self._ask_exits(turns)), self._choose_code)
         for job_id in round.running:
             own, before = found.get(job_id, JobTurns()), self._found.get(job_id, JobTurns())
             if job_id not in told_now:
-                own = _keep_found(own, before, is_told=job_id in turns.successes, in_trouble=job_id in troubled)
+                own = _keep_found(own, before, turns, is_told=job_id in turns.successes, in_trouble=job_id in troubled)
             self._found[job_id] = own
         await self._look_back(round)
         return self.recall()
@@ -141,15 +157,20 @@ class CircleSeeker:
         unseen = {each.job_id for each in round.attempts if each.job_id in round.ended} - told
         settled = {job_id for job_id in unseen if round.at - round.ended[job_id] >= SETTLED}
         for job_id in sorted(settled - self._closed)[:MOST_SUSPECTS]:
-            self._closed.add(job_id)
             ended_at = round.ended[job_id]
             own = [each for each in round.attempts if each.job_id == job_id]
             failed = [each for each in own if not each.cut_off]
             before = tuple(each for each in failed if each.failed_at is None or each.failed_at <= ended_at)
             tasks = add_attempts({}, before)
             if not any(each.failures >= LEAST_TURNS for each in tasks.values()):
+                self._closed.add(job_id)
                 continue
             asked = await self._questions.ask_successes(job_id)
+            tries = self._tries.pop(job_id, 0) + 1
+            if not isinstance(asked, Known) and tries < _MOST_TRIES:
+                self._tries[job_id] = tries
+                continue
+            self._closed.add(job_id)
             successes = {job_id: asked.value} if isinstance(asked, Known) else {}
             open_then = frozenset(each.task_id for each in own if each.cut_off)
             turns = Turns(ended_at, before, tasks, {}, open_then, successes, {}, round.owners)
@@ -266,27 +287,29 @@ class CircleSeeker:
         """Of jobs that ended only what was found stays; lists of successes, which are long, while they tell of now."""
         self._tasks = {id: each for id, each in self._tasks.items() if each.last.job_id in round.running}
         self._asked = {
-            job_id: each if round.at - each.at <= _KNOWN_FOR else replace(each, successes=None)
+            job_id: each if timedelta(0) <= round.at - each.at <= _KNOWN_FOR else replace(each, successes=None)
             for job_id, each in self._asked.items()
             if job_id in round.running
         }
         self._tried_at = {job_id: at for job_id, at in self._tried_at.items() if job_id in round.running}
         self._found = {job_id: each for job_id, each in self._found.items() if job_id in known}
         self._closed &= set(known)
+        self._tries = {job_id: tries for job_id, tries in self._tries.items() if job_id in round.ended}
 
 
-def _keep_found(own: JobTurns, before: JobTurns, *, is_told: bool, in_trouble: bool) -> JobTurns:
-    """What is known of a job whose turn to be asked about has not come again: what was found stays until it does.
+def _keep_found(own: JobTurns, before: JobTurns, turns: Turns, *, is_told: bool, in_trouble: bool) -> JobTurns:
+    """What is known of a job whose turn to be asked about has not come again: what was found stays until it
+    does, or is past.
 
-    Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known; of one
-    that was never told of, nothing is said that would need it.
+    Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known.
     """
     known = {each.id: each.others_succeed for each in before.circles}
     found = own.circles
     if not is_told:
-        found = tuple(replace(each, others_succeed=known.get(each.id, True)) for each in found)
+        found = tuple(replace(each, others_succeed=known.get(each.id)) for each in found)
     ids = {each.id for each in found}
-    kept = [each for each in before.circles if each.what != "actor" and each.id not in ids] if in_trouble else []
+    missing = [each for each in before.circles if each.what != "actor" and each.id not in ids] if in_trouble else []
+    kept = [each for each in missing if not is_past(each, turns)]
     return JobTurns(sort_circles((*found, *kept)), own.repaired if is_told else before.repaired)
 
 

@@ -108,7 +108,8 @@ class SuspectQuestions:
     async def _learn(self, suspects: Iterable[Subject], around: Surroundings, now: datetime) -> _Learned:
         ids = frozenset(each.row.id for each in suspects)
         before = self._learned
-        if before is not None and ids <= before.suspects and now - before.at < _LOOKED_INTO_EVERY:
+        # A time that lies ahead is of a clock that was set back since.
+        if before is not None and ids <= before.suspects and timedelta(0) <= now - before.at < _LOOKED_INTO_EVERY:
             return before
         scenes = [scene for each in suspects if (scene := build_scene(each, around)) is not None and scene.tasks]
         tables = Tables(now)

@@ -47,7 +47,9 @@ class TrailArchive:
 
     async def offer(self, trails: Mapping[str, Trail], now: datetime, *, last: bool = False) -> None:
         """Take these as all that is known; ``last``: there will be no more."""
-        if not last and self._written_at is not None and now - self._written_at < _WRITTEN_EVERY:
+        before = self._written_at
+        # Of a clock that was set back since, nothing was written for long.
+        if not last and before is not None and timedelta(0) <= now - before < _WRITTEN_EVERY:
             return
         known = trails.items()
         quiet = [(id, each) for id, each in known if each.looked_at - _find_oldest_sign(each) >= _QUIET_FOR]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.history.recorder import build_record
 from serve_app.jobs.judging.judge import get_sort_key, judge
 from serve_app.jobs.models import Evidence, JobRow, Verdict
+from serve_app.jobs.motion import Motion
 from serve_app.outcomes import JobOutcome
 from serve_app.store.jobs import rows
+from serve_app.store.store import Store as KeptStore
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission
 
 Json = dict[str, Any]
@@ -400,6 +404,55 @@ async def test_one_job_is_told_as_lists_tell_it() -> None:
         assert await archive.restore_judgement(other) is other
     for nothing in (Archive(None), Archive(Store([succeeded])), Archive(Store([doubted], DOWN))):
         assert await nothing.restore_judgement(succeeded) is succeeded
+
+
+def list_circled(**changes: Any) -> tuple[JobRow, JobRow]:
+    """A job that was stopped as its end was judged, with what it had done in circles; and after a restart."""
+    seen = replace(snapshot(submission("a", "STOPPED", took=5, began=10, job_id=CIRCLE.job_id, **changes)), session="s")
+    circled = replace(seen, motions={"a": Motion(NOW, circles=(CIRCLE,))})
+    return judge(circled, NOW)[0], judge(seen, NOW)[0]
+
+
+async def test_what_went_in_circles_before_a_job_ended_outlives_a_restart() -> None:
+    kept, forgotten = list_circled()
+    wanted = "It was stopped on request; before it was stopped, task shard had failed 4 times (memory.node-oom)."
+    assert (kept.reason, kept.code, forgotten.reason) == (wanted, "memory.node-oom", "It was stopped on request.")
+    archive = Archive(Store([kept]))
+    (told,), _, _ = await archive.list_page(JobFilter(), [forgotten], {forgotten.key: forgotten}, {})
+    assert (told["reason"], told["code"]) == (wanted, "memory.node-oom")
+    restored = await archive.restore_judgement(forgotten)
+    assert (restored.reason, restored.code, restored.evidence[-1].rule) == (wanted, "memory.node-oom", "circle")
+    for other in (replace(forgotten, started_at=ago(1)), replace(forgotten, outcome=JobOutcome.RUNNING), kept):
+        assert await archive.restore_judgement(other) is other
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "wanted"),
+    [
+        # A row without a circle replaces none of the same end; one with another does, and another end.
+        (list_circled()[0], list_circled()[1], ("stopped", True)),
+        (list_circled()[1], list_circled()[0], ("stopped", True)),
+        (replace(list_circled()[0], outcome=JobOutcome.RUNNING), list_circled()[1], ("stopped", False)),
+        (
+            replace(list_circled()[0], outcome=JobOutcome.RUNNING),
+            replace(list_circled()[1], outcome=JobOutcome.RUNNING),
+            ("running", False),
+        ),
+        (list_circled()[0], replace(list_circled()[1], outcome=JobOutcome.FAILED), ("failed", False)),
+    ],
+)
+async def test_the_store_keeps_what_went_in_circles(
+    tmp_path: Path, before: JobRow, now: JobRow, wanted: tuple[str, bool]
+) -> None:
+    store = await KeptStore.open(f"sqlite:///{tmp_path}/store.db", now=lambda: NOW)
+    try:
+        for each in (before, now):
+            await store.save_jobs("s", [build_record(each)])
+        kept = await store.find_job("a", "s")
+    finally:
+        await store.close()
+    assert kept is not None
+    assert (kept["row"]["outcome"], any(each["rule"] == "circle" for each in kept["evidence"])) == wanted
 
 
 async def test_the_end_of_a_log_that_was_kept() -> None:

@@ -15,7 +15,7 @@ from serve_app.jobs.judging.verdicts import VERDICT_RULES, decide_verdict
 from serve_app.jobs.models import Evidence, Known, PastRuns, TaskCounts
 from serve_app.jobs.motion import Motion, MotionJudgement
 from serve_app.outcomes import JobOutcome, Verdict
-from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART
+from tests.unit.jobs.judging.motion.test_circle_rules import CIRCLE, IN_PART, UNTOLD
 from tests.unit.jobs.judging.test_judge import NOW, submission
 
 SERVER, INIT, HEAD = "application-server", "coa-initialization", "cluster-initialization"
@@ -112,6 +112,7 @@ FACTS: list[tuple[str, dict[str, Any], Changes]] = [
         merge(LATE, set_rules(tuple(PLAIN), (RUNNING,), "circling")),
     ),
     ("in a circle, in part", {"circle": IN_PART}, set_rules(tuple(PLAIN), (RUNNING,), "circling-in-part")),
+    ("in a circle, the rest not known", {"circle": UNTOLD}, set_rules(tuple(PLAIN), (RUNNING,), "circling-in-part")),
     ("in a circle in part, and past its deadline", {"circle": IN_PART, "deadline_s": 5.0, "age_s": 5.1}, PAST_DEADLINE),
     ("stuck", judge_motion("stuck"), set_running("stuck")),
     ("stuck for long", judge_motion("stuck", Verdict.BAD), set_running("stuck")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -49,6 +50,8 @@ class FakeSeeker:
     """Finds the same in each round, or fails."""
 
     requests = 0
+    is_behind = False
+    unsure: frozenset[str] = frozenset()
 
     def __init__(self, found: dict[str, JobTurns]) -> None:
         self.found = found
@@ -220,6 +223,26 @@ async def test_a_run_with_the_id_of_an_earlier_one_has_not_been_quiet_since_befo
     assert quiet(cluster, rounds) == 20.0
 
 
+async def test_after_a_clock_was_set_back_what_runs_is_judged_and_kept() -> None:
+    """Its start and what was written and learned lie ahead then."""
+    store = FakeStore()
+    job = FakeJob(0, tasks={"t": "RUNNING"})
+    cluster = FakeCluster([job])
+    rounds = begin(cluster, store, quiet_limit_s=60.0)
+    # The clock that only goes on is another.
+    rounds._clock = itertools.count().__next__
+    cluster.clock.seconds += 3600
+    job.started_at = cluster.clock.now() - timedelta(seconds=1800)
+    await look(cluster, rounds, 6)
+    assert (quiet(cluster, rounds), store.writes) == (100.0, 2)
+    cluster.clock.seconds -= 3600
+    asked = await look(cluster, rounds, 5)
+    assert (quiet(cluster, rounds), store.writes, asked["objects"]) == (80.0, 5, 2)
+    cluster.failing.add("node")
+    cluster.clock.seconds += 100
+    assert rounds.describe_gap(cluster.clock.now()) == "motion: 1 of 1 running jobs were not looked at for a minute"
+
+
 async def test_a_store_that_could_not_be_read_is_not_written_over() -> None:
     store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
     before = begin(cluster, store)
@@ -362,6 +385,30 @@ async def test_a_store_that_is_away_costs_nothing_but_memory() -> None:
     await rounds.close()
 
 
+async def test_what_began_while_the_store_was_away_stays_known_when_it_is_back() -> None:
+    store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
+    before = begin(cluster, store)
+    await look(cluster, before, 6)
+    await before.close()
+    store.down = True
+    cluster.jobs.append(FakeJob(1))
+    rounds = begin(cluster, store)
+    await look(cluster, rounds, 3)
+    store.down = False
+    await look(cluster, rounds)
+    assert (quiet(cluster, rounds), quiet(cluster, rounds, "job-1")) == (180.0, 60.0)
+
+
+async def test_a_job_that_ended_is_asked_about_again_without_any_that_runs() -> None:
+    cluster, seeker = FakeCluster([]), FakeSeeker({})
+    rounds = begin(cluster, seeker=seeker)
+    await look(cluster, rounds, 2)
+    assert seeker.sought == 1
+    seeker.is_behind = True
+    await look(cluster, rounds, 2)
+    assert seeker.sought == 3
+
+
 async def test_trails_are_written_now_and_then_and_only_of_quiet_jobs() -> None:
     store, cluster = FakeStore(), FakeCluster([FakeJob(0)])
     rounds = begin(cluster, store)
@@ -435,6 +482,14 @@ async def test_a_service_circles_and_serve_does_not() -> None:
     assert rounds.motions == {}
     cluster.more_rows = rows[1:]
     assert await look(cluster, rounds) == {}
+
+
+async def test_after_a_restart_it_is_not_known_yet_whether_an_actor_circles() -> None:
+    cluster, seeker = FakeCluster([FakeJob(0), FakeJob(1)]), FakeSeeker({})
+    rounds = begin(cluster, seeker=seeker)
+    seeker.unsure = frozenset({str(cluster.jobs[1].job_id)})
+    await look(cluster, rounds)
+    assert {id: motion.may_circle for id, motion in rounds.motions.items()} == {"job-0": False, "job-1": True}
 
 
 async def test_what_has_just_ended_is_looked_at_a_little_longer() -> None:

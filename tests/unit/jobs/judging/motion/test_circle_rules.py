@@ -35,6 +35,7 @@ CIRCLE = Circle(
     job_id=JOB,
 )
 IN_PART = replace(CIRCLE, others_succeed=True)
+UNTOLD = replace(CIRCLE, others_succeed=None)
 HOARD = replace(CIRCLE, greediest=Culprit("python hoard.py", 5_777_729_126, "03000000", 15))
 STRANGER = replace(CIRCLE, greediest=Culprit("postgres", 5_777_729_126))
 RAISES = replace(
@@ -61,6 +62,12 @@ SINCE, LAST = "2026-01-01T11:59:00.000+00:00", "2026-01-01T11:59:50.000+00:00"
             IN_PART,
             f"It goes in circles: task shard has failed 4 times since {SINCE}; other tasks of it succeed "
             f"(memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
+            "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
+        ),
+        (
+            UNTOLD,
+            f"It goes in circles: task shard has failed 4 times since {SINCE}; whether other tasks of it succeed is "
+            f"not known (memory.node-oom: {KILLED}). Most memory was taken by shard (5.38 GB).",
             "Stop it; let shard take less memory, give it a `memory` request, or give the node more memory.",
         ),
         (
@@ -176,6 +183,7 @@ def test_of_one_that_ended_it_stays_known(status: str, reason: str, code: str | 
     [
         ((CIRCLE, RAISES), {}, ("BAD", describe_circle(CIRCLE), f"See GET /jobs/a. {advise(CIRCLE)}")),
         ((IN_PART,), {}, ("WARN", describe_circle(IN_PART), f"See GET /jobs/a. {advise(IN_PART)}")),
+        ((UNTOLD,), {}, ("WARN", describe_circle(UNTOLD), f"See GET /jobs/a. {advise(UNTOLD)}")),
         (
             (CIRCLE,),
             {"metadata": {"seedcore.owner": "data-team"}},
@@ -232,6 +240,9 @@ QUIET = Motion(NOW, quiet_since=ago(9_000), standstill=Standstill.RESTING)
         # What has just begun has no alerts; an earlier run with its id is over.
         ({"motions": {"b": Motion(NOW)}}, 60, True, []),
         ({"motions": {"a": Motion(ago(70)), "b": Motion(NOW)}}, 60, True, []),
+        # Of one that began by a clock that was set back since nobody knows when it did.
+        ({"motions": {"b": Motion(NOW)}}, -1_800, True, ["job a"]),
+        ({"motions": {"a": Motion(ago(10)), "b": Motion(NOW)}}, -1_800, True, []),
         # Without anything that looks there is nothing to wait for.
         ({"motions": {}}, 90, False, []),
     ],
@@ -245,6 +256,14 @@ def test_who_was_not_looked_at_may_be_in_a_circle_by_now(
     found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=asked)
     assert found.rules == []
     assert found.subjects == ({"circling-job": unknown, "stuck-job": unknown} if unknown else {})
+
+
+@pytest.mark.parametrize(("circles", "unknown"), [((), {"circling-job": ["job a"]}), ((CIRCLE,), {})])
+def test_where_an_actor_may_circle_only_that_alert_stays_as_it_is(circles: Any, unknown: dict[str, list[str]]) -> None:
+    given = replace(FINE, motions={"a": Motion(NOW, circles=circles, may_circle=True), "b": Motion(NOW)})
+    given = replace(given, jobs=Known(tuple(submission(id, "RUNNING", job_id=JOB, began=90) for id in "ab")))
+    found = find_unknown(given, judge(given, NOW), [], BUILT_IN, NOW, past_known=True, motions_asked=True)
+    assert (found.rules, found.subjects) == ([], unknown)
 
 
 def test_of_more_than_can_be_told_one_by_one_nothing_is_over() -> None:
@@ -266,6 +285,8 @@ DRIVERS = Known({"a": tuple(DriverRun(id, "a", "", is_dead=False) for id in ("01
         (11, (), {}, Known({}), None),
         (10, (CIRCLE,), {}, Known({}), (CIRCLE,)),
         (99, (CIRCLE,), {"started_at": None}, Known({}), (CIRCLE,)),
+        # The clock was set back since it began: that tells of no earlier run.
+        (11, (CIRCLE,), {"started_at": ago(-1_800)}, Known({}), (CIRCLE,)),
         # What goes in circles is another job's; a submission may have several.
         (5, (EARLIER,), {}, Known({}), ()),
         (5, (EARLIER, CIRCLE), {}, Known({}), (CIRCLE,)),

@@ -215,6 +215,57 @@ async def test_what_was_stopped_between_two_rounds_is_judged_as_of_its_end() -> 
         assert (circle.what, circle.failures, circle.last_at) == ("task", 3, at(5))
 
 
+@pytest.mark.parametrize(
+    ("failures", "told", "asked"),
+    [
+        # Its circle is found when Ray answers at last; after five times it is judged by what is known.
+        (0, [("task", 3, False)], 1),
+        (1, [("task", 3, False)], 2),
+        (4, [("task", 3, False)], 5),
+        (9, [("task", 3, None)], 5),
+    ],
+)
+async def test_a_job_that_ended_is_asked_about_again(failures: int, told: list[Any], asked: int) -> None:
+    cut_off = task("t", "FAILED", 3, ended=8, error_message="Job finishes (01000000) as …")
+    ray = TableRay([*failed("t", 3, since=-15), cut_off])
+    seeking, found, behind, questions = seeker(ray), {}, [], 0
+    ask = seeking._questions.ask_successes
+
+    async def fail_first(job_id: str) -> Any:
+        nonlocal questions
+        questions += 1
+        return Unknown("too slow") if questions <= failures else await ask(job_id)
+
+    seeking._questions.ask_successes = fail_first  # type: ignore[method-assign]
+    for number in range(8):
+        found = await seeking.seek(await build_round(ray, at(20 + 20 * number), ended={JOB: at(8)}))
+        behind.append(seeking.is_behind)
+    assert [(each.what, each.failures, each.others_succeed) for each in found[JOB].circles] == told
+    assert (questions, behind) == (asked, [True] * (asked - 1) + [False] * (9 - asked))
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "until_s"),
+    [
+        # The last failed at -20; it works since, or is gone, and nobody can be asked whether it succeeded.
+        ([task("t", "RUNNING", 5)], 280),
+        ([], 280),
+    ],
+)
+async def test_a_circle_of_which_nobody_can_be_asked_is_over_in_its_time(goes_on: list[Any], until_s: int) -> None:
+    ray = TableRay([*failed("t", 5), task("t", "RUNNING", 5)])
+    seeking = seeker(ray)
+    await seeking.seek(await build_round(ray, NOW))
+    ray.tasks = [*failed("t", 5), *goes_on]
+    told = []
+    for seconds in range(20, 400, 20):
+        ray.down = False
+        round = await build_round(ray, at(seconds))
+        ray.down = True
+        told.append((seconds, bool((await seeking.seek(round)).get(JOB, JobTurns()).circles)))
+    assert told == [(seconds, seconds <= until_s) for seconds, _ in told]
+
+
 async def test_of_a_job_that_ended_well_nothing_is_told() -> None:
     ray = TableRay([*failed("t", 3), task("t", "FINISHED", 3)])
     found = await seeker(ray).seek(await build_round(ray, at(60), ended={JOB: at(15)}))
@@ -255,7 +306,8 @@ async def test_without_its_successes_only_what_is_tried_again_is_a_circle() -> N
     round = await build_round(ray, NOW)
     ray.down = True
     found = await seeker(ray).seek(round)
-    assert {job_id: [each.id for each in turns.circles] for job_id, turns in found.items()} == {JOB: ["t"]}
+    told = {job_id: [(each.id, each.others_succeed) for each in turns.circles] for job_id, turns in found.items()}
+    assert told == {JOB: [("t", None)]}
 
 
 async def test_what_was_found_stays_until_it_is_asked_about_again() -> None:
@@ -289,10 +341,12 @@ async def test_what_failed_and_was_made_good_while_nobody_could_be_asked_is_no_c
 
 
 async def test_of_more_jobs_than_are_asked_about_in_a_round_none_is_called_wholly_in_circles() -> None:
-    """All of them go on in part: that is what is said of one whose turn has not come, and stays said between turns."""
+    """All of them go on in part: of one whose turn has not come it is not known, and what is known stays between turns.
+    """
     jobs = [f"{number:02}000000" for number in range(1, 1 + 6 * MOST_SUSPECTS)]
     seeking, ray = seeker(TableRay([])), TableRay([])
     seeking._questions = AttemptQuestions(ray)
+    told = []
     for number in range(12):
         now = number * 20
         ray.tasks = [
@@ -305,8 +359,9 @@ async def test_of_more_jobs_than_are_asked_about_in_a_round_none_is_called_wholl
             )
         ]
         found = await seeking.seek(await build_round(ray, at(now)))
-        assert {each.others_succeed for turns in found.values() for each in turns.circles} == {True}
+        told.append({each.others_succeed for turns in found.values() for each in turns.circles})
         assert len(found) == len(jobs)
+    assert told == [{True, None}] * 5 + [{True}] * 7
 
 
 async def test_jobs_of_which_nothing_is_told_do_not_take_the_turn_of_others() -> None:
@@ -322,6 +377,29 @@ async def test_jobs_of_which_nothing_is_told_do_not_take_the_turn_of_others() ->
     for number in range(2):
         await seeking.seek(await build_round(ray, at(number * 20)))
     assert set(asked) == set(jobs)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "succeeded_s", "unsure_s"),
+    [
+        # Had it circled before, that is not over until fifteen minutes tell of no restart, or a call succeeds.
+        (5, None, 900),
+        (5, -300, 900),
+        (5, 30, 20),
+        (2, None, -1),
+    ],
+)
+async def test_of_an_actor_first_seen_with_many_restarts_it_is_not_known(
+    restarts: int, succeeded_s: float | None, unsure_s: float
+) -> None:
+    seeking, told = seeker(TableRay([])), {}
+    for seconds in range(0, 1_000, 20):
+        done = succeeded_s is not None and seconds > succeeded_s
+        ray = TableRay([task("driver", "RUNNING"), *([call("c", "FINISHED", succeeded_s or 0)] if done else [])])
+        seeking._questions = AttemptQuestions(ray)
+        await seeking.seek(await build_round(ray, at(seconds), actors=(actor(restarts),)))
+        told[seconds] = seeking.unsure
+    assert told == {seconds: frozenset({JOB} if seconds <= unsure_s else ()) for seconds in told}
 
 
 async def test_an_actor_that_a_cut_list_left_out_was_not_restarted_meanwhile() -> None:
