@@ -108,17 +108,18 @@ PROGRAMS = (
     ),
     Program(
         "memory-neighbour",
-        "an actor of one job holds most of the memory, and the smaller task of another is killed for it",
+        "the driver of one job holds most of the memory, and the smaller task of another is killed for it",
         (
-            submit("memory-greedy", "eaters.py", "holder {held gigabytes}"),
-            Wait("memory-greedy", "log", 120, "holds"),
-            # By default Ray (since 2.56) kills several, those first that were called last: supervisors.
+            # By default Ray (since 2.56) kills several workers, those first that were called last, which are
+            # supervisors; whoever holds most would soon go, too. It never kills a driver that was started by hand.
+            drive("memory-greedy", "eaters.py", "holder {held gigabytes}"),
+            Wait("memory-greedy", "running", 120),
             drive("memory-neighbour", "eaters.py", "task {held gigabytes}"),
         ),
         (
             go_round(
                 "memory-neighbour",
-                circle(OOM, says=("shard", "memory-greedy")),
+                circle(OOM, says=("shard", "of another job")),
                 "attempts",
                 Really(statuses=("RUNNING",), failed=(("shard", 3),)),
             ),
