@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -97,6 +97,7 @@ class KeptRow(TypedDict):
     started_us: Annotated[int, describe("Since 1970; -1: not known.", 1769860800000000, unit="us")]
     name: Annotated[str, describe("Its place among those that began at the same time.", "nightly-report-1")]
     row: Annotated[JobView, describe("The job, as in lists.")]
+    circled: NotRequired[Annotated[bool, describe("Whether its evidence has what went in circles.", False)]]
 
 
 @closed

@@ -60,7 +60,9 @@ _PROVISIONAL_S = 10.0
 
 @dataclass(slots=True)
 class _Made:
-    """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one."""
+    """An answer; ``until``: when a provisional one is no longer good enough, by the clock; None for a final one.
+    ``knew_circle``: what the job had done in circles was known when it was made.
+    """
 
     outcome: str
     answer: MadeDiagnosis
@@ -70,12 +72,13 @@ class _Made:
 
     def fits(self, row: JobRow, clock_s: float) -> bool:
         """Whether it answers for a job as that is known now."""
+        if self.outcome != row.outcome or (self.until is not None and clock_s >= self.until):
+            return False
+        # What a job had done before it ended may be known later than its end.
+        is_told = row.outcome in CIRCLED_OUTCOMES and row.circle is not None and row.circle.is_explained
         diagnosis = self.answer["diagnosis"]
         is_plain = diagnosis is not None and diagnosis["code"] in (STOPPED, UNKNOWN, None)
-        # What a job had done before it ended may be known later than its end.
-        is_news = not self.knew_circle and row.outcome in CIRCLED_OUTCOMES and row.circle is not None
-        lacks_circle = is_plain and is_news and row.circle is not None and row.circle.is_explained
-        return self.outcome == row.outcome and not lacks_circle and (self.until is None or clock_s < self.until)
+        return self.knew_circle or not is_told or not is_plain
 
 
 class Diagnoses:
@@ -247,8 +250,8 @@ class Diagnoses:
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
-        made = _Made(row.outcome, answer, None if settled and not again else self._clock() + _PROVISIONAL_S)
-        made.knew_circle = row.circle is not None
+        until = None if settled and not again else self._clock() + _PROVISIONAL_S
+        made = _Made(row.outcome, answer, until, knew_circle=row.circle is not None)
         self._remember(row.key, made)
         if made.until is None:
             await self._save(row.key, made)

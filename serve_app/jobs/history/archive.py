@@ -15,7 +15,7 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.judging.motion.circle_rules import adds_past
+from serve_app.jobs.judging.motion.circle_rules import CIRCLE
 from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
@@ -167,7 +167,8 @@ class Archive:
             stored = await self._store.find_job(row.id, row.session)
         except AppError:
             return row
-        if stored is None or not _knows_more(stored["row"], row):
+        circled = stored is not None and any(each["rule"] == CIRCLE for each in stored["evidence"])
+        if stored is None or not _knows_more(stored["row"], row, circled=circled):
             return row
         kept = stored["row"]
         told = (each for each in stored["evidence"] if each["source"] != views.EXPECTATION)
@@ -273,20 +274,19 @@ def _merge_newest(
 
     What is ``fresher`` in memory may begin elsewhere now, and comes from there alone.
     """
-    rows = [(record, by_key.get(record["key"])) for record in stored[: asked.limit] if record["key"] not in fresher]
-    return [
-        (
-            _get_key(record),
-            record["row"]
-            if row is None or _knows_more(record["row"], row)
-            else {**views.render_row(row), "code": row.code or record["row"]["code"]},
-        )
-        for record, row in rows
-        if row is None or _knows_more(record["row"], row) or asked.matches(row)
-    ]
+    found: list[tuple[Key, JobView]] = []
+    for record in stored[: asked.limit]:
+        if record["key"] in fresher:
+            continue
+        kept, row = record["row"], by_key.get(record["key"])
+        if row is None or _knows_more(kept, row, circled=record.get("circled", False)):
+            found.append((_get_key(record), kept))
+        elif asked.matches(row):
+            found.append((_get_key(record), {**views.render_row(row), "code": row.code or kept["code"]}))
+    return found
 
 
-def _knows_more(kept: JobView, row: JobRow) -> bool:
+def _knows_more(kept: JobView, row: JobRow, *, circled: bool) -> bool:
     """Whether what contradicted Ray's word, or went in circles, was seen before: tables forget it, and so does who was
     started since.
     """
@@ -294,7 +294,7 @@ def _knows_more(kept: JobView, row: JobRow) -> bool:
     if kept["rule"] == CONTRADICTED_DRIVER and any(each.rule == DRIVER_REPAIRED for each in row.evidence):
         return False
     if kept["outcome"] == row.outcome and row.circle is None and row.outcome not in OPEN_OUTCOMES:
-        return same and adds_past(kept["reason"], row.reason)
+        return same and circled
     return kept["outcome"] == JobOutcome.CONTRADICTED and row.outcome in _TAKEN_AT_RAYS_WORD and same
 
 

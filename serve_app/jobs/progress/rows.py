@@ -83,7 +83,7 @@ def parse_groups(rows: Iterable[Any]) -> tuple[GroupFacts, ...]:
     )
 
 
-def parse_references(rows: Iterable[Any], job_ids: str | tuple[str, ...]) -> tuple[HeldReference, ...]:
+def parse_references(rows: Iterable[Any], job_ids: tuple[str, ...]) -> tuple[HeldReference, ...]:
     """``ObjectState`` of ray/util/state/common.py: which workers have references to results of these jobs' tasks."""
     found = []
     for row in rows:

@@ -147,13 +147,13 @@ class TaskCounter:
         failed -= {str(row.get("task_id")) for row in cut_off}
         if failed:
             failed -= await self._list_repaired(wanted.job_id)
-        attempts = len(by_themselves) - len(failed)
+        further_attempts = len(by_themselves) - len(failed)
         # Ray calls what a driver left failed: that it failed by itself is another matter.
         of_driver = sum(row.get("state") == "FAILED" for row in cut_off)
         return replace(
             counts,
-            total=max(counts.total - attempts, len(failed) + len(left)),
-            failed=max(0, counts.failed - of_driver - attempts),
+            total=max(counts.total - further_attempts, len(failed) + len(left)),
+            failed=max(0, counts.failed - of_driver - further_attempts),
             unfinished=len(left),
             unfinished_names=names,
         )

@@ -8,7 +8,7 @@ field, never the job and never a page of jobs; an import refuses it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -18,12 +18,14 @@ from sqlalchemy import RowMapping
 from organs.fields import RFC3339_MS
 from organs.times import format_time
 from serve_app.outcomes import JobOutcome
-from serve_app.schemas.jobs import JobView, KeptContent
+from serve_app.schemas.jobs import KeptContent
 from serve_app.strict import convert_to_utc
 
 # What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
 # together with the content, so they do not differ), and what was learned of a job later or, of jobs kept before there
 # were columns for it, read by revision 0007.
+# A word of ``judging``, which the store does not import; a test compares them.
+CIRCLE: Final = "circle"
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62
 # A content, its row, the row's metadata; the evidence and its facts. Nothing that is told lies deeper.
@@ -110,13 +112,10 @@ _LENIENT = _build_reader("default")
 _STRICT = _build_reader("raise")
 
 
-def read_row(content: str, columns: RowMapping) -> JobView:
-    """The row of a job as the API shows it. ``columns``: at least ``SHOWN_COLUMNS``; raises nothing for its content."""
-    return read_content(content, columns)["row"]
-
-
 def read_content(content: str, columns: RowMapping) -> KeptContent:
-    """The same with its evidence."""
+    """The row of a job as the API shows it, and its evidence; raises nothing for its content. ``columns``: at least
+    ``SHOWN_COLUMNS``.
+    """
     try:
         kept: KeptContent = _LENIENT.validate_json(content)
     except ValidationError:
@@ -126,6 +125,11 @@ def read_content(content: str, columns: RowMapping) -> KeptContent:
     kept["row"].update({name: columns[name] for name in SHOWN_COLUMNS})  # type: ignore[typeddict-item]
     kept["row"]["code"] = kept["row"]["code"] or judged
     return kept
+
+
+def has_circle(evidence: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the evidence of a job has what went in circles."""
+    return any(each["rule"] == CIRCLE for each in evidence)
 
 
 def check_content(content: Mapping[str, Any]) -> KeptContent:

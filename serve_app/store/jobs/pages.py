@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, column, func, literal_column, select, table, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.schemas.jobs import KeptRow
+from serve_app.schemas.jobs import KeptContent, KeptRow
 from serve_app.store.bounds import require_text
 from serve_app.store.dialect import contains, fold
-from serve_app.store.jobs.content import SHOWN_COLUMNS, read_row
+from serve_app.store.jobs.content import SHOWN_COLUMNS, has_circle, read_content
 from serve_app.store.tables import jobs
 
 MAX_PAGE = 501
@@ -41,7 +41,7 @@ Conditions = Callable[[Any], list[ColumnElement[bool]]]
 
 
 async def list_page(connection: AsyncConnection, asked: dict[str, Any]) -> list[KeptRow]:
-    """``key, started_us, name, row`` of each, newest first; ``row`` is what was kept as this version shows it.
+    """``key, started_us, name, row, circled`` of each, newest first; ``row`` is what was kept as this version shows it.
 
     ``asked``: ``kinds, statuses, outcomes, verdicts`` (lists),
     ``since_us, until_us, text, after`` (started_us and name), ``limit`` (at most ``MAX_PAGE``).
@@ -53,15 +53,18 @@ async def list_page(connection: AsyncConnection, asked: dict[str, Any]) -> list[
         statement = statement.where(jobs.c.key.in_(keys))
     else:
         statement = statement.where(*_build_conditions(jobs.c, asked))
-    return [
-        {
-            "key": row["key"],
-            "started_us": row["started_us"],
-            "name": row["name"],
-            "row": read_row(row["content"], row),
-        }
-        for row in (await connection.execute(statement)).mappings()
-    ]
+    found = (await connection.execute(statement)).mappings()
+    return [_build_kept(row, read_content(row["content"], row)) for row in found]
+
+
+def _build_kept(row: RowMapping, kept: KeptContent) -> KeptRow:
+    return {
+        "key": row["key"],
+        "started_us": row["started_us"],
+        "name": row["name"],
+        "row": kept["row"],
+        "circled": has_circle(kept["evidence"]),
+    }
 
 
 async def _list_keys(connection: AsyncConnection, text: str, asked: Mapping[str, Any], limit: int) -> list[str]:

@@ -15,7 +15,7 @@ from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.queries.job_names import parse_run_key
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
-from serve_app.store.jobs.content import read_content
+from serve_app.store.jobs.content import CIRCLE, has_circle, read_content
 from serve_app.store.jobs.runs import choose_key, rename_plain_keys
 from serve_app.store.tables import job_transitions, jobs, sessions
 
@@ -32,7 +32,7 @@ _NAMED = ("key", "session", "id", "kind", "series", "status", "outcome", "verdic
 _PROVEN = ("succeeded", "failed", "lost", "stopped", "contradicted")
 _OPEN = sorted(outcome.value for outcome in OPEN_OUTCOMES)
 # Words of ``judging``, which the store does not import; a test compares them.
-_CONTRADICTED_DRIVER, _DRIVER_REPAIRED, _CIRCLE = "contradicted-driver", "driver-repaired", "circle"
+_CONTRADICTED_DRIVER, _DRIVER_REPAIRED = "contradicted-driver", "driver-repaired"
 _NOTHING = "Nothing to do."
 _HEAD = "cluster-initialization"
 _SERVER = "application-server"
@@ -57,14 +57,14 @@ async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Js
     records = [{**record, "key": choose_key(record)} for record in records[:MAX_BATCH]]
     keys = [record["key"] for record in records]
     await rename_plain_keys(connection, keys)
-    circled = jobs.c.content.contains(f'"rule":"{_CIRCLE}"', autoescape=True)
-    known = (await connection.execute(select(jobs.c.key, circled, *_JUDGED).where(jobs.c.key.in_(keys)))).all()
+    has_word = jobs.c.content.contains(f'"rule":"{CIRCLE}"', autoescape=True)
+    known = (await connection.execute(select(jobs.c.key, has_word, *_JUDGED).where(jobs.c.key.in_(keys)))).all()
     before = {key: tuple(judged) for key, _, *judged in known}
-    circles = {key for key, has_circle, *_ in known if has_circle}
+    circled_keys = {key for key, circled, *_ in known if circled}
     records = [
         record
         for record in records
-        if not _knows_less(record, before.get(record["key"]), has_circle=record["key"] in circles)
+        if not _knows_less(record, before.get(record["key"]), circled=record["key"] in circled_keys)
     ]
     rows = [_build_values(record, now) for record in records]
     if not rows:
@@ -175,14 +175,14 @@ async def delete_job(connection: AsyncConnection, now: datetime, key: str) -> bo
     return (await connection.execute(delete(jobs).where(jobs.c.key == key))).rowcount == 1
 
 
-def _knows_less(record: Json, before: tuple[Any, ...] | None, *, has_circle: bool = False) -> bool:
+def _knows_less(record: Json, before: tuple[Any, ...] | None, *, circled: bool = False) -> bool:
     """Whether it takes back what was proven: Ray forgets how a driver ended, and after a restart nobody else knows."""
     if before is None:
         return False
     status, outcome, _, rule = before
-    if has_circle and record["outcome"] not in _OPEN and (record["status"], record["outcome"]) == (status, outcome):
+    if circled and record["outcome"] not in _OPEN and (record["status"], record["outcome"]) == (status, outcome):
         # Of a job that ended a new inspector does not know what went in circles, once Ray has forgotten its attempts.
-        return all(each["rule"] != _CIRCLE for each in record["content"].get("evidence", ()))
+        return not has_circle(record["content"].get("evidence", ()))
     if record["outcome"] == "ended_unknown":
         return outcome in _PROVEN and rule not in (SESSION_OVER, SESSION_SHUT_DOWN, SERVER_SHUT_DOWN)
     if rule == _CONTRADICTED_DRIVER and record["outcome"] == "succeeded" and _is_repaired(record):

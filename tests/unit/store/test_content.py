@@ -16,8 +16,9 @@ from serve_app.jobs.judging.expectations import NOTHING
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, CLUSTER_INITIALIZATION
 from serve_app.jobs.judging.motion.circle_rules import CIRCLE
 from serve_app.schemas.jobs import EvidenceView, JobView
+from serve_app.store.jobs import content as content_module
 from serve_app.store.jobs import rows
-from serve_app.store.jobs.content import SHOWN_COLUMNS, check_content, read_content, read_row
+from serve_app.store.jobs.content import SHOWN_COLUMNS, check_content, read_content
 
 SCHEMA = TypeAdapter(JobView).json_schema()
 EVIDENCE_SCHEMA = TypeAdapter(EvidenceView).json_schema()
@@ -41,6 +42,10 @@ WHOLE = {
     **COLUMNS,
 }  # fmt: skip
 FACT = {"rule": "failed", "source": "expectation", "fact": "user, failed: BAD"}
+
+
+def read_row(content: str, columns: Any) -> JobView:
+    return read_content(content, columns)["row"]
 
 
 def kept(row: Any, evidence: Any = ()) -> str:
@@ -191,5 +196,5 @@ def test_all_words_that_are_published_are_read(field: str) -> None:
 
 def test_the_words_that_the_store_has_of_judging() -> None:
     assert (rows._NOTHING, rows._HEAD, rows._SERVER) == (NOTHING, CLUSTER_INITIALIZATION, APPLICATION_SERVER)
-    words = (rows._CONTRADICTED_DRIVER, rows._DRIVER_REPAIRED, rows._CIRCLE)
+    words = (rows._CONTRADICTED_DRIVER, rows._DRIVER_REPAIRED, content_module.CIRCLE)
     assert words == (CONTRADICTED_DRIVER, DRIVER_REPAIRED, CIRCLE)

@@ -186,26 +186,26 @@ def _conclude_stopped(
     why = _conclude_found(codes, fields, scans, Weighed(first, (first,)), first, unavailable)
     until = "Until then it went in circles:" if first.is_circle else "Until then it waited in vain:"
     told = replace(
-        found,
+        why,
         sentence=f"{code.sentence} {until} {why.sentence}",
         evidence=(*found.evidence, *why.evidence),
         chain=(stopped, CauseStep(first.code, why.sentence, first.evidence)),
-        advice=why.advice,
-        docs=why.docs,
+        candidates=(),
     )
     if first.is_circle:
         # The row of such a job has the code of its circle, while it runs and afterwards.
-        return replace(
-            told,
-            code=why.code,
-            title=why.title,
-            certainty=why.certainty,
-            code_class=why.code_class,
-            rule=why.rule,
-        )
+        return told
     gone_on = "It was stopped, and would have gone on so: this is what to mend."
     candidate = Candidate(first.code, why.title, first.certainty, first.rule, (first.evidence,), gone_on)
-    return replace(told, candidates=(candidate,))
+    return replace(
+        found,
+        sentence=told.sentence,
+        evidence=told.evidence,
+        chain=told.chain,
+        candidates=(candidate,),
+        advice=why.advice,
+        docs=why.docs,
+    )
 
 
 def _conclude_found(

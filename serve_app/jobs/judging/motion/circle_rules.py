@@ -58,11 +58,6 @@ def describe_past(circle: Circle, ended: str) -> str:
     return f"before it {ended}, {_describe_turns(circle, had='had ')} ({circle.code})"
 
 
-def adds_past(kept: str, told: str) -> bool:
-    """Whether a reason that was kept is the one that is told now, and says what the job had done before it ended."""
-    return kept.startswith(f"{told.rstrip('.')}; before it ")
-
-
 def build_evidence(circle: Circle) -> Evidence:
     """What the conclusion rests on."""
     victim = f"; last process {circle.victim_pid}" if circle.victim_pid else ""

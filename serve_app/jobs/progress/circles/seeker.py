@@ -298,8 +298,8 @@ class CircleSeeker:
 
 
 def _keep_found(own: JobTurns, before: JobTurns, turns: Turns, *, is_told: bool, in_trouble: bool) -> JobTurns:
-    """What is known of a job whose turn to be asked about has not come again: what was found stays until it
-    does, or is past.
+    """What is known of a job whose turn to be asked about has not come again: what was found stays until it does,
+    or is past.
 
     Its actors have been judged by what is remembered of them. Whether others succeed is as it was last known.
     """

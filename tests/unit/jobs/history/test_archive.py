@@ -56,7 +56,11 @@ class Store:
         found.sort(key=lambda record: (record["started_us"], record["name"]), reverse=True)
         names = ("key", "started_us", "name")
         return [
-            {**{name: record[name] for name in names}, "row": record["content"]["row"]}
+            {
+                **{name: record[name] for name in names},
+                "row": record["content"]["row"],
+                "circled": any(each["rule"] == "circle" for each in record["content"]["evidence"]),
+            }
             for record in found[: asked["limit"]]
         ]
 
@@ -449,9 +453,11 @@ async def test_the_store_keeps_what_went_in_circles(
         for each in (before, now):
             await store.save_jobs("s", [build_record(each)])
         kept = await store.find_job("a", "s")
+        (listed,) = await store.list_jobs({"limit": 1})
     finally:
         await store.close()
     assert kept is not None
+    assert (listed["row"]["outcome"], listed["circled"]) == wanted
     assert (kept["row"]["outcome"], any(each["rule"] == "circle" for each in kept["evidence"])) == wanted
 
 

@@ -94,7 +94,7 @@ def test_references() -> None:
     row = {"object_id": f"{TASK['task_id']}01000000", "type": "WORKER", "pid": 15578}
     rows = [row, {**row, "type": "DRIVER"}, {**row, "pid": 0}, {**row, "object_id": "ab" * 20 + "0400000001000000"}]
     own, other = HeldReference(15578, TASK["task_id"]), HeldReference(15578, "ab" * 20 + "04000000")
-    assert parse_references(rows, "03000000") == (own,)
+    assert parse_references(rows, ("03000000",)) == (own,)
     assert parse_references(rows, ("03000000", "04000000")) == (own, other)
 
 
@@ -154,7 +154,7 @@ def test_no_row_raises(rows: list[Any]) -> None:
     parse_groups(
         [{"state": "PENDING", "placement_group_id": "g", **row} if isinstance(row, dict) else row for row in rows]
     )
-    parse_references(rows, "03000000")
+    parse_references(rows, ("03000000",))
     parse_processor({"n": {"now": 1.0, "workers": rows}}, {"n": [1]})
     for row in rows:
         count_task_states(row)
