@@ -38,11 +38,19 @@ class NotTrusted(Exception):
 
 
 class RememberedHead:
-    """What `make up` remembered of its head: the directory, and (name, pid, start in seconds since the epoch)."""
+    """What `make up` remembered of its head: the directory, and (name, pid, start in seconds since the epoch).
 
-    def __init__(self, temp_dir: str, processes: list[tuple[str, int, float]]) -> None:
+    ``boot_id`` and ``booted_at_s`` say by which clock (``Boot`` in serve_app/local/state.py); empty when an
+    older version wrote it.
+    """
+
+    def __init__(
+        self, temp_dir: str, processes: list[tuple[str, int, float]], boot_id: str, booted_at_s: float
+    ) -> None:
         self.temp_dir = temp_dir
         self.processes = processes
+        self.boot_id = boot_id
+        self.booted_at_s = booted_at_s
 
 
 class BeforeRay:
@@ -141,7 +149,10 @@ def read_head(path: str) -> RememberedHead | None:
     try:
         state = json.loads(_read(path) or "{}")
         marks = [(str(each["name"]), int(each["pid"]), float(each["started_at_s"])) for each in state["processes"]]
-        return RememberedHead(state["temp_dir"], marks) if state["temp_dir"] and marks else None
+        boot = state.get("boot") or {"boot_id": "", "booted_at_s": 0.0}
+        if not state["temp_dir"] or not marks:
+            return None
+        return RememberedHead(state["temp_dir"], marks, str(boot["boot_id"]), float(boot["booted_at_s"]))
     except (LookupError, TypeError, ValueError):  # not what `make up` wrote, which the next `make up` says
         return None
 
@@ -153,20 +164,32 @@ def read_variables(path: str) -> dict[str, str]:
 
 
 def is_alive(head: RememberedHead) -> bool:
-    """Whether GCS and raylet are the processes that `make up` started: same pid, same start."""
-    return {name for name, pid, started_at_s in head.processes if _runs(pid, started_at_s)} >= _ESSENTIAL
+    """Whether GCS and raylet are the processes that `make up` started: same pid, same start, by whatever clock."""
+    boot_id, booted_at_s = _read_boot()
+    remembered_s = head.booted_at_s if head.boot_id and head.boot_id == boot_id else booted_at_s
+    alive = {name for name, pid, started_at_s in head.processes if _runs(pid, started_at_s - remembered_s)}
+    return alive >= _ESSENTIAL
 
 
-def _runs(pid: int, started_at_s: float) -> bool:
+def _read_boot() -> tuple[str, float]:
+    """The kernel's name for this start of the machine, and when that was by the clock as it is set now (proc(5))."""
     try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot_id = file.read().strip()
         with open("/proc/stat") as file:
-            booted_at_s = next((float(line.split()[1]) for line in file if line.startswith("btime ")), 0.0)
+            return boot_id, next((float(line.split()[1]) for line in file if line.startswith("btime ")), 0.0)
+    except OSError:
+        return "", 0.0
+
+
+def _runs(pid: int, started_s: float) -> bool:
+    """Whether that process runs which began so many seconds after the start of the machine."""
+    try:
         with open(f"/proc/{pid}/stat", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()  # the name before it may contain anything
     except OSError:
         return False
-    begun_at_s = booted_at_s + int(fields[19]) / os.sysconf("SC_CLK_TCK")  # proc(5), field 22
-    return fields[0] != "Z" and abs(begun_at_s - started_at_s) < 1.0
+    return fields[0] != "Z" and abs(int(fields[19]) / os.sysconf("SC_CLK_TCK") - started_s) < 1.0  # proc(5), field 22
 
 
 def _read(path: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve_app.local.failure import Failure
 from serve_app.strict import StrictModel
+
+# One value for each start of the kernel (proc(5)); Linux alone has it.
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ProcessMark(StrictModel):
@@ -18,8 +22,21 @@ class ProcessMark(StrictModel):
     name: str
 
 
+class Boot(StrictModel):
+    """One start of the machine. Setting the clock moves ``booted_at_s``, seconds since the epoch, and not ``boot_id``.
+
+    The kernel keeps when a process began since its own start (proc(5), starttime), and seconds since the epoch are that
+    plus ``booted_at_s``. ``boot_id`` is empty where the system has none.
+    """
+
+    boot_id: str
+    booted_at_s: float
+
+
 class UpState(BaseModel):
     """One start. ``temp_dir`` is set when the Ray head is ours; ``serve_ran_before`` when Serve ran before we came.
+
+    ``boot`` says, in the file, by which clock the processes' starts are told; without it, by the one that is set now.
 
     Another version may have written it, or may read it later: what is not known is passed over, and nothing that is
     known here may become required.
@@ -36,6 +53,7 @@ class UpState(BaseModel):
     serve_ran_before: bool = False
     config_sha256: str = ""
     prints: dict[str, str] = Field(default_factory=dict)
+    boot: Boot | None = None
 
     @property
     def head_is_ours(self) -> bool:
@@ -54,10 +72,13 @@ def find_driver_file(home: Path) -> Path:
 
 
 def load(home: Path) -> UpState | None:
-    """The remembered start, or None. Raises ``Failure`` when the file is there and cannot be understood."""
+    """The remembered start, or None. Raises ``Failure`` when the file is there and cannot be understood.
+
+    The starts of its processes are told by the clock as it is set now.
+    """
     path = find_state_file(home)
     try:
-        return UpState.model_validate_json(path.read_bytes())
+        return tell_by_clock(UpState.model_validate_json(path.read_bytes()), read_boot())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
@@ -67,9 +88,33 @@ def load(home: Path) -> UpState | None:
         ) from None
 
 
+def tell_by_clock(state: UpState, boot: Boot) -> UpState:
+    """The same start with the times of its processes moved by what the clock was set since it was written."""
+    step_s = find_clock_step_s(state.boot, boot)
+    marks = (mark.model_copy(update={"started_at_s": mark.started_at_s + step_s}) for mark in state.processes)
+    return state.model_copy(update={"processes": tuple(marks), "boot": None})
+
+
+def read_boot() -> Boot:
+    """This start of this machine."""
+    try:
+        boot_id = _BOOT_ID_FILE.read_text().strip()
+    except OSError:
+        boot_id = ""
+    return Boot(boot_id=boot_id, booted_at_s=psutil.boot_time())
+
+
+def find_clock_step_s(then: Boot | None, now: Boot) -> float:
+    """By how many seconds the clock was set forward since; 0 where it cannot be told, as after a start in between."""
+    if then is None or not then.boot_id or then.boot_id != now.boot_id:
+        return 0.0
+    return now.booted_at_s - then.booted_at_s
+
+
 def save(home: Path, state: UpState) -> None:
     """Replace the remembered start in one step; readable by this user only."""
-    _write(find_state_file(home), state.model_dump_json(indent=2) + "\n")
+    remembered = state.model_copy(update={"boot": read_boot()})
+    _write(find_state_file(home), remembered.model_dump_json(indent=2) + "\n")
 
 
 def save_driver_file(home: Path, text: str) -> None:

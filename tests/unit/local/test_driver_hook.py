@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psutil
 import pytest
@@ -128,6 +130,44 @@ def test_a_script_joins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     driver_hook.join(str(tmp_path), environ)
     assert environ == SET
     assert capsys.readouterr() == ("", "")
+
+
+def rewrite(home: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    left = json.loads((home / "up.json").read_text())
+    change(left)
+    (home / "up.json").write_text(json.dumps(left))
+
+
+def set_the_clock(left: dict[str, Any]) -> None:
+    left["boot"]["booted_at_s"] -= 3600
+    for process in left["processes"]:
+        process["started_at_s"] -= 3600
+
+
+def test_a_script_joins_after_the_clock_was_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environ: dict[str, str] = {}
+    remember(tmp_path / ".seedcore")
+    rewrite(tmp_path / ".seedcore", set_the_clock)
+    driver_hook.join(str(tmp_path), environ)
+    assert environ == SET
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_script_joins_what_an_older_version_started(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    remember(tmp_path / ".seedcore")
+    rewrite(tmp_path / ".seedcore", lambda left: left.pop("boot"))
+    driver_hook.join(str(tmp_path), environ)
+    assert environ == SET
+
+
+def test_the_same_times_after_another_boot_are_another_head(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    remember(tmp_path / ".seedcore")
+    rewrite(tmp_path / ".seedcore", set_the_clock)
+    rewrite(tmp_path / ".seedcore", lambda left: left["boot"].update(boot_id="another"))
+    driver_hook.join(str(tmp_path), environ)
+    assert environ == {}
 
 
 def test_a_second_copy_is_joined_by_its_home(

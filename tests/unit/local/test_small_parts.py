@@ -12,7 +12,7 @@ import pytest
 from serve_app.local import memory, ports, processes, state
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.progress import Progress
-from serve_app.local.state import ProcessMark, UpState
+from serve_app.local.state import Boot, ProcessMark, UpState
 
 STATE = UpState(
     started_at="2026-01-01T00:00:00+00:00",
@@ -69,6 +69,37 @@ def test_the_state_that_another_version_left_is_read(tmp_path: Path) -> None:
     left = json.loads(state.find_state_file(tmp_path).read_text())
     state.find_state_file(tmp_path).write_text(json.dumps({**left, "chosen_ports": {"ray_client": 20001}}))
     assert state.load(tmp_path) == STATE
+
+
+BOOT = Boot(boot_id="a", booted_at_s=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        (BOOT, BOOT, 0.0),
+        (BOOT, BOOT.model_copy(update={"booted_at_s": 4600.0}), 3600.0),
+        (BOOT, BOOT.model_copy(update={"booted_at_s": 999.0}), -1.0),
+        (BOOT, Boot(boot_id="b", booted_at_s=4600.0), 0.0),  # the machine was started anew
+        (None, BOOT, 0.0),  # an older version wrote it
+        (Boot(boot_id="", booted_at_s=1.0), Boot(boot_id="", booted_at_s=2.0), 0.0),  # cannot be told
+    ],
+)
+def test_step_of_the_clock(then: Boot | None, now: Boot, expected: float) -> None:
+    assert state.find_clock_step_s(then, now) == expected
+
+
+def test_a_process_is_known_again_after_the_clock_was_set(tmp_path: Path) -> None:
+    own = processes.remember_processes([processes.psutil.Process()])
+    state.save(tmp_path, STATE.model_copy(update={"processes": own}))
+    left = json.loads(state.find_state_file(tmp_path).read_text())
+    left["boot"]["booted_at_s"] -= 3600  # as if all was written an hour of the clock ago
+    left["processes"][0]["started_at_s"] -= 3600
+    state.find_state_file(tmp_path).write_text(json.dumps(left))
+    found = state.load(tmp_path)
+    assert found is not None
+    assert found.processes[0].started_at_s == pytest.approx(own[0].started_at_s)
+    assert processes.is_alive(found.processes[0])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
