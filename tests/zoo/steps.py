@@ -230,7 +230,8 @@ class Stage:
         if took_s > ask.most_s:
             wrong.append(f"{what}: {took_s:.1f} s, not {ask.most_s:g}")
         lowered = text.casefold()
-        wrong += [f"{what} does not say {each!r}" for each in ask.says if each.casefold() not in lowered]
+        missing = [each for each in ask.says if each.casefold() not in lowered]
+        wrong += [f"{what} does not say {each!r}: {text[:400]}" for each in missing]
         return wrong + [f"{what} says {each!r}" for each in ask.lacks if each.casefold() in lowered]
 
 
