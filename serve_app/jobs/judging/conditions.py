@@ -8,8 +8,7 @@ from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.contradiction import describe_unfinished, may_leave_tasks
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
 from serve_app.jobs.judging.kinds import COA_INITIALIZATION
-from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
-from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STUCK
+from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, MOTION_RULES, STUCK, describe_circle, describe_past
 from serve_app.jobs.models import PastRuns
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 

@@ -39,8 +39,7 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART
-from serve_app.jobs.judging.motion.motion_rules import RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
 from serve_app.jobs.models import Verdict
