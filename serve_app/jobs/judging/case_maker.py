@@ -166,6 +166,9 @@ class CaseMaker:
         )
 
     def _add_motion(self, motion: Motion | None, case: Case) -> Case:
+        """With what is thought of whether it moves: no rule speaks before its quiet limit, nor where it may rest or
+        only waits for a place; then it is stuck (proven), resting or unseen (``motion_rules``).
+        """
         if motion is None:
             return case
         overdue = case.past_deadline or case.over_limit or case.unusually_long
