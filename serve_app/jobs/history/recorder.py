@@ -104,6 +104,12 @@ class Recorder:
         """Jobs whose present state the store does not have yet, by key."""
         return {key: states[-1][0] for key, states in self._waiting.items()}
 
+    @property
+    def past_known(self) -> bool:
+        """Whether ``past`` can be relied on: not where it is empty and the history does not answer."""
+        # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
+        return bool(self.past) or self.failure is None
+
     def start(self) -> None:
         """Begin to write; does nothing when begun."""
         self._writer.start()
