@@ -16,20 +16,23 @@ from serve_app.jobs.diagnosis.engine.clues import Clue
 from serve_app.jobs.diagnosis.engine.field_rules import is_failure
 from serve_app.jobs.diagnosis.engine.scan import Scan
 from serve_app.jobs.diagnosis.log.memory_kills import MemoryKill, MemoryUser
-from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Belongings, Fields
+from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Belongings, EvidenceLine, Fields
 from serve_app.redaction import redact
 
-OOM = "memory.node-oom"
+OOM, KILLED = "memory.node-oom", "memory.process-killed"
 PYTHON = "python-cannot-start"
 _PYTHON_LINE = re.compile(r"\b\d{1,5}: (?:exec: )?(?P<path>/\S+): (?P<why>[^\[]+)")
-_VANISHED = (
-    "The driver's process ended without a word to Ray: it was killed, it crashed in native code, or it ended itself "
-    "(`os._exit`). Nothing tells which."
+_VANISHED = "Its process vanished: the worker table does not tell a crash from a kill, or from os._exit."
+_WHO_ENDED_IT = (
+    "If it says nothing, look for who ended it; the kernel's out-of-memory killer says so in `dmesg` of its node."
 )
-_VANISHED_ADVICE = (
-    "Look at what started it: its exit code tells what Ray does not know (139 or 134: a crash; 137: killed).",
-    "Run it with `PYTHONFAULTHANDLER=1`, which writes the line of Python at which native code crashes.",
-    "If it was killed, look for the kernel's out-of-memory killer (`dmesg`), and for who sends SIGKILL.",
+# Ray has Python write where native code of a driver crashes (``faulthandler``), so its output tells of that.
+_VANISHED_SUBMITTED = ("Look at the end of its log: a crash in native code says so there.", _WHO_ENDED_IT)
+_VANISHED_STARTED = (
+    "Look at its output where it was started, since Ray keeps no log of it: a crash in native code says so there, and "
+    "its exit code tells what Ray does not know (139 or 134: a crash; 137: killed).",
+    _WHO_ENDED_IT,
+    "Submit it as a Ray job (`ray job submit`) to have its log and exit code kept.",
 )
 _KEEP_REFERENCES = "Keep the references that `.remote()` returns, and `ray.get` them before the program ends."
 _BY_HAND = "Ray keeps no output of a driver that was started by hand: look where it was started, or submit it as a job."
@@ -49,8 +52,10 @@ class Phrases:
     advice: tuple[str, ...]
 
 
-def describe_found(code: Code, primary: Clue, scans: Sequence[Scan], fields: Fields) -> Phrases:
-    """The words for a cause."""
+def describe_found(
+    code: Code, primary: Clue, scans: Sequence[Scan], fields: Fields, evidence: Sequence[EvidenceLine]
+) -> Phrases:
+    """The words for a cause. Where the end of the driver's process is all the ``evidence``, nothing tells of memory."""
     signature = primary.signature
     own = primary.advice or (signature.advice if signature is not None else ())
     sentence = primary.sentence or (signature.sentence if signature is not None else "") or code.sentence
@@ -62,8 +67,9 @@ def describe_found(code: Code, primary: Clue, scans: Sequence[Scan], fields: Fie
     elif primary.rule == PYTHON and (found := _PYTHON_LINE.search(primary.evidence.quote)) is not None:
         sentence = f"Its Python cannot be started: {found['path']}: {found['why'].strip()}."
         said = replace(said, title="a Python that cannot be started", sentence=sentence)
-    elif primary.evidence.source == DRIVER_PROCESS and not own:
-        said = Phrases("a driver that vanished", _VANISHED, _VANISHED_ADVICE)
+    elif code.code == KILLED and not own and {each.source for each in evidence} == {DRIVER_PROCESS}:
+        advice = _VANISHED_STARTED if fields.type == "DRIVER" else _VANISHED_SUBMITTED
+        said = Phrases("a driver that vanished", _VANISHED, advice)
     said = replace(said, sentence=f"{said.sentence.rstrip('.')}.")
     if primary.doubt:
         said = replace(said, sentence=f"{said.sentence} Whether it is this job's cannot be told: {primary.doubt}.")
