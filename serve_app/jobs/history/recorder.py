@@ -242,7 +242,8 @@ class Recorder:
         if not states:
             return
         try:
-            was_closed = await self._history.save_jobs(self._session, [_build_record(*state) for state in states])
+            records = [{**build_record(row), "seen_us": round(at.timestamp() * 1_000_000)} for row, at in states]
+            was_closed = await self._history.save_jobs(self._session, records)
         except InvalidInput as error:
             if len(states) > 1:
                 half = len(states) // 2
@@ -319,7 +320,3 @@ def build_record(row: JobRow) -> Json:
         "ended_us": None if row.ended_at is None else round(row.ended_at.timestamp() * 1_000_000),
         "searchable": "\n".join(list_searched(row))[:_SEARCHED_CHARS],
     }
-
-
-def _build_record(row: JobRow, seen_at: datetime) -> Json:
-    return {**build_record(row), "seen_us": round(seen_at.timestamp() * 1_000_000)}
