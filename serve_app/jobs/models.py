@@ -170,9 +170,12 @@ class WaitingActor:
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """Tasks of a job by what became of them, as far as Ray remembers.
+    """Tasks of a job by what became of them, as far as Ray remembers. Asked for of drivers that SUCCEEDED in the last
+    ten minutes, and of submissions that SUCCEEDED, or crashed, in the last hour (``reading.tasks``).
 
-    ``unfinished``: those that had not ended when the driver left, of functions and methods named ``unfinished_names``.
+    ``failed``: without those that a later attempt made good, and without those that the end of the driver cut off.
+    ``unfinished``: those that had not ended when the driver left, of functions and methods named ``unfinished_names``;
+    without Ray's own calls, and without what a living actor goes on with.
     """
 
     total: int

@@ -132,7 +132,7 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class MotionJudgement:
-    """What is thought of a motion at one moment (``judging.motion.motion_rules``), the same wherever it is told.
+    """What is thought of a motion at one moment (``judging.motion_rules``), the same wherever it is told.
 
     ``rule`` None: nothing is wrong, and ``note`` is what is added to the reason of the verdict, if anything. ``alert``:
     how bad it is for whoever is told of it unasked; None: nobody is. ``quiet_since`` None: it moves, or is not known.

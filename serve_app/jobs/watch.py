@@ -220,21 +220,19 @@ class JobWatch:
         return None if self._recorder is None else self._recorder.past.get(series)
 
     def find_findings(self, seen: Seen) -> list[Finding]:
-        """What is wrong beyond the verdict on one job."""
+        """What is wrong beyond the verdict on one job: ``judging.findings`` of this look; nothing is decided here."""
         past = {} if self._recorder is None else self._recorder.past
         return find_all(seen.snapshot, seen.rows, self._contracts, past, self._now())
 
     def find_unknown(self, seen: Seen, found: list[Finding]) -> Unfound:
         """Of what ``found`` may lack something."""
-        # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
-        past_known = self._recorder is None or bool(self._recorder.past) or self._recorder.failure is None
         return find_unknown(
             seen.snapshot,
             seen.rows,
             found,
             self._contracts,
             self._now(),
-            past_known=past_known,
+            past_known=self._recorder is None or self._recorder.past_known,
             motions_asked=self._motions is not None,
         )
 

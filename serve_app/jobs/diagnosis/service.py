@@ -29,7 +29,6 @@ from serve_app.jobs.diagnosis.sources import (
     StillnessJudge,
 )
 from serve_app.jobs.diagnosis.words import answers
-from serve_app.jobs.diagnosis.words.driver_end import tell_contradiction, tell_no_more
 from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.models import JobRow, Known, Snapshot
@@ -244,9 +243,8 @@ class Diagnoses:
         else:
             gathered = await self._gatherer.gather(build_subject(snapshot, row))
             found = await asyncio.to_thread(self._engine, gathered.fields, gathered.sources)
-            found = tell_no_more(found, submitted=row.submission_id is not None)
             if row.outcome is JobOutcome.CONTRADICTED:
-                found = tell_contradiction(found, row.reason, row.action)
+                found = answers.tell_contradiction(found, row.reason, row.action)
             diagnosis, again = replace(found, unavailable=gathered.unavailable), gathered.again
         answer = answers.render_ended(row.id, row.outcome, diagnosis, self._now())
         settled = row.ended_at is None or self._now() - row.ended_at >= SETTLED_AFTER
@@ -305,7 +303,7 @@ class Diagnoses:
         row = stored["row"]
         if row["outcome"] == JobOutcome.CONTRADICTED:
             # A row that an older version kept has no action.
-            found = tell_contradiction(found, row["reason"], row.get("action") or READ_THE_LOG)
+            found = answers.tell_contradiction(found, row["reason"], row.get("action") or READ_THE_LOG)
         return answers.render_ended(row["id"], row["outcome"], replace(found, unavailable=unavailable), self._now())
 
 

@@ -26,7 +26,11 @@ class PastJobFinder(Protocol):
 
     async def find(self, wanted: str) -> KeptJob | None: ...
 
-    async def restore_judgement(self, row: JobRow) -> JobRow: ...
+    async def restore_judgement(self, row: JobRow) -> JobRow:
+        """The row as lists have it: of a job that ended, with what contradicted Ray's word or went in circles
+        before.
+        """
+        ...
 
 
 class DiagnosisStore(Protocol):

@@ -15,7 +15,7 @@ from serve_app.jobs import views
 from serve_app.jobs.history import figures
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.judge import get_sort_key
-from serve_app.jobs.judging.motion.circle_rules import CIRCLE
+from serve_app.jobs.judging.motion_rules import CIRCLE
 from serve_app.jobs.models import Evidence, JobRow, Verdict
 from serve_app.jobs.queries import JobsQuery
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome

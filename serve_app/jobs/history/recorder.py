@@ -104,6 +104,12 @@ class Recorder:
         """Jobs whose present state the store does not have yet, by key."""
         return {key: states[-1][0] for key, states in self._waiting.items()}
 
+    @property
+    def past_known(self) -> bool:
+        """Whether ``past`` can be relied on: not where it is empty and the history does not answer."""
+        # A history that does not answer since the start has told of no earlier runs; later, what it told stays.
+        return bool(self.past) or self.failure is None
+
     def start(self) -> None:
         """Begin to write; does nothing when begun."""
         self._writer.start()
@@ -236,7 +242,8 @@ class Recorder:
         if not states:
             return
         try:
-            was_closed = await self._history.save_jobs(self._session, [_build_record(*state) for state in states])
+            records = [{**build_record(row), "seen_us": round(at.timestamp() * 1_000_000)} for row, at in states]
+            was_closed = await self._history.save_jobs(self._session, records)
         except InvalidInput as error:
             if len(states) > 1:
                 half = len(states) // 2
@@ -313,7 +320,3 @@ def build_record(row: JobRow) -> Json:
         "ended_us": None if row.ended_at is None else round(row.ended_at.timestamp() * 1_000_000),
         "searchable": "\n".join(list_searched(row))[:_SEARCHED_CHARS],
     }
-
-
-def _build_record(row: JobRow, seen_at: datetime) -> Json:
-    return {**build_record(row), "seen_us": round(seen_at.timestamp() * 1_000_000)}

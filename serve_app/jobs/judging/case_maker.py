@@ -27,8 +27,14 @@ from serve_app.jobs.judging.kinds import (
     count_owned,
     sum_owned,
 )
-from serve_app.jobs.judging.motion.circle_rules import build_evidence, find_worst, select_own_motion
-from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion, find_quiet_limit_s
+from serve_app.jobs.judging.motion_rules import (
+    Allowance,
+    build_evidence,
+    decide_motion,
+    find_quiet_limit_s,
+    find_worst,
+    select_own_motion,
+)
 from serve_app.jobs.judging.outcome import ROW_MISSING, Conclusion, conclude_outcome
 from serve_app.jobs.judging.pending import explain_waiting, find_starved
 from serve_app.jobs.models import (
@@ -160,6 +166,9 @@ class CaseMaker:
         )
 
     def _add_motion(self, motion: Motion | None, case: Case) -> Case:
+        """With what is thought of whether it moves: no rule speaks before its quiet limit, nor where it may rest or
+        only waits for a place; then it is stuck (proven), resting or unseen (``motion_rules``).
+        """
         if motion is None:
             return case
         overdue = case.past_deadline or case.over_limit or case.unusually_long

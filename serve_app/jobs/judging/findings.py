@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from serve_app.jobs.judging.expectations import Contracts, Expectation
-from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
-from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STALE_AFTER
+from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER, advise, describe_circle
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome

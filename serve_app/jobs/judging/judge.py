@@ -26,8 +26,7 @@ from serve_app.jobs.judging.expectations import (
     find_scheduler,
 )
 from serve_app.jobs.judging.kinds import Owned
-from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, advise
-from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, choose_motion_action
+from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, MOTION_RULES, advise, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
 from serve_app.jobs.models import (

@@ -5,13 +5,14 @@ What the job says of itself in its metadata comes before what its actors show, a
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from serve_app.jobs.judging.patterns import matches
 from serve_app.jobs.models import ActorFacts, Evidence, JobFacts
 
 if TYPE_CHECKING:
@@ -123,6 +124,20 @@ def sum_owned(counts: Iterable[Owned | None]) -> Owned:
         of_ray=sum(each.of_ray for each in every),
         namespaces=frozenset().union(*(each.namespaces for each in every)),
     )
+
+
+@lru_cache(maxsize=1_000)
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole text is as the pattern says, which is one as for file names: ``*``, ``?`` and ``[abc]``; case
+    counts.
+    """
+    return _compile_pattern(pattern).match(text) is not None
+
+
+@lru_cache(maxsize=500)
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
+    # Each `*` becomes a group that is not tried again (fnmatch since Python 3.9), so time is bounded by the text.
+    return re.compile(fnmatch.translate(pattern))
 
 
 def _build_rule(spec: KindSpec, match: Match) -> KindRule:

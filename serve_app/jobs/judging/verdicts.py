@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from serve_app.jobs.judging.case import Case
-from serve_app.jobs.judging.conditions import (
-    add_note,
+from serve_app.jobs.judging.case import (
+    Case,
     apply_always,
     circles_in_part,
     circles_wholly,
     has_rule,
-    interpret,
     is_concluded_by,
-    join_sentences,
     lost_tasks,
-    say_both,
-    say_circle,
-    say_conclusion,
-    say_deadline,
-    say_late,
-    say_motion,
-    say_tasks,
-    say_unusual,
-    say_wait,
-    say_waited,
     stands_still,
     waits_for,
     waits_long,
@@ -39,10 +26,24 @@ from serve_app.jobs.judging.kinds import (
     OBSERVER,
     WORKER_NODE,
 )
-from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART
-from serve_app.jobs.judging.motion.motion_rules import RESTING, STUCK, UNSEEN
+from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, RESTING, STUCK, UNSEEN
 from serve_app.jobs.judging.outcome import DELETED
 from serve_app.jobs.judging.pending import BUILDING, BUSY, INFEASIBLE, NEVER_STARTS, STARVED
+from serve_app.jobs.judging.verdict_words import (
+    add_note,
+    interpret,
+    join_sentences,
+    say_both,
+    say_circle,
+    say_conclusion,
+    say_deadline,
+    say_late,
+    say_motion,
+    say_tasks,
+    say_unusual,
+    say_wait,
+    say_waited,
+)
 from serve_app.jobs.models import Verdict
 from serve_app.outcomes import BROKEN_OUTCOMES, ENDED_OUTCOMES, OPEN_OUTCOMES, JobOutcome
 

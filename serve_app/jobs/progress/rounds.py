@@ -19,7 +19,7 @@ from typing import Protocol
 from serve_app.background import Loop
 from serve_app.errors import AppError
 from serve_app.jobs.judging.findings import is_looked_at
-from serve_app.jobs.judging.motion.motion_rules import STALE_AFTER, find_quiet_limit_s
+from serve_app.jobs.judging.motion_rules import STALE_AFTER, find_quiet_limit_s
 from serve_app.jobs.models import JobRow, Known, NodeFacts, Section, Snapshot, Unknown
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.progress.circles.circles import JobTurns

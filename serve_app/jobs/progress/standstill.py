@@ -1,7 +1,7 @@
 """From what was seen of a running job to its ``Motion``: the one place where that is made. Pure.
 
 List, report, alerts and the diagnosis of a running job all rest on it; what to think of it, and when, is said by
-``judging.motion.motion_rules``.
+``judging.motion_rules``.
 """
 
 from __future__ import annotations

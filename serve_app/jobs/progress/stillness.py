@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from serve_app.jobs.judging.motion.circle_rules import advise
+from serve_app.jobs.judging.motion_rules import advise
 from serve_app.jobs.judging.pending import BUSY as START_BUSY
 from serve_app.jobs.judging.pending import INFEASIBLE as START_INFEASIBLE
 from serve_app.jobs.motion import MotionJudgement

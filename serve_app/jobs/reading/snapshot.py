@@ -1,7 +1,8 @@
 """One look at the cluster: every source asked at once, each with its own deadline, each allowed to fail alone.
 
-``rows`` translates what comes back, ``events`` adds what Ray pushed meanwhile; of jobs whose end alone does not tell
-how it was, their drivers and tasks are asked for. Nothing else is read for judging.
+``rows`` translates what comes back, ``events`` adds what Ray pushed meanwhile. The drivers of all submissions are asked
+for while any may have changed, and tasks of jobs whose end alone does not tell how it was. Nothing else is read for
+judging.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from serve_app.store.dialect import insert
 from serve_app.store.jobs.content import check_content, read_content
 from serve_app.store.jobs.details import MAX_LOG_EXCERPT_CHARS
 from serve_app.store.jobs.rows import MAX_CONTENT_CHARS, MAX_TRANSITIONS
-from serve_app.store.jobs.runs import rename_plain_keys
+from serve_app.store.jobs.runs import adopt_rows_of_older_versions
 from serve_app.store.migrations.sentences import NOTHING, read_ending
 from serve_app.store.tables import job_transitions, jobs, sessions
 from serve_app.strict import convert_to_utc
@@ -114,7 +114,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
         await connection.execute(
             insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
         )
-        await rename_plain_keys(connection, [line.key])
+        await adopt_rows_of_older_versions(connection, [line.key])
         values = line.model_dump(exclude={"format", "transitions"})
         kept = {"key"}
         if not _ENDING & line.model_fields_set:

@@ -16,7 +16,7 @@ from serve_app.queries.job_names import parse_run_key
 from serve_app.store.bounds import MAX_ID_CHARS, make_storable, require_key, require_name
 from serve_app.store.dialect import fold, insert
 from serve_app.store.jobs.content import CIRCLE, has_circle, read_content
-from serve_app.store.jobs.runs import choose_key, rename_plain_keys
+from serve_app.store.jobs.runs import adopt_rows_of_older_versions, choose_run_key
 from serve_app.store.tables import job_transitions, jobs, sessions
 
 MAX_BATCH = 500
@@ -54,9 +54,9 @@ async def save(connection: AsyncConnection, now: datetime, session: str, records
 
 
 async def _save(connection: AsyncConnection, now: datetime, records: Sequence[Json]) -> None:
-    records = [{**record, "key": choose_key(record)} for record in records[:MAX_BATCH]]
+    records = [{**record, "key": choose_run_key(record)} for record in records[:MAX_BATCH]]
     keys = [record["key"] for record in records]
-    await rename_plain_keys(connection, keys)
+    await adopt_rows_of_older_versions(connection, keys)
     has_word = jobs.c.content.contains(f'"rule":"{CIRCLE}"', autoescape=True)
     known = (await connection.execute(select(jobs.c.key, has_word, *_JUDGED).where(jobs.c.key.in_(keys)))).all()
     before = {key: tuple(judged) for key, _, *judged in known}

@@ -1,7 +1,8 @@
 """Keys of runs: a submission is kept by when it was submitted, since its id may be given again.
 
 Older versions kept it by its id alone, the newest run in the place of those before. Such a row gets the key of its run
-when it is written again; until then it is found by the key that it has.
+when it is written again; until then it is found by the key that it has. This file only brings keys of older versions
+into today's form.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from serve_app.queries.job_names import build_key, build_plain_key, parse_run_ke
 from serve_app.store.tables import job_transitions, jobs
 
 
-def choose_key(record: Mapping[str, Any]) -> str:
+def choose_run_key(record: Mapping[str, Any]) -> str:
     """The key of a job's run, also where an older inspector calls it by its id alone."""
     started_us, session, id = record["started_us"], record["session"], record["id"]
     if record["key"] != build_plain_key(session, id):
@@ -40,7 +41,7 @@ def is_of_run(key: str, started_us: int) -> bool:
     return run is not None and started_us >= 0 and started_us // 1000 == run[1]
 
 
-async def rename_plain_keys(connection: AsyncConnection, keys: Iterable[str]) -> None:
+async def adopt_rows_of_older_versions(connection: AsyncConnection, keys: Iterable[str]) -> None:
     """Give rows that are kept by their id alone the keys of their runs, where these are among ``keys``."""
     plain = list_plain_keys(keys)
     if not plain:

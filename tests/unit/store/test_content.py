@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from serve_app.jobs.judging.contradiction import CONTRADICTED_DRIVER, DRIVER_REPAIRED
 from serve_app.jobs.judging.expectations import NOTHING
 from serve_app.jobs.judging.kinds import APPLICATION_SERVER, CLUSTER_INITIALIZATION
-from serve_app.jobs.judging.motion.circle_rules import CIRCLE
+from serve_app.jobs.judging.motion_rules import CIRCLE
 from serve_app.schemas.jobs import EvidenceView, JobView
 from serve_app.store.jobs import content as content_module
 from serve_app.store.jobs import rows

@@ -218,9 +218,10 @@ def _conclude_found(
 ) -> Diagnosis:
     code = codes[primary.code]
     signature = primary.signature
-    told = describe_found(code, primary, scans, fields)
     followed = (*weighed.same[:_MOST_SAME], *reversed(weighed.chain[:-1]))
-    evidence = [primary.evidence, *(clue.evidence for clue in followed)]
+    every = [primary.evidence, *(clue.evidence for clue in followed)]
+    evidence = tuple(dict.fromkeys(every))[:_MOST_EVIDENCE]
+    told = describe_found(code, primary, scans, fields, evidence)
     return Diagnosis(
         code.code,
         told.title,
@@ -228,7 +229,7 @@ def _conclude_found(
         primary.certainty,
         code.code_class,
         primary.rule,
-        tuple(dict.fromkeys(evidence))[:_MOST_EVIDENCE],
+        evidence,
         tuple(
             CauseStep(clue.code, told.sentence if clue is primary else codes[clue.code].sentence, clue.evidence)
             for clue in weighed.chain

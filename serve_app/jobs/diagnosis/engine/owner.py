@@ -84,7 +84,9 @@ class OwnerJudge:
         }
 
     def judge(self, text: str, stream: str) -> Ownership:
-        """``text``: the line without its prefix, which is ``stream``."""
+        """``text``: the line without its prefix, which is ``stream``. One that no row of ``broadcast`` means is its
+        writer's, so it counts as the job's; so does one of ADDRESSED or NOTICE, which are held against nothing.
+        """
         found = find_broadcast(text, stream)
         if found is None or found.rule not in self._rules:
             return _MINE

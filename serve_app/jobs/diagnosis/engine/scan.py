@@ -54,7 +54,9 @@ _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A line that a signature means. ``stream``: which process wrote it; ``at``: when, in a form that sorts."""
+    """A line that a signature means. ``stream``: which process wrote it; ``at``: when, in a form that sorts; ``text``:
+    without prefixes and colours; ``quote``: what is shown of it, redacted.
+    """
 
     signature: Signature
     line: int
@@ -79,9 +81,10 @@ class TailLine:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one source has. ``quotes`` and ``times``: of lines of tracebacks; ``benign``: lines that only look bad;
-    ``given_up``: first lines of tracebacks after which the program says that it ends;
-    ``tail``: its last lines that are not empty; ``kills``: what Ray said when it killed for memory.
+    """What one source has. ``quotes`` (redacted) and ``times``: of lines of tracebacks; ``benign``: lines that only
+    look bad; ``given_up``: first lines of tracebacks after which the program says that it ends;
+    ``tail``: its last lines that are not empty; ``kills``: what Ray said when it killed for memory: whom, who took
+    most, and which task it tries again, if any, and whether without end.
     """
 
     name: str

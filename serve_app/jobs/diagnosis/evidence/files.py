@@ -1,4 +1,5 @@
-"""Files of nodes as the engine reads them: bytes in pieces, in a thread, fetched one at a time from the event loop.
+"""Files of nodes as the engine reads them: bytes in pieces, in a thread, fetched one at a time from the event loop,
+within time and bytes; what was left out is in ``not_read``.
 
 The engine pulls: the next piece is fetched when the one before has been looked at, so a file costs the memory of one
 piece whatever its length, and an engine that stops leaves nothing behind.

@@ -19,9 +19,15 @@ from serve_app.cluster.private import UnknownRay
 from serve_app.errors import AppError
 from serve_app.jobs.diagnosis.evidence import sentences
 from serve_app.jobs.diagnosis.evidence.belongings import build_belongings, find_python, list_superseded_workers
-from serve_app.jobs.diagnosis.evidence.driver_log import AGENT, DRIVER_LOG_BYTES, KeptLog, open_driver_log
 from serve_app.jobs.diagnosis.evidence.files import FilePieces, hide_in_chunks
-from serve_app.jobs.diagnosis.evidence.system_logs import MOST_NODES, SystemLogReader
+from serve_app.jobs.diagnosis.evidence.logs import (
+    AGENT,
+    DRIVER_LOG_BYTES,
+    MOST_NODES,
+    KeptLog,
+    SystemLogReader,
+    open_driver_log,
+)
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row, TableReader
 from serve_app.jobs.diagnosis.models import Belongings, Fields, SourceKind, TextSource
 from serve_app.jobs.judging.run_marks import cut_message
@@ -60,9 +66,10 @@ class EvidenceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisSubject:
-    """A job of this session with what the latest look saw of it: of ``facts`` Ray's error type, exit code and message
-    are read, of the driver whether it lives and how it ended. ``other_drivers``: job ids of the drivers that the
-    submission had before the one of its row; their tasks are not asked for.
+    """A job of this session with what the latest look saw of it: of ``facts`` Ray's error type, exit code and message,
+    secret values, pid and the keys of its environment are read; of the driver whether it lives, how and when it ended,
+    and its pid; of nodes their addresses, and which are dead, since when and why. ``other_drivers``: job ids of the
+    drivers that the submission had before the one of its row; their tasks are not asked for.
     """
 
     row: JobRow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 MAX_CHARS = 60_000
 # What may go, in this order, when a diagnosis is longer than is kept.
 _FIRST_TO_GO: Final = ("candidates", "chain", "unavailable", "evidence", "advice")
+
+
+def tell_contradiction(diagnosis: Diagnosis, reason: str, action: str) -> Diagnosis:
+    """The diagnosis of a job whose end is contradicted: where its texts hold nothing that is wrong, what is said of
+    that end and what to do.
+    """
+    if diagnosis.code is not None:
+        return diagnosis
+    return replace(diagnosis, title="what is known of its end does not agree", sentence=reason, advice=(action,))
 
 
 def render_ended(id: str, outcome: str, diagnosis: Diagnosis, as_of: datetime) -> MadeDiagnosis:

@@ -12,9 +12,18 @@ import pytest
 
 from serve_app.errors import AppError, DeadlineExceeded, Unavailable
 from serve_app.jobs.diagnosis import service as module
+from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.evidence.files import FilePieces
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, GatheredEvidence
-from serve_app.jobs.diagnosis.models import Certainty, Diagnosis, EvidenceLine, Fields, TextSource
+from serve_app.jobs.diagnosis.models import (
+    DRIVER_PROCESS,
+    Certainty,
+    Diagnosis,
+    EvidenceLine,
+    Fields,
+    SourceKind,
+    TextSource,
+)
 from serve_app.jobs.diagnosis.service import Diagnoses
 from serve_app.jobs.judging.expectations import READ_THE_LOG
 from serve_app.jobs.judging.outcome import DELETED
@@ -427,6 +436,21 @@ async def test_a_contradicted_job_that_only_the_history_knows_is_told_as_that() 
         assert (said["code"], said["title"], said["sentence"], said["advice"]) == (
             None, "what is known of its end does not agree", "Its first driver crashed.", [action],
         )  # fmt: skip
+
+
+async def test_a_driver_that_vanished_is_told_in_the_same_words_while_ray_knows_it_and_later() -> None:
+    said = b"SYSTEM_ERROR: Worker unexpectedly exits with a connection error code 2. End of file."
+    fields = Fields("FAILED", type="DRIVER")
+    vanished = diagnose(fields, [TextSource(DRIVER_PROCESS, SourceKind.RAY, [said])])
+    kept = {"id": "old", "outcome": "failed", "type": "DRIVER", "entrypoint": "x", "error_type": None,
+            "rule": "driver-killed", "exit_code": None}  # fmt: skip
+    stored = {"row": kept, "log_excerpt": None, "evidence": [], "diagnosis": None}
+    world = World({"j": failed(submission_id=None)}, stored={"old": stored}, found=vanished)
+    diagnoses = diagnoses_of(world)
+    for id in ("j", "old"):
+        told = (await diagnoses.diagnose(id))["diagnosis"]
+        assert told is not None
+        assert {**told, "unavailable": []} == vanished.render_json()
 
 
 async def _settle() -> None:

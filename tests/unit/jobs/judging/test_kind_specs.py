@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from serve_app.jobs.judging.expectations import EXPECTATIONS, build_contracts
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
-from serve_app.jobs.judging.patterns import matches
+from serve_app.jobs.judging.kinds import matches
 from serve_app.jobs.models import ActorFacts, JobFacts, JobRow
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome

@@ -11,8 +11,7 @@ import pytest
 from serve_app.errors import AppError, TooBusy
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN, Expectation
-from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
-from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion
+from serve_app.jobs.judging.motion_rules import Allowance, advise, decide_motion, describe_circle
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from serve_app.jobs.diagnosis.catalogue.built_in import CODES
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import DRIVER_PROCESS, Belongings, Diagnosis, Fields, SourceKind, TextSource
 
+VANISHED = "SYSTEM_ERROR: Worker unexpectedly exits with a connection error code 2. End of file."
 LEFT = "WORKER_DIED: Job finishes (2e000000) as driver exits. Marking all non-terminal tasks as failed.\n"
 KEEP = "Keep the references that `.remote()` returns, and `ray.get` them before the program ends."
 QUOTED = "Read the quoted lines, and the log around them."
@@ -81,16 +85,45 @@ def test_that_a_driver_left_explains_no_other_failure() -> None:
     )
 
 
-def test_a_driver_that_vanished_is_not_first_a_matter_of_memory() -> None:
-    said = "SYSTEM_ERROR: Worker unexpectedly exits with a connection error code 2. End of file."
-    found = of(Fields(status="FAILED", type="DRIVER"), (DRIVER_PROCESS, SourceKind.RAY, said))
+@pytest.mark.parametrize(
+    ("type", "first"),
+    [
+        ("SUBMISSION", "Look at the end of its log: a crash in native code says so there."),
+        (
+            "DRIVER",
+            "Look at its output where it was started, since Ray keeps no log of it: a crash in native code says so "
+            "there, and its exit code tells what Ray does not know (139 or 134: a crash; 137: killed).",
+        ),
+    ],
+)
+def test_a_driver_that_vanished_is_not_first_a_matter_of_memory(type: str, first: str) -> None:
+    found = of(Fields(status="FAILED", type=type), (DRIVER_PROCESS, SourceKind.RAY, VANISHED))
     assert (found.code, found.certainty, found.title) == ("memory.process-killed", "possible", "a driver that vanished")
-    assert found.advice[0] == (
-        "Look at what started it: its exit code tells what Ray does not know (139 or 134: a crash; 137: killed)."
+    assert found.sentence == (
+        "Its process vanished: the worker table does not tell a crash from a kill, or from os._exit."
     )
-    # Of a worker it is what it was.
-    found = of(Fields(status="FAILED", type="DRIVER"), ("worker ab", SourceKind.RAY, said))
-    assert found.title == "a process that was killed, by whom is not known"
+    assert found.advice[0] == first
+    assert not [each for each in found.advice if "memory of the node" in each or "OOMKilled" in each]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # Of a worker it is what it was, and so it is where a log tells of a kill.
+        [("worker ab", SourceKind.RAY, VANISHED)],
+        [(DRIVER_PROCESS, SourceKind.RAY, VANISHED), ("job-driver-a.log", SourceKind.DRIVER, "Killed\n")],
+    ],
+)
+def test_where_there_is_more_than_the_end_of_the_driver_the_words_are_those_of_the_code(texts: list[Any]) -> None:
+    found = of(Fields(status="FAILED", type="DRIVER"), *texts)
+    code = CODES["memory.process-killed"]
+    assert (found.code, found.title, found.advice) == (code.code, code.title, code.advice)
+
+
+def test_a_driver_that_raised_did_not_vanish() -> None:
+    told = 'USER_ERROR: x\nTraceback (most recent call last):\n  File "a.py", line 3, in f\nValueError: x\n'
+    found = of(Fields(status="FAILED", type="DRIVER"), (DRIVER_PROCESS, SourceKind.RAY, told))
+    assert (found.code, found.title) == ("app.task-exception", CODES["app.task-exception"].title)
 
 
 @pytest.mark.parametrize(

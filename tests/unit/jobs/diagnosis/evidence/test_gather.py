@@ -10,7 +10,7 @@ import pytest
 from serve_app.cluster.private import UnknownRay
 from serve_app.errors import NotFound, Unavailable
 from serve_app.jobs.diagnosis.evidence import gather as module
-from serve_app.jobs.diagnosis.evidence import system_logs
+from serve_app.jobs.diagnosis.evidence import logs
 from serve_app.jobs.diagnosis.evidence.gather import DiagnosisSubject, EvidenceGatherer, GatheredEvidence, choose_status
 from serve_app.jobs.diagnosis.models import Belongings, Fields
 from serve_app.jobs.models import DriverExit, JobRow, JobType, NodeFacts
@@ -183,7 +183,7 @@ async def test_a_driver_that_was_started_by_hand() -> None:
 async def test_logs_of_the_system_are_read_when_they_are_suspected(
     monkeypatch: pytest.MonkeyPatch, message: str, exit_detail: str | None, outcome: JobOutcome, wanted: list[str]
 ) -> None:
-    monkeypatch.setattr(system_logs, "SYSTEM_LOG_BYTES", 9)
+    monkeypatch.setattr(logs, "SYSTEM_LOG_BYTES", 9)
     files = {LOG: b"", "runtime_env_setup-02000000.log": b"line\n", "raylet.out": b"earlier\nlast\n"}
     driver = DriverExit("02000000", False, "INTENDED_USER_EXIT", exit_detail, 7, STARTED, ENDED, "n1")
     subject = DiagnosisSubject(submission(outcome=outcome), facts(message=message), driver)

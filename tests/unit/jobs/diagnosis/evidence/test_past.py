@@ -51,6 +51,7 @@ def test_a_past_driver_has_the_code_of_a_present_one(
     fields, sources, missing = read_past_evidence(stored(job, driver))
     present, past = diagnose(fields, describe_driver(driver)), diagnose(fields, sources)
     assert (past.code, past.certainty, past.rule) == (present.code, present.certainty, present.rule)
+    assert (past.title, past.sentence, past.advice) == (present.title, present.sentence, present.advice)
     assert past.code == code
     assert len(missing) == 1
 

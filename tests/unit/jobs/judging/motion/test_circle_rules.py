@@ -11,7 +11,7 @@ from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import MAX_FINDINGS, find_all, find_unknown
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
+from serve_app.jobs.judging.motion_rules import advise, describe_circle
 from serve_app.jobs.models import Evidence, JobRow, Known, Snapshot, Unknown
 from serve_app.jobs.motion import Circle, Culprit, Motion, Standstill
 from tests.unit.jobs.judging.test_judge import NOW, ago, snapshot, submission

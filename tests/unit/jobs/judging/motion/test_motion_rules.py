@@ -11,7 +11,7 @@ import pytest
 from serve_app.jobs.judging.expectations import BUILT_IN
 from serve_app.jobs.judging.findings import find_all
 from serve_app.jobs.judging.judge import judge
-from serve_app.jobs.judging.motion.motion_rules import (
+from serve_app.jobs.judging.motion_rules import (
     MOTION_RULES,
     Allowance,
     choose_motion_action,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from serve_app.jobs.judging.motion.circle_rules import advise, describe_circle
-from serve_app.jobs.judging.motion.motion_rules import Allowance, decide_motion
+from serve_app.jobs.judging.motion_rules import Allowance, advise, decide_motion, describe_circle
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.progress.models import Look, StillnessSubject
 from serve_app.jobs.progress.stillness import describe_stillness

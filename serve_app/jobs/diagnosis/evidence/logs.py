@@ -1,15 +1,25 @@
-"""Logs of Ray's own processes, which are of all jobs: their ends, only where what Ray says of a job suspects them."""
+"""Logs as evidence: of a submission's driver the part of this run, or what was kept of its end; and of Ray's own
+processes, which are of all jobs, their ends, only where what Ray says of a job suspects them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import AppError, NotFound
-from serve_app.jobs.diagnosis.evidence.files import FilePieces
+from serve_app.jobs.diagnosis.evidence import sentences
+from serve_app.jobs.diagnosis.evidence.files import PIECE_BYTES, FilePieces
 from serve_app.jobs.diagnosis.models import SourceKind, TextSource
+from serve_app.jobs.models import JobRow
+from serve_app.jobs.reading.run_log import ReadPiece, find_run_part
+from serve_app.outcomes import JobOutcome
 
+DRIVER_LOG_BYTES = 268_435_456
+AGENT = re.compile(r"http://[A-Za-z0-9_.:\[\]-]{1,255}")
 SYSTEM_LOG_BYTES = 262_144
 MOST_NODES = 4
 _HEX = re.compile(r"[0-9a-f]{1,64}")
@@ -18,6 +28,53 @@ _ENVIRONMENT_SUSPECTED = re.compile(r"runtime_?env|RUNTIME_ENV", re.I)
 _START_SUSPECTED = re.compile(r"worker startup|startup worker|WORKER_STARTUP_FAILED", re.I)
 # Where Ray says that the start of a process failed, it names the node.
 _START_NODE = re.compile(r"raylet\.err on node (?P<node>[0-9a-f]{8,64})")
+
+# What was kept of the end of a job's log; raises what the store raises.
+KeptLog = Callable[[JobRow], Awaitable[str | None]]
+
+
+async def open_driver_log(
+    read_piece: ReadPiece, kept_log: KeptLog, row: JobRow, raw: Mapping[str, Any], files: FilePieces
+) -> list[TextSource]:
+    """One source or none; what is missing is noted in ``files``. ``raw`` is Ray's own row, ``{}`` if there is none.
+
+    The file is read from where this run begins: from its start where the time in Ray's first line is that of this run,
+    else from the last line with which a run begins, if there is one (``run_log``).
+    """
+    if row.submission_id is None:
+        if not row.derived:
+            files.not_read.append("The driver's output: Ray keeps none of a driver that was started by hand.")
+        return []
+    agent = raw.get("driver_agent_http_address")
+    if not (isinstance(agent, str) and AGENT.fullmatch(agent)):
+        # Without a node there never was a log; a row that could not be had has said so.
+        return await _read_kept(kept_log, row, files, "no node is known that has it") if raw == {} else []
+    name = f"job-driver-{row.submission_id}.log"
+    url = f"{agent}/logs/{quote(name, safe='')}"
+    try:
+        first = await read_piece(url, 0, PIECE_BYTES)
+        part = await find_run_part(read_piece, url, row.submission_id, row.started_at, first)
+    except NotFound:
+        return await _read_kept(kept_log, row, files, "its node does not have it any more")
+    except AppError as error:
+        files.again = row.outcome is not JobOutcome.LOST
+        return await _read_kept(kept_log, row, files, error.detail.removesuffix("."))
+    if not part.certain:
+        files.not_read.append(f"{name}: where this run begins in it was not found, so its end alone was read.")
+    # Lines are counted from where the run begins.
+    shown = f"{name} from byte {part.begin}" if part.begin else name
+    reader = files.open_reader(shown, url, DRIVER_LOG_BYTES, first, begin=part.begin)
+    return [TextSource(shown, SourceKind.DRIVER, reader)]
+
+
+async def _read_kept(kept_log: KeptLog, row: JobRow, files: FilePieces, why: str) -> list[TextSource]:
+    try:
+        kept = await kept_log(row)
+    except AppError as error:
+        kept, why = None, f"{why}; the history: {error.detail.removesuffix('.')}"
+    what = "only its last lines were kept" if kept else "nothing of it was kept"
+    files.not_read.append(f"The driver's log: {why}; {what}.")
+    return [sentences.build_source("kept end of the driver's log", kept, SourceKind.DRIVER)] if kept else []
 
 
 class SystemLogReader:

@@ -1,15 +1,11 @@
-"""When a rule of ``verdicts`` applies to a job, and what it says of it. Pure."""
+"""What a rule of ``verdicts`` says of a job; when it applies, ``verdicts`` and ``case`` say. Pure."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from serve_app.jobs.judging.case import Case
 from serve_app.jobs.judging.contradiction import describe_unfinished, may_leave_tasks
 from serve_app.jobs.judging.expectations import PENDING_LIMIT_S
-from serve_app.jobs.judging.kinds import COA_INITIALIZATION
-from serve_app.jobs.judging.motion.circle_rules import CIRCLING, IN_PART, describe_circle, describe_past
-from serve_app.jobs.judging.motion.motion_rules import MOTION_RULES, STUCK
+from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, MOTION_RULES, describe_circle, describe_past
 from serve_app.jobs.models import PastRuns
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
@@ -25,27 +21,9 @@ def add_note(case: Case, rule: str, sentence: str) -> str:
     return join_sentences(sentence, ";", f"{case.motion.note}.")
 
 
-def circles_wholly(case: Case) -> bool:
-    """Whether it goes in circles and nothing else of it succeeds."""
-    return case.circle is not None and case.circle.others_succeed is False
-
-
-def circles_in_part(case: Case) -> bool:
-    """Whether the rest of it succeeds, or may. What is worse is said first: that it is past its deadline, or organs are
-    not initialized in time.
-    """
-    late = case.past_deadline or (case.over_limit and case.family == COA_INITIALIZATION)
-    return case.circle is not None and case.circle.others_succeed is not False and not late
-
-
 def say_circle(case: Case) -> str:
     """What goes in circles."""
     return "" if case.circle is None else describe_circle(case.circle)
-
-
-def stands_still(rule: str) -> Callable[[Case], bool]:
-    """What it cannot get for lack of resources is told as that, until it is proven that it cannot go on at all."""
-    return lambda case: case.motion is not None and case.motion.rule == rule and (rule == STUCK or case.waiting is None)
 
 
 def say_motion(case: Case) -> str:
@@ -56,11 +34,6 @@ def say_motion(case: Case) -> str:
 def join_sentences(first: str, sign: str, second: str) -> str:
     """Two as one."""
     return f"{first.rstrip('.')}{sign} {second[:1].lower()}{second[1:]}"
-
-
-def apply_always(_case: Case) -> bool:
-    """Whatever it is."""
-    return True
 
 
 def say_conclusion(case: Case) -> str:
@@ -105,22 +78,6 @@ def say_waited(case: Case) -> str:
     return waited if case.waiting is None or not case.waiting.evidence else f"{waited} {case.waiting.sentence}"
 
 
-def waits_long(case: Case) -> bool:
-    """Whether it waits for longer than is usual."""
-    return case.age_s is not None and case.age_s > PENDING_LIMIT_S
-
-
-def waits_for(rule: str) -> Callable[[Case], bool]:
-    """Whether it waits for that reason."""
-    return lambda case: case.waiting is not None and case.waiting.rule == rule
-
-
-def lost_tasks(case: Case) -> bool:
-    """Whether tasks of it failed, or were left."""
-    tasks = case.tasks
-    return tasks is not None and (tasks.failed > 0 or (tasks.unfinished > 0 and not may_leave_tasks(case.job)))
-
-
 def say_tasks(case: Case) -> str:
     """What became of its tasks."""
     if case.tasks is None:
@@ -142,13 +99,3 @@ def say_unusual(case: Case) -> str:
 def say_deadline(case: Case) -> str:
     """By when it should have ended."""
     return f"It has been {case.conclusion.outcome} for {case.age_s:.0f} s; its deadline is {case.deadline_s:g} s."
-
-
-def has_rule(rule: str) -> Callable[[Case], bool]:
-    """Whether that rule concluded something about it."""
-    return lambda case: any(evidence.rule == rule for evidence in case.conclusion.evidence)
-
-
-def is_concluded_by(rule: str) -> Callable[[Case], bool]:
-    """Whether its outcome is by that rule."""
-    return lambda case: case.conclusion.rule == rule
