@@ -43,8 +43,8 @@ class Case:
     ``age_s``: from its start to its end, or to now. ``repaired_by``: a later job of the same purpose that succeeded, or
     runs if it is a server; ``retried_by``: one that is still on its way. ``serving`` None: not a job of Serve.
     ``past``: earlier runs of its series; ``failures_in_a_row`` counts this one too. ``circle``: what of it goes in
-    circles, or did when it ended. ``motion``: its rule, verdict and sentence are those of the
-    job, or its note is added to the sentence of another rule.
+    circles, or did when it ended. ``motion``: its rule, verdict and sentence are those of the job, or its note is added
+    to the sentence of another rule.
     """
 
     job: JobFacts

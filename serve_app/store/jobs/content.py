@@ -21,11 +21,11 @@ from serve_app.outcomes import JobOutcome
 from serve_app.schemas.jobs import KeptContent
 from serve_app.strict import convert_to_utc
 
+# A word of ``judging``, which the store does not import; a test compares them.
+CIRCLE: Final = "circle"
 # What a row is shown with, whatever its content says: what lists are filtered by (outcome and verdict are written
 # together with the content, so they do not differ), and what was learned of a job later or, of jobs kept before there
 # were columns for it, read by revision 0007. A null ``code`` leaves the one that judging knew.
-# A word of ``judging``, which the store does not import; a test compares them.
-CIRCLE: Final = "circle"
 SHOWN_COLUMNS: Final = ("id", "session", "kind", "status", "rule", "error_type", "exit_code", "code")
 _LARGEST: Final = 2**62
 # A content, its row, the row's metadata; the evidence and its facts. Nothing that is told lies deeper.
