@@ -135,6 +135,10 @@ class DashboardClient(DashboardTransport):
         """Serve's account of itself; ``controller_info`` is empty while it does not run."""
         return _require_object(await self.get_json("/api/serve/applications/"), "account of Serve")
 
+    async def get_autoscaler_status(self) -> Row:
+        """What Ray's autoscaler wrote last, when there is one (``/api/cluster_status`` of reporter_head.py)."""
+        return _require_object(await self.get_json("/api/cluster_status"), "account of the autoscaler")
+
     async def summarize_tasks(self, job_id: str) -> Row:
         """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""
         params: Params = {**build_filters(job_id=job_id), "summary_by": "func_name"}
