@@ -22,7 +22,7 @@ from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import collect, connect
 from serve_app.env import Env
-from serve_app.errors import DeadlineExceeded, NotTaken, Unavailable
+from serve_app.errors import AppError, DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
@@ -51,9 +51,10 @@ class Ingress(Versioned):
         alerts: DeploymentHandle,
     ) -> None:
         self._args = args
+        organism = self._connect(Organism, manager)
         self._deps = Deps(
-            organs=HandleOrgans(args.organs, organs),
-            organism=self._connect(Organism, manager),
+            organs=HandleOrgans(args.organs, organs, organism),
+            organism=organism,
             jobs=self._connect(Jobs, inspector),
             store=self._connect(StoreHealth, store),
             alerts=self._connect(AlertList, alerts),
@@ -104,8 +105,10 @@ class TaskRunner(Protocol):
 class HandleOrgans:
     """``deps.Organs`` over one handle for each organ."""
 
-    def __init__(self, specs: tuple[OrganSpec, ...], handles: dict[str, DeploymentHandle]) -> None:
+    def __init__(self, specs: tuple[OrganSpec, ...], handles: dict[str, DeploymentHandle], organism: Organism) -> None:
+        """``organism`` is asked only why an organ has no agent, when a task was not taken."""
         self.ids = tuple(spec.id for spec in specs)
+        self._organism = organism
         self._specs = specs
         self._handles = handles
         # The deadline is the task's own.
@@ -156,7 +159,21 @@ class HandleOrgans:
         """After a deadline: an organ without any live agent is unavailable, which is another answer than slow."""
         agents = await collect(self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
         if not agents:
-            raise Unavailable(f"{organ_id} has no agent that answers; Serve is replacing it.", code="organ_unavailable")
+            raise Unavailable(await self._explain_absence(organ_id), code="organ_unavailable")
+
+    async def _explain_absence(self, organ_id: str) -> str:
+        """Why no agent answers, as far as the manager has seen it."""
+        try:
+            async with asyncio.timeout(_LIVENESS_TIMEOUT_S):
+                organs = (await self._organism.status())["organs"]
+        except (AppError, TimeoutError):
+            organs = []
+        seen = next((each for each in organs if each["organ_id"] == organ_id), None)
+        if seen is not None and seen["status"] == "unplaceable":
+            return seen["message"]
+        if seen is not None and seen["status"] in ("asleep", "waking", "starting"):
+            return f"{organ_id} has no agent yet: {seen['message']}"
+        return f"{organ_id} has no agent that answers; Serve is replacing it."
 
 
 def _list_own_addresses() -> frozenset[str]:

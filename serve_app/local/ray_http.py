@@ -16,6 +16,7 @@ from typing import Any
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _APPLICATIONS = "/api/serve/applications/"
 _MAX_BYTES = 16_777_216
+_MAX_NODES = 10_000
 
 
 class NoAnswer(Exception):
@@ -47,6 +48,22 @@ def fetch_serve_details(dashboard_url: str, timeout_s: float = 10.0) -> dict[str
     if not isinstance(answer, dict):
         raise NoAnswer("the dashboard answered something else than an object")
     return answer
+
+
+def fetch_nodes(dashboard_url: str, timeout_s: float = 10.0) -> list[Any]:
+    """Rows of Ray's table of nodes, dead ones too (``/api/v0/nodes``, ray/dashboard/state_api_utils.py)."""
+    answer = _parse_object(_ask(f"{dashboard_url}/api/v0/nodes?detail=True&limit={_MAX_NODES}", timeout_s))
+    rows: Any = answer
+    for key in ("data", "result", "result"):
+        rows = rows.get(key) if isinstance(rows, dict) else None
+    if not isinstance(rows, list):
+        raise NoAnswer("the list of nodes has no nodes")
+    return rows
+
+
+def fetch_autoscaler_status(dashboard_url: str, timeout_s: float = 10.0) -> dict[str, Any]:
+    """What Ray's autoscaler wrote last, when there is one (``/api/cluster_status``)."""
+    return _parse_object(_ask(f"{dashboard_url}/api/cluster_status", timeout_s))
 
 
 def put_config(dashboard_url: str, config: dict[str, Any], timeout_s: float = 60.0) -> None:

@@ -19,6 +19,7 @@ from organs.version import read_own_version
 from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 from serve_app.env import get_variable
+from serve_app.jobs.judging.pending import Shortage
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.leftovers import clear_away, lock_home
@@ -32,6 +33,10 @@ REPORT_TIMEOUT_S = 60.0
 PATIENT_TIMEOUT_S = 15.0
 _POLL_S = 0.5
 _KEY_BYTES = 24
+_MORE_OR_LESS = (
+    "Add a node that has it, or ask for less (ray_actor_options of the deployment), and run `make up` again; what else "
+    "was deployed serves meanwhile."
+)
 
 
 def main() -> int:
@@ -216,6 +221,11 @@ class _Up:
     def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s
         unhealthy_since: float | None = None
+        short_since: float | None = None
+        # What Serve says at first may be of the deployment before, while the new one is being built.
+        hopeless_after_s = (
+            rollout.HOPELESS_REDEPLOYED_S if redeployed and self.deployed_before_s else rollout.HOPELESS_S
+        )
         reading, ready = rollout.RolloutStatus("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
         while time.monotonic() < deadline:
             try:
@@ -230,18 +240,36 @@ class _Up:
                 raise Failure(
                     f"Serve could not run the application: {reading.status}.", self._explain_failure(), reading.message
                 )
+            short = self._find_shortage(details)
+            short_since = (short_since or now) if short is not None and short.hopeless else None
+            if short is not None and short_since is not None and now - short_since >= hopeless_after_s:
+                raise Failure(f"This cannot run here: {short.sentence}", _MORE_OR_LESS)
             if reading.verdict == "running":
                 ready = ray_http.fetch_ready_status(self._http_url)
                 if ready[0] == 200:
                     return f"{reading.text}, {rollout.describe_ready(*ready)}"
                 say(rollout.describe_ready(*ready))
             else:
-                say(reading.text)
+                say(reading.text if short is None else short.sentence)
             time.sleep(_POLL_S)
+        if not ready[0]:
+            ready = ray_http.fetch_ready_status(self._http_url)
         last = f"{reading.text}\n{reading.message}\n/ready: {rollout.describe_ready(*ready)}"
         raise Failure(
             f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._explain_failure(), read_last_lines(last)
         )
+
+    def _find_shortage(self, details: Mapping[str, Any]) -> Shortage | None:
+        """Ray is asked only while a replica is missing; None also where it does not tell."""
+        if not rollout.lacks_any_replica(details, APP):
+            return None
+        try:
+            nodes = ray_http.fetch_nodes(self.wanted.dashboard_url)
+            return rollout.find_shortage(
+                details, APP, nodes, ray_http.fetch_autoscaler_status(self.wanted.dashboard_url)
+            )
+        except ray_http.NoAnswer:
+            return None
 
     @property
     def _http_url(self) -> str:

@@ -20,7 +20,6 @@ from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
 
-
 _WELL = ("ready", "asleep", "waking")
 
 
@@ -50,8 +49,7 @@ async def observe(
         *(_observe_organ(handles[spec.id], each, timeout_s) for spec, each in zip(specs, told, strict=True))
     )
     organs = [
-        render_organ(spec, agents, each, probe)
-        for spec, each, (agents, probe) in zip(specs, told, seen, strict=True)
+        render_organ(spec, agents, each, probe) for spec, each, (agents, probe) in zip(specs, told, seen, strict=True)
     ]
     # An inspector that has just not answered is not waited for once more.
     asked = observer if serve is not None else None

@@ -231,4 +231,6 @@ def _decide_organ_status(
     if desired is not None and count < desired:
         more = f" {shortage['sentence']}" if shortage else said
         return "degraded", f"{count} of {desired} agents answer.{more}"
+    if shortage:
+        return "degraded", f"All agents answer, but another cannot be placed: {shortage['sentence']}"
     return "ready", "All agents answer."

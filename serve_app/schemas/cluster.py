@@ -198,7 +198,9 @@ class DeploymentView(TypedDict):
     message: Annotated[str, describe("Serve's sentence, redacted.", "")]
     target_num_replicas: Annotated[int, describe("Wanted.", 2, unit="replicas")]
     running: Annotated[int, describe("Running.", 2, unit="replicas")]
-    least_replicas: Annotated[int | None, describe("If it scales by itself: how few; 0: it may sleep.", 1, unit="replicas")]
+    least_replicas: Annotated[
+        int | None, describe("If it scales by itself: how few; 0: it may sleep.", 1, unit="replicas")
+    ]
     shortage: Annotated[ShortageView | None, describe("Why no node can hold a replica; null: one can, or all run.")]
     replicas: Annotated[list[ReplicaView], describe("Each of them.")]
 

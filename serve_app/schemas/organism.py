@@ -12,9 +12,7 @@ from serve_app.schemas.diagnosis import DiagnosisView
 
 OrganStatusWord = Annotated[
     str,
-    allow_words(
-        "ready", "asleep", "waking", "starting", "degraded", "unplaceable", "not_responding"
-    ),
+    allow_words("ready", "asleep", "waking", "starting", "degraded", "unplaceable", "not_responding"),
 ]
 InitializationWord = Annotated[str, allow_words("succeeded", "running", "failed", "due", "waiting_for_person")]
 InitializeWord = Annotated[str, allow_words("submitted", "running", "initialized")]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
-from serve_app.jobs.serve_facts import AutoscalerFacts, ServeFacts
+from serve_app.jobs.serve_facts import AutoscalerFacts, DeploymentFacts, ServeFacts
 from serve_app.queries.job_names import is_file_name
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
@@ -140,17 +140,24 @@ def find_shortage(
     return Shortage(f"{sentence}.", hopeless=True)
 
 
+def lacks_replicas(deployment: DeploymentFacts) -> bool:
+    """Whether fewer replicas run than are wanted, or one is starting beside those that run (``max_surge_percent``)."""
+    states = [replica.state for replica in deployment.replicas]
+    wanted = deployment.target_num_replicas
+    return wanted > 0 and ("STARTING" in states or states.count("RUNNING") < wanted)
+
+
 def list_shortages(
     serve: ServeFacts, nodes: Section[tuple[NodeFacts, ...]], autoscaler: Section[AutoscalerFacts]
 ) -> dict[tuple[str, str], Shortage]:
-    """By application and deployment: those of which Serve wants more replicas than run, and no node can hold one."""
+    """By application and deployment: those of which Serve starts a replica, or wants one, that no node can hold."""
     alive = [node.resources for node in nodes.value if node.alive] if isinstance(nodes, Known) else []
     said = autoscaler.value if isinstance(autoscaler, Known) else None
     found = {
         (app.name, each.name): find_shortage(each.name, each.needs, alive, said)
         for app in serve.applications
         for each in app.deployments
-        if sum(replica.state == "RUNNING" for replica in each.replicas) < each.target_num_replicas
+        if lacks_replicas(each)
     }
     return {key: shortage for key, shortage in found.items() if shortage is not None}
 

@@ -95,8 +95,7 @@ def find_circles(turns: Turns, choose_code: CodeChooser) -> dict[str, JobTurns]:
             found[job_id] = [circle]
     repaired = _count_repaired(turns)
     return {
-        job_id: JobTurns(sort_circles(found.get(job_id, ())), repaired.get(job_id, 0))
-        for job_id in {*found, *repaired}
+        job_id: JobTurns(sort_circles(found.get(job_id, ())), repaired.get(job_id, 0)) for job_id in {*found, *repaired}
     }
 
 

@@ -341,8 +341,7 @@ async def test_what_failed_and_was_made_good_while_nobody_could_be_asked_is_no_c
 
 
 async def test_of_more_jobs_than_are_asked_about_in_a_round_none_is_called_wholly_in_circles() -> None:
-    """All of them go on in part: of one whose turn has not come it is not known, and what is known stays between turns.
-    """
+    """All of them go on in part: of one whose turn has not come it is not known, and what is known stays between turns."""
     jobs = [f"{number:02}000000" for number in range(1, 1 + 6 * MOST_SUSPECTS)]
     seeking, ray = seeker(TableRay([])), TableRay([])
     seeking._questions = AttemptQuestions(ray)
