@@ -50,20 +50,19 @@ def fetch_serve_details(dashboard_url: str, timeout_s: float = 10.0) -> dict[str
     return answer
 
 
-def fetch_nodes(dashboard_url: str, timeout_s: float = 10.0) -> list[Any]:
-    """Rows of Ray's table of nodes, dead ones too (``/api/v0/nodes``, ray/dashboard/state_api_utils.py)."""
-    answer = _parse_object(_ask(f"{dashboard_url}/api/v0/nodes?detail=True&limit={_MAX_NODES}", timeout_s))
-    rows: Any = answer
+def fetch_placement(dashboard_url: str, timeout_s: float = 10.0) -> tuple[list[Any], dict[str, Any]]:
+    """Rows of Ray's table of nodes (``/api/v0/nodes``), and what its autoscaler wrote last (``/api/cluster_status``).
+
+    Empty where Ray does not tell: to find that something is missing can wait.
+    """
+    try:
+        nodes: Any = _parse_object(_ask(f"{dashboard_url}/api/v0/nodes?detail=True&limit={_MAX_NODES}", timeout_s))
+        said = _parse_object(_ask(f"{dashboard_url}/api/cluster_status", timeout_s))
+    except NoAnswer:
+        return [], {}
     for key in ("data", "result", "result"):
-        rows = rows.get(key) if isinstance(rows, dict) else None
-    if not isinstance(rows, list):
-        raise NoAnswer("the list of nodes has no nodes")
-    return rows
-
-
-def fetch_autoscaler_status(dashboard_url: str, timeout_s: float = 10.0) -> dict[str, Any]:
-    """What Ray's autoscaler wrote last, when there is one (``/api/cluster_status``)."""
-    return _parse_object(_ask(f"{dashboard_url}/api/cluster_status", timeout_s))
+        nodes = nodes.get(key) if isinstance(nodes, dict) else None
+    return nodes if isinstance(nodes, list) else [], said
 
 
 def put_config(dashboard_url: str, config: dict[str, Any], timeout_s: float = 60.0) -> None:

@@ -19,7 +19,6 @@ from organs.version import read_own_version
 from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 from serve_app.env import get_variable
-from serve_app.jobs.judging.pending import Shortage
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.leftovers import clear_away, lock_home
@@ -240,9 +239,11 @@ class _Up:
                 raise Failure(
                     f"Serve could not run the application: {reading.status}.", self._explain_failure(), reading.message
                 )
-            short = self._find_shortage(details)
+            short = None
+            if rollout.lacks_any_replica(details, APP):
+                short = rollout.find_shortage(details, APP, *ray_http.fetch_placement(self.wanted.dashboard_url))
             short_since = (short_since or now) if short is not None and short.hopeless else None
-            if short is not None and short_since is not None and now - short_since >= hopeless_after_s:
+            if short is not None and short_since is not None and now - short_since >= hopeless_s:
                 raise Failure(f"This cannot run here: {short.sentence}", _MORE_OR_LESS)
             if reading.verdict == "running":
                 ready = ray_http.fetch_ready_status(self._http_url)
@@ -258,18 +259,6 @@ class _Up:
         raise Failure(
             f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._explain_failure(), read_last_lines(last)
         )
-
-    def _find_shortage(self, details: Mapping[str, Any]) -> Shortage | None:
-        """Ray is asked only while a replica is missing; None also where it does not tell."""
-        if not rollout.lacks_any_replica(details, APP):
-            return None
-        try:
-            nodes = ray_http.fetch_nodes(self.wanted.dashboard_url)
-            return rollout.find_shortage(
-                details, APP, nodes, ray_http.fetch_autoscaler_status(self.wanted.dashboard_url)
-            )
-        except ray_http.NoAnswer:
-            return None
 
     @property
     def _http_url(self) -> str:

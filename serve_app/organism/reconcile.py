@@ -201,8 +201,8 @@ def _count_failures_in_a_row(newest_first: Sequence[Submission]) -> int:
 def may_probe(serve: DeploymentView | None, count: int) -> bool:
     """Whether to ask an organ through Serve's router, where a question that nobody takes counts as work and wakes it.
 
-    ``count``: agents that told of themselves, which they are asked without the router. One that may sleep is probed only
-    while some did, and so is one of which Serve does not tell.
+    ``count``: agents that told of themselves, which they are asked without the router. One that may sleep is probed
+    only while some did, and so is one of which Serve does not tell.
     """
     if serve is None or serve.get("least_replicas") == 0:
         return count > 0
