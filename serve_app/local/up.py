@@ -221,10 +221,7 @@ class _Up:
         deadline = time.monotonic() + self.wanted.up_timeout_s
         unhealthy_since: float | None = None
         short_since: float | None = None
-        # What Serve says at first may be of the deployment before, while the new one is being built.
-        hopeless_after_s = (
-            rollout.HOPELESS_REDEPLOYED_S if redeployed and self.deployed_before_s else rollout.HOPELESS_S
-        )
+        hopeless_s = rollout.HOPELESS_REDEPLOYED_S if redeployed and self.deployed_before_s else rollout.HOPELESS_S
         reading, ready = rollout.RolloutStatus("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
         while time.monotonic() < deadline:
             try:

@@ -61,8 +61,6 @@ class Large:
     def ask(self): return 1
 ray.get(Large.remote().ask.remote())
 """
-
-
 class HereByApi:
     """What a replica would know of itself, asked from outside."""
 

@@ -35,7 +35,9 @@ def name_drivers(snapshot: Snapshot, rows: Iterable[JobRow]) -> dict[str, str]:
     }
 
 
-def find_living(snapshot: Snapshot, row: JobRow, facts: JobFacts | None) -> tuple[JobFacts | None, DriverExit | None]:
+def find_living(
+    snapshot: Snapshot, row: JobRow, facts: JobFacts | None
+) -> tuple[JobFacts | None, DriverExit | None]:
     """Ray's facts and worker row of a driver of it that lives, else of the one that its row names."""
     own = snapshot.find_exit(row.job_id)
     if own is None or own.is_alive or row.job_id is None:
