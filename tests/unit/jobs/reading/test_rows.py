@@ -244,8 +244,8 @@ def test_no_account_of_serve_breaks(details: Any) -> None:
             0,
         ),
         (
-            {"required_resources": {"CPU": 1}, "deployment_config": {"placement_group_bundles": [{"CPU": 1}, {"G": 4}]}},
-            ({"CPU": 1.0}, {"G": 4.0}),
+            {"required_resources": {"A": 1}, "deployment_config": {"placement_group_bundles": [{"A": 1}, {"G": 4}]}},
+            ({"A": 1.0}, {"G": 4.0}),
             None,
         ),
         ({"deployment_config": {"autoscaling_config": None, "placement_group_bundles": None}}, ({},), None),
