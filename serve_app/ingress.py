@@ -35,6 +35,8 @@ log = logging.getLogger("ray.serve.seedcore")
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
 _SKILLS_FRESH_FOR_S = 5.0
 _LIVENESS_TIMEOUT_S = 1.0
+# Longer than the manager waits for a look that is under way.
+_EXPLANATION_TIMEOUT_S = 2.5
 
 
 @serve.ingress()
@@ -164,7 +166,7 @@ class HandleOrgans:
     async def _explain_absence(self, organ_id: str) -> str:
         """Why no agent answers, as far as the manager has seen it."""
         try:
-            async with asyncio.timeout(_LIVENESS_TIMEOUT_S):
+            async with asyncio.timeout(_EXPLANATION_TIMEOUT_S):
                 organs = (await self._organism.status())["organs"]
         except (AppError, TimeoutError):
             organs = []

@@ -124,7 +124,7 @@ REPLACED = "an_organ has no agent that answers; Serve is replacing it."
 async def test_why_nobody_takes_a_task_is_said(
     seen: Any, detail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingress, "_LIVENESS_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(ingress, "_EXPLANATION_TIMEOUT_S", 0.05)
     with pytest.raises(AppError) as raised:
         await organs(Organ(None, agents=0), Organism(seen)).execute("an_organ", task("test_task", 0.01))
     assert (raised.value.status, raised.value.code, raised.value.detail) == (503, "organ_unavailable", detail)
