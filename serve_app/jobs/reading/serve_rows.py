@@ -54,7 +54,7 @@ def read_needs(deployment: Mapping[str, Any]) -> tuple[Mapping[str, float], ...]
 
 def parse_autoscaler(answer: Mapping[str, Any]) -> AutoscalerFacts:
     """``/api/cluster_status``: what the autoscaler wrote last (``AutoscalerSummary`` of
-    ray/autoscaler/_private/autoscaler.py, names in camel case). One of a later kind (v2) writes nothing there.
+    ray/autoscaler/_private/autoscaler.py, names in camel case).
     """
     data = read_object(answer.get("data"))
     report = read_object(read_object(data.get("clusterStatus")).get("autoscalerReport"))
