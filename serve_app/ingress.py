@@ -139,10 +139,13 @@ class HandleOrgans:
             raise DeadlineExceeded(f"{organ_id} did not answer within {task['timeout_s']:g} s.") from None
 
     async def skills(self) -> dict[str, list[str]]:
-        """Skill names by organ id, as the live agents say; an organ without a live agent has its built-in ones."""
+        """Skill names by organ id, as the live agents say; an organ without a live agent, which may sleep, has those
+        that its agents told last, or its built-in ones.
+        """
         if time.monotonic() - self._skills_at > _SKILLS_FRESH_FOR_S:
             known = {
-                spec.id: sorted(skill.name for skill in BUILT_IN if skill.organ_type == spec.type)
+                spec.id: self._skills.get(spec.id)
+                or sorted(skill.name for skill in BUILT_IN if skill.organ_type == spec.type)
                 for spec in self._specs
             }
             answers = await asyncio.gather(

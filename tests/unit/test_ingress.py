@@ -128,3 +128,18 @@ async def test_why_nobody_takes_a_task_is_said(
     with pytest.raises(AppError) as raised:
         await organs(Organ(None, agents=0), Organism(seen)).execute("an_organ", task("test_task", 0.01))
     assert (raised.value.status, raised.value.code, raised.value.detail) == (503, "organ_unavailable", detail)
+
+
+async def test_an_organ_that_sleeps_keeps_the_skills_that_its_agents_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    live: list[dict[str, Any]] = [{"skills": ["own.skill", "memory.get"]}]
+
+    async def collect(*_: Any, timeout_s: float) -> list[dict[str, Any]]:
+        return live
+
+    monkeypatch.setattr(ingress, "collect", collect)
+    monkeypatch.setattr(ingress, "_SKILLS_FRESH_FOR_S", -1.0)
+    asked = organs(Organ())
+    assert await asked.skills() == {"an_organ": ["memory.get", "own.skill"]}
+    live.clear()
+    assert await asked.skills() == {"an_organ": ["memory.get", "own.skill"]}
+    assert "memory.put" in (await organs(Organ()).skills())["an_organ"]
