@@ -37,6 +37,8 @@ _SKILLS_FRESH_FOR_S = 5.0
 _LIVENESS_TIMEOUT_S = 1.0
 # Longer than the manager waits for a look that is under way.
 _EXPLANATION_TIMEOUT_S = 2.5
+# So long who gives a task to an organ that no node can hold need not wait for its deadline to be told.
+_UNPLACEABLE_FOR_S = 5.0
 
 
 @serve.ingress()
@@ -121,6 +123,8 @@ class HandleOrgans:
             }
             for retries in (0, 1)
         )
+        # When it was last learned that no node can hold an organ, and in which words.
+        self._unplaceable: dict[str, tuple[float, str]] = {}
         self._skills: dict[str, list[str]] = {}
         self._skills_at = float("-inf")
 
@@ -130,6 +134,9 @@ class HandleOrgans:
         Raises ``TooBusy`` when the organ's queue is full, ``Unavailable`` when no agent can answer (``ReplicaLost``:
         the one that had it died), ``DeadlineExceeded`` after the task's own time, ``PartFailed`` for a bug there.
         """
+        told = self._unplaceable.get(organ_id)
+        if told is not None and time.monotonic() - told[0] < _UNPLACEABLE_FOR_S:
+            raise Unavailable(told[1], code="organ_unavailable")
         repeatable = task["type"] in _REPEATABLE or "." not in task["type"]
         try:
             return await (self._repeated if repeatable else self._once)[organ_id].execute(task)
@@ -175,6 +182,7 @@ class HandleOrgans:
             organs = []
         seen = next((each for each in organs if each["organ_id"] == organ_id), None)
         if seen is not None and seen["status"] == "unplaceable":
+            self._unplaceable[organ_id] = (time.monotonic(), seen["message"])
             return seen["message"]
         if seen is not None and seen["status"] in ("asleep", "waking", "starting"):
             return f"{organ_id} has no agent yet: {seen['message']}"

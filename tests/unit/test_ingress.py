@@ -143,3 +143,15 @@ async def test_an_organ_that_sleeps_keeps_the_skills_that_its_agents_told(monkey
     live.clear()
     assert await asked.skills() == {"an_organ": ["memory.get", "own.skill"]}
     assert "memory.put" in (await organs(Organ()).skills())["an_organ"]
+
+
+async def test_who_comes_after_one_who_waited_is_told_at_once_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    organ = Organ(None, REPLY, agents=0)
+    asked = organs(organ, Organism({"organ_id": "an_organ", "status": "unplaceable", "message": NEEDS}))
+    for _ in range(2):
+        with pytest.raises(AppError, match="needs 64 CPU") as raised:
+            await asked.execute("an_organ", task("test_task", 0.01))
+        assert (raised.value.status, raised.value.retry_after_s) == (503, 2)
+    assert len(organ.given) == 1
+    monkeypatch.setattr(ingress, "_UNPLACEABLE_FOR_S", 0.0)
+    assert await asked.execute("an_organ", task("test_task")) == REPLY
