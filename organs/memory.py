@@ -19,8 +19,9 @@ from organs.skills.contract import SkillError
 log = logging.getLogger("ray.serve.seedcore")
 
 FIRST_CLAIM_TIMEOUT_S = 2.0
-# Longer than the organs' `graceful_shutdown_timeout_s` (``serve_app.main``), after which Serve ends a replica anyway.
-SUCCESSION_S = 50.0
+# Longer than the organs' `graceful_shutdown_timeout_s` (``serve_app.main``), after which Serve ends a replica anyway,
+# and the time until it is stopped, since its successor is started first.
+SUCCESSION_S = 60.0
 # A new version stops the store in the same moment as the agents, and the next one is there some seconds later.
 LAST_FLUSH_TIMEOUT_S = 20.0
 _LOOK_AGAIN_S = 0.5

@@ -199,7 +199,9 @@ class Organ(Versioned):
         before, self._memory, self._rank = self._memory, memory, rank
         if not memory.inherit(before):
             await self._write_rest(before)
-        if await self._count_predecessors():
+        # Where Serve does not say it, one with the first rank begins at once: better that the record of a task is lost
+        # than a state not found. Any other may run beside its predecessor, and waits, which has an end.
+        if await self._count_predecessors(unknown=int(rank > 0)):
             self._keeper = asyncio.create_task(memory.succeed(partial(self._count_predecessors, unknown=1)))
             return
         await self._claim(memory)
@@ -211,9 +213,7 @@ class Organ(Versioned):
                 await memory.claim()
 
     async def _count_predecessors(self, *, ending: bool = False, unknown: int = 0) -> int:
-        """``unknown`` when Serve does not say it in time: to begin with, better that the record of a task is lost than
-        a state not found; who waits already goes on waiting, which has an end.
-        """
+        """``unknown`` when Serve does not say it in time."""
         try:
             return int(await self._ports.cluster.count_predecessors(self._rank, ending=ending))
         except SkillError:

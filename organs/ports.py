@@ -15,7 +15,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ReplicaState
+from ray.serve.schema import DeploymentStatus, ReplicaState
 
 from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
@@ -112,7 +112,8 @@ class ClusterPort:
         ``ending``: the caller is stopped, too.
 
         One at least while the caller's rank is beyond the number of those that live: it gets the rank of a predecessor
-        when that is gone. What the autoscaler wants does not matter for this.
+        when that is gone. What the autoscaler wants does not matter for this. And one at least for every rank but the
+        first while Serve updates the deployment: then one that runs beside its predecessor cannot be told from others.
         """
         try:
             return int(await _run_in_thread(lambda: _count_predecessors(rank, ending)))
@@ -172,7 +173,10 @@ def _count_predecessors(rank: int, ending: bool) -> int:
         return 0
     states = {ReplicaState(state): int(count) for state, count in deployment.replica_states.items()}
     stopped = states.pop(ReplicaState.STOPPING, 0)
-    return max(stopped - int(ending), int(rank >= max(1, sum(states.values()))))
+    # A replica that is started before its predecessor stops (`max_surge_percent`) has a rank that is not its own until
+    # the update is over (`_maybe_check_rank_consistency`, ray/serve/_private/deployment_state.py), and never the first.
+    beside = rank > 0 and deployment.status == DeploymentStatus.UPDATING
+    return max(stopped - int(ending), int(beside or rank >= max(1, sum(states.values()))))
 
 
 async def _run_in_thread(function: Any) -> Any:

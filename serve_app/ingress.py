@@ -22,7 +22,7 @@ from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import collect, connect
 from serve_app.env import Env
-from serve_app.errors import DeadlineExceeded, NotTaken, Unavailable
+from serve_app.errors import AppError, DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
@@ -35,6 +35,10 @@ log = logging.getLogger("ray.serve.seedcore")
 _REPEATABLE = frozenset(skill.name for skill in BUILT_IN if skill.idempotent)
 _SKILLS_FRESH_FOR_S = 5.0
 _LIVENESS_TIMEOUT_S = 1.0
+# Longer than the manager waits for a look that is under way.
+_EXPLANATION_TIMEOUT_S = 2.5
+# So long who gives a task to an organ that no node can hold need not wait for its deadline to be told.
+_UNPLACEABLE_FOR_S = 5.0
 
 
 @serve.ingress()
@@ -51,9 +55,10 @@ class Ingress(Versioned):
         alerts: DeploymentHandle,
     ) -> None:
         self._args = args
+        organism = self._connect(Organism, manager)
         self._deps = Deps(
-            organs=HandleOrgans(args.organs, organs),
-            organism=self._connect(Organism, manager),
+            organs=HandleOrgans(args.organs, organs, organism),
+            organism=organism,
             jobs=self._connect(Jobs, inspector),
             store=self._connect(StoreHealth, store),
             alerts=self._connect(AlertList, alerts),
@@ -104,8 +109,10 @@ class TaskRunner(Protocol):
 class HandleOrgans:
     """``deps.Organs`` over one handle for each organ."""
 
-    def __init__(self, specs: tuple[OrganSpec, ...], handles: dict[str, DeploymentHandle]) -> None:
+    def __init__(self, specs: tuple[OrganSpec, ...], handles: dict[str, DeploymentHandle], organism: Organism) -> None:
+        """``organism`` is asked only why an organ has no agent, when a task was not taken."""
         self.ids = tuple(spec.id for spec in specs)
+        self._organism = organism
         self._specs = specs
         self._handles = handles
         # The deadline is the task's own.
@@ -116,6 +123,8 @@ class HandleOrgans:
             }
             for retries in (0, 1)
         )
+        # When it was last learned that no node can hold an organ, and in which words.
+        self._unplaceable: dict[str, tuple[float, str]] = {}
         self._skills: dict[str, list[str]] = {}
         self._skills_at = float("-inf")
 
@@ -125,6 +134,9 @@ class HandleOrgans:
         Raises ``TooBusy`` when the organ's queue is full, ``Unavailable`` when no agent can answer (``ReplicaLost``:
         the one that had it died), ``DeadlineExceeded`` after the task's own time, ``PartFailed`` for a bug there.
         """
+        told = self._unplaceable.get(organ_id)
+        if told is not None and time.monotonic() - told[0] < _UNPLACEABLE_FOR_S:
+            raise Unavailable(told[1], code="organ_unavailable")
         repeatable = task["type"] in _REPEATABLE or "." not in task["type"]
         try:
             return await (self._repeated if repeatable else self._once)[organ_id].execute(task)
@@ -134,10 +146,13 @@ class HandleOrgans:
             raise DeadlineExceeded(f"{organ_id} did not answer within {task['timeout_s']:g} s.") from None
 
     async def skills(self) -> dict[str, list[str]]:
-        """Skill names by organ id, as the live agents say; an organ without a live agent has its built-in ones."""
+        """Skill names by organ id, as the live agents say; an organ without a live agent, which may sleep, has those
+        that its agents told last, or its built-in ones.
+        """
         if time.monotonic() - self._skills_at > _SKILLS_FRESH_FOR_S:
             known = {
-                spec.id: sorted(skill.name for skill in BUILT_IN if skill.organ_type == spec.type)
+                spec.id: self._skills.get(spec.id)
+                or sorted(skill.name for skill in BUILT_IN if skill.organ_type == spec.type)
                 for spec in self._specs
             }
             answers = await asyncio.gather(
@@ -156,7 +171,22 @@ class HandleOrgans:
         """After a deadline: an organ without any live agent is unavailable, which is another answer than slow."""
         agents = await collect(self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
         if not agents:
-            raise Unavailable(f"{organ_id} has no agent that answers; Serve is replacing it.", code="organ_unavailable")
+            raise Unavailable(await self._explain_absence(organ_id), code="organ_unavailable")
+
+    async def _explain_absence(self, organ_id: str) -> str:
+        """Why no agent answers, as far as the manager has seen it."""
+        try:
+            async with asyncio.timeout(_EXPLANATION_TIMEOUT_S):
+                organs = (await self._organism.status())["organs"]
+        except (AppError, TimeoutError):
+            organs = []
+        seen = next((each for each in organs if each["organ_id"] == organ_id), None)
+        if seen is not None and seen["status"] == "unplaceable":
+            self._unplaceable[organ_id] = (time.monotonic(), seen["message"])
+            return seen["message"]
+        if seen is not None and seen["status"] in ("asleep", "waking", "starting"):
+            return f"{organ_id} has no agent yet: {seen['message']}"
+        return f"{organ_id} has no agent that answers; Serve is replacing it."
 
 
 def _list_own_addresses() -> frozenset[str]:

@@ -34,7 +34,16 @@ from serve_app.store.deployment import StoreDeployment
 _SMALL = {"num_cpus": 0.05}
 # The dashboard listens on the head's loopback unless told otherwise, and SQLite must not move between nodes.
 _ON_HEAD = {"num_cpus": 0.05, "resources": {"node:__internal_head__": 0.001}}
+# A hung replica is replaced after three checks in a row that miss their time-out, the first of which begins a period
+# later at the latest (`check_health`, ray/serve/_private/deployment_state.py): 3 x 1.8 s + 1.1 s; then its successor
+# starts. On the way of a task that is short, so that no caller waits for 12 s; for a healthy one to seem hung, its loop
+# would have to stand still for over 5 s. Beside the way, where whole histories are read, it may stand for 15 s.
+_HEALTH_ON_THE_WAY = {"health_check_period_s": 1, "health_check_timeout_s": 1.8}
 _HEALTH = {"health_check_period_s": 3, "health_check_timeout_s": 5}
+# The old one answers until the new one runs. Agents may be two for a moment: the new one waits until the old one is
+# gone before it takes its name and memory (organs/memory.py). Of the store, the manager, the inspector and the alerts
+# there must not be two, which would write over each other: they stop first.
+_SURGE = {"max_surge_percent": 100}
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -58,7 +67,7 @@ def build(args: dict[str, Any]) -> Application:
 
     store = (
         serve.deployment(StoreDeployment, name=parts.STORE)
-        .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH)
+        .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH_ON_THE_WAY)
         .bind()
     )
     inspector = (
@@ -81,7 +90,8 @@ def build(args: dict[str, Any]) -> Application:
             # Serve's own 20 s for the tasks that run, and the time in which an agent tries to write what they brought.
             graceful_shutdown_timeout_s=20 + LAST_FLUSH_TIMEOUT_S + 5,
             user_config={},
-            **_HEALTH,
+            **_SURGE,
+            **_HEALTH_ON_THE_WAY,
         )
         .bind(spec, wanted.organs, store, inspector)
         for spec in wanted.organs
@@ -114,11 +124,9 @@ def build(args: dict[str, Any]) -> Application:
             ray_actor_options=_SMALL,
             max_ongoing_requests=256,
             max_queued_requests=1024,
-            # The old one answers until the new one runs: ingress replicas know nothing of each other. All others are
-            # one of their kind: two would write over each other, or claim the same agent.
-            max_surge_percent=100,
             user_config=IngressConfig().model_dump(),
-            **_HEALTH,
+            **_SURGE,
+            **_HEALTH_ON_THE_WAY,
         )
         .bind(wanted, organs, manager, inspector, store, alerts)
     )

@@ -60,7 +60,9 @@ def _check_organs(
 ) -> None:
     for organ in organs:
         checks[organ["organ_id"]] = organ["status"]
-        if organ["agent_count"] == 0:
+        if organ["status"] == "asleep":
+            continue
+        if organ["agent_count"] == 0 and organ["status"] != "waking":
             blocking.append(f"{organ['organ_id']}: {organ['message']}")
         elif organ["status"] != "ready":
             degrading.append(f"{organ['organ_id']}: {organ['message']}")

@@ -26,7 +26,8 @@ API: Final = "api"
 _MAX_SUBJECT_CHARS = 200
 _MAX_TEXT_CHARS = 500
 _SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
-_FINE_ORGANS = ("ready", "degraded")
+_FINE_ORGANS = ("ready", "asleep", "degraded")
+_UNPLACEABLE_ACTION = "Add a node that has it, or ask for less (ray_actor_options of the deployment) and deploy again."
 _FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind"}
 
 
@@ -252,6 +253,16 @@ def _check_organs(organism: Json) -> Iterable[Condition | Gap]:
                 "critical",
                 _clean_text(f"{organ.organ_id} does not respond: {organ.message}"),
                 f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
+                subject_type="organ",
+                subject_id=subject,
+            )
+        elif organ.status == "unplaceable":
+            yield Condition(
+                Rule.ORGAN_NOT_RESPONDING,
+                subject,
+                "critical",
+                _clean_text(organ.message),
+                _UNPLACEABLE_ACTION,
                 subject_type="organ",
                 subject_id=subject,
             )

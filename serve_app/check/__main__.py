@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config, list_notes
+from serve_app.check.configuration import check_config, list_notes, list_restarts
 from serve_app.check.stamp import stamp
 
 USAGE = "usage: python -m serve_app.check FILE… | --stamp FILE"
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
             print(problem.render(), file=sys.stderr if stamping else sys.stdout)
         if not problems:
             print(_stamp_text(text) if stamping else f"{name}: fine")
-            for note in list_notes(text, name, datetime.now(UTC)):
+            restarts = [] if stamping else list_restarts(text, name)
+            for note in [*list_notes(text, name, datetime.now(UTC)), *restarts]:
                 print(note, file=sys.stderr if stamping else sys.stdout)
     if not bad and not stamping and os.environ.get(_STACKS) != "1":
         print(NOTE)

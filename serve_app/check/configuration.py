@@ -13,6 +13,7 @@ from typing import Any
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
 from serve_app.check.rules import (
+    IMPORT_PATH,
     Mistake,
     check_by_ray,
     check_by_us,
@@ -20,6 +21,7 @@ from serve_app.check.rules import (
     list_past_silences,
     quote_value,
 )
+from serve_app.check.scaling import list_unscaled
 from serve_app.env import Env
 from serve_app.errors import AppError
 
@@ -78,6 +80,22 @@ def list_notes(text: str, path: str, now: datetime) -> list[str]:
         f"{path}:{tree.find_line(place)}: {format_path(place)}: {what}"
         for place, what in list_past_silences(tree.value, now)
     ]
+
+
+def list_restarts(text: str, path: str) -> list[str]:
+    """What of a configuration that is fine, deployed as it is, makes a later change restart more than it changes."""
+    tree = config_tree.load(text)
+    notes = []
+    for index, app in enumerate(tree.value["applications"]):
+        names = list_unscaled(app) if app.get("import_path") == IMPORT_PATH else []
+        if names:
+            place = ("applications", index, "deployments")
+            notes.append(
+                f"{path}:{tree.find_line(place)}: {format_path(place)}: {', '.join(names)} without autoscaling_config: "
+                "with a plain `serve deploy` of this file, the first step that gives one to any organ restarts all "
+                "deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` prints it so"
+            )
+    return notes
 
 
 def format_path(path: config_tree.Path) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
+from serve_app.cluster.private import read_autoscaler_report
 from serve_app.cluster.rows import DETAIL_CHARS, read_object
 from serve_app.cluster.state_api import MAX_ROWS, build_filters, describe_left_out
 from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
@@ -134,6 +135,14 @@ class DashboardClient(DashboardTransport):
     async def get_serve_applications(self) -> Row:
         """Serve's account of itself; ``controller_info`` is empty while it does not run."""
         return _require_object(await self.get_json("/api/serve/applications/"), "account of Serve")
+
+    async def get_autoscaler_status(self) -> Row:
+        """What Ray's autoscaler wrote last, when there is one (``/api/cluster_status`` of reporter_head.py)."""
+        told = _require_object(await self.get_json("/api/cluster_status"), "account of the autoscaler")
+        if read_object(told.get("data")).get("clusterStatus"):
+            return told
+        report = await asyncio.to_thread(read_autoscaler_report)
+        return told if report is None else {"result": True, "data": report}
 
     async def summarize_tasks(self, job_id: str) -> Row:
         """Tasks of a job by function name and state. Ray forgets the oldest tasks of a large job."""

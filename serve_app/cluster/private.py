@@ -134,6 +134,39 @@ def list_submission_drivers() -> list[dict[str, Any]]:
     ]
 
 
+def read_autoscaler_report() -> dict[str, Any] | None:
+    """What an autoscaler of Ray's second kind says, in the form in which one of the first answers
+    ``/api/cluster_status``, where the second writes nothing (``AutoscalingState``, ray/core/generated/autoscaler_pb2).
+
+    None when Ray cannot say now, or is not one whose private names are known. Blocks.
+    """
+    from ray._private.worker import global_worker
+    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
+
+    if not ray.is_initialized() or not is_known_ray():
+        return None
+    try:
+        raw = global_worker.gcs_client.get_cluster_status(timeout_s=_RPC_TIMEOUT_S)
+    except RayError:
+        return None
+    state = GetClusterStatusReply.FromString(raw).autoscaling_state
+    launches: dict[str, int] = {}
+    for each in state.pending_instance_requests:
+        launches[each.ray_node_type_name] = launches.get(each.ray_node_type_name, 0) + each.count
+    newest = max(state.failed_instance_requests, key=lambda each: each.failed_ts, default=None)
+    return {
+        "autoscalingError": newest.reason if newest is not None else None,
+        "clusterStatus": {
+            "autoscalerReport": {
+                "pendingLaunches": launches,
+                "pendingNodes": [
+                    [each.ip_address, each.ray_node_type_name, each.details] for each in state.pending_instances
+                ],
+            }
+        },
+    }
+
+
 async def gather_answers(broadcast: Any, timeout_s: float) -> list[Any]:
     """What each replica answered to ``handle.broadcast`` in time; what failed or came late is left out.
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.motion import Circle, Motion, MotionJudgement
+from serve_app.jobs.serve_facts import AutoscalerFacts
 from serve_app.jobs.serve_facts import ServeFacts as ServeFacts
 from serve_app.outcomes import JobOutcome
 from serve_app.outcomes import Verdict as Verdict
@@ -194,7 +195,8 @@ class Snapshot:
     ``session`` is Ray's name for this life of the cluster: job ids begin anew with each. ``waiting`` and ``free``
     (resources) are asked for only while a job is pending, ``tasks`` only of jobs whose end alone does not tell how it
     was. ``motions``: whether running jobs move, by the id of their row, as ``jobs.progress`` last found it.
-    ``drivers``: of each submission by its id, the first first.
+    ``drivers``: of each submission by its id, the first first. ``autoscaler`` is asked only while Serve wants a replica
+    that no node can hold.
     """
 
     taken_at: datetime
@@ -210,6 +212,7 @@ class Snapshot:
     tasks: Mapping[str, TaskCounts] = field(default_factory=dict)
     motions: Mapping[str, Motion] = field(default_factory=dict)
     drivers: Section[Mapping[str, tuple[DriverRun, ...]]] = Known({})
+    autoscaler: Section[AutoscalerFacts] = Unknown("not asked")
 
     def find_job(self, id: str) -> JobFacts | None:
         """What Ray lists of a job; None for one that it hides."""

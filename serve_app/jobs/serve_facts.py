@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,18 @@ class DeploymentFacts:
     message: str
     target_num_replicas: int
     replicas: tuple[ReplicaFacts, ...]
+    needs: tuple[Mapping[str, float], ...] = ()
+    """Of each replica: what has to be on one node, several where it has a placement group."""
+    least_replicas: int | None = None
+    """Of one that scales by itself: how few it may have; 0 is one that may sleep."""
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerFacts:
+    """What Ray's autoscaler says: nodes on their way, how many of each type, and its error."""
+
+    coming: Mapping[str, int]
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)

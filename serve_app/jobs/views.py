@@ -11,13 +11,14 @@ from organs.times import format_time
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
+from serve_app.jobs.judging.pending import Shortage
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts
 from serve_app.jobs.serve_facts import ServeFacts
 from serve_app.redaction import redact
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
-    from serve_app.schemas.cluster import ActorView, DeploymentView, NodeView
+    from serve_app.schemas.cluster import ActorView, DeploymentView, NodeView, ShortageView
     from serve_app.schemas.findings import FindingView
     from serve_app.schemas.jobs import (
         ActorsOfJob,
@@ -271,7 +272,9 @@ def render_node(node: NodeFacts) -> NodeView:
     }
 
 
-def render_serve(serve: ServeFacts, application: str) -> dict[str, DeploymentView]:
+def render_serve(
+    serve: ServeFacts, application: str, shortages: Mapping[tuple[str, str], Shortage]
+) -> dict[str, DeploymentView]:
     """The deployments of one application by name; what the organism is compared with."""
     return {
         deployment.name: {
@@ -279,6 +282,8 @@ def render_serve(serve: ServeFacts, application: str) -> dict[str, DeploymentVie
             "message": deployment.message,
             "target_num_replicas": deployment.target_num_replicas,
             "running": sum(replica.state == "RUNNING" for replica in deployment.replicas),
+            "least_replicas": deployment.least_replicas,
+            "shortage": _render_shortage(shortages.get((app.name, deployment.name))),
             "replicas": [
                 {"replica_id": each.replica_id, "state": each.state, "node_id": each.node_id, "pid": each.pid}
                 for each in deployment.replicas
@@ -288,6 +293,10 @@ def render_serve(serve: ServeFacts, application: str) -> dict[str, DeploymentVie
         if app.name == application
         for deployment in app.deployments
     }
+
+
+def _render_shortage(found: Shortage | None) -> ShortageView | None:
+    return None if found is None else {"sentence": found.sentence, "hopeless": found.hopeless}
 
 
 def render_finding(finding: Finding) -> FindingView:

@@ -16,6 +16,7 @@ from typing import Any
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _APPLICATIONS = "/api/serve/applications/"
 _MAX_BYTES = 16_777_216
+_MAX_NODES = 10_000
 
 
 class NoAnswer(Exception):
@@ -47,6 +48,21 @@ def fetch_serve_details(dashboard_url: str, timeout_s: float = 10.0) -> dict[str
     if not isinstance(answer, dict):
         raise NoAnswer("the dashboard answered something else than an object")
     return answer
+
+
+def fetch_placement(dashboard_url: str, timeout_s: float = 10.0) -> tuple[list[Any], dict[str, Any]]:
+    """Rows of Ray's table of nodes (``/api/v0/nodes``), and what its autoscaler wrote last (``/api/cluster_status``).
+
+    Empty where Ray does not tell: to find that something is missing can wait.
+    """
+    try:
+        nodes: Any = _parse_object(_ask(f"{dashboard_url}/api/v0/nodes?detail=True&limit={_MAX_NODES}", timeout_s))
+        said = _parse_object(_ask(f"{dashboard_url}/api/cluster_status", timeout_s))
+    except NoAnswer:
+        return [], {}
+    for key in ("data", "result", "result"):
+        nodes = nodes.get(key) if isinstance(nodes, dict) else None
+    return nodes if isinstance(nodes, list) else [], said
 
 
 def put_config(dashboard_url: str, config: dict[str, Any], timeout_s: float = 60.0) -> None:

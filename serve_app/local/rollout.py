@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from serve_app.jobs.judging.pending import Shortage, lacks_replicas, list_shortages
+from serve_app.jobs.models import Known
+from serve_app.jobs.reading.rows import parse_nodes
+from serve_app.jobs.reading.serve_rows import parse_autoscaler, parse_serve
 
 Verdict = Literal["waiting", "running", "failed"]
 
 # Serve calls an application UNHEALTHY also for the moment in which one replica is being replaced.
 UNHEALTHY_FOR_S = 20.0
+# For so long no node holds what is wanted until it is given up: one may be joining; and longer where the deployment
+# before may be what is seen, while the new one is built.
+HOPELESS_S = 3.0
+HOPELESS_REDEPLOYED_S = 15.0
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -45,6 +54,23 @@ def read(details: Mapping[str, Any], app: str, deployed_after_s: float, unhealth
     if status == "DEPLOY_FAILED" or (status == "UNHEALTHY" and unhealthy_s >= UNHEALTHY_FOR_S):
         return RolloutStatus("failed", status, text, condense(complaint))
     return RolloutStatus("waiting", status, text, condense(complaint))
+
+
+def lacks_any_replica(details: Mapping[str, Any], app: str) -> bool:
+    """Whether a replica of the application is wanted that does not run."""
+    found = (each for each in parse_serve(details).applications if each.name == app)
+    return any(lacks_replicas(deployment) for each in found for deployment in each.deployments)
+
+
+def find_shortage(
+    details: Mapping[str, Any], app: str, nodes: Sequence[Any], autoscaler: Mapping[str, Any]
+) -> Shortage | None:
+    """The first replica of the application that no node can hold, decided as the application itself decides it.
+
+    ``nodes`` are rows of Ray's table, ``autoscaler`` is what it answers at ``/api/cluster_status``.
+    """
+    found = list_shortages(parse_serve(details), Known(parse_nodes(nodes)), Known(parse_autoscaler(autoscaler)))
+    return next((shortage for (name, _), shortage in sorted(found.items()) if name == app), None)
 
 
 def describe_progress(deployments: Mapping[str, Any]) -> str:

@@ -32,6 +32,10 @@ REPORT_TIMEOUT_S = 60.0
 PATIENT_TIMEOUT_S = 15.0
 _POLL_S = 0.5
 _KEY_BYTES = 24
+_MORE_OR_LESS = (
+    "Add a node that has it, or ask for less (ray_actor_options of the deployment), and run `make up` again; what else "
+    "was deployed serves meanwhile."
+)
 
 
 def main() -> int:
@@ -216,6 +220,8 @@ class _Up:
     def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s
         unhealthy_since: float | None = None
+        short_since: float | None = None
+        hopeless_s = rollout.HOPELESS_REDEPLOYED_S if redeployed and self.deployed_before_s else rollout.HOPELESS_S
         reading, ready = rollout.RolloutStatus("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
         while time.monotonic() < deadline:
             try:
@@ -230,14 +236,22 @@ class _Up:
                 raise Failure(
                     f"Serve could not run the application: {reading.status}.", self._explain_failure(), reading.message
                 )
+            short = None
+            if rollout.lacks_any_replica(details, APP):
+                short = rollout.find_shortage(details, APP, *ray_http.fetch_placement(self.wanted.dashboard_url))
+            short_since = (short_since or now) if short is not None and short.hopeless else None
+            if short is not None and short_since is not None and now - short_since >= hopeless_s:
+                raise Failure(f"This cannot run here: {short.sentence}", _MORE_OR_LESS)
             if reading.verdict == "running":
                 ready = ray_http.fetch_ready_status(self._http_url)
                 if ready[0] == 200:
                     return f"{reading.text}, {rollout.describe_ready(*ready)}"
                 say(rollout.describe_ready(*ready))
             else:
-                say(reading.text)
+                say(reading.text if short is None else short.sentence)
             time.sleep(_POLL_S)
+        if not ready[0]:
+            ready = ray_http.fetch_ready_status(self._http_url)
         last = f"{reading.text}\n{reading.message}\n/ready: {rollout.describe_ready(*ready)}"
         raise Failure(
             f"Not ready after {self.wanted.up_timeout_s:.0f} s.", self._explain_failure(), read_last_lines(last)

@@ -25,6 +25,7 @@ from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, RunRecord, SelfTester, ServeObserver, Wishes
 from serve_app.organism.reconcile import describe_missing
 from serve_app.parts import INSPECTOR, MANAGER, STORE
+from serve_app.schemas.cluster import DeploymentView
 
 P = TypeVar("P")
 
@@ -77,7 +78,7 @@ async def initialize(application: str, submission_id: str, *, force: bool) -> No
         if problems:
             sentence = "; ".join(problems) + "."
             raise NotInitialized(sentence)
-        succeeded, sentence = True, f"{len(specs)} organs answer, with every agent that is configured."
+        succeeded, sentence = True, f"{len(specs)} organs are there, with every agent that is wanted now."
     except AppError as error:
         sentence = error.detail
         raise
@@ -120,6 +121,9 @@ class _Run:
         if problem is not None:
             log.info("%s", problem)
             return problem
+        if not agent_ids:
+            log.info("%s: asleep, scaled to zero as configured; it is not woken for a test", spec.id)
+            return None
         if done is not None:
             log.info("%s: done before; %d agents answer", spec.id, len(agent_ids))
             return None
@@ -140,23 +144,24 @@ class _Run:
         return None
 
     async def _wait_for_agents(self, spec: OrganSpec, handle: DeploymentHandle) -> tuple[str | None, list[str]]:
-        """Look until all agents are there or the time of the job is up."""
+        """Look until all agents are there, no node can hold them, or the time of the job is up."""
         while True:
-            agents, desired = await asyncio.gather(
-                collect(handle, OrganReplica.status, timeout_s=self._probe_timeout_s), self._count_desired(spec.id)
+            agents, told = await asyncio.gather(
+                collect(handle, OrganReplica.status, timeout_s=self._probe_timeout_s), self._ask_serve(spec.id)
             )
-            problem = describe_missing(spec, agents, desired)
-            if problem is None or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
-                return problem, sorted(agent["agent_id"] for agent in agents)
+            problem = describe_missing(spec, agents, told)
+            shortage = None if told is None else told.get("shortage")
+            hopeless = problem is not None and shortage is not None and shortage["hopeless"]
+            if problem is None or hopeless or time.monotonic() + _LOOK_AGAIN_S > self._deadline:
+                asleep = told is not None and told["target_num_replicas"] == 0
+                return problem, [] if asleep else sorted(agent["agent_id"] for agent in agents)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _count_desired(self, organ_id: str) -> int | None:
+    async def _ask_serve(self, organ_id: str) -> DeploymentView | None:
         try:
-            details = await self._observer.serve_details()
+            return (await self._observer.serve_details()).get(organ_id)
         except AppError:
             return None
-        organ = details.get(organ_id)
-        return None if organ is None else int(organ["target_num_replicas"])
 
 
 if __name__ == "__main__":

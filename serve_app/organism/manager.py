@@ -25,7 +25,7 @@ from serve_app.cluster.handles import connect
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
-from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide
+from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide, is_due
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import build_payload, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
@@ -37,8 +37,6 @@ _PATIENCE_S = 1.0
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
 _DASHBOARD_TIMEOUT_S = 5.0
-# Organs that never come up must not keep the job from saying so.
-_WAIT_FOR_ORGANS_S = 30.0
 
 
 class OrganismManager(Versioned):
@@ -133,13 +131,8 @@ class OrganismManager(Versioned):
         seen = await self._look()
         async with self._submitting:
             self._initialization = await self._get_initialization()
-            if self._initialization.submit and self._are_organs_up(seen):
+            if is_due(self._initialization, seen.organs, time.monotonic() - self._started):
                 await self._submit(force=False)
-
-    def _are_organs_up(self, seen: Observation) -> bool:
-        if all(organ["agent_count"] for organ in seen.organs):
-            return True
-        return time.monotonic() - self._started > _WAIT_FOR_ORGANS_S
 
     async def _get_observation(self) -> Observation:
         """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""

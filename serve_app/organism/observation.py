@@ -15,10 +15,12 @@ from organs.times import format_time
 from serve_app.cluster.handles import collect, connect
 from serve_app.errors import AppError
 from serve_app.organism.questions import OrganReplica, ServeObserver
-from serve_app.organism.reconcile import render_organ
+from serve_app.organism.reconcile import may_probe, render_organ
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.organism import DiagnosedOrganView, OrganView, ProbeView
+
+_WELL = ("ready", "asleep", "waking")
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,18 @@ async def observe(
     inspector: DeploymentHandle,
     timeout_s: float,
 ) -> Observation:
-    """Ask every organ and Serve at once; what does not answer in time is absent, and said to be so."""
+    """Ask Serve, then every organ at once; what does not answer in time is absent, and said to be so.
+
+    Serve first: by its numbers an organ may sleep, and must not be woken by being looked at.
+    """
     observer = connect(ServeObserver, inspector, timeout_s=timeout_s)
-    serve, seen = await asyncio.gather(
-        _ask_serve_details(observer),
-        asyncio.gather(*(_observe_organ(spec, handles[spec.id], timeout_s) for spec in specs)),
+    serve = await _ask_serve_details(observer)
+    told = [None if serve is None else serve.get(spec.id) for spec in specs]
+    seen = await asyncio.gather(
+        *(_observe_organ(handles[spec.id], each, timeout_s) for spec, each in zip(specs, told, strict=True))
     )
     organs = [
-        render_organ(spec, agents, None if serve is None else serve.get(spec.id), probe)
-        for spec, (agents, probe) in zip(specs, seen, strict=True)
+        render_organ(spec, agents, each, probe) for spec, each, (agents, probe) in zip(specs, told, seen, strict=True)
     ]
     # An inspector that has just not answered is not waited for once more.
     asked = observer if serve is not None else None
@@ -57,7 +62,7 @@ async def observe(
 
 async def _ask_diagnosis(organ: OrganView, observer: ServeObserver | None) -> DiagnosisView | None:
     """Why an organ is not ready; None when it is, or when nobody can tell in time."""
-    if organ["status"] == "ready" or observer is None:
+    if organ["status"] in _WELL or observer is None:
         return None
     failed = organ["status"] != "starting"
     try:
@@ -76,12 +81,15 @@ async def _ask_serve_details(observer: ServeObserver) -> dict[str, DeploymentVie
 
 
 async def _observe_organ(
-    spec: OrganSpec, handle: DeploymentHandle, timeout_s: float
-) -> tuple[list[AgentStatus], ProbeView]:
-    agents, probe = await asyncio.gather(
-        collect(handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
-    )
-    return agents, probe
+    handle: DeploymentHandle, serve: DeploymentView | None, timeout_s: float
+) -> tuple[list[AgentStatus], ProbeView | None]:
+    if may_probe(serve, count=0):
+        agents, probe = await asyncio.gather(
+            collect(handle, OrganReplica.status, timeout_s=timeout_s), _probe(handle, timeout_s)
+        )
+        return agents, probe
+    agents = await collect(handle, OrganReplica.status, timeout_s=timeout_s)
+    return agents, await _probe(handle, timeout_s) if may_probe(serve, len(agents)) else None
 
 
 async def _probe(handle: DeploymentHandle, timeout_s: float) -> ProbeView:

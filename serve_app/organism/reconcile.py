@@ -20,6 +20,11 @@ from serve_app.schemas.organism import OrganView, ProbeView
 
 KIND = "coa-initialization"
 
+# Organs that never come up must not keep the job from saying so.
+_WAIT_FOR_ORGANS_S = 30.0
+# Serve's words for a deployment that does not become what is wanted (``DeploymentStatus`` of ray/serve/schema.py).
+_FAILING = ("UNHEALTHY", "DEPLOY_FAILED")
+
 InitializationState = Literal["succeeded", "running", "failed", "due", "waiting_for_person"]
 
 
@@ -128,14 +133,37 @@ def render_organ(
     }
 
 
-def describe_missing(spec: OrganSpec, agents: Sequence[AgentStatus], desired: int | None) -> str | None:
-    """What the initialization job misses in an organ, as a sentence; None when its agents are as configured."""
-    if desired is None:
+def is_due(now: Initialization, organs: Sequence[OrganView], waited_s: float) -> bool:
+    """Whether to submit the job now: what can be up is up, or was waited for long enough.
+
+    It says once what an organ misses that no node can hold; again it is tried when that is mended, so that the attempts
+    are not used up by what no attempt changes.
+    """
+    if not now.submit:
+        return False
+    if now.attempts and any(organ["status"] == "unplaceable" for organ in organs):
+        return False
+    return waited_s > _WAIT_FOR_ORGANS_S or all(
+        organ["agent_count"] or organ["status"] in ("asleep", "waking", "unplaceable") for organ in organs
+    )
+
+
+def describe_missing(spec: OrganSpec, agents: Sequence[AgentStatus], serve: DeploymentView | None) -> str | None:
+    """What the initialization job misses in an organ, as a sentence; None when its agents are as configured.
+
+    ``serve`` is None when Serve could not be asked.
+    """
+    if serve is None:
         return f"{spec.id}: Serve does not say how many agents are wanted"
+    desired, shortage = serve["target_num_replicas"], serve.get("shortage")
+    if desired == 0:
+        return None
     wanted = {f"{spec.id}_agent_{rank}" for rank in range(desired)}
     present = {agent["agent_id"] for agent in agents}
     absent, foreign = sorted(wanted - present), sorted(present - wanted)
     strange = sorted({agent["organ_type"] for agent in agents} - {spec.type})
+    if absent and shortage:
+        return shortage["sentence"].rstrip(".")
     if absent:
         return f"{spec.id}: {len(absent)} of {desired} agents did not answer ({', '.join(absent[:10])})"
     if len(agents) != len(present):
@@ -170,12 +198,30 @@ def _count_failures_in_a_row(newest_first: Sequence[Submission]) -> int:
     return count
 
 
+def may_probe(serve: DeploymentView | None, count: int) -> bool:
+    """Whether to ask an organ through Serve's router, where a question that nobody takes counts as work and wakes it.
+
+    ``count``: agents that told of themselves, which they are asked without the router. One that may sleep is probed
+    only while some did, and so is one of which Serve does not tell.
+    """
+    if serve is None or serve.get("least_replicas") == 0:
+        return count > 0
+    return serve["target_num_replicas"] > 0 and serve.get("running", 1) > 0
+
+
 def _decide_organ_status(
     count: int, desired: int | None, serve: DeploymentView | None, probe: ProbeView | None
 ) -> tuple[str, str]:
     said = f" Serve says: {serve['message']}" if serve and serve.get("message") else ""
+    shortage = serve.get("shortage") if serve else None
+    if serve and desired == 0 and serve["status"] not in _FAILING:
+        return "asleep", "Scaled to zero, as configured." + " A task wakes it." * (serve.get("least_replicas") == 0)
+    if count == 0 and shortage:
+        return ("unplaceable" if shortage["hopeless"] else "starting"), shortage["sentence"]
     if probe is not None and not probe["ok"] and count > 0:
         return "not_responding", f"The probe failed: {probe['detail']}.{said}"
+    if count == 0 and serve is not None and serve["status"] == "UPSCALING" and serve.get("least_replicas") == 0:
+        return "waking", f"It wakes; tasks wait for it.{said}"
     if count == 0 and serve is not None and serve["status"] in ("UPDATING", "UPSCALING"):
         return "starting", f"No agent answers yet.{said}"
     if count == 0 and probe is not None and probe["ok"]:
@@ -183,5 +229,8 @@ def _decide_organ_status(
     if count == 0:
         return "not_responding", f"No agent answers.{said}"
     if desired is not None and count < desired:
-        return "degraded", f"{count} of {desired} agents answer.{said}"
+        more = f" {shortage['sentence']}" if shortage else said
+        return "degraded", f"{count} of {desired} agents answer.{more}"
+    if shortage:
+        return "degraded", f"All agents answer, but another cannot be placed: {shortage['sentence']}"
     return "ready", "All agents answer."

@@ -16,7 +16,11 @@ from serve_app.report.words import parse_number, parse_time
 
 ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
 MAX_EXAMPLES = 5
-_ORGAN_VERDICTS = {"ready": "OK", "starting": "WARN", "degraded": "WARN", "not_responding": "BAD"}
+_ORGAN_VERDICTS = {
+    **dict.fromkeys(("ready", "asleep", "waking"), "OK"),
+    **dict.fromkeys(("starting", "degraded"), "WARN"),
+    **dict.fromkeys(("unplaceable", "not_responding"), "BAD"),
+}
 _INITIALIZATION_VERDICTS = {
     "succeeded": "OK",
     "running": "OK",
@@ -143,6 +147,8 @@ def _describe_organ(organ: Mapping[str, Any]) -> _Trouble:
     verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
     name = str(organ.get("organ_id"))
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
+    if organ.get("status") == "unplaceable":
+        action = "Add a node that has it, or ask for less (ray_actor_options of the deployment) and deploy again."
     cause = build_cause(render_brief({"diagnosis": organ.get("diagnosis")}))
     finding = ReportFinding(verdict, name, str(organ.get("message")), _combine_advice(cause, action), cause=cause)
     return _Trouble(finding, _CLUSTER, ("organ", "", name))

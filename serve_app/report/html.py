@@ -43,9 +43,9 @@ _MARKS = {"ok": "✓", "warn": "!", "bad": "✕", "unknown": "?"}
 # Our words in cells of the columns that hold such words; whatever else stands there has no colour.
 _WORDS = {
     **_TONES,
-    **dict.fromkeys(("ready", "done", "ALIVE"), "ok"),
+    **dict.fromkeys(("ready", "asleep", "waking", "done", "ALIVE"), "ok"),
     **dict.fromkeys(("starting", "degraded", "warning", "pending"), "warn"),
-    **dict.fromkeys(("not_responding", "missing", "critical", "firing", "DEAD"), "bad"),
+    **dict.fromkeys(("not_responding", "unplaceable", "missing", "critical", "firing", "DEAD"), "bad"),
     "unknown": "unknown",
 }
 _WORD_COLUMNS = frozenset({"verdict", "status", "state", "severity"})

@@ -183,6 +183,14 @@ class ReplicaView(TypedDict):
 
 
 @closed
+class ShortageView(TypedDict):
+    """A replica that no node can hold as it is. Not published by itself."""
+
+    sentence: Annotated[str, describe("What it needs, and what there is.", "o needs 64 CPU for each replica; …")]
+    hopeless: Annotated[bool, describe("Whether nothing is on its way that would change it.", True)]
+
+
+@closed
 class DeploymentView(TypedDict):
     """A Serve deployment, as the organism is compared with it. Not published by itself."""
 
@@ -190,6 +198,10 @@ class DeploymentView(TypedDict):
     message: Annotated[str, describe("Serve's sentence, redacted.", "")]
     target_num_replicas: Annotated[int, describe("Wanted.", 2, unit="replicas")]
     running: Annotated[int, describe("Running.", 2, unit="replicas")]
+    least_replicas: Annotated[
+        int | None, describe("If it scales by itself: how few; 0: it may sleep.", 1, unit="replicas")
+    ]
+    shortage: Annotated[ShortageView | None, describe("Why no node can hold a replica; null: one can, or all run.")]
     replicas: Annotated[list[ReplicaView], describe("Each of them.")]
 
 

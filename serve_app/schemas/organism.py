@@ -10,7 +10,10 @@ from organs.fields import Time, allow_words, closed, describe, describe_time
 from organs.models import AgentStatus, OrganType, TaskResult
 from serve_app.schemas.diagnosis import DiagnosisView
 
-OrganStatusWord = Annotated[str, allow_words("ready", "starting", "degraded", "not_responding")]
+OrganStatusWord = Annotated[
+    str,
+    allow_words("ready", "asleep", "waking", "starting", "degraded", "unplaceable", "not_responding"),
+]
 InitializationWord = Annotated[str, allow_words("succeeded", "running", "failed", "due", "waiting_for_person")]
 InitializeWord = Annotated[str, allow_words("submitted", "running", "initialized")]
 

@@ -73,22 +73,34 @@ def test_the_version_that_is_deployed_is_the_one_that_replicas_are_compared_with
         assert inspector.init_kwargs["code_version"] == read_own_version()
 
 
-def test_only_the_ingress_lives_beside_its_successor() -> None:
-    application = main.build({"organs": [ORGAN]})
-    ingress = application._bound_deployment
+def list_options() -> dict[str, Any]:
+    ingress = main.build({"organs": [ORGAN]})._bound_deployment
     _, organs, manager, inspector, store, alerts = ingress.init_args
-    surges = {
-        each.name: each._deployment_config.max_surge_percent
-        for each in (
-            ingress,
-            *(part._bound_deployment for part in (*organs.values(), manager, inspector, store, alerts)),
-        )
-    }
-    assert surges == {
+    bound = (part._bound_deployment for part in (*organs.values(), manager, inspector, store, alerts))
+    return {each.name: each._deployment_config for each in (ingress, *bound)}
+
+
+def test_what_takes_tasks_lives_beside_its_successor_and_what_must_be_single_does_not() -> None:
+    assert {name: options.max_surge_percent for name, options in list_options().items()} == {
         "Ingress": 100,
-        "cognitive_organ_1": 0,
+        "cognitive_organ_1": 100,
         "OrganismManager": 0,
         "JobInspector": 0,
         "Store": 0,
         "Alerts": 0,
+    }
+
+
+def test_what_hangs_on_the_way_of_a_task_is_found_in_time_for_its_successor_to_start_within_12_s() -> None:
+    longest = {
+        name: round(1.1 * options.health_check_period_s + 3 * options.health_check_timeout_s, 3)
+        for name, options in list_options().items()
+    }
+    assert longest == {
+        "Ingress": 6.5,
+        "cognitive_organ_1": 6.5,
+        "Store": 6.5,
+        "OrganismManager": 18.3,
+        "JobInspector": 18.3,
+        "Alerts": 18.3,
     }

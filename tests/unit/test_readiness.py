@@ -33,6 +33,19 @@ def organism(*organs: Any, state: Any = None) -> Part:
             (STORE, organism(organ("a", "Utility", status="degraded", message="1 of 2.", desired_agent_count=2)), JOBS),
             Readiness("degraded", ("a: 1 of 2.",), {**FINE, "a": "degraded", "initialization": "succeeded"}),
         ),
+        # It is meant to sleep, and a task to it is answered.
+        (
+            (STORE, organism(organ("a", "Utility", status="asleep", message="Zero.", agent_count=0)), JOBS),
+            Readiness("ready", (), {**FINE, "a": "asleep", "initialization": "succeeded"}),
+        ),
+        (
+            (STORE, organism(organ("a", "Utility", status="waking", message="It wakes.", agent_count=0)), JOBS),
+            Readiness("degraded", ("a: It wakes.",), {**FINE, "a": "waking", "initialization": "succeeded"}),
+        ),
+        (
+            (STORE, organism(organ("a", "Utility", status="unplaceable", message="64 CPU.", agent_count=0)), JOBS),
+            Readiness("not_ready", ("a: 64 CPU.",), {**FINE, "a": "unplaceable", "initialization": "succeeded"}),
+        ),
         (
             (
                 STORE,

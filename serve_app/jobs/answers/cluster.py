@@ -11,6 +11,7 @@ from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.judging import findings
+from serve_app.jobs.judging.pending import list_shortages
 from serve_app.jobs.models import ActorFacts, Known, Unknown
 from serve_app.jobs.queries import ActorsQuery
 from serve_app.jobs.reading.observed import describe_freshness, require
@@ -138,7 +139,9 @@ class ClusterAnswers:
     async def answer_serve_details(self) -> dict[str, DeploymentView]:
         """The deployments of this application by name; raises ``Unavailable``."""
         seen = await self._watch.get()
-        return views.render_serve(require(seen.snapshot.serve), self._here.application)
+        snapshot, serve = seen.snapshot, require(seen.snapshot.serve)
+        shortages = list_shortages(serve, snapshot.nodes, snapshot.autoscaler)
+        return views.render_serve(serve, self._here.application, shortages)
 
 
 def _get_actor_key(actor: ActorFacts) -> tuple[int, str]:

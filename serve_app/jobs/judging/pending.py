@@ -1,4 +1,5 @@
-"""Why a submission has not started: resources that no node has, that are in use, or an environment being built. Pure.
+"""Why a submission has not started: resources that no node has, that are in use, or an environment being built; and
+why a replica of Serve's cannot be placed. Pure.
 
 Ray starts a submission by an actor of its own, the supervisor, which asks for what the entrypoint shall have
 (``JobManager.submit_job`` in ray/dashboard/modules/job/job_manager.py); its row is what tells.
@@ -6,10 +7,11 @@ Ray starts a submission by an actor of its own, the supervisor, which asks for w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from serve_app.jobs.models import Evidence, JobFacts, Known, NodeFacts, Section, WaitingActor
+from serve_app.jobs.serve_facts import AutoscalerFacts, DeploymentFacts, ServeFacts
 from serve_app.queries.job_names import is_file_name
 
 SUPERVISOR_PREFIX = "_ray_internal_job_actor_"
@@ -96,6 +98,68 @@ def find_starved(
     sentence = f"It runs, but {len(stuck)} of its actors cannot start: {wanted} is more than any node has."
     fact = f"actor {stuck[0].name or stuck[0].class_name} needs {wanted}; {describe_most(alive, stuck[0].required)}"
     return Waiting(STARVED, sentence, (Evidence(STARVED, "actor table", fact),))
+
+
+class Shortage(NamedTuple):
+    """A replica that no node can hold as it is. ``hopeless``: nothing is on its way that would change it."""
+
+    sentence: str
+    hopeless: bool
+
+
+def find_shortage(
+    name: str,
+    needs: Sequence[Mapping[str, float]],
+    nodes: Sequence[Mapping[str, float]],
+    autoscaler: AutoscalerFacts | None,
+) -> Shortage | None:
+    """What a replica of the deployment needs and no node has; None where some node has it, or none is known.
+
+    ``needs``: of each replica, what has to be on one node; ``nodes``: what each node that is alive has in all.
+    ``autoscaler`` None: there is none, or it does not tell.
+    """
+    needed = next((each for each in needs if nodes and not any(covers(node, each) for node in nodes)), None)
+    if needed is None:
+        return None
+    most = {key: max(node.get(key, 0.0) for node in nodes) for key, amount in needed.items()}
+    lacking = {key: most[key] for key, amount in needed.items() if most[key] < amount}
+    shown = [key for key in lacking if not key.startswith(_OF_NODES)]
+    if len(shown) == 1:
+        has = f"the most that a node has is {lacking[shown[0]]:g}"
+    elif shown:
+        has = f"the most that a node has is {describe_amounts(lacking)}"
+    else:
+        has = "the node that it must be on is not there" if lacking else "no node has all of that at once"
+    wanted = describe_amounts({key: needed[key] for key in shown} if shown else needed)
+    sentence = f"{name} needs {wanted} for each replica; {has}"
+    if autoscaler is not None and autoscaler.coming:
+        coming = ", ".join(f"{count} {type_name}" for type_name, count in sorted(autoscaler.coming.items())[:8])
+        return Shortage(f"{sentence}; the autoscaler is starting nodes ({coming}).", hopeless=False)
+    if autoscaler is not None and autoscaler.error:
+        return Shortage(f"{sentence}. The autoscaler says: {autoscaler.error}", hopeless=True)
+    return Shortage(f"{sentence}.", hopeless=True)
+
+
+def lacks_replicas(deployment: DeploymentFacts) -> bool:
+    """Whether fewer replicas run than are wanted, or one is starting beside those that run (``max_surge_percent``)."""
+    states = [replica.state for replica in deployment.replicas]
+    wanted = deployment.target_num_replicas
+    return wanted > 0 and ("STARTING" in states or states.count("RUNNING") < wanted)
+
+
+def list_shortages(
+    serve: ServeFacts, nodes: Section[tuple[NodeFacts, ...]], autoscaler: Section[AutoscalerFacts]
+) -> dict[tuple[str, str], Shortage]:
+    """By application and deployment: those of which Serve starts a replica, or wants one, that no node can hold."""
+    alive = [node.resources for node in nodes.value if node.alive] if isinstance(nodes, Known) else []
+    said = autoscaler.value if isinstance(autoscaler, Known) else None
+    found = {
+        (app.name, each.name): find_shortage(each.name, each.needs, alive, said)
+        for app in serve.applications
+        for each in app.deployments
+        if lacks_replicas(each)
+    }
+    return {key: shortage for key, shortage in found.items() if shortage is not None}
 
 
 def _find_supervisor(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -> WaitingActor | None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serve_app.cluster.rows import read_items, read_number, read_text, read_time_s
-from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
+from serve_app.cluster.rows import (
+    DETAIL_CHARS,
+    read_amounts,
+    read_items,
+    read_list,
+    read_number,
+    read_object,
+    read_text,
+    read_time_s,
+)
+from serve_app.jobs.serve_facts import ApplicationFacts, AutoscalerFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.redaction import redact
 
 _MESSAGE_CHARS = 4_000
@@ -35,9 +44,36 @@ def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
     )
 
 
+def read_needs(deployment: Mapping[str, Any]) -> tuple[Mapping[str, float], ...]:
+    """What each replica of a deployment has to find on one node: the bundles of its placement group, or what its actor
+    requires (``DeploymentDetails`` of ray/serve/schema.py).
+    """
+    bundles = read_list(read_object(deployment.get("deployment_config")).get("placement_group_bundles"))
+    return tuple(read_amounts(bundle) for bundle in bundles) or (read_amounts(deployment.get("required_resources")),)
+
+
+def parse_autoscaler(answer: Mapping[str, Any]) -> AutoscalerFacts:
+    """``/api/cluster_status``: what the autoscaler wrote last (``AutoscalerSummary`` of
+    ray/autoscaler/_private/autoscaler.py, names in camel case).
+    """
+    data = read_object(answer.get("data"))
+    report = read_object(read_object(data.get("clusterStatus")).get("autoscalerReport"))
+    coming = {name: int(count) for name, count in read_amounts(report.get("pendingLaunches")).items() if count >= 1}
+    for row in read_list(report.get("pendingNodes")):
+        # Address, type and state of each.
+        type_name = read_text(row[1]) if isinstance(row, list) and len(row) > 1 else None
+        if type_name is not None:
+            coming[type_name] = coming.get(type_name, 0) + 1
+    error = read_text(data.get("autoscalingError"))
+    return AutoscalerFacts(coming, None if error is None else redact(error)[-DETAIL_CHARS:])
+
+
 def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFacts:
     replicas = deployment.get("replicas")
+    scaling = read_object(read_object(deployment.get("deployment_config")).get("autoscaling_config"))
     return DeploymentFacts(
+        needs=read_needs(deployment),
+        least_replicas=read_number(scaling.get("min_replicas")),
         name=name,
         status=read_text(deployment.get("status")) or "",
         message=redact(read_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],

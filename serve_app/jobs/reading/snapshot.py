@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from serve_app.cluster.dashboard import DashboardClient, Listing
 from serve_app.errors import AppError
 from serve_app.jobs.drivers import DriverRun, select_own
+from serve_app.jobs.judging.pending import list_shortages
 from serve_app.jobs.models import (
     ActorFacts,
     DriverExit,
@@ -37,7 +38,7 @@ from serve_app.jobs.reading.rows import (
     parse_submission_drivers,
     parse_waiting_actors,
 )
-from serve_app.jobs.reading.serve_rows import parse_serve
+from serve_app.jobs.reading.serve_rows import parse_autoscaler, parse_serve
 from serve_app.jobs.reading.tasks import TaskCounter
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.serve_facts import ServeFacts
@@ -64,6 +65,8 @@ class ClusterSource(Protocol):
     async def list_nodes(self) -> Listing: ...
 
     async def get_serve_applications(self) -> dict[str, Any]: ...
+
+    async def get_autoscaler_status(self) -> dict[str, Any]: ...
 
 
 Free = Callable[[], Awaitable[Section[Mapping[str, float]]]]
@@ -222,6 +225,9 @@ async def collect(
         _ask_section(client.get_serve_applications(), _parse_serve_details),
     )
     snapshot = Snapshot(now, jobs, exits, nodes, actors, serve, own_job_id)
+    if isinstance(serve, Known) and list_shortages(serve.value, nodes, snapshot.autoscaler):
+        said = await _ask_section(client.get_autoscaler_status(), lambda answer: Known(parse_autoscaler(answer)))
+        snapshot = replace(snapshot, autoscaler=said)
     if not _has_waiting(snapshot):
         return snapshot
     waiting, available = await asyncio.gather(

@@ -69,6 +69,9 @@ def test_a_silent_organ_is_told_of_and_so_is_its_end(cluster: Cluster, hook: str
             },
         }
     )
+    # Serve shall not replace what is silent before it was told of.
+    organ = next(each for each in wanted["applications"][0]["deployments"] if each["name"] == ORGAN)
+    organ["health_check_timeout_s"] = 30
     assert deploy(cluster, wanted).status_code == 200
     wait_for("the deployment", lambda: application(cluster)["status"] == "RUNNING", timeout_s=60)
 

@@ -124,9 +124,29 @@ def test_what_it_is_about_are_facts(changes: dict[str, Any], expected: tuple[Any
                 frozenset(),
             ),
         ),
+        ("asleep", FINE),
+        (
+            "unplaceable",
+            Assessment(
+                (
+                    Condition(
+                        Rule.ORGAN_NOT_RESPONDING,
+                        "utility_organ_1",
+                        "critical",
+                        "No agent answered.",
+                        "Add a node that has it, or ask for less (ray_actor_options of the deployment) and deploy "
+                        "again.",
+                        subject_type="organ",
+                        subject_id="utility_organ_1",
+                    ),
+                ),
+                frozenset(),
+            ),
+        ),
+        ("waking", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
         # one that starts was perhaps silent a moment ago; a word that is not agreed means nothing
         ("starting", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
-        ("asleep", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
+        ("dreaming", Assessment((), frozenset({Gap(Rule.ORGAN_NOT_RESPONDING, "utility_organ_1")}))),
     ],
 )
 def test_of_the_manager(status: str, expected: Assessment) -> None:

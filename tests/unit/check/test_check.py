@@ -10,7 +10,7 @@ import yaml
 
 from organs.version import read_own_version
 from serve_app.check.__main__ import NOTE, USAGE, main
-from serve_app.check.configuration import ConfigProblem, check_config, format_path, list_notes
+from serve_app.check.configuration import ConfigProblem, check_config, format_path, list_notes, list_restarts
 
 SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
 HEAD = """\
@@ -25,6 +25,7 @@ ARGS = """\
         - {id: cognitive_organ_1, type: Cognitive}
 """
 DEPLOYMENTS = HEAD + ARGS + "    deployments:\n"
+GOOD = DEPLOYMENTS + "      - {name: cognitive_organ_1, autoscaling_config: {min_replicas: 1, max_replicas: 1}}\n"
 APP = "applications[0]"
 FIRST = f"{APP}.deployments[0]"
 LISTED = "Ingress, OrganismManager, JobInspector, Alerts, Store, cognitive_organ_1"
@@ -348,7 +349,7 @@ def test_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_DASHBOARD_ENABLE_PROFILING", raising=False)
-    Path("good.yaml").write_text(HEAD + ARGS)
+    Path("good.yaml").write_text(GOOD)
     Path("bad.yaml").write_text("")
     assert main(arguments) == code
     captured = capsys.readouterr()
@@ -360,7 +361,7 @@ def test_who_has_set_the_switch_is_not_told_of_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_DASHBOARD_ENABLE_PROFILING", "1")
-    Path("good.yaml").write_text(HEAD + ARGS)
+    Path("good.yaml").write_text(GOOD)
     assert main(["good.yaml"]) == 0
     assert capsys.readouterr().out == "good.yaml: fine\n"
 
@@ -497,3 +498,38 @@ def test_a_silence_that_is_over_is_told_and_no_mistake(tmp_path: Path, capsys: p
     path.write_text(SILENCES)
     assert main([str(path)]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [f"{path}: fine", f"{path}:12: {told}"]
+
+
+RESTARTS = (
+    "cognitive_organ_1 without autoscaling_config: with a plain `serve deploy` of this file, the first step that gives "
+    "one to any organ restarts all deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` "
+    "prints it so"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD, []),
+        (SHIPPED.read_text(), []),
+        (DEPLOYMENTS + "      - {name: cognitive_organ_1}\n", [f"c.yaml:8: {APP}.deployments: {RESTARTS}"]),
+        (HEAD + ARGS, [f"c.yaml:3: {APP}.deployments: {RESTARTS}"]),
+        (HEAD.replace("serve_app.main:build", "shop:app"), []),
+    ],
+)
+def test_that_a_first_step_restarts_all_is_said(text: str, told: list[str]) -> None:
+    assert list_restarts(text, "c.yaml") == told
+
+
+def test_the_command_says_it_of_a_file_as_it_is_and_not_of_one_that_it_renders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_DASHBOARD_ENABLE_PROFILING", "1")
+    Path("old.yaml").write_text(HEAD + ARGS)
+    assert main(["old.yaml"]) == 0
+    assert capsys.readouterr().out == f"old.yaml: fine\nold.yaml:3: {APP}.deployments: {RESTARTS}\n"
+    assert main(["--stamp", "old.yaml"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert list_restarts(printed.out, "stamped.yaml") == []

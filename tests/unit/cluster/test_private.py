@@ -155,3 +155,35 @@ def test_the_private_names_are_there() -> None:
     source = inspect.getsource(custom_excepthook)
     assert 'worker_info = {"exception": error_message}' in source
     assert "add_worker(worker_id, worker_type, worker_info)" in source
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_autoscaler_of_the_second_kind_is_told_as_one_of_the_first(
+    monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
+
+    reply = GetClusterStatusReply()
+    state = reply.autoscaling_state
+    for count in (1, 2):
+        state.pending_instance_requests.add(ray_node_type_name="gpu", count=count)
+    state.pending_instances.add(ray_node_type_name="big", ip_address="10.0.0.2", details="starting")
+    state.failed_instance_requests.add(ray_node_type_name="gpu", reason="No quota.", failed_ts=2)
+    state.failed_instance_requests.add(ray_node_type_name="gpu", reason="Older.", failed_ts=1)
+
+    def get_cluster_status(timeout_s: float) -> bytes:
+        if not answers:
+            raise ray.exceptions.RpcError("no GCS", 14)
+        return reply.SerializeToString()
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    gcs = SimpleNamespace(get_cluster_status=get_cluster_status)
+    monkeypatch.setattr("ray._private.worker.global_worker", SimpleNamespace(gcs_client=gcs))
+    nodes = {"pendingLaunches": {"gpu": 3}, "pendingNodes": [["10.0.0.2", "big", "starting"]]}
+    whole = {"autoscalingError": "No quota.", "clusterStatus": {"autoscalerReport": nodes}}
+    assert ray_private.read_autoscaler_report() == (whole if answers else None)
+
+
+def test_without_ray_no_autoscaler_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    assert ray_private.read_autoscaler_report() is None

@@ -55,6 +55,7 @@ class Replay:
             **answers(SINGLE_NODE),
             "workers": Listing([{"node_id": NODE["node_id"], "start_time_ms": NODE["start_time_ms"] + 5_000}]),
             "unfinished": {},
+            "autoscaler": {"result": True, "data": {"autoscalingError": None, "clusterStatus": None}},
             "node_use": answer("node_use")["data"]["summary"],
             **changed,
         }
@@ -83,6 +84,9 @@ class Replay:
 
     async def get_serve_applications(self) -> dict[str, Any]:
         return self._say("serve")  # type: ignore[no-any-return]
+
+    async def get_autoscaler_status(self) -> dict[str, Any]:
+        return self._say("autoscaler")  # type: ignore[no-any-return]
 
     async def summarize_tasks(self, job_id: str) -> dict[str, Any]:
         summaries: dict[str, dict[str, Any]] = self._say("tasks")

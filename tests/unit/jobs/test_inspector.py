@@ -431,6 +431,8 @@ async def test_serve_details(inspector: JobInspector, here: Here) -> None:
             "message": "",
             "target_num_replicas": 2,
             "running": 2,
+            "least_replicas": None,
+            "shortage": None,
             "replicas": [
                 {key: replica[key] for key in ("replica_id", "state", "node_id", "pid")}
                 for replica in recorded["replicas"]
@@ -439,6 +441,15 @@ async def test_serve_details(inspector: JobInspector, here: Here) -> None:
     }
     here.application = "another"
     assert await inspector.serve_details() == {}
+
+
+async def test_what_no_node_can_hold_is_said_with_the_deployment(inspector: JobInspector, ray: Replay) -> None:
+    organ = {"status": "UPDATING", "target_num_replicas": 1, "replicas": [], "required_resources": {"CPU": 6_400}}
+    ray.answers["serve"] = {"applications": {"hello": {"deployments": {"o": organ}}}}
+    shortage = (await inspector.serve_details())["o"]["shortage"]
+    assert shortage is not None
+    assert shortage["hopeless"]
+    assert shortage["sentence"].startswith("o needs 6400 CPU for each replica; the most that a node has is ")
 
 
 DOWN = dict.fromkeys(("jobs", "drivers", "actors", "nodes", "serve"), "connection refused")

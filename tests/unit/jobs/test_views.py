@@ -13,6 +13,7 @@ from serve_app.jobs import views
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import Expectation, Meaning
 from serve_app.jobs.judging.findings import Finding
+from serve_app.jobs.judging.pending import Shortage
 from serve_app.jobs.models import ActorFacts, DriverExit, Evidence, JobFacts, JobRow, JobType, NodeFacts, Verdict
 from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.outcomes import JobOutcome
@@ -382,7 +383,7 @@ def test_a_node() -> None:
 def test_the_deployments_of_one_application() -> None:
     replicas = (ReplicaFacts("r1", "RUNNING", "n", 7), ReplicaFacts("r2", "STARTING", None, None))
     replicas = (*replicas, ReplicaFacts("r3", "STOPPING", "n", 8))
-    organ = DeploymentFacts("Organ", "UPDATING", "1 of 2", 2, replicas)
+    organ = DeploymentFacts("Organ", "UPDATING", "1 of 2", 2, replicas, ({"CPU": 64.0},), least_replicas=0)
     serve = ServeFacts(
         "c",
         (
@@ -390,21 +391,32 @@ def test_the_deployments_of_one_application() -> None:
             ApplicationFacts("shop", "RUNNING", "", (DeploymentFacts("Till", "HEALTHY", "", 1, ()),)),
         ),
     )
-    assert views.render_serve(serve, "seedcore") == {
+    shortages = {("seedcore", "Organ"): Shortage("64 CPU.", hopeless=True), ("shop", "Store"): Shortage("No.", True)}
+    assert views.render_serve(serve, "seedcore", shortages) == {
         "Organ": {
             "status": "UPDATING",
             "message": "1 of 2",
             "target_num_replicas": 2,
             "running": 1,
+            "least_replicas": 0,
+            "shortage": {"sentence": "64 CPU.", "hopeless": True},
             "replicas": [
                 {"replica_id": "r1", "state": "RUNNING", "node_id": "n", "pid": 7},
                 {"replica_id": "r2", "state": "STARTING", "node_id": None, "pid": None},
                 {"replica_id": "r3", "state": "STOPPING", "node_id": "n", "pid": 8},
             ],
         },
-        "Store": {"status": "HEALTHY", "message": "", "target_num_replicas": 1, "running": 0, "replicas": []},
+        "Store": {
+            "status": "HEALTHY",
+            "message": "",
+            "target_num_replicas": 1,
+            "running": 0,
+            "least_replicas": None,
+            "shortage": None,
+            "replicas": [],
+        },
     }
-    assert views.render_serve(serve, "none") == {}
+    assert views.render_serve(serve, "none", {}) == {}
 
 
 def test_a_finding() -> None:

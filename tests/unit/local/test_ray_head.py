@@ -7,10 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import yaml
 
+from serve_app.jobs.settings import InspectorConfig
 from serve_app.local import ray_head
 from serve_app.local.ports import ChosenPorts
-from serve_app.local.wanted import Wanted
+from serve_app.local.wanted import CHECKOUT, Wanted
 
 WANTED = Wanted(8000, 8265, 6379, Path("/h"), Path("/h/c.yaml"), 180.0)
 CHOSEN = ChosenPorts(20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008, 20108)
@@ -123,3 +125,16 @@ def test_file_for_drivers() -> None:
         "RAY_ADDRESS=127.0.0.1:6379\nRAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0\nRAY_AUTH_MODE=disabled\n"
         "RAY_API_SERVER_ADDRESS=http://127.0.0.1:8265\nRAY_DASHBOARD_ADDRESS=http://127.0.0.1:8265\n"
     )
+
+
+def test_a_proxy_that_is_killed_is_found_within_three_short_checks() -> None:
+    flags = ray_head.read_flags()
+    assert float(flags["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"]) == 1
+    assert float(flags["RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S"]) == 3
+
+
+def test_a_reload_of_haproxy_cuts_no_log_that_is_followed_and_no_request() -> None:
+    hard_stop_s = int(ray_head.read_flags()["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"])
+    deployed = yaml.safe_load((CHECKOUT / "serve_config.yaml").read_text())
+    assert hard_stop_s > InspectorConfig().follow_limit_s
+    assert hard_stop_s >= deployed["http_options"]["request_timeout_s"]

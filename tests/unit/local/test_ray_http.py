@@ -41,3 +41,25 @@ def test_what_is_no_dashboard_is_no_answer(monkeypatch: pytest.MonkeyPatch, erro
 def test_a_refusal_that_breaks_off_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, urllib.error.HTTPError("http://127.0.0.1:1", 503, "busy", Message(), Broken()))
     assert ray_http.fetch_ready_status("http://127.0.0.1:1") == (503, {})
+
+
+def test_where_ray_does_not_tell_its_nodes_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, ConnectionRefusedError())
+    assert ray_http.fetch_placement("http://127.0.0.1:1") == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("body", "nodes"),
+    [
+        (b'{"result": true, "data": {"result": {"result": [{"node_id": "n"}]}}}', [{"node_id": "n"}]),
+        (b'{"result": false, "data": null}', []),
+        (b"[]", []),
+    ],
+)
+def test_nodes_and_the_autoscaler(monkeypatch: pytest.MonkeyPatch, body: bytes, nodes: list[Any]) -> None:
+    class Opener:
+        def open(self, request: Any, timeout: float) -> Any:
+            return io.BytesIO(b'{"data": {}}' if request.full_url.endswith("/api/cluster_status") else body)
+
+    monkeypatch.setattr(ray_http, "_OPENER", Opener())
+    assert ray_http.fetch_placement("http://127.0.0.1:1") == (nodes, {"data": {}})

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from serve_app.local.rollout import RolloutStatus, condense, describe_ready, read
+from serve_app.jobs.judging.pending import Shortage
+from serve_app.local.rollout import (
+    RolloutStatus,
+    condense,
+    describe_ready,
+    find_shortage,
+    lacks_any_replica,
+    read,
+)
 
 
 def _app(status: str, deployed_s: float = 10.0, message: str = "", **deployments: Any) -> dict[str, Any]:
@@ -124,3 +132,17 @@ def test_condensed_keeps_the_exception() -> None:
 )
 def test_ready_text(status: int, body: dict[str, Any], expected: str) -> None:
     assert describe_ready(status, body) == expected
+
+
+def test_what_no_node_can_hold_is_found_as_soon_as_it_is_wanted() -> None:
+    stuck = {**_deployment("UPDATING", 1, "STARTING"), "required_resources": {"CPU": 64}}
+    details = _app("DEPLOYING", a=HEALTHY, b=stuck)
+    nodes = [{"node_id": "n", "state": "ALIVE", "resources_total": {"CPU": 2.0}}]
+    needs = Shortage("b needs 64 CPU for each replica; the most that a node has is 2.", hopeless=True)
+    assert lacks_any_replica(details, "seedcore")
+    assert find_shortage(details, "seedcore", nodes, {}) == needs
+    # Another's trouble is not ours; and where Ray tells no nodes, nothing is known.
+    assert find_shortage(details, "shop", nodes, {}) is None
+    assert find_shortage(details, "seedcore", [], {}) is None
+    assert not lacks_any_replica(details, "shop")
+    assert not lacks_any_replica(_app("RUNNING", a=HEALTHY), "seedcore")

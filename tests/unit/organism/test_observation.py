@@ -78,6 +78,32 @@ async def test_an_organ_that_is_not_ready_is_diagnosed(
     assert inspector.asked == asked
 
 
+ASLEEP = {"status": "HEALTHY", "message": "", "target_num_replicas": 0, "running": 0, "least_replicas": 0}
+
+
+@pytest.mark.parametrize(
+    ("details", "status"),
+    [
+        ({"a": ASLEEP}, "asleep"),
+        ({"a": {**ASLEEP, "target_num_replicas": 1, "running": 1}}, "not_responding"),
+        ({"a": {**ASLEEP, "target_num_replicas": 1, "status": "UPSCALING"}}, "waking"),
+        (Unavailable("Gone."), "not_responding"),
+    ],
+)
+async def test_who_may_sleep_is_not_woken_by_a_probe(
+    monkeypatch: pytest.MonkeyPatch, details: Any, status: str
+) -> None:
+    probed: list[Any] = []
+
+    async def probe(*asked: Any) -> dict[str, Any]:
+        probed.append(asked)
+        return {"at": "t", "ok": False, "latency_s": None, "detail": "asked"}
+
+    monkeypatch.setattr(observation, "_probe", probe)
+    assert await observed(monkeypatch, Inspector(details, {"diagnosis": None})) == (status, None)
+    assert probed == []
+
+
 async def test_a_ready_organ_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     inspector = Inspector({"a": SERVE}, {"diagnosis": FOUND})
     assert await observed(monkeypatch, inspector, answers=True) == ("ready", None)

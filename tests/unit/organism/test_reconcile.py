@@ -15,6 +15,8 @@ from serve_app.organism.reconcile import (
     compute_generation,
     decide,
     describe_missing,
+    is_due,
+    may_probe,
     render_organ,
 )
 
@@ -172,6 +174,9 @@ def agent(rank: int, organ: str = "utility_organ_1", organ_type: str = "Utility"
 @pytest.mark.parametrize(
     ("agents", "desired", "expected"),
     [
+        # It sleeps, or falls asleep: nobody is missing.
+        ([], 0, None),
+        ([agent(0)], 0, None),
         ([agent(0), agent(1)], 2, None),
         ([agent(1)], 2, "utility_organ_1: 1 of 2 agents did not answer (utility_organ_1_agent_0)"),
         ([], 1, "utility_organ_1: 1 of 1 agents did not answer (utility_organ_1_agent_0)"),
@@ -182,7 +187,60 @@ def agent(rank: int, organ: str = "utility_organ_1", organ_type: str = "Utility"
     ],
 )
 def test_missing(agents: list[dict[str, Any]], desired: int | None, expected: str | None) -> None:
-    assert describe_missing(UTILITY, agents, desired) == expected
+    serve: Any = None if desired is None else {"target_num_replicas": desired, "shortage": None}
+    assert describe_missing(UTILITY, agents, serve) == expected
+
+
+SHORT = {"sentence": "utility_organ_1 needs 64 CPU for each replica; the most that a node has is 2.", "hopeless": True}
+
+
+def test_what_no_node_can_hold_is_what_is_missing() -> None:
+    serve: Any = {"target_num_replicas": 1, "shortage": SHORT}
+    needed = "utility_organ_1 needs 64 CPU for each replica; the most that a node has is 2"
+    assert describe_missing(UTILITY, [], serve) == needed
+    assert describe_missing(UTILITY, [agent(0)], serve) is None
+
+
+@pytest.mark.parametrize(
+    ("submit", "attempts", "organs", "waited_s", "due"),
+    [
+        (True, 0, [("ready", 1)], 1.0, True),
+        (False, 0, [("ready", 1)], 1.0, False),
+        (True, 0, [("ready", 1), ("starting", 0)], 1.0, False),
+        (True, 0, [("ready", 1), ("starting", 0)], 31.0, True),
+        (True, 0, [("ready", 1), ("asleep", 0), ("waking", 0)], 1.0, True),
+        # Said once, at once; and no attempt is used up by what no attempt changes.
+        (True, 0, [("ready", 1), ("unplaceable", 0)], 1.0, True),
+        (True, 1, [("ready", 1), ("unplaceable", 0)], 31.0, False),
+        (True, 1, [("ready", 1), ("starting", 0)], 31.0, True),
+    ],
+)
+def test_when_the_job_is_submitted(
+    submit: bool, attempts: int, organs: list[tuple[str, int]], waited_s: float, due: bool
+) -> None:
+    now = Initialization("due", "It is due.", attempts=attempts, submit=submit)
+    seen: Any = [{"status": status, "agent_count": count} for status, count in organs]
+    assert is_due(now, seen, waited_s) is due
+
+
+@pytest.mark.parametrize(
+    ("serve", "count", "may"),
+    [
+        ({"target_num_replicas": 1, "running": 1, "least_replicas": 1}, 0, True),
+        ({"target_num_replicas": 1, "running": 1, "least_replicas": None}, 0, True),
+        # An inspector of before tells neither.
+        ({"target_num_replicas": 1}, 0, True),
+        ({"target_num_replicas": 1, "running": 0, "least_replicas": 1}, 0, False),
+        ({"target_num_replicas": 0, "running": 0, "least_replicas": None}, 0, False),
+        # It may sleep: Serve's account may be older than its sleep, its agents' own words are not.
+        ({"target_num_replicas": 1, "running": 1, "least_replicas": 0}, 0, False),
+        ({"target_num_replicas": 1, "running": 1, "least_replicas": 0}, 1, True),
+        (None, 0, False),
+        (None, 1, True),
+    ],
+)
+def test_a_probe_wakes_nobody(serve: Any, count: int, may: bool) -> None:
+    assert may_probe(serve, count) is may
 
 
 ANSWERED = {"at": "t", "ok": True, "latency_s": 0.001, "detail": "answered"}
@@ -227,6 +285,63 @@ SILENT = {"at": "t", "ok": False, "latency_s": None, "detail": "no answer in 2 s
             SILENT,
             "not_responding",
             "No agent answers. Serve says: boom",
+        ),
+        # Scaled to zero: Serve's target says so, not that nobody is there.
+        (
+            [],
+            {"target_num_replicas": 0, "status": "HEALTHY", "message": "", "least_replicas": 0},
+            None,
+            "asleep",
+            "Scaled to zero, as configured. A task wakes it.",
+        ),
+        (
+            [],
+            {"target_num_replicas": 0, "status": "HEALTHY", "message": "", "least_replicas": None},
+            None,
+            "asleep",
+            "Scaled to zero, as configured.",
+        ),
+        (
+            [],
+            {"target_num_replicas": 0, "status": "DEPLOY_FAILED", "message": "boom", "least_replicas": 0},
+            None,
+            "not_responding",
+            "No agent answers. Serve says: boom",
+        ),
+        (
+            [],
+            {"target_num_replicas": 1, "status": "UPSCALING", "message": "from 0 to 1", "least_replicas": 0},
+            None,
+            "waking",
+            "It wakes; tasks wait for it. Serve says: from 0 to 1",
+        ),
+        (
+            [],
+            {"target_num_replicas": 1, "status": "UPDATING", "message": "", "shortage": SHORT},
+            None,
+            "unplaceable",
+            SHORT["sentence"],
+        ),
+        (
+            [],
+            {"target_num_replicas": 1, "status": "UPDATING", "message": "", "shortage": {**SHORT, "hopeless": False}},
+            None,
+            "starting",
+            SHORT["sentence"],
+        ),
+        (
+            [agent(0)],
+            {"target_num_replicas": 2, "status": "UPSCALING", "message": "adding", "shortage": SHORT},
+            ANSWERED,
+            "degraded",
+            f"1 of 2 agents answer. {SHORT['sentence']}",
+        ),
+        (
+            [agent(0)],
+            {"target_num_replicas": 1, "status": "UPDATING", "message": "", "shortage": SHORT},
+            ANSWERED,
+            "degraded",
+            f"All agents answer, but another cannot be placed: {SHORT['sentence']}",
         ),
         # Serve could not be asked: how many are wanted is unknown, not zero
         ([agent(0)], None, ANSWERED, "ready", "All agents answer."),

@@ -277,6 +277,16 @@ async def test_an_agent_whose_last_replica_still_works_is_not_taken_from_it(
     assert (await made.status())["epoch"] == epoch
 
 
+@pytest.mark.parametrize(("predecessors", "epoch"), [(0, 1), (1, 0), (None, 0)])
+async def test_one_that_may_run_beside_its_predecessor_waits_also_where_serve_does_not_say_it(
+    predecessors: int | None, epoch: int
+) -> None:
+    made = FakeOrgan("Utility", FakeStore(), FakeWays(predecessors=predecessors))
+    await made.reconfigure({}, SimpleNamespace(rank=1))
+    made._keeper.cancel()  # type: ignore[union-attr]
+    assert (await made.status())["epoch"] == epoch
+
+
 @pytest.mark.parametrize(("predecessors", "written"), [(0, 1), (1, None), (None, None)])
 async def test_what_was_done_before_the_claim_is_written_at_a_graceful_end_if_the_agent_is_free(
     monkeypatch: pytest.MonkeyPatch,

@@ -133,9 +133,9 @@ async def test_a_store_that_breaks_keeps_no_agent_from_starting() -> None:
     assert (await made.status())["epoch"] == 0
 
 
-def tell_serve(states: dict[str, int]) -> ServeStatus:
+def tell_serve(states: dict[str, int], status: DeploymentStatus = DeploymentStatus.UPDATING) -> ServeStatus:
     deployment = DeploymentStatusOverview(
-        status=DeploymentStatus.UPDATING,
+        status=status,
         status_trigger=DeploymentStatusTrigger.CONFIG_UPDATE_STARTED,
         replica_states={ReplicaState(state): count for state, count in states.items()},
         message="",
@@ -156,7 +156,10 @@ def tell_serve(states: dict[str, int]) -> ServeStatus:
         ({"STARTING": 1, "STOPPING": 1}, 1, False, 1),
         # The old one is gone, and its rank is not handed on yet.
         ({"RUNNING": 1}, 1, False, 1),
-        ({"RUNNING": 2, "STARTING": 1}, 2, False, 0),
+        # It may run beside its predecessor, which is stopped next; the first rank is never given to such a one.
+        ({"RUNNING": 1, "STARTING": 1}, 1, False, 1),
+        ({"RUNNING": 2, "STARTING": 1}, 2, False, 1),
+        ({"RUNNING": 2, "STARTING": 1}, 0, False, 0),
         ({"RUNNING": 2, "UPDATING": 1, "STOPPING": 2}, 3, False, 2),
         # It is stopped itself: alone, before one that begins, and with the one before it.
         ({"STOPPING": 1}, 0, True, 0),
@@ -173,6 +176,14 @@ async def test_predecessors_are_replicas_that_serve_stops(
     monkeypatch.setattr(ports.serve, "get_replica_context", lambda: context)
     monkeypatch.setattr(ports.serve, "status", lambda: tell_serve(states))
     assert await ports.ClusterPort().count_predecessors(rank, ending=ending) == predecessors
+
+
+@pytest.mark.parametrize("status", [DeploymentStatus.UPSCALING, DeploymentStatus.HEALTHY, DeploymentStatus.UNHEALTHY])
+async def test_one_that_is_added_has_no_predecessor(monkeypatch: pytest.MonkeyPatch, status: DeploymentStatus) -> None:
+    context = SimpleNamespace(app_name="seedcore", deployment="utility_organ_1")
+    monkeypatch.setattr(ports.serve, "get_replica_context", lambda: context)
+    monkeypatch.setattr(ports.serve, "status", lambda: tell_serve({"RUNNING": 2, "STARTING": 1}, status))
+    assert await ports.ClusterPort().count_predecessors(2) == 0
 
 
 async def test_an_application_that_serve_does_not_know_has_no_predecessors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import Waiting, covers, describe_most, explain_waiting, find_starved
+from serve_app.jobs.judging.pending import (
+    Shortage,
+    Waiting,
+    covers,
+    describe_most,
+    explain_waiting,
+    find_shortage,
+    find_starved,
+    list_shortages,
+)
 from serve_app.jobs.models import Evidence, Known, NodeFacts, Section, Unknown, WaitingActor
+from serve_app.jobs.serve_facts import ApplicationFacts, AutoscalerFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from tests.unit.jobs.judging.test_judge import submission
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -242,3 +252,86 @@ def test_what_ray_noted_and_never_begins_with(id: str, why: str) -> None:
 @pytest.mark.parametrize("id", ["x" * 240, "team etl 2026", "\u00e9" * 120, "a\\b"])
 def test_ids_that_a_file_can_have(id: str) -> None:
     assert explain_waiting(submission(id, "PENDING"), Known(()), Known(()), DOWN) == NO_WORD
+
+
+TWO = {"CPU": 2.0, "node:10.0.0.1": 1.0, "memory": 8.0}
+NEEDS_64 = "o needs 64 CPU for each replica; the most that a node has is 2"
+
+
+@pytest.mark.parametrize(
+    ("needs", "nodes", "autoscaler", "wanted"),
+    [
+        (({"CPU": 64.0},), (TWO,), None, Shortage(f"{NEEDS_64}.", hopeless=True)),
+        (({"CPU": 64.0, "memory": 4.0},), (TWO, {"CPU": 1.0}), None, Shortage(f"{NEEDS_64}.", hopeless=True)),
+        (
+            ({"CPU": 4.0, "GPU": 1.0},),
+            (TWO,),
+            None,
+            Shortage(
+                "o needs 4 CPU, 1 GPU for each replica; the most that a node has is 2 CPU, 0 GPU.", hopeless=True
+            ),
+        ),
+        (
+            ({"CPU": 2.0, "GPU": 1.0},),
+            (TWO, {"CPU": 1.0, "GPU": 4.0}),
+            None,
+            Shortage("o needs 2 CPU, 1 GPU for each replica; no node has all of that at once.", hopeless=True),
+        ),
+        (
+            ({"CPU": 0.05, "node:10.0.0.9": 0.001},),
+            (TWO,),
+            None,
+            Shortage("o needs 0.05 CPU for each replica; the node that it must be on is not there.", hopeless=True),
+        ),
+        # Of a placement group every bundle has to find a node.
+        (({"CPU": 1.0}, {"CPU": 64.0}), (TWO,), None, Shortage(f"{NEEDS_64}.", hopeless=True)),
+        # With an autoscaler: what that says.
+        (
+            ({"CPU": 64.0},),
+            (TWO,),
+            AutoscalerFacts({"gpu": 2, "big": 1}, None),
+            Shortage(f"{NEEDS_64}; the autoscaler is starting nodes (1 big, 2 gpu).", hopeless=False),
+        ),
+        (
+            ({"CPU": 64.0},),
+            (TWO,),
+            AutoscalerFacts({}, "No quota."),
+            Shortage(f"{NEEDS_64}. The autoscaler says: No quota.", hopeless=True),
+        ),
+        (({"CPU": 64.0},), (TWO,), AutoscalerFacts({}, None), Shortage(f"{NEEDS_64}.", hopeless=True)),
+        # A node can hold it, or which nodes there are is not known.
+        (({"CPU": 2.0},), ({"CPU": 1.0}, TWO), None, None),
+        (({},), (TWO,), None, None),
+        ((), (TWO,), None, None),
+        (({"CPU": 64.0},), (), None, None),
+    ],
+)
+def test_a_replica_that_no_node_can_hold(
+    needs: tuple[dict[str, float], ...],
+    nodes: tuple[dict[str, float], ...],
+    autoscaler: AutoscalerFacts | None,
+    wanted: Shortage | None,
+) -> None:
+    assert find_shortage("o", needs, nodes, autoscaler) == wanted
+
+
+@pytest.mark.parametrize(
+    ("target", "states", "short"),
+    [
+        (1, ("STARTING",), True),
+        (1, (), True),
+        # One that runs is to be replaced by one that cannot be placed (`max_surge_percent`).
+        (1, ("RUNNING", "STARTING"), True),
+        (2, ("RUNNING",), True),
+        (1, ("RUNNING",), False),
+        (1, ("RUNNING", "STOPPING"), False),
+        (0, (), False),
+    ],
+)
+def test_only_of_a_replica_that_is_missing_it_is_asked(target: int, states: tuple[str, ...], short: bool) -> None:
+    replicas = tuple(ReplicaFacts(str(place), state, None, None) for place, state in enumerate(states))
+    deployment = DeploymentFacts("o", "UPDATING", "", target, replicas, ({"CPU": 64.0},))
+    serve = ServeFacts("c", (ApplicationFacts("a", "DEPLOYING", "", (deployment,)),))
+    found = list_shortages(serve, Known((has(CPU=2), has("DEAD", CPU=99))), Unknown("not asked"))
+    assert found == ({("a", "o"): Shortage(f"{NEEDS_64}.", hopeless=True)} if short else {})
+    assert list_shortages(serve, DOWN, Unknown("not asked")) == {}

@@ -25,8 +25,9 @@ from serve_app.jobs.reading.rows import (
     parse_task_counts,
     parse_waiting_actors,
 )
-from serve_app.jobs.reading.serve_rows import parse_serve
+from serve_app.jobs.reading.serve_rows import parse_autoscaler, parse_serve
 from serve_app.jobs.reading.snapshot import collect
+from serve_app.jobs.serve_facts import AutoscalerFacts, DeploymentFacts
 from tests.unit.jobs.recordings import Replay
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -228,7 +229,55 @@ def test_no_summary_of_tasks_breaks_its_view(answer: Any) -> None:
 @given(JSON)
 def test_no_account_of_serve_breaks(details: Any) -> None:
     parse_serve({"applications": {"a": {"deployments": {"d": details}}}})
+    parse_autoscaler({"data": details})
+    parse_autoscaler({"data": {"autoscalingError": details, "clusterStatus": {"autoscalerReport": details}}})
     parse_actors([details])
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs", "least"),
+    [
+        ({"required_resources": {"CPU": 64}}, ({"CPU": 64.0},), None),
+        (
+            {"required_resources": {"CPU": 1}, "deployment_config": {"autoscaling_config": {"min_replicas": 0}}},
+            ({"CPU": 1.0},),
+            0,
+        ),
+        (
+            {"required_resources": {"A": 1}, "deployment_config": {"placement_group_bundles": [{"A": 1}, {"G": 4}]}},
+            ({"A": 1.0}, {"G": 4.0}),
+            None,
+        ),
+        ({"deployment_config": {"autoscaling_config": None, "placement_group_bundles": None}}, ({},), None),
+    ],
+)
+def test_what_a_replica_needs_and_how_few_there_may_be(changes: dict[str, Any], needs: Any, least: int | None) -> None:
+    told = {"status": "UPDATING", "message": "", "target_num_replicas": 1, "replicas": [], **changes}
+    (app,) = parse_serve({"applications": {"a": {"deployments": {"d": told}}}}).applications
+    assert app.deployments == (DeploymentFacts("d", "UPDATING", "", 1, (), needs, least),)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            {
+                "autoscalingError": None,
+                "clusterStatus": {
+                    "autoscalerReport": {
+                        "pendingLaunches": {"gpu": 2, "old": 0},
+                        "pendingNodes": [["10.0.0.2", "gpu", "setting-up"], ["10.0.0.3", "big", "waiting"]],
+                    }
+                },
+            },
+            AutoscalerFacts({"gpu": 3, "big": 1}, None),
+        ),
+        ({"autoscalingError": "No quota.", "clusterStatus": None}, AutoscalerFacts({}, "No quota.")),
+        ({}, AutoscalerFacts({}, None)),
+    ],
+)
+def test_what_the_autoscaler_says(data: dict[str, Any], said: AutoscalerFacts) -> None:
+    assert parse_autoscaler({"result": True, "data": data}) == said
 
 
 def worker_row(**changes: Any) -> dict[str, Any]:

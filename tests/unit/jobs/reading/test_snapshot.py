@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from serve_app.cluster.dashboard import Listing
-from serve_app.jobs.models import Known, Snapshot, TaskCounts
+from serve_app.jobs.models import Known, Snapshot, TaskCounts, Unknown
 from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
+from serve_app.jobs.serve_facts import AutoscalerFacts
 from serve_app.jobs.settings import InspectorConfig
 from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
 from tests.unit.jobs.recordings import Replay, rows, taken_at
@@ -66,6 +67,20 @@ async def test_free_resources_and_waiting_actors_are_asked_while_a_job_waits(loo
     ray.answers["waiting"] = Listing([{"actor_id": "a", "required_resources": {"CPU": 2}}])
     seen = await looker.look(None)
     assert (seen.free, [actor.required for actor in seen.waiting.value]) == (Known({"CPU": 1.0}), [{"CPU": 2}])  # type: ignore[union-attr]
+
+
+async def test_the_autoscaler_is_asked_while_serve_wants_what_no_node_can_hold(looker: Looker, ray: Replay) -> None:
+    organ = {"status": "UPDATING", "target_num_replicas": 1, "replicas": [], "required_resources": {"CPU": 1}}
+    ray.answers["serve"] = {"applications": {"seedcore": {"deployments": {"o": organ}}}}
+    await looker.look(None)
+    assert "autoscaler" not in ray.asked
+    organ["required_resources"] = {"CPU": 6_400}
+    ray.answers["autoscaler"] = {"data": {"autoscalingError": "No quota."}}
+    assert (await looker.look(None)).autoscaler == Known(AutoscalerFacts({}, "No quota."))
+    # That it does not answer is no gap of what is judged.
+    ray.fail["autoscaler"] = "down"
+    seen = await looker.look(None)
+    assert (seen.autoscaler, seen.degraded) == (Unknown("down"), [])
 
 
 async def test_the_drivers_of_submissions_are_asked_for_while_any_can_have_changed(
