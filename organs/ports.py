@@ -26,6 +26,7 @@ from organs.skills.contract import (
     SkillError,
     SkillInputError,
     SkillNotFound,
+    SkillOutOfSpace,
     SkillUnavailable,
     SkillUpstreamFailed,
 )
@@ -39,6 +40,7 @@ _REFUSALS: dict[int, type[SkillError]] = {
     429: SkillUnavailable,
     503: SkillUnavailable,
     504: SkillDeadline,
+    507: SkillOutOfSpace,
 }
 
 

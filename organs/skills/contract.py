@@ -98,6 +98,12 @@ class SkillUnavailable(SkillError):
     code, status = "unavailable", 503
 
 
+class SkillOutOfSpace(SkillUnavailable):
+    """Nothing can be stored until somebody frees space."""
+
+    code, status = "store_full", 507
+
+
 class SkillDeadline(SkillError):
     """The deadline passed."""
 

@@ -39,6 +39,7 @@ _ERRORS: dict[int, type[AppError]] = {
     429: TooBusy,
     503: Unavailable,
     504: DeadlineExceeded,
+    507: Unavailable,
 }
 
 

@@ -68,7 +68,7 @@ class Opening:
 
     async def get_store(self) -> Store:
         """The open store; raises ``StoreUnavailable``. All who wait share one attempt, which goes on without them."""
-        if self._store is not None:
+        if self._store is not None and not self._store.is_outdated:
             return self._store
         if self._attempt is None:
             if self._failure is not None and self._clock() < self._again_at:
@@ -88,6 +88,8 @@ class Opening:
 
     async def _try(self) -> Store:
         try:
+            # Before: the old one's last connection would write into what is opened now.
+            await self.close()
             self._store = await self._open()
         except StoreUnavailable as error:
             self._failure, self._again_at = error, self._clock() + self._pause_s

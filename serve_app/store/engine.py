@@ -30,7 +30,8 @@ _OLDEST_SQLITE = (3, 35, 0)
 # How many steps of SQLite's machine pass between two looks at the clock: some tens of microseconds.
 _STEPS_PER_LOOK = 10_000
 
-# An execution option of ours: the statement with which the SQLite engine begins a transaction.
+# Execution options of ours: seconds that a statement of SQLite may take, and the statement with which the SQLite engine begins a transaction.
+STATEMENT_TIMEOUT_S = "seedcore_statement_timeout_s"
 _BEGIN = "seedcore_begin"
 _SQLITE_FILE = "seedcore.db"
 _SQLITE_DRIVERS = ("sqlite", "sqlite+aiosqlite")
@@ -119,12 +120,19 @@ def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         # No transactions of the driver's own; `_begin` below starts them (SQLAlchemy's page on pysqlite says why).
-        connect_args={"timeout": statement_timeout_s, "isolation_level": None},
+        connect_args={"timeout": statement_timeout_s, "isolation_level": None, "uri": True},
         hide_parameters=True,
         pool_size=CONNECTIONS["sqlite"],
         max_overflow=0,
         pool_timeout=statement_timeout_s,
     )
+
+    path = Path(url.database)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _open_existing(dialect: Any, record: Any, arguments: list[Any], options: Any) -> None:
+        # A file that is gone must not be begun anew by whoever connects next (`files.beginning` begins it).
+        arguments[0] = f"{path.as_uri()}?mode=rw"
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
@@ -153,7 +161,8 @@ def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _begin_statement(connection: Connection, *_: Any) -> None:
-        connection.info["deadline"] = time.monotonic() + statement_timeout_s
+        limit_s = connection.get_execution_options().get(STATEMENT_TIMEOUT_S, statement_timeout_s)
+        connection.info["deadline"] = time.monotonic() + limit_s
 
     return engine
 

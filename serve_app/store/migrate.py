@@ -7,7 +7,10 @@ import contextlib
 import fcntl
 import logging
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -15,11 +18,16 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from serve_app.store import migrations
 from serve_app.store.engine import create_engine, get_plain_engine, get_writing_engine
-from serve_app.store.errors import StoreTooNew, StoreUnavailable, translate_errors
+from serve_app.store.errors import StoreTooNew, StoreUnavailable, is_damage, translate_errors
+from serve_app.store.files.beginning import begin_file, note_beginning
+from serve_app.store.files.copies import back_up
+from serve_app.store.files.guard import COMMAND, read_mark
+from serve_app.store.files.whole import build_damaged, check_whole
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -33,12 +41,54 @@ _TOLD_EVERY_S = 10.0
 # Changing a long table takes longer than any question may.
 _STATEMENT_TIMEOUT_S = 60.0
 _LOCK_PAUSE_S = 0.05
+# For looking through all pages of a database that is opened; a longer one is opened without.
+_CHECK_S = 2.0
 
 
-async def upgrade(url: str) -> None:
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """What opening a database with this code does to it before anything else: from one revision to another.
+
+    ``have`` None: it is a new one. ``has_way_back``: a copy is made before, which can be put back.
+    """
+
+    have: str | None
+    target: str
+    has_way_back: bool
+
+    def describe(self) -> str | None:
+        """In a sentence, with the way back; None when nothing is to be told."""
+        if self.have in (None, self.target):
+            return None
+        step = f"The database is brought from revision {self.have} to {self.target}."
+        if self.has_way_back:
+            return f"{step} A copy is made before; `{COMMAND} back` puts it back."
+        return (
+            f"{step} There is no way back for PostgreSQL: the version before refuses the database afterwards. Make a "
+            "dump of your own (pg_dump) before."
+        )
+
+
+async def plan_upgrade(url: str) -> UpgradePlan:
+    """What ``upgrade`` would do; changes nothing, and makes no database. Raises as ``upgrade`` does."""
+    target = _get_script().get_current_head() or ""
+    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S)
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite and read_mark(Path(str(engine.url.database))) is None:
+        return UpgradePlan(None, target, has_way_back=True)
+    try:
+        with translate_errors():
+            async with asyncio.timeout(_TIMEOUT_S), engine.connect() as connection:
+                return UpgradePlan(await connection.run_sync(_find_revision), target, has_way_back=is_sqlite)
+    finally:
+        await engine.dispose()
+
+
+async def upgrade(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
     """Run all missing revisions in one transaction; does nothing when there are none.
 
-    What takes long is logged, and may take as long as it goes on.
+    What takes long is logged, and may take as long as it goes on. Of a SQLite database that has something a copy is
+    made before (``files.copies.back_up``), and a file is begun only where there never was one.
 
     Raises ``StoreTooNew`` when the database has a revision that this code does not know, ``StoreMisconfigured`` and
     ``StoreUnavailable``. Not for two databases at once in one process: Alembic keeps its context in a global.
@@ -47,7 +97,7 @@ async def upgrade(url: str) -> None:
     try:
         with translate_errors():
             async with asyncio.timeout(_TIMEOUT_S) as deadline:
-                await _upgrade(engine, _build_report(deadline))
+                await _upgrade(engine, _build_report(deadline), now)
     finally:
         await engine.dispose()
 
@@ -67,15 +117,33 @@ def _build_report(deadline: asyncio.Timeout) -> Callable[[str], None]:
     return report
 
 
-async def _upgrade(engine: AsyncEngine, report: Callable[[str], None]) -> None:
+async def _upgrade(engine: AsyncEngine, report: Callable[[str], None], now: Callable[[], datetime]) -> None:
+    path = Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
     async with contextlib.AsyncExitStack() as stack:
-        if engine.dialect.name == "sqlite":
+        if path is not None:
             await stack.enter_async_context(_lock_directory(engine))
-            await _use_wal(engine)
+            begin_file(path)
+            await _use_wal(engine, path)
         connection = await stack.enter_async_context(get_writing_engine(engine).begin())
-        if engine.dialect.name == "postgresql":
+        if path is None:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        have = await connection.run_sync(_find_revision)
+        target = _get_script().get_current_head() or ""
+        if path is not None and have not in (None, target):
+            # While the lock of the writer is held: nothing can be written between the copy and the revisions.
+            name = await asyncio.to_thread(back_up, path, now(), have=str(have), target=target)
+            log.info("the database is copied", extra={"action": "store_copied", "file": name.name})
         await connection.run_sync(_run_revisions, report)
+        if path is not None:
+            await _name_application(connection)
+    if path is not None:
+        note_beginning(path, now())
+
+
+async def _name_application(connection: AsyncConnection) -> None:
+    """Give the database an id of its own in its first bytes, by which one that is written over it is told apart."""
+    if not (await connection.exec_driver_sql("PRAGMA application_id")).scalar():
+        await connection.exec_driver_sql(f"PRAGMA application_id = {secrets.randbelow(2**31 - 1) + 1}")
 
 
 @contextlib.asynccontextmanager
@@ -97,25 +165,46 @@ async def _lock_directory(engine: AsyncEngine) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-async def _use_wal(engine: AsyncEngine) -> None:
-    """Turn the write-ahead log on, outside a transaction; the mode stays with the file."""
+async def _use_wal(engine: AsyncEngine, path: Path) -> None:
+    """Turn the write-ahead log on, outside a transaction; the mode stays with the file. It must be whole."""
     async with get_plain_engine(engine).connect() as connection:
+        try:
+            await check_whole(connection, path, within_s=_CHECK_S)
+        except DatabaseError as error:
+            if is_damage(error):
+                raise build_damaged(path) from None
+            raise
         mode = (await connection.exec_driver_sql("PRAGMA journal_mode = WAL")).scalar()
     if mode != "wal":
         raise StoreUnavailable("The store is unavailable: its directory does not support SQLite's write-ahead log.")
 
 
-def _run_revisions(connection: Connection, report: Callable[[str], None]) -> None:
+def _build_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    config.attributes[REPORT] = report
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    return config
+
+
+def _get_script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_build_config())
+
+
+def _find_revision(connection: Connection) -> str | None:
+    """The revision of a database, None of a new one; raises ``StoreTooNew``."""
+    known = {script.revision for script in _get_script().walk_revisions()}
     present = set(MigrationContext.configure(connection).get_current_heads())
     strange = sorted(present - known)
     if strange:
         raise StoreTooNew(
             f"The database is at revision {', '.join(strange)}, which this version does not know: a newer version made "
-            "it. Deploy that version again, or name another database."
+            f"it. Deploy that version again, name another database, or go back to the copy that was made before it by "
+            f"`{COMMAND} back` (SQLite)."
         )
+    return max(present, default=None)
+
+
+def _run_revisions(connection: Connection, report: Callable[[str], None]) -> None:
+    config = _build_config()
+    config.attributes["connection"] = connection
+    config.attributes[REPORT] = report
     command.upgrade(config, "head")

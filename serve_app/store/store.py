@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
@@ -92,11 +93,17 @@ class Store:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self._opening = secrets.token_hex(8)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another database is at its place now, which is to be opened instead."""
+        return self._database.is_outdated
 
     @classmethod
     async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = get_utc_now) -> Self:
         """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
-        await upgrade(url)
+        await upgrade(url, now)
         engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
         return cls(Database(engine, timeout_s), now)
 
@@ -108,7 +115,16 @@ class Store:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started, now = time.monotonic(), self._now()
         await self._database.write(lambda connection: _write_beat(connection, now))
-        return {"backend": self._database.backend, "latency_s": round(time.monotonic() - started, 6)}
+        took_s = round(time.monotonic() - started, 6)
+        answer: StoreAnswer = {"backend": self._database.backend, "latency_s": took_s}
+        return answer if (note := self._database.note) is None else {**answer, "note": note}
+
+    async def opening(self) -> str:
+        """A word that is another each time the database is opened: it may be another one, or an older copy.
+
+        Who has written what it does not have now writes it again. Asks nothing of the database.
+        """
+        return self._opening
 
     # What the organs ask.
     claim_agent = write(agents.claim)
