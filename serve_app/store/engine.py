@@ -39,15 +39,18 @@ _POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+asyncpg")
 _POSTGRESQL_OPTIONS = frozenset({"host", "port", "ssl", "sslmode"})
 
 
-def create_engine(url: str, *, statement_timeout_s: float = 5.0) -> AsyncEngine:
+def create_engine(url: str, *, statement_timeout_s: float = 5.0, makes_file: bool = True) -> AsyncEngine:
     """An engine whose statements take at most ``statement_timeout_s`` seconds; nothing is connected yet.
+
+    ``makes_file``: whether a connection to a SQLite database that is not there makes it. One that is gone must not be
+    begun anew by whoever connects next (``files.beginning`` begins it).
 
     Accepts ``sqlite:///`` with an absolute path, ``postgres://``, ``postgresql://`` and ``postgresql+asyncpg://``.
     Raises ``StoreMisconfigured``.
     """
     parsed = _parse(url)
     if parsed.drivername in _SQLITE_DRIVERS:
-        return _create_sqlite(parsed, statement_timeout_s)
+        return _create_sqlite(parsed, statement_timeout_s, "rwc" if makes_file else "rw")
     return _create_postgresql(parsed, statement_timeout_s)
 
 
@@ -107,7 +110,7 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
+def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngine:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreMisconfigured(f"Python's SQLite is {sqlite3.sqlite_version}; 3.35 or newer is needed.")
     if not _has_fts5():
@@ -131,8 +134,7 @@ def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _open_existing(dialect: Any, record: Any, arguments: list[Any], options: Any) -> None:
-        # A file that is gone must not be begun anew by whoever connects next (`files.beginning` begins it).
-        arguments[0] = f"{path.as_uri()}?mode=rw"
+        arguments[0] = f"{path.as_uri()}?mode={mode}"
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, record: Any) -> None:

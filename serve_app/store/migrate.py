@@ -72,7 +72,7 @@ class UpgradePlan:
 async def plan_upgrade(url: str) -> UpgradePlan:
     """What ``upgrade`` would do; changes nothing, and makes no database. Raises as ``upgrade`` does."""
     target = _get_script().get_current_head() or ""
-    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S)
+    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S, makes_file=False)
     is_sqlite = engine.dialect.name == "sqlite"
     if is_sqlite and read_mark(Path(str(engine.url.database))) is None:
         return UpgradePlan(None, target, has_way_back=True)
@@ -84,7 +84,7 @@ async def plan_upgrade(url: str) -> UpgradePlan:
         await engine.dispose()
 
 
-async def upgrade(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+async def upgrade(url: str) -> None:
     """Run all missing revisions in one transaction; does nothing when there are none.
 
     What takes long is logged, and may take as long as it goes on. Of a SQLite database that has something a copy is
@@ -93,11 +93,11 @@ async def upgrade(url: str, now: Callable[[], datetime] = lambda: datetime.now(U
     Raises ``StoreTooNew`` when the database has a revision that this code does not know, ``StoreMisconfigured`` and
     ``StoreUnavailable``. Not for two databases at once in one process: Alembic keeps its context in a global.
     """
-    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S)
+    engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S, makes_file=False)
     try:
         with translate_errors():
             async with asyncio.timeout(_TIMEOUT_S) as deadline:
-                await _upgrade(engine, _build_report(deadline), now)
+                await _upgrade(engine, _build_report(deadline))
     finally:
         await engine.dispose()
 
@@ -117,7 +117,7 @@ def _build_report(deadline: asyncio.Timeout) -> Callable[[str], None]:
     return report
 
 
-async def _upgrade(engine: AsyncEngine, report: Callable[[str], None], now: Callable[[], datetime]) -> None:
+async def _upgrade(engine: AsyncEngine, report: Callable[[str], None]) -> None:
     path = Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
     async with contextlib.AsyncExitStack() as stack:
         if path is not None:
@@ -131,13 +131,13 @@ async def _upgrade(engine: AsyncEngine, report: Callable[[str], None], now: Call
         target = _get_script().get_current_head() or ""
         if path is not None and have not in (None, target):
             # While the lock of the writer is held: nothing can be written between the copy and the revisions.
-            name = await asyncio.to_thread(back_up, path, now(), have=str(have), target=target)
+            name = await asyncio.to_thread(back_up, path, datetime.now(UTC), have=str(have), target=target)
             log.info("the database is copied", extra={"action": "store_copied", "file": name.name})
         await connection.run_sync(_run_revisions, report)
         if path is not None:
             await _name_application(connection)
     if path is not None:
-        note_beginning(path, now())
+        note_beginning(path, datetime.now(UTC))
 
 
 async def _name_application(connection: AsyncConnection) -> None:

@@ -22,6 +22,7 @@ from serve_app.store.jobs import figures as job_figures
 from serve_app.store.jobs import lines as job_lines
 from serve_app.store.jobs import pages as job_pages
 from serve_app.store.jobs import rows as job_rows
+from serve_app.store.jobs import sessions as job_sessions
 from serve_app.store.migrate import upgrade
 from serve_app.store.tables import heartbeats
 
@@ -103,8 +104,8 @@ class Store:
     @classmethod
     async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = get_utc_now) -> Self:
         """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
-        await upgrade(url, now)
-        engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
+        await upgrade(url)
+        engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE, makes_file=False)
         return cls(Database(engine, timeout_s), now)
 
     async def close(self) -> None:
@@ -151,7 +152,10 @@ class Store:
     open_runs = read(job_rows.open_keys)
     open_jobs = read(job_rows.open_plain_keys)
     close_unseen_jobs = write(job_rows.close_unseen)
-    close_sessions = write(job_rows.close_sessions)
+    close_sessions = write(job_sessions.close_unseen)
+    begin_session = write(job_sessions.begin)
+    open_sessions = read(job_sessions.list_open)
+    end_gone_sessions = write(job_sessions.end_gone)
     forget_jobs = write(job_rows.forget)
     delete_job = write(job_rows.delete_job)
     past_runs = read(job_figures.list_past_runs)

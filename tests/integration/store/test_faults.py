@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.database import Database
 from serve_app.store.deployment import StoreDeployment
 from serve_app.store.engine import create_engine
-from serve_app.store.errors import StoreUnavailable, describe_error
+from serve_app.store.errors import _ADVICE, StoreUnavailable, describe_error
 from serve_app.store.migrate import upgrade
 from serve_app.store.store import Store
 from serve_app.store.tables import heartbeats
@@ -329,7 +329,7 @@ async def test_a_standby_or_read_only_postgresql_is_noticed(postgresql: PostgreS
     postgresql.execute("ALTER ROLE seedcore SET default_transaction_read_only = on")
     await store.close()  # sessions take the setting at their start
     try:
-        assert await refusal(store) == "The store is unavailable: the database is read-only."
+        assert (await refusal(store)).startswith("The store is unavailable: the database is read-only; ")
         assert await store.get_memory("k") is not None
     finally:
         postgresql.execute("SET transaction_read_only = off; ALTER ROLE seedcore RESET default_transaction_read_only")
@@ -363,7 +363,7 @@ async def test_a_read_only_file_is_noticed_and_reads_go_on() -> None:
     try:
         with unprivileged(directory):
             (directory / "store.db").chmod(0o400)
-            assert await refusal(store) == "The store is unavailable: the database is read-only."
+            assert (await refusal(store)).startswith("The store is unavailable: the database is read-only; ")
             assert await store.get_memory("k") is not None
             await store.close()
             for path in directory.iterdir():
@@ -407,8 +407,11 @@ async def test_a_full_disk_is_noticed_and_nothing_acknowledged_is_lost(tmp_path:
     )
     *sentences, last = (await asyncio.to_thread(finish, process)).splitlines()
     assert set(sentences) <= {
-        "The store is unavailable: the disk of the database is full.",
-        "The store is unavailable: the database file cannot be opened, read or written.",
+        f"The store is unavailable: {reason}; {_ADVICE[reason]}."
+        for reason in (
+            "the disk of the database is full",
+            "the database file cannot be opened, read or written",
+        )
     }
     assert len(sentences) == 2
     assert last == "True True"

@@ -46,6 +46,23 @@ class FakeHistory:
         self.during_save: Any = None
         self.closed = False
         self.refuses: set[str] = set()
+        self.word = "first"
+        self.sessions: list[Json] = []
+
+    async def opening(self) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return self.word
+
+    async def begin_session(self, session: str, place: str) -> list[str]:
+        self._answer(("begin", session, place))
+        return []
+
+    async def open_sessions(self, current: str) -> list[Json]:
+        return self.sessions
+
+    async def end_gone_sessions(self, names: Sequence[str]) -> None:
+        self._answer(("gone", list(names)))
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         self._answer(("save", [record["key"] for record in records]))
