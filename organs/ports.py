@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import ray
@@ -22,6 +23,7 @@ from organs.errors import CodedError
 from organs.memory import AgentStore
 from organs.questions import asked
 from organs.skills.contract import (
+    OTHER_VERSION,
     SkillDeadline,
     SkillError,
     SkillInputError,
@@ -48,6 +50,10 @@ class StorePort(AgentStore, Protocol):
     """The store: agents' states, and what they shall remember for each other."""
 
     async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> dict[str, Any]: ...
+
+    async def put_memory_once(
+        self, key: str, value: Any, tags: Sequence[str], agent_id: str | None, request: str
+    ) -> dict[str, Any]: ...
 
     async def get_memory(self, key: str) -> dict[str, Any] | None: ...
 
@@ -156,7 +162,7 @@ _CALLER = Caller(
         CallFailure.CANCELLED: _AWAY,
         CallFailure.REPLICA_LOST: _AWAY,
         CallFailure.NOT_TAKEN: _AWAY,
-        CallFailure.OTHER_VERSION: _AWAY,
+        CallFailure.OTHER_VERSION: (partial(SkillUnavailable, code=OTHER_VERSION), _AWAY[1]),
         CallFailure.UNREADABLE: _AWAY,
         CallFailure.NO_ANSWER: _LATE,
         CallFailure.NO_ITEM: _LATE,

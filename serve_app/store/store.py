@@ -24,6 +24,7 @@ from serve_app.store.jobs import pages as job_pages
 from serve_app.store.jobs import rows as job_rows
 from serve_app.store.jobs import sessions as job_sessions
 from serve_app.store.migrate import upgrade
+from serve_app.store.requests import answers as request_answers
 from serve_app.store.tables import heartbeats
 
 TIMEOUT_S = 5.0
@@ -131,8 +132,13 @@ class Store:
     claim_agent = write(agents.claim)
     save_agent = write(agents.save)
     put_memory = write(memories.put)
+    put_memory_once = write(request_answers.put_once)
     get_memory = read(memories.get)
     search_memory = read(memories.search)
+
+    # Requests that may be sent again: the ingress.
+    begin_request = write(request_answers.begin)
+    finish_request = write(request_answers.finish)
 
     # Initializations: the organism manager, and the job that does them.
     begin_initialization = write(initializations.begin)
