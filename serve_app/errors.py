@@ -31,7 +31,6 @@ from typing import Any
 
 from organs.errors import CodedError
 
-
 # The code of an error whose status is 507: nothing can be stored until somebody frees space.
 OUT_OF_SPACE = "store_full"
 

@@ -2,7 +2,8 @@
 
 Works on the database of ``SEEDCORE_DATABASE_URL``, or on that in ``SEEDCORE_HOME`` (``.seedcore`` of the checkout for
 what `make up` runs), whether or not the application runs, and says which one that is. An export makes no database.
-Exit codes: 0 done, 1 a line is no job (it is named, the others are imported), 2 the database or the file cannot be used.
+Exit codes: 0 done, 1 a line is no job (it is named, the others are imported), 2 the database or the file cannot be
+used.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ async def _import(url: str, path: str) -> int:
 
 async def _import_page(store: Store, lines: list[tuple[int, str]]) -> tuple[int, list[tuple[int, str]]]:
     """Import numbered lines; how many were written, and each that cannot be with the reason: the rest comes."""
-    written, bad = 0, []
+    written = 0
+    bad: list[tuple[int, str]] = []
     while lines:
         try:
             return written + await store.import_jobs([line for _, line in lines]), bad

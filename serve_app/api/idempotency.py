@@ -78,9 +78,7 @@ class Once:
         begun = await self._requests.begin_request(key, _digest(scope["query_string"], first.get("body", b"")))
         await self._answer({**scope, SCOPE_KEY: key}, _replay(first, receive), send, key, begun)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, key: str, begun: dict[str, Any]
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, key: str, begun: dict[str, Any]) -> None:
         if begun["state"] == "other":
             raise Conflict("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
         if begun["state"] == "running":
@@ -99,13 +97,13 @@ class Once:
             status = kept.status
         except AppError as error:
             # Raised above the routes: nothing was done.
-            status = None if error.status >= 500 else error.status  # noqa: PLR2004
+            status = None if error.status >= 500 else error.status
             raise
         finally:
             await self._finish(key, status, kept)
 
     async def _finish(self, key: str, status: int | None, kept: _Kept) -> None:
-        done = status is not None and status < 500 and status not in _NOT_KEPT  # noqa: PLR2004
+        done = status is not None and status < 500 and status not in _NOT_KEPT
         answer = kept.render() if done else None
         # The answer is on its way. Not kept, it leaves the request at work, until its time is over.
         with contextlib.suppress(AppError):

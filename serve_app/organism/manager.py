@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import ray
@@ -25,7 +24,7 @@ from serve_app.cluster.handles import connect
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
-from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide
+from serve_app.organism.reconcile import Initialization, compute_generation, decide
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import build_payload, name_submission, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
@@ -99,7 +98,11 @@ class OrganismManager(Versioned):
             submission_id = name_submission(request)
             rows, _ = await asyncio.gather(self._dashboard.list_jobs(), self._runs.ping())
             if any(row.get("submission_id") == submission_id for row in rows):
-                return {"submission_id": submission_id, "state": "submitted", "message": "Initialization was submitted."}
+                return {
+                    "submission_id": submission_id,
+                    "state": "submitted",
+                    "message": "Initialization was submitted.",
+                }
             now = await self._get_initialization()
             if now.state == "running":
                 return {"submission_id": now.submission_id, "state": "running", "message": "Initialization is running."}

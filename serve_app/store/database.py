@@ -66,8 +66,9 @@ class Database:
 
     async def close(self) -> None:
         """Let the running transactions end, then give the connections back."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=_CLOSE_TIMEOUT_S)
+        running = {*self._running, *([] if self._rescuing is None else [self._rescuing])}
+        if running:
+            await asyncio.wait(running, timeout=_CLOSE_TIMEOUT_S)
         guard = self._guard
         if guard is not None and guard.foreign:
             await dispose_foreign(self._engine, guard.path)

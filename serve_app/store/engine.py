@@ -30,7 +30,8 @@ _OLDEST_SQLITE = (3, 35, 0)
 # How many steps of SQLite's machine pass between two looks at the clock: some tens of microseconds.
 _STEPS_PER_LOOK = 10_000
 
-# Execution options of ours: seconds that a statement of SQLite may take, and the statement with which the SQLite engine begins a transaction.
+# Execution options of ours: seconds that a statement of SQLite may take, and the statement with which its engine begins
+# a transaction.
 STATEMENT_TIMEOUT_S = "seedcore_statement_timeout_s"
 _BEGIN = "seedcore_begin"
 _SQLITE_FILE = "seedcore.db"
@@ -110,7 +111,8 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngine:
+def _require_sqlite(url: URL) -> Path:
+    """The file of a database that can be used; raises ``StoreMisconfigured``."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreMisconfigured(f"Python's SQLite is {sqlite3.sqlite_version}; 3.35 or newer is needed.")
     if not _has_fts5():
@@ -120,6 +122,11 @@ def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngi
         raise StoreMisconfigured("A SQLite database needs an absolute path: sqlite:////directory/seedcore.db.")
     if url.query:
         raise StoreMisconfigured("A SQLite database URL takes no options.")
+    return Path(url.database)
+
+
+def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngine:
+    path = _require_sqlite(url)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         # No transactions of the driver's own; `_begin` below starts them (SQLAlchemy's page on pysqlite says why).
@@ -129,8 +136,6 @@ def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngi
         max_overflow=0,
         pool_timeout=statement_timeout_s,
     )
-
-    path = Path(url.database)
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _open_existing(dialect: Any, record: Any, arguments: list[Any], options: Any) -> None:

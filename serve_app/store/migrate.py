@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +17,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from serve_app.env import Env
 from serve_app.store import migrations
-from serve_app.store.engine import create_engine, get_plain_engine, get_writing_engine
+from serve_app.store.engine import (
+    create_engine,
+    find_database_url,
+    find_sqlite_file,
+    get_plain_engine,
+    get_writing_engine,
+)
 from serve_app.store.errors import StoreTooNew, StoreUnavailable, is_damage, translate_errors
-from serve_app.store.files.beginning import begin_file, note_beginning
+from serve_app.store.files.beginning import begin_file, note_beginning, require_begun
 from serve_app.store.files.copies import back_up
 from serve_app.store.files.guard import COMMAND, read_mark
 from serve_app.store.files.whole import build_damaged, check_whole
@@ -77,11 +84,24 @@ async def plan_upgrade(url: str) -> UpgradePlan:
     if is_sqlite and read_mark(Path(str(engine.url.database))) is None:
         return UpgradePlan(None, target, has_way_back=True)
     try:
-        with translate_errors():
+        with translate_errors(), _name_damage(url):
             async with asyncio.timeout(_TIMEOUT_S), engine.connect() as connection:
+                if is_sqlite:
+                    await check_whole(connection, Path(str(engine.url.database)), within_s=_CHECK_S)
                 return UpgradePlan(await connection.run_sync(_find_revision), target, has_way_back=is_sqlite)
     finally:
         await engine.dispose()
+
+
+async def preview_opening(env: Env) -> UpgradePlan:
+    """``plan_upgrade`` of the configured database, which must not be one that is gone; changes nothing.
+
+    Raises ``StoreUnavailable`` with what is wrong and what to do.
+    """
+    path = find_sqlite_file(env)
+    if path is not None:
+        require_begun(path)
+    return await plan_upgrade(find_database_url(env))
 
 
 async def upgrade(url: str) -> None:
@@ -95,7 +115,7 @@ async def upgrade(url: str) -> None:
     """
     engine = create_engine(url, statement_timeout_s=_STATEMENT_TIMEOUT_S, makes_file=False)
     try:
-        with translate_errors():
+        with translate_errors(), _name_damage(url):
             async with asyncio.timeout(_TIMEOUT_S) as deadline:
                 await _upgrade(engine, _build_report(deadline))
     finally:
@@ -168,15 +188,21 @@ async def _lock_directory(engine: AsyncEngine) -> AsyncIterator[None]:
 async def _use_wal(engine: AsyncEngine, path: Path) -> None:
     """Turn the write-ahead log on, outside a transaction; the mode stays with the file. It must be whole."""
     async with get_plain_engine(engine).connect() as connection:
-        try:
-            await check_whole(connection, path, within_s=_CHECK_S)
-        except DatabaseError as error:
-            if is_damage(error):
-                raise build_damaged(path) from None
-            raise
+        await check_whole(connection, path, within_s=_CHECK_S)
         mode = (await connection.exec_driver_sql("PRAGMA journal_mode = WAL")).scalar()
     if mode != "wal":
         raise StoreUnavailable("The store is unavailable: its directory does not support SQLite's write-ahead log.")
+
+
+@contextlib.contextmanager
+def _name_damage(url: str) -> Iterator[None]:
+    """Say of a file that is no database which it is."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not is_damage(error):
+            raise
+        raise build_damaged(Path(make_url(url).database or "")) from None
 
 
 def _build_config() -> Config:

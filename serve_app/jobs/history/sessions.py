@@ -1,4 +1,4 @@
-"""Which sessions of before are over, as soon as a new one begins: their jobs do not run, whatever was last seen of them.
+"""Which sessions of before are over, as soon as a new one begins: their jobs do not run, whatever was seen of them.
 
 What proves it: the head of this session listens where that of the other did, or it listened on this machine and
 nothing does there now. A head of another machine may only be out of sight; of that one the time decides (the store).

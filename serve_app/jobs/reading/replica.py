@@ -29,8 +29,11 @@ class Replica(Protocol):
     application: str
     ray_version: str
     session: str
-    place: HeadPlace | None
-    """Where the head of this session listens."""
+
+    @property
+    def place(self) -> HeadPlace | None:
+        """Where the head of this session listens; None where that is not known."""
+        return None
 
     def read_resources(self) -> Resources:
         """Total and available resources of the cluster; blocks."""
@@ -61,8 +64,13 @@ class RayReplica:
         self.application = serve.get_replica_context().app_name
         self.ray_version = ray.__version__
         self.session: str = ray.get_runtime_context().get_session_name()
-        self.place = HeadPlace(_name_machine(), str(ray.get_runtime_context().gcs_address))
+        self._place = HeadPlace(_name_machine(), str(ray.get_runtime_context().gcs_address))
         self._handles: dict[str, ThreadCall] = {}
+
+    @property
+    def place(self) -> HeadPlace | None:
+        """Where the GCS of this session listens, and on which machine the head is: the inspector runs there."""
+        return self._place
 
     def read_resources(self) -> Resources:
         """From the GCS."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from organs.times import format_time
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.files.copies import list_copies
-from serve_app.store.files.guard import COMMAND, describe_absence, read_mark
+from serve_app.store.files.guard import COMMAND, FileMark, describe_absence, read_mark
 
 _MOST_CHARS = 200
 _BEFORE = "some time ago"
@@ -25,7 +25,14 @@ def get_begun_path(path: Path) -> Path:
 
 
 def begin_file(path: Path) -> None:
-    """Make an empty file, for the owner alone, where there never was a database.
+    """Make an empty file, for the owner alone, where there never was a database. Raises as ``require_begun``."""
+    if require_begun(path) is None:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def require_begun(path: Path) -> FileMark | None:
+    """The file of a database, None where there never was one.
 
     Raises ``StoreUnavailable`` when there was one that is gone or emptied, or when something else stands there; and
     ``OSError``.
@@ -39,12 +46,10 @@ def begin_file(path: Path) -> None:
         newest = f" (the newest copy is {copies[-1].name})" if copies else ""
         what = "gone" if now is None else "empty"
         raise StoreUnavailable(
-            f"The store is unavailable: {path.name} has been a database since {begun}, and is {what}; put it back{newest}, "
-            f"or begin anew by `{COMMAND} begin`."
+            f"The store is unavailable: {path.name} has been a database since {begun}, and is {what}; put it back"
+            f"{newest}, or begin anew by `{COMMAND} begin`."
         )
-    if now is None:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return now
 
 
 def note_beginning(path: Path, now: datetime) -> None:

@@ -122,9 +122,7 @@ class FileGuard:
             self._hold(now)
         if self._opened is None:
             raise StoreUnavailable(f"The store is unavailable: {describe_absence(self.path, now)}.")
-        change = describe_change(
-            self.path, self._opened, now, largest_bytes=self._largest_bytes, rescued=self.rescued
-        )
+        change = describe_change(self.path, self._opened, now, largest_bytes=self._largest_bytes, rescued=self.rescued)
         self.is_gone = now is None
         if change is not None or now is None:
             # One that is gone may come back as it was, and is still open: nothing else is opened until then.
@@ -156,7 +154,7 @@ class FileGuard:
         self.outdated, self.foreign = True, self.foreign or foreign
         return StoreUnavailable(
             f"The store is unavailable: its file {self.path.name} was written over by another program while in use; "
-            f"what is there now is opened if it is whole, else put a whole one back (`{COMMAND} list` names the copies)."
+            f"it is opened if it is whole, else put a whole one back (`{COMMAND} list` names the copies)."
         )
 
     @property
@@ -170,8 +168,8 @@ class FileGuard:
         if now is None or not now.is_file or now.links < 2:
             return None
         return (
-            f"the database {self.path.name} has {now.links} names (hard links), and who opens it by another one damages "
-            "it; remove the others"
+            f"the database {self.path.name} has {now.links} names (hard links), and who opens it by another one "
+            "damages it; remove the others"
         )
 
     def close(self) -> None:

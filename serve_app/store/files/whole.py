@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from serve_app.store.engine import STATEMENT_TIMEOUT_S
+from serve_app.store.errors import StoreUnavailable, log
 from serve_app.store.files.copies import SET_ASIDE, build_name, move_log
 from serve_app.store.files.guard import COMMAND
-from serve_app.store.errors import StoreUnavailable, log
 
 _INTERRUPTED = "SQLITE_INTERRUPT"
 
@@ -48,17 +48,22 @@ async def dispose_foreign(engine: AsyncEngine, path: Path) -> None:
     The last connection that is closed writes it, unless the file has another name then (``fileHasMoved`` of SQLite).
     """
     away = build_name(path, SET_ASIDE, datetime.now(UTC))
-    try:
-        path.rename(away)
-    except OSError:
+    if not _move(path, away):
         await engine.dispose()
         return
     try:
         await engine.dispose()
     finally:
         set_log_aside(path)
-        with contextlib.suppress(OSError):
-            away.rename(path)
+        _move(away, path)
+
+
+def _move(path: Path, name: Path) -> bool:
+    try:
+        path.rename(name)
+    except OSError:
+        return False
+    return True
 
 
 def set_log_aside(path: Path) -> None:

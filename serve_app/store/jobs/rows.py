@@ -254,9 +254,7 @@ async def close_jobs(
     reason: str,
     ended_at: datetime | None = None,
 ) -> None:
-    """Say of jobs that they are over. ``ended_at``: when they count as ended; of what is lost that is the latest that is
-    known.
-    """
+    """Say of jobs that they are over, since ``ended_at``; of what is lost that is the latest that is known."""
     ended_us = None if ended_at is None else round(ended_at.timestamp() * 1_000_000)
     rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
     judged = {"outcome": outcome, "verdict": verdict, "rule": rule}

@@ -38,7 +38,7 @@ async def begin(connection: AsyncConnection, now: datetime, session: str, place:
 
 
 async def list_open(connection: AsyncConnection, current: str) -> list[Json]:
-    """``session, place`` of the other sessions that are not over, and of which it is known where their head listened."""
+    """``session, place`` of the other sessions that are not over, where it is known where their head listened."""
     which = sessions.c.closed_at.is_(None) & (sessions.c.session != current) & sessions.c.place.is_not(None)
     rows = await connection.execute(select(sessions.c.session, sessions.c.place).where(which).limit(_MOST))
     return [{"session": row.session, "place": row.place} for row in rows]

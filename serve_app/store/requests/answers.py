@@ -60,9 +60,7 @@ async def begin(connection: AsyncConnection, now: datetime, key: str, digest: st
     return _render("new" if taken.rowcount == 1 else "running")
 
 
-async def finish(
-    connection: AsyncConnection, now: datetime, key: str, status: int | None, answer: str | None
-) -> None:
+async def finish(connection: AsyncConnection, now: datetime, key: str, status: int | None, answer: str | None) -> None:
     """Keep what was answered; ``status`` None: it was not done, and may be done by who sends it again."""
     open_one = (requests.c.key == key) & requests.c.status.is_(None)
     if status is None:
