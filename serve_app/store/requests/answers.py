@@ -102,7 +102,7 @@ async def _prune(connection: AsyncConnection, now: datetime, key: str) -> None:
     alike = (requests.c.key > kind) & (requests.c.key < kind[:-1] + chr(ord(_MARK) + 1))
     oldest = now - (OWN_KEPT if kind == _OWN else KEPT)
     newest_first = select(requests.c.begun_at).where(alike).order_by(requests.c.begun_at.desc())
-    last = await connection.scalar(newest_first.offset(MOST_KEPT).limit(1))
+    last = await connection.scalar(newest_first.offset(MOST_KEPT - 1).limit(1))
     if last is not None:
         oldest = max(oldest, last)
     await connection.execute(delete(requests).where(alike & (requests.c.begun_at < oldest)))

@@ -198,8 +198,6 @@ async def test_a_second_name_is_told(opening: Opening, path: Path) -> None:
 
 
 async def test_the_file_is_for_its_owner_alone(opening: Opening, path: Path) -> None:
-    assert {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()} == {
-        name: "0o600" for name in ("seedcore.db", "seedcore.db-shm", "seedcore.db-wal", "seedcore.db.begun")
-    }
+    assert {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()} == dict.fromkeys(("seedcore.db", "seedcore.db-shm", "seedcore.db-wal", "seedcore.db.begun"), "0o600")
 
 
