@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.schemas.health import StoreAnswer
@@ -17,6 +18,7 @@ from serve_app.store import agents, alerts, initializations, memories, samples, 
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
 from serve_app.store.engine import create_engine
+from serve_app.store.errors import log
 from serve_app.store.jobs import details as job_details
 from serve_app.store.jobs import figures as job_figures
 from serve_app.store.jobs import lines as job_lines
@@ -75,14 +77,17 @@ def _sign(method: Method, work: Callable[..., Any], *, given: int) -> Method:
     return method
 
 
-async def _write_beat(connection: AsyncConnection, now: datetime) -> None:
+async def _write_beat(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether there was one before."""
     beat = {"beat_at": now}
+    before = await connection.scalar(select(heartbeats.c.beat_at).where(heartbeats.c.name == "store"))
     await connection.execute(
         insert(connection, heartbeats)
         .values(name="store", **beat)
         .on_conflict_do_update(index_elements=["name"], set_=beat)
         .returning(heartbeats.c.beat_at)
     )
+    return before is not None
 
 
 class Store:
@@ -96,6 +101,7 @@ class Store:
         self._database = database
         self._now = now
         self._opening = secrets.token_hex(8)
+        self._has_beaten = False
 
     @property
     def is_outdated(self) -> bool:
@@ -116,13 +122,18 @@ class Store:
     async def ping(self) -> StoreAnswer:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started, now = time.monotonic(), self._now()
-        await self._database.write(lambda connection: _write_beat(connection, now))
+        was_there = await self._database.write(lambda connection: _write_beat(connection, now))
+        if self._has_beaten and not was_there:
+            log.warning("the database was emptied by somebody else", extra={"action": "store_emptied"})
+            self._opening = secrets.token_hex(8)
+        self._has_beaten = True
         took_s = round(time.monotonic() - started, 6)
         answer: StoreAnswer = {"backend": self._database.backend, "latency_s": took_s}
         return answer if (note := self._database.note) is None else {**answer, "note": note}
 
     async def opening(self) -> str:
-        """A word that is another each time the database is opened: it may be another one, or an older copy.
+        """A word that is another each time the database is opened, since it may be another one or an older copy, and
+        when it was emptied.
 
         Who has written what it does not have now writes it again. Asks nothing of the database.
         """

@@ -271,7 +271,8 @@ def test_what_is_known_of_a_subject_is_not_forgotten_when_an_older_inspector_doe
 
 
 @pytest.mark.parametrize(
-    ("looked_at", "states"), [("s2", ["stuck-job resolved"]), ("s1", ["stuck-job firing"]), (None, ["stuck-job firing"])]
+    ("looked_at", "states"),
+    [("s2", ["stuck-job resolved"]), ("s1", ["stuck-job firing"]), (None, ["stuck-job firing"])],
 )
 def test_what_was_wrong_in_a_session_is_over_with_it(looked_at: str | None, states: list[str]) -> None:
     """A new inspector does not know yet which jobs move, and none of those it will know is of the old session."""

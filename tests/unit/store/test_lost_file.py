@@ -1,4 +1,4 @@
-"""A SQLite file that is deleted, replaced, written over or cut while it is open: nothing is acknowledged that is lost."""
+"""A SQLite file that is deleted, replaced, written over or cut while it is open: nothing is acknowledged and lost."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_file_that_was_moved_away_and_back_is_the_same(opening: Opening,
 async def test_another_file_in_its_place_is_opened_without_the_log_of_the_first(opening: Opening, path: Path) -> None:
     opened = await (await opening.get_store()).opening()
     await make_database(path.with_name("other.db"), "other")
-    os.replace(path.with_name("other.db"), path)
+    path.with_name("other.db").replace(path)
     assert await knows(opening, "other")
     assert not await knows(opening, "kept")
     assert await (await opening.get_store()).opening() != opened
@@ -149,7 +149,7 @@ async def test_a_file_that_is_cut_is_refused_at_once_and_never_written_over(
     assert path.read_bytes() == cut
     path.unlink()
     await make_database(path.with_name("other.db"), "other")
-    os.replace(path.with_name("other.db"), path)
+    path.with_name("other.db").replace(path)
     assert await knows(opening, "other")
 
 
@@ -197,7 +197,18 @@ async def test_a_second_name_is_told(opening: Opening, path: Path) -> None:
     assert (ready.status, ready.reasons) == ("degraded", (f"store: {answer['note']}",))
 
 
+async def test_a_database_that_was_emptied_is_another_one(opening: Opening, path: Path) -> None:
+    store = await opening.get_store()
+    await store.ping()
+    before = await store.opening()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM heartbeats")
+        connection.execute("DELETE FROM memories")
+    await store.ping()
+    assert await store.opening() != before
+
+
 async def test_the_file_is_for_its_owner_alone(opening: Opening, path: Path) -> None:
-    assert {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()} == dict.fromkeys(("seedcore.db", "seedcore.db-shm", "seedcore.db-wal", "seedcore.db.begun"), "0o600")
-
-
+    names = ("seedcore.db", "seedcore.db-shm", "seedcore.db-wal", "seedcore.db.begun")
+    found = {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()}
+    assert found == dict.fromkeys(names, "0o600")
