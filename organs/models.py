@@ -39,6 +39,8 @@ class TaskMessage(TypedDict):
     parameters: dict[str, Any]
     task_id: str
     timeout_s: float
+    # What tells a request that is sent again from another; an ingress of before does not give it.
+    request: NotRequired[str]
 
 
 @closed

@@ -246,6 +246,7 @@ class Organ(Versioned):
             task_type=task["type"],
             table=self._catalog.table,
             raw_parameters=task["parameters"],
+            request=task.get("request", ""),
         )
         limit = asyncio.timeout(task["timeout_s"])
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import ray
@@ -22,10 +23,12 @@ from organs.errors import CodedError
 from organs.memory import AgentStore
 from organs.questions import asked
 from organs.skills.contract import (
+    OTHER_VERSION,
     SkillDeadline,
     SkillError,
     SkillInputError,
     SkillNotFound,
+    SkillOutOfSpace,
     SkillUnavailable,
     SkillUpstreamFailed,
 )
@@ -39,6 +42,7 @@ _REFUSALS: dict[int, type[SkillError]] = {
     429: SkillUnavailable,
     503: SkillUnavailable,
     504: SkillDeadline,
+    507: SkillOutOfSpace,
 }
 
 
@@ -46,6 +50,10 @@ class StorePort(AgentStore, Protocol):
     """The store: agents' states, and what they shall remember for each other."""
 
     async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> dict[str, Any]: ...
+
+    async def put_memory_once(
+        self, key: str, value: Any, tags: Sequence[str], agent_id: str | None, request: str
+    ) -> dict[str, Any]: ...
 
     async def get_memory(self, key: str) -> dict[str, Any] | None: ...
 
@@ -155,7 +163,7 @@ _CALLER = Caller(
         CallFailure.CANCELLED: _AWAY,
         CallFailure.REPLICA_LOST: _AWAY,
         CallFailure.NOT_TAKEN: _AWAY,
-        CallFailure.OTHER_VERSION: _AWAY,
+        CallFailure.OTHER_VERSION: (partial(SkillUnavailable, code=OTHER_VERSION), _AWAY[1]),
         CallFailure.UNREADABLE: _AWAY,
         CallFailure.NO_ANSWER: _LATE,
         CallFailure.NO_ITEM: _LATE,

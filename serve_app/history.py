@@ -2,7 +2,8 @@
 
 Works on the database of ``SEEDCORE_DATABASE_URL``, or on that in ``SEEDCORE_HOME`` (``.seedcore`` of the checkout for
 what `make up` runs), whether or not the application runs, and says which one that is. An export makes no database.
-Exit codes: 0 done, 1 the file is not what it should be, 2 the database or the file cannot be used.
+Exit codes: 0 done, 1 a line is no job (it is named, the others are imported), 2 the database or the file cannot be
+used.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from serve_app.store.jobs.lines import MAX_LINE_CHARS, PAGE
 from serve_app.store.store import Store
 
 TIMEOUT_S = 30.0
+_MOST_TOLD = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,19 +83,37 @@ async def _export(url: str, path: str) -> int:
 
 async def _import(url: str, path: str) -> int:
     store = await Store.open(url, timeout_s=TIMEOUT_S)
-    written, read = 0, 0
+    written, read, refused = 0, 0, 0
     try:
         with _open_file(path, "r") as source:
             while lines := _read_lines(source):
-                try:
-                    written += await store.import_jobs([line for line in lines if line.strip()])
-                except InvalidInput as error:
-                    number = read + int(error.members.get("line", 0))
-                    raise InvalidInput(f"{path}: near line {number}: {error.detail} {written} were imported.") from None
-                read += len(lines)
+                numbered = [(read + number, line) for number, line in enumerate(lines, 1) if line.strip()]
+                done, bad = await _import_page(store, numbered)
+                written, refused, read = written + done, refused + len(bad), read + len(lines)
+                for number, why in bad[: max(0, _MOST_TOLD - refused + len(bad))]:
+                    print(strip_controls(f"{path}: near line {number}: {why}"), file=sys.stderr)
     finally:
         await store.close()
+    if refused:
+        raise InvalidInput(f"{path}: {refused} lines were left out. {written} were imported.")
     return written
+
+
+async def _import_page(store: Store, lines: list[tuple[int, str]]) -> tuple[int, list[tuple[int, str]]]:
+    """Import numbered lines; how many were written, and each that cannot be with the reason: the rest comes."""
+    written = 0
+    bad: list[tuple[int, str]] = []
+    while lines:
+        try:
+            return written + await store.import_jobs([line for _, line in lines]), bad
+        except InvalidInput as error:
+            place = int(error.members.get("line", 1))
+            bad.append((lines[place - 1][0], error.detail))
+            # Those before it were read and are good; of them nothing is written yet.
+            if place > 1:
+                written += await store.import_jobs([line for _, line in lines[: place - 1]])
+            lines = lines[place:]
+    return written, bad
 
 
 def _read_lines(source: IO[str]) -> list[str]:

@@ -39,6 +39,8 @@ def judge_readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
     if store.value is None:
         checks["store"] = store.error or "no answer"
         blocking.append(f"store: {checks['store']}")
+    elif store.value.get("note"):
+        degrading.append(f"store: {store.value['note']}")
     if organism.value is None:
         checks["organism_manager"] = organism.error or "no answer"
         degrading.append(f"organism manager: {checks['organism_manager']}")

@@ -37,6 +37,8 @@ class SkillContext:
     task_type: str = ""
     table: tuple[type[Skill[Any]], ...] = field(default=())
     raw_parameters: Mapping[str, Any] = field(default_factory=dict)
+    request: str = ""
+    """The same for a task that is given again, because its caller or a replica was lost; empty when not known."""
 
 
 class Skill(ABC, Generic[InputT]):
@@ -92,10 +94,20 @@ class SkillUpstreamFailed(SkillError):
     code, status = "upstream_failed", 502
 
 
+# The code of a ``SkillUnavailable`` when a replica is of another version, which does not have the question.
+OTHER_VERSION = "other_version"
+
+
 class SkillUnavailable(SkillError):
     """Something that was asked on the way is not there at the moment."""
 
     code, status = "unavailable", 503
+
+
+class SkillOutOfSpace(SkillUnavailable):
+    """Nothing can be stored until somebody frees space."""
+
+    code, status = "store_full", 507
 
 
 class SkillDeadline(SkillError):

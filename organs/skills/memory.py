@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from organs.skills.contract import Outcome, Skill, SkillContext, SkillNotFound
+from organs.skills.contract import OTHER_VERSION, Outcome, Skill, SkillContext, SkillNotFound, SkillUnavailable
 
 MAX_TAGS = 20
 
@@ -48,7 +48,16 @@ class MemoryPut(Skill[PutInput]):
     Input = PutInput
 
     async def run(self, input: PutInput, context: SkillContext) -> Outcome:
-        return Outcome(await context.ports.store.put_memory(input.key, input.value, list(input.tags), context.agent_id))
+        store, given = context.ports.store, (input.key, input.value, list(input.tags), context.agent_id)
+        if not context.request:
+            return Outcome(await store.put_memory(*given))
+        try:
+            return Outcome(await store.put_memory_once(*given, context.request))
+        except SkillUnavailable as error:
+            if error.code != OTHER_VERSION:
+                raise
+            # The store of the version before is being replaced: nothing was done.
+            return Outcome(await store.put_memory(*given))
 
 
 class MemoryGet(Skill[GetInput]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -84,14 +84,16 @@ _FINDINGS = TypeAdapter(tuple[Any, ...])
 _NAMES = TypeAdapter(tuple[str, ...])
 _SUBJECTS = TypeAdapter(dict[str, tuple[str, ...]])
 _ORGANS = TypeAdapter(tuple[_Organ, ...])
+_SESSION = TypeAdapter(Annotated[str, Field(min_length=1)])
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Conditions, at most one for each fingerprint, and gaps."""
+    """Conditions, at most one for each fingerprint, and gaps. ``session``: of what jobs they are; None: not told."""
 
     conditions: tuple[Condition, ...]
     unknown: frozenset[Gap]
+    session: str | None = None
 
 
 def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now: datetime) -> Assessment:
@@ -111,7 +113,8 @@ def judge(inputs: Json | None, organism: Json | None, config: AlertsConfig, now:
             known = conditions.setdefault(each.fingerprint, each)
             if each.severity == "critical" and known.severity == "warning":
                 conditions[each.fingerprint] = each
-    return Assessment(tuple(conditions.values()), frozenset(each for each in said if isinstance(each, Gap)))
+    gaps = frozenset(each for each in said if isinstance(each, Gap))
+    return Assessment(tuple(conditions.values()), gaps, _parse_section(_SESSION, inputs, "session"))
 
 
 def _require_fresh(answer: Json | None, config: AlertsConfig, now: datetime) -> Json:

@@ -34,8 +34,12 @@ def advance_alerts(
     unknown: frozenset[Gap],
     config: AlertsConfig,
     now: datetime,
+    session: str | None = None,
 ) -> AlertsUpdate:
-    """Go on from the active alerts with what is wrong now. The same again, at the same time, changes nothing."""
+    """Go on from the active alerts with what is wrong now. The same again, at the same time, changes nothing.
+
+    ``session``: the one that was looked at. What was wrong in another one is over with it, whatever is not known now.
+    """
     holding = {condition.fingerprint: condition for condition in conditions}
     active: list[Alert] = []
     resolved: list[Alert] = []
@@ -43,7 +47,8 @@ def advance_alerts(
     events: list[Event] = []
     for before in alerts:
         condition = holding.pop(before.fingerprint, None)
-        alert = _continue_alert(before, condition, unknown, config, now)
+        is_over = session is not None and before.session not in (None, session)
+        alert = _continue_alert(before, condition, frozenset() if is_over else unknown, config, now)
         if alert is None:
             dropped.append(before)
             continue

@@ -70,7 +70,7 @@ class AlertsState:
     ) -> list[Event]:
         """Judge once, and note what has changed."""
         judged = judge(inputs, organism, config, now)
-        stepped = advance_alerts(self.active, judged.conditions, judged.unknown, config, now)
+        stepped = advance_alerts(self.active, judged.conditions, judged.unknown, config, now, judged.session)
         before = {alert.id: alert.select_lasting() for alert in self.active}
         for alert in (*stepped.active, *stepped.resolved):
             if before.get(alert.id) != alert.select_lasting():

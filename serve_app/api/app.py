@@ -19,6 +19,7 @@ from serve_app import __version__
 from serve_app.api.access import Tokens
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
+from serve_app.api.idempotency import Once
 from serve_app.api.openapi import build_openapi, get_operation_name
 from serve_app.api.problems import answer_problem, answer_unexpected, install_error_handlers
 from serve_app.api.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
@@ -71,7 +72,7 @@ class TaskEndpoint:
         organ_id = scope["path"].removeprefix(TASK_PREFIX)
         try:
             task = parse_task((await receive()).get("body", b""), self._deps)
-            answer = answer_json(await execute_task(self._deps, organ_id, task))
+            answer = answer_json(await execute_task(self._deps, organ_id, task, scope))
         except AppError as error:
             answer = answer_problem(error)
         except Exception as error:  # noqa: BLE001  # as FastAPI's last handler on other routes: logged, then a 500
@@ -104,8 +105,9 @@ def create_api(
         "local_addresses": local_addresses,
         "max_body_bytes": args.max_body_bytes,
     }
+    api.add_middleware(Once, requests=deps.store)
     api.add_middleware(Guard, **guard)
-    api.hot = Guard(TaskEndpoint(deps), **guard)
+    api.hot = Guard(Once(TaskEndpoint(deps), requests=deps.store), **guard)
     api.meter = meter
     api.hot_paths = list_hot_paths(deps.organs.ids)
     return api

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from organs.models import TaskMessage, TaskReply
 from organs.questions import asked
 from organs.version import ASKING_ALL_S
+from serve_app.api.idempotency import RequestStore
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.diagnosis.words.explanation import TIMEOUT_S
 from serve_app.jobs.reading.events import RayEvent
@@ -70,7 +71,9 @@ class Organism(Protocol):
 
     async def status(self) -> OrganismStatus: ...
 
-    async def initialize(self, force: bool) -> InitializeDone: ...
+    async def initialize_once(self, force: bool, request: str) -> InitializeDone:
+        """The same request again submits no second job."""
+        ...
 
 
 class Jobs(Protocol):
@@ -156,8 +159,8 @@ class AlertList(Protocol):
         ...
 
 
-class StoreHealth(Protocol):
-    """The store, as far as readiness asks."""
+class StoreHealth(RequestStore, Protocol):
+    """The store, as far as readiness asks, and the keys of requests."""
 
     async def ping(self) -> StoreAnswer: ...
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from organs.models import Task
 from serve_app.api.body import InitializeBody, OldTask
 from serve_app.api.guard import find_role_needed
+from serve_app.api.idempotency import has_request_key
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
 from serve_app.schemas.logs import LogEnd
 from serve_app.schemas.problems import Problem
@@ -49,7 +50,26 @@ def build_openapi(api: FastAPI) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 _say_who(operation, method.upper(), path)
+                if has_request_key(method.upper(), path):
+                    _say_key(operation)
     return api.openapi_schema or {}
+
+
+def _say_key(operation: dict[str, Any]) -> None:
+    """The header of ``api.idempotency``, which no route declares, and what it may answer."""
+    operation.setdefault("parameters", []).append(
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same request under the same key is answered as the first for 24 hours, and done once.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+        }
+    )
+    told = "; `idempotency_key_reused`, `idempotency_in_progress`, `idempotency_answer_not_kept`"
+    problem = {"application/problem+json": {"schema": refer_to(Problem)}}
+    conflict = operation["responses"].setdefault("409", {"description": "see the code", "content": problem})
+    conflict["description"] += told
 
 
 def _say_who(operation: dict[str, Any], method: str, path: str) -> None:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from starlette.types import Scope
 
 from organs.errors import describe_wrong_values, list_wrong_values
 from organs.models import Task, TaskMessage, TaskReply
 from serve_app.api.body import parse_strict_json
 from serve_app.api.deps import Deps
+from serve_app.api.idempotency import get_request_key
 from serve_app.errors import (
     AppError,
     Conflict,
@@ -39,6 +41,7 @@ _ERRORS: dict[int, type[AppError]] = {
     429: TooBusy,
     503: Unavailable,
     504: DeadlineExceeded,
+    507: Unavailable,
 }
 
 
@@ -51,9 +54,12 @@ def parse_task(raw: bytes, deps: Deps) -> TaskMessage:
     return build_task(parse_strict_json(raw), uuid.uuid4().hex, deps.config.task_timeout_s)
 
 
-async def execute_task(deps: Deps, organ_id: str, task: TaskMessage) -> TaskAnswer:
-    """Have an organ that exists do a task; raises the ``AppError`` that its reply stands for."""
-    reply = await deps.organs.execute(organ_id, task)
+async def execute_task(deps: Deps, organ_id: str, task: TaskMessage, scope: Scope) -> TaskAnswer:
+    """Have an organ that exists do a task; raises the ``AppError`` that its reply stands for.
+
+    ``scope`` is that of the request, whose key goes with the task.
+    """
+    reply = await deps.organs.execute(organ_id, {**task, "request": get_request_key(scope)})
     error = reply_error(reply)
     if error is not None:
         raise error

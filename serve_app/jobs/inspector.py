@@ -112,7 +112,7 @@ class JobInspector(Versioned):
         here = here or RayReplica()
         self._session = here.session
         history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
-        recorder = Recorder(history, here.session, now) if history is not None else None
+        recorder = Recorder(history, here.session, now, place=here.place) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
         rules = management or JobManagement()

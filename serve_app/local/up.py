@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import subprocess
@@ -18,13 +19,16 @@ from organs.times import format_time
 from organs.version import read_own_version
 from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
-from serve_app.env import get_variable
+from serve_app.env import Env, get_variable
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.leftovers import clear_away, lock_home
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
 from serve_app.local.progress import Progress, handle_reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
+from serve_app.store.engine import find_sqlite_file
+from serve_app.store.errors import StoreMisconfigured, StoreUnavailable
+from serve_app.store.migrate import preview_opening
 
 FIRST_STEP = 3
 DEPLOY_TIMEOUT_S = 90.0
@@ -72,6 +76,7 @@ class _Up:
     def run(self) -> None:
         with self.progress.run_step("checks") as step:
             self.config = self._check_config()
+            self._check_database()
             observed = self._observe()
             decided = plan(self.wanted, observed)
             if Action.CLEAN_UP in decided.actions and self.before:
@@ -106,6 +111,26 @@ class _Up:
         for note in list_notes(text, path.name, datetime.now(UTC)):
             self.progress.note(f"      {note}")
         return stamp(rendering.render(text, self.wanted.http_port), read_own_version())
+
+    def _check_database(self) -> None:
+        """A database that cannot be opened keeps the application from ever being ready: it is said before."""
+        given = self.environ.get(get_variable("database_url")) or None
+        env = Env(home=self.wanted.home, database_url=given)
+        try:
+            note = asyncio.run(preview_opening(env)).describe()
+        except StoreUnavailable as error:
+            path = find_sqlite_file(env) if error.code != StoreMisconfigured.code else None
+            if path is None:
+                # A server may come up later, and the store finds it then.
+                self.progress.note(f"      {error.detail}")
+                return
+            raise Failure(
+                f"{path}: {error.detail}",
+                f"Mend it, then run `make up` again; `SEEDCORE_HOME={env.home} .venv/bin/python -m serve_app.database "
+                "list` shows which copies there are, `begin` sets it aside and begins anew.",
+            ) from None
+        if note is not None:
+            self.progress.note(f"      {note}")
 
     def _observe(self) -> Observed:
         wanted = self.wanted

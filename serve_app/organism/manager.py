@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import ray
@@ -27,7 +26,7 @@ from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
 from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide, is_due
 from serve_app.organism.settings import ManagerConfig
-from serve_app.organism.submission import build_payload, parse_submissions
+from serve_app.organism.submission import build_payload, name_submission, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -86,8 +85,22 @@ class OrganismManager(Versioned):
         }
 
     async def initialize(self, force: bool) -> InitializeDone:
-        """Submit the initialization job unless one runs or nothing is due; the same id while one runs."""
+        """As ``initialize_once``, for an ingress of the version before, which does not know its requests apart."""
+        return await self.initialize_once(force, secrets.token_hex(8))
+
+    async def initialize_once(self, force: bool, request: str) -> InitializeDone:
+        """Submit the initialization job unless one runs or nothing is due; the same id while one runs, and for the same
+        ``request``. Raises what the store raises when it cannot be written: the job could not either.
+        """
         async with self._submitting:
+            submission_id = name_submission(request)
+            rows, _ = await asyncio.gather(self._dashboard.list_jobs(), self._runs.ping())
+            if any(row.get("submission_id") == submission_id for row in rows):
+                return {
+                    "submission_id": submission_id,
+                    "state": "submitted",
+                    "message": "Initialization was submitted.",
+                }
             now = await self._get_initialization()
             if now.state == "running":
                 return {"submission_id": now.submission_id, "state": "running", "message": "Initialization is running."}
@@ -97,7 +110,7 @@ class OrganismManager(Versioned):
                     "state": "initialized",
                     "message": "Organism already initialized",
                 }
-            submission_id = await self._submit(force=force)
+            await self._submit(submission_id, force=force)
         return {"submission_id": submission_id, "state": "submitted", "message": "Initialization was submitted."}
 
     async def wanted(self) -> dict[str, Any]:
@@ -132,7 +145,7 @@ class OrganismManager(Versioned):
         async with self._submitting:
             self._initialization = await self._get_initialization()
             if is_due(self._initialization, seen.organs, time.monotonic() - self._started):
-                await self._submit(force=False)
+                await self._submit(name_submission(secrets.token_hex(8)), force=False)
 
     async def _get_observation(self) -> Observation:
         """Organs that hang make a look long. Who asks has a deadline, and must learn of them even then."""
@@ -164,8 +177,7 @@ class OrganismManager(Versioned):
             enabled=self._config.initialize_on_start,
         )
 
-    async def _submit(self, *, force: bool) -> str:
-        submission_id = f"{KIND}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    async def _submit(self, submission_id: str, *, force: bool) -> None:
         payload = build_payload(
             submission_id,
             application=self._application,
@@ -180,7 +192,6 @@ class OrganismManager(Versioned):
             "initialization job submitted",
             extra={"action": "initialization_submitted", "submission_id": submission_id, "forced": force},
         )
-        return submission_id
 
 
 def _render_public(now: Initialization) -> InitializationView:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from organs.models import AgentStatus
 from serve_app.schemas.cluster import DeploymentView
 from serve_app.schemas.diagnosis import DiagnosisView
+from serve_app.schemas.health import StoreAnswer
 
 Json = dict[str, Any]
 
@@ -44,6 +45,10 @@ class RunHistory(Protocol):
     """The store, as far as it knows initializations."""
 
     async def latest_initialization(self, config_hash: str | None = None) -> Json | None: ...
+
+    async def ping(self) -> StoreAnswer:
+        """Whether it can be written."""
+        ...
 
 
 class RunRecord(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,11 @@ _CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
 # At its end a thread of Serve may call Ray once more, which connects anew by itself while the main thread disconnects:
 # each then waits for the other, for ever (seen on 2.60; ray/_private/auto_init_hook.py).
 _ENVIRONMENT = {"RAY_ENABLE_AUTO_CONNECT": "0"}
+
+
+def name_submission(request: str) -> str:
+    """The id of the job that a request asks for: the same for the same request, so that Ray takes it once."""
+    return f"{KIND}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
 
 
 def build_payload(

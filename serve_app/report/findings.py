@@ -251,7 +251,7 @@ def _describe_older(verdict: str, count: int) -> _Trouble:
 
 
 def _describe_gap(reason: str) -> _Trouble:
-    action = "Look at the Ray dashboard; ask again in a minute."
+    action = "Do what it says; where that is nothing, look at the Ray dashboard. Ask again in a minute."
     return _Trouble(ReportFinding("UNKNOWN", "observation", reason, action), _NOT_SEEN)
 
 

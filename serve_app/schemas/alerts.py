@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -72,6 +72,8 @@ class JobAlertInputs(ObservedAnswer):
     findings: list[FindingView]
     unknown_findings: list[str]
     unknown_subjects: Mapping[str, list[str]]
+    # The life of the cluster that is looked at; an inspector of before does not tell it.
+    session: NotRequired[str]
 
 
 class NodeRatios(TypedDict):

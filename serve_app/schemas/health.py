@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -34,3 +34,4 @@ class StoreAnswer(TypedDict):
 
     backend: Annotated[str, describe("The database.", "sqlite")]
     latency_s: Annotated[float, describe("How long it took.", 0.001, unit="s")]
+    note: NotRequired[Annotated[str, describe("What a person should mend, though it works.", "remove the others")]]

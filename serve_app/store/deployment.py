@@ -27,6 +27,8 @@ log = logging.getLogger("ray.serve.seedcore")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _WAIT_S = 5.0
+# A database that is another one each time it is looked at is opened no more often than that.
+_ANEW_AFTER_S = 1.0
 # ``python -m serve_app.history`` opens the database itself, whether or not the application runs.
 OF_THE_COMMAND = frozenset({"export_jobs", "import_jobs", "end_session", "end_serving"})
 # As long as Serve has for its answer while it ends.
@@ -34,8 +36,8 @@ _STATUS_TIMEOUT_S = 3.0
 
 
 class Opening:
-    """Opens the store when it is first needed. After a failure callers get that failure until a pause is over,
-    which doubles from 0.5 to 10 s, so that a dead database is not besieged.
+    """Opens the store when it is first needed, and anew when its database is another one. After a failure callers get
+    that failure until a pause is over, which doubles from 0.5 to 10 s, so that a dead database is not besieged.
     """
 
     def __init__(self, open_store: Callable[[], Awaitable[Store]], clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,6 +48,7 @@ class Opening:
         self._failure: StoreUnavailable | None = None
         self._pause_s = _FIRST_PAUSE_S
         self._again_at = 0.0
+        self._anew_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +71,7 @@ class Opening:
 
     async def get_store(self) -> Store:
         """The open store; raises ``StoreUnavailable``. All who wait share one attempt, which goes on without them."""
-        if self._store is not None:
+        if self._store is not None and not (self._store.is_outdated and self._clock() >= self._anew_at):
             return self._store
         if self._attempt is None:
             if self._failure is not None and self._clock() < self._again_at:
@@ -88,6 +91,8 @@ class Opening:
 
     async def _try(self) -> Store:
         try:
+            # Before: the old one's last connection would write into what is opened now.
+            await self.close()
             self._store = await self._open()
         except StoreUnavailable as error:
             self._failure, self._again_at = error, self._clock() + self._pause_s
@@ -95,6 +100,7 @@ class Opening:
             raise
         else:
             self._failure, self._pause_s = None, _FIRST_PAUSE_S
+            self._anew_at = self._clock() + _ANEW_AFTER_S
             return self._store
         finally:
             self._attempt = None

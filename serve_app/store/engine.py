@@ -30,7 +30,9 @@ _OLDEST_SQLITE = (3, 35, 0)
 # How many steps of SQLite's machine pass between two looks at the clock: some tens of microseconds.
 _STEPS_PER_LOOK = 10_000
 
-# An execution option of ours: the statement with which the SQLite engine begins a transaction.
+# Execution options of ours: seconds that a statement of SQLite may take, and the statement with which its engine begins
+# a transaction.
+STATEMENT_TIMEOUT_S = "seedcore_statement_timeout_s"
 _BEGIN = "seedcore_begin"
 _SQLITE_FILE = "seedcore.db"
 _SQLITE_DRIVERS = ("sqlite", "sqlite+aiosqlite")
@@ -38,15 +40,18 @@ _POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+asyncpg")
 _POSTGRESQL_OPTIONS = frozenset({"host", "port", "ssl", "sslmode"})
 
 
-def create_engine(url: str, *, statement_timeout_s: float = 5.0) -> AsyncEngine:
+def create_engine(url: str, *, statement_timeout_s: float = 5.0, makes_file: bool = True) -> AsyncEngine:
     """An engine whose statements take at most ``statement_timeout_s`` seconds; nothing is connected yet.
+
+    ``makes_file``: whether a connection to a SQLite database that is not there makes it. One that is gone must not be
+    begun anew by whoever connects next (``files.beginning`` begins it).
 
     Accepts ``sqlite:///`` with an absolute path, ``postgres://``, ``postgresql://`` and ``postgresql+asyncpg://``.
     Raises ``StoreMisconfigured``.
     """
     parsed = _parse(url)
     if parsed.drivername in _SQLITE_DRIVERS:
-        return _create_sqlite(parsed, statement_timeout_s)
+        return _create_sqlite(parsed, statement_timeout_s, "rwc" if makes_file else "rw")
     return _create_postgresql(parsed, statement_timeout_s)
 
 
@@ -106,7 +111,8 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
+def _require_sqlite(url: URL) -> Path:
+    """The file of a database that can be used; raises ``StoreMisconfigured``."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreMisconfigured(f"Python's SQLite is {sqlite3.sqlite_version}; 3.35 or newer is needed.")
     if not _has_fts5():
@@ -116,15 +122,24 @@ def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
         raise StoreMisconfigured("A SQLite database needs an absolute path: sqlite:////directory/seedcore.db.")
     if url.query:
         raise StoreMisconfigured("A SQLite database URL takes no options.")
+    return Path(url.database)
+
+
+def _create_sqlite(url: URL, statement_timeout_s: float, mode: str) -> AsyncEngine:
+    path = _require_sqlite(url)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         # No transactions of the driver's own; `_begin` below starts them (SQLAlchemy's page on pysqlite says why).
-        connect_args={"timeout": statement_timeout_s, "isolation_level": None},
+        connect_args={"timeout": statement_timeout_s, "isolation_level": None, "uri": True},
         hide_parameters=True,
         pool_size=CONNECTIONS["sqlite"],
         max_overflow=0,
         pool_timeout=statement_timeout_s,
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _open_existing(dialect: Any, record: Any, arguments: list[Any], options: Any) -> None:
+        arguments[0] = f"{path.as_uri()}?mode={mode}"
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
@@ -153,7 +168,8 @@ def _create_sqlite(url: URL, statement_timeout_s: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _begin_statement(connection: Connection, *_: Any) -> None:
-        connection.info["deadline"] = time.monotonic() + statement_timeout_s
+        limit_s = connection.get_execution_options().get(STATEMENT_TIMEOUT_S, statement_timeout_s)
+        connection.info["deadline"] = time.monotonic() + limit_s
 
     return engine
 

@@ -1,7 +1,7 @@
 """Errors of the store, and the one place that turns the database's errors into them.
 
     Unavailable
-    └── StoreUnavailable        503, the database is down, slow, full or read-only
+    └── StoreUnavailable        503, the database is down, slow or read-only; 507, its disk is full
         ├── StoreMisconfigured  503, the database URL cannot be used
         └── StoreTooNew         503, the database was made by a newer version
 
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy import exc
 
-from serve_app.errors import Unavailable
+from serve_app.errors import OUT_OF_SPACE, Unavailable
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -63,8 +63,25 @@ _POSTGRESQL = (
 )
 
 
+# What a person can do about each; the rest mends itself, or is a matter of its address.
+_ADVICE = {
+    _UNREACHABLE: "start it, or mend its address",
+    _SLOW: "look at what its disk or server is busy with",
+    _FULL: "free space where the home is (PostgreSQL: on the disk of its server)",
+    _READ_ONLY: "let its owner write the file and its directory (PostgreSQL: end the read-only mode of its server)",
+    _LOCKED: "end the process that holds it",
+    _LOGIN: "mend user and password of its address",
+    _IO: "look at its directory, its rights and its disk",
+    _DAMAGED: "put a whole one back, or set it aside and begin anew by `python -m serve_app.database begin`",
+    _INCOMPLETE: "restore it, or give its user all rights in its schema",
+}
+
+
 class StoreUnavailable(Unavailable):
-    """The store cannot answer now: its database is down, slow, full or read-only."""
+    """The store cannot answer now: its database is down, slow, full or read-only.
+
+    A full disk has the code ``store_full``, and therefore the status 507 (``AppError``).
+    """
 
     code, title = "store_unavailable", "Store unavailable"
 
@@ -88,6 +105,7 @@ def translate_errors() -> Iterator[None]:
         yield
     except (exc.DBAPIError, exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = describe_error(error)
+        advice = _ADVICE.get(reason)
         origin = _find_origin(error)
         log.warning(
             "store failed: %s",
@@ -95,7 +113,9 @@ def translate_errors() -> Iterator[None]:
             extra={"action": "store_failed", "error": type(origin).__name__, "error_code": _get_code(origin)},
         )
         # Without its cause: what the database said is not for whoever prints a traceback.
-        raise StoreUnavailable(f"The store is unavailable: {reason}.") from None
+        code = OUT_OF_SPACE if reason == _FULL else None
+        todo = "" if advice is None else f"; {advice}"
+        raise StoreUnavailable(f"The store is unavailable: {reason}{todo}.", code=code) from None
 
 
 def describe_error(error: BaseException) -> str:
@@ -111,6 +131,16 @@ def describe_error(error: BaseException) -> str:
         return next(known, f"the database reported {code}")
     # Only errors of files have names; those of sockets have none.
     return _IO if isinstance(origin, OSError) and origin.filename is not None else _UNREACHABLE
+
+
+def is_incomplete(error: BaseException) -> bool:
+    """Whether a table or a right is missing."""
+    return describe_error(error) == _INCOMPLETE
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the file is damaged, or no database."""
+    return describe_error(error) == _DAMAGED
 
 
 def _find_origin(error: BaseException) -> BaseException:

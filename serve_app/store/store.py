@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.schemas.health import StoreAnswer
@@ -16,12 +18,15 @@ from serve_app.store import agents, alerts, initializations, memories, samples, 
 from serve_app.store.database import Database
 from serve_app.store.dialect import insert
 from serve_app.store.engine import create_engine
+from serve_app.store.errors import log
 from serve_app.store.jobs import details as job_details
 from serve_app.store.jobs import figures as job_figures
 from serve_app.store.jobs import lines as job_lines
 from serve_app.store.jobs import pages as job_pages
 from serve_app.store.jobs import rows as job_rows
+from serve_app.store.jobs import sessions as job_sessions
 from serve_app.store.migrate import upgrade
+from serve_app.store.requests import answers as request_answers
 from serve_app.store.tables import heartbeats
 
 TIMEOUT_S = 5.0
@@ -72,14 +77,17 @@ def _sign(method: Method, work: Callable[..., Any], *, given: int) -> Method:
     return method
 
 
-async def _write_beat(connection: AsyncConnection, now: datetime) -> None:
+async def _write_beat(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether there was one before."""
     beat = {"beat_at": now}
+    before = await connection.scalar(select(heartbeats.c.beat_at).where(heartbeats.c.name == "store"))
     await connection.execute(
         insert(connection, heartbeats)
         .values(name="store", **beat)
         .on_conflict_do_update(index_elements=["name"], set_=beat)
         .returning(heartbeats.c.beat_at)
     )
+    return before is not None
 
 
 class Store:
@@ -92,12 +100,19 @@ class Store:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self._opening = secrets.token_hex(8)
+        self._has_beaten = False
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another database is at its place now, which is to be opened instead."""
+        return self._database.is_outdated
 
     @classmethod
     async def open(cls, url: str, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] = get_utc_now) -> Self:
         """Connect and bring the tables up to date. Also raises ``StoreMisconfigured`` and ``StoreTooNew``."""
         await upgrade(url)
-        engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE)
+        engine = create_engine(url, statement_timeout_s=timeout_s * _STATEMENT_SHARE, makes_file=False)
         return cls(Database(engine, timeout_s), now)
 
     async def close(self) -> None:
@@ -107,15 +122,34 @@ class Store:
     async def ping(self) -> StoreAnswer:
         """Write, commit, and say how long it took: a full or read-only database shows only at the commit."""
         started, now = time.monotonic(), self._now()
-        await self._database.write(lambda connection: _write_beat(connection, now))
-        return {"backend": self._database.backend, "latency_s": round(time.monotonic() - started, 6)}
+        was_there = await self._database.write(lambda connection: _write_beat(connection, now))
+        if self._has_beaten and not was_there:
+            log.warning("the database was emptied by somebody else", extra={"action": "store_emptied"})
+            self._opening = secrets.token_hex(8)
+        self._has_beaten = True
+        took_s = round(time.monotonic() - started, 6)
+        answer: StoreAnswer = {"backend": self._database.backend, "latency_s": took_s}
+        return answer if (note := self._database.note) is None else {**answer, "note": note}
+
+    async def opening(self) -> str:
+        """A word that is another each time the database is opened, since it may be another one or an older copy, and
+        when it was emptied.
+
+        Who has written what it does not have now writes it again. Asks nothing of the database.
+        """
+        return self._opening
 
     # What the organs ask.
     claim_agent = write(agents.claim)
     save_agent = write(agents.save)
     put_memory = write(memories.put)
+    put_memory_once = write(request_answers.put_once)
     get_memory = read(memories.get)
     search_memory = read(memories.search)
+
+    # Requests that may be sent again: the ingress.
+    begin_request = write(request_answers.begin)
+    finish_request = write(request_answers.finish)
 
     # Initializations: the organism manager, and the job that does them.
     begin_initialization = write(initializations.begin)
@@ -135,7 +169,10 @@ class Store:
     open_runs = read(job_rows.open_keys)
     open_jobs = read(job_rows.open_plain_keys)
     close_unseen_jobs = write(job_rows.close_unseen)
-    close_sessions = write(job_rows.close_sessions)
+    close_sessions = write(job_sessions.close_unseen)
+    begin_session = write(job_sessions.begin)
+    open_sessions = read(job_sessions.list_open)
+    end_gone_sessions = write(job_sessions.end_gone)
     forget_jobs = write(job_rows.forget)
     delete_job = write(job_rows.delete_job)
     past_runs = read(job_figures.list_past_runs)

@@ -171,6 +171,8 @@ sessions = Table(
     Column("last_seen_at", UtcTime, nullable=False, index=True),
     # When its open jobs were declared lost because nobody had seen it for long.
     Column("closed_at", UtcTime, nullable=True),
+    # On which machine its head listens, and where; None where an older inspector did not tell.
+    Column("place", build_name_type(), nullable=True),
 )
 
 jobs = Table(
@@ -238,6 +240,19 @@ samples = Table(
     Column("width_s", Integer, primary_key=True, autoincrement=False),
     Column("starts_at", UtcTime, primary_key=True, index=True),
     Column("payload", Text, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    # Of whom, to which route, and the ``Idempotency-Key``, as a digest.
+    Column("key", build_name_type(), primary_key=True),
+    # Of the body: another body under the same key is another request.
+    Column("digest", build_name_type(), nullable=False),
+    # None while it is at work, or when nobody knows how it ended.
+    Column("status", Integer, nullable=True),
+    Column("answer", Text, nullable=True),
+    Column("begun_at", UtcTime, nullable=False, index=True),
 )
 
 trails = Table(

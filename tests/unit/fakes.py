@@ -76,9 +76,12 @@ def job(job_id: str, **changes: Any) -> dict[str, Any]:
 class FakeOrgans:
     reply: Callable[[str, TaskMessage], TaskReply] | AppError | None = None
     tasks: list[tuple[str, TaskMessage]] = field(default_factory=list)
+    # What each of them carried, to be told apart when it is sent again.
+    requests: list[str] = field(default_factory=list)
     ids: tuple[str, ...] = ("cognitive_organ_1", "utility_organ_1")
 
     async def execute(self, organ_id: str, task: TaskMessage) -> TaskReply:
+        self.requests.append(task.pop("request"))
         self.tasks.append((organ_id, task))
         if isinstance(self.reply, AppError):
             raise self.reply
@@ -176,7 +179,7 @@ def standard_answers() -> dict[str, Any]:
             "initialization": initialization(),
             "as_of": AS_OF,
         },
-        "initialize": {"submission_id": "coa-2", "state": "submitted", "message": "Initialization was submitted."},
+        "initialize_once": {"submission_id": "coa-2", "state": "submitted", "message": "Initialization was submitted."},
         "list_jobs": {"items": [job("01000000")], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "get_job": NotFound("There is no job 'x'."),
         "current": job("01000000", kind="application-server"),
@@ -197,6 +200,8 @@ def standard_answers() -> dict[str, Any]:
         "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
+        "begin_request": {"state": "new", "status": None, "answer": None},
+        "finish_request": None,
     }
 
 

@@ -42,6 +42,8 @@ OF_ALL = {"tell_version"}
 # Not asked by a Protocol: what only its own loops call.
 # An inspector of the version before asks for ``open_jobs``.
 OTHERS = {Alerts: {"close", "look", "tell"}, JobInspector: {"close"}, StoreDeployment: {"close", "open_jobs"}}
+# Of the version before.
+OTHERS[OrganismManager] = {"initialize"}
 
 PAIRS = [
     pytest.param(deployment, getattr(protocol, name), question, id=f"{protocol.__name__}.{name}")

@@ -33,6 +33,7 @@ OF_PARTS = describe_problems(
         429: "the queue of a part is full; nothing was done",
         500: "a bug here or in a part; the log has it",
         503: "a part cannot answer now",
+        507: "the disk of the database is full; nothing was stored",
         504: "a part did not answer in time; whether the work was done is not known",
     }
 )

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from serve_app.api.body import parse_strict_json
+from serve_app.api.idempotency import name_job
 from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
@@ -56,7 +57,10 @@ def _describe_body(model: type, *, required: bool) -> dict[str, Any]:
 )
 async def submit_job(request: Request, deps: FromDeps) -> Response:
     """201 with its id; 200 when the same id and body were submitted before; 409 when the id has another body."""
-    done = await deps.jobs.submit_job(read(SubmitBody, parse_strict_json(await request.body())).model_dump())
+    wanted = read(SubmitBody, parse_strict_json(await request.body())).model_dump()
+    # Whoever dies meanwhile, the same request makes the same job.
+    wanted["submission_id"] = wanted["submission_id"] or name_job(request.scope)
+    done = await deps.jobs.submit_job(wanted)
     return answer_json(done, 201 if done["created"] else 200)
 
 

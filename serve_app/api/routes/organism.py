@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from organs.models import Task
 from serve_app.api.body import InitializeBody, OldTask, parse_strict_json
+from serve_app.api.idempotency import get_request_key
 from serve_app.api.openapi import refer_to
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, answer_json, describe_problems, get_deps
 from serve_app.api.tasks import execute_task, parse_task, select_organs
@@ -110,7 +111,7 @@ async def initialize_organism(request: Request, deps: FromDeps) -> Response:
     """202 with the job's submission id (the same while one runs); 200 when nothing is due, unless forced."""
     raw = await request.body()
     wanted = _validate_body(_INITIALIZE, parse_strict_json(raw)) if raw.strip() else InitializeBody()
-    done = await deps.organism.initialize(wanted.force)
+    done = await deps.organism.initialize_once(wanted.force, get_request_key(request.scope))
     answer: InitializeAnswer = {"success": True, **done}
     return answer_json(answer, 200 if done["state"] == "initialized" else 202)
 
@@ -127,7 +128,7 @@ async def execute_by_skill(request: Request) -> Response:
     deps = get_deps(request)
     task = parse_task(await request.body(), deps)
     candidates = select_organs(task["type"], await deps.organs.skills(), any_for_plain_words=False)
-    return answer_json(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+    return answer_json(await execute_task(deps, random.choice(candidates), task, request.scope))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post(
@@ -142,7 +143,7 @@ async def execute_anywhere(request: Request) -> Response:
     deps = get_deps(request)
     task = parse_task(await request.body(), deps)
     candidates = select_organs(task["type"], await deps.organs.skills(), any_for_plain_words=True)
-    return answer_json(await execute_task(deps, random.choice(candidates), task))  # noqa: S311 - a choice between equals, no secret
+    return answer_json(await execute_task(deps, random.choice(candidates), task, request.scope))  # noqa: S311 - a choice between equals, no secret
 
 
 @router.post(
@@ -161,7 +162,7 @@ async def execute_on(request: Request) -> Response:
     organ_id = request.path_params["organ_id"]
     if organ_id not in deps.organs.ids:
         raise NotFound(f"There is no organ {organ_id!r}; the organs are {', '.join(deps.organs.ids)}.")
-    return answer_json(await execute_task(deps, organ_id, parse_task(await request.body(), deps)))
+    return answer_json(await execute_task(deps, organ_id, parse_task(await request.body(), deps), request.scope))
 
 
 def _validate_body(adapter: TypeAdapter[InitializeBody], value: Any) -> InitializeBody:

@@ -195,6 +195,7 @@ class JobAnswers:
             "findings": [views.render_finding(each) for each in found],
             "unknown_findings": unknown.rules,
             "unknown_subjects": unknown.subjects,
+            "session": seen.snapshot.session,
             **answer,
         }
 

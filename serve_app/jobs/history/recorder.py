@@ -18,8 +18,10 @@ from serve_app.errors import AppError, InvalidInput
 from serve_app.jobs import views
 from serve_app.jobs.history.archive import list_searched
 from serve_app.jobs.history.figures import find_cause, parse_past_runs
+from serve_app.jobs.history.sessions import SessionHistory, SessionStart
 from serve_app.jobs.judging.judge import get_sort_key
 from serve_app.jobs.models import JobRow, PastRuns
+from serve_app.jobs.reading.head_place import HeadPlace
 from serve_app.outcomes import OPEN_OUTCOMES
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -27,6 +29,8 @@ log = logging.getLogger("ray.serve.seedcore")
 BATCH = 500
 _UPKEEP_EVERY = timedelta(seconds=60)
 _AGAIN_AFTER_S = 2.0
+# How long a database may be another one before what Ray lists is written into it.
+_LOOK_EVERY_S = 5.0
 _FORGOTTEN_AT_ONCE = 2_000
 # A store may be down for days: so many states of one job wait at most, so many jobs, and of them so many that Ray has
 # forgotten since.
@@ -44,7 +48,7 @@ _Judged = tuple[str, str, str, str, str, str | None, datetime | None, datetime |
 _State = tuple[JobRow, datetime]
 
 
-class History(Protocol):
+class History(SessionHistory, Protocol):
     """What is asked of the store; the inspector asks it through Serve, tests have one in memory."""
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool: ...
@@ -78,7 +82,9 @@ class Recorder:
         kept_days: float = 90.0,
         kept_jobs: int = 100_000,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        place: HeadPlace | None = None,
     ) -> None:
+        """``place``: where the head of this session listens; None: sessions of before end by their age alone."""
         self.failure: str | None = None
         self.given_up = 0
         self.refused = 0
@@ -86,6 +92,7 @@ class Recorder:
         self.kept_days, self.kept_jobs = kept_days, kept_jobs
         self._history = history
         self._session = session
+        self._start = SessionStart(history, session, place)
         self._now = now
         self._pause = pause
         self._written: dict[str, tuple[JobRow, _Judged]] = {}
@@ -174,6 +181,8 @@ class Recorder:
     async def write_once(self) -> None:
         """Write what waits and do the upkeep when it is due; raises nothing, says it in ``failure``."""
         try:
+            if await self._start.begin():
+                self._offer_all_again()
             await self._write_waiting()
             if self._upkeep_at is None or self._now() - self._upkeep_at >= _UPKEEP_EVERY:
                 await self._keep_up()
@@ -219,7 +228,7 @@ class Recorder:
     async def _sleep_until_woken(self) -> None:
         self._wake.clear()
         try:
-            async with asyncio.timeout(_UPKEEP_EVERY.total_seconds()):
+            async with asyncio.timeout(_LOOK_EVERY_S):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -269,6 +278,14 @@ class Recorder:
         for key, (row, _) in self._written.items():
             # A head, too: it was taken for gone.
             if (row.outcome in OPEN_OUTCOMES or row.derived) and key not in self._waiting:
+                self._waiting[key] = ((row, now),)
+
+    def _offer_all_again(self) -> None:
+        """The database was opened anew, and may be another one, or an older copy: what Ray lists is recorded anew."""
+        log.warning("the database was opened anew, all jobs are written", extra={"action": "jobs_written_anew"})
+        now, self._open, self._upkeep_at = self._now(), None, None
+        for key, (row, _) in self._written.items():
+            if key not in self._waiting and key not in self._let_go:
                 self._waiting[key] = ((row, now),)
 
     def _drop(self, written: JobRow) -> None:

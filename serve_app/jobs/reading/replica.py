@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -14,6 +16,7 @@ from organs.version import ASKING_ALL_S, ReplicaVersion
 from serve_app.cluster.handles import collect
 from serve_app.cluster.private import UnknownRay, find_agent_address, list_exception_frames, list_submission_drivers
 from serve_app.jobs.models import Unknown
+from serve_app.jobs.reading.head_place import HeadPlace
 from serve_app.jobs.reading.thread_call import ThreadCall
 
 Resources = tuple[dict[str, float], dict[str, float]]
@@ -26,6 +29,11 @@ class Replica(Protocol):
     application: str
     ray_version: str
     session: str
+
+    @property
+    def place(self) -> HeadPlace | None:
+        """Where the head of this session listens; None where that is not known."""
+        return None
 
     def read_resources(self) -> Resources:
         """Total and available resources of the cluster; blocks."""
@@ -56,7 +64,13 @@ class RayReplica:
         self.application = serve.get_replica_context().app_name
         self.ray_version = ray.__version__
         self.session: str = ray.get_runtime_context().get_session_name()
+        self._place = HeadPlace(_name_machine(), str(ray.get_runtime_context().gcs_address))
         self._handles: dict[str, ThreadCall] = {}
+
+    @property
+    def place(self) -> HeadPlace | None:
+        """Where the GCS of this session listens, and on which machine the head is: the inspector runs there."""
+        return self._place
 
     def read_resources(self) -> Resources:
         """From the GCS."""
@@ -92,3 +106,12 @@ class RayReplica:
             return []
         left_s = max(0.0, deadline - clock())
         return await collect(handle.value, Versioned.tell_version, timeout_s=left_s)
+
+
+def _name_machine() -> str:
+    """A name that no other machine has: by its own alone two containers of one image would be the same."""
+    try:
+        machine_id = Path("/etc/machine-id").read_text(encoding="ascii", errors="replace").strip()[:64]
+    except OSError:
+        machine_id = ""
+    return f"{socket.gethostname()}/{machine_id}"

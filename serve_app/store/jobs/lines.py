@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import RowMapping, delete, select
+from sqlalchemy import RowMapping, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_exactly
@@ -37,8 +37,14 @@ _ENDING = frozenset({"error_type", "exit_code"})
 _LAST_US = 253_402_300_799_000_000
 
 _Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(convert_to_utc)]
-_Name = Field(max_length=600)
-_OptionalName = Field(default=None, max_length=600)
+# Cut as a row is that Ray told: whatever a version exported can be imported by the next.
+_LONGEST_NAME_CHARS = MAX_CONTENT_CHARS
+_Name = Field(max_length=_LONGEST_NAME_CHARS)
+_OptionalName = Field(default=None, max_length=_LONGEST_NAME_CHARS)
+_NAMES = (
+    *("key", "id", "job_id", "submission_id", "kind", "series", "status"),
+    *("outcome", "verdict", "rule", "cause", "name", "error_type", "code"),
+)
 
 
 class _Strict(BaseModel):
@@ -103,14 +109,17 @@ async def export_page(connection: AsyncConnection, after: str) -> list[dict[str,
 
 
 async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequence[str]) -> int:
-    """Write lines that ``export_page`` made; a job that is here already stays unless the line is newer.
+    """Write lines that ``export_page`` made; a job that is here already stays unless the line is newer, of what both
+    say now at the latest.
 
     Gives how many were written; raises ``InvalidInput`` for a line that is none, and then nothing is written.
     """
     written = 0
     for number, text in enumerate(lines, 1):
         line = _parse_line(number, text)
-        seen = {"first_seen_at": line.first_seen_at, "last_seen_at": line.updated_at, "closed_at": None}
+        # What is said to be of the future would win over all that comes, and its session would never be over.
+        newest = min(line.updated_at, now)
+        seen = {"first_seen_at": line.first_seen_at, "last_seen_at": newest, "closed_at": None}
         await connection.execute(
             insert(connection, sessions).values(session=line.session, **seen).on_conflict_do_nothing()
         )
@@ -128,7 +137,7 @@ async def import_lines(connection: AsyncConnection, now: datetime, lines: Sequen
             statement.on_conflict_do_update(
                 index_elements=["key"],
                 set_={name: statement.excluded[name] for name in values if name not in kept},
-                where=jobs.c.updated_at < line.updated_at,
+                where=or_(jobs.c.updated_at < newest, jobs.c.updated_at > now),
             ).returning(jobs.c.key)
         )
         if done.first() is None:
@@ -176,7 +185,8 @@ def _parse_line(number: int, text: str) -> JobLine:
         content = check_content({**line.content, "row": {**row, **judged}})
     except ValueError as error:
         raise InvalidInput(f"line {number} is no job: {error}.", line=number) from None
-    return line.model_copy(update={"key": key, "content": content})
+    cut = {name: value[:MAX_ID_CHARS] for name in _NAMES if isinstance(value := getattr(line, name), str)}
+    return line.model_copy(update={**cut, "key": key[:MAX_ID_CHARS], "content": content})
 
 
 def _choose_key(line: JobLine) -> str | None:

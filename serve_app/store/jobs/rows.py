@@ -104,23 +104,7 @@ async def close_unseen(connection: AsyncConnection, now: datetime, session: str,
     """Jobs of a living session that Ray no longer lists: they are over, and how is not known."""
     reason = "Ray no longer lists it; how it ended is not known."
     wanted = jobs.c.key.in_(keys[:MAX_BATCH]) & (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
-    await _close(connection, now, wanted, "ended_unknown", "UNKNOWN", "no-longer-listed", reason)
-
-
-async def close_sessions(connection: AsyncConnection, now: datetime, current: str) -> list[str]:
-    """Sessions that nobody has seen for ``SESSION_OVER_S``: their open jobs are lost. Gives their names."""
-    unseen = sessions.c.last_seen_at < now - timedelta(seconds=SESSION_OVER_S)
-    which = unseen & sessions.c.closed_at.is_(None) & (sessions.c.session != current)
-    last_seen = select(sessions.c.session, sessions.c.last_seen_at).where(which).limit(100)
-    over = {row.session: row.last_seen_at for row in await connection.execute(last_seen)}
-    for session, seen_at in over.items():
-        reason = f"Its cluster (Ray session {session}) is gone; it had not ended when it was last seen."
-        await _close(connection, now, _is_open_in(session), "lost", "WARN", SESSION_OVER, reason, seen_at)
-        gone = f"The head came up; it is gone, nobody has seen its session {session} since {format_time(seen_at)}."
-        await _close(connection, now, _is_its_head(session), "lost", "WARN", SESSION_OVER, gone, seen_at)
-    if over:
-        await connection.execute(update(sessions).where(sessions.c.session.in_(list(over))).values(closed_at=now))
-    return list(over)
+    await close_jobs(connection, now, wanted, "ended_unknown", "UNKNOWN", "no-longer-listed", reason)
 
 
 async def end_session(connection: AsyncConnection, now: datetime, session: str) -> bool:
@@ -132,16 +116,16 @@ async def end_session(connection: AsyncConnection, now: datetime, session: str) 
     if ended.rowcount != 1:
         return False
     reason = f"Its cluster (Ray session {session}) was shut down on request, and it was stopped with it."
-    await _close(connection, now, _is_open_in(session), "stopped", "OK", SESSION_SHUT_DOWN, reason, now)
+    await close_jobs(connection, now, is_open_in(session), "stopped", "OK", SESSION_SHUT_DOWN, reason, now)
     gone = f"The head came up; it was shut down on request at {format_time(now)}, and is gone."
-    await _close(connection, now, _is_its_head(session), "succeeded", "OK", SESSION_SHUT_DOWN, gone, now)
+    await close_jobs(connection, now, is_its_head(session), "succeeded", "OK", SESSION_SHUT_DOWN, gone, now)
     return True
 
 
 async def end_serving(connection: AsyncConnection, now: datetime, session: str) -> None:
     """Serve was shut down on request in a session that may go on: so ended the job that it runs in, now."""
-    wanted = _is_open_in(require_name("session", session)) & (jobs.c.kind == _SERVER) & jobs.c.submission_id.is_(None)
-    await _close(connection, now, wanted, "stopped", "OK", SERVER_SHUT_DOWN, "Serve was shut down on request.", now)
+    wanted = is_open_in(require_name("session", session)) & (jobs.c.kind == _SERVER) & jobs.c.submission_id.is_(None)
+    await close_jobs(connection, now, wanted, "stopped", "OK", SERVER_SHUT_DOWN, "Serve was shut down on request.", now)
 
 
 async def forget(
@@ -260,7 +244,7 @@ async def _see(connection: AsyncConnection, now: datetime, session: str) -> bool
     return was_closed
 
 
-async def _close(
+async def close_jobs(
     connection: AsyncConnection,
     now: datetime,
     wanted: ColumnElement[bool],
@@ -270,7 +254,7 @@ async def _close(
     reason: str,
     ended_at: datetime | None = None,
 ) -> None:
-    """``ended_at``: when they count as ended; of what is lost that is the latest that is known."""
+    """Say of jobs that they are over, since ``ended_at``; of what is lost that is the latest that is known."""
     ended_us = None if ended_at is None else round(ended_at.timestamp() * 1_000_000)
     rows = (await connection.execute(select(jobs).where(wanted).limit(10_000))).mappings().all()
     judged = {"outcome": outcome, "verdict": verdict, "rule": rule}
@@ -296,11 +280,12 @@ async def _close(
         await connection.execute(job_transitions.insert().values(**transition))
 
 
-def _is_open_in(session: str) -> ColumnElement[bool]:
+def is_open_in(session: str) -> ColumnElement[bool]:
+    """The jobs of a session that had not ended."""
     return (jobs.c.session == session) & jobs.c.outcome.in_(_OPEN)
 
 
-def _is_its_head(session: str) -> ColumnElement[bool]:
+def is_its_head(session: str) -> ColumnElement[bool]:
     """The start of a head has succeeded for good; that the head is up is over with its session."""
     return (jobs.c.session == session) & (jobs.c.kind == _HEAD) & (jobs.c.outcome == "succeeded")
 

@@ -111,6 +111,17 @@ class Shelf:
         self.written += len(records)
         return False
 
+    async def opening(self) -> str:
+        return ""
+
+    async def begin_session(self, session: str, place: str) -> list[str]:
+        return []
+
+    async def open_sessions(self, current: str) -> list[dict[str, Any]]:
+        return []
+
+    async def end_gone_sessions(self, names: Sequence[str]) -> None: ...
+
     async def open_runs(self, session: str) -> list[str]:
         return []
 

@@ -67,6 +67,7 @@ class HereByApi:
     job_id = None
     application = "seedcore"
     ray_version = "2.60"
+    place = None
     session = "live"
 
     def __init__(self, cluster: Cluster) -> None:

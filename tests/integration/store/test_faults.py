@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from serve_app.store.database import Database
 from serve_app.store.deployment import StoreDeployment
 from serve_app.store.engine import create_engine
-from serve_app.store.errors import StoreUnavailable, describe_error
+from serve_app.store.errors import _ADVICE, StoreUnavailable, describe_error
 from serve_app.store.migrate import upgrade
 from serve_app.store.store import Store
 from serve_app.store.tables import heartbeats
@@ -61,6 +61,12 @@ def finish(process: subprocess.Popen[str]) -> str:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out
+
+
+def say(reason: str) -> str:
+    """The whole sentence, with what to do."""
+    advice = _ADVICE.get(reason)
+    return f"The store is unavailable: {reason}{'' if advice is None else f'; {advice}'}."
 
 
 async def refusal(store: Store | StoreDeployment) -> str:
@@ -202,13 +208,13 @@ async def test_a_locked_table_is_waited_for_no_longer_than_the_deadline(database
     if database.startswith("sqlite"):
         holder: Any = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        expected = "The store is unavailable: the database is locked by another process."
+        expected = say("the database is locked by another process")
         release = holder.close
     else:
         engine = create_engine(database)
         holder = await engine.connect()
         await holder.exec_driver_sql("LOCK TABLE heartbeats")
-        expected = "The store is unavailable: the database did not answer in time."
+        expected = say("the database did not answer in time")
 
         async def release_lock() -> None:
             await holder.close()
@@ -248,7 +254,7 @@ async def test_postgresql_goes_and_comes_back(
         assert memory is not None
         assert memory["value"] == "v"
         await until_up(replica)
-    assert sentences == ["The store is unavailable: the database cannot be reached."] * 6
+    assert sentences == [say("the database cannot be reached")] * 6
     assert postgresql.password not in caplog.text
     assert "store_opened" in {getattr(record, "action", None) for record in caplog.records}
     await store.close()
@@ -273,7 +279,7 @@ async def test_a_server_that_says_nothing_costs_the_deadline_and_no_more(postgre
     with postgresql.silent():
         started = time.monotonic()
         refusals = await asyncio.gather(*(refusal(store) for _ in range(20)))
-        assert set(refusals) == {"The store is unavailable: the database did not answer in time."}
+        assert set(refusals) == {say("the database did not answer in time")}
         assert time.monotonic() - started < 2
     give_up_at = time.monotonic() + 10
     while not await answers(store):
@@ -317,7 +323,7 @@ async def test_a_wrong_address_says_what_is_wrong_and_no_secret(
     url = change(postgresql.empty(), postgresql.password)
     with pytest.raises(StoreUnavailable) as refused:
         await Store.open(url)
-    assert refused.value.detail == f"The store is unavailable: {reason}."
+    assert refused.value.detail == say(reason)
     assert postgresql.password not in caplog.text + repr(refused.value)
     assert "wrong-secret" not in caplog.text + repr(refused.value)
 
@@ -329,7 +335,7 @@ async def test_a_standby_or_read_only_postgresql_is_noticed(postgresql: PostgreS
     postgresql.execute("ALTER ROLE seedcore SET default_transaction_read_only = on")
     await store.close()  # sessions take the setting at their start
     try:
-        assert await refusal(store) == "The store is unavailable: the database is read-only."
+        assert (await refusal(store)).startswith("The store is unavailable: the database is read-only; ")
         assert await store.get_memory("k") is not None
     finally:
         postgresql.execute("SET transaction_read_only = off; ALTER ROLE seedcore RESET default_transaction_read_only")
@@ -363,7 +369,7 @@ async def test_a_read_only_file_is_noticed_and_reads_go_on() -> None:
     try:
         with unprivileged(directory):
             (directory / "store.db").chmod(0o400)
-            assert await refusal(store) == "The store is unavailable: the database is read-only."
+            assert (await refusal(store)).startswith("The store is unavailable: the database is read-only; ")
             assert await store.get_memory("k") is not None
             await store.close()
             for path in directory.iterdir():
@@ -407,8 +413,8 @@ async def test_a_full_disk_is_noticed_and_nothing_acknowledged_is_lost(tmp_path:
     )
     *sentences, last = (await asyncio.to_thread(finish, process)).splitlines()
     assert set(sentences) <= {
-        "The store is unavailable: the disk of the database is full.",
-        "The store is unavailable: the database file cannot be opened, read or written.",
+        say("the disk of the database is full"),
+        say("the database file cannot be opened, read or written"),
     }
     assert len(sentences) == 2
     assert last == "True True"

@@ -476,7 +476,11 @@ async def test_export_and_import_between_databases(
     out.write_text("\n".join([*lines[:2], lines[2].replace('"kind":"user"', '"kind":7'), *lines[3:]]))
     fresh = f"sqlite:///{tmp_path}/fresh.db"
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", out) == 1
-    assert "line 3 is no job: kind: Input should be a valid string. 0 were imported." in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        f"database: {fresh.removeprefix('sqlite:///')} (a new one)",
+        f"{out}: near line 3: line 3 is no job: kind: Input should be a valid string.",
+        f"error: {out}: 1 lines were left out. 449 were imported.",
+    ]
     assert await asyncio.to_thread(_run, monkeypatch, fresh, "import", tmp_path / "none") == 2
 
 

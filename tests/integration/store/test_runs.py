@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,7 +166,7 @@ async def test_ids_that_are_odd_or_long(store: Store, id: str, tmp_path: Any) ->
         assert by_id is not None
         assert by_id["key"] == one["key"]
     lines = [json.dumps(line) for line in await store.export_jobs("")]
-    other = await Store.open(f"sqlite:///{tmp_path}/other.db", now=datetime.now)
+    other = await Store.open(f"sqlite:///{tmp_path}/other.db", now=lambda: datetime.now(UTC))
     try:
         assert await other.import_jobs(lines) == 2
         assert [json.dumps(line) for line in await other.export_jobs("")] == lines

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -267,3 +268,17 @@ def test_what_is_known_of_a_subject_is_not_forgotten_when_an_older_inspector_doe
     # What is told anew is so.
     life.at(10, condition(subject_type="job", subject_id="raysubmit_1", session="session_2"))
     assert [each.session for each in life.active] == ["session_2"]
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "states"),
+    [("s2", ["stuck-job resolved"]), ("s1", ["stuck-job firing"]), (None, ["stuck-job firing"])],
+)
+def test_what_was_wrong_in_a_session_is_over_with_it(looked_at: str | None, states: list[str]) -> None:
+    """A new inspector does not know yet which jobs move, and none of those it will know is of the old session."""
+    fired = alert(Rule.STUCK_JOB, session="s1", state="firing", firing_since=at(0), notified=True)
+    unknown, active = frozenset({Gap(Rule.STUCK_JOB)}), (fired,)
+    for seconds in (0, 1_000):
+        after = advance_alerts(active, (), unknown, CONFIG, at(seconds), looked_at)
+        active = after.active
+    assert [f"{each.rule.value} {each.state}" for each in (*after.active, *after.resolved)] == states

@@ -239,7 +239,7 @@ async def test_what_a_skill_of_users_calls_wrong_is_as_the_document_describes_it
     ],
 )
 async def test_initialize(said: str, body: Any, status: int, asked: bool) -> None:
-    api = served(ALL_TOKENS, initialize={"submission_id": "coa-2", "state": said, "message": "m"})
+    api = served(ALL_TOKENS, initialize_once={"submission_id": "coa-2", "state": said, "message": "m"})
     async with api.client(OPERATOR) as client:
         answer = (
             await client.post("/organism/initialize", json=body)
@@ -250,7 +250,8 @@ async def test_initialize(said: str, body: Any, status: int, asked: bool) -> Non
         status,
         {"success": True, "submission_id": "coa-2", "state": said, "message": "m"},
     )
-    assert api.part.asked == [("initialize", asked)]
+    [(question, (forced, request))] = api.part.asked
+    assert (question, forced, request[:4]) == ("initialize_once", asked, "own:")
 
 
 @pytest.mark.parametrize("body", [[], "x", {"force": "yes"}, {"frce": True}, 5])

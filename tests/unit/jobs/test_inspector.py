@@ -29,6 +29,7 @@ class Here:
     job_id: str | None = "01000000"
     application = "hello"
     ray_version = "2.60.0"
+    place = None
     session = "session_2026-01-01_12-00-00_000000_1"
 
     def __init__(self) -> None:

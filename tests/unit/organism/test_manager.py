@@ -1,90 +1,78 @@
-"""The manager's answers while organs hang, and what it says when it cannot reconcile. Serve and Ray are not there."""
+"""The manager's answer to who wants the organism initialized."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from organs.times import format_time
-from serve_app.errors import Unavailable
-from serve_app.organism import manager
+from serve_app.errors import OUT_OF_SPACE
 from serve_app.organism.manager import OrganismManager
-from serve_app.organism.observation import Observation
 from serve_app.organism.reconcile import Initialization
-from serve_app.organism.settings import ManagerConfig
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def made(last: Observation | None) -> Any:
-    made = object.__new__(OrganismManager)
-    made._specs, made._organs, made._inspector = (), {}, None  # type: ignore[assignment]
-    made._config = ManagerConfig()
-    made._observation = last
-    made._initialization = Initialization("succeeded", "3 organs answer.")
-    made._looking = asyncio.Lock()
-    made._asked_look = None
-    made._trouble = None
-    return made
+from serve_app.organism.submission import name_submission
+from serve_app.store.errors import StoreUnavailable
 
 
-def seen(word: str, ago_s: float) -> Observation:
-    return Observation(({"organ_id": word},), NOON, time.monotonic() - ago_s)
+class Runs:
+    def __init__(self, failure: StoreUnavailable | None = None) -> None:
+        self.failure = failure
+
+    async def ping(self) -> dict[str, Any]:
+        if self.failure is not None:
+            raise self.failure
+        return {"backend": "sqlite", "latency_s": 0.0}
+
+    async def latest_initialization(self, config_hash: str | None = None) -> dict[str, Any] | None:
+        return {
+            "state": "succeeded", "sentence": "2 organs answer.", "submission_id": "old", "started_at": None,
+            "ended_at": None,
+        }  # fmt: skip
 
 
-@pytest.fixture
-def release(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Looks end when it is set."""
-    release = asyncio.Event()
+class Dashboard:
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
 
-    async def observe(*_: Any) -> Observation:
-        await release.wait()
-        return seen("new", 0)
-
-    monkeypatch.setattr(manager, "observe", observe)
-    monkeypatch.setattr(manager, "_PATIENCE_S", 0.01)
-    return release
+    async def list_jobs(self) -> list[dict[str, Any]]:
+        return self.rows
 
 
-async def test_while_a_look_takes_long_the_last_one_is_told(release: asyncio.Event) -> None:
-    organism = made(seen("old", 60))
-    told, _ = await asyncio.gather(organism.status(), organism.status())
-    assert len(asyncio.all_tasks()) == 2  # this test and one look
-    assert (told["organs"], told["as_of"]) == ([{"organ_id": "old"}], format_time(NOON))
-    release.set()
-    assert (await organism.status())["organs"] == [{"organ_id": "new"}]
+class Manager(OrganismManager):
+    """Without a cluster: what is submitted is listed, and ends at once."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs, self._dashboard = runs, Dashboard()  # type: ignore[assignment]
+        self._submitting = asyncio.Lock()
+        self._initialization = Initialization("due", "")
+        self._generation = "g"
+        self._config = type("Config", (), {"initialization_attempts": 3, "initialize_on_start": True})()
+        self.submitted: list[str] = []
+
+    async def _submit(self, submission_id: str, *, force: bool) -> None:
+        self.submitted.append(submission_id)
+        self._dashboard.rows.append({"submission_id": submission_id, "status": "SUCCEEDED"})  # type: ignore[attr-defined]
 
 
-async def test_the_first_look_is_waited_for(release: asyncio.Event) -> None:
-    asked = asyncio.ensure_future(made(None).status())
-    await asyncio.sleep(0)
-    release.set()
-    assert (await asked)["organs"] == [{"organ_id": "new"}]
+async def test_the_same_request_again_submits_no_second_job() -> None:
+    manager = Manager(Runs())
+    first = await manager.initialize_once(True, "own:1")
+    again = await manager.initialize_once(True, "own:1")
+    other = await manager.initialize_once(True, "own:2")
+    assert (first, again["submission_id"], other["state"]) == (
+        {
+            "submission_id": name_submission("own:1"),
+            "state": "submitted",
+            "message": "Initialization was submitted.",
+        },
+        first["submission_id"],
+        "submitted",
+    )
+    assert manager.submitted == [name_submission("own:1"), name_submission("own:2")]
 
 
-async def test_that_it_cannot_reconcile_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    organism = made(None)
-    turns: list[Exception | None] = [Unavailable("No store."), Unavailable("No store."), None, None]
-
-    async def reconcile() -> None:
-        if not turns:
-            raise asyncio.CancelledError
-        error = turns.pop(0)
-        if error is not None:
-            raise error
-
-    async def pause(_: float) -> None:
-        return
-
-    monkeypatch.setattr(organism, "_reconcile", reconcile)
-    monkeypatch.setattr(manager.asyncio, "sleep", pause)
-    with caplog.at_level(logging.INFO, "ray.serve.seedcore"), pytest.raises(asyncio.CancelledError):
-        await organism._reconcile_for_ever()
-    assert [record.getMessage() for record in caplog.records] == ["reconciling waits: No store.", "reconciling goes on"]
+async def test_nothing_is_submitted_while_the_store_cannot_be_written() -> None:
+    manager = Manager(Runs(StoreUnavailable("The disk is full.", code=OUT_OF_SPACE)))
+    with pytest.raises(StoreUnavailable) as refused:
+        await manager.initialize_once(True, "own:1")
+    assert (refused.value.status, manager.submitted) == (507, [])

@@ -65,7 +65,7 @@ def test_nothing_known() -> None:
     made = build_report(Parts(), "1h", NOW)
     names = ("organism", "jobs", "nodes", "resources", "summary", "lifecycle", "findings", "alerts")
     reasons = tuple(f"{name}: It was not asked." for name in names)
-    action = "Look at the Ray dashboard; ask again in a minute."
+    action = "Do what it says; where that is nothing, look at the Ray dashboard. Ask again in a minute."
     assert made.to_json() == {
         "verdict": "UNKNOWN",
         "as_of": AS_OF,

@@ -19,6 +19,7 @@ from serve_app.store.store import Store
 
 class FakeStore:
     closed = False
+    is_outdated = False
     failure: StoreUnavailable | None = None
 
     def __init__(self) -> None:

@@ -10,7 +10,14 @@ import pytest
 from sqlalchemy import exc
 
 from serve_app.errors import InvalidInput, Unavailable
-from serve_app.store.errors import StoreMisconfigured, StoreTooNew, StoreUnavailable, describe_error, translate_errors
+from serve_app.store.errors import (
+    _ADVICE,
+    StoreMisconfigured,
+    StoreTooNew,
+    StoreUnavailable,
+    describe_error,
+    translate_errors,
+)
 
 
 def in_sqlite(name: str) -> exc.DBAPIError:
@@ -72,7 +79,9 @@ def test_reason(error: Exception, reason: str) -> None:
     assert describe_error(error) == reason
     with pytest.raises(StoreUnavailable) as raised, translate_errors():
         raise error
-    assert raised.value.detail == f"The store is unavailable: {reason}."
+    advice = _ADVICE.get(reason)
+    assert raised.value.detail == f"The store is unavailable: {reason}{'' if advice is None else f'; {advice}'}."
+    assert raised.value.status == (507 if reason == "the disk of the database is full" else 503)
     assert raised.value.__suppress_context__
 
 

@@ -25,6 +25,7 @@ class Here:
     job_id: str | None = "01000000"
     application = "seedcore"
     ray_version = "2.60.0"
+    place = None
     session = "session_2026-01-01_00-00-00_000000_1"
 
     def read_resources(self) -> tuple[dict[str, float], dict[str, float]]:

@@ -46,6 +46,23 @@ class FakeHistory:
         self.during_save: Any = None
         self.closed = False
         self.refuses: set[str] = set()
+        self.word = "first"
+        self.sessions: list[Json] = []
+
+    async def opening(self) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return self.word
+
+    async def begin_session(self, session: str, place: str) -> list[str]:
+        self._answer(("begin", session, place))
+        return []
+
+    async def open_sessions(self, current: str) -> list[Json]:
+        return self.sessions
+
+    async def end_gone_sessions(self, names: Sequence[str]) -> None:
+        self._answer(("gone", list(names)))
 
     async def save_jobs(self, session: str, records: Sequence[Json]) -> bool:
         self._answer(("save", [record["key"] for record in records]))
@@ -451,3 +468,19 @@ async def test_health_fails_when_writing_has_ended(history: FakeHistory, clock: 
     with pytest.raises(RuntimeError, match="writer of the history"):
         recorder.require_alive()
     await recorder.close()
+
+
+async def test_into_a_database_that_was_opened_anew_all_that_ray_lists_is_written(
+    recorder: Recorder, history: FakeHistory
+) -> None:
+    recorder.offer(rows(a="RUNNING", b="SUCCEEDED"), complete=True)
+    await recorder.write_once()
+    kept = set(history.jobs)
+    assert len(kept) == 2
+    history.jobs.clear()
+    await recorder.write_once()
+    assert history.jobs == {}, "what is written is not written again"
+    history.word = "another"
+    await recorder.write_once()
+    assert set(history.jobs) == kept
+    assert recorder.unwritten == {}

@@ -42,7 +42,9 @@ def let_go() -> Iterator[threading.Event]:
 
 def make_replica(monkeypatch: pytest.MonkeyPatch, find: Callable[[], Any]) -> RayReplica:
     """In a process that is none: with what Serve says when it is asked for a handle."""
-    context = SimpleNamespace(get_job_id=lambda: "01000000", get_session_name=lambda: "session")
+    context = SimpleNamespace(
+        get_job_id=lambda: "01000000", get_session_name=lambda: "session", gcs_address="127.0.0.1:6379"
+    )
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     monkeypatch.setattr(serve, "get_replica_context", lambda: SimpleNamespace(app_name="seedcore"))
 

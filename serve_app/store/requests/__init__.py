@@ -1,0 +1,3 @@
+"""Requests that may be sent again, and what was answered to them."""
+
+from __future__ import annotations

@@ -1,0 +1,123 @@
+"""A request that is sent again under its key is answered, and not done again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from serve_app.errors import Unavailable
+from tests.unit.api.test_app import served
+from tests.unit.fakes import ALL_TOKENS, EXECUTOR, OPERATOR
+
+TASK = {"type": "memory.put", "parameters": {"key": "k", "value": 1}}
+PATH = "/organism/execute/utility_organ_1"
+
+
+class Requests:
+    """What the store keeps, without its clock."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    async def begin_request(self, key: str, digest: str) -> dict[str, Any]:
+        row = self.kept.setdefault(key, {"digest": digest, "state": "new", "status": None, "answer": None})
+        if row["digest"] != digest:
+            return {"state": "other", "status": None, "answer": None}
+        told = dict(row)
+        row["state"] = "running" if row["state"] == "new" else row["state"]
+        return told
+
+    async def finish_request(self, key: str, status: int | None, answer: str | None) -> None:
+        if status is None:
+            del self.kept[key]
+        else:
+            self.kept[key].update(state="done", status=status, answer=answer)
+
+
+@pytest.fixture
+def requests() -> Requests:
+    return Requests()
+
+
+@pytest.fixture
+def api(requests: Requests) -> Any:
+    made = served(ALL_TOKENS)
+    made.part.begin_request, made.part.finish_request = requests.begin_request, requests.finish_request
+    return made
+
+
+def key(value: str, token: str = EXECUTOR) -> dict[str, str]:
+    return {"Idempotency-Key": value, "Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("path", [PATH, "/organism/execute"])
+async def test_the_same_again_is_answered_and_not_done(api: Any, path: str) -> None:
+    async with api.client() as client:
+        first = await client.post(path, json=TASK, headers=key("a"))
+        again = await client.post(path, json=TASK, headers=key("a"))
+        other = await client.post(path, json=TASK, headers=key("b"))
+        of_another = await client.post(path, json=TASK, headers=key("a", OPERATOR))
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
+    assert again.headers["x-content-type-options"] == "nosniff"
+    assert [other.status_code, of_another.status_code] == [200, 200]
+    assert len(api.organs.tasks) == 3
+    assert len(set(api.organs.requests)) == 3
+    assert {request.partition(":")[0] for request in api.organs.requests} == {"key"}
+
+
+async def test_another_body_under_the_same_key_is_refused(api: Any) -> None:
+    async with api.client() as client:
+        await client.post(PATH, json=TASK, headers=key("a"))
+        other = await client.post(PATH, json={**TASK, "description": "another"}, headers=key("a"))
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert len(api.organs.tasks) == 1
+
+
+async def test_one_that_is_being_done_is_not_done_beside_it(api: Any, requests: Requests) -> None:
+    async with api.client() as client:
+        await client.post(PATH, json=TASK, headers=key("a"))
+        [row] = requests.kept.values()
+        row["state"] = "running"
+        answer = await client.post(PATH, json=TASK, headers=key("a"))
+        row.update(state="done", answer=None)
+        too_long = await client.post(PATH, json=TASK, headers=key("a"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
+    assert (too_long.status_code, too_long.json()["code"]) == (409, "idempotency_answer_not_kept")
+    assert len(api.organs.tasks) == 1
+
+
+async def test_what_failed_may_be_sent_again_with_what_tells_it_apart(api: Any) -> None:
+    api.organs.reply = Unavailable("Soon.")
+    async with api.client() as client:
+        failed = await client.post(PATH, json=TASK, headers=key("a"))
+        api.organs.reply = None
+        again = await client.post(PATH, json=TASK, headers=key("a"))
+    assert (failed.status_code, again.status_code) == (503, 200)
+    assert len(set(api.organs.requests)) == 1, "the store knows that it is the same"
+
+
+async def test_without_a_store_nothing_with_a_key_is_done(api: Any) -> None:
+    async def fail(*_: Any) -> Any:
+        raise Unavailable("The store is unavailable.")
+
+    api.part.begin_request = fail
+    async with api.client() as client:
+        answer = await client.post(PATH, json=TASK, headers=key("a"))
+        without = await client.post(PATH, json=TASK, headers={"Authorization": f"Bearer {EXECUTOR}"})
+    assert (answer.status_code, without.status_code, len(api.organs.tasks)) == (503, 200, 1)
+
+
+@pytest.mark.parametrize("value", ["", "with space", "x" * 201])
+async def test_a_key_that_is_none_is_refused(api: Any, value: str) -> None:
+    async with api.client() as client:
+        answer: httpx.Response = await client.post(PATH, json=TASK, headers=key(value))
+    assert (answer.status_code, api.organs.tasks) == (422, [])
+
+
+async def test_a_look_has_no_key(api: Any, requests: Requests) -> None:
+    async with api.client() as client:
+        await client.get("/organism/status", headers=key("a"))
+    assert requests.kept == {}
