@@ -24,7 +24,7 @@ from serve_app.cluster.handles import connect
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
-from serve_app.organism.reconcile import KIND, Initialization, compute_generation, decide, is_due
+from serve_app.organism.reconcile import Initialization, compute_generation, decide, is_due
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import build_payload, name_submission, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
