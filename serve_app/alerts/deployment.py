@@ -199,11 +199,13 @@ class Alerts(Versioned):
         return self._state.looked_at
 
     def _render_page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
+        failing = self._delivery.failing
         return {
             "items": items,
             "next_cursor": next_cursor,
             "as_of": format_time(as_of),
             "degraded": self._list_degraded(),
+            "receivers": [failing[name].render(self._config) for name in sorted(failing)],
         }
 
     def _list_degraded(self) -> list[str]:
@@ -216,7 +218,7 @@ class Alerts(Versioned):
             reasons.append(f"{state.unsaved} changes of alerts are not saved yet: {self._store_away}")
         if state.lost:
             reasons.append(f"{state.lost} resolved alerts were lost while the store was away.")
-        return [*reasons, *(self._delivery.failing[name] for name in sorted(self._delivery.failing))]
+        return reasons
 
 
 async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
@@ -230,6 +232,12 @@ async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
 def _report_events(events: Sequence[Event]) -> None:
     for event in events:
         alert = event.alert
-        level = logging.WARNING if event.kind == "fired" else logging.INFO
-        extra = {"action": f"alert_{event.kind}", "alert": alert.id, "rule": alert.rule.value, "subject": alert.subject}
+        level = logging.INFO if event.kind == "resolved" else logging.WARNING
+        extra = {
+            "action": f"alert_{event.kind}",
+            "alert": event.message,
+            "rule": alert.rule.value,
+            "subject": alert.subject,
+            "count": event.count,
+        }
         log.log(level, "%s", alert.sentence, extra=extra)
