@@ -67,6 +67,8 @@ class _Finding(_Input):
     verdict: str
     sentence: str
     action: str = ""
+    # An inspector of before does not tell it.
+    reason: str | None = None
 
 
 class _Organ(_Input):
@@ -235,6 +237,7 @@ def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
                 subject_type=_FOUND_TYPES.get(finding.subject_type),
                 subject_id=finding.subject_id,
                 session=finding.session,
+                reason=_shorten_subject(finding.reason) if finding.reason else None,
             )
 
 

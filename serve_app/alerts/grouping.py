@@ -143,4 +143,5 @@ def _choose_kind(told: Told, count: int, update_s: float, now: datetime) -> Lite
 
 
 def _sort_newest_first(alerts: Iterable[Alert]) -> list[Alert]:
-    return sorted(alerts, key=lambda alert: (alert.firing_since or alert.pending_since, alert.id), reverse=True)
+    by_name = sorted(alerts, key=lambda alert: (alert.subject, alert.id))
+    return sorted(by_name, key=lambda alert: alert.firing_since or alert.pending_since, reverse=True)

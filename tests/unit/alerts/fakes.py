@@ -105,11 +105,12 @@ class MemoryStore:
     async def due_notifications(self, webhook: str, limit: int) -> list[Any]:
         self._may("due_notifications")
         now = self.clock.now()
-        return [
+        due = [
             dict(row)
             for row in self.outbox.values()
             if row["webhook"] == webhook and row["next_at"] and datetime.fromisoformat(row["next_at"]) <= now
-        ][:limit]
+        ]
+        return sorted(due, key=lambda row: int(row["attempts"]))[:limit]
 
     async def notification_delivered(self, notification_id: str) -> None:
         self._may("notification_delivered")
