@@ -185,7 +185,9 @@ def _check_utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition
             elif ratio > threshold:
                 sentence = f"{where} uses {ratio:.0%} of its {what}; the limit is {threshold:.0%}."
                 value = round(ratio, 6)
-                yield Condition(rule, subject, "warning", sentence, action, value, threshold, "node", subject)
+                yield Condition(
+                    rule, subject, "warning", sentence, action, value, threshold, "node", subject, reason=rule.value
+                )
 
 
 def _check_responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
@@ -257,6 +259,7 @@ def _check_organs(organism: Json) -> Iterable[Condition | Gap]:
                 f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
                 subject_type="organ",
                 subject_id=subject,
+                reason=organ.status,
             )
         elif organ.status not in _FINE_ORGANS:
             # One that starts is not yet well, and was perhaps not responding a moment ago.

@@ -1,7 +1,8 @@
 """Who is to be told what: one message for all that fire by one rule for one reason. Pure.
 
 A message begins with the first alert that is told. What fires for the same reason while it is open belongs to it; it is
-told again when the number doubled, or after a while when it grew, and once more when the last of its alerts is over.
+told again when it grew, at most once a minute while all can be named or the number doubled, else after a longer while,
+and once more when the last of its alerts is over.
 """
 
 from __future__ import annotations
@@ -138,7 +139,9 @@ def _choose_kind(told: Told, count: int, update_s: float, now: datetime) -> Lite
         return "fired"
     if told.untold == 0:
         return None
-    pause = _LEAST_PAUSE if count >= 2 * told.count else max(_LEAST_PAUSE, timedelta(seconds=update_s))
+    # As long as all can be named, none waits for long.
+    soon = count <= MAX_SUBJECTS or count >= 2 * told.count
+    pause = _LEAST_PAUSE if soon else max(_LEAST_PAUSE, timedelta(seconds=update_s))
     return "updated" if now - told.at >= pause else None
 
 

@@ -16,7 +16,7 @@ from organs.times import format_exactly, format_time, parse_exactly
 from serve_app.alerts.settings import AlertsConfig
 from serve_app.schemas.alerts import ReceiverView
 
-TOKEN_MISSING: Final = "webhook_token_missing"
+BEARER_MISSING: Final = "webhook_token_missing"
 REDIRECTS: Final = "webhook_redirects"
 REFUSED: Final = "webhook_refused"
 SILENT: Final = "webhook_silent"
@@ -30,7 +30,7 @@ _MOST_DOUBLINGS = 10
 _JITTER_SHARE = 0.2
 _MOST_DIGITS = 9
 _ADVICE: Final = {
-    TOKEN_MISSING: "Give the Alerts deployment the token that token_env of {name} names.",
+    BEARER_MISSING: "Give the Alerts deployment the token that token_env of {name} names.",
     REDIRECTS: "Set url of {name} (user_config of Alerts, webhooks) to where it redirects to.",
     REFUSED: "See in what it answered, or in the log of {name}, why it refuses: a wrong token or address, or too much "
     "for it.",

@@ -126,9 +126,7 @@ class AlertsState:
         for alert_id, rows in self._outbox.items():
             kept.update(row["alert_id"] for row in rows if row.get("alert_id", alert_id) != alert_id)
         over = [
-            alert_id
-            for alert_id, alert in self._changed.items()
-            if alert.state == "resolved" and alert_id not in kept
+            alert_id for alert_id, alert in self._changed.items() if alert.state == "resolved" and alert_id not in kept
         ]
         for alert_id in over[: max(0, len(self._changed) - MAX_UNSAVED)]:
             self._forget(alert_id)

@@ -1,8 +1,8 @@
 """Notifications on their way to webhooks: what is due, and posting it.
 
-Each webhook on its own, in order, at least once. One that hangs or refuses holds up nobody else, and is left alone for a
-while that doubles until it answers again (``receivers``), also over restarts. It is posted to with a deadline, without redirects, and without a word about URL or token
-in any log.
+Each webhook on its own, in order, at least once. One that hangs or refuses holds up nobody else, and is left alone for
+a while that doubles until it answers again (``receivers``), also over restarts. It is posted to with a deadline,
+without redirects, and without a word about URL or token in any log.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from organs.times import format_exactly
 from serve_app.alerts.models import Alert
 from serve_app.alerts.notifications import build_body, list_repeated
 from serve_app.alerts.receivers import (
+    BEARER_MISSING,
     REDIRECTS,
     REFUSED,
     SILENT,
-    TOKEN_MISSING,
     UNREACHABLE,
     Receiver,
     note_failure,
@@ -201,9 +201,7 @@ class Delivery:
                 extra = {"action": "webhook_fails", "webhook": webhook.name, "error_code": error.code}
                 log.warning("webhook fails: %s", error.detail, extra=extra)
             wait_s = error.members.get("wait_s")
-            failed = note_failure(
-                before, webhook.name, error.code, error.detail, wait_s, self._now(), self._jitter()
-            )
+            failed = note_failure(before, webhook.name, error.code, error.detail, wait_s, self._now(), self._jitter())
             self.failing[webhook.name], self._failed_with[webhook.name] = failed, webhook
             await self._save(webhook.name, failed)
             raise
@@ -231,7 +229,7 @@ class Poster:
             token = self._environ.get(webhook.token_env, "").strip()
             if not token or not (token.isascii() and token.isprintable()):
                 what = "is no token" if token else "is not set"
-                raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code=TOKEN_MISSING)
+                raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code=BEARER_MISSING)
             headers["Authorization"] = f"Bearer {token}"
         status, answer, retry_after = await self._send(webhook, body, headers)
         if 200 <= status < 300:
