@@ -36,4 +36,4 @@ class FindingView(TypedDict):
 class FindingsAnswer(ObservedAnswer):
     """Stuck, missing and overdue jobs, and actors that outlived their job."""
 
-    items: Annotated[list[FindingView], describe("The worst first, at most 200.")]
+    items: Annotated[list[FindingView], describe("The worst first, at most 500.")]

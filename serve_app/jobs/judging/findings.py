@@ -20,7 +20,8 @@ from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
-MAX_FINDINGS = 200
+# As many as there can be alerts, so that both tell one number.
+MAX_FINDINGS = 500
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
