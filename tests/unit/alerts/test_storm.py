@@ -213,6 +213,26 @@ async def test_a_receiver_that_is_down_is_left_alone_whatever_waits_for_it(world
     assert told(world) == [("fired", 1)] * 12
 
 
+async def test_alerts_are_counted_for_prometheus_however_seldom_or_long_a_look_is(world: World) -> None:
+    published: list[Any] = []
+    world.replica._publish = published.append
+    world.replica.count()
+    assert published == []
+    await world.at(0, findings=jobs(150))
+    pauses = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise InterruptedError
+
+    world.replica._pause = pause
+    with pytest.raises(InterruptedError):
+        await world.replica._count_for_ever()
+    assert pauses == [5.0] * 3
+    assert [each["alerts"]["stuck-job"] for each in published] == [{"pending": 0, "firing": 150}] * 3
+
+
 async def test_a_restart_does_not_besiege_a_receiver_that_is_down(world: World) -> None:
     world.listener.dead = {"one"}
     for second in (0, 5, 15, 35):
