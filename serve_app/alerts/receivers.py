@@ -92,7 +92,7 @@ def note_failure(
 
 def compute_pause(failures: int, jitter: float) -> float:
     """Seconds after so many failures: 5 s doubling to 15 min, less up to a fifth of it, by ``jitter`` from 0 to 1."""
-    pause_s = min(_FIRST_PAUSE_S * 2 ** min(max(failures, 1) - 1, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
+    pause_s: float = min(_FIRST_PAUSE_S * 2 ** min(max(failures, 1) - 1, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
     return pause_s * (1 - _JITTER_SHARE * jitter)
 
 

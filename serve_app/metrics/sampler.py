@@ -59,7 +59,8 @@ class Sampler:
             self._keeper = Keeper(self.figures, samples.load_samples, samples.save_samples, now, pause=pause)
         # Ray forgets a gauge that it is not told for 20 s: who asks the nodes, and may wait long, tells nothing.
         self._loops = Workers(
-            Loop("measuring", partial(self._run, self.ask_nodes)), Loop("telling figures", partial(self._run, self.tell))
+            Loop("measuring", partial(self._run, self.ask_nodes)),
+            Loop("telling figures", partial(self._run, self.tell)),
         )
 
     def start(self) -> None:

@@ -271,7 +271,7 @@ async def test_what_began_a_message_is_not_forgotten_while_that_is_open(store: S
 
 
 async def test_receivers_that_fail_are_kept_until_they_answer(store: Store) -> None:
-    trouble = {"failures": 3, "failing_since": at(0), "next_at": at(20), "last_error": "ops said no.", "code": "refused"}
+    trouble = {"failures": 3, "failing_since": at(0), "next_at": at(20), "last_error": "It said no.", "code": "refused"}
     await store.save_receiver("ops", {**trouble, "failures": 2})
     await store.save_receiver("ops", trouble)
     await store.save_receiver("another", {**trouble, "last_error": "no\0."})
