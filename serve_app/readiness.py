@@ -31,11 +31,13 @@ class Readiness:
         return 503 if self.status == "not_ready" else 200
 
 
-def judge_readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
-    """Not ready: no store to write to, an organ without agents, never initialized. Degraded: anything less."""
+def judge_readiness(store: Part, organism: Part, jobs: Part, alerts: Part) -> Readiness:
+    """Not ready: no store to write to, an organ without agents, never initialized. Degraded: anything less, as alerts
+    of which somebody does not hear.
+    """
     blocking: list[str] = []
     degrading: list[str] = []
-    checks = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok"}
+    checks = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok"}
     if store.value is None:
         checks["store"] = store.error or "no answer"
         blocking.append(f"store: {checks['store']}")
@@ -53,8 +55,19 @@ def judge_readiness(store: Part, organism: Part, jobs: Part) -> Readiness:
     elif jobs.value.get("degraded"):
         checks["job_inspector"] = "degraded"
         degrading += [f"job inspector: {reason}" for reason in jobs.value["degraded"]]
+    if alerts.value is None:
+        checks["alerts"] = alerts.error or "no answer"
+        degrading.append(f"alerts: {checks['alerts']}")
+    else:
+        _check_receivers(alerts.value.get("receivers") or (), checks, degrading)
     status: Status = "not_ready" if blocking else "degraded" if degrading else "ready"
     return Readiness(status, (*blocking, *degrading), checks)
+
+
+def _check_receivers(receivers: Sequence[Mapping[str, Any]], checks: dict[str, str], degrading: list[str]) -> None:
+    for each in receivers:
+        checks[f"receiver {each['name']}"] = "failing"
+        degrading.append(f"receiver {each['name']}: {each['sentence']} {each['action']}")
 
 
 def _check_organs(

@@ -68,6 +68,8 @@ class _Finding(_Input):
     verdict: str
     sentence: str
     action: str = ""
+    # An inspector of before does not tell it.
+    reason: str | None = None
 
 
 class _Organ(_Input):
@@ -187,7 +189,9 @@ def _check_utilisation(inputs: Json, config: AlertsConfig) -> Iterable[Condition
             elif ratio > threshold:
                 sentence = f"{where} uses {ratio:.0%} of its {what}; the limit is {threshold:.0%}."
                 value = round(ratio, 6)
-                yield Condition(rule, subject, "warning", sentence, action, value, threshold, "node", subject)
+                yield Condition(
+                    rule, subject, "warning", sentence, action, value, threshold, "node", subject, reason=rule.value
+                )
 
 
 def _check_responses(inputs: Json, config: AlertsConfig) -> Iterable[Condition | Gap]:
@@ -239,6 +243,7 @@ def _check_findings(inputs: Json) -> Iterable[Condition | Gap]:
                 subject_type=_FOUND_TYPES.get(finding.subject_type),
                 subject_id=finding.subject_id,
                 session=finding.session,
+                reason=_shorten_subject(finding.reason) if finding.reason else None,
             )
 
 
@@ -258,6 +263,7 @@ def _check_organs(organism: Json) -> Iterable[Condition | Gap]:
                 f"See its agents: GET /organism/status; its log: `ray logs` of the deployment {subject}.",
                 subject_type="organ",
                 subject_id=subject,
+                reason=organ.status,
             )
         elif organ.status == "unplaceable":
             yield Condition(

@@ -1,4 +1,4 @@
-"""Alerts as a part of the Serve graph: one loop judges, another one tells. Neither waits for the other.
+"""Alerts as a part of the Serve graph: one loop judges, another one tells, a third counts. None waits for another.
 
 Every part that is asked may be away: what it would have said is unknown then, and the rest is judged all the same.
 """
@@ -39,6 +39,8 @@ _ASK_TIMEOUT_S = 5.0
 _STORE_TIMEOUT_S = 6.0
 _BATCHES_AT_ONCE = 5
 _PRUNE_PERIOD_S = 3600.0
+# Ray forgets a gauge that it is not told for 20 s, and a look may come seldom, or wait for others.
+_COUNT_PERIOD_S = 5.0
 
 Json = dict[str, Any]
 
@@ -102,6 +104,7 @@ class Alerts(Versioned):
         self._loops = Workers(
             Loop("the loop that judges alerts", partial(self._run_for_ever, self.look)),
             Loop("the loop that tells of alerts", partial(self._run_for_ever, self.tell)),
+            Loop("the loop that counts alerts for Prometheus", self._count_for_ever),
         )
         self._publish = choose_publisher()
 
@@ -148,7 +151,6 @@ class Alerts(Versioned):
         except AppError as error:
             self._note_store(error.detail)
         _report_events(self._state.look(inputs, organism, self._config, self._now()))
-        self._publish({"alerts": count_alerts(self._state.active)})
         # Before the store's alerts are known, ours would be written beside them.
         if self._loaded:
             await self._save()
@@ -171,6 +173,16 @@ class Alerts(Versioned):
         while True:
             await work()
             await self._pause(self._config.period_s)
+
+    def count(self) -> None:
+        """Tell Prometheus how many alerts there are, once they have been looked at."""
+        if self._state.looked_at is not None:
+            self._publish({"alerts": count_alerts(self._state.active)})
+
+    async def _count_for_ever(self) -> None:
+        while True:
+            self.count()
+            await self._pause(_COUNT_PERIOD_S)
 
     async def _save(self) -> None:
         """Write what waits; when the store is away, it waits on."""
@@ -199,11 +211,13 @@ class Alerts(Versioned):
         return self._state.looked_at
 
     def _render_page(self, items: list[AlertView], next_cursor: str | None, as_of: datetime) -> AlertPage:
+        failing = self._delivery.failing
         return {
             "items": items,
             "next_cursor": next_cursor,
             "as_of": format_time(as_of),
             "degraded": self._list_degraded(),
+            "receivers": [failing[name].render(self._config) for name in sorted(failing)],
         }
 
     def _list_degraded(self) -> list[str]:
@@ -216,7 +230,7 @@ class Alerts(Versioned):
             reasons.append(f"{state.unsaved} changes of alerts are not saved yet: {self._store_away}")
         if state.lost:
             reasons.append(f"{state.lost} resolved alerts were lost while the store was away.")
-        return [*reasons, *(self._delivery.failing[name] for name in sorted(self._delivery.failing))]
+        return reasons
 
 
 async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
@@ -230,6 +244,12 @@ async def _said(answer: Awaitable[Answer]) -> tuple[Answer | None, str | None]:
 def _report_events(events: Sequence[Event]) -> None:
     for event in events:
         alert = event.alert
-        level = logging.WARNING if event.kind == "fired" else logging.INFO
-        extra = {"action": f"alert_{event.kind}", "alert": alert.id, "rule": alert.rule.value, "subject": alert.subject}
+        level = logging.INFO if event.kind == "resolved" else logging.WARNING
+        extra = {
+            "action": f"alert_{event.kind}",
+            "alert": event.message,
+            "rule": alert.rule.value,
+            "subject": alert.subject,
+            "count": event.count,
+        }
         log.log(level, "%s", alert.sentence, extra=extra)

@@ -7,10 +7,11 @@ pending --held--> firing --gone and held--> resolved
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from serve_app.alerts.grouping import tell_together
 from serve_app.alerts.models import Alert, Condition, Event, Gap, compute_alert_id
 from serve_app.alerts.settings import AlertsConfig, Rule
 
@@ -41,10 +42,10 @@ def advance_alerts(
     ``session``: the one that was looked at. What was wrong in another one is over with it, whatever is not known now.
     """
     holding = {condition.fingerprint: condition for condition in conditions}
+    seen = frozenset(holding)
     active: list[Alert] = []
     resolved: list[Alert] = []
     dropped: list[Alert] = []
-    events: list[Event] = []
     for before in alerts:
         condition = holding.pop(before.fingerprint, None)
         is_over = session is not None and before.session not in (None, session)
@@ -52,18 +53,15 @@ def advance_alerts(
         if alert is None:
             dropped.append(before)
             continue
-        alert, event = _decide_event(alert, condition, config, now)
-        (resolved if alert.state == "resolved" else active).append(alert)
-        events += [event] if event is not None else []
+        (resolved if alert.state == "resolved" else active).append(_silence_alert(alert, config, now))
     fresh = sorted(holding.values(), key=lambda condition: condition.severity != "critical")
     room = max(0, MAX_ACTIVE - len(active))
     for condition in fresh[:room]:
-        alert, event = _decide_event(_raise_alert(_begin_alert(condition, now), config, now), condition, config, now)
-        active.append(alert)
-        events += [event] if event is not None else []
+        active.append(_silence_alert(_raise_alert(_begin_alert(condition, now), config, now), config, now))
     left_out = len(fresh) - room
     note = f"{left_out} conditions are not tracked: there are {MAX_ACTIVE} alerts already." if left_out > 0 else None
-    return AlertsUpdate(tuple(active), tuple(resolved), tuple(dropped), tuple(events), note)
+    telling = tell_together(active, resolved, seen, config.update_s, now)
+    return AlertsUpdate(telling.active, telling.resolved, tuple(dropped), telling.events, note)
 
 
 def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> AlertsUpdate:
@@ -80,8 +78,14 @@ def adopt(stored: Iterable[Alert], own: Iterable[Alert], now: datetime) -> Alert
         else:
             kept[alert.fingerprint] = alert
     replaced = tuple(alert for alert in own if alert.fingerprint in kept)
-    active = (*kept.values(), *(alert for alert in own if alert.fingerprint not in kept))
+    gone = {alert.id for alert in replaced}
+    active = (*kept.values(), *(_leave_message(alert, gone) for alert in own if alert.fingerprint not in kept))
     return AlertsUpdate(active, tuple(ended), replaced)
+
+
+def _leave_message(alert: Alert, gone: Collection[str]) -> Alert:
+    """What was to be told in the message of an alert that another one has taken the place of is told anew."""
+    return replace(alert, notified=False, told=None) if alert.told is not None and alert.told.id in gone else alert
 
 
 def count_alerts(active: Iterable[Alert]) -> Mapping[str, Mapping[str, int]]:
@@ -109,6 +113,7 @@ def _begin_alert(condition: Condition, now: datetime) -> Alert:
         subject_type=condition.subject_type,
         subject_id=condition.subject_id,
         session=condition.session,
+        reason=condition.reason,
     )
 
 
@@ -128,6 +133,7 @@ def _continue_alert(
             subject_type=condition.subject_type or alert.subject_type,
             subject_id=condition.subject_id or alert.subject_id,
             session=condition.session or alert.session,
+            reason=condition.reason or alert.reason,
             clear_since=None,
         )
         return _raise_alert(seen, config, now)
@@ -148,20 +154,8 @@ def _raise_alert(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
     return replace(alert, state="firing", firing_since=now)
 
 
-def _decide_event(
-    alert: Alert, condition: Condition | None, config: AlertsConfig, now: datetime
-) -> tuple[Alert, Event | None]:
-    """The alert with its silence, and the event that is due, at most one.
-
-    Who was told that it fires is told that it is over, silenced or not: a silence must not leave an incident open.
-    """
+def _silence_alert(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
+    """The alert with the silence that covers it now, if one does."""
     covering = (each for each in config.silences if each.covers(alert.rule, alert.subject, now))
     silence = next(covering, None)
-    alert = replace(alert, silenced_by=None if silence is None else silence.reason)
-    if alert.state == "resolved":
-        return alert, Event("resolved", alert, now) if alert.notified else None
-    # After a silence, only what is seen to be wrong now is worth telling.
-    if alert.state == "firing" and not alert.notified and silence is None and condition is not None:
-        alert = replace(alert, notified=True)
-        return alert, Event("fired", alert, now)
-    return alert, None
+    return replace(alert, silenced_by=None if silence is None else silence.reason)

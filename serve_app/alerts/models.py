@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from serve_app.schemas.alerts import AlertView
 
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
+EventKind = Literal["fired", "updated", "resolved"]
 SubjectType = Literal["job", "kind", "node", "organ", "cluster", "api"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +29,8 @@ class Condition:
     """Something is wrong now. ``value`` and ``threshold`` are None where nothing is measured.
 
     ``subject`` is what it is about, in words; ``subject_type``, ``subject_id`` and of a job its ``session`` say the
-    same as facts. The cluster and the API have no id.
+    same as facts. The cluster and the API have no id. ``reason`` is a fact that all have in common that are wrong for
+    the same reason, by which they are told together; None: it is told by itself.
     """
 
     rule: Rule
@@ -41,6 +43,7 @@ class Condition:
     subject_type: SubjectType | None = None
     subject_id: str | None = None
     session: str | None = None
+    reason: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -49,10 +52,37 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """In which message an alert is told of: all that fire by one rule for one reason are told in one (``grouping``).
+
+    ``id`` is the alert that began the message, ``reason`` what it was told for, ``subject`` what it was first about.
+    What was told last is kept with one of its alerts that is active: ``at`` is None in the others. ``count``: how many
+    were active when it was told last, ``size``: how many it had in all, ``untold``: how many came since.
+    """
+
+    id: str
+    reason: str | None
+    subject: str
+    at: datetime | None = None
+    count: int = 0
+    size: int = 0
+    untold: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As the store takes it, with the alert."""
+        return {**asdict(self), "at": format_exactly(self.at)}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Told:
+        """What ``to_json`` gave."""
+        return cls(**{**row, "at": parse_exactly(row["at"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """A condition with its history. ``clear_since`` is set while the condition is gone and the alert not yet resolved;
-    ``notified`` when it was told that the alert fires. The facts of its subject are None until a condition tells them,
-    in alerts of before they were kept.
+    ``notified`` when it was told that the alert fires, ``told`` in which message. The facts of its subject are None
+    until a condition tells them, in alerts of before they were kept; so is ``told``.
     """
 
     id: str
@@ -74,17 +104,23 @@ class Alert:
     subject_type: SubjectType | None = None
     subject_id: str | None = None
     session: str | None = None
+    reason: str | None = None
+    told: Told | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as the store takes it: times to the last digit, since pages and holds are reckoned from them."""
         times = {name: format_exactly(getattr(self, name)) for name in _TIMES}
-        return {**asdict(self), "rule": self.rule.value, **times}
+        told = None if self.told is None else self.told.to_json()
+        return {**asdict(self), "rule": self.rule.value, "told": told, **times}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Alert:
-        """What ``to_json`` gave; raises ``ValueError`` for a rule that this version does not know."""
+        """What ``to_json`` gave, now or in another version; raises ``ValueError`` for a rule that this one does not
+        know."""
+        known = {each.name: row[each.name] for each in fields(cls) if each.name in row}
         times = {name: parse_exactly(row[name]) for name in _TIMES}
-        return cls(**{**row, "rule": Rule(row["rule"]), **times})
+        told = None if row.get("told") is None else Told.from_json(row["told"])
+        return cls(**{**known, "rule": Rule(row["rule"]), "told": told, **times})
 
     def select_lasting(self) -> dict[str, Any]:
         """What of it is worth writing when it changes."""
@@ -97,11 +133,22 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to tell: an alert fires, or one that was told of is over."""
+    """Something to tell of one message: it fires, more fire for the same reason, or all that was told is over.
 
-    kind: Literal["fired", "resolved"]
+    ``alert`` speaks for all. ``count``: how many fire now, or were told in all; ``subjects`` names some, the newest
+    first.
+    """
+
+    kind: EventKind
     alert: Alert
     at: datetime
+    count: int = 1
+    subjects: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The id of the message that it belongs to."""
+        return self.alert.id if self.alert.told is None else self.alert.told.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +168,7 @@ def render_alert(row: Mapping[str, Any]) -> AlertView:
         "subject_type": row.get("subject_type"),
         "subject_id": row.get("subject_id"),
         "session": row.get("session"),
+        "reason": row.get("reason"),
         "severity": row["severity"],
         "state": row["state"],
         "sentence": row["sentence"],

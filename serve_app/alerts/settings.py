@@ -145,6 +145,15 @@ class AlertsConfig(_Strict):
             "`alertmanager`, `token_env` names a variable with a bearer token."
         ),
     )
+    update_s: float = Field(
+        default=300.0,
+        ge=60,
+        le=86_400,
+        description=(
+            "How often a message that is open is told again when more fire for its reason; when their number doubled, "
+            "after 60 s."
+        ),
+    )
     resend_s: float = Field(
         default=60.0, ge=5, le=3600, description="How often an Alertmanager is told again of what still fires."
     )

@@ -60,8 +60,13 @@ class AlertsState:
         stored = [Alert.from_json(row) for row in rows if row["rule"] in known]
         adopted = adopt(stored, self.active, now)
         self.active = adopted.active
+        gone = {alert.id for alert in adopted.dropped}
         for alert in adopted.dropped:
             self._forget(alert.id)
+        for alert in adopted.active:
+            # What was to be told under the id of an alert that is not there any more is told anew.
+            if rows_left := [row for row in self._outbox.pop(alert.id, ()) if row["alert_id"] not in gone]:
+                self._outbox[alert.id] = rows_left
         for alert in adopted.resolved:
             self._changed[alert.id] = alert
 
@@ -72,24 +77,32 @@ class AlertsState:
         judged = judge(inputs, organism, config, now)
         stepped = advance_alerts(self.active, judged.conditions, judged.unknown, config, now, judged.session)
         before = {alert.id: alert.select_lasting() for alert in self.active}
+        carriers: dict[str, str] = {}
         for alert in (*stepped.active, *stepped.resolved):
             if before.get(alert.id) != alert.select_lasting():
                 self._changed.pop(alert.id, None)
                 self._changed[alert.id] = alert
+                if alert.told is not None:
+                    carriers[alert.told.id] = alert.id
         for alert in stepped.dropped:
             self._forget(alert.id)
             self._dropped[alert.id] = None
         for row in build_outbox(stepped.events, config.webhooks):
-            self._outbox.setdefault(row["alert_id"], []).append(row)
+            # It is written with an alert of its message that has changed by what is told.
+            self._outbox.setdefault(carriers[row["alert_id"]], []).append(row)
         self.active, self.note, self.looked_at = stepped.active, stepped.note, now
         self.unknown = frozenset(gap.rule.value for gap in judged.unknown)
         self._drop_oldest()
         return list(stepped.events)
 
     def take_batch(self) -> Batch:
-        """The oldest changes, as many as one transaction takes."""
-        changed = tuple(self._changed.values())[:_BATCH]
-        rows = tuple(row for alert in changed for row in self._outbox.get(alert.id, ()))
+        """The oldest changes, as many as one transaction takes, and what began the messages that they are told in."""
+        chosen = {alert.id: alert for alert in tuple(self._changed.values())[:_BATCH]}
+        rows = tuple(row for alert_id in chosen for row in self._outbox.get(alert_id, ()))
+        begun = {row["alert_id"]: self._changed[row["alert_id"]] for row in rows if row["alert_id"] in self._changed}
+        # What they are told of themselves goes with them, too.
+        rows += tuple(row for alert_id in begun.keys() - chosen.keys() for row in self._outbox.get(alert_id, ()))
+        changed = tuple((chosen | begun).values())
         return Batch(changed, tuple(self._dropped)[:_BATCH], rows)
 
     def confirm_saved(self, batch: Batch) -> None:
@@ -108,7 +121,13 @@ class AlertsState:
         """With the store away for very long, the oldest of what is over goes first; active alerts stay."""
         while len(self._dropped) > MAX_UNSAVED:
             self._dropped.pop(next(iter(self._dropped)))
-        over = [alert_id for alert_id, alert in self._changed.items() if alert.state == "resolved"]
+        # More is, or will be, told under the ids of these.
+        kept = {alert.told.id for alert in self.active if alert.told is not None}
+        for alert_id, rows in self._outbox.items():
+            kept.update(row["alert_id"] for row in rows if row.get("alert_id", alert_id) != alert_id)
+        over = [
+            alert_id for alert_id, alert in self._changed.items() if alert.state == "resolved" and alert_id not in kept
+        ]
         for alert_id in over[: max(0, len(self._changed) - MAX_UNSAVED)]:
             self._forget(alert_id)
             self.lost += 1

@@ -1,8 +1,8 @@
 """Notifications on their way to webhooks: what is due, and posting it.
 
-Each webhook on its own, in order, at least once. One that hangs or refuses holds up nobody else, and is tried once in a
-round until it answers again. It is posted to with a deadline, without redirects, and without a word about URL or token
-in any log.
+Each webhook on its own, in order, at least once. One that hangs or refuses holds up nobody else, and is left alone for
+a while that doubles until it answers again (``receivers``), also over restarts. It is posted to with a deadline,
+without redirects, and without a word about URL or token in any log.
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import aiohttp
 
 from organs.times import format_exactly
 from serve_app.alerts.models import Alert
-from serve_app.alerts.notifications import build_body, list_repeated, plan_attempt
+from serve_app.alerts.notifications import build_body, list_repeated
+from serve_app.alerts.receivers import (
+    BEARER_MISSING,
+    REDIRECTS,
+    REFUSED,
+    SILENT,
+    UNREACHABLE,
+    Receiver,
+    note_failure,
+    parse_retry_after,
+    plan_attempt,
+)
 from serve_app.alerts.settings import AlertsConfig, Webhook
 from serve_app.errors import AppError, UpstreamFailed
 from serve_app.redaction import REDACTED, redact
@@ -30,6 +41,8 @@ log = logging.getLogger("ray.serve.seedcore")
 _AT_ONCE = 20
 _MAX_ANSWER_BYTES = 4096
 _QUOTED_CHARS = 200
+# Who answers with these may say when to come again (RFC 9110, 10.2.3; RFC 6585, 4).
+_BUSY = (429, 503)
 
 Json = dict[str, Any]
 
@@ -49,6 +62,10 @@ class Outbox(Protocol):
 
     async def notification_failed(self, notification_id: str, error: str, next_at: str | None) -> None: ...
 
+    async def load_receivers(self) -> list[Json]: ...
+
+    async def save_receiver(self, name: str, trouble: Mapping[str, Any] | None) -> None: ...
+
 
 class Post(Protocol):
     """How a body reaches a webhook; raises ``WebhookFailed``."""
@@ -67,12 +84,15 @@ class Delivery:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.failing: dict[str, str] = {}
+        self.failing: dict[str, Receiver] = {}
         self._outbox = outbox
         self._poster = poster
         self._now = now
         self._clock = clock
         self._jitter = jitter
+        # With what settings it failed: others deserve an attempt at once.
+        self._failed_with: dict[str, Webhook] = {}
+        self._loaded = False
         self._rounds: dict[str, asyncio.Task[None]] = {}
         self._repeated_at: dict[str, float] = {}
         # Delivered, but the store could not take it down: not sent again by this replica.
@@ -85,7 +105,7 @@ class Delivery:
         that is told of an alert that is over meanwhile opens it again.
         """
         names = {webhook.name for webhook in config.webhooks}
-        self.failing = {name: reason for name, reason in self.failing.items() if name in names}
+        self.failing = {name: receiver for name, receiver in self.failing.items() if name in names}
         for name, last in list(self._rounds.items()):
             if last.done():
                 del self._rounds[name]
@@ -105,6 +125,11 @@ class Delivery:
         await asyncio.gather(*self._rounds.values(), return_exceptions=True)
 
     async def _run_round(self, webhook: Webhook, config: AlertsConfig, active: Callable[[], Sequence[Alert]]) -> None:
+        await self._load(config)
+        receiver = self.failing.get(webhook.name)
+        same = self._failed_with.get(webhook.name, webhook) == webhook
+        if receiver is not None and same and receiver.is_waited_for(self._now()):
+            return
         try:
             for row in await self._outbox.due_notifications(webhook.name, _AT_ONCE):
                 if not await self._deliver(webhook, row, config):
@@ -113,6 +138,27 @@ class Delivery:
             # The store's trouble: nothing is lost, the rows are still due.
             log.debug("outbox: %s", error.detail, extra={"action": "outbox_unavailable"})
         await self._repeat(webhook, config, active())
+
+    async def _load(self, config: AlertsConfig) -> None:
+        """Go on to wait for those that failed before this replica began; a store that is away is asked again."""
+        if self._loaded:
+            return
+        try:
+            known = [Receiver.from_json(row) for row in await self._outbox.load_receivers()]
+        except AppError as error:
+            log.debug("receivers: %s", error.detail, extra={"action": "receivers_unavailable"})
+            return
+        if not self._loaded:
+            self._loaded = True
+            names = {webhook.name for webhook in config.webhooks}
+            self.failing = {each.name: each for each in known if each.name in names} | self.failing
+
+    async def _save(self, name: str, receiver: Receiver | None) -> None:
+        try:
+            await self._outbox.save_receiver(name, None if receiver is None else receiver.to_json())
+        except AppError as error:
+            # It is remembered here; after a restart it is tried once more than it needs to be.
+            log.debug("receivers: %s", error.detail, extra={"action": "receivers_unavailable"})
 
     async def _deliver(self, webhook: Webhook, row: Json, config: AlertsConfig) -> bool:
         name = row["id"]
@@ -147,23 +193,32 @@ class Delivery:
 
     async def _post(self, webhook: Webhook, body: Any) -> None:
         """Post, and say when that begins or ceases to fail."""
+        before = self.failing.get(webhook.name)
         try:
             await self._poster.post(webhook, body)
         except WebhookFailed as error:
-            if webhook.name not in self.failing:
+            if before is None:
                 extra = {"action": "webhook_fails", "webhook": webhook.name, "error_code": error.code}
                 log.warning("webhook fails: %s", error.detail, extra=extra)
-            self.failing[webhook.name] = error.detail
+            wait_s = error.members.get("wait_s")
+            failed = note_failure(before, webhook.name, error.code, error.detail, wait_s, self._now(), self._jitter())
+            self.failing[webhook.name], self._failed_with[webhook.name] = failed, webhook
+            await self._save(webhook.name, failed)
             raise
-        if self.failing.pop(webhook.name, None) is not None:
+        if before is not None:
+            self.failing.pop(webhook.name, None)
+            await self._save(webhook.name, None)
             log.info("webhook answers", extra={"action": "webhook_answers", "webhook": webhook.name})
 
 
 class Poster:
     """One HTTP session for all webhooks; tokens come from the environment when they are needed."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] = os.environ, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._environ = environ
+        self._now = now
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, webhook: Webhook, body: Any) -> None:
@@ -174,18 +229,18 @@ class Poster:
             token = self._environ.get(webhook.token_env, "").strip()
             if not token or not (token.isascii() and token.isprintable()):
                 what = "is no token" if token else "is not set"
-                raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code="webhook_token_missing")
+                raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code=BEARER_MISSING)
             headers["Authorization"] = f"Bearer {token}"
-        status, answer = await self._send(webhook, body, headers)
+        status, answer, retry_after = await self._send(webhook, body, headers)
         if 200 <= status < 300:
             return
         if 300 <= status < 400:
             sentence = f"{webhook.name} answered {status}; redirects are not followed."
-            raise WebhookFailed(sentence, code="webhook_redirects")
+            raise WebhookFailed(sentence, code=REDIRECTS)
         said = redact(answer.replace(token, REDACTED) if token else answer)[:_QUOTED_CHARS].strip()
-        raise WebhookFailed(
-            f"{webhook.name} answered {status}" + (f": {said}" if said else "."), code="webhook_refused"
-        )
+        sentence = f"{webhook.name} answered {status}" + (f": {said}" if said else ".")
+        wait_s = parse_retry_after(retry_after, self._now()) if status in _BUSY else None
+        raise WebhookFailed(sentence, code=REFUSED, wait_s=wait_s)
 
     async def close(self) -> None:
         """Close connections."""
@@ -193,7 +248,7 @@ class Poster:
         if session is not None:
             await session.close()
 
-    async def _send(self, webhook: Webhook, body: Any, headers: dict[str, str]) -> tuple[int, str]:
+    async def _send(self, webhook: Webhook, body: Any, headers: dict[str, str]) -> tuple[int, str, str | None]:
         if self._session is None:
             # No cookies and no proxy of the environment: only what is configured counts.
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
@@ -203,11 +258,11 @@ class Poster:
                 webhook.url, json=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 answer = b"" if response.ok else await response.content.read(_MAX_ANSWER_BYTES)
-                return response.status, answer.decode(errors="replace")
+                return response.status, answer.decode(errors="replace"), response.headers.get("Retry-After")
         except TimeoutError:
             sentence = f"{webhook.name} did not answer within {webhook.timeout_s:g} s."
-            raise WebhookFailed(sentence, code="webhook_silent") from None
+            raise WebhookFailed(sentence, code=SILENT) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Its own words hold the address.
             sentence = f"{webhook.name} cannot be reached ({type(error).__name__})."
-            raise WebhookFailed(sentence, code="webhook_unreachable") from None
+            raise WebhookFailed(sentence, code=UNREACHABLE) from None

@@ -255,7 +255,8 @@ class JobRow:
     for users' own work those with the same name or entrypoint. ``owner`` is who answers for it, if anybody was named.
     ``error_type`` and ``exit_code`` are Ray's words on a submission that ended; ``kind_rule`` and ``outcome_rule`` the
     rules that gave kind and outcome, each the name of its evidence. ``motion``: whether it moves, of one that runs;
-    ``circle``: what of it goes in circles, or did when it ended; ``code``: the cause code that judging knows by itself.
+    ``circle``: what of it goes in circles, or did when it ended; ``code``: the cause code that judging knows by itself;
+    ``lacks``: the names of what one that has not started waits for.
     ``key`` is what it is called among the jobs of all sessions, each run of a submission by itself (``job_names``).
     """
 
@@ -291,6 +292,7 @@ class JobRow:
     circle: Circle | None = None
     motion: MotionJudgement | None = None
     code: str | None = None
+    lacks: str = ""
     key: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

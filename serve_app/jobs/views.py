@@ -307,6 +307,7 @@ def render_finding(finding: Finding) -> FindingView:
         "subject_type": finding.subject_type,
         "subject_id": finding.subject_id,
         "session": finding.session,
+        "reason": finding.reason,
         "verdict": finding.verdict.value,
         "sentence": finding.sentence,
         "action": finding.action,

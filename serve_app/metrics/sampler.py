@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
-from serve_app.background import Loop
+from serve_app.background import Loop, Workers
 from serve_app.errors import AppError
 from serve_app.metrics.figures import MetricFigures
 from serve_app.metrics.persistence import Keeper
@@ -56,35 +57,47 @@ class Sampler:
         self._keeper = None
         if samples is not None:
             self._keeper = Keeper(self.figures, samples.load_samples, samples.save_samples, now, pause=pause)
-        self._loop = Loop("measuring", self._run)
+        # Ray forgets a gauge that it is not told for 20 s: who asks the nodes, and may wait long, tells nothing.
+        self._loops = Workers(
+            Loop("measuring", partial(self._run, self.ask_nodes)),
+            Loop("telling figures", partial(self._run, self.tell)),
+        )
 
     def start(self) -> None:
         """Begin; does nothing when begun."""
-        self._loop.start()
+        self._loops.start()
         if self._keeper is not None:
             self._keeper.start()
 
     def require_alive(self) -> None:
         """Raise when a loop has ended, which none ever should."""
-        self._loop.require_alive()
+        self._loops.require_alive()
         if self._keeper is not None:
             self._keeper.require_alive()
 
     async def close(self) -> None:
         """Stop, and save what is left."""
-        await self._loop.close()
+        await self._loops.close()
         if self._keeper is not None:
             await self._keeper.close()
 
     async def measure(self) -> None:
         """Ask once, and tell Prometheus."""
-        observed = await self._observe()
+        await self.ask_nodes()
+        await self.tell()
+
+    async def ask_nodes(self) -> None:
+        """Ask once how used the nodes are."""
         try:
             rows = await self._node_use()
         except AppError as error:
             self.figures.note_nodes_failed(error.detail)
         else:
             self.figures.observe_nodes(rows, self._now())
+
+    async def tell(self) -> None:
+        """Tell Prometheus what is known now."""
+        observed = await self._observe()
         now = self._now()
         self._publish(
             {
@@ -124,9 +137,9 @@ class Sampler:
         told: ResponseTimes = {"count": responses["count"], "p95_s": responses["p95_s"]}
         return {"nodes": self.figures.compute_node_ratios(now), "responses": {SHORTEST_WINDOW: told}}
 
-    async def _run(self) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self.measure()
+            await work()
             await self._pause(PERIOD_S)
 
 

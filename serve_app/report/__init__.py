@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from serve_app.report.alike import ReportFinding
 from serve_app.report.content import MAX_ALERTS, MAX_JOBS, Parts, Report, build_report, parse_report
-from serve_app.report.findings import ReportFinding
 
 __all__ = ["MAX_ALERTS", "MAX_JOBS", "Parts", "Report", "ReportFinding", "build_report", "parse_report"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from organs.times import format_time
 from serve_app.readiness import Part
+from serve_app.report.alike import ORDER, ReportFinding
 from serve_app.report.causes import parse_cause
-from serve_app.report.findings import ORDER, ReportFinding, build_findings, count_older_jobs
+from serve_app.report.findings import build_findings, count_older_jobs
 from serve_app.report.words import parse_number
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ T = TypeVar("T")
 MAX_JOBS = 100
 RECENT = timedelta(hours=24)
 MAX_ALERTS = 100
+# All that there can be, so that what is counted of them is so; as many as one page has.
+ASKED_ALERTS = 500
+MAX_RECEIVERS = 10
 MAX_FINDINGS = 30
 MAX_NODES = 50
 MAX_ORGANS = 50
@@ -74,6 +78,7 @@ class Report:
     metrics: Mapping[str, Any]
     alerts: Sequence[Mapping[str, Any]]
     more_alerts: bool
+    receivers: Sequence[Mapping[str, Any]]
     more: Mapping[str, int]
     degraded: tuple[str, ...]
 
@@ -87,6 +92,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
     said = {each.name: getattr(parts, each.name).value or {} for each in fields(Parts)}
     degraded = _list_degraded(parts)
     rows, nodes, alerts = _list_items(said["jobs"]), _list_items(said["nodes"]), _list_items(said["alerts"])
+    receivers = list(said["alerts"].get("receivers") or ())[:MAX_RECEIVERS]
     organs = said["organism"].get("organs") or []
     initialization = said["organism"].get("initialization") or {}
     more_jobs = bool(said["jobs"].get("next_cursor"))
@@ -102,6 +108,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         diagnoses=said["diagnoses"].get("items") or {},
         older=count_older_jobs(counts, rows) if more_jobs and len(recent) == len(rows) else {},
         degraded=degraded,
+        receivers=receivers,
         session=(said["ray"].get("cluster_info") or {}).get("session"),
     )
     more: dict[str, int] = {}
@@ -122,6 +129,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         metrics=_select_metrics(said["summary"], more),
         alerts=_take_first(sorted(alerts, key=_rank_alert), MAX_ALERTS, "alerts", more),
         more_alerts=bool(said["alerts"].get("next_cursor")),
+        receivers=receivers,
         more=more,
         degraded=tuple(_take_first(degraded, MAX_REASONS, "degraded", more)),
     )
@@ -132,13 +140,15 @@ def parse_report(content: Mapping[str, Any]) -> Report:
 
     Raises ``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError`` for what no application of ours answers.
     """
-    known = {each.name: content[each.name] for each in fields(Report)}
+    # An older application tells nothing of receivers.
+    known = {each.name: content[each.name] for each in fields(Report) if each.name != "receivers"}
     made = Report(
         **{
             **known,
             "findings": tuple(_parse_finding(row) for row in content["findings"]),
             "more": {str(name): int(parse_number(count) or 0) for name, count in content["more"].items()},
             "degraded": tuple(content["degraded"]),
+            "receivers": list(content.get("receivers", ())),
         }
     )
     if strange := {made.verdict, *(each.verdict for each in made.findings)} - set(ORDER):

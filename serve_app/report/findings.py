@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 from serve_app.jobs.diagnosis.words.answers import render_brief
 from serve_app.jobs.judging.expectations import NOTHING, get_expectation
-from serve_app.queries.job_names import build_view_key, quote_id, shorten_id
+from serve_app.queries.job_names import build_view_key, quote_id
+from serve_app.report.alike import (
+    CLUSTER,
+    FIRING,
+    JOBS,
+    NOT_SEEN,
+    ORDER,
+    About,
+    ReportFinding,
+    Trouble,
+    get_newest_s,
+    merge_alike,
+    name_run,
+    rank_trouble,
+)
 from serve_app.report.causes import UNKNOWN, Cause, build_cause
-from serve_app.report.words import parse_number, parse_time
+from serve_app.report.words import format_clock, parse_number
 
-ORDER = ("BAD", "WARN", "UNKNOWN", "OK")
-MAX_EXAMPLES = 5
 _ORGAN_VERDICTS = {
     **dict.fromkeys(("ready", "asleep", "waking"), "OK"),
     **dict.fromkeys(("starting", "degraded"), "WARN"),
@@ -29,35 +40,12 @@ _INITIALIZATION_VERDICTS = {
     "waiting_for_person": "BAD",
 }
 _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
-# Groups within a verdict, in the order in which to act: what fires, what many depend on, single jobs, what is not seen.
-_FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
 _OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
-_ALIKE_CHARS = 600
 # The store cuts longer names, which the looks do not.
 _KEPT_CHARS = 200
 # As much of a node id as tells it from others.
 _ID_CHARS = 12
-# What differs between two jobs that failed alike: ids, long numbers, seconds. Exit codes and line numbers are kept.
-_PARTICULAR = re.compile(r"\b(?=\w{0,80}\d)(?=\w{0,80}[A-Za-z_])\w+|\b\d{4,}\b|\b\d+(?:\.\d+)?(?= s\b)")
-
-
-@dataclass(frozen=True)
-class ReportFinding:
-    """Something a person should look at: how bad, what, why, and what to do.
-
-    ``at``: when the newest of it began or ended, RFC 3339. ``count`` above 1: so many alike, ``examples`` name some.
-    ``cause``: what the diagnosis of it says, when one was made.
-    """
-
-    verdict: str
-    subject: str
-    sentence: str
-    action: str
-    at: str | None = None
-    count: int = 1
-    examples: tuple[str, ...] = ()
-    cause: Cause | None = None
 
 
 def build_findings(
@@ -71,11 +59,13 @@ def build_findings(
     diagnoses: Mapping[str, Any],
     older: Mapping[str, int],
     degraded: Sequence[str],
+    receivers: Sequence[Mapping[str, Any]] = (),
     session: str | None = None,
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
-    ``diagnoses`` in brief, by ``get_row_key`` a row of a job; ``session`` is the present one, None if it is not known.
+    ``diagnoses`` in brief, by ``get_row_key`` a row of a job; ``receivers`` of alerts that fail; ``session`` is the
+    present one, None if it is not known.
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
@@ -93,32 +83,15 @@ def build_findings(
         ),
         *([_describe_initialization(initialization)] if initialization else []),
         *(_describe_node(node) for node in nodes if node.get("state") != "ALIVE"),
-        *(_describe_older(verdict, count) for verdict, count in older.items()),
+        *(_describe_receiver(each) for each in receivers),
+        *(_describe_older(verdict, count) for verdict, count in _count_untold(older, told, jobs).items()),
         *(_describe_gap(reason) for reason in degraded),
     ]
-    worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=_get_newest_s)
-    return [each.finding for each in sorted(_merge_alike(worth), key=_rank_trouble)]
+    worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=get_newest_s)
+    return [each.finding for each in sorted(merge_alike(worth), key=rank_trouble)]
 
 
-# What a trouble is about: a type, of a job its session, and a name; the same whoever tells of it.
-_About: TypeAlias = tuple[str, str, str]
-_NOTHING: _About = ("", "", "")
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """A finding before it is told. ``noun`` is for several alike, None if it stays alone; ``began``: of a run before
-    with the id, of which no alert speaks and which is found by when it began."""
-
-    finding: ReportFinding
-    group: int
-    about: _About = _NOTHING
-    noun: str | None = None
-    rule: str = ""
-    began: str = ""
-
-
-def _describe_alert(alert: Mapping[str, Any]) -> _Trouble:
+def _describe_alert(alert: Mapping[str, Any]) -> Trouble:
     severity, rule = str(alert.get("severity")), str(alert.get("rule"))
     finding = ReportFinding(
         _ALERT_VERDICTS.get(severity, "UNKNOWN"),
@@ -127,11 +100,11 @@ def _describe_alert(alert: Mapping[str, Any]) -> _Trouble:
         str(alert.get("action")),
         _parse_text(alert.get("firing_since")),
     )
-    group = _FIRING if severity == "critical" else _JOBS if rule in _OF_THE_ROW else _CLUSTER
-    return _Trouble(finding, group, _about(alert), f"alerts {rule}", rule)
+    group = FIRING if severity == "critical" else JOBS if rule in _OF_THE_ROW else CLUSTER
+    return Trouble(finding, group, _about(alert), _name_many(alert, rule), rule, reason=_read_reason(alert))
 
 
-def _describe_judged(judged: Mapping[str, Any]) -> _Trouble:
+def _describe_judged(judged: Mapping[str, Any]) -> Trouble:
     rule = str(judged.get("rule"))
     finding = ReportFinding(
         _parse_verdict(judged.get("verdict")),
@@ -139,11 +112,30 @@ def _describe_judged(judged: Mapping[str, Any]) -> _Trouble:
         str(judged.get("sentence")),
         str(judged.get("action")),
     )
-    group = _JOBS if rule in _OF_THE_ROW else _CLUSTER
-    return _Trouble(finding, group, _about(judged), f"findings {rule}", rule)
+    group = JOBS if rule in _OF_THE_ROW else CLUSTER
+    return Trouble(finding, group, _about(judged), _name_many(judged, rule), rule, reason=_read_reason(judged))
 
 
-def _describe_organ(organ: Mapping[str, Any]) -> _Trouble:
+def _name_many(told: Mapping[str, Any], rule: str) -> str:
+    """What several of a rule are called, whoever tells of them."""
+    return f"{told.get('subject_type') or 'alert'}s ({rule})"
+
+
+def _read_reason(told: Mapping[str, Any]) -> str:
+    return str(told.get("reason") or "")[:_KEPT_CHARS]
+
+
+def _describe_receiver(receiver: Mapping[str, Any]) -> Trouble:
+    """Alerts are judged all the same, but somebody does not hear of them."""
+    failures, since = parse_number(receiver.get("failures")), format_clock(receiver.get("failing_since"))
+    how_often = "" if failures is None else f" ({failures:.0f} attempts)"
+    sentence = f"{receiver.get('sentence')} It has not taken what it is told since {since} UTC{how_often}."
+    name = f"receiver of alerts {receiver.get('name')}"
+    at = _parse_text(receiver.get("failing_since"))
+    return Trouble(ReportFinding("WARN", name, sentence, str(receiver.get("action")), at), CLUSTER)
+
+
+def _describe_organ(organ: Mapping[str, Any]) -> Trouble:
     verdict = _ORGAN_VERDICTS.get(str(organ.get("status")), "UNKNOWN")
     name = str(organ.get("organ_id"))
     action = f"Read the log of {name} in the Ray dashboard (Serve); Serve replaces dead agents by itself."
@@ -151,23 +143,23 @@ def _describe_organ(organ: Mapping[str, Any]) -> _Trouble:
         action = "Add a node that has it, or ask for less (ray_actor_options of the deployment) and deploy again."
     cause = build_cause(render_brief({"diagnosis": organ.get("diagnosis")}))
     finding = ReportFinding(verdict, name, str(organ.get("message")), _combine_advice(cause, action), cause=cause)
-    return _Trouble(finding, _CLUSTER, ("organ", "", name))
+    return Trouble(finding, CLUSTER, ("organ", "", name))
 
 
-def _describe_initialization(now: Mapping[str, Any]) -> _Trouble:
+def _describe_initialization(now: Mapping[str, Any]) -> Trouble:
     verdict = _INITIALIZATION_VERDICTS.get(str(now.get("state")), "UNKNOWN")
     action = "Mend the cause, then POST /organism/initialize."
     at = _parse_text(now.get("ended_at") or now.get("started_at"))
-    return _Trouble(ReportFinding(verdict, "initialization", str(now.get("sentence")), action, at), _CLUSTER)
+    return Trouble(ReportFinding(verdict, "initialization", str(now.get("sentence")), action, at), CLUSTER)
 
 
-def _describe_node(node: Mapping[str, Any]) -> _Trouble:
+def _describe_node(node: Mapping[str, Any]) -> Trouble:
     name = str(node.get("node_id"))
     action = "If it should be there, start it again."
     finding = ReportFinding(
         "WARN", f"node {name[:_ID_CHARS]}", "The node is dead.", action, _parse_text(node.get("ended_at"))
     )
-    return _Trouble(finding, _CLUSTER, ("node", "", name), "nodes")
+    return Trouble(finding, CLUSTER, ("node", "", name), "nodes")
 
 
 def get_row_key(row: Mapping[str, Any]) -> str:
@@ -207,7 +199,7 @@ def _build_job_link(row: Mapping[str, Any], session: str | None, newest: Mapping
     return f"/jobs/{place}" + (f"@{own}" if own and own != session and not place.endswith(f"@{own}") else "")
 
 
-def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str, began: str) -> _Trouble:
+def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str, began: str) -> Trouble:
     expected = get_expectation(str(row.get("kind")))
     meaning = next((each for outcome, each in expected.meanings.items() if outcome == row.get("outcome")), None)
     # The row's own action comes from what its kind was declared to be; an older inspector has none.
@@ -217,7 +209,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str, began: str)
     more = "" if cause is None else "/diagnosis"
     finding = ReportFinding(
         _parse_verdict(row.get("verdict")),
-        f"job {_name_run(name, began)}",
+        f"job {name_run(name, began)}",
         str(row.get("reason") or ""),
         _combine_advice(cause, f"{action}Evidence: GET {link}{more}."),
         _parse_text(row.get("ended_at") or row.get("started_at")),
@@ -225,11 +217,7 @@ def _describe_job(row: Mapping[str, Any], diagnosis: Any, link: str, began: str)
     )
     rule = f"{row.get('rule')} {row.get('outcome')}"
     about = ("job", str(row.get("session") or ""), name[:_KEPT_CHARS])
-    return _Trouble(finding, _JOBS, about, f"{row.get('kind')} jobs", rule, began)
-
-
-def _name_run(id: str, began: str) -> str:
-    return f"{shorten_id(id)}@{began}" if began else shorten_id(id)
+    return Trouble(finding, JOBS, about, f"{row.get('kind')} jobs", rule, began)
 
 
 def _is_told_better(advice: str, diagnosis: Any) -> bool:
@@ -245,17 +233,31 @@ def _combine_advice(cause: Cause | None, action: str) -> str:
     return f"{cause.advice.rstrip('.')}. {action}"
 
 
-def _describe_older(verdict: str, count: int) -> _Trouble:
+def _describe_older(verdict: str, count: int) -> Trouble:
     sentence = f"{count} with the verdict {verdict} are older than those in this report."
-    return _Trouble(ReportFinding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS)
+    return Trouble(ReportFinding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), JOBS)
 
 
-def _describe_gap(reason: str) -> _Trouble:
+def _count_untold(
+    older: Mapping[str, int], told: Iterable[Trouble], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, int]:
+    """Of the jobs that the page lacks, by verdict, those that no alert and no finding speaks of."""
+    here = {str(row.get("id"))[:_KEPT_CHARS] for row in rows}
+    spoken_of = {
+        (each.about[1:], each.finding.verdict)
+        for each in told
+        if each.about[0] == "job" and each.rule in _OF_THE_ROW and each.about[-1] not in here
+    }
+    said = Counter(verdict for _, verdict in spoken_of)
+    return {verdict: count - said[verdict] for verdict, count in older.items() if count > said[verdict]}
+
+
+def _describe_gap(reason: str) -> Trouble:
     action = "Do what it says; where that is nothing, look at the Ray dashboard. Ask again in a minute."
-    return _Trouble(ReportFinding("UNKNOWN", "observation", reason, action), _NOT_SEEN)
+    return Trouble(ReportFinding("UNKNOWN", "observation", reason, action), NOT_SEEN)
 
 
-def _select_unsaid(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> list[_Trouble]:
+def _select_unsaid(firing: Sequence[Trouble], judged: Iterable[Trouble]) -> list[Trouble]:
     """What the judge found and no alert says."""
     return [
         each
@@ -264,13 +266,13 @@ def _select_unsaid(firing: Sequence[_Trouble], judged: Iterable[_Trouble]) -> li
     ]
 
 
-def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Trouble]:
+def _add_rows(told: Sequence[Trouble], rows: Iterable[Trouble]) -> list[Trouble]:
     """What was told, and the rows of organs and jobs that it does not speak of; of two verdicts the worse."""
     whole = list(told)
     for row in rows:
         may_be_told = () if row.began else told
         same = (
-            _is_same(each.about, row.about) and (row.group != _JOBS or each.rule in _OF_THE_ROW) for each in may_be_told
+            _is_same(each.about, row.about) and (row.group != JOBS or each.rule in _OF_THE_ROW) for each in may_be_told
         )
         place = next((place for place, it_is in enumerate(same) if it_is), None)
         if place is None:
@@ -279,42 +281,6 @@ def _add_rows(told: Sequence[_Trouble], rows: Iterable[_Trouble]) -> list[_Troub
             finding = replace(whole[place].finding, verdict=row.finding.verdict)
             whole[place] = replace(whole[place], finding=finding)
     return whole
-
-
-def _merge_alike(newest_first: Sequence[_Trouble]) -> list[_Trouble]:
-    """Many that have the same cause are one with a count; the newest speaks for all."""
-    alike: dict[tuple[Any, ...], list[_Trouble]] = {}
-    for place, each in enumerate(newest_first):
-        cause = generalize(each.finding.sentence)
-        code = None if each.finding.cause is None else each.finding.cause.code
-        key = (each.finding.verdict, each.group, each.noun, each.rule, code, cause if each.noun else place)
-        alike.setdefault(key, []).append(each)
-    return [many[0] if len(many) == 1 else _merge(many) for many in alike.values()]
-
-
-def generalize(sentence: str) -> str:
-    """A sentence without what differs between two that are alike."""
-    return _PARTICULAR.sub("#", sentence[:_ALIKE_CHARS])
-
-
-def _merge(many: Sequence[_Trouble]) -> _Trouble:
-    first = many[0]
-    finding = replace(
-        first.finding,
-        subject=f"{len(many)} {first.noun}",
-        count=len(many),
-        examples=tuple(_name_run(each.about[-1], each.began) for each in many[:MAX_EXAMPLES]),
-    )
-    return replace(first, finding=finding)
-
-
-def _get_newest_s(trouble: _Trouble) -> float:
-    time = parse_time(trouble.finding.at)
-    return 0.0 if time is None else -time.timestamp()
-
-
-def _rank_trouble(trouble: _Trouble) -> tuple[int, int, float]:
-    return ORDER.index(trouble.finding.verdict), trouble.group, _get_newest_s(trouble)
 
 
 def count_older_jobs(counts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -329,14 +295,14 @@ def _parse_verdict(word: Any) -> str:
     return str(word) if word in ORDER else "UNKNOWN"
 
 
-def _about(told: Mapping[str, Any]) -> _About:
+def _about(told: Mapping[str, Any]) -> About:
     """The subject of an alert or of a finding of the judge; one that is not told as facts is known by its words."""
     subject_type, subject_id, session = (told.get(name) for name in ("subject_type", "subject_id", "session"))
     name = told.get("subject") if subject_id is None else subject_id
     return str(subject_type or ""), str(session or ""), str(name)[:_KEPT_CHARS]
 
 
-def _is_same(one: _About, other: _About) -> bool:
+def _is_same(one: About, other: About) -> bool:
     """Whether two are about the same; of a job whose session is not told (an alert of before it was) the id says it."""
     same_session = one[1] == other[1] or not one[1] or not other[1]
     return same_session and (one[0], one[2]) == (other[0], other[2])

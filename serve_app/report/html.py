@@ -17,9 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.report import tables
+from serve_app.report.alike import ReportFinding
 from serve_app.report.causes import render_cause
 from serve_app.report.content import Report
-from serve_app.report.findings import ReportFinding
 from serve_app.report.timeline import LEFT, Bar, Picture, Span, draw
 from serve_app.report.words import (
     clean_line,
@@ -74,7 +74,7 @@ def render_html(report: Report) -> str:
         causes=_build_cause_gauges(report),
         tables={
             name: getattr(tables, f"build_{name}_table")(report)
-            for name in ("nodes", "organs", "lifecycle", "jobs", "metrics", "kinds", "failures", "alerts")
+            for name in ("nodes", "organs", "lifecycle", "jobs", "metrics", "kinds", "failures", "alerts", "receivers")
         },
         more={name: tables.describe_rest(report, name) for name in ("findings", "utilisation", "degraded")},
     )

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from serve_app.queries.job_names import shorten_id
+from serve_app.report.alike import ORDER, generalize
 from serve_app.report.content import MAX_JOBS, Report, is_recent
-from serve_app.report.findings import ORDER, generalize
 from serve_app.report.words import (
     NOTHING,
     clean_line,
@@ -187,6 +187,19 @@ def build_alerts_table(report: Report) -> Table:
     columns = ("state", "severity", "rule", "subject", "since (UTC)", "what")
     note = describe_rest(report, "alerts") or ("There are more: GET /alerts." if report.more_alerts else "")
     return Table("Alerts", columns, rows, note)
+
+
+def build_receivers_table(report: Report) -> Table:
+    """Webhooks that do not take what they are told."""
+    rows = tuple(
+        _render_cells(
+            each.get("name"), format_clock(each.get("failing_since")), format_count(each.get("failures")),
+            format_clock(each.get("next_at")), each.get("sentence"),
+        )
+        for each in report.receivers
+    )  # fmt: skip
+    columns = ("receiver", "failing since (UTC)", "attempts", "next (UTC)", "what")
+    return Table("Receivers of alerts that fail", columns, rows, "")
 
 
 def describe_rest(report: Report, name: str) -> str:

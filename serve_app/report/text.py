@@ -6,9 +6,9 @@ import textwrap
 from dataclasses import replace
 from typing import Any
 
+from serve_app.report.alike import ReportFinding
 from serve_app.report.causes import render_cause
 from serve_app.report.content import Report
-from serve_app.report.findings import ReportFinding
 from serve_app.report.tables import (
     Table,
     build_alerts_table,
@@ -19,6 +19,7 @@ from serve_app.report.tables import (
     build_metrics_table,
     build_nodes_table,
     build_organs_table,
+    build_receivers_table,
     describe_cluster,
     describe_rest,
 )
@@ -99,6 +100,7 @@ def _choose_tables(report: Report) -> list[Table]:
     """Those that always say something, and of the others those that have rows."""
     optional = [table for table in (build_kinds_table(report), build_failures_table(report)) if table.rows]
     lifecycle = [table for table in [build_lifecycle_table(report)] if table.rows]
+    receivers = [table for table in [build_receivers_table(report)] if table.rows]
     measured = [build_metrics_table(report), *optional]
     return [
         build_nodes_table(report),
@@ -107,6 +109,7 @@ def _choose_tables(report: Report) -> list[Table]:
         build_jobs_table(report, _MOST_JOBS),
         *measured,
         build_alerts_table(report),
+        *receivers,
     ]
 
 

@@ -32,6 +32,13 @@ class AlertView(TypedDict):
     session: Annotated[
         str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]
+    reason: Annotated[
+        str | None,
+        describe(
+            "What all have in common that are wrong for one reason; those of a rule are told together. Null: none.",
+            "pending-infeasible: GPU",
+        ),
+    ]
     severity: Annotated[SeverityWord, describe("How bad it is.", "warning")]
     state: Annotated[AlertStateWord, describe("How far it is.", "firing")]
     sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]
@@ -46,10 +53,23 @@ class AlertView(TypedDict):
 
 
 @closed
+class ReceiverView(TypedDict):
+    """A webhook that does not take what it is told."""
+
+    name: Annotated[str, describe("Its name in the configuration.", "ops")]
+    sentence: Annotated[str, describe("What came of the last attempt.", "ops answered 503.")]
+    action: Annotated[str, describe("What to do.", "See why ops refuses it.")]
+    failing_since: Annotated[Time, describe_time("When it first failed.")]
+    failures: Annotated[int, describe("Attempts in a row that failed.", 3, unit="attempts")]
+    next_at: Annotated[Time, describe_time("When it is tried again, if anything is to be told.")]
+
+
+@closed
 class AlertPage(PagedAnswer):
     """Alerts, the newest first."""
 
     items: Annotated[list[AlertView], describe("The alerts of this page.")]
+    receivers: Annotated[list[ReceiverView], describe("Webhooks that fail now; alerts are judged all the same.")]
 
 
 # What alerts are judged by, on its way from the inspector: not published.

@@ -23,6 +23,10 @@ class FindingView(TypedDict):
     session: Annotated[
         str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]
+    reason: Annotated[
+        str | None,
+        describe("What all have in common that are wrong for one reason; null: none.", "pending-infeasible: GPU"),
+    ]
     verdict: Annotated[VerdictWord, describe("How bad it is.", "WARN")]
     sentence: Annotated[str, describe("What is wrong.", "It runs for 3 h; such jobs take 10 min.")]
     action: Annotated[str, describe("What to do.", "See GET /jobs/nightly-report-1; stop it, or declare more time.")]
@@ -32,4 +36,4 @@ class FindingView(TypedDict):
 class FindingsAnswer(ObservedAnswer):
     """Stuck, missing and overdue jobs, and actors that outlived their job."""
 
-    items: Annotated[list[FindingView], describe("The worst first, at most 200.")]
+    items: Annotated[list[FindingView], describe("The worst first, at most 500.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from organs.fields import Time, closed, describe, describe_time
-from serve_app.schemas.alerts import AlertView
+from serve_app.schemas.alerts import AlertView, ReceiverView
 from serve_app.schemas.cluster import MeasuredNodeView, ResourcesAnswer
 from serve_app.schemas.common import Nothing, VerdictWord, WindowWord
 from serve_app.schemas.hierarchy import LifecycleStep
@@ -82,6 +82,7 @@ class ReportAnswer(TypedDict):
     metrics: Annotated[ReportMetrics, describe("The figures.")]
     alerts: Annotated[list[AlertView], describe("Active alerts, the worst first, at most 100.")]
     more_alerts: Annotated[bool, describe("Whether there are more alerts.", False)]
+    receivers: Annotated[list[ReceiverView], describe("Webhooks that do not take what they are told.")]
     more: Annotated[
         dict[str, int], describe("How many each list leaves out, by its name.", {"jobs": 12}, unit="entries")
     ]

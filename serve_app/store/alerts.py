@@ -14,7 +14,7 @@ from organs.times import format_exactly, parse_exactly
 from serve_app.errors import InvalidInput
 from serve_app.store.bounds import MAX_ID_CHARS, encode, make_storable, require_limit, require_name
 from serve_app.store.dialect import insert
-from serve_app.store.tables import alerts, notifications
+from serve_app.store.tables import alerts, notifications, receivers
 
 MAX_ALERTS = 500
 MAX_NOTIFICATIONS = 20_000
@@ -28,7 +28,9 @@ _TEXTS = ("sentence", "action", "silenced_by")
 _TIMES = ("pending_since", "firing_since", "clear_since", "resolved_at")
 _PLAIN = ("value", "threshold", "notified")
 # Facts of the subject; None in what was written before there were any.
-_FACTS = ("subject_type", "subject_id", "session")
+_FACTS = ("subject_type", "subject_id", "session", "reason")
+MAX_TOLD_BYTES = 8_192
+MAX_RECEIVERS = 100
 
 
 async def list_active(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ async def apply(
         raise InvalidInput(f"at most {MAX_ALERTS} alerts and {MAX_NOTIFICATIONS} notifications are written at once.")
     if changed:
         statement = insert(connection, alerts)
-        names = (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN, *_FACTS)
+        names = (*_NAMES, *_TEXTS, *_TIMES, *_PLAIN, *_FACTS, "told")
         values = {name: statement.excluded[name] for name in names if name != "id"}
         upsert = statement.on_conflict_do_update(index_elements=["id"], set_=values)
         await connection.execute(upsert, [_build_alert_values(alert) for alert in _sort_by_id(changed)])
@@ -65,9 +67,10 @@ async def apply(
 
 
 async def list_due(connection: AsyncConnection, now: datetime, webhook: str, limit: int) -> list[dict[str, Any]]:
-    """What a webhook shall be told now, the oldest first: ``id, alert_id, payload, created_at, attempts``.
+    """What a webhook shall be told now: ``id, alert_id, payload, created_at, attempts``; what was tried least comes
+    first, so that one that it never takes holds up no other, and of these the oldest.
 
-    That an alert is over waits until that it fires was told.
+    What is told of one message comes in its order: that it is over waits until that it fires was told.
     """
     earlier = notifications.alias()
     first = exists().where(
@@ -79,7 +82,7 @@ async def list_due(connection: AsyncConnection, now: datetime, webhook: str, lim
     statement = (
         select(notifications)
         .where(notifications.c.webhook == require_name("webhook", webhook), notifications.c.next_at <= now, ~first)
-        .order_by(notifications.c.created_at, notifications.c.id)
+        .order_by(notifications.c.attempts, notifications.c.created_at, notifications.c.id)
         .limit(require_limit(limit))
     )
     return [
@@ -113,6 +116,37 @@ async def record_failed(
     await connection.execute(update(notifications).where(_match_waiting(notification_id)).values(values))
 
 
+async def list_receivers(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Webhooks that fail: ``name, failures, failing_since, next_at, last_error, code``, at most 100."""
+    rows = await connection.execute(select(receivers).order_by(receivers.c.name).limit(MAX_RECEIVERS))
+    return [
+        {**row, "failing_since": format_exactly(row["failing_since"]), "next_at": format_exactly(row["next_at"])}
+        for row in rows.mappings()
+    ]
+
+
+async def save_receiver(
+    connection: AsyncConnection, now: datetime, name: str, trouble: Mapping[str, Any] | None
+) -> None:
+    """Keep what ``list_receivers`` tells of a webhook that fails; None: it takes what it is told again.
+
+    Again is the same, whenever that is: ``now`` plays no part.
+    """
+    name = require_name("name", name)
+    if trouble is None:
+        await connection.execute(delete(receivers).where(receivers.c.name == name))
+        return
+    values = {
+        "failures": int(trouble["failures"]),
+        "failing_since": parse_exactly(trouble["failing_since"]),
+        "next_at": parse_exactly(trouble["next_at"]),
+        "last_error": make_storable(trouble["last_error"], MAX_SENTENCE_CHARS),
+        "code": make_storable(trouble["code"], MAX_ID_CHARS),
+    }
+    new = insert(connection, receivers).values(name=name, **values)
+    await connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
 async def list_history(connection: AsyncConnection, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Alerts that fired, the newest first: ``rule, state, severity, since`` (fired at or after), ``before`` (a time and
     an id, after which the page begins), ``limit``. One row more than ``limit`` tells that there are more.
@@ -133,7 +167,8 @@ async def prune(
     connection: AsyncConnection, now: datetime, kept_history: int, kept_days: float, give_up_after_h: float
 ) -> dict[str, Any]:
     """Give up what has waited too long, then forget resolved alerts that are too old or too many, with their
-    notifications: ``{"given_up", "forgotten"}``. What is not resolved, or not yet told, is never forgotten.
+    notifications: ``{"given_up", "forgotten"}``. What is not resolved, or not yet told, is never forgotten, nor what
+    began a message that is still open.
     """
     late = notifications.c.next_at.is_not(None) & (notifications.c.created_at < now - timedelta(hours=give_up_after_h))
     why = func.coalesce(notifications.c.last_error, "Nobody tried to deliver it: no such webhook is configured.")
@@ -141,7 +176,8 @@ async def prune(
         update(notifications).where(late).values(next_at=None, given_up_at=now, last_error=why)
     )
     telling = exists().where(notifications.c.alert_id == alerts.c.id, notifications.c.next_at.is_not(None))
-    over = and_(alerts.c.state == "resolved", ~telling)
+    open_messages = await _list_open_messages(connection)
+    over = and_(alerts.c.state == "resolved", ~telling, alerts.c.id.not_in(open_messages))
     newest = select(alerts.c.id).where(alerts.c.state == "resolved")
     newest = newest.order_by(alerts.c.resolved_at.desc(), alerts.c.id.desc()).limit(kept_history)
     too_old = alerts.c.resolved_at < now - timedelta(days=kept_days)
@@ -150,6 +186,12 @@ async def prune(
     await connection.execute(delete(notifications).where(notifications.c.alert_id.in_(ids)))
     await connection.execute(delete(alerts).where(alerts.c.id.in_(ids)))
     return {"given_up": given_up.rowcount, "forgotten": len(ids)}
+
+
+async def _list_open_messages(connection: AsyncConnection) -> list[str]:
+    """The alerts that began the messages in which active ones are told: more is told under their ids."""
+    told = select(alerts.c.told).where(alerts.c.state != "resolved", alerts.c.told.is_not(None)).limit(2 * MAX_ALERTS)
+    return sorted({str(json.loads(each)["id"]) for each in (await connection.execute(told)).scalars()})
 
 
 def _sort_by_id(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -168,6 +210,7 @@ def _build_alert_values(alert: Mapping[str, Any]) -> dict[str, Any]:
         **{name: parse_exactly(alert[name]) for name in _TIMES},
         **{name: alert[name] for name in _PLAIN},
         **{name: None if alert.get(name) is None else make_storable(alert[name], MAX_ID_CHARS) for name in _FACTS},
+        "told": None if alert.get("told") is None else encode("told", alert["told"], max_bytes=MAX_TOLD_BYTES),
     }
 
 
@@ -184,4 +227,5 @@ def _build_notification_values(row: Mapping[str, Any], now: datetime) -> dict[st
 
 
 def _read_alert(row: RowMapping) -> dict[str, Any]:
-    return {**row, **{name: format_exactly(row[name]) for name in _TIMES}}
+    told = None if row["told"] is None else json.loads(row["told"])
+    return {**row, "told": told, **{name: format_exactly(row[name]) for name in _TIMES}}

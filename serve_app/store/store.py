@@ -196,6 +196,8 @@ class Store:
     notification_failed = write(alerts.record_failed)
     alert_history = read(alerts.list_history)
     prune_alerts = write(alerts.prune)
+    load_receivers = read(alerts.list_receivers)
+    save_receiver = write(alerts.save_receiver)
 
     async def jobs_ended_since(self, since_us: int, counts_only: bool = False) -> Json:
         """See ``store.jobs.figures.count_ended``: until now, by the clock of the store."""

@@ -135,6 +135,9 @@ alerts = Table(
     Column("resolved_at", UtcTime, nullable=True),
     Column("notified", Boolean, nullable=False),
     Column("silenced_by", Text, nullable=True),
+    # By what it is told together with others, and in which message it was told (JSON).
+    Column("reason", Text, nullable=True),
+    Column("told", Text, nullable=True),
 )
 Index("ix_alerts_newest", alerts.c.firing_since.desc(), alerts.c.id.desc())
 
@@ -154,6 +157,18 @@ notifications = Table(
     Column("last_error", Text, nullable=True),
 )
 Index("ix_notifications_due", notifications.c.webhook, notifications.c.next_at)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    # A webhook that fails: how often in a row, since when, and when it is tried again.
+    Column("name", build_name_type(), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", UtcTime, nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("code", Text, nullable=False),
+)
 
 heartbeats = Table(
     "heartbeats",

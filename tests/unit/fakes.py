@@ -197,7 +197,7 @@ def standard_answers() -> dict[str, Any]:
         "cluster_nodes": {"items": [{"node_id": "n1", "state": "ALIVE"}], "as_of": AS_OF},
         "cluster_actors": {"items": [], "next_cursor": None, "as_of": AS_OF},
         "job_stacks": {"id": "a", "items": [], "as_of": AS_OF, "degraded": []},
-        "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
+        "alerts": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": [], "receivers": []},
         "alert_history": {"items": [], "next_cursor": None, "as_of": AS_OF, "degraded": []},
         "ping": {"backend": "sqlite", "latency_s": 0.001},
         "begin_request": {"state": "new", "status": None, "answer": None},

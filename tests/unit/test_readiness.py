@@ -10,7 +10,8 @@ from serve_app.readiness import Part, Readiness, judge_readiness
 from tests.unit.fakes import initialization, organ
 
 STORE, JOBS = Part({"backend": "sqlite"}), Part({"degraded": []})
-FINE = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok"}
+ALERTS = Part({"items": []})
+FINE = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok"}
 
 
 def organism(*organs: Any, state: Any = None) -> Part:
@@ -26,7 +27,7 @@ def organism(*organs: Any, state: Any = None) -> Part:
             Readiness(
                 "not_ready",
                 ("store: No.", "organism manager: Gone.", "job inspector: no answer"),
-                {"store": "No.", "organism_manager": "Gone.", "job_inspector": "no answer"},
+                {**FINE, "store": "No.", "organism_manager": "Gone.", "job_inspector": "no answer"},
             ),
         ),
         (
@@ -70,12 +71,37 @@ def organism(*organs: Any, state: Any = None) -> Part:
     ],
 )
 def test_readiness(parts: tuple[Part, Part, Part], expected: Readiness) -> None:
-    assert judge_readiness(*parts) == expected
+    assert judge_readiness(*parts, ALERTS) == expected
     assert expected.http_status == (503 if expected.status == "not_ready" else 200)
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "due", "waiting_for_person"])
 @pytest.mark.parametrize(("before", "status"), [(False, "not_ready"), (True, "degraded")])
 def test_initialization_blocks_until_it_has_succeeded_once(state: str, before: bool, status: str) -> None:
-    now = judge_readiness(STORE, organism(state=initialization(state, sentence="Why.", succeeded_before=before)), JOBS)
+    organs = organism(state=initialization(state, sentence="Why.", succeeded_before=before))
+    now = judge_readiness(STORE, organs, JOBS, ALERTS)
     assert (now.status, now.reasons, now.checks["initialization"]) == (status, ("initialization: Why.",), state)
+
+
+RECEIVER = {"name": "ops", "sentence": "ops answered 503.", "action": "See why it refuses."}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "reasons", "checks"),
+    [
+        (Part(None, "Alerts has no running replica."), ("alerts: Alerts has no running replica.",), {
+            "alerts": "Alerts has no running replica.",
+        }),
+        (Part({"receivers": []}), (), {}),
+        # Alerts are judged, but somebody does not hear of them.
+        (
+            Part({"receivers": [RECEIVER], "degraded": []}),
+            ("receiver ops: ops answered 503. See why it refuses.",),
+            {"receiver ops": "failing"},
+        ),
+    ],
+)  # fmt: skip
+def test_alerts_of_which_somebody_does_not_hear(alerts: Part, reasons: tuple[str, ...], checks: dict[str, str]) -> None:
+    now = judge_readiness(STORE, organism(), JOBS, alerts)
+    assert (now.status, now.reasons, now.http_status) == ("degraded" if reasons else "ready", reasons, 200)
+    assert now.checks == {**FINE, "a": "ready", "initialization": "succeeded", **checks}

@@ -14,7 +14,8 @@ from serve_app.api.part_answer import ask_part
 from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.readiness import Part
-from serve_app.report import MAX_ALERTS, MAX_JOBS, Parts, build_report
+from serve_app.report import MAX_JOBS, Parts, build_report
+from serve_app.report.content import ASKED_ALERTS
 from serve_app.report.findings import get_row_key
 from serve_app.report.html import CONTENT_SECURITY_POLICY, render_html
 from serve_app.report.text import render_markdown, render_text
@@ -49,7 +50,7 @@ async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> 
         ask_part(deps.jobs.summary({"window": query.window})),
         ask_part(deps.jobs.lifecycle()),
         ask_part(deps.jobs.findings()),
-        ask_part(deps.alerts.alerts({"limit": MAX_ALERTS})),
+        ask_part(deps.alerts.alerts({"limit": ASKED_ALERTS})),
         ask_part(deps.jobs.ray_status()),
     )
     diagnoses = await _gather_diagnoses(deps, jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -17,8 +18,11 @@ from serve_app.jobs.watch import JobWatch
 from serve_app.outcomes import OPEN_OUTCOMES
 from serve_app.queries.windows import PUBLISHED_WINDOWS, WINDOWS_S, Window
 
-# Ratios are counted by the store: often enough for who scrapes every 15 to 60 s.
+# Ratios are counted by the store: often enough for who scrapes every 15 to 60 s. Between two counts they are told as
+# they were, since Ray forgets a gauge that it is not told for 20 s; what cannot be counted anew is told no longer.
 RATIOS_PERIOD_S = 30.0
+_RATIOS_KEPT_S = 120.0
+_COUNT_TIMEOUT_S = 5.0
 
 Json = dict[str, Any]
 
@@ -32,6 +36,8 @@ class JobMetrics:
         self._clock = clock
         self._endings = Endings()
         self._ratios_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._ratios: Json | None = None
 
     async def read_observed(self) -> Json:
         """All that is known; before the first look only that there is none."""
@@ -43,10 +49,22 @@ class JobMetrics:
         if isinstance(seen.snapshot.jobs, Known):
             told["jobs"] = [(row.kind, row.outcome.value, row.verdict.value) for row in seen.rows]
             told["ended"] = self._endings.list_new(seen.rows)
-            if self._clock() - self._ratios_at >= RATIOS_PERIOD_S:
-                self._ratios_at = self._clock()
-                told["ratios"] = {window: await self._compute_ratios(seen, window) for window in PUBLISHED_WINDOWS}
+            if (ratios := await self._read_ratios(seen)) is not None:
+                told["ratios"] = ratios
         return told
+
+    async def _read_ratios(self, seen: Seen) -> Json | None:
+        """The latest that could be counted; a store that hangs must not keep all other gauges waiting."""
+        if self._clock() - self._asked_at >= RATIOS_PERIOD_S:
+            self._asked_at = self._clock()
+            try:
+                async with asyncio.timeout(_COUNT_TIMEOUT_S):
+                    counted = await asyncio.gather(*(self._compute_ratios(seen, each) for each in PUBLISHED_WINDOWS))
+            except TimeoutError:
+                counted = []
+            if counted:
+                self._ratios_at, self._ratios = self._clock(), dict(zip(PUBLISHED_WINDOWS, counted, strict=True))
+        return self._ratios if self._clock() - self._ratios_at < _RATIOS_KEPT_S else None
 
     async def _compute_ratios(self, seen: Seen, window: Window) -> Json:
         now = seen.snapshot.taken_at

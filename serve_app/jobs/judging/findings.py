@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from serve_app.jobs.judging.expectations import Contracts, Expectation
+from serve_app.jobs.judging.expectations import NOTHING, Contracts, Expectation
 from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER, advise, describe_circle
-from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
+from serve_app.jobs.judging.pending import GIVEN_UP, INFEASIBLE, SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
-MAX_FINDINGS = 200
+# As many as there can be alerts, so that both tell one number.
+MAX_FINDINGS = 500
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
 _STUCK_RULES = frozenset({"late", "unusually-long"})
@@ -35,7 +36,8 @@ _NAMES_SHOWN = 5
 class Finding:
     """Something that is wrong and is no single job's verdict, or that somebody should be told of.
 
-    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
+    What it is about: the job ``subject_id`` of ``session``, or the kind of that name. ``reason`` is a fact that those
+    have in common that are wrong for one reason.
     """
 
     rule: str
@@ -45,6 +47,7 @@ class Finding:
     sentence: str
     action: str
     session: str | None = None
+    reason: str | None = None
 
     @property
     def subject(self) -> str:
@@ -139,15 +142,24 @@ def _find_in_jobs(rows: Iterable[JobRow], now: datetime) -> Iterable[Finding]:
     for row in rows:
         owner = f" Tell {row.owner}." if row.owner else ""
         place = f"GET /jobs/{quote_id(row.id, row.session)}"
+        waits = row.outcome is JobOutcome.PENDING
         if row.rule in _WAITING_RULES or _builds_for_long(row, now):
-            action = f"See {place}/diagnosis; ask for less, add a node that has it, or stop it.{owner}"
-            yield _on_job(STUCK, row, row.verdict, row.reason, action)
+            action = f"{_advise_waiting(row)} See {place}/diagnosis.{owner}"
+            yield _on_job(STUCK, row, row.verdict, row.reason, action, row.lacks)
         elif row.rule in _STUCK_RULES | _OVERDUE_RULES:
             rule = STUCK if row.rule in _STUCK_RULES else OVERDUE
-            action = f"See {place}; stop it, or declare more time.{owner}"
-            yield _on_job(rule, row, row.verdict, row.reason, action)
+            advice = f"See {place}; stop it, or declare more time."
+            advice = f"{_advise_waiting(row)} See {place}/diagnosis." if waits else advice
+            yield _on_job(rule, row, row.verdict, row.reason, f"{advice}{owner}", row.lacks if waits else row.kind)
         elif row.rule in MOTION_RULES and row.motion is not None and row.motion.alert is not None:
-            yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}")
+            yield _on_job(STUCK, row, row.motion.alert, row.reason, f"{row.action}{owner}", row.code)
+
+
+def _advise_waiting(row: JobRow) -> str:
+    """The way out for what was never started, which nobody can stop; the same as in its row, where that says it."""
+    if any(each.rule == INFEASIBLE for each in row.evidence):
+        return row.action
+    return GIVEN_UP if row.action in ("", NOTHING) else f"{row.action} {GIVEN_UP}"
 
 
 def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
@@ -163,15 +175,19 @@ def _find_circling(rows: Sequence[JobRow]) -> Iterable[Finding]:
         owner = f" Tell {row.owner}." if row.owner else ""
         action = f"See GET /jobs/{quote_id(row.id, row.session)}. {advise(circle, told)}{owner}"
         verdict = Verdict.BAD if circle.others_succeed is False else Verdict.WARN
-        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action)
+        yield _on_job(CIRCLING_JOB, row, verdict, describe_circle(circle), action, row.code)
 
 
 def _builds_for_long(row: JobRow, now: datetime) -> bool:
     return row.rule == _BUILDING_RULE and row.started_at is not None and now - row.started_at > _BUILDING_LIMIT
 
 
-def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str) -> Finding:
-    return Finding(rule, "job", row.id, verdict, sentence, action, row.session or None)
+def _on_job(rule: str, row: JobRow, verdict: Verdict, sentence: str, action: str, why: str | None) -> Finding:
+    """``why``: what has it so beside the rule of its row, or of the finding where that says something else."""
+    reason = rule if rule in (LEFTOVER, CIRCLING_JOB) else row.rule
+    return Finding(
+        rule, "job", row.id, verdict, sentence, action, row.session or None, f"{reason}: {why}" if why else reason
+    )
 
 
 def _find_missing(
@@ -202,6 +218,7 @@ def _find_missing(
             f"No job of this kind {what} {hours:.1f} h{'' if last else ' ago'}; "
             f"one is expected every {expectation.every_s / 3600:g} h.",
             f"See why its scheduler ({expectation.scheduled_by}) does not start it, or why it fails.{owner}",
+            reason=f"{MISSING}: {expectation.scheduled_by}",
         )
 
 
@@ -233,6 +250,7 @@ def _find_leftovers(snapshot: Snapshot, rows: Iterable[JobRow], now: datetime) -
             Verdict.WARN,
             f"It is over, and {len(actors)} of its actors live on: {names}{more}.",
             _advise_on_leftovers(actors),
+            None,
         )
 
 

@@ -157,6 +157,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         circle=case.circle,
         motion=case.motion,
         code=_choose_code(case, rule),
+        lacks="" if case.waiting is None else case.waiting.lacks,
     )
 
 

@@ -27,19 +27,29 @@ _REFUSED = (
     "Ray refused it after it had noted it (its log file cannot be made: the id has {why}); nobody will ever start it, "
     "and it goes when the head is started anew."
 )
+# Ray's stop waits for the supervisor to start, its delete refuses what is not over, and its monitor gives up after this
+# time (``stop_job``, ``delete_job`` and ``_monitor_job_internal`` in ray/dashboard/modules/job/job_manager.py).
+GIVEN_UP = (
+    "Until it starts Ray can neither stop nor delete it, and gives it up 15 min after it was submitted (or what "
+    "RAY_JOB_START_TIMEOUT_SECONDS on the head says)."
+)
 _SUBMIT_ANEW = "Submit it under a short id without slashes."
 STARVED = "actors-infeasible"
 # Ray keeps the resources of a node's address and of its labels under such names.
 _OF_NODES = ("node:", "bundle_group")
+_MOST_NAMED = 8
 
 
 class Waiting(NamedTuple):
-    """The rule that explains it, one sentence, and the facts. ``action``: what to do, where waiting is no help."""
+    """The rule that explains it, one sentence, and the facts. ``action``: what to do, where waiting is no help;
+    ``lacks``: the names of what it waits for, the same for all that wait for it.
+    """
 
     rule: str
     sentence: str
     evidence: tuple[Evidence, ...] = ()
     action: str = ""
+    lacks: str = ""
 
 
 def explain_waiting(
@@ -56,11 +66,14 @@ def explain_waiting(
         if alive and not any(covers(resources, supervisor.required) for resources in alive):
             fact = f"it needs {wanted}; {describe_most(alive, supervisor.required)}"
             sentence = f"It needs {wanted}, which no node of this cluster has."
-            return Waiting(INFEASIBLE, sentence, (Evidence(INFEASIBLE, "actor table", fact),))
+            evidence = Evidence(INFEASIBLE, "actor table", fact)
+            action = f"Add a node that has {wanted}, or submit it anew asking for less. {GIVEN_UP}"
+            return Waiting(INFEASIBLE, sentence, (evidence,), action, _name_missing(alive, supervisor.required))
         if isinstance(free, Known) and not covers(free.value, supervisor.required):
             left = describe_amounts({name: free.value.get(name, 0.0) for name in supervisor.required})
             sentence = f"It waits for {wanted}; free in the whole cluster are {left}."
-            return Waiting(BUSY, sentence, (Evidence(BUSY, "resources", f"needs {wanted}, free {left}"),))
+            evidence = Evidence(BUSY, "resources", f"needs {wanted}, free {left}")
+            return Waiting(BUSY, sentence, (evidence,), "", _name_missing([free.value], supervisor.required))
     if supervisor is None and not is_file_name(job.id) and isinstance(actors, Known):
         why = "a slash" if "/" in job.id else "too many letters for the name of a file"
         fact = f"no supervisor waits for it, and job-driver-<id>.log can be no file, since the id has {why}"
@@ -69,11 +82,13 @@ def explain_waiting(
     building = sorted(set(job.runtime_env_keys) & _BUILT)
     if building:
         sentence = f"Its environment is being built ({', '.join(building)})."
-        return Waiting(BUILDING, sentence, (Evidence(BUILDING, "job list", f"runtime_env has {', '.join(building)}"),))
+        evidence = Evidence(BUILDING, "job list", f"runtime_env has {', '.join(building)}")
+        return Waiting(BUILDING, sentence, (evidence,), "", ", ".join(building))
     others = ", ".join(sorted(set(job.runtime_env_keys) - _AT_HAND))
     if others:
         sentence = f"It has not started; Ray does not tell why. Look whether it can be started with its {others}."
-        return Waiting(NOT_KNOWN, sentence, (Evidence(NOT_KNOWN, "job list", f"runtime_env has {others}"),))
+        evidence = Evidence(NOT_KNOWN, "job list", f"runtime_env has {others}")
+        return Waiting(NOT_KNOWN, sentence, (evidence,), "", others)
     return Waiting(NOT_KNOWN, "It has not started; Ray does not tell why.")
 
 
@@ -171,6 +186,13 @@ def _find_supervisor(job: JobFacts, actors: Section[tuple[WaitingActor, ...]]) -
 def covers(has: Mapping[str, float], needs: Mapping[str, float]) -> bool:
     """Whether every amount that is needed is there."""
     return all(has.get(name, 0.0) >= amount for name, amount in needs.items())
+
+
+def _name_missing(nodes: Iterable[Mapping[str, float]], needs: Mapping[str, float]) -> str:
+    """What of it no node has enough of; where each can be had, but not together, all of it."""
+    every = list(nodes)
+    missing = [name for name, amount in needs.items() if not any(node.get(name, 0.0) >= amount for node in every)]
+    return ", ".join(sorted(missing or needs)[:_MOST_NAMED])
 
 
 def describe_amounts(amounts: Mapping[str, float]) -> str:

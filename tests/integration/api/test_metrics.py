@@ -124,6 +124,17 @@ def test_what_prometheus_scrapes(cluster: Cluster) -> None:
     assert sum(value for *_, value in ended) >= 1
 
 
+def test_no_gauge_has_holes(cluster: Cluster) -> None:
+    """Ratios are counted every 30 s, and Ray forgets what it is not told for 20 s."""
+    ratios = {"seedcore_job_success_ratio", "seedcore_job_error_ratio"}
+    wait_for("the ratios", lambda: ratios <= {name for name, *_ in scraped(cluster)}, timeout_s=60)
+    missing = []
+    for _ in range(15):
+        missing += sorted((ratios | ALWAYS) - {name for name, *_ in scraped(cluster)})
+        time.sleep(2.5)
+    assert missing == []
+
+
 def test_figures_survive_the_inspector(cluster: Cluster) -> None:
     # Saved once a minute.
     before = wait_for(

@@ -47,6 +47,8 @@ def alert(name: str, state: str = "firing", fired: float | None = 0, **changes: 
         "subject_type": "job",
         "subject_id": name,
         "session": "session_1",
+        "reason": None,
+        "told": None,
         **changes,
     }
 
@@ -143,7 +145,8 @@ async def test_due_again_later_in_order_and_given_up(store: Store, clock: Clock)
     await store.notification_failed("b-fired-ops", "It said no\0.", at(10))
     assert await due(store) == ["a-fired-ops"]
     clock.seconds = 10
-    assert [each["attempts"] for each in await store.due_notifications("ops", 10)] == [1, 0]
+    # What was tried least comes first: one that is never taken holds up no other.
+    assert [each["attempts"] for each in await store.due_notifications("ops", 10)] == [0, 1]
     await store.notification_failed("b-fired-ops", "It said no.", None)
     assert await due(store) == ["a-fired-ops"]
     # what is settled stays so
@@ -238,3 +241,44 @@ async def test_replicas_that_write_at_once_lose_nothing(store: Store, database: 
         assert len(await store.active_alerts()) == 21
     finally:
         await other.close()
+
+
+def told(name: str, **changes: Any) -> dict[str, Any]:
+    whole = {"id": name, "reason": "why", "subject": "job ü", "at": at(1), "count": 2, "size": 3, "untold": 1}
+    return {**whole, **changes}
+
+
+async def test_what_is_told_together_is_kept_with_the_alert(store: Store) -> None:
+    one = alert("a", reason="pending-infeasible: GPU", told=told("a"))
+    await store.apply_alerts([one, alert("b", told=told("a", at=None))], [], [])
+    assert await store.active_alerts() == [one, alert("b", told=told("a", at=None))]
+    # A version of before writes neither, and leaves what is there.
+    of_before = {name: value for name, value in one.items() if name not in ("reason", "told")}
+    await store.apply_alerts([of_before | {"sentence": "It hangs on."}], [], [])
+    assert (await store.active_alerts())[0]["sentence"] == "It hangs on."
+
+
+async def test_what_began_a_message_is_not_forgotten_while_that_is_open(store: Store, clock: Clock) -> None:
+    """More is told under its id: what it refers to must be there."""
+    over = [alert(name, "resolved", resolved_at=at(10), told=told("a")) for name in "ac"]
+    await store.apply_alerts([*over, alert("b", told=told("a"))], [], [])
+    clock.seconds = 10 * 86_400
+    assert (await store.prune_alerts(100, 1.0, 24.0))["forgotten"] == 1
+    await store.apply_alerts([alert("b", "resolved", resolved_at=at(20), told=told("a"))], [], [row("a", "resolved")])
+    assert await due(store) == ["a-resolved-ops"]
+    await store.notification_delivered("a-resolved-ops")
+    assert (await store.prune_alerts(100, 1.0, 24.0))["forgotten"] == 2
+
+
+async def test_receivers_that_fail_are_kept_until_they_answer(store: Store) -> None:
+    trouble = {"failures": 3, "failing_since": at(0), "next_at": at(20), "last_error": "It said no.", "code": "refused"}
+    await store.save_receiver("ops", {**trouble, "failures": 2})
+    await store.save_receiver("ops", trouble)
+    await store.save_receiver("another", {**trouble, "last_error": "no\0."})
+    assert await store.load_receivers() == [
+        {"name": "another", **trouble, "last_error": "no\ufffd."},
+        {"name": "ops", **trouble},
+    ]
+    await store.save_receiver("ops", None)
+    await store.save_receiver("never heard of", None)
+    assert [each["name"] for each in await store.load_receivers()] == ["another"]

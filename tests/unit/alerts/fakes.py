@@ -80,6 +80,7 @@ class MemoryStore:
         self.fail_only: set[str] = set()
         self.alerts: dict[str, Any] = {}
         self.outbox: dict[str, Any] = {}
+        self.receivers: dict[str, Any] = {}
         self.writes = 0
         self.pruned: list[Any] = []
 
@@ -104,11 +105,12 @@ class MemoryStore:
     async def due_notifications(self, webhook: str, limit: int) -> list[Any]:
         self._may("due_notifications")
         now = self.clock.now()
-        return [
+        due = [
             dict(row)
             for row in self.outbox.values()
             if row["webhook"] == webhook and row["next_at"] and datetime.fromisoformat(row["next_at"]) <= now
-        ][:limit]
+        ]
+        return sorted(due, key=lambda row: int(row["attempts"]))[:limit]
 
     async def notification_delivered(self, notification_id: str) -> None:
         self._may("notification_delivered")
@@ -118,6 +120,16 @@ class MemoryStore:
         self._may("notification_failed")
         row = self.outbox[notification_id]
         row.update(attempts=row["attempts"] + 1, next_at=next_at, last_error=error)
+
+    async def load_receivers(self) -> list[Any]:
+        self._may("load_receivers")
+        return [dict(row) for row in self.receivers.values()]
+
+    async def save_receiver(self, name: str, trouble: Mapping[str, Any] | None) -> None:
+        self._may("save_receiver")
+        self.receivers.pop(name, None)
+        if trouble is not None:
+            self.receivers[name] = dict(trouble)
 
     async def alert_history(self, query: Mapping[str, Any]) -> list[Any]:
         self._may("alert_history")

@@ -119,6 +119,7 @@ def test_what_it_is_about_are_facts(changes: dict[str, Any], expected: tuple[Any
                         "See its agents: GET /organism/status; its log: `ray logs` of the deployment utility_organ_1.",
                         subject_type="organ",
                         subject_id="utility_organ_1",
+                        reason="not_responding",
                     ),
                 ),
                 frozenset(),

@@ -111,12 +111,14 @@ async def test_an_answer_is_as_agreed(world: World) -> None:
                 "subject_type": "job",
                 "subject_id": "raysubmit_1",
                 "session": "session_1",
+                "reason": None,
                 "silenced": False,
             }
         ],
         "next_cursor": None,
         "as_of": format_time(at(0)),
         "degraded": [],
+        "receivers": [],
     }
 
 
@@ -250,7 +252,22 @@ async def test_a_dead_webhook_stops_nobody_and_is_tried_again_until_the_end(worl
     world.listener.dead = {"one"}
     await world.at(0, **BAD)
     assert (world.listener.events("one"), world.listener.events("two")) == ([], ["fired"])
-    assert (await world.replica.alerts({}))["degraded"] == ["one answered 500."]
+    answer = await world.replica.alerts({})
+    # It is no gap of observation.
+    assert (answer["degraded"], answer["receivers"]) == (
+        [],
+        [
+            {
+                "name": "one",
+                "sentence": "one answered 500.",
+                "action": "See in what it answered, or in the log of one, why it refuses: a wrong token or address, or "
+                "too much for it. What it is to be told waits for up to 24 h.",
+                "failing_since": format_time(at(0)),
+                "failures": 1,
+                "next_at": format_time(at(5)),
+            }
+        ],
+    )
     asked = world.listener.asked
     await world.at(4, **BAD)
     assert world.listener.asked == asked
@@ -259,7 +276,8 @@ async def test_a_dead_webhook_stops_nobody_and_is_tried_again_until_the_end(worl
     world.listener.dead = set()
     await world.at(15, **BAD)
     assert world.listener.events("one") == ["fired"]
-    assert (await world.replica.alerts({}))["degraded"] == []
+    answer = await world.replica.alerts({})
+    assert (answer["degraded"], answer["receivers"], world.store.receivers) == ([], [], {})
 
 
 async def test_it_is_given_up_in_the_end(world: World) -> None:
@@ -403,7 +421,7 @@ async def test_a_loop_that_dies_is_seen(world: World) -> None:
     await world.replica.reconfigure({"period_s": 1})
     await world.replica.check_health()
     await world.replica.reconfigure({"period_s": 2})
-    judging, _ = world.replica._loops._workers
+    judging, *_ = world.replica._loops._workers
     await judging.close()
     with pytest.raises(RuntimeError, match="has ended"):
         await world.replica.check_health()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.alerts.lifecycle import MAX_ACTIVE, adopt, advance_alerts, count_alerts
-from serve_app.alerts.models import Alert, Condition, Gap
+from serve_app.alerts.models import Alert, Condition, Gap, Told
 from serve_app.alerts.settings import AlertsConfig, Rule, Silence
 from tests.unit.alerts.parts import CONFIG, NOON, alert, at, condition
 
@@ -56,6 +56,7 @@ def test_a_condition_that_holds_fires_once() -> None:
             pending_since=NOON,
             firing_since=at(60),
             notified=True,
+            told=Told(f"{CPU.fingerprint}-{int(NOON.timestamp() * 1_000_000):x}", None, "n1", at(60), 1, 1),
         ),
     )
 
@@ -254,7 +255,9 @@ def test_an_alert_of_before_there_were_facts_learns_them_and_keeps_its_name() ->
     life = Life(active=[old])
     assert life.at(5, told) == (["stuck-job firing"], [])
     (alive,) = life.active
-    assert alive == replace(old, subject_type="job", subject_id="raysubmit_1", session="session_1")
+    told_alone = Told(old.id, None, "job", NOON, 1, 1)
+    facts = {"subject_type": "job", "subject_id": "raysubmit_1", "session": "session_1"}
+    assert alive == replace(old, told=told_alone, **facts)  # type: ignore[arg-type]
     # That is worth writing.
     assert alive.select_lasting() != old.select_lasting()
 

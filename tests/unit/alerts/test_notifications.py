@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from serve_app.alerts.models import Alert, Event
-from serve_app.alerts.notifications import build_body, build_outbox, list_repeated, plan_attempt
+from serve_app.alerts.models import Alert, Event, Told
+from serve_app.alerts.notifications import build_body, build_outbox, list_repeated
 from serve_app.alerts.settings import AlertsConfig, Rule, Webhook
 from tests.unit.alerts.parts import CONFIG, NOON, alert, at
 
@@ -36,6 +35,7 @@ def view(of: Alert, **changes: Any) -> dict[str, Any]:
         "subject_type": None,
         "subject_id": None,
         "session": None,
+        "reason": None,
         "silenced": False,
         **changes,
     }
@@ -56,6 +56,10 @@ def test_the_outbox_has_a_row_for_each_who_wants_it() -> None:
             "event": "fired",
             "id": f"{FIRES.id}-fired",
             "at": "2026-01-01T12:00:00.000+00:00",
+            "reason": None,
+            "count": 1,
+            "subjects": ["n1"],
+            "summary": "It hangs.",
             "alert": view(FIRES),
         },
         "created_at": "2026-01-01T12:00:00+00:00",
@@ -73,6 +77,10 @@ def test_plain_json() -> None:
         "event": "resolved",
         "id": f"{OVER.id}-resolved",
         "at": "2026-01-01T12:01:30.000+00:00",
+        "reason": None,
+        "count": 1,
+        "subjects": ["n1"],
+        "summary": "It is over: It hangs.",
         "alert": view(OVER, state="resolved", resolved_at="2026-01-01T12:01:30.000+00:00"),
     }
 
@@ -120,18 +128,69 @@ def test_only_what_was_told_is_repeated() -> None:
     assert [(each["labels"]["subject"], each["endsAt"]) for each in said] == [("job", "2026-01-01T12:02:10.000+00:00")]
 
 
-def test_the_pauses_double_up_to_a_quarter_of_an_hour() -> None:
-    pauses = [plan_attempt(attempts, NOON, CONFIG, NOON, 0.0) for attempts in range(1, 12)]
-    assert [(each - NOON).total_seconds() for each in pauses if each] == [
-        5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900,
-    ]  # fmt: skip
-    assert plan_attempt(10**9, NOON, CONFIG, NOON, 1.0) == at(720)
+def test_a_message_of_many_names_some_and_says_how_many() -> None:
+    """Its labels are those that it began with, so that an Alertmanager knows it again."""
+    told = Told("first-1", "pending-infeasible: GPU", "job a", NOON, 150, 150)
+    speaker = alert(subject="job b", reason="pending-infeasible: GPU", told=told)
+    names = tuple(f"job {number}" for number in range(10))
+    cases = [
+        (
+            "fired",
+            "first-1-fired-json",
+            "150 alike (job 0, job 1, job 2, job 3, job 4 and 145 more): It hangs.",
+        ),
+        (
+            "updated",
+            "first-1-updated-150-json",
+            "150 alike (job 0, job 1, job 2, job 3, job 4 and 145 more): It hangs.",
+        ),
+        (
+            "resolved",
+            "first-1-resolved-json",
+            "150 are over (job 0, job 1, job 2, job 3, job 4 and 145 more): It hangs.",
+        ),
+    ]
+    for kind, id, summary in cases:
+        (row,) = build_outbox([Event(kind, speaker, NOON, 150, names)], [JSON])  # type: ignore[arg-type]
+        assert (row["id"], row["alert_id"]) == (id, "first-1")
+        body = build_body(JSON, row["payload"], CONFIG, NOON)
+        assert isinstance(body, dict)
+        assert body | {"alert": None} == {
+            "source": "seedcore-serve",
+            "event": kind,
+            "id": id.removesuffix("-json"),
+            "at": "2026-01-01T12:00:00.000+00:00",
+            "reason": "pending-infeasible: GPU",
+            "count": 150,
+            "subjects": list(names),
+            "summary": summary,
+            "alert": None,
+        }
+        (said,) = build_body(MANAGER, row["payload"], CONFIG, NOON)
+        assert said["labels"] == {
+            "alertname": "stuck-job",
+            "severity": "critical",
+            "subject": "job a",
+            "source": "seedcore-serve",
+        }
+        assert said["annotations"] == {
+            "summary": summary,
+            "description": "Stop it.",
+            "count": "150",
+            "subjects": ", ".join(names),
+        }
 
 
-def test_there_is_an_end() -> None:
-    config, now, attempts = AlertsConfig(give_up_after_h=1), NOON, 0
-    while now is not None:
-        attempts += 1
-        last, now = now, plan_attempt(attempts, NOON, config, now, 0.5)  # type: ignore[assignment]
-    assert attempts == 12
-    assert NOON + timedelta(minutes=45) < last <= NOON + timedelta(hours=1)
+def test_what_an_older_version_left_in_the_outbox_is_told_as_it_was() -> None:
+    old = {"event": "fired", "id": "x-fired", "at": "2026-01-01T12:00:00.000+00:00", "alert": view(FIRES)}
+    assert build_body(JSON, old, CONFIG, NOON) == {"source": "seedcore-serve", **old}
+    (said,) = build_body(MANAGER, old, CONFIG, NOON)
+    assert (said["labels"], said["annotations"]) == (LABELS, ANNOTATIONS)
+
+
+def test_many_are_repeated_as_one() -> None:
+    told = Told("first-1", "why", "job 0")
+    many = [alert(subject=f"job {number}", firing_since=at(number), told=told) for number in range(3)]
+    (said,) = list_repeated([*many, alert(subject="silent", silenced_by="known", told=told)], CONFIG, NOON)
+    assert said["labels"]["subject"] == "job 0"
+    assert said["annotations"]["summary"] == "3 alike (job 2, job 1, job 0): It hangs."

@@ -26,6 +26,7 @@ STANDARD = standard_answers()
                     "store": "ok",
                     "organism_manager": "ok",
                     "job_inspector": "ok",
+                    "alerts": "ok",
                     "cognitive_organ_1": "ready",
                     "utility_organ_1": "ready",
                     "initialization": "succeeded",
@@ -305,6 +306,12 @@ async def test_initialize_refuses_other_bodies(body: Any) -> None:
         ({"status": Unavailable("Gone.")}, 200, ["organism manager: Gone."]),
         ({"ray_status": Unavailable("Gone.")}, 200, ["job inspector: Gone."]),
         ({"ray_status": {"degraded": ["workers: slow"]}}, 200, ["job inspector: workers: slow"]),
+        ({"alerts": Unavailable("Gone.")}, 200, ["alerts: Gone."]),
+        (
+            {"alerts": {"items": [], "receivers": [{"name": "ops", "sentence": "It said no.", "action": "Ask it."}]}},
+            200,
+            ["receiver ops: It said no. Ask it."],
+        ),
     ],
 )
 async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons: list[str]) -> None:
@@ -397,7 +404,7 @@ async def test_the_report_asks_every_part_once() -> None:
         ("summary", {"window": "24h"}),
         ("lifecycle", None),
         ("findings", None),
-        ("alerts", {"limit": 100}),
+        ("alerts", {"limit": 500}),
         ("ray_status", None),
     ]
 

@@ -420,13 +420,16 @@ def test_the_deployments_of_one_application() -> None:
 
 
 def test_a_finding() -> None:
-    finding = Finding("stuck-job", "job", "a", Verdict.WARN, "It runs too long.", "See GET /jobs/a.", "s1")
+    finding = Finding(
+        "stuck-job", "job", "a", Verdict.WARN, "It runs too long.", "See GET /jobs/a.", "s1", "late: user"
+    )
     assert views.render_finding(finding) == {
         "rule": "stuck-job",
         "subject": "job a",
         "subject_type": "job",
         "subject_id": "a",
         "session": "s1",
+        "reason": "late: user",
         "verdict": "WARN",
         "sentence": "It runs too long.",
         "action": "See GET /jobs/a.",

@@ -77,6 +77,25 @@ async def test_a_cluster_that_does_not_answer_is_still_told_of() -> None:
     assert world.measuring.summarize("1h")["utilisation"]["reason"] == "Ray's dashboard cannot be reached."
 
 
+async def test_a_question_that_takes_long_keeps_no_gauge_waiting() -> None:
+    """Ray forgets one that it is not told for 20 s."""
+    world = World()
+    asked = asyncio.Event()
+
+    async def hang() -> list[Any]:
+        asked.set()
+        await asyncio.Event().wait()
+        return []
+
+    world.measuring._node_use = hang
+    world.measuring.start()
+    await asked.wait()
+    while len(world.published) < 3:
+        await asyncio.sleep(0)
+    assert [each["degraded"] for each in world.published[:3]] == [[], [], []]
+    await world.measuring.close()
+
+
 async def test_it_measures_on_a_period_and_saves_at_the_end() -> None:
     world = World()
     world.measuring.start()

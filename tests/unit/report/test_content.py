@@ -8,6 +8,7 @@ import pytest
 
 from serve_app.readiness import Part
 from serve_app.report import Parts, ReportFinding, build_report
+from serve_app.report.alike import MAX_EXAMPLES
 from serve_app.report.content import (
     MAX_CAUSES,
     MAX_FINDINGS,
@@ -17,7 +18,7 @@ from serve_app.report.content import (
     MAX_REASONS,
     MAX_STEPS,
 )
-from serve_app.report.findings import MAX_EXAMPLES, build_job_links
+from serve_app.report.findings import build_job_links
 from tests.unit.fakes import AS_OF, initialization, job, organ, summary
 from tests.unit.report.test_report import NOW, report
 
@@ -87,6 +88,7 @@ def test_nothing_known() -> None:
         "metrics": {},
         "alerts": [],
         "more_alerts": False,
+        "receivers": [],
         "more": {},
         "degraded": reasons,
     }  # fmt: skip
@@ -114,6 +116,7 @@ def test_all_fine() -> None:
         "metrics": {name: known[name] for name in names},
         "alerts": [silenced],
         "more_alerts": False,
+        "receivers": [],
         "more": {},
         "degraded": (),
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
-from serve_app.jobs.answers.metrics import RATIOS_PERIOD_S, Endings, JobMetrics
+import pytest
+
+from serve_app.jobs.answers.metrics import Endings, JobMetrics
 from serve_app.jobs.history.archive import Archive
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.watch import JobWatch
@@ -51,9 +54,38 @@ async def test_observed() -> None:
     assert ("user", "failed", "BAD") in told["jobs"]
     assert set(told["ratios"]) == {"5m", "1h", "24h"}
     assert told["ratios"]["24h"] == {"success_ratio": 0.266667, "error_ratio": 0.733333}
-    assert "ratios" not in await metrics.read_observed()
-    clock.now += RATIOS_PERIOD_S
+    # Ray forgets a gauge that it is not told for 20 s: between two counts each look tells the last.
+    for _ in range(20):
+        clock.now += 5
+        assert set((await metrics.read_observed())["ratios"]) == {"5m", "1h", "24h"}
+    await watch.close()
+
+
+async def test_a_store_that_hangs_keeps_no_gauge_waiting_and_what_it_counted_long_ago_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray, clock = Replay(), Clock()
+    watch = JobWatch(ray, Here(), None, taken_at, clock)  # type: ignore[arg-type]
+    archive = Archive(None)
+    metrics = JobMetrics(watch, archive, clock)
+    await watch.get()
     assert "ratios" in await metrics.read_observed()
+    monkeypatch.setattr("serve_app.jobs.answers.metrics._COUNT_TIMEOUT_S", 0.01)
+    hangs = 0
+
+    async def hang(*_: object, **__: object) -> None:
+        nonlocal hangs
+        hangs += 1
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(archive, "count_ended", hang)
+    told = []
+    for _ in range(30):
+        clock.now += 5
+        told.append("ratios" in await metrics.read_observed())
+    # Told for two minutes, and asked for every 30 s, all windows at once.
+    assert told == [True] * 23 + [False] * 7
+    assert hangs == 15
     await watch.close()
 
 

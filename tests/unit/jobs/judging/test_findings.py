@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -336,7 +337,12 @@ def tell(seen: Snapshot, contracts: Contracts = BUILT_IN, past: dict[str, PastRu
     return [(one.rule, one.subject, one.verdict.value, one.sentence, one.action) for one in each]
 
 
-ASK_LESS = "See GET /jobs/a/diagnosis; ask for less, add a node that has it, or stop it."
+GIVEN_UP = (
+    "Until it starts Ray can neither stop nor delete it, and gives it up 15 min after it was submitted (or what "
+    "RAY_JOB_START_TIMEOUT_SECONDS on the head says). See GET /jobs/a/diagnosis."
+)
+ASK_LESS = f"Add a node that has 2 GPU, or submit it anew asking for less. {GIVEN_UP}"
+SEE_FREE = f"If it lasts: look at the cluster's free resources. {GIVEN_UP}"
 MORE_TIME = "See GET /jobs/a; stop it, or declare more time."
 OWNED = {"seedcore.owner": "ann"}
 ONE_GPU = Known((node("ALIVE", resources={"GPU": 2}),))
@@ -353,7 +359,11 @@ NO_GPU = {"waiting": Known((NEEDS,)), "nodes": Known((node("ALIVE", resources={"
         ),
         (
             "PENDING", 70, {}, {},
-            ("stuck-job", "WARN", "It has waited to start for 70 s; usual are 60 s.", ASK_LESS),
+            ("stuck-job", "WARN", "It has waited to start for 70 s; usual are 60 s.", SEE_FREE),
+        ),
+        (
+            "PENDING", 70, {"seedcore.deadline_s": "60"}, NO_GPU,
+            ("past-deadline", "BAD", "It has been pending for 70 s; its deadline is 60 s.", ASK_LESS),
         ),
         (
             "RUNNING", 70, {"seedcore.expected_duration_s": "60"}, {},
@@ -549,7 +559,7 @@ def test_the_session_of_a_job_that_is_not_known_is_none(session: str, wanted: st
     (finding,) = find_all(seen, judge(seen, NOW), BUILT_IN, {}, NOW)
     assert finding == Finding(
         "past-deadline", "job", "a", Verdict.BAD, "It has been running for 70 s; its deadline is 60 s.", MORE_TIME,
-        wanted,
+        wanted, "past-deadline: user",
     )  # fmt: skip
 
 
@@ -589,3 +599,21 @@ def test_without_the_list_of_jobs_nothing_is_missing() -> None:
     past = {"hourly": PastRuns(last_started_at=NOW - 9 * HOURS)}
     assert find_all(replace(snapshot(), jobs=DOWN), rows, HOURLY, past, NOW) == []
     assert len(find_all(snapshot(), rows, HOURLY, past, NOW)) == 1
+
+
+def test_what_is_wrong_for_one_reason_has_it_as_a_fact() -> None:
+    """150 that wait for one thing have one, whatever else they ask for and however long they have waited."""
+    gpus = tuple(
+        WaitingActor("x", f"_ray_internal_job_actor_j{number}", "JobSupervisor", "01000000", "PENDING",
+                     {"GPU": 1.0 + number % 3, "CPU": number % 2})
+        for number in range(150)
+    )  # fmt: skip
+    jobs = [submission(f"j{number}", "PENDING", began=61 + number) for number in range(150)]
+    late = submission("late", "RUNNING", began=70, metadata={"seedcore.expected_duration_s": "60"})
+    seen = replace(snapshot(*jobs, late), waiting=Known(gpus), nodes=Known((node("ALIVE", resources={"CPU": 1}),)))
+    told = find_all(seen, judge(seen, NOW), BUILT_IN, {}, NOW)
+    assert Counter(each.reason for each in told) == {"pending-infeasible: GPU": 150, "late: user": 1}
+    missing = find_all(
+        snapshot(), judge(snapshot(), NOW), HOURLY, {"nightly": PastRuns(last_started_at=NOW - HOURS * 30)}, NOW
+    )
+    assert [each.reason for each in missing] == ["missing-job: cron"]

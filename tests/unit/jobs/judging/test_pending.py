@@ -37,16 +37,21 @@ BUSY = Waiting(
     "pending-busy",
     "It waits for 2 CPU; free in the whole cluster are 1 CPU.",
     (Evidence("pending-busy", "resources", "needs 2 CPU, free 1 CPU"),),
+    lacks="CPU",
 )
 INFEASIBLE = Waiting(
     "pending-infeasible",
     "It needs 2 CPU, which no node of this cluster has.",
     (Evidence("pending-infeasible", "actor table", "it needs 2 CPU; the most that one node has: 1 CPU"),),
+    "Add a node that has 2 CPU, or submit it anew asking for less. Until it starts Ray can neither stop nor delete it, "
+    "and gives it up 15 min after it was submitted (or what RAY_JOB_START_TIMEOUT_SECONDS on the head says).",
+    "CPU",
 )
 BUILDING = Waiting(
     "pending-building",
     "Its environment is being built (pip, working_dir).",
     (Evidence("pending-building", "job list", "runtime_env has pip, working_dir"),),
+    lacks="pip, working_dir",
 )
 
 
@@ -105,6 +110,23 @@ def test_what_it_needs_in_words(required: dict[str, float], wanted: str) -> None
         submission("a", "PENDING"), Known((supervisor(**required),)), Known((has(CPU=0.0),)), Unknown("down")
     )
     assert found.sentence == wanted
+
+
+@pytest.mark.parametrize(
+    ("required", "nodes", "lacks"),
+    [
+        # What all lack that wait for it, however much each asks for, and of what else.
+        ({"GPU": 1.0}, (has(CPU=4),), "GPU"),
+        ({"GPU": 8.0, "CPU": 2.0}, (has(CPU=4, GPU=1),), "GPU"),
+        ({"TPU": 1.0, "GPU": 1.0, "CPU": 9.0}, (has(CPU=4),), "CPU, GPU, TPU"),
+        # Each is somewhere, but nowhere both.
+        ({"GPU": 1.0, "big": 1.0}, (has(GPU=1), has(big=1)), "GPU, big"),
+        ({f"r{number}": 1.0 for number in range(20)}, (has(CPU=1),), "r0, r1, r10, r11, r12, r13, r14, r15"),
+    ],
+)
+def test_what_it_lacks_as_a_fact(required: dict[str, float], nodes: tuple[NodeFacts, ...], lacks: str) -> None:
+    found = explain_waiting(submission("a", "PENDING"), Known((supervisor(**required),)), Known(nodes), DOWN)
+    assert (found.rule, found.lacks) == ("pending-infeasible", lacks)
 
 
 def test_a_node_that_is_not_there_is_told_without_the_names_that_ray_gives_nodes() -> None:
@@ -177,7 +199,7 @@ def test_actors_of_nobody_are_nobodys(job_id: str | None) -> None:
 def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...], named: str | None) -> None:
     found = explain_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
     evidence = Evidence("pending-building", "job list", f"runtime_env has {named}")
-    built = Waiting("pending-building", f"Its environment is being built ({named}).", (evidence,))
+    built = Waiting("pending-building", f"Its environment is being built ({named}).", (evidence,), lacks=named or "")
     assert found == (NO_WORD if named is None else built)
 
 
@@ -191,7 +213,8 @@ def test_only_what_must_be_built_or_fetched_keeps_it_waiting(env: tuple[str, ...
 def test_what_nobody_has_to_build_is_no_slow_work(env: tuple[str, ...], named: str) -> None:
     found = explain_waiting(submission("a", "PENDING", runtime_env_keys=env), Known(()), Known(()), DOWN)
     sentence = f"It has not started; Ray does not tell why. Look whether it can be started with its {named}."
-    assert found == Waiting("pending", sentence, (Evidence("pending", "job list", f"runtime_env has {named}"),))
+    fact = Evidence("pending", "job list", f"runtime_env has {named}")
+    assert found == Waiting("pending", sentence, (fact,), lacks=named)
 
 
 @pytest.mark.parametrize(
