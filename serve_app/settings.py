@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from organs.models import OrganSpec
+from organs.models import MAX_TIMEOUT_S, MIN_TIMEOUT_S, OrganSpec
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.strict import StrictModel
 
@@ -47,5 +47,7 @@ class AppArgs(StrictModel):
 class IngressConfig(StrictModel):
     """``user_config`` of the ``Ingress`` deployment."""
 
-    task_timeout_s: float = Field(default=30.0, gt=0, le=300, description="Deadline of a task that names none.")
+    task_timeout_s: float = Field(
+        default=30.0, ge=MIN_TIMEOUT_S, le=MAX_TIMEOUT_S, description="Deadline of a task that names none."
+    )
     call_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Deadline of every other call in the graph.")

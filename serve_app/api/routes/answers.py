@@ -36,6 +36,15 @@ OF_PARTS = describe_problems(
         504: "a part did not answer in time; whether the work was done is not known",
     }
 )
+# What every route may answer that reads a body (``guard``, ``body``).
+OF_BODIES = describe_problems(
+    {
+        400: "not understood, or not JSON",
+        408: "the body did not arrive in time",
+        413: "body too large",
+        415: "body compressed",
+    }
+)
 PROBLEMS = REFUSED | OF_PARTS | describe_problems({401: "no valid token"})
 
 
