@@ -19,6 +19,7 @@ from serve_app import __version__
 from serve_app.api.access import Tokens
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
+from serve_app.api.limits import Limits
 from serve_app.api.openapi import build_openapi, get_operation_name
 from serve_app.api.problems import answer_problem, answer_unexpected, install_error_handlers
 from serve_app.api.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
@@ -103,6 +104,7 @@ def create_api(
         "allowed_hosts": frozenset(args.allowed_hosts),
         "local_addresses": local_addresses,
         "max_body_bytes": args.max_body_bytes,
+        "limits": Limits(deps.get_config),
     }
     api.add_middleware(Guard, **guard)
     api.hot = Guard(TaskEndpoint(deps), **guard)

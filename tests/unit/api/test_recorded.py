@@ -32,6 +32,7 @@ NOT_HERE = {
     "NodeUtilisation.gpu_ratio": GPU,
     "NodeView.ended_at": NODES,
     "NodeView.message": NODES,
+    **{f"Problem.{name}": "needs a limit of a token that is reached" for name in ("used", "limit")},
     "StackView.reason": "needs a process that ends between being listed and being looked at",
 }
 
