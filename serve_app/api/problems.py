@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from organs.errors import describe_wrong_values, pick_wrong_values
@@ -29,6 +29,7 @@ log = logging.getLogger("ray.serve.seedcore")
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 LONGEST_CHARS = 1000
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 # Serve takes what the caller sends as the request's id (RequestIdMiddleware, ray/serve/_private/http_util.py).
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -101,10 +102,12 @@ async def _handle_http(request: Request, error: Exception) -> Response:
 
 def _list_methods(request: Request) -> list[str]:
     """All that the path has: Starlette names those of the first route alone. HEAD is answered wherever GET is."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    found = {
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    }
     return sorted(found | {"HEAD"} if "GET" in found else found)
 
 

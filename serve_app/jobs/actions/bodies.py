@@ -27,10 +27,10 @@ _COMMAND: JsonDict = {
         {"type": "string", "maxLength": 4096, "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"}
     ]
 }
-_NO_JOB_ID: JsonDict = {"not": {"pattern": "^[0-9a-f]{8}$"}}
+_NO_JOB_ID: JsonDict = {"not": {"type": "string", "pattern": "^[0-9a-f]{8}$"}}
 _DIRECTORY: JsonDict = {
     "pattern": r"^(?:/|[^/:%\\\u0000]+://[^%\\\u0000])[^%\\\u0000]*$",
-    "not": {"pattern": r"(?:^|/)\.\.(?:/|$)"},
+    "not": {"type": "string", "pattern": r"(?:^|/)\.\.(?:/|$)"},
 }
 
 _Word = Annotated[str, Field(max_length=4096, json_schema_extra=NO_NUL)]
