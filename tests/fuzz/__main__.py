@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--url", default=None, help="an application that runs; without it one in this process")
     args = parser.parse_args()
     began = time.monotonic()
-    target = aim_here() if args.url is None else aim_at(args.url)
+    target = aim_here() if args.url is None else aim_at(args.url, _read_tokens())
     figures = run(target, args.count, args.seed, _report if sys.stderr.isatty() else _skip)
     print(describe(figures, time.monotonic() - began, args.seed))
     return 1 if figures.faults else 0
@@ -50,14 +51,17 @@ def aim_here() -> Target:
     return Target(api.openapi(), URL, TOKENS, known, api)
 
 
-def aim_at(url: str) -> Target:
-    """One that runs."""
-    tokens = {role.name.lower(): os.environ[f"SEEDCORE_{role.name}_TOKEN"] for role in Role}
+def aim_at(url: str, tokens: Mapping[str, str]) -> Target:
+    """One that runs. The job that is asked for has ended: its log ends, too."""
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {tokens['reader']}"}, timeout=30) as client:
         document = client.get("/openapi.json").raise_for_status().json()
-        jobs = client.get("/jobs", params={"limit": 1}).raise_for_status().json()["items"]
+        jobs = client.get("/jobs", params={"limit": 1, "outcome": "succeeded"}).raise_for_status().json()["items"]
     known = {"id": str(jobs[0]["id"])} if jobs else {}
     return Target(document, url, {"nobody": None, **tokens}, known, left_out=STARTS_JOBS)
+
+
+def _read_tokens() -> dict[str, str]:
+    return {role.name.lower(): os.environ[f"SEEDCORE_{role.name}_TOKEN"] for role in Role}
 
 
 def describe(figures: Figures, took_s: float, seed: int) -> str:
