@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SOURCES := serve_app organs tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy zoo zoo-short structure lint types check-config lock venv dev
+.PHONY: help up down report test check unit integration cluster upgrade bench mutants coverage accuracy fuzz advisories zoo zoo-short structure lint types check-config lock venv dev
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,12 @@ zoo: dev ## programs in trouble and their innocent twins on a real cluster; ARGS
 
 zoo-short: dev ## the quick part of the zoo: each kind of circle and hang with its twin, under a short limit
 	@$(BIN)/python -m pytest -q tests/zoo
+
+fuzz: dev ## 10 000 requests drawn from the published schema, in this process; ARGS="--url http://127.0.0.1:8000": to a running one
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+advisories: dev ## are there advisories about a locked version? needs an advisory source; fails when none can be reached
+	@deploy/local/advisories.sh $(ARGS)
 
 structure: python ## folders, files and names, counted; AGAINST=<commit> shows that one beside it
 	@$(PYTHON) -m tests.structure $(if $(AGAINST),--against $(AGAINST)) $(ARGS)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
+from pydantic.config import JsonDict
 
 T = TypeVar("T", bound=type)
 
@@ -17,6 +18,9 @@ RFC3339_MS: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}\+00:00$"
 A_TIME: Final = "2026-01-31T12:00:00.000+00:00"
 # What a field's unit is called in the document, beside the sentence that says it.
 UNIT_KEY: Final = "x-unit"
+
+NO_NUL: Final[JsonDict] = {"pattern": "^[^\\u0000]*$"}
+"""Of a text that a body or a query holds: PostgreSQL refuses NUL, and so it is refused where it is read."""
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time", "pattern": RFC3339_MS})]
 """A time: RFC 3339, UTC, to the millisecond."""

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from typing_extensions import TypedDict
 
-from organs.fields import Time, closed, describe, describe_time
+from organs.fields import NO_NUL, Time, closed, describe, describe_time
 
 OrganType = Literal["Cognitive", "Actuator", "Utility"]
 
 MAX_TIMEOUT_S = 300.0
+# No call through a handle is faster: a shorter time is a mistake, and would be answered with 504 whatever is done.
+MIN_TIMEOUT_S = 0.001
 ROLE_MIX = "mix of the roles E, S and O, for whoever reads its status; it decides nothing here."
 
 
@@ -24,11 +26,11 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: str = Field(min_length=1, max_length=128)
-    description: str = Field(default="", max_length=10_000)
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    type: str = Field(min_length=1, max_length=128, json_schema_extra=NO_NUL, examples=["memory.put", "test_task"])
+    description: str = Field(default="", max_length=10_000, json_schema_extra=NO_NUL)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, json_schema_extra={"propertyNames": NO_NUL})
     task_id: str | None = Field(default=None, min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:\-]+$")
-    timeout_s: float | None = Field(default=None, gt=0, le=MAX_TIMEOUT_S)
+    timeout_s: float | None = Field(default=None, ge=MIN_TIMEOUT_S, le=MAX_TIMEOUT_S)
 
 
 class TaskMessage(TypedDict):

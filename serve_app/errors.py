@@ -118,7 +118,7 @@ class TooBusy(AppError):
 class UpstreamFailed(AppError):
     """Something that we asked on the caller's behalf failed."""
 
-    code, status, title = "upstream_failed", 502, "Upstream failed"
+    code, status, title, retry_after_s = "upstream_failed", 502, "Upstream failed", 2
 
 
 class Unavailable(AppError):
@@ -158,7 +158,7 @@ class PartFailed(AppError):
 class DeadlineExceeded(AppError):
     """No answer within the deadline; whether the work was done is not known."""
 
-    code, status, title = "deadline_exceeded", 504, "Deadline exceeded"
+    code, status, title, retry_after_s = "deadline_exceeded", 504, "Deadline exceeded", 2
 
 
 def reduce_error(kind: type[AppError], error: AppError) -> tuple[Any, ...]:

@@ -9,9 +9,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from organs.models import OrganSpec
+from organs.models import MAX_TIMEOUT_S, MIN_TIMEOUT_S, OrganSpec
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.strict import StrictModel
+
+MAX_BODY_BYTES = 16_777_216
 
 
 class AppArgs(StrictModel):
@@ -23,7 +25,9 @@ class AppArgs(StrictModel):
         max_length=50,
         description="Host names under which the API may be called, besides localhost and IP addresses.",
     )
-    max_body_bytes: int = Field(default=1_048_576, ge=1024, le=16_777_216, description="Longest request body read.")
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, le=MAX_BODY_BYTES, description="Longest request body read."
+    )
     job_management: JobManagement = Field(
         default=JobManagement(), description="Submitting, stopping, retrying and deleting jobs; see below."
     )
@@ -47,5 +51,20 @@ class AppArgs(StrictModel):
 class IngressConfig(StrictModel):
     """``user_config`` of the ``Ingress`` deployment."""
 
-    task_timeout_s: float = Field(default=30.0, gt=0, le=300, description="Deadline of a task that names none.")
+    task_timeout_s: float = Field(
+        default=30.0, ge=MIN_TIMEOUT_S, le=MAX_TIMEOUT_S, description="Deadline of a task that names none."
+    )
     call_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Deadline of every other call in the graph.")
+    streams_per_token: int = Field(default=6, ge=1, le=32, description="Most followed logs of one token at once.")
+    body_bytes_per_token: int = Field(
+        default=MAX_BODY_BYTES,
+        ge=MAX_BODY_BYTES,
+        le=1_073_741_824,
+        description="Most bytes of request bodies of one token in memory at once.",
+    )
+    requests_per_s: float | None = Field(
+        default=None, ge=0.01, le=10_000, description="Requests that a token gets back each second; none: no limit."
+    )
+    request_burst: int = Field(
+        default=100, ge=1, le=100_000, description="Requests of a token at once, where `requests_per_s` is set."
+    )

@@ -20,6 +20,7 @@ from serve_app.api.access import Tokens
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
 from serve_app.api.idempotency import Once
+from serve_app.api.limits import Limits
 from serve_app.api.openapi import build_openapi, get_operation_name
 from serve_app.api.problems import answer_problem, answer_unexpected, install_error_handlers
 from serve_app.api.routes import alerts, cluster, events, health, jobs, logs, management, organism, report, stacks
@@ -104,6 +105,7 @@ def create_api(
         "allowed_hosts": frozenset(args.allowed_hosts),
         "local_addresses": local_addresses,
         "max_body_bytes": args.max_body_bytes,
+        "limits": Limits(deps.get_config),
     }
     api.add_middleware(Once, requests=deps.store)
     api.add_middleware(Guard, **guard)

@@ -10,19 +10,34 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic_core import from_json
 
+from organs.fields import NO_NUL
+from organs.models import Task
 from serve_app.errors import InvalidInput, MalformedBody
 from serve_app.strict import StrictModel
 
 MAX_DEPTH = 64
 
 
+# Of the document: keys that are left alone are read, too.
+_LEFT_ALONE: JsonDict = {"additionalProperties": {"$ref": "#/components/schemas/JsonValue"}, "propertyNames": NO_NUL}
+
+
+class OldTaskData(Task):
+    """The task in it."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra=_LEFT_ALONE)
+
+
 class OldTask(BaseModel):
     """A task as old clients send it; keys that mean nothing here are left alone."""
 
-    task_data: dict[str, JsonValue]
+    model_config = ConfigDict(json_schema_extra=_LEFT_ALONE)
+
+    task_data: OldTaskData
 
 
 class InitializeBody(StrictModel):

@@ -180,3 +180,7 @@ class Deps:
     config: IngressConfig
     events_key: str | None = None
     management: JobManagement = field(default_factory=JobManagement)
+
+    def get_config(self) -> IngressConfig:
+        """The configuration as it is now."""
+        return self.config

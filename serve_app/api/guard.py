@@ -13,6 +13,7 @@ import re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.access import Role, Tokens, is_loopback
+from serve_app.api.limits import Limits, Use, add_to_state, identify
 from serve_app.api.problems import answer_problem, answer_unexpected
 from serve_app.env import get_variable
 from serve_app.errors import (
@@ -72,6 +73,7 @@ class Guard:
         allowed_hosts: frozenset[str],
         local_addresses: frozenset[str],
         max_body_bytes: int,
+        limits: Limits,
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._app = app
@@ -79,6 +81,7 @@ class Guard:
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._local_addresses = local_addresses
         self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._body_timeout_s = body_timeout_s
         self._known_hosts: set[bytes] = set()
 
@@ -89,8 +92,10 @@ class Guard:
             return
         method, path = scope["method"], strip_route_prefix(scope)
         answer = _Answer(send, _DOCUMENTATION.get(path, _HEADERS), bodiless=method == "HEAD")
+        use = Use(self._limits)
         try:
-            receive = await self._admit(scope, path, receive, answer)
+            receive = await self._admit(scope, path, receive, answer, use)
+            scope = add_to_state(scope, use)
             if method == "HEAD" or (method == "OPTIONS" and path in _OPEN):
                 # The same as GET without the body (RFC 9110), so that no route has to think of it. Load balancers
                 # probe with OPTIONS, too.
@@ -107,8 +112,10 @@ class Guard:
             if answer.begun:
                 raise
             await _send_problem(answer_unexpected(method, path, error), scope, receive, answer)
+        finally:
+            use.close()
 
-    async def _admit(self, scope: Scope, path: str, receive: Receive, answer: _Answer) -> Receive:
+    async def _admit(self, scope: Scope, path: str, receive: Receive, answer: _Answer, use: Use) -> Receive:
         """Raise for what must not pass; otherwise what gives the application the body."""
         headers = _select_single(scope["headers"])
         if path in _OPEN and scope["method"] in _SAFE:
@@ -117,7 +124,9 @@ class Guard:
             host = self._check_host(headers.get(b"host"))
         _check_origin(headers, host)
         self._check_role(scope, path, headers)
-        return receive if scope["method"] in _SAFE else await self._read_bounded(headers, receive)
+        if find_role_needed(scope["method"], path) is not None:
+            use.count_request(identify(headers) if self._tokens.configured else b"")
+        return receive if scope["method"] in _SAFE else await self._read_bounded(headers, receive, use)
 
     async def _forward_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -189,7 +198,7 @@ class Guard:
                 code="operator_off",
             )
 
-    async def _read_bounded(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    async def _read_bounded(self, headers: dict[bytes, bytes], receive: Receive, use: Use) -> Receive:
         """Read the whole body here, so that size and time are bounded whatever the route does with it."""
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip()
         if encoding.lower() not in ("identity", ""):
@@ -199,12 +208,12 @@ class Guard:
             raise self._refuse_too_large()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                body = await self._read_whole_body(receive)
+                body = await self._read_whole_body(receive, use)
         except TimeoutError:
             raise RequestTimeout(f"The body did not arrive within {self._body_timeout_s:g} s.") from None
         return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
 
-    async def _read_whole_body(self, receive: Receive) -> bytes:
+    async def _read_whole_body(self, receive: Receive, use: Use) -> bytes:
         """Half a request is none: what it asks for must not be done when its caller has gone."""
         pieces, size, more = [], 0, True
         while more:
@@ -215,6 +224,7 @@ class Guard:
             size += len(piece)
             if size > self._max_body_bytes:
                 raise self._refuse_too_large()
+            use.hold(len(piece))
             pieces.append(piece)
             more = message.get("more_body", False)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -6,14 +6,16 @@ when a request is answered. The document is made when it is first asked for.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from organs.fields import NO_NUL
 from organs.models import Task
-from serve_app.api.body import InitializeBody, OldTask
+from serve_app.api.body import MAX_DEPTH, InitializeBody, OldTask
 from serve_app.api.guard import find_role_needed
 from serve_app.api.idempotency import has_request_key
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody
@@ -21,6 +23,7 @@ from serve_app.schemas.logs import LogEnd
 from serve_app.schemas.problems import Problem
 
 _REFERENCE = "#/components/schemas/{model}"
+_BODY_VALUE = "BodyValue"
 # What no route names as its `response_model`: bodies that are read by hand, errors, and the last event of a stream.
 _BY_HAND: tuple[Any, ...] = (Task, OldTask, InitializeBody, SubmitBody, StopBody, RetryBody, Problem, LogEnd)
 
@@ -43,7 +46,7 @@ def build_openapi(api: FastAPI) -> dict[str, Any]:
         by_hand = [(model.__name__, mode, TypeAdapter(model)) for model in _BY_HAND]
         shapes = TypeAdapter.json_schemas(by_hand, ref_template=_REFERENCE)[1]["$defs"]
         components = document.setdefault("components", {})
-        components["schemas"] = components.get("schemas", {}) | shapes
+        components["schemas"] = components.get("schemas", {}) | _say_what_bodies_hold(shapes)
         components["securitySchemes"] = {
             "token": {"type": "http", "scheme": "bearer", "description": "Needed when any token is configured."}
         }
@@ -52,7 +55,32 @@ def build_openapi(api: FastAPI) -> dict[str, Any]:
                 _say_who(operation, method.upper(), path)
                 if has_request_key(method.upper(), path):
                     _say_key(operation)
+                _say_which(operation, api.state.deps.organs.ids)
     return api.openapi_schema or {}
+
+
+def _say_what_bodies_hold(shapes: dict[str, Any]) -> dict[str, Any]:
+    """The same schemas, in which any JSON is what ``parse_strict_json`` takes of it."""
+    text = json.dumps(shapes).replace(_REFERENCE.format(model="JsonValue"), _REFERENCE.format(model=_BODY_VALUE))
+    said: dict[str, Any] = json.loads(text)
+    said.pop("JsonValue", None)
+    value = {"$ref": _REFERENCE.format(model=_BODY_VALUE)}
+    said[_BODY_VALUE] = {
+        "title": _BODY_VALUE,
+        "description": f"Any JSON, at most {MAX_DEPTH} levels deep in all, without NUL in a text.",
+        # Each holds for its own type: makers of clients take no union that contains itself.
+        **NO_NUL,
+        "items": value,
+        "additionalProperties": value,
+        "propertyNames": NO_NUL,
+    }
+    return said
+
+
+def _say_which(operation: dict[str, Any], organ_ids: tuple[str, ...]) -> None:
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "organ_id":
+            parameter["schema"]["enum"] = list(organ_ids)
 
 
 def _say_key(operation: dict[str, Any]) -> None:

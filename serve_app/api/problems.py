@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from organs.errors import describe_wrong_values, pick_wrong_values
@@ -28,6 +29,7 @@ log = logging.getLogger("ray.serve.seedcore")
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 LONGEST_CHARS = 1000
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 # Serve takes what the caller sends as the request's id (RequestIdMiddleware, ray/serve/_private/http_util.py).
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -92,9 +94,21 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     path = restore_slashes(request.url.path)
     detail = {404: f"There is nothing at {path}.", 405: f"{request.method} is not possible here."}
-    return _build_document(
-        error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), dict(error.headers or {}), {}
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_list_methods(request))
+    return _build_document(error.status_code, code, phrase, detail.get(error.status_code, f"{phrase}."), headers, {})
+
+
+def _list_methods(request: Request) -> list[str]:
+    """All that the path has: Starlette names those of the first route alone. HEAD is answered wherever GET is."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    found = {
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    }
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> Response:

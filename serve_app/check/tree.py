@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
+# What aliases make of a file of a few lines may be more than any memory holds, and Serve is sent all of it as JSON.
+MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def load(text: str) -> Tree:
         duplicates: list[Duplicate] = []
         if node is not None:
             _walk(node, (), lines, duplicates, set())
+            if _count_values(node, {}) > MOST_VALUES:
+                raise NotYaml(1, f"aliases that make more than {MOST_VALUES} values of it")
         value = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -61,6 +65,17 @@ def load(text: str) -> Tree:
     finally:
         loader.dispose()
     return Tree(value, lines, tuple(duplicates))
+
+
+def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node is, each alias written out; one that contains itself counts once."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        inner = [each for pair in pairs for each in pair] if pairs else node.value
+        if isinstance(node, yaml.CollectionNode):
+            known[id(node)] += sum(_count_values(each, known) for each in inner)
+    return known[id(node)]
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[Duplicate], seen: set[int]) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from serve_app.outcomes import OutcomeName, StatusName, VerdictName
 from serve_app.queries.paging import DEFAULT_LIMIT
-from serve_app.queries.query import Cursor, Limit, Time
+from serve_app.queries.query import Cursor, Limit, Text, Time
 from serve_app.strict import StrictModel
 
 
@@ -23,13 +23,15 @@ class JobsQuery(StrictModel):
     What the inspector takes is wider, and read by ``history.archive``: alternatives, for one.
     """
 
-    kind: str | None = Field(default=None, max_length=64, description="For example `user`.")
+    kind: Text | None = Field(default=None, max_length=64, description="For example `user`.")
     status: StatusName | None = Field(default=None, description="Ray's word.")
     outcome: OutcomeName | None = Field(default=None, description="What really happened.")
     verdict: VerdictName | None = Field(default=None, description="Whether that was expected.")
     since: Time | None = Field(default=None, description="Started at or after (RFC 3339).")
     until: Time | None = Field(default=None, description="Started before (RFC 3339).")
-    q: str | None = Field(default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata.")
+    q: Text | None = Field(
+        default=None, min_length=1, max_length=200, description="Text in id, entrypoint or metadata."
+    )
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
 

@@ -20,6 +20,8 @@ Key = tuple[int, str]
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 MAX_CURSOR_CHARS = 1024
+# The form of one; whether a page gave it is seen when it is read.
+CURSOR_PATTERN = r"^W[A-Za-z0-9_-]+={0,2}$"
 _MOST_MICROSECONDS = 2**62
 
 

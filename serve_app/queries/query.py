@@ -15,8 +15,9 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
+from organs.fields import NO_NUL
 from serve_app.errors import InvalidInput
-from serve_app.queries.paging import MAX_CURSOR_CHARS, MAX_LIMIT
+from serve_app.queries.paging import CURSOR_PATTERN, MAX_CURSOR_CHARS, MAX_LIMIT
 from serve_app.strict import convert_to_utc
 
 # The values of a query as plain data: texts, numbers, times in RFC 3339.
@@ -71,7 +72,16 @@ def _refuse_beyond_utc(time: datetime) -> datetime:
 
 Time = Annotated[AwareDatetime, BeforeValidator(_read_time), AfterValidator(_refuse_beyond_utc)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most rows in the answer.")]
-Cursor = Annotated[str, Field(max_length=MAX_CURSOR_CHARS, description="`next_cursor` of the page before.")]
+# Both are refused with a sentence of their own where they are read; the document tells their form.
+Text = Annotated[str, Field(json_schema_extra=NO_NUL)]
+Cursor = Annotated[
+    str,
+    Field(
+        max_length=MAX_CURSOR_CHARS,
+        json_schema_extra={"pattern": CURSOR_PATTERN},
+        description="`next_cursor` of the page before.",
+    ),
+]
 
 
 def read_query(model: type[Model], query: PlainQuery) -> Model:

@@ -35,6 +35,8 @@ class Problem(TypedDict):
     errors_left_off: NotRequired[Annotated[int, describe("How many more there are.", 3, unit="errors")]]
     request_id: NotRequired[Annotated[str, describe("As in the log, when the request has one.", "5f0c8b7e")]]
     agent_id: NotRequired[Annotated[str, describe("The agent that refused or failed.", "utility_organ_1_agent_0")]]
+    used: NotRequired[Annotated[int, describe("Of a limit: what is used.", 6, unit="requests, streams or bytes")]]
+    limit: NotRequired[Annotated[int, describe("Of a limit: what there is.", 6, unit="requests, streams or bytes")]]
     submission_id: NotRequired[Annotated[str, describe("The job that it is about.", "nightly-report-1")]]
     node_id: NotRequired[Annotated[str | None, describe("Where its process is.", "6b7f0d1c2a3e4f5061728394")]]
     pid: NotRequired[Annotated[int | None, describe("Its process.", 4711, unit="process id")]]

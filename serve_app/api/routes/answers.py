@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 from pydantic_core import to_json
 
 from serve_app.api.deps import Deps
+from serve_app.api.limits import STATE_KEY, Use
 from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
@@ -30,11 +31,20 @@ REFUSED = describe_problems({400: "not understood", 403: "role, Host or Origin"}
 # What every route may answer that asks a part of the application through its handle (``cluster.handles``).
 OF_PARTS = describe_problems(
     {
-        429: "the queue of a part is full; nothing was done",
+        429: "the queue of a part is full, or a limit of this token is reached; nothing was done",
         500: "a bug here or in a part; the log has it",
         503: "a part cannot answer now",
         507: "the disk of the database is full; nothing was stored",
         504: "a part did not answer in time; whether the work was done is not known",
+    }
+)
+# What every route may answer that reads a body (``guard``, ``body``).
+OF_BODIES = describe_problems(
+    {
+        400: "not understood, or not JSON",
+        408: "the body did not arrive in time",
+        413: "body too large",
+        415: "body compressed",
     }
 )
 PROBLEMS = REFUSED | OF_PARTS | describe_problems({401: "no valid token"})
@@ -43,6 +53,11 @@ PROBLEMS = REFUSED | OF_PARTS | describe_problems({401: "no valid token"})
 def get_deps(request: Request) -> Deps:
     """The dependencies that the ingress handed to ``create_api``."""
     return cast(Deps, request.app.state.deps)
+
+
+def get_use(request: Request) -> Use:
+    """What this request has of its caller's limits."""
+    return cast(Use, getattr(request.state, STATE_KEY))
 
 
 # The id of a job in a path, whatever it holds: ``%2F`` is a slash of it (``route_path.keep_slashes_of_ids``).

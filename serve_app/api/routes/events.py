@@ -9,12 +9,12 @@ from fastapi import APIRouter, Body, Response
 from pydantic import JsonValue, SkipValidation
 
 from serve_app.api.body import refuse_deep
-from serve_app.api.routes.answers import OF_PARTS, REFUSED, FromDeps, answer_json, describe_problems
+from serve_app.api.routes.answers import OF_BODIES, OF_PARTS, REFUSED, FromDeps, answer_json, describe_problems
 from serve_app.env import get_variable
 from serve_app.errors import Forbidden, NotFound
 from serve_app.schemas.cluster import EventsAnswer
 
-_REFUSED = REFUSED | OF_PARTS | describe_problems({404: "not the key", 422: "no list of events"})
+_REFUSED = REFUSED | OF_PARTS | OF_BODIES | describe_problems({404: "not the key", 422: "no list of events"})
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
 # Ray's events have 7 levels; pickle, which takes them to the inspector, fails at some 400.

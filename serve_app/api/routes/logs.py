@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import (
+    PROBLEMS,
+    FromDeps,
+    JobId,
+    answer_json,
+    describe_problems,
+    describe_text_answer,
+    get_use,
+)
 from serve_app.api.sse import MEDIA_TYPE, EventStream, has_nothing_new, parse_event_id
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
@@ -22,17 +30,25 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
     responses={
         **describe_text_answer("text/plain", MEDIA_TYPE),
         204: {"description": "to a `Last-Event-ID` behind which nothing more will come: do not come back"},
-        **describe_problems({404: "no such job; `no_driver_log`", 422: "not such a query", 429: "too many followers"}),
+        **describe_problems(
+            {
+                404: "no such job; `no_driver_log`",
+                422: "not such a query",
+                429: "too many followers, in all or (`too_many_streams`) of this token",
+            }
+        ),
     },
 )
 async def get_log(
     id: JobId,
     query: Annotated[LogQuery, Query()],
+    request: Request,
     deps: FromDeps,
     last_event_id: Annotated[str | None, Header(max_length=20, include_in_schema=False)] = None,
 ) -> Response:
     """Redacted and cut. Followed until the job has ended, or for `follow_limit_s`; then `Last-Event-ID` goes on."""
     if query.follow:
+        get_use(request).begin_stream()
         items = deps.jobs.follow_log(id, query.lines, parse_event_id(last_event_id, query.after))
         # The first item, or its error, before the headers are sent.
         first = await anext(items)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from serve_app.api.body import parse_strict_json
 from serve_app.api.idempotency import name_job
 from serve_app.api.openapi import refer_to
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems
+from serve_app.api.routes.answers import OF_BODIES, PROBLEMS, FromDeps, JobId, answer_json, describe_problems
 from serve_app.jobs.actions.bodies import RetryBody, StopBody, SubmitBody, read
 from serve_app.jobs.actions.rules import require_on
 from serve_app.metrics.responses import excuse_wait
@@ -26,13 +26,12 @@ router = APIRouter(
     tags=["job management"],
     dependencies=[Depends(require_switched_on)],
     responses=PROBLEMS
+    | OF_BODIES
     | describe_problems(
         {
             403: "role, Host or Origin; `job_management_off`; or the configuration does not allow it",
             404: "no such job",
             409: "not in this state; the code says why",
-            413: "body too large",
-            415: "body compressed",
             422: "not such a body",
             502: "Ray refused",
         }

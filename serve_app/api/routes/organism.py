@@ -13,7 +13,15 @@ from organs.models import Task
 from serve_app.api.body import InitializeBody, OldTask, parse_strict_json
 from serve_app.api.idempotency import get_request_key
 from serve_app.api.openapi import refer_to
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, Responses, answer_json, describe_problems, get_deps
+from serve_app.api.routes.answers import (
+    OF_BODIES,
+    PROBLEMS,
+    FromDeps,
+    Responses,
+    answer_json,
+    describe_problems,
+    get_deps,
+)
 from serve_app.api.tasks import execute_task, parse_task, select_organs
 from serve_app.errors import InvalidInput, NotFound
 from serve_app.schemas.organism import (
@@ -44,13 +52,10 @@ _TASK_BODY: dict[str, Any] = {
 }
 _TASK_ANSWERS: Responses = {
     200: {"description": "what the agent answered; the skill's own result is in `result.output`"},
+    **OF_BODIES,
     **describe_problems(
         {
-            400: "not JSON",
             404: "no such organ",
-            408: "the body did not arrive in time",
-            413: "body too large",
-            415: "body compressed",
             422: "not a task, or no such skill",
             429: "the organ's queue is full",
             502: "the skill failed",
@@ -103,7 +108,8 @@ async def summarize_organism(deps: FromDeps) -> Response:
     response_model=InitializeAnswer,
     summary="Run the initialization job if it is due",
     status_code=202,
-    responses=describe_problems({413: "body too large", 415: "body compressed", 422: "not such a body"})
+    responses=OF_BODIES
+    | describe_problems({422: "not such a body"})
     | {200: {"description": "nothing is due", "model": InitializeAnswer}},
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": refer_to(InitializeBody)}}}},
 )

@@ -9,8 +9,10 @@ import re
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic.config import JsonDict
 
 from organs.errors import describe_wrong_values, list_wrong_values
+from organs.fields import NO_NUL
 from serve_app.errors import InvalidInput
 from serve_app.strict import StrictModel
 
@@ -19,10 +21,23 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _JOB_ID = re.compile(r"[0-9a-f]{8}")
 MAX_STOP_WAIT_S = 30.0
 
-_Word = Annotated[str, Field(max_length=4096)]
+# What ``rules`` and ``_is_no_job_id`` refuse, for who reads the document: pydantic's patterns have no look-ahead.
+_COMMAND: JsonDict = {
+    "prefixItems": [
+        {"type": "string", "maxLength": 4096, "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"}
+    ]
+}
+_NO_JOB_ID: JsonDict = {"not": {"type": "string", "pattern": "^[0-9a-f]{8}$"}}
+_DIRECTORY: JsonDict = {
+    "pattern": r"^(?:/|[^/:%\\\u0000]+://[^%\\\u0000])[^%\\\u0000]*$",
+    "not": {"type": "string", "pattern": r"(?:^|/)\.\.(?:/|$)"},
+}
+
+_Word = Annotated[str, Field(max_length=4096, json_schema_extra=NO_NUL)]
 _Amount = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
-_Value = Annotated[str, Field(max_length=2_000)]
+_NAMES: JsonDict = {"propertyNames": {"minLength": 1, "maxLength": 128, **NO_NUL}}
+_Value = Annotated[str, Field(max_length=2_000, json_schema_extra=NO_NUL)]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -35,26 +50,49 @@ class SubmitBody(_Body):
     """A job to run. The entrypoint is a list of words, not a line for a shell."""
 
     entrypoint: Annotated[list[_Word], Field(min_length=1, max_length=256)] = Field(
-        description="The command and its arguments, one word each.", examples=[["python", "-m", "my.job", "--day", "1"]]
+        description="The command and its arguments, one word each.",
+        examples=[["python", "-m", "my.job", "--day", "1"]],
+        json_schema_extra=_COMMAND,
     )
     submission_id: str | None = Field(
-        default=None, pattern=ID_PATTERN, description="The job's id; the same id with the same body makes one job."
+        default=None,
+        pattern=ID_PATTERN,
+        description="The job's id; the same id with the same body makes one job.",
+        json_schema_extra=_NO_JOB_ID,
     )
     working_dir: str | None = Field(
-        default=None, min_length=1, max_length=2_000, description="Path or URI that the configuration allows."
+        default=None,
+        min_length=1,
+        max_length=2_000,
+        description="Path or URI that the configuration allows.",
+        json_schema_extra=_DIRECTORY,
     )
     runtime_env: dict[_Name, JsonValue] = Field(
-        default={}, max_length=20, description="Ray's runtime environment, as far as the configuration allows."
+        default={},
+        max_length=20,
+        description="Ray's runtime environment, as far as the configuration allows.",
+        json_schema_extra=_NAMES,
     )
     num_cpus: _Amount | None = Field(default=None, description="CPUs that the command itself reserves.")
     num_gpus: _Amount | None = Field(default=None, description="GPUs that the command itself reserves.")
     memory_bytes: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
         default=None, description="Memory that the command itself reserves."
     )
-    resources: dict[_Name, _Amount] = Field(default={}, max_length=20, description="Custom resources by name.")
-    metadata: dict[_Name, _Value] = Field(
-        default={}, max_length=50, description="Texts kept with the job; `seedcore.` keys are few (README)."
+    resources: dict[_Name, _Amount] = Field(
+        default={}, max_length=20, description="Custom resources by name.", json_schema_extra=_NAMES
     )
+    metadata: dict[_Name, _Value] = Field(
+        default={},
+        max_length=50,
+        description="Texts kept with the job; `seedcore.` keys are few (README).",
+        json_schema_extra=_NAMES,
+    )
+
+    @field_validator("memory_bytes", mode="before")
+    @classmethod
+    def _take_whole_number(cls, value: object) -> object:
+        """To JSON ``1.0`` is a whole number, too."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     @field_validator("submission_id")
     @classmethod

@@ -172,7 +172,7 @@ async def test_what_does_not_exist_is_named(path: str, status: int, code: str, w
     [
         (TooBusy("The queue is full."), 429, "1"),
         (Unavailable("No agent."), 503, "2"),
-        (DeadlineExceeded("Too late."), 504, None),
+        (DeadlineExceeded("Too late."), 504, "2"),
     ],
 )
 async def test_the_organ_cannot_answer(error: Any, status: int, retry_after: str | None) -> None:

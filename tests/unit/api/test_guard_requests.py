@@ -11,6 +11,7 @@ from starlette._utils import get_route_path
 
 from serve_app.api.access import Tokens
 from serve_app.api.guard import Guard
+from serve_app.api.limits import Limits
 from serve_app.metrics.responses import ResponseMeter
 from serve_app.report.html import CONTENT_SECURITY_POLICY
 from serve_app.route_path import strip_route_prefix
@@ -28,6 +29,7 @@ def guard(app: Any, **changes: Any) -> Guard:
         "allowed_hosts": frozenset(),
         "local_addresses": frozenset(),
         "max_body_bytes": 1024,
+        "limits": Limits(),
     }
     return Guard(app, **{**settings, **changes})
 

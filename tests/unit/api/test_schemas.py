@@ -59,14 +59,13 @@ OPEN = {
 # The same of what is read.
 OPEN_BODIES = {
     "OldTask (further properties)": "old clients send keys that mean nothing here",
-    "OldTask.task_data": "old clients send keys that mean nothing here",
-    "OldTask.task_data.* (untyped)": "old clients send keys that mean nothing here",
+    "OldTaskData (further properties)": "old clients send keys that mean nothing here",
+    "OldTaskData.parameters": "each skill names its own",
     "Task.parameters": "each skill names its own",
-    "Task.parameters.* (untyped)": "each skill reads JSON of its own form",
+    "BodyValue (untyped)": "any JSON that a body may hold: skills read theirs, Ray its own",
     "SubmitBody.metadata": "whoever submits a job names its metadata",
     "SubmitBody.resources": RESOURCES,
     "SubmitBody.runtime_env": "Ray's own fields; the configuration says which are allowed",
-    "SubmitBody.runtime_env.* (untyped)": "Ray's own fields; the configuration says which are allowed",
 }
 
 

@@ -227,7 +227,8 @@ def test_args(args: str, expected: list[str]) -> None:
             "      - name: Ingress\n        user_config: {task_timeout: 3}\n",
             [
                 f"c.yaml:10: {FIRST}.user_config.task_timeout: got an unknown key; expected one of task_timeout_s, "
-                "call_timeout_s (nearest: task_timeout_s)"
+                "call_timeout_s, streams_per_token, body_bytes_per_token, requests_per_s, request_burst "
+                "(nearest: task_timeout_s)"
             ],
             id="unknown setting",
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from serve_app.jobs.diagnosis.catalogue.team import MOST_SIGNATURES, build_catalogue, parse_signatures
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import CodeClass, Fields, SourceKind, TextSource
+from serve_app.jobs.settings import InspectorConfig
 
 LICENCE: dict[str, Any] = {
     "name": "licence-expired",
@@ -69,6 +71,29 @@ def test_an_entry_that_is_not_right_is_refused_with_its_name(change: dict[str, A
         return
     with pytest.raises(ValueError, match=re.escape(sentence)):
         parse_signatures(text)
+
+
+# What took more than a minute for a line of 2.7 kB when a check of the pattern's text let it pass.
+FOR_EVER = ["a{0,999}a{0,999}a{0,999}b", "(?=a*a*a*b)", ".{0,999}x.{0,999}y.{0,999}z"]
+
+
+@pytest.mark.parametrize("pattern", FOR_EVER)
+@pytest.mark.parametrize("unit", ["a", "xy", "axy", "x", "a\u00e9"])
+def test_no_signature_of_the_configuration_takes_for_ever(pattern: str, unit: str) -> None:
+    """As ``user_config`` has it, which the inspector takes and runs."""
+    examples = ["solver aaabxyz", "solver ab x y z"]
+    entry = {**LICENCE, "contains": ["solver"], "pattern": pattern, "matches": examples, "near_misses": ["solver"]}
+    signatures = {"signatures": [entry]}
+    if "?=" in pattern:
+        with pytest.raises(ValueError, match="RE2 does not look around"):
+            InspectorConfig.model_validate(signatures)
+        return
+    catalogue = build_catalogue(InspectorConfig.model_validate(signatures).signatures)
+    log = f"solver {(unit * 2_700)[:2_700]}!\n".encode() * 20
+    began = time.thread_time()
+    diagnose(Fields(status="FAILED"), [TextSource("log", SourceKind.FILE, [log])], catalogue)
+    # Not a measure of speed: what tries all ways one after the other takes longer than anybody waits.
+    assert time.thread_time() - began < 10
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
