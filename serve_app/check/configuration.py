@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from organs.live.mistakes import Mistake, format_path
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
 from serve_app.check.rules import (
-    Mistake,
     check_by_ray,
     check_by_us,
     check_plainness,
@@ -78,12 +78,6 @@ def list_notes(text: str, path: str, now: datetime) -> list[str]:
         f"{path}:{tree.find_line(place)}: {format_path(place)}: {what}"
         for place, what in list_past_silences(tree.value, now)
     ]
-
-
-def format_path(path: config_tree.Path) -> str:
-    """``("applications", 0, "args")`` as ``applications[0].args``."""
-    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(words).removeprefix(".")
 
 
 def _find_mistakes(document: Any, env: Mapping[str, str], will_be_stamped: bool) -> Iterator[Mistake]:

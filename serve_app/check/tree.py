@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-Path = tuple[str | int, ...]
+from organs.live.mistakes import Path
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ray.serve.handle import DeploymentHandle
 
+from organs.live.settings import LiveSettings, SettingsStore
 from organs.replica import Versioned
 from organs.version import read_own_version
 from serve_app import parts
@@ -32,6 +33,7 @@ from serve_app.jobs.answers.metrics import JobMetrics
 from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
 from serve_app.jobs.diagnosis.catalogue.team import build_catalogue
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
@@ -78,7 +80,9 @@ log = logging.getLogger("ray.serve.seedcore")
 _STORE_TIMEOUT_S = 6.0
 
 
-class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, Protocol):
+class JobStore(
+    History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, SettingsStore, RefusedSettings, Protocol
+):
     """What is asked of the store: each part says it for itself, and all of it may be asked again."""
 
 
@@ -106,12 +110,12 @@ class JobInspector(Versioned):
         code_version: str | None = None,
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
-        self._config = InspectorConfig()
-        self._catalogue = build_catalogue(())
+        self._config, self._catalogue = _read_settings({})
         self._client = client or DashboardClient.build_for_this_cluster(self._config.source_timeout_s)
         here = here or RayReplica()
         self._session = here.session
         history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
+        self._settings = LiveSettings(parts.INSPECTOR, InspectorConfig, _read_settings, history)
         recorder = Recorder(history, here.session, now) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
@@ -167,10 +171,11 @@ class JobInspector(Versioned):
         self._workers = Workers(*backlogs, self._watch, self._rounds, self._measuring)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
-        config = InspectorConfig.model_validate(user_config)
-        catalogue = build_catalogue(config.signatures)
-        self._config, self._catalogue = config, catalogue
+        """Take a new ``user_config``, or keep the last good one; Serve calls this once after the start, which begins
+        the watch.
+        """
+        config, self._catalogue = await self._settings.take(user_config)
+        self._config = config
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
         self._rounds.config = config
@@ -182,6 +187,7 @@ class JobInspector(Versioned):
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
+        await self._settings.close()
         await self._stillnesses.close()
         await self._workers.close()
         await self._diagnoses.close()
@@ -252,3 +258,8 @@ class JobInspector(Versioned):
     def _diagnose(self, fields: Fields, sources: Sequence[TextSource]) -> Diagnosis:
         """The engine, with the signatures that are configured now; blocks."""
         return diagnose(fields, sources, catalogue=self._catalogue)
+
+
+def _read_settings(user_config: Mapping[str, Any]) -> tuple[InspectorConfig, Catalogue]:
+    config = InspectorConfig.model_validate(user_config)
+    return config, build_catalogue(config.signatures)
