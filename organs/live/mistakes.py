@@ -63,14 +63,17 @@ def list_mistakes(
         if each["type"] == "extra_forbidden":
             known = _list_fields(model, each["loc"][:-1])
             if prefix or known:  # an unknown key of Ray's strict models was told already by the walk
-                yield Mistake(path, "an unknown key", suggest_nearest(str(each["loc"][-1]), known))
+                nearest = suggest_nearest(str(each["loc"][-1]), known) if known else "none; there are no settings here"
+                yield Mistake(path, "an unknown key", nearest)
         elif each["type"] == "missing":
             yield Mistake(path, "nothing", "this key")
         elif each["type"] == "literal_error":
             choices = [choice.strip("' ") for choice in each["ctx"]["expected"].replace(" or ", ", ").split(",")]
             yield Mistake(path, quote(each["input"]), suggest_nearest(str(each["input"]), choices))
         elif each["type"] == "timezone_aware":
-            yield Mistake(path, _describe_value(each["input"], quote), 'a time with its offset, as "2026-01-31T12:00:00Z"')
+            yield Mistake(
+                path, _describe_value(each["input"], quote), 'a time with its offset, as "2026-01-31T12:00:00Z"'
+            )
         elif each["type"] == "value_error":
             yield Mistake(path, _describe_value(each["input"], quote), f"another value: {each['ctx']['error']}")
         else:

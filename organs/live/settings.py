@@ -90,7 +90,7 @@ class LiveSettings(Generic[T]):
         async with self._taking:
             try:
                 taken = self._read(given)
-            except (Exception, SystemExit) as error:  # nothing that people write may end the replica: it is told
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # told; nothing that people write ends a replica
                 return await self._refuse(error)
             self._in_force, self._words, self.refused = taken, BEFORE, None
             self._note(given, None)
@@ -157,6 +157,8 @@ class LiveSettings(Generic[T]):
 
     def _note(self, accepted: Mapping[str, Any] | None, refused: Mapping[str, Any] | None) -> None:
         """Tell the store beside the work, which must not wait for it."""
+        if accepted is None and self._unnoted is not None:
+            accepted = self._unnoted[0]  # a refusal takes nothing back
         self._unnoted = (accepted, refused)
         if self._store is not None and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.create_task(self._keep(self._store))

@@ -27,7 +27,7 @@ _MAX_SUBJECT_CHARS = 200
 _MAX_TEXT_CHARS = 500
 _SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
 _FINE_ORGANS = ("ready", "degraded")
-_FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind"}
+_FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind", "deployment": "deployment"}
 
 
 class _Input(BaseModel):

@@ -28,6 +28,7 @@ from serve_app.forward import forward
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
+from serve_app.jobs.answers.deployments import DeploymentTroubles, RefusalSource
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
 from serve_app.jobs.answers.versions import Versions
@@ -81,7 +82,7 @@ _STORE_TIMEOUT_S = 6.0
 
 
 class JobStore(
-    History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, SettingsStore, RefusedSettings, Protocol
+    History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, SettingsStore, RefusalSource, Protocol
 ):
     """What is asked of the store: each part says it for itself, and all of it may be asked again."""
 
@@ -156,7 +157,10 @@ class JobInspector(Versioned):
         )
         self._deployments = Deployments(self._client, here.find_agent_address, self._diagnose, here.application, clock)
         holdings = Holdings(self._client, self._rounds, now)
-        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses, holdings)
+        troubles = DeploymentTroubles(history, here.application, clock)
+        self._jobs = JobAnswers(
+            self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses, holdings, troubles
+        )
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
         self._cluster = ClusterAnswers(self._watch, here, versions, now)

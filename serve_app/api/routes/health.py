@@ -32,7 +32,13 @@ async def get_health() -> Response:
 )
 async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
-    parts = await _gather(deps.store.ping(), deps.organism.status(), deps.jobs.ray_status())
+    parts = await _gather(
+        deps.store.ping(),
+        deps.organism.status(),
+        deps.jobs.ray_status(),
+        deps.alerts.alerts({"limit": 1}),
+        deps.jobs.findings(),
+    )
     now = judge_readiness(*parts)
     body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
     answer = answer_json(body, now.http_status)

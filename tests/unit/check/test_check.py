@@ -219,7 +219,7 @@ def test_args(args: str, expected: list[str]) -> None:
         pytest.param("      - name: Store\n        num_replicas: 1\n", [], id="one store is fine"),
         pytest.param(
             "      - name: Store\n        user_config: {a: 1}\n",
-            [f"c.yaml:10: {FIRST}.user_config: got {{'a': 1}}; expected no user_config; Store has no settings"],
+            [f"c.yaml:10: {FIRST}.user_config.a: got an unknown key; expected none; there are no settings here"],
             id="settings of a deployment that has none",
         ),
         pytest.param(
