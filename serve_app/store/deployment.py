@@ -22,7 +22,7 @@ from organs.times import format_time
 from serve_app import parts
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
-from serve_app.schemas.settings import RefusedSettings
+from serve_app.schemas.findings import RefusedSettings
 from serve_app.store.engine import find_database_url, find_directory, hide_url
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.live.config import StoreConfig

@@ -106,7 +106,10 @@ ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 # question that is to send more than before gets a name of its own, and stands here.
 NEW = {
     JobInspector: {"code_versions", "whole_log"},
-    StoreDeployment: {"save_trails", "load_trails", "find_run", "open_runs"},
+    StoreDeployment: {
+        *("save_trails", "load_trails", "find_run", "open_runs"),
+        *("last_settings", "note_settings", "refused_settings"),
+    },
 }
 
 # Classes of errors by the module in which that version finds them, when it unpickles what another replica raised.

@@ -11,12 +11,13 @@ from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.models import Known, Section, Verdict
 from serve_app.jobs.serve_facts import ServeFacts, describe_trouble
 from serve_app.parts import STORE
-from serve_app.schemas.settings import RefusedSettings
+from serve_app.schemas.findings import RefusedSettings
 
 REFUSED_SETTING: Final = "refused-setting"
 TROUBLED: Final = "application-troubled"
 OTHER_TROUBLED: Final = "other-application-troubled"
 _FRESH_FOR_S = 1.0
+_PATIENCE_S = 1.0
 _MOST_KEYS = 3
 
 
@@ -27,32 +28,39 @@ class RefusalSource(Protocol):
 
 
 class DeploymentTroubles:
-    """The findings about deployments. What was refused is asked for at most once a second."""
+    """The findings about deployments. What was refused is asked for at most once a second, and not waited for long: an
+    answer about jobs must not be late because the store is away.
+    """
 
     def __init__(self, source: RefusalSource | None, application: str, clock: Callable[[], float]) -> None:
         self._source = source
         self._application = application
         self._clock = clock
         self._asked_at = float("-inf")
+        self._asked: asyncio.Task[None] | None = None
         self._refused: list[RefusedSettings] = []
         self._missing: list[str] = []
-        self._one = asyncio.Lock()
 
     async def find(self, serve: Section[ServeFacts]) -> tuple[list[Finding], list[str]]:
-        """The findings; and why those of refused settings may be missing, which is empty when none is."""
-        async with self._one:
-            if self._source is not None and self._clock() - self._asked_at > _FRESH_FOR_S:
-                await self._ask(self._source)
-            refused, missing = self._refused, self._missing
-        found = [*find_refused(refused, self._application, serve), *find_troubled(serve, self._application)]
-        return found, missing
+        """The findings; and why those of refused settings may be missing or old, which is empty when none is."""
+        if self._source is not None and self._is_due():
+            self._asked_at = self._clock()
+            self._asked = asyncio.create_task(self._ask(self._source))
+            await asyncio.wait({self._asked}, timeout=_PATIENCE_S)
+            if not self._asked.done():
+                self._missing = ["refused settings: the store has not answered yet."]
+        found = [*find_refused(self._refused, self._application, serve), *find_troubled(serve, self._application)]
+        return found, self._missing
+
+    def _is_due(self) -> bool:
+        is_asked = self._asked is not None and not self._asked.done()
+        return not is_asked and self._clock() - self._asked_at >= _FRESH_FOR_S
 
     async def _ask(self, source: RefusalSource) -> None:
         try:
             self._refused, self._missing = await source.refused_settings(self._application), []
         except AppError as error:
-            self._refused, self._missing = [], [f"refused settings: {error.detail}"]
-        self._asked_at = self._clock()
+            self._missing = [f"refused settings: {error.detail}"]
 
 
 def find_refused(refused: Sequence[RefusedSettings], application: str, serve: Section[ServeFacts]) -> Iterable[Finding]:

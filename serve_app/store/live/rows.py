@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from organs.times import format_time
 from serve_app.redaction import redact
-from serve_app.schemas.settings import RefusedSettings, SettingMistake
+from serve_app.schemas.findings import RefusedSettings, SettingMistake
 from serve_app.store.bounds import encode, make_storable, require_name
 from serve_app.store.dialect import insert
 from serve_app.store.tables import settings

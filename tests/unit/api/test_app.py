@@ -26,6 +26,8 @@ STANDARD = standard_answers()
                     "store": "ok",
                     "organism_manager": "ok",
                     "job_inspector": "ok",
+                    "alerts": "ok",
+                    "settings": "ok",
                     "cognitive_organ_1": "ready",
                     "utility_organ_1": "ready",
                     "initialization": "succeeded",

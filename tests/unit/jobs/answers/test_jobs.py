@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.answers.deployments import DeploymentTroubles
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
@@ -20,6 +21,7 @@ from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import NOW, actor, snapshot, submission
 
 NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
+NO_TROUBLES = DeploymentTroubles(None, "seedcore", lambda: 0.0)
 
 
 class Archive:
@@ -52,7 +54,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
     )
     here = SimpleNamespace(list_exception_frames=dict)
     causes = SimpleNamespace(find_code={"/j": "app.import-error"}.get)
-    return JobAnswers(watch, Archive(), None, here, frozenset(), causes, None)  # type: ignore[arg-type]
+    return JobAnswers(watch, Archive(), None, here, frozenset(), causes, None, NO_TROUBLES)  # type: ignore[arg-type]
 
 
 async def test_a_row_has_the_code_of_its_diagnosis() -> None:
@@ -130,7 +132,7 @@ async def test_the_detail_tells_what_lists_tell_and_nothing_of_the_environment()
     made = JobAnswers(
         watch, archive, SimpleNamespace(summarize_tasks=summarize_tasks),  # type: ignore[arg-type]
         SimpleNamespace(list_exception_frames=dict), frozenset(), SimpleNamespace(find_known=find_known),  # type: ignore[arg-type]
-        SimpleNamespace(describe=describe),  # type: ignore[arg-type]
+        SimpleNamespace(describe=describe), NO_TROUBLES,  # type: ignore[arg-type]
     )  # fmt: skip
     told: Any = await made.get_job("a")
     assert (told["outcome"], told["verdict"], told["rule"], told["code"]) == (
