@@ -1,8 +1,8 @@
 """The settings that a replica works with, whatever it is given.
 
-Serve kills a replica whose ``reconfigure`` raises, and gives the next one the same (ray/serve/_private/deployment_state.py of Ray 2.60): one
-wrong value would take a deployment down until a person comes. So what is not acceptable is refused and told, and the
-last good settings stay in force: they are in the store, for replicas that start meanwhile.
+Serve kills a replica whose ``reconfigure`` raises, and gives the next one the same: one wrong value would take a
+deployment down until a person comes (ray/serve/_private/deployment_state.py of Ray 2.60). So what is not acceptable is
+refused and told, and the last good settings stay in force: they are in the store, for replicas that start meanwhile.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ Every rule yields mistakes as (path, what was got, what was expected); lines and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -40,6 +41,9 @@ def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Keys and values that Ray's schema does not know. Ray itself ignores unknown keys without a word."""
     from ray.serve.schema import ServeDeploySchema  # takes a second, and only this rule needs it
 
+    if strange := list(_find_strange_items(document)):
+        yield from strange  # Ray's own rules fail at them
+        return
     yield from _find_unknown_keys(document, ServeDeploySchema, ())
     try:
         ServeDeploySchema.model_validate(document)
@@ -59,8 +63,24 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
     elif isinstance(value, date):
         expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
         yield Mistake(path, "a time, which YAML makes of it without quotes", expected)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Mistake(path, f".{value}".replace(".-", "-."), "a number that ends; JSON has no other")
     elif not isinstance(value, str | int | float | None):
         yield Mistake(path, quote_value(value), "a text, a number, true, false, a list or a mapping")
+
+
+def check_imports(document: Mapping[str, Any], find_failure: Callable[[str], str | None]) -> Iterator[Mistake]:
+    """Applications whose code cannot be imported here. One that brings its code with it is tried where it is deployed.
+
+    ``find_failure`` says why a path cannot be imported, None when it can. Ours is: this is its code.
+    """
+    for index, app in enumerate(_list(document.get("applications"))):
+        wanted = app.get("import_path") if isinstance(app, dict) else None
+        if not isinstance(wanted, str) or wanted == IMPORT_PATH or app.get("runtime_env"):
+            continue
+        if (why := find_failure(wanted)) is not None:
+            expected = f"what can be imported here, or a runtime_env that brings it: {why}"
+            yield Mistake(("applications", index, "import_path"), quote_value(wanted), expected)
 
 
 def list_past_silences(document: Mapping[str, Any], now: datetime) -> Iterator[tuple[Path, str]]:
@@ -160,6 +180,17 @@ def _check_skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[
         Catalog.load(organ_type, config)
     except CatalogError as error:
         yield Mistake((*path, error.key), quote_value(getattr(config, error.key)), f"another value: {error}")
+
+
+def _find_strange_items(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for index, app in enumerate(_list(document.get("applications"))):
+        if not isinstance(app, dict):
+            yield Mistake(("applications", index), quote_value(app), "a mapping with `name` and `import_path`")
+            continue
+        for number, deployment in enumerate(_list(app.get("deployments"))):
+            if not isinstance(deployment, dict):
+                path: Path = ("applications", index, "deployments", number)
+                yield Mistake(path, quote_value(deployment), "a mapping with `name`")
 
 
 def _find_unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:
