@@ -29,6 +29,7 @@ _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 _FIRING, _CLUSTER, _JOBS, _NOT_SEEN = range(4)
 # Rules of the judge that say of a running job what its own row says, too, and better.
 _OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
+_OF_APPLICATIONS = ("application-troubled", "other-application-troubled")
 _ALIKE_CHARS = 600
 # The store cuts longer names, which the looks do not.
 _KEPT_CHARS = 200
@@ -75,6 +76,9 @@ def build_findings(
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
+    if any(each.get("rule") in _OF_APPLICATIONS for each in judged):
+        # What Serve says of an application has its next step there; the job that serves would tell it once more.
+        jobs = [row for row in jobs if row.get("rule") != "serve-unhealthy"]
     newest = _find_newest(jobs)
     troubles = [
         *_add_rows(

@@ -32,14 +32,20 @@ def build_lifecycle(
 ) -> list[LifecycleStep]:
     """The steps in their order; a time that no record tells is None. ``controller_at``: start of Serve's controller."""
     head = _find_head(snapshot.nodes)
+    deployed = _check_application(snapshot.serve, application)
+    ready = _check_ready(snapshot, rows, head)
+    again = deployed.at is not None and ready.at is not None and deployed.at > ready.at
     steps = [
         _check_head(snapshot.nodes, head),
         _check_controller(snapshot, controller_at),
         _check_server(snapshot, rows),
-        _check_application(snapshot.serve, application),
+        # Serve tells only when it was deployed last.
+        deployed._replace(state=_DONE, at=None) if again else deployed,
         _check_initialization(snapshot, rows, head),
-        _check_ready(snapshot, rows, head),
+        ready,
     ]
+    if again:
+        steps.append(deployed._replace(step="deployed-again", title=f"The application {application} was deployed anew"))
     began = head.started_at if head is not None else None
     return [_render_step(step, began) for step in steps]
 
