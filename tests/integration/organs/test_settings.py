@@ -81,7 +81,7 @@ def test_wrong_settings_change_nothing_are_told_and_end_with_good_ones(cluster: 
     kill(before[f"{ORGAN}_agent_0"])
     wait_for("the organ with the user's skill", lambda: cluster.execute(ORGAN, WAIT).status_code == 200, timeout_s=40)
     assert pids(cluster)[f"{ORGAN}_agent_0"] != before[f"{ORGAN}_agent_0"]
-    (ingress,) = cluster.actors("SERVE_REPLICA::seedcore#Ingress#")
+    (ingress,) = cluster.actors("#Ingress#")
     kill(ingress["pid"])
     wait_for("the ingress", lambda: read_ready(cluster)["status"] == "degraded", timeout_s=40)
 
