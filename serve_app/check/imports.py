@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -37,23 +37,11 @@ def find_import_failure(import_path: str) -> str | None:
     return lines[-1].strip()[:_SHOWN_CHARS] if lines else f"its import ended with exit code {process.returncode}"
 
 
-def import_target(import_path: str) -> object:
-    """What Serve imports of it; raises whatever the import raises."""
-    module_name, separator, name = import_path.partition(":")
-    if not separator:
-        module_name, _, name = import_path.rpartition(".")
-    if not module_name or not name:
-        raise ImportError(f"{import_path!r} is not of the form module:name")
-    return getattr(importlib.import_module(module_name), name)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Import it; how that fails is the last line of standard error."""
-    import_target(arguments[0])
-    # Threads and exit handlers of others must not keep us.
-    sys.stderr.flush()
-    os._exit(0)
+    pkgutil.resolve_name(arguments[0])
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -163,7 +163,7 @@ class JobInspector(Versioned):
         )
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
-        self._cluster = ClusterAnswers(self._watch, here, versions, now)
+        self._cluster = ClusterAnswers(self._watch, here, versions, now, troubles)
         observe = JobMetrics(self._watch, self._archive).read_observed
         self._measuring = Sampler(self._client.list_node_use, observe, history, now, publish=choose_publisher())
         backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]

@@ -105,7 +105,7 @@ ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 # What that version does not know: who asks it is told 503 (``CallFailure.OTHER_VERSION``) until it is replaced. A
 # question that is to send more than before gets a name of its own, and stands here.
 NEW = {
-    JobInspector: {"code_versions", "whole_log"},
+    JobInspector: {"code_versions", "deployment_troubles", "whole_log"},
     StoreDeployment: {
         *("save_trails", "load_trails", "find_run", "open_runs"),
         *("last_settings", "note_settings", "refused_settings"),

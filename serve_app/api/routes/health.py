@@ -37,7 +37,7 @@ async def get_readiness(deps: FromDeps) -> Response:
         deps.organism.status(),
         deps.jobs.ray_status(),
         deps.alerts.alerts({"limit": 1}),
-        deps.jobs.findings(),
+        deps.jobs.deployment_troubles(),
     )
     now = judge_readiness(*parts)
     body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}

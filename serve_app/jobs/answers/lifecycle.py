@@ -40,12 +40,13 @@ def build_lifecycle(
         _check_controller(snapshot, controller_at),
         _check_server(snapshot, rows),
         # Serve tells only when it was deployed last.
-        deployed._replace(state=_DONE, at=None) if again else deployed,
+        _Step(deployed.step, deployed.title, deployed.source, _DONE) if again else deployed,
         _check_initialization(snapshot, rows, head),
         ready,
     ]
     if again:
-        steps.append(deployed._replace(step="deployed-again", title=f"The application {application} was deployed anew"))
+        title = f"The application {application} was deployed anew"
+        steps.append(_Step("deployed-again", title, deployed.source, deployed.state, deployed.at))
     began = head.started_at if head is not None else None
     return [_render_step(step, began) for step in steps]
 

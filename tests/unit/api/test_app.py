@@ -306,6 +306,23 @@ async def test_initialize_refuses_other_bodies(body: Any) -> None:
         ({"status": Unavailable("Gone.")}, 200, ["organism manager: Gone."]),
         ({"ray_status": Unavailable("Gone.")}, 200, ["job inspector: Gone."]),
         ({"ray_status": {"degraded": ["workers: slow"]}}, 200, ["job inspector: workers: slow"]),
+        ({"alerts": Unavailable("Gone.")}, 200, ["alerts: Gone."]),
+        (
+            {
+                "deployment_troubles": {
+                    "items": [
+                        {
+                            "rule": "refused-setting",
+                            "subject": "deployment Ingress",
+                            "subject_type": "deployment",
+                            "sentence": "Ingress refused its settings.",
+                        }
+                    ]
+                }
+            },
+            200,
+            ["deployment Ingress: Ingress refused its settings."],
+        ),
     ],
 )
 async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons: list[str]) -> None:
