@@ -91,7 +91,7 @@ class LiveSettings(Generic[T]):
             try:
                 taken = self._read(given)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # told; nothing that people write ends a replica
-                return await self._refuse(error)
+                return await self._refuse(given, error)
             self._in_force, self._words, self.refused = taken, BEFORE, None
             self._note(given, None)
             return taken
@@ -107,8 +107,8 @@ class LiveSettings(Generic[T]):
         if self._keeper is not None:
             await asyncio.wait({self._keeper})
 
-    async def _refuse(self, error: BaseException) -> T:
-        found = list(describe_refusal(error, self._model))
+    async def _refuse(self, given: Any, error: BaseException) -> T:
+        found = list(describe_refusal(given, error, self._model))
         if self._in_force is None:
             self._in_force, self._words = await self._recover()
         self.refused = {
@@ -180,14 +180,15 @@ class LiveSettings(Generic[T]):
                 self._unnoted = None
 
 
-def describe_refusal(error: BaseException, model: type[BaseModel]) -> Iterable[Mistake]:
-    """Why settings were not accepted, by key; at least one."""
+def describe_refusal(given: Any, error: BaseException, model: type[BaseModel]) -> Iterable[Mistake]:
+    """Why settings that were ``given`` are not accepted, by key; at least one."""
     if isinstance(error, ValidationError):
         found: Sequence[Mistake] = list(list_mistakes(error, (USER_CONFIG,), model, _quote))
         if found:
             return found
     if isinstance(error, WrongSetting):
-        return [Mistake((USER_CONFIG, error.key), "a value that this deployment cannot take", str(error))]
+        got = given.get(error.key) if isinstance(given, Mapping) else given
+        return [Mistake((USER_CONFIG, error.key), _quote(got), f"another value: {error}")]
     return [Mistake((USER_CONFIG,), "what cannot be read", f"other settings: {type(error).__name__}; its log has more")]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from serve_app.api.routes import health
 from serve_app.errors import DeadlineExceeded, TooBusy, Unavailable
 from tests.unit.fakes import ALL_TOKENS, AS_OF, OPERATOR, initialization, job, organ, result, served, standard_answers
 
@@ -331,6 +333,19 @@ async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons:
     assert (answer.status_code, answer.json()["reasons"]) == (status, reasons)
     assert answer.json()["status"] == ("not_ready" if status == 503 else "degraded")
     assert answer.headers.get("Retry-After") == ("2" if status == 503 else None)
+
+
+async def test_readiness_does_not_wait_long_for_what_can_only_degrade_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_PATIENCE_S", 0.01)
+    api = served()
+
+    async def hang(query: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(api.part, "alerts", hang, raising=False)
+    async with api.client() as client:
+        answer = await client.get("/ready")
+    assert (answer.status_code, answer.json()["reasons"]) == (200, ["alerts: It did not answer within 0.01 s."])
 
 
 async def test_ray_status_asks_for_the_versions_and_readiness_does_not() -> None:

@@ -95,7 +95,7 @@ def wrong(key: str, got: str, expected: str, in_force: str) -> dict[str, Any]:
         ({"perod_s": 1}, ".perod_s", "an unknown key", "one of period_s, name (nearest: period_s)"),
         ("very", "", "'very'", "a valid dictionary or instance of Config"),
         (None, "", "None", "a valid dictionary or instance of Config"),
-        ({"name": "wrong"}, ".name", "a value that this deployment cannot take", "name: there is no 'wrong'"),
+        ({"name": "wrong"}, ".name", "'wrong'", "another value: name: there is no 'wrong'"),
         ({"name": "bug"}, "", "what cannot be read", "other settings: ZeroDivisionError; its log has more"),
         ({"name": "exit"}, "", "what cannot be read", "other settings: SystemExit; its log has more"),
     ],
