@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from organs.live.mistakes import WrongSetting
 from organs.models import OrganConfig, OrganType
 from organs.skills.contract import Skill, SkillError, SkillInputError
 from organs.skills.table import BUILT_IN
@@ -44,15 +45,11 @@ ORGAN_TYPES: dict[OrganType, OrganKind] = {
 }
 
 
-class CatalogError(ValueError):
-    """The configured skills are not acceptable; the sentence names the entry and what was expected.
-
-    ``key`` is the setting that is wrong.
-    """
+class CatalogError(WrongSetting):
+    """The configured skills are not acceptable; the sentence names the entry and what was expected."""
 
     def __init__(self, detail: str, key: Literal["skills", "default_skill"] = "skills") -> None:
-        super().__init__(detail)
-        self.key: Literal["skills", "default_skill"] = key
+        super().__init__(detail, key)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from ray.serve.handle import DeploymentHandle
 from organs.agent import TaskRecord, rate_quality
 from organs.catalog import ORGAN_TYPES, Catalog
 from organs.errors import describe_wrong_values, list_wrong_values
+from organs.live.settings import LiveSettings
 from organs.memory import FIRST_CLAIM_TIMEOUT_S, LAST_FLUSH_TIMEOUT_S, AgentMemory
 from organs.models import AgentStatus, OrganConfig, OrganSpec, TaskMessage, TaskProblem, TaskReply
 from organs.ports import Ports
@@ -54,8 +56,8 @@ class Organ(Versioned):
         self._ports = ports
         self._owner = owner
         self._node_id = ""
-        self._config = OrganConfig()
-        self._catalog = Catalog.load(spec.type, self._config)
+        self._config, self._catalog = self._read_settings({})
+        self._settings = LiveSettings(spec.id, OrganConfig, self._read_settings, ports.store)
         self._rank = -1
         self._memory = AgentMemory("", spec.id, owner, ports.store, self._config)
         self._keeper: asyncio.Task[None] | None = None
@@ -65,12 +67,10 @@ class Organ(Versioned):
     async def reconfigure(self, user_config: dict[str, Any], rank: Any) -> None:
         """Take a new ``user_config``, or another rank; Serve calls this after the start too.
 
-        Raises ``ValueError`` naming the key when the configuration is not acceptable; Serve shows that sentence.
+        What is not acceptable is refused and told, and the last good one stays in force.
         """
-        config = OrganConfig.model_validate(user_config)
-        self._catalog = Catalog.load(self._spec.type, config)
-        self._config = config
-        self._memory.config = config
+        self._config, self._catalog = await self._settings.take(user_config)
+        self._memory.config = self._config
         if rank.rank != self._rank:
             await self._become(rank.rank)
 
@@ -184,6 +184,10 @@ class Organ(Versioned):
                     "what the last tasks brought is not written",
                     extra={"action": "agent_not_written", "agent_id": self._memory.agent_id},
                 )
+
+    def _read_settings(self, user_config: Mapping[str, Any]) -> tuple[OrganConfig, Catalog]:
+        config = OrganConfig.model_validate(user_config)
+        return config, Catalog.load(self._spec.type, config)
 
     def _get_role_probabilities(self) -> dict[str, float]:
         configured = self._config.role_probabilities

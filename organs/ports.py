@@ -20,6 +20,7 @@ from ray.serve.schema import DeploymentStatus, ReplicaState
 
 from organs.calls import Caller, CallFailure
 from organs.errors import CodedError
+from organs.live.settings import SettingsStore
 from organs.memory import AgentStore
 from organs.questions import asked
 from organs.skills.contract import (
@@ -46,8 +47,8 @@ _REFUSALS: dict[int, type[SkillError]] = {
 }
 
 
-class StorePort(AgentStore, Protocol):
-    """The store: agents' states, and what they shall remember for each other."""
+class StorePort(AgentStore, SettingsStore, Protocol):
+    """The store: agents' states, what they shall remember for each other, and the settings of their organ."""
 
     async def put_memory(self, key: str, value: Any, tags: Sequence[str], agent_id: str | None) -> dict[str, Any]: ...
 

@@ -27,6 +27,8 @@ from serve_app.redaction import strip_controls
 
 STANDARD_INPUT = "-"
 _PIECE_BYTES = 1_048_576
+# YAML's reader takes a minute for thirty times as much.
+_MOST_CHARS = 1_048_576
 _DRIVER_LOG = re.compile(r"job-driver-(.+)\.log", re.DOTALL)
 # What Ray writes of a run before it names its command.
 _LINES_BEFORE_BYTES = 65_536
@@ -91,7 +93,14 @@ def _load_catalogue(own: str | None) -> Catalogue:
     # Only who has signatures of their own pays for YAML and validation.
     from serve_app.jobs.diagnosis.catalogue.team import build_catalogue, parse_signatures
 
-    return build_catalogue(parse_signatures(Path(own).read_text(encoding="utf-8")))
+    with Path(own).open(encoding="utf-8") as file:
+        text = file.read(_MOST_CHARS + 1)
+    try:
+        if len(text) > _MOST_CHARS:
+            raise ValueError(f"more than {_MOST_CHARS} characters, which is no list that people write")
+        return build_catalogue(parse_signatures(text))
+    except ValueError as error:
+        raise ValueError(f"{own}: {error}") from error
 
 
 def _diagnose_file(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis:

@@ -13,10 +13,12 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from organs.live.settings import LiveSettings, SettingsStore
 from organs.models import OrganSpec, TaskMessage, TaskReply
 from organs.questions import asked
 from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
+from serve_app import parts
 from serve_app.api.access import Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
@@ -39,6 +41,8 @@ _LIVENESS_TIMEOUT_S = 1.0
 _EXPLANATION_TIMEOUT_S = 2.5
 # So long who gives a task to an organ that no node can hold need not wait for its deadline to be told.
 _UNPLACEABLE_FOR_S = 5.0
+# Longer than the store's own deadline, so that its sentence arrives and not ours.
+_STORE_TIMEOUT_S = 6.0
 
 
 @serve.ingress()
@@ -65,6 +69,8 @@ class Ingress(Versioned):
             config=IngressConfig(),
             management=args.job_management,
         )
+        keeper = connect(SettingsStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
+        self._settings = LiveSettings(parts.INGRESS, IngressConfig, IngressConfig.model_validate, keeper)
         self._meter = ResponseMeter()
         self._delivery = ResponseDelivery(self._meter, uuid.uuid4().hex, self._deps.jobs.record_responses)
 
@@ -73,9 +79,9 @@ class Ingress(Versioned):
         self._deps.events_key = env.events_key
         return create_api(self._deps, self._args, Tokens.load(env), _list_own_addresses(), self._meter)
 
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new ``user_config`` without a restart; raises when it is not acceptable, and Serve then says so."""
-        config = IngressConfig.model_validate(user_config)
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take a new ``user_config`` without a restart; the last good one stays when it is not acceptable."""
+        config = await self._settings.take(user_config)
         self._deps.config = config
         log.info("ingress configured", extra={"action": "ingress_configured", **config.model_dump()})
 

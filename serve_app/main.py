@@ -29,6 +29,7 @@ from serve_app.organism.manager import OrganismManager
 from serve_app.organism.settings import ManagerConfig
 from serve_app.settings import AppArgs, IngressConfig
 from serve_app.store.deployment import StoreDeployment
+from serve_app.store.live.config import StoreConfig
 
 # Organs and singletons mostly wait; a whole CPU each would fill a small cluster before any job runs.
 _SMALL = {"num_cpus": 0.05}
@@ -67,7 +68,13 @@ def build(args: dict[str, Any]) -> Application:
 
     store = (
         serve.deployment(StoreDeployment, name=parts.STORE)
-        .options(ray_actor_options=_ON_HEAD, max_ongoing_requests=64, max_queued_requests=512, **_HEALTH_ON_THE_WAY)
+        .options(
+            ray_actor_options=_ON_HEAD,
+            max_ongoing_requests=64,
+            max_queued_requests=512,
+            user_config=StoreConfig().model_dump(),
+            **_HEALTH_ON_THE_WAY,
+        )
         .bind()
     )
     inspector = (

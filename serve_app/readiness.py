@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Status = Literal["ready", "degraded", "not_ready"]
+
+# Rules of findings about what this application is deployed of (``jobs.answers.deployments``, which brings more than
+# who reads a report needs), and the word for each.
+OF_DEPLOYMENTS: Final = {"refused-setting": "refused", "application-troubled": "troubled"}
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,14 @@ class Readiness:
         return 503 if self.status == "not_ready" else 200
 
 
-def judge_readiness(store: Part, organism: Part, jobs: Part, alerts: Part) -> Readiness:
-    """Not ready: no store to write to, an organ without agents, never initialized. Degraded: anything less, as alerts
-    of which somebody does not hear.
+def judge_readiness(store: Part, organism: Part, jobs: Part, alerts: Part, findings: Part) -> Readiness:
+    """Not ready: no store to write to, an organ without agents, never initialized: requests, or what was acknowledged,
+    would be lost. Degraded: anything less, as a deployment that does not answer, or that refused its settings, or
+    alerts of which somebody does not hear.
     """
     blocking: list[str] = []
     degrading: list[str] = []
-    checks = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok"}
+    checks = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok", "settings": "ok"}
     if store.value is None:
         checks["store"] = store.error or "no answer"
         blocking.append(f"store: {checks['store']}")
@@ -60,6 +65,7 @@ def judge_readiness(store: Part, organism: Part, jobs: Part, alerts: Part) -> Re
         degrading.append(f"alerts: {checks['alerts']}")
     else:
         _check_receivers(alerts.value.get("receivers") or (), checks, degrading)
+    _check_deployments(findings, checks, degrading)
     status: Status = "not_ready" if blocking else "degraded" if degrading else "ready"
     return Readiness(status, (*blocking, *degrading), checks)
 
@@ -68,6 +74,18 @@ def _check_receivers(receivers: Sequence[Mapping[str, Any]], checks: dict[str, s
     for each in receivers:
         checks[f"receiver {each['name']}"] = "failing"
         degrading.append(f"receiver {each['name']}: {each['sentence']} {each['action']}")
+
+
+def _check_deployments(findings: Part, checks: dict[str, str], degrading: list[str]) -> None:
+    """Where the findings are not there, the inspector's own line has told it."""
+    if findings.value is None:
+        checks["settings"] = "not known"
+        return
+    for each in findings.value["items"]:
+        if each["rule"] not in OF_DEPLOYMENTS:
+            continue
+        checks["settings" if each["subject_type"] == "deployment" else each["subject"]] = OF_DEPLOYMENTS[each["rule"]]
+        degrading.append(f"{each['subject']}: {each['sentence']}")
 
 
 def _check_organs(

@@ -28,7 +28,7 @@ _MAX_TEXT_CHARS = 500
 _SEVERITIES: dict[str, Severity] = {"WARN": "warning", "BAD": "critical"}
 _FINE_ORGANS = ("ready", "asleep", "degraded")
 _UNPLACEABLE_ACTION = "Add a node that has it, or ask for less (ray_actor_options of the deployment) and deploy again."
-_FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind"}
+_FOUND_TYPES: dict[str | None, SubjectType] = {"job": "job", "kind": "kind", "deployment": "deployment"}
 
 
 class _Input(BaseModel):

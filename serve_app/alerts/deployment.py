@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from organs.live.settings import LiveSettings, SettingsStore
 from organs.replica import Versioned
 from organs.times import format_time
+from serve_app import parts
 from serve_app.alerts.lifecycle import count_alerts
 from serve_app.alerts.models import Event, render_alert
 from serve_app.alerts.query import AlertsQuery, HistoryQuery, select_active_page, select_past_page
@@ -57,7 +59,7 @@ class JobObserver(Protocol):
     async def alert_inputs(self) -> AlertInputs: ...
 
 
-class AlertStore(Outbox, Protocol):
+class AlertStore(Outbox, SettingsStore, Protocol):
     """The store, as far as alerts ask it."""
 
     async def active_alerts(self) -> list[Json]: ...
@@ -95,6 +97,7 @@ class Alerts(Versioned):
         self._clock = clock
         self._pause = pause
         self._config = AlertsConfig()
+        self._settings = LiveSettings(parts.ALERTS, AlertsConfig, AlertsConfig.model_validate, self._store)
         self._state = AlertsState()
         self._delivery = Delivery(self._store, self._poster, now, clock, jitter)
         self._missing: list[str] = []
@@ -109,8 +112,10 @@ class Alerts(Versioned):
         self._publish = choose_publisher()
 
     async def reconfigure(self, user_config: Json) -> None:
-        """Take a new ``user_config``; Serve calls this once after the start, which begins both loops."""
-        self._config = AlertsConfig.model_validate(user_config)
+        """Take a new ``user_config``, or keep the last good one; Serve calls this once after the start, which begins
+        both loops.
+        """
+        self._config = await self._settings.take(user_config)
         self._loops.start()
 
     async def check_health(self) -> None:
@@ -119,6 +124,7 @@ class Alerts(Versioned):
 
     async def close(self) -> None:
         """Stop both loops and close connections."""
+        await self._settings.close()
         await self._loops.close()
         await self._delivery.close()
         if isinstance(self._poster, Poster):

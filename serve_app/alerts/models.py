@@ -15,7 +15,7 @@ from serve_app.schemas.alerts import AlertView
 Severity = Literal["warning", "critical"]
 State = Literal["pending", "firing", "resolved"]
 EventKind = Literal["fired", "updated", "resolved"]
-SubjectType = Literal["job", "kind", "node", "organ", "cluster", "api"]
+SubjectType = Literal["job", "kind", "deployment", "node", "organ", "cluster", "api"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

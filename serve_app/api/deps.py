@@ -100,6 +100,10 @@ class Jobs(Protocol):
 
     async def findings(self) -> FindingsAnswer: ...
 
+    async def deployment_troubles(self) -> FindingsAnswer:
+        """Those about deployments alone."""
+        ...
+
     async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer: ...
 
     async def ray_status(self) -> RayStatusAnswer:

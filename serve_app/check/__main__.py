@@ -6,6 +6,7 @@ printed as it should be deployed: with the version of this code, so that Serve r
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config, list_notes, list_restarts
+from serve_app.check.configuration import check_config, list_notes, list_restarts, read_config
 from serve_app.check.stamp import stamp
 
 USAGE = "usage: python -m serve_app.check FILE… | --stamp FILE"
@@ -34,10 +35,13 @@ def main(arguments: Sequence[str]) -> int:
     if not names or (stamping and len(names) > 1) or any(name.startswith("-") for name in names):
         print(USAGE, file=sys.stderr)
         return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a configuration may hold what this terminal cannot show
     bad = False
     for name in names:
         try:
-            text = Path(name).read_text(encoding="utf-8")
+            text = read_config(Path(name))
         except (OSError, UnicodeDecodeError) as error:
             print(f"{name}: cannot be read: {error}", file=sys.stderr)
             return 2

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from organs.live.mistakes import Mistake, format_path
 from serve_app.api.access import Tokens, require_safe_address
 from serve_app.check import tree as config_tree
+from serve_app.check.imports import find_import_failure
 from serve_app.check.rules import (
     IMPORT_PATH,
-    Mistake,
     check_by_ray,
     check_by_us,
+    check_imports,
     check_plainness,
     list_past_silences,
     quote_value,
@@ -24,9 +27,12 @@ from serve_app.check.rules import (
 from serve_app.check.scaling import list_unscaled
 from serve_app.env import Env
 from serve_app.errors import AppError
+from serve_app.redaction import strip_controls
 
 # What Serve listens on when a deployed file leaves `http_options.host` out (HTTPOptionsSchema, ray/serve/schema.py).
 EVERYWHERE = "0.0.0.0"  # noqa: S104
+# What people write has some thousands; YAML's reader takes a minute for 30 MB.
+MAX_BYTES = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,37 @@ class ConfigProblem:
     def render(self) -> str:
         """The line that is printed."""
         where = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}: {where}got {self.got}; expected {self.expected}"
+        return strip_controls(f"{self.file}:{self.line}: {where}got {self.got}; expected {self.expected}")
 
 
-def check_config(text: str, path: str, env: Mapping[str, str], *, will_be_stamped: bool = False) -> list[ConfigProblem]:
+def read_config(path: Path) -> str:
+    """The text of a configuration, and at most ``MAX_BYTES`` and one byte more, which ``check_config`` then refuses.
+
+    Raises ``OSError`` and ``UnicodeDecodeError``.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    # What is cut may be cut within a character.
+    return content.decode("utf-8", "strict" if len(content) <= MAX_BYTES else "replace")
+
+
+def check_config(
+    text: str,
+    path: str,
+    env: Mapping[str, str],
+    *,
+    will_be_stamped: bool = False,
+    find_failure: Callable[[str], str | None] = find_import_failure,
+) -> list[ConfigProblem]:
     """All mistakes of one configuration, in the order of its lines.
 
     ``path`` is only named in the answers; ``env`` says which tokens there are. Nothing is deployed or connected to, but
-    skills of your own are imported. ``will_be_stamped``: any version of the code may be in it (``stamp`` replaces it).
+    skills of your own are imported, and other applications in a process that ``find_failure`` starts.
+    ``will_be_stamped``: any version of the code may be in it (``stamp`` replaces it).
     """
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        line = text.count("\n", 0, MAX_BYTES) + 1
+        return [ConfigProblem(path, line, "", f"more than {MAX_BYTES} bytes", "a file that people write")]
     try:
         tree = config_tree.load(text)
     except config_tree.NotYaml as error:
@@ -65,7 +93,7 @@ def check_config(text: str, path: str, env: Mapping[str, str], *, will_be_stampe
         )
         for each in tree.duplicates
     ]
-    for mistake in _find_mistakes(tree.value, env, will_be_stamped):
+    for mistake in _find_mistakes(tree.value, env, will_be_stamped, find_failure):
         line = tree.find_line(mistake.path)
         problem = ConfigProblem(path, line, format_path(mistake.path), mistake.got, mistake.expected)
         if problem not in problems:
@@ -98,19 +126,16 @@ def list_restarts(text: str, path: str) -> list[str]:
     return notes
 
 
-def format_path(path: config_tree.Path) -> str:
-    """``("applications", 0, "args")`` as ``applications[0].args``."""
-    words = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(words).removeprefix(".")
-
-
-def _find_mistakes(document: Any, env: Mapping[str, str], will_be_stamped: bool) -> Iterator[Mistake]:
+def _find_mistakes(
+    document: Any, env: Mapping[str, str], will_be_stamped: bool, find_failure: Callable[[str], str | None]
+) -> Iterator[Mistake]:
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
         return
     yield from check_plainness(document)
     yield from check_by_ray(document)
     yield from check_by_us(document, will_be_stamped=will_be_stamped)
+    yield from check_imports(document, find_failure)
     yield from _check_exposure(document, env)
 
 

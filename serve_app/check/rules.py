@@ -5,57 +5,50 @@ Every rule yields mistakes as (path, what was got, what was expected); lines and
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from organs.live.mistakes import Mistake, Path, find_model, list_mistakes, suggest_nearest
 from organs.models import OrganConfig
 from organs.times import format_time
 from organs.version import read_own_version
 from serve_app import parts
 from serve_app.alerts.settings import AlertsConfig
-from serve_app.check.tree import Path
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.settings import ManagerConfig
 from serve_app.redaction import redact
 from serve_app.settings import AppArgs, IngressConfig
+from serve_app.store.live.config import StoreConfig
 
 IMPORT_PATH = "serve_app.main:build"
-USER_CONFIGS: dict[str, type[BaseModel] | None] = {
+USER_CONFIGS: dict[str, type[BaseModel]] = {
     parts.INGRESS: IngressConfig,
     parts.MANAGER: ManagerConfig,
     parts.INSPECTOR: InspectorConfig,
     parts.ALERTS: AlertsConfig,
-    parts.STORE: None,
+    parts.STORE: StoreConfig,
 }
 # Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
 SINGLE = (parts.MANAGER, parts.INSPECTOR, parts.ALERTS, parts.STORE)
 _SHOWN = 60
-_LISTED = 12
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One thing that is wrong, without its place in the file. ``path`` is from the top of the document."""
-
-    path: Path
-    got: str
-    expected: str
 
 
 def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
     """Keys and values that Ray's schema does not know. Ray itself ignores unknown keys without a word."""
     from ray.serve.schema import ServeDeploySchema  # takes a second, and only this rule needs it
 
+    if strange := list(_find_strange_items(document)):
+        yield from strange  # Ray's own rules fail at them
+        return
     yield from _find_unknown_keys(document, ServeDeploySchema, ())
     try:
         ServeDeploySchema.model_validate(document)
     except ValidationError as error:
-        yield from _translate_pydantic(error, (), ServeDeploySchema)
+        yield from list_mistakes(error, (), ServeDeploySchema, quote_value)
 
 
 def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozenset()) -> Iterator[Mistake]:
@@ -70,8 +63,24 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
     elif isinstance(value, date):
         expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
         yield Mistake(path, "a time, which YAML makes of it without quotes", expected)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Mistake(path, f".{value}".replace(".-", "-."), "a number that ends; JSON has no other")
     elif not isinstance(value, str | int | float | None):
         yield Mistake(path, quote_value(value), "a text, a number, true, false, a list or a mapping")
+
+
+def check_imports(document: Mapping[str, Any], find_failure: Callable[[str], str | None]) -> Iterator[Mistake]:
+    """Applications whose code cannot be imported here. One that brings its code with it is tried where it is deployed.
+
+    ``find_failure`` says why a path cannot be imported, None when it can. Ours is: this is its code.
+    """
+    for index, app in enumerate(_list(document.get("applications"))):
+        wanted = app.get("import_path") if isinstance(app, dict) else None
+        if not isinstance(wanted, str) or wanted == IMPORT_PATH or app.get("runtime_env"):
+            continue
+        if (why := find_failure(wanted)) is not None:
+            expected = f"what can be imported here, or a runtime_env that brings it: {why}"
+            yield Mistake(("applications", index, "import_path"), quote_value(wanted), expected)
 
 
 def list_past_silences(document: Mapping[str, Any], now: datetime) -> Iterator[tuple[Path, str]]:
@@ -96,16 +105,6 @@ def check_by_us(document: Mapping[str, Any], *, will_be_stamped: bool) -> Iterat
             yield from _check_application(app, ("applications", index), will_be_stamped)
 
 
-def suggest_nearest(word: str, known: Iterable[str]) -> str:
-    """``one of a, b, c (nearest: a)``."""
-    choices = list(dict.fromkeys(known))
-    lowered = {choice.lower(): choice for choice in choices}
-    matches = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, n=3)]
-    if len(choices) > _LISTED and matches:
-        return f"a known one (nearest: {', '.join(matches)})"
-    return f"one of {', '.join(choices)}" + (f" (nearest: {matches[0]})" if matches else "")
-
-
 def quote_value(value: Any) -> str:
     """A value as it is quoted in a message, cut to a readable length."""
     text = redact(repr(value))
@@ -119,7 +118,7 @@ def _check_application(app: Mapping[str, Any], path: Path, will_be_stamped: bool
     try:
         wanted = AppArgs.model_validate(args)
     except ValidationError as error:
-        yield from _translate_pydantic(error, (*path, "args"), AppArgs)
+        yield from list_mistakes(error, (*path, "args"), AppArgs, quote_value)
     else:
         if not will_be_stamped and wanted.code_version not in (None, read_own_version()):
             expected = f"{read_own_version()}, which this code is, or no such key"
@@ -157,13 +156,10 @@ def _check_deployment(name: str, organ_type: Any, deployment: Mapping[str, Any],
     model = USER_CONFIGS.get(name, OrganConfig)
     if given is None or not isinstance(given, dict):
         return
-    if model is None:
-        yield Mistake((*path, "user_config"), quote_value(given), f"no user_config; {name} has no settings")
-        return
     try:
         config = model.model_validate(given)
     except ValidationError as error:
-        yield from _translate_pydantic(error, (*path, "user_config"), model)
+        yield from list_mistakes(error, (*path, "user_config"), model, quote_value)
         return
     if isinstance(config, OrganConfig):
         yield from _check_skills(config, organ_type, (*path, "user_config"))
@@ -186,6 +182,17 @@ def _check_skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[
         yield Mistake((*path, error.key), quote_value(getattr(config, error.key)), f"another value: {error}")
 
 
+def _find_strange_items(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    for index, app in enumerate(_list(document.get("applications"))):
+        if not isinstance(app, dict):
+            yield Mistake(("applications", index), quote_value(app), "a mapping with `name` and `import_path`")
+            continue
+        for number, deployment in enumerate(_list(app.get("deployments"))):
+            if not isinstance(deployment, dict):
+                path: Path = ("applications", index, "deployments", number)
+                yield Mistake(path, quote_value(deployment), "a mapping with `name`")
+
+
 def _find_unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterator[Mistake]:
     if not isinstance(value, dict):
         return
@@ -194,7 +201,7 @@ def _find_unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterat
         if field is None:
             yield Mistake((*path, key), "an unknown key", suggest_nearest(str(key), model.model_fields))
             continue
-        inner, is_list = _find_model(field.annotation)
+        inner, is_list = find_model(field.annotation)
         if inner is None:
             continue
         if is_list:
@@ -202,63 +209,6 @@ def _find_unknown_keys(value: Any, model: type[BaseModel], path: Path) -> Iterat
                 yield from _find_unknown_keys(item, inner, (*path, key, index))
         else:
             yield from _find_unknown_keys(each, inner, (*path, key))
-
-
-def _find_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
-    for inner in get_args(annotation):
-        model, nested = _find_model(inner)
-        if model is not None:
-            return model, nested or getattr(annotation, "__origin__", None) is list
-    return None, False
-
-
-def _translate_pydantic(error: ValidationError, prefix: Path, model: type[BaseModel]) -> Iterator[Mistake]:
-    errors = error.errors(include_url=False)
-    for each in errors:
-        path = (*prefix, *each["loc"])
-        if each["type"] == "too_short" and any(_is_below(other["loc"], each["loc"]) for other in errors):
-            continue  # items that are wrong themselves are not counted
-        if each["type"] == "extra_forbidden":
-            known = _list_fields(model, each["loc"][:-1])
-            if prefix or known:  # an unknown key of Ray's strict models was told already by the walk
-                yield Mistake(path, "an unknown key", suggest_nearest(str(each["loc"][-1]), known))
-        elif each["type"] == "missing":
-            yield Mistake(path, "nothing", "this key")
-        elif each["type"] == "literal_error":
-            choices = [choice.strip("' ") for choice in each["ctx"]["expected"].replace(" or ", ", ").split(",")]
-            yield Mistake(path, quote_value(each["input"]), suggest_nearest(str(each["input"]), choices))
-        elif each["type"] == "timezone_aware":
-            yield Mistake(path, _describe_value(each["input"]), 'a time with its offset, as "2026-01-31T12:00:00Z"')
-        elif each["type"] == "value_error":
-            yield Mistake(path, _describe_value(each["input"]), f"another value: {each['ctx']['error']}")
-        else:
-            yield Mistake(path, _describe_value(each["input"]), each["msg"].removeprefix("Input should be "))
-
-
-def _is_below(loc: Path, other: Path) -> bool:
-    return len(loc) > len(other) and loc[: len(other)] == other
-
-
-def _describe_value(value: Any) -> str:
-    return (
-        f"a {type(value).__name__} of {len(value)}"
-        if isinstance(value, dict | list) and len(value) > 3
-        else quote_value(value)
-    )
-
-
-def _list_fields(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part)
-        inner = _find_model(field.annotation)[0] if field is not None else None
-        if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
 
 
 def _list(value: Any) -> list[Any]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
-Path = tuple[str | int, ...]
+from organs.live.mistakes import Path
+
 # What aliases make of a file of a few lines may be more than any memory holds, and Serve is sent all of it as JSON.
 MOST_VALUES = 100_000
 
@@ -47,7 +49,11 @@ class NotYaml(Exception):
 
 def load(text: str) -> Tree:
     """Read one YAML document of plain values; raises ``NotYaml``."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise NotYaml(line, f"the character U+{ord(text[error.position]):04X}, which YAML does not allow") from None
     try:
         node = loader.get_single_node()
         lines: dict[Path, int] = {}
@@ -60,7 +66,10 @@ def load(text: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise NotYaml(mark.line + 1 if mark else 1, error.problem or str(error)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise NotYaml(loader.line + 1, "lists or mappings that nest too deeply") from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        # The last ones come of tags whose value is none of their kind (`!!bool abc`).
         raise NotYaml(1, str(error).splitlines()[0] if str(error) else type(error).__name__) from None
     finally:
         loader.dispose()

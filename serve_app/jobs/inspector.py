@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ray.serve.handle import DeploymentHandle
 
+from organs.live.settings import LiveSettings, SettingsStore
 from organs.replica import Versioned
 from organs.version import read_own_version
 from serve_app import parts
@@ -27,11 +28,13 @@ from serve_app.forward import forward
 from serve_app.jobs.actions.actions import Actions
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.answers.cluster import ClusterAnswers
+from serve_app.jobs.answers.deployments import DeploymentTroubles, RefusalSource
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.answers.metrics import JobMetrics
 from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.backlog import Backlog
 from serve_app.jobs.diagnosis.automatic import Automatic
+from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
 from serve_app.jobs.diagnosis.catalogue.team import build_catalogue
 from serve_app.jobs.diagnosis.deployments import Deployments
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
@@ -78,7 +81,9 @@ log = logging.getLogger("ray.serve.seedcore")
 _STORE_TIMEOUT_S = 6.0
 
 
-class JobStore(History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, Protocol):
+class JobStore(
+    History, PastJobs, DiagnosisStore, ExcerptStore, Samples, TrailStore, SettingsStore, RefusalSource, Protocol
+):
     """What is asked of the store: each part says it for itself, and all of it may be asked again."""
 
 
@@ -106,12 +111,12 @@ class JobInspector(Versioned):
         code_version: str | None = None,
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
-        self._config = InspectorConfig()
-        self._catalogue = build_catalogue(())
+        self._config, self._catalogue = _read_settings({})
         self._client = client or DashboardClient.build_for_this_cluster(self._config.source_timeout_s)
         here = here or RayReplica()
         self._session = here.session
         history = connect(JobStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1) if store is not None else None
+        self._settings = LiveSettings(parts.INSPECTOR, InspectorConfig, _read_settings, history)
         recorder = Recorder(history, here.session, now, place=here.place) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
         self._watch = JobWatch(self._client, here, recorder, now, clock)
@@ -152,10 +157,13 @@ class JobInspector(Versioned):
         )
         self._deployments = Deployments(self._client, here.find_agent_address, self._diagnose, here.application, clock)
         holdings = Holdings(self._client, self._rounds, now)
-        self._jobs = JobAnswers(self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses, holdings)
+        troubles = DeploymentTroubles(history, here.application, clock)
+        self._jobs = JobAnswers(
+            self._watch, self._archive, self._client, here, parts.ALL, self._diagnoses, holdings, troubles
+        )
         expected = code_version or read_own_version()
         versions = Versions(expected, here.application, lambda name: here.tell_versions(name), clock)
-        self._cluster = ClusterAnswers(self._watch, here, versions, now)
+        self._cluster = ClusterAnswers(self._watch, here, versions, now, troubles)
         observe = JobMetrics(self._watch, self._archive).read_observed
         self._measuring = Sampler(self._client.list_node_use, observe, history, now, publish=choose_publisher())
         backlogs: list[Backlog] = [Automatic(self._diagnoses, now)]
@@ -167,10 +175,11 @@ class JobInspector(Versioned):
         self._workers = Workers(*backlogs, self._watch, self._rounds, self._measuring)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new ``user_config``; Serve calls this once after the start, which begins the watch."""
-        config = InspectorConfig.model_validate(user_config)
-        catalogue = build_catalogue(config.signatures)
-        self._config, self._catalogue = config, catalogue
+        """Take a new ``user_config``, or keep the last good one; Serve calls this once after the start, which begins
+        the watch.
+        """
+        config, self._catalogue = await self._settings.take(user_config)
+        self._config = config
         self._client.timeout_s = config.source_timeout_s
         self._watch.configure(config)
         self._rounds.config = config
@@ -182,6 +191,7 @@ class JobInspector(Versioned):
 
     async def close(self) -> None:
         """Stop looking, write what is left, and close connections."""
+        await self._settings.close()
         await self._stillnesses.close()
         await self._workers.close()
         await self._diagnoses.close()
@@ -252,3 +262,8 @@ class JobInspector(Versioned):
     def _diagnose(self, fields: Fields, sources: Sequence[TextSource]) -> Diagnosis:
         """The engine, with the signatures that are configured now; blocks."""
         return diagnose(fields, sources, catalogue=self._catalogue)
+
+
+def _read_settings(user_config: Mapping[str, Any]) -> tuple[InspectorConfig, Catalogue]:
+    config = InspectorConfig.model_validate(user_config)
+    return config, build_catalogue(config.signatures)

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+# Statuses in which an application does not do all that was deployed (``ApplicationStatus`` of ray/serve/schema.py).
+TROUBLED = ("UNHEALTHY", "DEPLOY_FAILED")
+_TRACEBACK = "Traceback (most recent call last)"
+# What pydantic says last tells nothing.
+_NO_NEWS = "For further information visit"
+_FIRST_CHARS, _LAST_CHARS = 300, 600
+_MOST_BLAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaFacts:
@@ -57,3 +65,31 @@ class ServeFacts:
 
     controller_actor_id: str | None
     applications: tuple[ApplicationFacts, ...]
+
+
+def find_telling(message: str) -> str:
+    """A message of Serve in one line: how it begins, and its last line, since the error of a traceback stands there."""
+    lines = [line for each in message.splitlines() if (line := each.strip()) and not line.startswith(_NO_NEWS)]
+    if not lines:
+        return ""
+    last = _shorten(lines[-1], _LAST_CHARS)
+    if len(lines) == 1 or _TRACEBACK in lines[0]:
+        return last
+    return f"{_shorten(lines[0], _FIRST_CHARS)} … {last}"
+
+
+def describe_trouble(application: ApplicationFacts) -> str | None:
+    """What Serve says of an application that is not well, with the deployments that are to blame; None when it is."""
+    if application.status not in TROUBLED:
+        return None
+    blamed = [
+        f"{each.name}: {find_telling(each.message)}"
+        for each in application.deployments
+        if each.status in TROUBLED and each.message
+    ]
+    said = " ".join(filter(None, [find_telling(application.message), *blamed[:_MOST_BLAMED]]))
+    return f"application {application.name} is {application.status}: {said or 'no message'}"
+
+
+def _shorten(line: str, most_chars: int) -> str:
+    return line if len(line) <= most_chars else f"{line[: most_chars - 1]}…"

@@ -13,7 +13,7 @@ from serve_app.jobs.judging.expectations import NOTHING, Expectation
 from serve_app.jobs.judging.findings import Finding
 from serve_app.jobs.judging.pending import Shortage
 from serve_app.jobs.models import ActorFacts, DriverExit, JobFacts, JobRow, JobType, NodeFacts
-from serve_app.jobs.serve_facts import ServeFacts
+from serve_app.jobs.serve_facts import ServeFacts, find_telling
 from serve_app.redaction import redact
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def render_serve(
     return {
         deployment.name: {
             "status": deployment.status,
-            "message": deployment.message,
+            "message": find_telling(deployment.message),
             "target_num_replicas": deployment.target_num_replicas,
             "running": sum(replica.state == "RUNNING" for replica in deployment.replicas),
             "least_replicas": deployment.least_replicas,

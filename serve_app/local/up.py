@@ -17,7 +17,7 @@ from typing import Any
 
 from organs.times import format_time
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config, list_notes
+from serve_app.check.configuration import check_config, list_notes, read_config
 from serve_app.check.stamp import stamp
 from serve_app.env import Env, get_variable
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
@@ -97,9 +97,10 @@ class _Up:
     def _check_config(self) -> dict[str, Any]:
         path = self.wanted.config
         try:
-            text = path.read_text()
-        except OSError as error:
-            raise Failure(f"{path} cannot be read: {error.strerror}.", "Set SEEDCORE_CONFIG to a file.") from None
+            text = read_config(path)
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise Failure(f"{path} cannot be read: {why}.", "Set SEEDCORE_CONFIG to a file.") from None
         problems = check_config(text, path.name, self.environ, will_be_stamped=True)
         if problems:
             listed = "\n".join(problem.render() for problem in problems)

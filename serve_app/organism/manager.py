@@ -15,9 +15,11 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from organs.live.settings import LiveSettings, SettingsStore
 from organs.models import OrganSpec
 from organs.replica import Versioned
 from organs.times import format_time
+from serve_app import parts
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import connect
@@ -53,6 +55,8 @@ class OrganismManager(Versioned):
         self._runs = connect(RunHistory, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
         self._inspector = inspector
         self._config = ManagerConfig()
+        keeper = connect(SettingsStore, store, timeout_s=_STORE_TIMEOUT_S, retries=1)
+        self._settings = LiveSettings(parts.MANAGER, ManagerConfig, ManagerConfig.model_validate, keeper)
         self._dashboard = DashboardClient.build_for_this_cluster(_DASHBOARD_TIMEOUT_S)
         self._application = serve.get_replica_context().app_name
         # A new head has new agents and an empty job list, so what was initialized before it says nothing about it.
@@ -67,8 +71,10 @@ class OrganismManager(Versioned):
         self._trouble: str | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new ``user_config``; Serve calls this once after the start, which begins the loop."""
-        self._config = ManagerConfig.model_validate(user_config)
+        """Take a new ``user_config``, or keep the last good one; Serve calls this once after the start, which begins
+        the loop.
+        """
+        self._config = await self._settings.take(user_config)
         self._loop.start()
 
     async def check_health(self) -> None:

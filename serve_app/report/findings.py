@@ -42,6 +42,7 @@ _INITIALIZATION_VERDICTS = {
 _ALERT_VERDICTS = {"critical": "BAD", "warning": "WARN"}
 # Rules of the judge that say of a running job what its own row says, too, and better.
 _OF_THE_ROW = frozenset({"stuck-job", "past-deadline", "circling-job"})
+_OF_APPLICATIONS = ("application-troubled", "other-application-troubled")
 # The store cuts longer names, which the looks do not.
 _KEPT_CHARS = 200
 # As much of a node id as tells it from others.
@@ -69,6 +70,9 @@ def build_findings(
     """
     firing = [_describe_alert(each) for each in alerts if each.get("state") == "firing" and not each.get("silenced")]
     told = [*firing, *_select_unsaid(firing, [_describe_judged(each) for each in judged])]
+    if any(each.get("rule") in _OF_APPLICATIONS for each in judged):
+        # What Serve says of an application has its next step there; the job that serves would tell it once more.
+        jobs = [row for row in jobs if row.get("rule") != "serve-unhealthy"]
     newest = _find_newest(jobs)
     troubles = [
         *_add_rows(

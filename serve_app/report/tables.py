@@ -242,7 +242,8 @@ def _describe_ended(jobs: Mapping[str, Any]) -> str:
 
 def _describe_agents(organ: Mapping[str, Any]) -> str:
     desired = organ.get("desired_agent_count")
-    return f"{organ.get('agent_count')} of {'?' if desired is None else desired}"
+    # While Serve updates, nobody tells how many there shall be.
+    return f"{organ.get('agent_count')}" if desired is None else f"{organ.get('agent_count')} of {desired}"
 
 
 def _describe_probe(probe: Mapping[str, Any]) -> str:

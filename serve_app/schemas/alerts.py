@@ -12,7 +12,7 @@ from serve_app.schemas.common import ObservedAnswer, PagedAnswer
 from serve_app.schemas.findings import FindingView
 
 SeverityWord = Annotated[str, allow_words("warning", "critical")]
-AlertSubjectWord = Annotated[str, allow_words("job", "kind", "node", "organ", "cluster", "api")]
+AlertSubjectWord = Annotated[str, allow_words("job", "kind", "deployment", "node", "organ", "cluster", "api")]
 AlertStateWord = Annotated[str, allow_words("pending", "firing", "resolved")]
 
 

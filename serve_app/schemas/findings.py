@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from organs.fields import allow_words, closed, describe
 from serve_app.schemas.common import ObservedAnswer, VerdictWord
 
-FindingSubjectWord = Annotated[str, allow_words("job", "kind")]
+FindingSubjectWord = Annotated[str, allow_words("job", "kind", "deployment", "application")]
 
 
 @closed
@@ -18,8 +18,8 @@ class FindingView(TypedDict):
 
     rule: Annotated[str, describe("The rule that found it.", "stuck-job")]
     subject: Annotated[str, describe("What it is about, in words.", "job nightly-report-1")]
-    subject_type: Annotated[FindingSubjectWord, describe("Whether it is about a job or a kind.", "job")]
-    subject_id: Annotated[str, describe("The `id` of the job, or the kind.", "nightly-report-1")]
+    subject_type: Annotated[FindingSubjectWord, describe("What it is about.", "job")]
+    subject_id: Annotated[str, describe("The `id` of the job; the name of the rest.", "nightly-report-1")]
     session: Annotated[
         str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]
@@ -34,6 +34,26 @@ class FindingView(TypedDict):
 
 @closed
 class FindingsAnswer(ObservedAnswer):
-    """Stuck, missing and overdue jobs, and actors that outlived their job."""
+    """Stuck, missing and overdue jobs, actors that outlived their job, settings that were refused."""
 
     items: Annotated[list[FindingView], describe("The worst first, at most 500.")]
+
+
+# Settings that were refused, on their way from the store to the inspector: not published.
+
+
+class SettingMistake(TypedDict):
+    """One thing that is wrong: where, what was got (redacted and cut), what is accepted."""
+
+    key: str
+    got: str
+    expected: str
+
+
+class RefusedSettings(TypedDict):
+    """The newest ``user_config`` of a deployment that was refused. ``in_force``: what it works with, a sentence."""
+
+    deployment: str
+    mistakes: list[SettingMistake]
+    in_force: str
+    since: str | None

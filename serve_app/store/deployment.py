@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,18 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus
 
+from organs.live.settings import LiveSettings
 from organs.replica import Versioned
+from organs.times import format_time
+from serve_app import parts
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
-from serve_app.store.engine import find_database_url, hide_url
+from serve_app.schemas.findings import RefusedSettings
+from serve_app.store.engine import find_database_url, find_directory, hide_url
 from serve_app.store.errors import StoreUnavailable
+from serve_app.store.live.config import StoreConfig
+from serve_app.store.live.file import SettingsFile
+from serve_app.store.live.rows import render_refused, shorten_refusal
 from serve_app.store.store import Store
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -107,20 +115,41 @@ class Opening:
 
 
 @forward(
-    Store, list_public(Store, but={*OF_THE_COMMAND, "close"}), through=lambda replica: replica._opening.get_store()
+    Store,
+    list_public(Store, but={*OF_THE_COMMAND, "close", "refused_settings"}),
+    through=lambda replica: replica._opening.get_store(),
 )
 class StoreDeployment(Versioned):
     """One replica that holds the database's connections; its methods are those of ``Store``."""
 
     def __init__(self) -> None:
         """Read the environment; the database is opened by the first call."""
-        self._opening = Opening(partial(_open, Env.read()))
+        env = Env.read()
+        self._opening = Opening(partial(_open, env))
+        file = SettingsFile(partial(find_directory, env))
+        self._settings = LiveSettings(parts.STORE, StoreConfig, StoreConfig.model_validate, file)
+        self._refused_since: datetime | None = None
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take a new ``user_config``, or keep the last good one, which is in a file beside the database."""
+        await self._settings.take(user_config)
+        refused = self._settings.refused is not None
+        self._refused_since = (self._refused_since or datetime.now(UTC)) if refused else None
+
+    async def refused_settings(self, application: str) -> list[RefusedSettings]:
+        """See ``store.live.rows.list_refused``; with what this deployment itself has refused."""
+        told = await (await self._opening.get_store()).refused_settings(application)
+        own = self._settings.refused
+        if own is None:
+            return told
+        return [render_refused(parts.STORE, shorten_refusal(own), format_time(self._refused_since)), *told]
 
     async def check_health(self) -> None:
         """The replica is alive. The database's health is ``ping``: a new replica would not mend it."""
 
     async def close(self) -> None:
         """Give the connections back; when Serve is being shut down, tell the history before."""
+        await self._settings.close()
         await self._opening.tell_shutdown(find_ended_session)
         await self._opening.close()
 

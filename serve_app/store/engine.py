@@ -89,6 +89,15 @@ def find_sqlite_file(env: Env) -> Path | None:
     return Path(parsed.database or "") if parsed.drivername in _SQLITE_DRIVERS else None
 
 
+def find_directory(env: Env) -> Path:
+    """Where the file of the configured database is; of one that is no SQLite, the home. Makes nothing.
+
+    Raises ``StoreMisconfigured``.
+    """
+    file = find_sqlite_file(env)
+    return env.home.expanduser().absolute() if file is None else file.parent
+
+
 def hide_url(url: str) -> str:
     """The URL without its password and options, for logs and people."""
     try:

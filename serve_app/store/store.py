@@ -25,6 +25,7 @@ from serve_app.store.jobs import lines as job_lines
 from serve_app.store.jobs import pages as job_pages
 from serve_app.store.jobs import rows as job_rows
 from serve_app.store.jobs import sessions as job_sessions
+from serve_app.store.live import rows as live_rows
 from serve_app.store.migrate import upgrade
 from serve_app.store.requests import answers as request_answers
 from serve_app.store.tables import heartbeats
@@ -180,6 +181,11 @@ class Store:
     load_samples = read(samples.load)
     save_trails = write(trails.save)
     load_trails = read(trails.load)
+
+    # Settings of all deployments but the store's own.
+    last_settings = read(live_rows.find_last)
+    note_settings = write(live_rows.note)
+    refused_settings = read(live_rows.list_refused)
 
     # ``python -m serve_app.history``.
     export_jobs = read(job_lines.export_page)

@@ -279,3 +279,16 @@ trails = Table(
     Column("content", Text, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
 )
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("application", build_name_type(), primary_key=True),
+    Column("deployment", build_name_type(), primary_key=True),
+    # What was accepted last; None where nothing ever was.
+    Column("content", Text, nullable=True),
+    Column("kept_at", UtcTime, nullable=True),
+    # What was refused since, redacted; None where what is deployed is in force.
+    Column("refused", Text, nullable=True),
+    Column("refused_at", UtcTime, nullable=True),
+)

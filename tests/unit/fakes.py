@@ -189,6 +189,7 @@ def standard_answers() -> dict[str, Any]:
         "diagnosis": NotFound("There is no job 'x'."),
         "diagnoses": {"items": {}},
         "findings": {"items": [], "as_of": AS_OF, "degraded": []},
+        "deployment_troubles": {"items": [], "as_of": AS_OF, "degraded": []},
         "cluster_leftovers": {"items": [], "as_of": AS_OF, "degraded": []},
         "take_events": {"told": 1},
         "ray_status": {"ray_configured": True, "ray_available": True, "degraded": [], "as_of": AS_OF},

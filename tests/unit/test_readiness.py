@@ -10,8 +10,8 @@ from serve_app.readiness import Part, Readiness, judge_readiness
 from tests.unit.fakes import initialization, organ
 
 STORE, JOBS = Part({"backend": "sqlite"}), Part({"degraded": []})
-ALERTS = Part({"items": []})
-FINE = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok"}
+ALERTS, FINDINGS = Part({"items": []}), Part({"items": []})
+FINE = {"store": "ok", "organism_manager": "ok", "job_inspector": "ok", "alerts": "ok", "settings": "ok"}
 
 
 def organism(*organs: Any, state: Any = None) -> Part:
@@ -71,7 +71,7 @@ def organism(*organs: Any, state: Any = None) -> Part:
     ],
 )
 def test_readiness(parts: tuple[Part, Part, Part], expected: Readiness) -> None:
-    assert judge_readiness(*parts, ALERTS) == expected
+    assert judge_readiness(*parts, ALERTS, FINDINGS) == expected
     assert expected.http_status == (503 if expected.status == "not_ready" else 200)
 
 
@@ -79,7 +79,7 @@ def test_readiness(parts: tuple[Part, Part, Part], expected: Readiness) -> None:
 @pytest.mark.parametrize(("before", "status"), [(False, "not_ready"), (True, "degraded")])
 def test_initialization_blocks_until_it_has_succeeded_once(state: str, before: bool, status: str) -> None:
     organs = organism(state=initialization(state, sentence="Why.", succeeded_before=before))
-    now = judge_readiness(STORE, organs, JOBS, ALERTS)
+    now = judge_readiness(STORE, organs, JOBS, ALERTS, FINDINGS)
     assert (now.status, now.reasons, now.checks["initialization"]) == (status, ("initialization: Why.",), state)
 
 
@@ -102,6 +102,41 @@ RECEIVER = {"name": "ops", "sentence": "ops answered 503.", "action": "See why i
     ],
 )  # fmt: skip
 def test_alerts_of_which_somebody_does_not_hear(alerts: Part, reasons: tuple[str, ...], checks: dict[str, str]) -> None:
-    now = judge_readiness(STORE, organism(), JOBS, alerts)
+    now = judge_readiness(STORE, organism(), JOBS, alerts, FINDINGS)
     assert (now.status, now.reasons, now.http_status) == ("degraded" if reasons else "ready", reasons, 200)
+    assert now.checks == {**FINE, "a": "ready", "initialization": "succeeded", **checks}
+
+
+def found(rule: str, subject_type: str, name: str) -> dict[str, Any]:
+    return {"rule": rule, "subject_type": subject_type, "subject": f"{subject_type} {name}", "sentence": "Why."}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "findings", "reasons", "checks"),
+    [
+        (Part(None, "Alerts has no running replica."), FINDINGS, ("alerts: Alerts has no running replica.",), {
+            "alerts": "Alerts has no running replica.",
+        }),
+        (
+            ALERTS,
+            Part({"items": [found("refused-setting", "deployment", "Ingress"), found("stuck-job", "job", "a")]}),
+            ("deployment Ingress: Why.",),
+            {"settings": "refused"},
+        ),
+        (
+            ALERTS,
+            Part({"items": [found("application-troubled", "application", "seedcore")]}),
+            ("application seedcore: Why.",),
+            {"application seedcore": "troubled"},
+        ),
+        (ALERTS, Part({"items": [found("other-application-troubled", "application", "shop")]}), (), {}),
+        (ALERTS, Part(None, "JobInspector has no running replica."), (), {"settings": "not known"}),
+    ],
+)  # fmt: skip
+def test_every_deployment_counts(
+    alerts: Part, findings: Part, reasons: tuple[str, ...], checks: dict[str, str]
+) -> None:
+    now = judge_readiness(STORE, organism(), JOBS, alerts, findings)
+    assert (now.reasons, now.http_status) == (reasons, 200)
+    assert now.status == ("degraded" if reasons else "ready")
     assert now.checks == {**FINE, "a": "ready", "initialization": "succeeded", **checks}

@@ -106,10 +106,17 @@ ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 # question that is to send more than before gets a name of its own, and stands here.
 OF_REQUESTS = {"begin_request", "finish_request", "put_memory_once"}
 OF_RECEIVERS = {"load_receivers", "save_receiver"}
+OF_SETTINGS = {"last_settings", "note_settings", "refused_settings"}
 OF_SESSIONS = {"opening", "begin_session", "open_sessions", "end_gone_sessions"}
 NEW = {
-    JobInspector: {"code_versions", "whole_log"},
-    StoreDeployment: {"save_trails", "load_trails", "find_run", "open_runs", *OF_SESSIONS, *OF_REQUESTS, *OF_RECEIVERS},
+    JobInspector: {"code_versions", "deployment_troubles", "whole_log"},
+    StoreDeployment: {
+        *("save_trails", "load_trails", "find_run", "open_runs"),
+        *OF_SESSIONS,
+        *OF_REQUESTS,
+        *OF_RECEIVERS,
+        *OF_SETTINGS,
+    },
     OrganismManager: {"initialize_once"},
 }
 

@@ -16,6 +16,8 @@ from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
 router = APIRouter(tags=["health"], responses=REFUSED)
 
+_PATIENCE_S = 2.0
+
 
 @router.get("/health", response_model=AliveAnswer, summary="Is this process alive?")
 async def get_health() -> Response:
@@ -32,10 +34,15 @@ async def get_health() -> Response:
 )
 async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""
-    parts = await _gather(
-        deps.store.ping(), deps.organism.status(), deps.jobs.ray_status(), deps.alerts.alerts({"limit": 1})
+    now = judge_readiness(
+        *await asyncio.gather(
+            ask_part(deps.store.ping()),
+            ask_part(deps.organism.status()),
+            ask_part(deps.jobs.ray_status()),
+            _ask_shortly(deps.alerts.alerts({"limit": 1})),
+            _ask_shortly(deps.jobs.deployment_troubles()),
+        )
     )
-    now = judge_readiness(*parts)
     body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
     answer = answer_json(body, now.http_status)
     if now.status == "not_ready":
@@ -43,5 +50,10 @@ async def get_readiness(deps: FromDeps) -> Response:
     return answer
 
 
-async def _gather(*calls: Awaitable[Mapping[str, Any]]) -> list[Part]:
-    return list(await asyncio.gather(*(ask_part(call) for call in calls)))
+async def _ask_shortly(call: Awaitable[Mapping[str, Any]]) -> Part:
+    """Of a part that can only degrade: whoever asks for readiness has little time, and then takes it for lost."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await ask_part(call)
+    except TimeoutError:
+        return Part(None, f"It did not answer within {_PATIENCE_S:g} s.")

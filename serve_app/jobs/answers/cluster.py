@@ -9,6 +9,7 @@ from organs.times import format_time
 from serve_app.errors import Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
+from serve_app.jobs.answers.deployments import DeploymentTroubles
 from serve_app.jobs.answers.versions import Versions
 from serve_app.jobs.judging import findings
 from serve_app.jobs.judging.pending import list_shortages
@@ -28,6 +29,7 @@ from serve_app.schemas.cluster import (
     RayStatusAnswer,
     ResourcesAnswer,
 )
+from serve_app.schemas.findings import FindingsAnswer
 
 _MAX_NODES = 500
 _ACTOR_FILTERS = ("state", "job_id", "class_name")
@@ -36,11 +38,19 @@ _ACTOR_FILTERS = ("state", "job_id", "class_name")
 class ClusterAnswers:
     """Everything that is no job."""
 
-    def __init__(self, watch: JobWatch, here: Replica, versions: Versions, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        watch: JobWatch,
+        here: Replica,
+        versions: Versions,
+        now: Callable[[], datetime],
+        troubles: DeploymentTroubles,
+    ) -> None:
         self._watch = watch
         self._here = here
         self._versions = versions
         self._now = now
+        self._troubles = troubles
 
     @served("ray_status")
     async def answer_ray_status(self) -> RayStatusAnswer:
@@ -84,6 +94,15 @@ class ClusterAnswers:
         except Unavailable:
             return await self._versions.tell(None)
         return await self._versions.tell(serve.value if isinstance(serve, Known) else None)
+
+    @served("deployment_troubles")
+    async def answer_troubles(self) -> FindingsAnswer:
+        """The findings about deployments alone: readiness asks often, and the others take looking at every job."""
+        seen = await self._watch.get()
+        found, missing = await self._troubles.find(seen.snapshot.serve)
+        answer = describe_freshness(seen)
+        answer["degraded"] += missing
+        return {"items": [views.render_finding(each) for each in found], **answer}
 
     @served("cluster_resources")
     async def answer_resources(self) -> ResourcesAnswer:

@@ -12,12 +12,14 @@ from serve_app.errors import AppError, Unavailable
 from serve_app.forward import served
 from serve_app.jobs import views
 from serve_app.jobs.answers import drawing
+from serve_app.jobs.answers.deployments import REFUSED_SETTING, DeploymentTroubles
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.answers.sources import Causes, OwnWorkSource
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.judging.contradiction import OF_EXCEPTIONS
+from serve_app.jobs.judging.findings import merge_findings
 from serve_app.jobs.models import ActorFacts, JobRow, Known, Section, Unknown, find_row
 from serve_app.jobs.motion_views import render_motion
 from serve_app.jobs.queries import HierarchyQuery
@@ -63,12 +65,14 @@ class JobAnswers:
         parts: frozenset[str],
         causes: Causes,
         work: OwnWorkSource,
+        troubles: DeploymentTroubles,
     ) -> None:
         """``parts``: deployments of this application that are no organs."""
         self._watch = watch
         self._archive = archive
         self._causes = causes
         self._work = work
+        self._troubles = troubles
         self._client = client
         self._here = here
         self._parts = parts
@@ -148,10 +152,11 @@ class JobAnswers:
     async def answer_findings(self) -> FindingsAnswer:
         """What is wrong beyond the verdict on one job."""
         seen = await self._watch.get()
-        return {
-            "items": [views.render_finding(each) for each in self._watch.find_findings(seen)],
-            **describe_freshness(seen),
-        }
+        more, missing = await self._troubles.find(seen.snapshot.serve)
+        answer = describe_freshness(seen)
+        answer["degraded"] += missing
+        found = merge_findings(self._watch.find_findings(seen), more)
+        return {"items": [views.render_finding(each) for each in found], **answer}
 
     async def answer_kept_log(self, wanted: str, lines: int) -> LogAnswer | None:
         """What was kept of the log of a job of an earlier session; None when there is no such job."""
@@ -190,10 +195,11 @@ class JobAnswers:
         answer["degraded"] += [*missing, *self._describe_unwritten(missing)]
         found = self._watch.find_findings(seen)
         unknown = self._watch.find_unknown(seen, found)
+        more, unasked = await self._troubles.find(seen.snapshot.serve)
         return {
             "windows": windows,
-            "findings": [views.render_finding(each) for each in found],
-            "unknown_findings": unknown.rules,
+            "findings": [views.render_finding(each) for each in merge_findings(found, more)],
+            "unknown_findings": [*unknown.rules, *([REFUSED_SETTING] if unasked else [])],
             "unknown_subjects": unknown.subjects,
             "session": seen.snapshot.session,
             **answer,

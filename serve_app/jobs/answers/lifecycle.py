@@ -32,14 +32,21 @@ def build_lifecycle(
 ) -> list[LifecycleStep]:
     """The steps in their order; a time that no record tells is None. ``controller_at``: start of Serve's controller."""
     head = _find_head(snapshot.nodes)
+    deployed = _check_application(snapshot.serve, application)
+    ready = _check_ready(snapshot, rows, head)
+    again = deployed.at is not None and ready.at is not None and deployed.at > ready.at
     steps = [
         _check_head(snapshot.nodes, head),
         _check_controller(snapshot, controller_at),
         _check_server(snapshot, rows),
-        _check_application(snapshot.serve, application),
+        # Serve tells only when it was deployed last.
+        _Step(deployed.step, deployed.title, deployed.source, _DONE) if again else deployed,
         _check_initialization(snapshot, rows, head),
-        _check_ready(snapshot, rows, head),
+        ready,
     ]
+    if again:
+        title = f"The application {application} was deployed anew"
+        steps.append(_Step("deployed-again", title, deployed.source, deployed.state, deployed.at))
     began = head.started_at if head is not None else None
     return [_render_step(step, began) for step in steps]
 

@@ -50,10 +50,9 @@ from serve_app.jobs.models import (
     Unknown,
 )
 from serve_app.jobs.motion import Motion
-from serve_app.jobs.serve_facts import ServeFacts
+from serve_app.jobs.serve_facts import ServeFacts, describe_trouble
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 
-_SERVE_PROBLEMS = {"UNHEALTHY", "DEPLOY_FAILED"}
 # Ray says of a node that left in order "Expected termination: …" (src/ray/gcs; seen on 2.60).
 _LEFT = "Expected termination"
 _NO_ACTORS = Owned()
@@ -263,10 +262,7 @@ def _conclude_serving(conclusion: Conclusion) -> Conclusion:
 
 def _describe_serve_problem(serve: Section[ServeFacts]) -> str | None:
     apps = serve.value.applications if isinstance(serve, Known) else ()
-    for app in apps:
-        if app.status in _SERVE_PROBLEMS:
-            return f"application {app.name} is {app.status}: {app.message[:200] or 'no message'}"
-    return None
+    return next(filter(None, map(describe_trouble, apps)), None)
 
 
 def _list_work_evidence(

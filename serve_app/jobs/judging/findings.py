@@ -36,12 +36,12 @@ _NAMES_SHOWN = 5
 class Finding:
     """Something that is wrong and is no single job's verdict, or that somebody should be told of.
 
-    What it is about: the job ``subject_id`` of ``session``, or the kind of that name. ``reason`` is a fact that those
-    have in common that are wrong for one reason.
+    What it is about: the job ``subject_id`` of ``session``, or the kind, deployment or application of that name.
+    ``reason`` is a fact that those have in common that are wrong for one reason.
     """
 
     rule: str
-    subject_type: Literal["job", "kind"]
+    subject_type: Literal["job", "kind", "deployment", "application"]
     subject_id: str
     verdict: Verdict
     sentence: str
@@ -78,7 +78,12 @@ def find_all(
         *_find_missing(snapshot, rows, contracts, past, now),
         *_find_leftovers(snapshot, rows, now),
     ]
-    return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
+    return sorted(found, key=_rank)[:MAX_FINDINGS]
+
+
+def merge_findings(found: Sequence[Finding], more: Sequence[Finding]) -> list[Finding]:
+    """Both, the worst first; of ``more``, which are few, none gives way."""
+    return sorted([*found[: MAX_FINDINGS - len(more)], *more], key=_rank)
 
 
 def find_unknown(
@@ -120,6 +125,10 @@ def is_looked_at(row: JobRow, expectation: Expectation) -> bool:
     if row.outcome is not JobOutcome.RUNNING or row.derived or row.hidden:
         return False
     return expectation.must_end is not False
+
+
+def _rank(finding: Finding) -> tuple[bool, str, str]:
+    return finding.verdict is not Verdict.BAD, finding.rule, finding.subject
 
 
 def _is_unlooked(row: JobRow, contracts: Contracts, now: datetime, *, motions_asked: bool) -> bool:

@@ -99,17 +99,21 @@ def read_secret_values(row: Mapping[str, Any]) -> tuple[str, ...]:
     return list_secret_values(variables) if variables else ()
 
 
+def keep_both_ends(message: str, values: Sequence[str] = ()) -> str:
+    """A message, redacted; of a long one both ends: what it is comes first, the error of a traceback last."""
+    whole = redact(message, values) if len(message) <= MAX_CHARS else ""
+    if whole and len(whole) <= _MESSAGE_CHARS:
+        return whole
+    first, end = whole or redact(message[:_MESSAGE_CHARS], values), whole or redact_end(message, values)
+    return f"{first[:_HEAD_CHARS]}\n…\n{end[-(_MESSAGE_CHARS - _HEAD_CHARS - 3) :]}"
+
+
 def read_message(message: str, submission_id: str | None, values: Sequence[str]) -> str:
     """Ray's message on a job, redacted: what it says, and of the log that it quotes the end, which tells what happened
     last; of a log that holds several runs the last run alone."""
     head, quoted, log = cut_message(message, submission_id).partition(LOG_FOLLOWS)
     if not quoted:
-        # What it is comes first, and the error of a traceback last.
-        whole = redact(message, values) if len(message) <= MAX_CHARS else ""
-        if whole and len(whole) <= _MESSAGE_CHARS:
-            return whole
-        first, end = whole or redact(message[:_MESSAGE_CHARS], values), whole or redact_end(message, values)
-        return f"{first[:_HEAD_CHARS]}\n…\n{end[-(_MESSAGE_CHARS - _HEAD_CHARS - 3) :]}"
+        return keep_both_ends(message, values)
     log = log.lstrip("\r\n")
     if len(log) >= _QUOTED_CHARS:
         # Ray cut it, in the midst of a line.

@@ -15,10 +15,9 @@ from serve_app.cluster.rows import (
     read_text,
     read_time_s,
 )
+from serve_app.jobs.reading.rows import keep_both_ends
 from serve_app.jobs.serve_facts import ApplicationFacts, AutoscalerFacts, DeploymentFacts, ReplicaFacts, ServeFacts
 from serve_app.redaction import redact
-
-_MESSAGE_CHARS = 4_000
 
 
 def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
@@ -30,7 +29,7 @@ def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
             ApplicationFacts(
                 name=str(name),
                 status=read_text(app.get("status")) or "",
-                message=redact(read_text(app.get("message")) or "")[:_MESSAGE_CHARS],
+                message=_read_message(app),
                 deployments=tuple(
                     _parse_deployment(str(deployment_name), deployment)
                     for deployment_name, deployment in read_items(app.get("deployments"))
@@ -76,7 +75,7 @@ def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFac
         least_replicas=read_number(scaling.get("min_replicas")),
         name=name,
         status=read_text(deployment.get("status")) or "",
-        message=redact(read_text(deployment.get("message")) or "")[:_MESSAGE_CHARS],
+        message=_read_message(deployment),
         target_num_replicas=read_number(deployment.get("target_num_replicas")) or 0,
         replicas=tuple(
             ReplicaFacts(
@@ -89,3 +88,8 @@ def _parse_deployment(name: str, deployment: Mapping[str, Any]) -> DeploymentFac
             if isinstance(replica, dict)
         ),
     )
+
+
+def _read_message(told: Mapping[str, Any]) -> str:
+    message = read_text(told.get("message"))
+    return keep_both_ends(message) if message else ""

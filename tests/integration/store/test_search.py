@@ -114,7 +114,7 @@ async def test_jobs_from_before_the_index_are_found(database: str) -> None:
     later = [f"ALTER TABLE jobs DROP COLUMN {each}" for each in ("code", "diagnosis", "error_type", "exit_code")]
     later += [f"ALTER TABLE alerts DROP COLUMN {each}" for each in ("subject_type", "subject_id", "session")]
     later += [f"ALTER TABLE alerts DROP COLUMN {each}" for each in ("reason", "told")]
-    later += [f"DROP TABLE {each}" for each in ("trails", "receivers", "requests")]
+    later += [f"DROP TABLE {each}" for each in ("trails", "receivers", "requests", "settings")]
     later += ["ALTER TABLE sessions DROP COLUMN place"]
     async with engine.begin() as connection:
         for statement in (*away[engine.dialect.name], *later, "UPDATE alembic_version SET version_num = '0004'"):

@@ -70,6 +70,10 @@ def test_all_is_well() -> None:
         ({"findings": [finding("missing-job", "n", "WARN")]}, [("missing-job", "n", "warning", None, None)]),
         ({"findings": [finding("past-deadline")]}, [("past-deadline", "raysubmit_1", "critical", None, None)]),
         ({"findings": [finding(LEFT, "02000000")]}, [(LEFT, "02000000", "critical", None, None)]),
+        (
+            {"findings": [finding("refused-setting", "deployment Ingress", "WARN", subject_type="deployment")]},
+            [("refused-setting", "deployment Ingress", "warning", None, None)],
+        ),
         ({"findings": [finding("some-other-rule"), finding(verdict="OK")]}, []),
         # the same twice is one condition, as bad as the worse
         (
@@ -93,6 +97,10 @@ def test_of_the_inspector(changes: dict[str, Any], expected: list[Any]) -> None:
         ({"findings": [finding()]}, ("job", "raysubmit_1", "session_1")),
         ({"findings": [finding("missing-job", subject_type="kind", session=None)]}, ("kind", "raysubmit_1", None)),
         # An inspector of another version: one that knows more types, or none.
+        (
+            {"findings": [finding("refused-setting", subject_type="deployment", session=None)]},
+            ("deployment", "raysubmit_1", None),
+        ),
         ({"findings": [finding(subject_type="actor")]}, (None, "raysubmit_1", "session_1")),
         ({"findings": [finding(subject_type=None, subject_id=None, session=None)]}, (None, None, None)),
     ],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from serve_app.api.routes import health
 from serve_app.errors import DeadlineExceeded, TooBusy, Unavailable
 from tests.unit.fakes import ALL_TOKENS, AS_OF, OPERATOR, initialization, job, organ, result, served, standard_answers
 
@@ -27,6 +29,7 @@ STANDARD = standard_answers()
                     "organism_manager": "ok",
                     "job_inspector": "ok",
                     "alerts": "ok",
+                    "settings": "ok",
                     "cognitive_organ_1": "ready",
                     "utility_organ_1": "ready",
                     "initialization": "succeeded",
@@ -312,6 +315,22 @@ async def test_initialize_refuses_other_bodies(body: Any) -> None:
             200,
             ["receiver ops: It said no. Ask it."],
         ),
+        (
+            {
+                "deployment_troubles": {
+                    "items": [
+                        {
+                            "rule": "refused-setting",
+                            "subject": "deployment Ingress",
+                            "subject_type": "deployment",
+                            "sentence": "Ingress refused its settings.",
+                        }
+                    ]
+                }
+            },
+            200,
+            ["deployment Ingress: Ingress refused its settings."],
+        ),
     ],
 )
 async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons: list[str]) -> None:
@@ -320,6 +339,19 @@ async def test_ready_says_why_not(changes: dict[str, Any], status: int, reasons:
     assert (answer.status_code, answer.json()["reasons"]) == (status, reasons)
     assert answer.json()["status"] == ("not_ready" if status == 503 else "degraded")
     assert answer.headers.get("Retry-After") == ("2" if status == 503 else None)
+
+
+async def test_readiness_does_not_wait_long_for_what_can_only_degrade_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_PATIENCE_S", 0.01)
+    api = served()
+
+    async def hang(query: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(api.part, "alerts", hang, raising=False)
+    async with api.client() as client:
+        answer = await client.get("/ready")
+    assert (answer.status_code, answer.json()["reasons"]) == (200, ["alerts: It did not answer within 0.01 s."])
 
 
 async def test_ray_status_asks_for_the_versions_and_readiness_does_not() -> None:

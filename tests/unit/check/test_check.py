@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from organs.live.mistakes import format_path
 from organs.version import read_own_version
+from serve_app.check import imports
 from serve_app.check.__main__ import NOTE, USAGE, main
-from serve_app.check.configuration import ConfigProblem, check_config, format_path, list_notes, list_restarts
+from serve_app.check.configuration import (
+    MAX_BYTES,
+    ConfigProblem,
+    check_config,
+    list_notes,
+    list_restarts,
+    read_config,
+)
 
 SHIPPED = Path(__file__).resolve().parents[3] / "serve_config.yaml"
 HEAD = """\
@@ -32,7 +41,7 @@ LISTED = "Ingress, OrganismManager, JobInspector, Alerts, Store, cognitive_organ
 
 
 def lines_of(text: str, **env: str) -> list[str]:
-    return [problem.render() for problem in check_config(text, "c.yaml", env)]
+    return [problem.render() for problem in check_config(text, "c.yaml", env, find_failure=lambda _: None)]
 
 
 def test_shipped_configuration_is_fine() -> None:
@@ -51,6 +60,28 @@ def test_shipped_configuration_is_fine() -> None:
             "a: 1\n---\nb: 2", ["c.yaml:2: got but found another document; expected YAML"], id="two documents"
         ),
         pytest.param("a: 1\nb:\n? [1]\n: 2", ["c.yaml:3: got found unhashable key; expected YAML"], id="a list as key"),
+        pytest.param(
+            "a: 1\nb: \0", ["c.yaml:2: got the character U+0000, which YAML does not allow; expected YAML"], id="NUL"
+        ),
+        pytest.param(
+            "a: 1\nb: " + "[" * 20_000,
+            ["c.yaml:2: got lists or mappings that nest too deeply; expected YAML"],
+            id="brackets",
+        ),
+        pytest.param("a: !!bool abc", ["c.yaml:1: got 'abc'; expected YAML"], id="a tag of another kind"),
+        pytest.param(
+            f"a: 1\n#{'x' * 1_048_576}\n",
+            ["c.yaml:2: got more than 1048576 bytes; expected a file that people write"],
+            id="a long comment",
+        ),
+        pytest.param(
+            "{http_options: {host: 127.0.0.1}, applications: [5, {deployments: [~]}]}",
+            [
+                "c.yaml:1: applications[0]: got 5; expected a mapping with `name` and `import_path`",
+                "c.yaml:1: applications[1].deployments[0]: got None; expected a mapping with `name`",
+            ],
+            id="items that are no mappings",
+        ),
         pytest.param(
             "a: !!python/name:os.system",
             [
@@ -220,7 +251,7 @@ def test_args(args: str, expected: list[str]) -> None:
         pytest.param("      - name: Store\n        num_replicas: 1\n", [], id="one store is fine"),
         pytest.param(
             "      - name: Store\n        user_config: {a: 1}\n",
-            [f"c.yaml:10: {FIRST}.user_config: got {{'a': 1}}; expected no user_config; Store has no settings"],
+            [f"c.yaml:10: {FIRST}.user_config.a: got an unknown key; expected none; there are no settings here"],
             id="settings of a deployment that has none",
         ),
         pytest.param(
@@ -305,6 +336,60 @@ def test_exposure(options: str, env: dict[str, str], key: str | None) -> None:
 def test_other_applications_are_not_ours_to_judge() -> None:
     other = "  - {name: other, route_prefix: /o, import_path: 'other:app', args: {x: 1}, deployments: [{name: Any}]}\n"
     assert lines_of(HEAD + ARGS + other) == []
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"),
+    [
+        ("import_path: 'other:app'", ["c.yaml:8: applications[1].import_path: got 'other:app'; expected what can be "
+            "imported here, or a runtime_env that brings it: ModuleNotFoundError: No module named 'other'"]),
+        ("import_path: 'other:app', runtime_env: {working_dir: 'https://example.invalid/a.zip'}", []),
+        ("import_path: 'there:app'", []),
+    ],
+)  # fmt: skip
+def test_what_an_import_path_names_is_imported(app: str, expected: list[str]) -> None:
+    def find_failure(import_path: str) -> str | None:
+        return "ModuleNotFoundError: No module named 'other'" if import_path == "other:app" else None
+
+    other = f"  - {{name: other, route_prefix: /o, {app}}}\n"
+    found = check_config(HEAD + ARGS + other, "c.yaml", {}, find_failure=find_failure)
+    assert [problem.render() for problem in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("import_path", "why"),
+    [
+        ("serve_app.nowhere:build", "No module named 'serve_app.nowhere'"),
+        ("serve_app.check.rules:nothing", "has no attribute 'nothing'"),
+        ("nowhere", "No module named 'nowhere'"),
+        (".relative:build", "invalid format"),
+    ],
+)
+def test_what_cannot_be_imported(import_path: str, why: str) -> None:
+    with pytest.raises((ImportError, AttributeError, ValueError), match=why):
+        imports.main([import_path])
+
+
+@pytest.mark.parametrize("import_path", ["serve_app.check.rules:SINGLE", "serve_app.check.rules.SINGLE"])
+def test_both_forms_are_imported(import_path: str) -> None:
+    assert imports.main([import_path]) == 0
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
+    text = HEAD.replace("127.0.0.1}", f"127.0.0.1, request_timeout_s: {number}}}") + ARGS
+    assert lines_of(text) == [
+        f"c.yaml:1: http_options.request_timeout_s: got {number}; expected a number that ends; JSON has no other"
+    ]
+
+
+def test_no_more_is_read_than_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_bytes(b"a" * MAX_BYTES + "ä".encode())
+    assert [problem.line for problem in check_config(read_config(path), "c.yaml", {})] == [1]
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(UnicodeDecodeError):
+        read_config(path)
 
 
 def test_an_alias_that_contains_itself_ends() -> None:
@@ -407,7 +492,13 @@ def test_stamped_is_the_same_but_for_the_version(
         **yaml.safe_load(SHIPPED.read_text()),
         "applications": [
             *yaml.safe_load(SHIPPED.read_text())["applications"],
-            {"name": "theirs", "import_path": "their.app:build", "route_prefix": "/theirs", "args": {"a": 1}},
+            {
+                "name": "theirs",
+                "import_path": "their.app:build",
+                "route_prefix": "/theirs",
+                "args": {"a": 1},
+                "runtime_env": {"working_dir": "https://example.invalid/theirs.zip"},
+            },
         ],
     }
     Path("c.yaml").write_text(yaml.safe_dump(config))

@@ -29,6 +29,9 @@ class FakeStore:
     gate: asyncio.Event | None = None
     """While set, a write waits for it."""
     waiting: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    """By deployment, what was accepted last."""
+    refused: dict[str, Any] = field(default_factory=dict)
 
     def _reach(self) -> None:
         if self.down:
@@ -53,6 +56,16 @@ class FakeStore:
             return "fenced"
         row["state"] = state
         return "saved"
+
+    async def last_settings(self, application: str, deployment: str) -> dict[str, Any] | None:
+        self._reach()
+        return self.settings.get(deployment)
+
+    async def note_settings(self, application: str, deployment: str, accepted: Any, refused: Any) -> None:
+        self._reach()
+        if accepted is not None:
+            self.settings[deployment] = accepted
+        self.refused[deployment] = refused
 
     async def put_memory(self, key: str, value: Any, tags: list[str], agent_id: str) -> dict[str, Any]:
         self._reach()

@@ -7,9 +7,7 @@ from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
-from pydantic import ValidationError
 
-from organs.catalog import CatalogError
 from organs.models import AgentStatus, OrganConfig, OrganType
 from organs.organ import Organ
 from tests.unit.organs.fakes import FakeOrgan, FakeStore, FakeWays, organ, task
@@ -123,33 +121,46 @@ async def test_a_users_skill_is_taken_up_without_a_restart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "error", "words"),
+    ("config", "key", "words"),
     [
-        ({"history_limt": 5}, ValidationError, "history_limt"),
-        ({"role_probabilities": {"E": 5, "S": -4, "O": 0}}, ValidationError, "sum to 1"),
-        ({"role_probabilities": {"E": 0.5}}, ValidationError, "sum to 1"),
-        ({"skills": ["nowhere:Skill"]}, CatalogError, "cannot be imported"),
-        ({"skills": [f"{OWN}"]}, CatalogError, "expected an import path"),
-        ({"skills": [f"{OWN}:NOT_A_SKILL"]}, CatalogError, "is not a skill"),
-        ({"skills": [f"{OWN}:_Bad"]}, CatalogError, "is not a skill"),
-        ({"skills": [f"{OWN}:Nameless"]}, CatalogError, "has a dot"),
-        ({"skills": [".relative:Skill"]}, CatalogError, "cannot be imported"),
-        ({"skills": ["tests.unit.organs.broken_skill:Skill"]}, CatalogError, "RuntimeError: it needs something"),
-        ({"skills": [f"{OWN}:Synchronous"]}, CatalogError, "is not an `async def`"),
-        ({"skills": [f"{OWN}:NoModel"]}, CatalogError, "is not a pydantic model"),
-        ({"skills": [f"{OWN}:LongName"]}, CatalogError, "at most 128 letters"),
-        ({"skills": [f"{OWN}:Greet", f"{OWN}:Greet"]}, CatalogError, "is taken"),
-        ({"default_skill": "task.plan"}, CatalogError, "is not a skill of this organ"),
+        ({"history_limt": 5}, "history_limt", "nearest: history_limit"),
+        ({"role_probabilities": {"E": 5, "S": -4, "O": 0}}, "role_probabilities", "sum to 1"),
+        ({"role_probabilities": {"E": 0.5}}, "role_probabilities", "sum to 1"),
+        ({"skills": ["nowhere:Skill"]}, "skills", "cannot be imported"),
+        ({"skills": [f"{OWN}"]}, "skills", "expected an import path"),
+        ({"skills": [f"{OWN}:NOT_A_SKILL"]}, "skills", "is not a skill"),
+        ({"skills": [f"{OWN}:_Bad"]}, "skills", "is not a skill"),
+        ({"skills": [f"{OWN}:Nameless"]}, "skills", "has a dot"),
+        ({"skills": [".relative:Skill"]}, "skills", "cannot be imported"),
+        ({"skills": ["tests.unit.organs.broken_skill:Skill"]}, "skills", "RuntimeError: it needs something"),
+        ({"skills": [f"{OWN}:Synchronous"]}, "skills", "is not an `async def`"),
+        ({"skills": [f"{OWN}:NoModel"]}, "skills", "is not a pydantic model"),
+        ({"skills": [f"{OWN}:LongName"]}, "skills", "at most 128 letters"),
+        ({"skills": [f"{OWN}:Greet", f"{OWN}:Greet"]}, "skills", "is taken"),
+        ({"default_skill": "task.plan"}, "default_skill", "is not a skill of this organ"),
     ],
 )
-async def test_a_configuration_that_is_not_acceptable(config: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        await organ("Utility", **config)
+async def test_a_configuration_that_is_not_acceptable_is_told_and_the_organ_works_on(
+    config: Any, key: str, words: str
+) -> None:
+    store = FakeStore()
+    made = await organ("Utility", store, smoothing=0.5)
+    await made.reconfigure(config, SimpleNamespace(rank=0))
+    await made._settings.settle()
+    assert (made._config.smoothing, store.settings) == (0.5, {"utility_organ_1": {"smoothing": 0.5}})
+    (mistake,) = store.refused["utility_organ_1"]["mistakes"]
+    assert mistake["key"] == f"user_config.{key}"
+    assert words in mistake["expected"]
+    assert (await made.execute(task("cluster.nodes")))["result"]["success"]
 
 
 async def test_a_skill_of_another_type_is_refused() -> None:
-    with pytest.raises(CatalogError, match="for Utility organs; this one is Cognitive"):
-        await organ("Cognitive", skills=[f"{OWN}:Greet"])
+    store = FakeStore()
+    made = await organ("Cognitive", store, skills=[f"{OWN}:Greet"])
+    await made._settings.settle()
+    (mistake,) = store.refused["cognitive_organ_1"]["mistakes"]
+    assert "for Utility organs; this one is Cognitive" in mistake["expected"]
+    assert (await made.status())["agent_id"] == "cognitive_organ_1_agent_0"
 
 
 @pytest.mark.parametrize("organ_type", ["Cognitive", "Actuator", "Utility"])

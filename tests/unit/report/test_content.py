@@ -433,6 +433,18 @@ def test_alerts_that_fire_come_first() -> None:
     assert [each["subject"] for each in report(alerts=items(*said)).alerts] == ["4", "3", "2", "1"]
 
 
+def test_what_serve_says_of_an_application_is_told_once_with_its_next_step() -> None:
+    server = {**failed("01000000", "It runs, but application seedcore is DEPLOY_FAILED: …"), "rule": "serve-unhealthy"}
+    told = judged("application-troubled", "application seedcore", sentence="The application seedcore is DEPLOY_FAILED.")
+    with_finding = build_report(Parts(jobs=items(server), findings=items(told)), "1h", NOW)
+    without = build_report(Parts(jobs=items(server), findings=items()), "1h", NOW)
+    subjects = [
+        [each.subject for each in report.findings if "01000000" in each.subject or "seedcore" in each.subject]
+        for report in (with_finding, without)
+    ]
+    assert subjects == [["application seedcore"], ["job 01000000"]]
+
+
 def test_a_link_is_to_the_run_that_is_told() -> None:
     rows = [
         {"id": "nightly", "session": "s1", "started_at": "2026-01-01T12:00:00.000+00:00"},

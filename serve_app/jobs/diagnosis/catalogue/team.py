@@ -113,6 +113,8 @@ def parse_signatures(text: str) -> tuple[SignatureSpec, ...]:
         rows = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"the signatures are no YAML: {' '.join(str(error).split())[:300]}") from error
+    except RecursionError:
+        raise ValueError("the signatures are no list of mappings: they nest too deeply") from None
     try:
         return _SPECS.validate_python(rows or [])
     except ValidationError as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from serve_app.errors import Unavailable
+from serve_app.jobs.answers.deployments import DeploymentTroubles
 from serve_app.jobs.answers.jobs import JobAnswers
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.expectations import BUILT_IN
@@ -20,6 +22,7 @@ from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_judge import NOW, actor, snapshot, submission
 
 NOTHING: dict[str, Any] = {"counts": [], "durations": [], "causes": []}
+NO_TROUBLES = DeploymentTroubles(None, "seedcore", lambda: 0.0)
 
 
 class Archive:
@@ -35,7 +38,9 @@ class Archive:
         return rows, None, []
 
 
-def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswers:
+def answers(
+    failure: str | None, given_up: int = 0, troubles: DeploymentTroubles = NO_TROUBLES, **sections: Any
+) -> JobAnswers:
     seen = replace(snapshot(submission("bad", "FAILED"), submission("good", "SUCCEEDED")), **sections)
     rows = judge(seen, NOW)
 
@@ -52,7 +57,7 @@ def answers(failure: str | None, given_up: int = 0, **sections: Any) -> JobAnswe
     )
     here = SimpleNamespace(list_exception_frames=dict)
     causes = SimpleNamespace(find_code={"/j": "app.import-error"}.get)
-    return JobAnswers(watch, Archive(), None, here, frozenset(), causes, None)  # type: ignore[arg-type]
+    return JobAnswers(watch, Archive(), None, here, frozenset(), causes, None, troubles)  # type: ignore[arg-type]
 
 
 async def test_a_row_has_the_code_of_its_diagnosis() -> None:
@@ -84,6 +89,31 @@ async def test_alerts_learn_what_is_not_known() -> None:
     told = await answers("The disk is full.", jobs=Unknown("down")).answer_alert_inputs()
     assert (told["windows"], told["unknown_findings"]) == ({}, ["missing-job"])
     assert told["unknown_subjects"] == {"stuck-job": ["job a"]}
+
+
+class Refusals:
+    """The store's account of what was refused; ``failure`` is raised."""
+
+    failure: Unavailable | None = None
+
+    async def refused_settings(self, application: str) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        mistake = {"key": "user_config.period_s", "got": "'x'", "expected": "a valid number"}
+        return [{"deployment": "Alerts", "mistakes": [mistake], "in_force": "The defaults.", "since": None}]
+
+
+async def test_what_deployments_refused_is_a_finding_and_alerts_learn_of_it() -> None:
+    source = Refusals()
+    made = answers(None, troubles=DeploymentTroubles(source, "seedcore", lambda: 0.0))
+    for told in ((await made.answer_findings())["items"], (await made.answer_alert_inputs())["findings"]):
+        assert [(each["rule"], each["subject_type"], each["subject_id"]) for each in told] == [
+            ("refused-setting", "deployment", "Alerts")
+        ]
+    source.failure = Unavailable("Store has no running replica.")
+    made = answers(None, troubles=DeploymentTroubles(source, "seedcore", lambda: 0.0))
+    assert (await made.answer_findings())["degraded"] == ["refused settings: Store has no running replica."]
+    assert (await made.answer_alert_inputs())["unknown_findings"] == ["missing-job", "refused-setting"]
 
 
 async def test_jobs_that_were_given_up_are_told() -> None:
@@ -130,7 +160,7 @@ async def test_the_detail_tells_what_lists_tell_and_nothing_of_the_environment()
     made = JobAnswers(
         watch, archive, SimpleNamespace(summarize_tasks=summarize_tasks),  # type: ignore[arg-type]
         SimpleNamespace(list_exception_frames=dict), frozenset(), SimpleNamespace(find_known=find_known),  # type: ignore[arg-type]
-        SimpleNamespace(describe=describe),  # type: ignore[arg-type]
+        SimpleNamespace(describe=describe), NO_TROUBLES,  # type: ignore[arg-type]
     )  # fmt: skip
     told: Any = await made.get_job("a")
     assert (told["outcome"], told["verdict"], told["rule"], told["code"]) == (

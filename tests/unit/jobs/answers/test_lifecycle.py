@@ -126,6 +126,18 @@ def test_ready_is_the_first_initialization_that_succeeded() -> None:
     assert (found["initialization"]["after_s"], found["ready"]["after_s"]) == (50.0, 70.0)
 
 
+@pytest.mark.parametrize(
+    ("status", "state"), [("RUNNING", "done"), ("DEPLOYING", "running"), ("DEPLOY_FAILED", "missing")]
+)
+def test_a_later_deployment_is_not_told_as_the_first(status: str, state: str) -> None:
+    seen = cluster(INITIALIZED, apps=[replace(shop(status), deployed_at=ago(10))])
+    found = build_lifecycle(seen, judge(seen, NOW), "shop", None)
+    assert [each["step"] for each in found] == [*STEPS, "deployed-again"]
+    told = {each["step"]: (each["state"], each["after_s"]) for each in found}
+    assert (told["application"], told["deployed-again"]) == (("done", None), (state, 90.0))
+    assert found[-1]["title"] == "The application shop was deployed anew"
+
+
 def test_the_job_that_serves_is_that_of_serve_when_there_are_other_servers() -> None:
     another = submission("another", "RUNNING", began=5, metadata=SERVER)
     assert steps(cluster(another))["application-server"]["after_s"] == 20.0

@@ -217,7 +217,7 @@ def apps(*statuses: tuple[str, str]) -> list[ApplicationFacts]:
     [
         ({"apps": apps(("UNHEALTHY", "a replica died"))}, "application app0 is UNHEALTHY: a replica died"),
         ({"apps": apps(("RUNNING", "x"), ("DEPLOY_FAILED", ""))}, "application app1 is DEPLOY_FAILED: no message"),
-        ({"apps": apps(("UNHEALTHY", "x" * 300))}, f"application app0 is UNHEALTHY: {'x' * 200}"),
+        ({"apps": apps(("UNHEALTHY", "x" * 700))}, f"application app0 is UNHEALTHY: {'x' * 599}…"),
         ({"apps": apps(("UNHEALTHY", "first"), ("UNHEALTHY", "second"))}, "application app0 is UNHEALTHY: first"),
         ({"apps": apps(("RUNNING", ""), ("DEPLOYING", ""), ("DELETING", ""))}, None),
         ({"serve": DOWN}, None),

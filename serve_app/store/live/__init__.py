@@ -1,0 +1,1 @@
+"""The last good settings of each deployment, and what was refused since."""

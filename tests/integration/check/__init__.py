@@ -1,0 +1,1 @@
+"""The checker, where it starts processes."""
