@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -41,6 +43,8 @@ class Server:
         if what == "flaky" and self.failures == 0:
             self.failures += 1
             return web.Response(status=500, text="\x1b[31mnot now\0")
+        if what == "busy":
+            return web.Response(status=int(request.query["status"]), headers={"Retry-After": request.query["after"]})
         if what == "redirect":
             raise web.HTTPTemporaryRedirect("/fine")
         if what == "echo":
@@ -99,6 +103,26 @@ async def test_what_is_no_success(server: Server, poster: Poster, path: str, cod
         await poster.post(hook(f"{server.url}/{path}", timeout_s=0.5, token_env="HOOK_TOKEN"), {})
     assert (failed.value.code, failed.value.detail) == (code, sentence)
     assert [what for what, *_ in server.told] == [path]
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "wait_s"),
+    [
+        (429, "30", 30.0),
+        (503, "30", 30.0),
+        (503, "999999", 3600.0),
+        (429, "Thu, 01 Jan 2026 12:00:45 GMT", 45.0),
+        (429, "soon", None),
+        # Others do not say by it when to come again.
+        (500, "30", None),
+    ],
+)
+async def test_when_it_asks_to_be_asked_again(server: Server, status: int, after: str, wait_s: float | None) -> None:
+    poster = Poster({}, lambda: datetime(2026, 1, 1, 12, tzinfo=UTC))
+    with pytest.raises(WebhookFailed) as failed:
+        await poster.post(hook(f"{server.url}/busy?status={status}&after={quote(after)}"), {})
+    assert (failed.value.code, failed.value.members.get("wait_s")) == ("webhook_refused", wait_s)
+    await poster.close()
 
 
 async def test_down_then_up_again(server: Server, poster: Poster) -> None:
