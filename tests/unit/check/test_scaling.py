@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ray.serve._private.config import DeploymentConfig
 from ray.serve._private.deploy_utils import get_app_code_version
+from ray.serve._private.version import DeploymentVersion
 from ray.serve.schema import ServeDeploySchema
 
 from serve_app.check.rules import IMPORT_PATH
@@ -84,6 +86,15 @@ def test_what_ray_counts_as_new_code() -> None:
         get_app_code_version(ServeDeploySchema.model_validate(each).applications[0]) for each in (plain, scaled)
     ]
     assert versions[0] != versions[1]
+
+
+def test_no_replica_restarts_for_another_scaling() -> None:
+    wide = {"min_replicas": 0, "initial_replicas": 0, "max_replicas": 4}
+    one, other = (
+        DeploymentVersion("the code", DeploymentConfig.model_validate({"autoscaling_config": each}), {"num_cpus": 1})
+        for each in (ONE, wide)
+    )
+    assert not one.requires_actor_restart(other)
 
 
 def test_who_has_none_of_its_own() -> None:

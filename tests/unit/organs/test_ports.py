@@ -192,3 +192,20 @@ async def test_an_application_that_serve_does_not_know_has_no_predecessors(monke
         monkeypatch.setattr(ports.serve, "get_replica_context", lambda context=context: context)
         monkeypatch.setattr(ports.serve, "status", lambda: tell_serve({"STOPPING": 3}))
         assert await ports.ClusterPort().count_predecessors(0) == 0
+
+
+def test_a_replica_beside_its_predecessor_has_another_rank_until_that_is_gone() -> None:
+    """What the waiting above rests on, by Ray's own book of ranks."""
+    from ray.serve._private.deployment_state import DeploymentRankManager
+
+    def replica(name: str) -> Any:
+        return SimpleNamespace(replica_id=SimpleNamespace(unique_id=name))
+
+    book = DeploymentRankManager()
+    ranks = [book.assign_rank(name, "n1").rank for name in ("old-0", "old-1", "new-0", "new-1")]
+    assert ranks == [0, 1, 2, 3]
+    for name in ("old-0", "old-1"):
+        book.release_rank(name)
+    moved = book.check_rank_consistency_and_reassign_minimally([replica("new-0"), replica("new-1")])
+    assert {each.replica_id.unique_id for each in moved} == {"new-0", "new-1"}
+    assert sorted(book.get_replica_rank(name).rank for name in ("new-0", "new-1")) == [0, 1]
