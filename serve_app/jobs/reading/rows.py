@@ -29,11 +29,13 @@ from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import (
     HEADLESS,
     MAX_CHARS,
+    REDACTED,
     hide_everywhere,
+    hide_values,
+    is_secret_pair,
     list_secret_values,
     redact,
     redact_end,
-    redact_mapping,
     strip_controls,
 )
 
@@ -45,6 +47,8 @@ _QUOTED_CHARS = 20_000
 _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
+# What is shown may be shorter than what it was made of.
+_LOOKED_AT_CHARS = 3 * _ENTRYPOINT_CHARS
 _JOB_ID_CHARS = 8
 
 
@@ -76,7 +80,7 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         status=status[:_ID_CHARS],
         job_id=read_text(fields.get("job_id")),
         submission_id=submission_id,
-        entrypoint=redact(read_text(fields.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        entrypoint=_redact_cut(read_text(fields.get("entrypoint")) or "", values),
         message=None if message is None else read_message(message, submission_id, values),
         error_type=read_text(fields.get("error_type")),
         started_at=read_time_ms(fields.get("start_time")),
@@ -189,7 +193,7 @@ def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str, value
     return DriverRun(
         job_id=job_id,
         submission_id=submission_id,
-        entrypoint=redact(read_text(row.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        entrypoint=_redact_cut(read_text(row.get("entrypoint")) or "", tuple(values)),
         is_dead=row.get("is_dead") is True,
         pid=read_number(row.get("pid")) or None,
         node_id=read_text(row.get("node_id")),
@@ -292,11 +296,23 @@ def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[st
 
 
 def _parse_metadata(value: Any, values: Sequence[str]) -> dict[str, str]:
-    pairs = list(read_items(value))[:_METADATA_ENTRIES]
+    pairs = [(str(name), str(text)) for name, text in list(read_items(value))[:_METADATA_ENTRIES]]
+    known = tuple(values)
     return {
-        name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
-        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}, values).items()
+        _redact_cut(name, known)[:_ID_CHARS]: REDACTED if is_secret_pair(name, text) else _redact_cut(text, known)
+        for name, text in pairs
     }
+
+
+def _redact_cut(text: str, values: tuple[str, ...]) -> str:
+    """As much of a text as is shown, redacted. Values are hidden before it is cut, since it may be within one."""
+    return _redact_shown(hide_values(text, values)[:_LOOKED_AT_CHARS], values)[:_ENTRYPOINT_CHARS]
+
+
+@lru_cache(maxsize=2_048)
+def _redact_shown(text: str, values: tuple[str, ...]) -> str:
+    """Kept, since those of running jobs are read anew at each look, and redacting costs most of it."""
+    return redact(text, values)
 
 
 def _list_names(value: Any) -> tuple[str, ...]:
