@@ -40,7 +40,9 @@ _DIRECTORY_NAME = re.compile(r"(?:old)?pwd", re.IGNORECASE)
 _DIRECTORY = re.compile(r"""\\?["']?(?:[/~.$]|[A-Za-z]:[\\/]|$)|[\w.]{1,64}\(""")
 # Names that hold one of the words above and are no secret.
 _HARMLESS_NAME = re.compile(
-    r"^(?:old)?pwd$|tokeniz|^(?:[a-z]+[-_.])*tokens$|tokens?[-_.]?(?:count|limit|type|ids?)$|^(?:max|min|num|n)[-_.].*tokens?$",
+    r"^(?:old)?pwd$|tokeniz|^(?:[a-z]+[-_.])*tokens$|tokens?[-_.]?(?:count|limit|type|ids?)$|^(?:max|min|num|n)[-_.].*tokens?$"
+    # A class, as a traceback tells it before its sentence: `InvalidTokenError: …`.
+    r"|(?-i:^(?:\w{1,64}\.){0,8}[A-Z][a-z]\w{0,64}(?:Error|Exception|Warning|Invalid|WithoutTokens)$)",
     re.IGNORECASE,
 )
 

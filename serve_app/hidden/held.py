@@ -50,6 +50,11 @@ def _list_all_forms(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(form for value in sorted(values) for form in list_written_forms(value)))
 
 
+def hide_held_in_bytes(data: bytes) -> bytes:
+    """The same of a text in UTF-8."""
+    return _held.matcher.hide_in_bytes(data)
+
+
 def is_worth_hiding(value: str) -> bool:
     """Not what has fewer than 8 characters, nor a word of letters or digits alone with fewer than 16."""
     return len(value) >= (LEAST_WORD_CHARS if _WORD.fullmatch(value) else LEAST_CHARS)

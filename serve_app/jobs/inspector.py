@@ -71,6 +71,7 @@ from serve_app.schemas.cluster import (
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobsSummaryAnswer
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -106,6 +107,8 @@ class JobInspector(Versioned):
         code_version: str | None = None,
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
+        env = Env.read()
+        hold_environment(env)
         self._config = InspectorConfig()
         self._catalogue = build_catalogue(())
         self._client = client or DashboardClient.build_for_this_cluster(self._config.source_timeout_s)
@@ -138,7 +141,7 @@ class JobInspector(Versioned):
         self._watch.provide_motions(self._rounds)
         self._stillnesses = Stillnesses(self._watch, questions, self._rounds, now)
         self._stacks = StackAnswers(self._watch, questions, now)
-        self._explainer = explainer or Explainer(ModelSettings.read(Env.read()))
+        self._explainer = explainer or Explainer(ModelSettings.read(env))
         self._diagnoses = Diagnoses(
             self._watch,
             self._archive,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serve_app.local import processes
 from serve_app.local.failure import Failure
+from serve_app.local.ray_head import find_own_dir
 from serve_app.local.state import UpState
 
 
@@ -23,7 +24,7 @@ def clear_away(found: UpState) -> int:
         raise Failure(
             f"These processes of the Ray head do not end: {pids}.", "End them by hand, then run `make down` again."
         )
-    shutil.rmtree(found.temp_dir, ignore_errors=True)
+    shutil.rmtree(find_own_dir(Path(found.temp_dir)), ignore_errors=True)
     return ended
 
 

@@ -22,6 +22,7 @@ from organs.times import format_time
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import connect
+from serve_app.env import Env
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
@@ -29,6 +30,7 @@ from serve_app.organism.reconcile import KIND, Initialization, compute_generatio
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import build_payload, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -51,6 +53,7 @@ class OrganismManager(Versioned):
         store: DeploymentHandle,
         inspector: DeploymentHandle,
     ) -> None:
+        hold_environment(Env.read())
         self._specs = specs
         self._organs = organs
         self._runs = connect(RunHistory, store, timeout_s=_STORE_TIMEOUT_S, retries=1)

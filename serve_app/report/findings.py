@@ -68,6 +68,7 @@ def build_findings(
     older: Mapping[str, int],
     degraded: Sequence[str],
     session: str | None = None,
+    exposures: Sequence[str] = (),
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
@@ -90,6 +91,7 @@ def build_findings(
         *([_describe_initialization(initialization)] if initialization else []),
         *(_describe_node(node) for node in nodes if node.get("state") != "ALIVE"),
         *(_describe_older(verdict, count) for verdict, count in older.items()),
+        *(_describe_exposure(sentence) for sentence in exposures),
         *(_describe_gap(reason) for reason in degraded),
     ]
     worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=_get_newest_s)
@@ -242,6 +244,12 @@ def _combine_advice(cause: Cause | None, action: str) -> str:
 def _describe_older(verdict: str, count: int) -> _Trouble:
     sentence = f"{count} with the verdict {verdict} are older than those in this report."
     return _Trouble(ReportFinding(verdict, "older jobs", sentence, f"Look at GET /jobs?verdict={verdict}."), _JOBS)
+
+
+def _describe_exposure(sentence: str) -> _Trouble:
+    """``sentence``: what of our secrets others can read (``tokens.environment.list_exposures``)."""
+    action = "Put it into a file of mode 0600 and name that in SEEDCORE_SECRETS_FILE (README, Access)."
+    return _Trouble(ReportFinding("WARN", "secrets", sentence, action), _CLUSTER)
 
 
 def _describe_gap(reason: str) -> _Trouble:

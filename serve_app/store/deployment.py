@@ -18,9 +18,10 @@ from ray.serve.schema import ApplicationStatus
 from organs.replica import Versioned
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
-from serve_app.store.engine import find_database_url, hide_url
+from serve_app.store.engine import find_database_url, hide_url, keep_private
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.store import Store
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -108,7 +109,9 @@ class StoreDeployment(Versioned):
 
     def __init__(self) -> None:
         """Read the environment; the database is opened by the first call."""
-        self._opening = Opening(partial(_open, Env.read()))
+        env = Env.read()
+        hold_environment(env)
+        self._opening = Opening(partial(_open, env))
 
     async def check_health(self) -> None:
         """The replica is alive. The database's health is ``ping``: a new replica would not mend it."""
@@ -138,6 +141,8 @@ def find_ended_session() -> str | None:
 
 async def _open(env: Env) -> Store:
     url = find_database_url(env)
+    keep_private(env)
     store = await Store.open(url)
+    keep_private(env)
     log.info("store opened", extra={"action": "store_opened", "database": hide_url(url)})
     return store

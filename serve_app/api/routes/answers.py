@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 from pydantic_core import to_json
 
 from serve_app.api.deps import Deps
+from serve_app.hidden.held import hide_held_in_bytes
 from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
@@ -50,5 +51,8 @@ FromDeps = Annotated[Deps, Depends(get_deps)]
 
 
 def answer_json(content: object, status: int = 200) -> Response:
-    """JSON as it is: what comes from handles is plain data already, so no model is built of it again."""
-    return Response(to_json(content), status, media_type="application/json")
+    """JSON as it is: what comes from handles is plain data already, so no model is built of it again.
+
+    Names that others gave (of actors, of tasks) are no texts that are redacted; what we hold is hidden in them, too.
+    """
+    return Response(hide_held_in_bytes(to_json(content)), status, media_type="application/json")

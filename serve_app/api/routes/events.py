@@ -14,7 +14,9 @@ from serve_app.env import get_variable
 from serve_app.errors import Forbidden, NotFound
 from serve_app.schemas.cluster import EventsAnswer
 
-_REFUSED = REFUSED | OF_PARTS | describe_problems({404: "not the key", 422: "no list of events"})
+_REFUSED = REFUSED | OF_PARTS | describe_problems(
+    {404: "not the key", 413: "body too large", 415: "body compressed, or not JSON", 422: "no list of events"}
+)
 router = APIRouter(prefix="/events", tags=["events"], responses=_REFUSED)
 
 # Ray's events have 7 levels; pickle, which takes them to the inspector, fails at some 400.

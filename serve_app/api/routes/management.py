@@ -31,7 +31,7 @@ router = APIRouter(
             404: "no such job",
             409: "not in this state; the code says why",
             413: "body too large",
-            415: "body compressed",
+            415: "body compressed, or not said to be JSON",
             422: "not such a body",
             502: "Ray refused",
         }

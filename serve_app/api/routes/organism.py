@@ -49,7 +49,7 @@ _TASK_ANSWERS: Responses = {
             404: "no such organ",
             408: "the body did not arrive in time",
             413: "body too large",
-            415: "body compressed",
+            415: "body compressed, or not said to be JSON",
             422: "not a task, or no such skill",
             429: "the organ's queue is full",
             502: "the skill failed",
@@ -102,7 +102,9 @@ async def summarize_organism(deps: FromDeps) -> Response:
     response_model=InitializeAnswer,
     summary="Run the initialization job if it is due",
     status_code=202,
-    responses=describe_problems({413: "body too large", 415: "body compressed", 422: "not such a body"})
+    responses=describe_problems(
+        {413: "body too large", 415: "body compressed, or not said to be JSON", 422: "not such a body"}
+    )
     | {200: {"description": "nothing is due", "model": InitializeAnswer}},
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": refer_to(InitializeBody)}}}},
 )

@@ -54,7 +54,7 @@ async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> 
     )
     diagnoses = await _gather_diagnoses(deps, jobs)
     parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses, ray)
-    made = build_report(parts, query.window, datetime.now(UTC))
+    made = build_report(parts, query.window, datetime.now(UTC), deps.exposures)
     if query.format == "json":
         return answer_json(made.to_json())
     if query.format == "markdown":
