@@ -107,7 +107,8 @@ class DashboardClient(DashboardTransport):
         return await self._list("workers", {"detail": "True"}, worker_type="DRIVER")
 
     async def list_actors(self, **equals: str) -> Listing:
-        """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
+        """Actors, dead ones too, optionally those with ``actor_id``, ``state``, ``job_id`` or ``class_name`` equal to a
+        value."""
         return await self._list("actors", {}, **equals)
 
     async def list_workers(self, pid: int) -> Listing:

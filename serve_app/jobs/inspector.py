@@ -214,7 +214,7 @@ class JobInspector(Versioned):
         return self._measuring.take_responses(delta)
 
     async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer:
-        """Events that Ray pushed: they count at once, and the next look comes at once."""
+        """Events that Ray pushed: the next look comes at once, and tells what has happened."""
         return {"told": self._watch.take_events(events)}
 
     async def delete_job(self, id: str) -> DeleteAnswer:

@@ -101,10 +101,11 @@ class Replay:
         self.asked.append("close")
 
     def _say(self, name: str, **equals: str) -> Any:
-        self.asked.append(" ".join([name, *(f"{key}={value}" for key, value in equals.items())]))
+        whole = " ".join([name, *(f"{key}={value}" for key, value in equals.items())])
+        self.asked.append(whole)
         if name in self.fail:
             raise Unavailable(self.fail[name], code="ray_unavailable")
-        return self.answers[name]
+        return self.answers.get(whole, self.answers[name])
 
 
 _NO_TASKS: dict[str, Any] = {
