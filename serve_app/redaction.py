@@ -31,6 +31,8 @@ _MOST_PASSES = 5
 
 _SECRET_NAME = re.compile(
     r"pass(?:wd|word|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|dsn|session[-_.]?id"
+    # Ours: the key of events, the address that ends with it, the database with its password.
+    r"|events[-_.]?(?:key|export[-_.]?addr)|seedcore[-_.]database[-_.]url"
     r"|(?:api|access|private|account|encryption|signing|master|shared|storage|auth|licen[cs]e)[-_.]?key"
     r"|(?:^|[-_.])(?:auth|pass|pw)$",
     re.IGNORECASE,
@@ -41,6 +43,8 @@ _DIRECTORY = re.compile(r"""\\?["']?(?:[/~.$]|[A-Za-z]:[\\/]|$)|[\w.]{1,64}\("""
 # Names that hold one of the words above and are no secret.
 _HARMLESS_NAME = re.compile(
     r"^(?:old)?pwd$|tokeniz|^(?:[a-z]+[-_.])*tokens$|tokens?[-_.]?(?:count|limit|type|ids?)$|^(?:max|min|num|n)[-_.].*tokens?$"
+    # Where it is kept.
+    r"|[-_.](?:file|path)$"
     # A class, as a traceback tells it before its sentence: `InvalidTokenError: …`.
     r"|(?-i:^(?:\w{1,64}\.){0,8}[A-Z][a-z]\w{0,64}(?:Error|Exception|Warning|Invalid|WithoutTokens)$)",
     re.IGNORECASE,

@@ -16,6 +16,7 @@ from typing import Any
 from serve_app.cluster.rows import (
     count_task_states,
     read_amounts,
+    read_id,
     read_items,
     read_number,
     read_object,
@@ -71,7 +72,7 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}
-    submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
+    submission_id, status = read_id(fields.get("submission_id")), read_text(fields.get("status")) or ""
     message, runtime_env = read_text(fields.get("message")), fields.get("runtime_env")
     values = read_secret_values(fields)
     return JobFacts(
@@ -172,7 +173,7 @@ def parse_submission_drivers(
     before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
     found: dict[str, list[DriverRun]] = {}
     for row in rows:
-        job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
+        job_id, submission_id = read_text(row.get("job_id")), read_id(row.get("submission_id"))
         if job_id is None or submission_id is None:
             continue
         same, hidden = before.get(job_id), (values or {}).get(submission_id, ())
@@ -278,7 +279,7 @@ def parse_task_counts(answer: Any) -> TaskCounts:
 
 def _choose_id(fields: Mapping[str, Any]) -> str:
     """A submission has no job id before it connects, so its own id is the one that stays."""
-    return read_text(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
+    return read_id(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
 
 
 def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
