@@ -31,7 +31,9 @@ def clear_away(found: UpState) -> int:
 @contextmanager
 def lock_home(home: Path) -> Iterator[None]:
     """Hold the lock of this home; raises ``Failure`` when another run has it."""
-    with (home / "up.lock").open("w") as lock:
+    path = home / "up.lock"
+    path.touch(mode=0o600)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

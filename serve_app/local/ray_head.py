@@ -162,6 +162,7 @@ def start(command: list[str], environ: Mapping[str, str], log: Path, tick: Calla
 
     In a session of its own: Ctrl-C in this terminal must not reach the head.
     """
+    log.touch(mode=0o600)
     with log.open("w") as output:
         process = subprocess.Popen(
             command, env=dict(environ), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

@@ -51,8 +51,8 @@ def main() -> int:
         print(f"\n{failure.render()}", file=sys.stderr)
         return 1
     except SecretFileRefused as refused:
-        failure = Failure(str(refused), "Mend the file and run `make up` again.")
-        print(f"\n{failure.render()}", file=sys.stderr)
+        said = Failure(str(refused), "Mend the file and run `make up` again.")
+        print(f"\n{said.render()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return handle_reader_left()
