@@ -22,7 +22,7 @@ FILE_LOOK_PERIOD_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class TokenOwner:
     """Who calls: the name of the token, and what it may do."""
 
     name: str
@@ -37,14 +37,14 @@ class ExposedWithoutTokens(ValueError):
 class Tokens:
     """The configured tokens, as digests."""
 
-    entries: tuple[tuple[bytes, Caller], ...] = ()
+    entries: tuple[tuple[bytes, TokenOwner], ...] = ()
 
     @classmethod
     def load(cls, env: Env) -> Tokens:
         """Read tokens from the environment and from files; raises ``TokensInvalid``."""
-        found: dict[bytes, Caller] = {}
+        found: dict[bytes, TokenOwner] = {}
         for entry in read_token_entries(env):
-            before = found.setdefault(entry.digest, Caller(entry.name, entry.role))
+            before = found.setdefault(entry.digest, TokenOwner(entry.name, entry.role))
             if before.role is not entry.role:
                 raise TokensInvalid(f"{entry.source}: the same token is given to two roles.")
             if before.name != entry.name:
@@ -61,7 +61,7 @@ class Tokens:
         """Those that count now: these. See ``LiveTokens``."""
         return self
 
-    def find_caller(self, token: str | None) -> Caller | None:
+    def find_caller(self, token: str | None) -> TokenOwner | None:
         """Who has a bearer token; every entry is compared, in constant time."""
         if token is None:
             return None

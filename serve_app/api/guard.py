@@ -13,7 +13,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.access import Caller, Role, TokenSource, is_loopback
+from serve_app.api.access import Role, TokenOwner, TokenSource, is_loopback
 from serve_app.api.headers import AUTHORIZATION, check_origin, list_forwarded, require_json, select_single
 from serve_app.api.problems import answer_problem, answer_unexpected
 from serve_app.env import get_variable
@@ -259,13 +259,13 @@ def find_role_needed(method: str, path: str) -> Role | None:
     return Role.OPERATOR
 
 
-def _describe_caller(caller: Caller) -> str:
+def _describe_caller(caller: TokenOwner) -> str:
     role = caller.role.name.lower()
     whose = "" if caller.name == role else f" of {caller.name}"
     return f"the token{whose} has the role {role}"
 
 
-def _record_action(method: str, path: str, caller: Caller) -> None:
+def _record_action(method: str, path: str, caller: TokenOwner) -> None:
     """Who asked for what changes something. Its outcome is the request's own, in what Serve logs of it."""
     extra = {"action": "operator_request", "caller": caller.name, "role": caller.role.name.lower()}
     log.info("%s asks for %s %s", caller.name, method, redact(path[:_MOST_PATH_CHARS]), extra=extra)

@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from html import escape
 from urllib.parse import quote, quote_plus
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
@@ -79,8 +80,8 @@ def get_matcher(values: tuple[str, ...]) -> ValueMatcher:
 
 
 def list_written_forms(text: str) -> tuple[str, ...]:
-    """A value as it is, and as it is written in a program's text, in JSON and in a URL."""
-    plain = repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
+    """A value as it is, and as it is written in a program's text, in JSON, in HTML and in a URL."""
+    plain = repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], escape(text)
     return text, *plain, quote(text, safe=""), quote_plus(text)
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from pydantic_core import to_json
 
 from serve_app.api.deps import Deps
-from serve_app.hidden.held import hide_held_in_bytes
+from serve_app.hidden.held import hide_held, hide_held_in_bytes
 from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
@@ -56,3 +56,8 @@ def answer_json(content: object, status: int = 200) -> Response:
     Names that others gave (of actors, of tasks) are no texts that are redacted; what we hold is hidden in them, too.
     """
     return Response(hide_held_in_bytes(to_json(content)), status, media_type="application/json")
+
+
+def answer_text(text: str, kind: str = "plain", headers: Mapping[str, str] | None = None) -> Response:
+    """A text for people; ``kind``: plain, markdown or html."""
+    return Response(hide_held(text), media_type=f"text/{kind}; charset=utf-8", headers=headers)

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import (
+    PROBLEMS,
+    FromDeps,
+    JobId,
+    answer_json,
+    answer_text,
+    describe_problems,
+    describe_text_answer,
+)
 from serve_app.api.sse import MEDIA_TYPE, EventStream, has_nothing_new, parse_event_id
 from serve_app.jobs.actions.bodies import LogQuery
 from serve_app.schemas.logs import LogAnswer
@@ -43,5 +51,5 @@ async def get_log(
     ask = deps.jobs.whole_log if query.all_runs else deps.jobs.job_log
     answer = await ask(id, query.lines)
     if query.format == "text":
-        return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
+        return answer_text("".join(f"{line}\n" for line in answer["lines"]))
     return answer_json(answer)

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from serve_app.api.access import Caller, LiveTokens, Role, Tokens, TokensInvalid
+from serve_app.api.access import LiveTokens, Role, TokenOwner, Tokens, TokensInvalid
+from serve_app.api.routes.answers import answer_json, answer_text
 from serve_app.env import Env
-from serve_app.hidden.held import hide_held, release
+from serve_app.hidden.held import hide_held, hold, release
 from serve_app.hidden.token_form import create_token, is_own_form
 from serve_app.redaction import redact
 from serve_app.tokens.__main__ import main
 from serve_app.tokens.entries import compute_digest
 from serve_app.tokens.environment import find_password, hold_environment, list_exposures
+from tests.unit.fakes import served
 
 CLEAR = "a-token-of-old-times-0123"
 
@@ -46,15 +48,15 @@ def test_a_token_is_made_printed_once_and_kept_as_a_hash(tmp_path: Path, capsys:
     assert yaml.safe_load(path.read_text()) == {
         "alice": {"role": "operator", "token": f"sha256:{compute_digest(token).hex()}"}
     }
-    assert load(path).find_caller(token) == Caller("alice", Role.OPERATOR)
+    assert load(path).find_caller(token) == TokenOwner("alice", Role.OPERATOR)
     assert main(["--file", str(path), "new", "bob", "reader"]) == 0
     other = capsys.readouterr().out.strip()
-    assert load(path).find_caller(other) == Caller("bob", Role.READER)
+    assert load(path).find_caller(other) == TokenOwner("bob", Role.READER)
     assert main(["--file", str(path), "list"]) == 0
     assert capsys.readouterr().out == "alice  operator  hash\nbob  reader  hash\n"
     assert main(["--file", str(path), "revoke", "alice"]) == 0
     assert load(path).find_caller(token) is None
-    assert load(path).find_caller(other) == Caller("bob", Role.READER)
+    assert load(path).find_caller(other) == TokenOwner("bob", Role.READER)
 
 
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,9 +84,9 @@ def test_both_forms_stand_in_one_file(tmp_path: Path) -> None:
     )
     tokens = load(path)
     assert [tokens.find_caller(each) for each in (CLEAR, token, "x" * 20, "y" * 20)] == [
-        Caller("reader", Role.READER),
-        Caller("alice", Role.EXECUTOR),
-        Caller("bob", Role.OPERATOR),
+        TokenOwner("reader", Role.READER),
+        TokenOwner("alice", Role.EXECUTOR),
+        TokenOwner("bob", Role.OPERATOR),
         None,
     ]
 
@@ -205,3 +207,21 @@ def test_what_jobs_can_read_is_told(variables: dict[str, str], mode: int, wanted
 )
 def test_the_password_of_a_database(url: str, password: Any) -> None:
     assert find_password(url) == password
+
+
+async def test_what_is_held_is_in_no_answer_and_what_jobs_inherit_is_in_the_report() -> None:
+    hold([CLEAR])
+    found = served()
+    found.api.state.deps.exposures = ("SEEDCORE_OPERATOR_TOKEN stands in the environment of the Ray nodes.",)
+    row = {"actor_id": "a", "name": f"named {CLEAR}", "namespace": CLEAR}
+    assert CLEAR not in answer_json({"items": [row]}).body.decode()
+    assert CLEAR not in answer_text(f"<b>{CLEAR}</b>", "html").body.decode()
+    async with found.client() as client:
+        told = (await client.get("/report")).json()["findings"]
+        text = (await client.get("/report?format=text")).text
+    (finding,) = [each for each in told if each["subject"] == "secrets"]
+    assert (finding["verdict"], finding["sentence"]) == (
+        "WARN",
+        "SEEDCORE_OPERATOR_TOKEN stands in the environment of the Ray nodes.",
+    )
+    assert "SEEDCORE_OPERATOR_TOKEN stands" in text
