@@ -19,7 +19,7 @@ _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 # In the home, besides the database (``store.engine``).
-PRIVATE_FILES = ("up.json", "up.lock", "ray.env", "ray-start.log", "serve_config.yaml", "secrets.yaml")
+PRIVATE_FILES = ("up.json", "up.lock", "ray.env", "ray-start.log", "serve_config.yaml", "up-secrets.yaml")
 
 
 class ProcessMark(StrictModel):
@@ -81,7 +81,7 @@ def find_driver_file(home: Path) -> Path:
 
 def find_secrets_file(home: Path) -> Path:
     """Where the secrets that `make up` was given are, for the replicas of this home."""
-    return home / "secrets.yaml"
+    return home / "up-secrets.yaml"
 
 
 def load(home: Path) -> UpState | None:

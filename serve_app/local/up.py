@@ -154,14 +154,14 @@ class _Up:
                 step.outcome = "runs already"
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
-        wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.make_temp_dir()
+        wanted, chosen = self.wanted, ports.choose(ports.is_free, SystemRandom())
+        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ), ray_head.make_temp_dir()
         begun = self._build_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(get_variable("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
         environ = ray_head.build_environment(
-            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key,
-            state.save_secrets(wanted.home, self.environ),
-        )  # fmt: skip
+            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file
+        )
         try:
             ray_head.start(
                 ray_head.build_command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick

@@ -57,8 +57,16 @@ def _list_secrets(env: Env, environ: Mapping[str, str]) -> Iterator[str]:
     with contextlib.suppress(TokensInvalid):  # who uses them says it; what can be held is held
         yield from (entry.token or "" for entry in read_token_entries(env))
     yield environ.get(_EVENTS_ADDRESS, "")
-    yield from (value for name, value in environ.items() if is_secret_pair(name, value))
+    yield from (value for name, value in environ.items() if is_secret_pair(name, value) and not _is_place(value))
     yield _read_ray_token(environ)
+
+
+def _is_place(value: str) -> bool:
+    """Whether a variable under a secret's name tells where the secret is (`GOOGLE_APPLICATION_CREDENTIALS`)."""
+    try:
+        return value.startswith("/") and Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _read_ray_token(environ: Mapping[str, str]) -> str:

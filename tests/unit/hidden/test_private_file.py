@@ -27,7 +27,7 @@ TOKEN = "operator-token-012345"
         ("colour: red", 0o600, "expected a mapping of"),
         ("operator_token: 5", 0o600, "is not a text"),
         ("[" * 5_000, 0o600, "is not YAML"),
-        ("x" * 1_048_577, 0o600, "has more than"),
+        ("x" * 131_073, 0o600, "has more than"),
         (b"\xff", 0o600, "is not UTF-8"),
     ],
 )

@@ -19,7 +19,7 @@ def test_secrets_of_the_environment_go_into_a_file_of_the_owner(tmp_path: Path) 
     assert state.save_secrets(tmp_path, {"PATH": "/bin"}) is None
     environ = {"SEEDCORE_OPERATOR_TOKEN": TOKEN, "SEEDCORE_DATABASE_URL": URL, "SEEDCORE_EVENTS_KEY": "k" * 20}
     path = state.save_secrets(tmp_path, environ)
-    assert path == tmp_path / "secrets.yaml"
+    assert path == tmp_path / "up-secrets.yaml"
     assert path.stat().st_mode & 0o777 == 0o600
     assert yaml.safe_load(path.read_text()) == {"database_url": URL, "operator_token": TOKEN}
     # A shell that lacks the variable finds the history all the same.
@@ -38,7 +38,7 @@ def test_a_file_that_has_them_all_is_taken_as_it_is(tmp_path: Path) -> None:
     assert state.save_secrets(tmp_path, environ) == named
     assert state.save_secrets(tmp_path, {**environ, "SEEDCORE_OPERATOR_TOKEN": TOKEN}) == named
     both = state.save_secrets(tmp_path, {**environ, "SEEDCORE_DATABASE_URL": URL})
-    assert both == tmp_path / "secrets.yaml"
+    assert both == tmp_path / "up-secrets.yaml"
     assert yaml.safe_load(both.read_text()) == {"database_url": URL, "operator_token": TOKEN}
     named.chmod(0o644)
     with pytest.raises(SecretFileRefused, match="chmod 600"):

@@ -164,6 +164,7 @@ def test_what_a_process_was_given_is_hidden(tmp_path: Path) -> None:
         "RAY_AUTH_TOKEN": "token-of-ray-itself",
         "PAGER_TOKEN": "of-the-webhook-1",
         "NOTE": "not-a-secret-at-all",
+        "SERVICE_CREDENTIALS": str(file),
     }
     hold_environment(Env.read(environ), environ)
     held = [
@@ -172,6 +173,7 @@ def test_what_a_process_was_given_is_hidden(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [each for each in held if each in hide_held(f"a {each} b")] == []
     assert hide_held("not-a-secret-at-all") == "not-a-secret-at-all"
+    assert hide_held(str(file)) == str(file)
     release()
     home = tmp_path / ".ray"
     home.mkdir()
