@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
 
 REDACTED = "[redacted]"
-# What is shorter in base64 stands in texts by chance, so a value of fewer than 6 bytes is looked for as it is.
+# What is shorter in base64 stands in texts by chance, so a value of fewer than 7 bytes is not looked for.
 _LEAST_BASE64_CHARS = 8
 # Lines are cut at 200 characters and more; of what is shorter, the end is its end.
 _LEAST_CUT_CHARS = 150

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from serve_app.local.state import PRIVATE_FILES
-from tests.integration.cluster import ROOT, TOKENS, Cluster, wait_for
+from tests.integration.cluster import ROOT, TOKENS, TOKENS_FILE, Cluster, wait_for
 
 CANARY = "canary-8d1f4c0a77"
 ID = "tells-secrets"
@@ -155,6 +155,27 @@ def test_an_event_that_a_job_invents_makes_and_ends_nothing(cluster: Cluster) ->
     assert (answer.status_code, answer.json()) == (200, {"told": 2})
     wait_for("a later look", lambda: cluster.get("/ray/status")["events"]["not_understood"] >= 1, 30)
     assert [job["id"] for job in cluster.get("/jobs", limit=50)["items"] if job["id"] == "fe000000"] == []
+
+
+def test_tokens_come_and_go_while_it_runs(cluster: Cluster) -> None:
+    def command(*words: str) -> str:
+        done = subprocess.run(
+            [cluster.python, "-m", "serve_app.tokens", "--file", str(cluster.home / TOKENS_FILE), *words],
+            env=cluster.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.get(f"{cluster.http_url}/jobs?limit=1", headers=headers, timeout=20).status_code
+
+    token = command("new", "alice", "reader")
+    assert token not in (cluster.home / TOKENS_FILE).read_text()
+    wait_for("the new token", lambda: ask() == 200, 30)
+    command("revoke", "alice")
+    wait_for("its end", lambda: ask() == 401, 30)
+    with cluster.api() as api:
+        assert api.get("/jobs", params={"limit": 1}).status_code == 200
 
 
 def test_what_lies_on_disk_is_of_the_owner_alone(cluster: Cluster) -> None:
