@@ -1,6 +1,7 @@
 """What this process holds in clear: hidden in every text that is shown, besides what a text's own job was given.
 
-Each deployment and command says so once, when it has read its environment (``hold_environment`` of ``tokens.environment``).
+Each deployment and command says so once, when it has read its environment (``hold_environment`` in
+``tokens.environment``).
 """
 
 from __future__ import annotations
