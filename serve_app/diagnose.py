@@ -7,6 +7,7 @@ a diagnosis was printed for each file, whatever it says; 2 when a file cannot be
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import mmap
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from serve_app.env import Env
 from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
@@ -24,6 +26,7 @@ from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextS
 from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
 from serve_app.jobs.judging.run_marks import build_mark, find_run_begin, find_set_up
 from serve_app.redaction import strip_controls
+from serve_app.tokens.environment import hold_environment
 
 STANDARD_INPUT = "-"
 _PIECE_BYTES = 1_048_576
@@ -44,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalogue = _load_catalogue(options.signatures)
     except (ValueError, OSError) as error:
         parser.error(strip_controls(str(error)))
+    # Whoever calls may have tokens in the environment; that one of them cannot be used is no matter here.
+    with contextlib.suppress(ValueError):
+        hold_environment(Env.read())
     unread = 0
     for place, name in enumerate(options.logs):
         try:

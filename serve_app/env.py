@@ -1,6 +1,7 @@
 """What comes from the environment: addresses, places and secrets, each once with what it is for.
 
-Secrets come from here or from a file, never from ``serve_config.yaml``: Serve logs application arguments.
+Secrets come from a file, or from here, where every job of the cluster inherits them; never from
+``serve_config.yaml``: Serve logs application arguments.
 """
 
 from __future__ import annotations
@@ -9,23 +10,38 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+import yaml
+from pydantic import ConfigDict, Field
 
+from serve_app.hidden.private_file import SecretFileRefused, read_private_text
 from serve_app.strict import StrictModel
+
+# What `make up` keeps out of Ray's environment. Not the events key, which is part of the address that Ray is given.
+SECRET_FIELDS = ("database_url", "reader_token", "executor_token", "operator_token", "llm_api_key")
 
 
 class Env(StrictModel):
     """Settings from the environment: addresses, places and secrets."""
 
+    # A message of what is wrong must not quote a secret.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL of the store; none means SQLite in the home."
+        default=None, repr=False, description="SQLAlchemy URL of the store; none means SQLite in the home."
     )
     home: Path = Field(description="Directory of all state on disk.")
     dashboard_url: str | None = Field(default=None, description="Ray dashboard, when it is not where Ray says.")
     reader_token: str | None = Field(default=None, repr=False, description="Bearer token of the reader role.")
     executor_token: str | None = Field(default=None, repr=False, description="Bearer token of the executor role.")
     operator_token: str | None = Field(default=None, repr=False, description="Bearer token of the operator role.")
-    tokens_file: Path | None = Field(default=None, description="YAML file with a list of tokens for each role.")
+    tokens_file: Path | None = Field(
+        default=None, description="YAML file with tokens by name, or a list of them for each role; see Access."
+    )
+    secrets_file: Path | None = Field(
+        default=None,
+        description="YAML file, of the owner alone (0600), with those of the settings here that are secret, in small "
+        "letters without `SEEDCORE_`: jobs do not inherit what stands there.",
+    )
     events_key: str | None = Field(
         default=None,
         repr=False,
@@ -44,10 +60,34 @@ class Env(StrictModel):
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Env:
-        """Read ``SEEDCORE_*`` variables; an empty one counts as unset."""
+        """Read ``SEEDCORE_*`` variables; an empty one counts as unset, and one that is set wins over the secrets file.
+
+        Raises ``SecretFileRefused``.
+        """
         values = {name: environ.get(get_variable(name)) or None for name in cls.model_fields}
+        if path := values["secrets_file"]:
+            kept = read_secrets_file(Path(path))
+            values.update({name: value for name, value in kept.items() if not values[name]})
         values["home"] = values["home"] or _find_default_home(environ)
         return cls.model_validate(values)
+
+
+def read_secrets_file(path: Path) -> dict[str, str]:
+    """What a file with secrets holds, by the fields of ``Env``; raises ``SecretFileRefused``."""
+    source = get_variable("secrets_file")
+    text = read_private_text(path, source)
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise SecretFileRefused(f"{source}: {path} is not YAML.") from None
+    known = ", ".join(SECRET_FIELDS)
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not set(content) <= set(SECRET_FIELDS):
+        raise SecretFileRefused(f"{source}: expected a mapping of {known} in {path}.")
+    if not all(isinstance(value, str) for value in content.values()):
+        raise SecretFileRefused(f"{source}: a value in {path} is not a text.")
+    return {str(name): value for name, value in content.items() if value}
 
 
 def get_variable(field: str) -> str:

@@ -18,6 +18,7 @@ from typing import IO
 
 from serve_app.env import Env, get_variable
 from serve_app.errors import InvalidInput
+from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.redaction import strip_controls
 from serve_app.store.engine import find_database_url, find_sqlite_file, hide_url
 from serve_app.store.errors import StoreUnavailable
@@ -44,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         count = asyncio.run(work(url, arguments.file))
     except InvalidInput as error:
         print(f"error: {strip_controls(error.detail)}", file=sys.stderr)
+        return 1
+    except SecretFileRefused as error:
+        print(f"error: {strip_controls(str(error))}", file=sys.stderr)
         return 1
     except (StoreUnavailable, OSError) as error:
         print(f"error: {strip_controls(getattr(error, 'detail', None) or str(error))}", file=sys.stderr)

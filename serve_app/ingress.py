@@ -19,7 +19,7 @@ from organs.questions import asked
 from organs.replica import Versioned
 from organs.skills.table import BUILT_IN
 from serve_app import parts
-from serve_app.api.access import Tokens
+from serve_app.api.access import LiveTokens, Tokens
 from serve_app.api.app import create_api
 from serve_app.api.deps import AlertList, Deps, Jobs, Organism, StoreHealth
 from serve_app.cluster.handles import collect, connect
@@ -28,6 +28,7 @@ from serve_app.errors import AppError, DeadlineExceeded, NotTaken, Unavailable
 from serve_app.metrics.responses import ResponseDelivery, ResponseMeter
 from serve_app.organism.questions import OrganReplica
 from serve_app.settings import AppArgs, IngressConfig
+from serve_app.tokens.environment import hold_environment, list_exposures
 
 P = TypeVar("P")
 
@@ -77,7 +78,10 @@ class Ingress(Versioned):
     def __serve_build_asgi_app__(self) -> Any:
         env = Env.read()
         self._deps.events_key = env.events_key
-        return create_api(self._deps, self._args, Tokens.load(env), _list_own_addresses(), self._meter)
+        self._deps.exposures = list_exposures(env)
+        files = [file for file in (env.tokens_file, env.secrets_file) if file is not None]
+        tokens = LiveTokens(_load_tokens, files)
+        return create_api(self._deps, self._args, tokens, _list_own_addresses(), self._meter)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new ``user_config`` without a restart; the last good one stays when it is not acceptable."""
@@ -193,6 +197,14 @@ class HandleOrgans:
         if seen is not None and seen["status"] in ("asleep", "waking", "starting"):
             return f"{organ_id} has no agent yet: {seen['message']}"
         return f"{organ_id} has no agent that answers; Serve is replacing it."
+
+
+def _load_tokens() -> Tokens:
+    """The tokens as they are configured now, which are hidden in texts from now on."""
+    env = Env.read()
+    tokens = Tokens.load(env)
+    hold_environment(env)
+    return tokens
 
 
 def _list_own_addresses() -> frozenset[str]:

@@ -11,27 +11,28 @@ Repetitions in the patterns are bounded or disjoint, so the time is linear in th
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
-from urllib.parse import quote, quote_plus
+
+from serve_app.hidden.held import hide_held
+from serve_app.hidden.matcher import REDACTED as REDACTED
+from serve_app.hidden.matcher import ValueMatcher, get_matcher, list_written_forms
+from serve_app.hidden.token_form import TOKEN_PATTERN
 
 T = TypeVar("T")
 
-REDACTED = "[redacted]"
 HEADLESS = "[the end of a long line, whose beginning was not read]"
 MAX_CHARS = 20_000
 # Read beyond the limit, so that a secret across it is seen whole before the text is cut.
 _OVERLAP_CHARS = 5_000
-# Lines are cut at 200 characters and more; of what is shorter, the end is its end.
-_LEAST_CUT_CHARS = 150
-_LEAST_BEGINNING_CHARS = 4
 # What one pass replaces may uncover what was joined to it; nearly all texts need one pass, or two.
 _MOST_PASSES = 5
 
 _SECRET_NAME = re.compile(
     r"pass(?:wd|word|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|dsn|session[-_.]?id"
+    # Ours: the key of events, the address that ends with it, the database with its password.
+    r"|events[-_.]?(?:key|export[-_.]?addr)|seedcore[-_.]database[-_.]url"
     r"|(?:api|access|private|account|encryption|signing|master|shared|storage|auth|licen[cs]e)[-_.]?key"
     r"|(?:^|[-_.])(?:auth|pass|pw)$",
     re.IGNORECASE,
@@ -41,7 +42,11 @@ _DIRECTORY_NAME = re.compile(r"(?:old)?pwd", re.IGNORECASE)
 _DIRECTORY = re.compile(r"""\\?["']?(?:[/~.$]|[A-Za-z]:[\\/]|$)|[\w.]{1,64}\(""")
 # Names that hold one of the words above and are no secret.
 _HARMLESS_NAME = re.compile(
-    r"^(?:old)?pwd$|tokeniz|^(?:[a-z]+[-_.])*tokens$|tokens?[-_.]?(?:count|limit|type|ids?)$|^(?:max|min|num|n)[-_.].*tokens?$",
+    r"^(?:old)?pwd$|tokeniz|^(?:[a-z]+[-_.])*tokens$|tokens?[-_.]?(?:count|limit|type|ids?)$|^(?:max|min|num|n)[-_.].*tokens?$"
+    # Where it is kept.
+    r"|[-_.](?:file|path)$"
+    # A class, as a traceback tells it before its sentence: `InvalidTokenError: …`.
+    r"|(?-i:^(?:\w{1,64}\.){0,8}[A-Z][a-z]\w{0,64}(?:Error|Exception|Warning|Invalid|WithoutTokens)$)",
     re.IGNORECASE,
 )
 
@@ -59,7 +64,9 @@ _SCHEME = re.compile(
     r"\b((?:Basic|Token|ApiKey)[ \t]{1,4})(?=[^\s\d]{0,40}\d|\S{20})[A-Za-z0-9+/=_.~\-]{6,}", re.IGNORECASE
 )
 _SCHEME_OF_URL = r"(\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)"
-_USERINFO = re.compile(_SCHEME_OF_URL + r"[^\s/?#@:'\"]{0,256}:(?!\d{1,5}(?:[/?#\s]|$))[^\s'\"]{1,1024}@")
+_URL_USER = re.compile(_SCHEME_OF_URL + r"[^\s/?#@:'\"]{0,256}:(?!\d{1,5}(?:[/?#\s]|$))")
+_END_OF_URL = re.compile(r"[\s'\"]")
+_MOST_PASSWORD_CHARS = 1_024
 _URL_PASSWORD = re.compile(r"://[^\s/?#@:'\"]{0,256}:([^\s'\"]{1,1024})@")
 _PLAIN_USERINFO = re.compile(
     r"(?<![\w/.:@\-\]])(?!(?:e-?mail|mailto|to|from|b?cc|contact|author):)([A-Za-z_][\w.\-]{0,63}:)(?!\d{1,5}@)"
@@ -137,11 +144,9 @@ def redact_end(text: str, values: Sequence[str] = ()) -> str:
 
 
 def hide_values(text: str, values: Sequence[str]) -> str:
-    """The text with each of these values replaced; the longest come first, since one may hold another."""
-    for value in values:
-        if value in text:
-            text = text.replace(value, REDACTED)
-    return text
+    """The text with each of these values, and of what this process holds, replaced."""
+    text = hide_held(text)
+    return get_matcher(tuple(values)).hide(text) if values else text
 
 
 def hide_everywhere(told: T, values: Sequence[str]) -> T:
@@ -149,25 +154,25 @@ def hide_everywhere(told: T, values: Sequence[str]) -> T:
 
     ``told``: a text, a list, a tuple, a dict or a dataclass of such; what holds none of the values is the same object.
     """
-    return cast("T", _hide_within(told, values)) if values else told
+    return cast("T", _hide_within(told, get_matcher(tuple(values)))) if values else told
 
 
-def _hide_within(told: Any, values: Sequence[str]) -> Any:
+def _hide_within(told: Any, matcher: ValueMatcher) -> Any:
     if type(told) is str:
-        return _hide_at_cut(hide_values(told, values), values)
+        return matcher.hide_at_cut(matcher.hide(told))
     if isinstance(told, dict):
-        return {name: each if _is_id(name) else _hide_within(each, values) for name, each in told.items()}
+        return {name: each if _is_id(name) else _hide_within(each, matcher) for name, each in told.items()}
     if isinstance(told, list):
-        return [_hide_within(each, values) for each in told]
+        return [_hide_within(each, matcher) for each in told]
     if type(told) is tuple:
-        hidden = [_hide_within(each, values) for each in told]
+        hidden = [_hide_within(each, matcher) for each in told]
         if all(one is other for one, other in zip(hidden, told, strict=True)):
             return told
         return tuple(hidden)
     if not dataclasses.is_dataclass(told) or isinstance(told, type):
         return told
     own = {each.name: getattr(told, each.name) for each in dataclasses.fields(told) if not _is_id(each.name)}
-    changed = {name: new for name, each in own.items() if (new := _hide_within(each, values)) is not each}
+    changed = {name: new for name, each in own.items() if (new := _hide_within(each, matcher)) is not each}
     return dataclasses.replace(told, **changed) if changed else told
 
 
@@ -175,23 +180,12 @@ def _is_id(name: object) -> bool:
     return isinstance(name, str) and (name == "id" or name.endswith("_id"))
 
 
-def _hide_at_cut(text: str, values: Sequence[str]) -> str:
-    """A line that was cut may end with the beginning of a value."""
-    if len(text) < _LEAST_CUT_CHARS:
-        return text
-    for value in values:
-        for chars in range(min(len(value) - 1, len(text)), _LEAST_BEGINNING_CHARS - 1, -1):
-            if text.endswith(value[:chars]):
-                return f"{text[:-chars]}{REDACTED}"
-    return text
-
-
 def list_secret_values(variables: Mapping[str, object]) -> tuple[str, ...]:
     """Values of a job's environment variables that are to be hidden wherever its texts repeat them, longest first.
 
     Not those that tell nothing (short ones, numbers, plain words) or are public (paths, places in object stores,
     variables as ``PATH``), unless their name is that of a secret. A secret within a value counts by itself, too: the
-    password of a connection string, a line of a key. So does a value as Python, JSON or a URL would write it.
+    password of a connection string, a line of a key. So does a value in each of its ``list_written_forms``.
     """
     found: set[str] = set()
     for name, value in variables.items():
@@ -205,7 +199,7 @@ def list_secret_values(variables: Mapping[str, object]) -> tuple[str, ...]:
             found.update(text for text in texts if len(text) >= least)
         found.update(text for text in _list_named_parts(value) if len(text) >= _MIN_SECRET_CHARS)
     kept = sorted((text for text in found if _tells_something(text)), key=lambda text: (-len(text), text))
-    written = [form for text in kept[:_MOST_VALUES] for form in _list_forms(text)]
+    written = [form for text in kept[:_MOST_VALUES] for form in list_written_forms(text)]
     return tuple(sorted(dict.fromkeys(written), key=len, reverse=True))
 
 
@@ -221,11 +215,6 @@ def _list_named_parts(value: str) -> Iterator[str]:
 
 def _tells_something(text: str) -> bool:
     return text.casefold() not in _TRIVIAL and text not in REDACTED
-
-
-def _list_forms(text: str) -> tuple[str, ...]:
-    plain = repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
-    return text, *plain, quote(text, safe=""), quote_plus(text)
 
 
 def redact_mapping(mapping: Mapping[str, str], values: Sequence[str] = ()) -> dict[str, str]:
@@ -268,12 +257,12 @@ def _redact_once(text: str) -> str:
     text = _SCHEME.sub(rf"\1{REDACTED}", text)
     # Most texts have neither, and to look for a character costs nothing.
     if "@" in text:
-        text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+        text = _mask_userinfo(text)
         text = _TOKEN_AS_USER.sub(rf"\1{REDACTED}@", text)
         text = _PLAIN_USERINFO.sub(rf"\1{REDACTED}", text)
     if "-p" in text:
         text = _mask_short_flags(text)
-    text = _SHAPES.sub(REDACTED, text)
+    text = _SHAPES.sub(REDACTED, TOKEN_PATTERN.sub(REDACTED, text))
     return _mask_values(_mask_values(text, _PAIR), _FLAG)
 
 
@@ -315,6 +304,26 @@ def _match_value(text: str, at: int) -> str | None:
         if opened % 2:
             return text[at : found.start()]
     return value.group()
+
+
+def _mask_userinfo(text: str) -> str:
+    """Replace what stands between a URL's scheme and the last ``@`` that may end it.
+
+    Not by one pattern: a text of thousands of beginnings would be searched for the end of each.
+    """
+    parts, done, end_of_url, from_ = [], 0, -1, 0
+    while (found := _URL_USER.search(text, from_)) is not None:
+        from_ = begin = found.end()
+        at = text.rfind("@", begin + 1, begin + _MOST_PASSWORD_CHARS + 1)
+        if at > 0 and end_of_url < begin:
+            end = _END_OF_URL.search(text, begin)
+            end_of_url = end.start() if end is not None else len(text)
+        if at > end_of_url:
+            at = text.rfind("@", begin + 1, end_of_url)
+        if at > 0:
+            parts += [text[done : found.end(1)], f"{REDACTED}@"]
+            done = from_ = at + 1
+    return "".join([*parts, text[done:]])
 
 
 def _mask_short_flags(text: str) -> str:

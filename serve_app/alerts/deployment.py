@@ -26,11 +26,13 @@ from serve_app.alerts.state import AlertsState
 from serve_app.alerts.webhook import Delivery, Outbox, Post, Poster
 from serve_app.background import Loop, Workers
 from serve_app.cluster.handles import connect
+from serve_app.env import Env
 from serve_app.errors import AppError, Unavailable
 from serve_app.metrics.prometheus import choose_publisher
 from serve_app.queries.query import PlainQuery, read_query
 from serve_app.schemas.alerts import AlertInputs, AlertPage, AlertView
 from serve_app.schemas.organism import OrganismStatus
+from serve_app.tokens.environment import hold_environment
 
 Answer = TypeVar("Answer")
 
@@ -88,6 +90,7 @@ class Alerts(Versioned):
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Serve gives three handles; tests give the rest, too."""
+        hold_environment(Env.read())
         self._manager = connect(OrganismObserver, manager, timeout_s=_ASK_TIMEOUT_S, retries=1)
         self._inspector = connect(JobObserver, inspector, timeout_s=_ASK_TIMEOUT_S, retries=1)
         # All that is asked of the store may happen twice.

@@ -1,33 +1,32 @@
-"""Who may do what: roles, tokens, and the address on which the API may be open without tokens."""
+"""Who may call, and from where the API may be reached."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
-import re
+import logging
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-
-import yaml
+from pathlib import Path
+from typing import Protocol
 
 from serve_app.env import Env, get_variable
+from serve_app.tokens.entries import Role as Role
+from serve_app.tokens.entries import TokensInvalid as TokensInvalid
+from serve_app.tokens.entries import compute_digest, read_token_entries
 
-SHORTEST_TOKEN = 16
-# What a header can carry as it is: others would be read, and then never match.
-_SENDABLE = re.compile(r"[\x21-\x7e]*")
+log = logging.getLogger("ray.serve.seedcore")
 
-
-class Role(IntEnum):
-    """What a caller may do; each role includes the lower ones."""
-
-    READER = 1
-    EXECUTOR = 2
-    OPERATOR = 3
+FILE_LOOK_PERIOD_S = 2.0
 
 
-class TokensInvalid(ValueError):
-    """The configured tokens are not acceptable; the sentence names the place, never the token."""
+@dataclass(frozen=True, slots=True)
+class TokenOwner:
+    """Who calls: the name of the token, and what it may do."""
+
+    name: str
+    role: Role
 
 
 class ExposedWithoutTokens(ValueError):
@@ -38,20 +37,18 @@ class ExposedWithoutTokens(ValueError):
 class Tokens:
     """The configured tokens, as digests."""
 
-    entries: tuple[tuple[bytes, Role], ...] = ()
+    entries: tuple[tuple[bytes, TokenOwner], ...] = ()
 
     @classmethod
     def load(cls, env: Env) -> Tokens:
-        """Read tokens from the environment and from the tokens file; raises ``TokensInvalid``."""
-        found: dict[bytes, Role] = {}
-        for source, role, token in (*_read_environment(env), *_read_file(env)):
-            if len(token) < SHORTEST_TOKEN:
-                raise TokensInvalid(f"{source}: a token has fewer than {SHORTEST_TOKEN} characters.")
-            if not _SENDABLE.fullmatch(token):
-                raise TokensInvalid(f"{source}: a token has a space, a line end or a character that is not ASCII.")
-            digest = _compute_digest(token)
-            if found.setdefault(digest, role) is not role:
-                raise TokensInvalid(f"{source}: the same token is given to two roles.")
+        """Read tokens from the environment and from files; raises ``TokensInvalid``."""
+        found: dict[bytes, TokenOwner] = {}
+        for entry in read_token_entries(env):
+            before = found.setdefault(entry.digest, TokenOwner(entry.name, entry.role))
+            if before.role is not entry.role:
+                raise TokensInvalid(f"{entry.source}: the same token is given to two roles.")
+            if before.name != entry.name:
+                raise TokensInvalid(f"{entry.source}: the same token has two names.")
         return cls(tuple(found.items()))
 
     @property
@@ -59,18 +56,91 @@ class Tokens:
         """Whether there is any token."""
         return bool(self.entries)
 
-    def find_role(self, token: str | None) -> Role | None:
-        """Role of a bearer token; every entry is compared, in constant time."""
+    @property
+    def current(self) -> Tokens:
+        """Those that count now: these. See ``LiveTokens``."""
+        return self
+
+    def find_caller(self, token: str | None) -> TokenOwner | None:
+        """Who has a bearer token; every entry is compared, in constant time."""
         if token is None:
             return None
-        digest, role = _compute_digest(token), None
-        for known, its_role in self.entries:
+        digest, caller = compute_digest(token), None
+        for known, its_caller in self.entries:
             if hmac.compare_digest(known, digest):
-                role = its_role
-        return role
+                caller = its_caller
+        return caller
+
+    def find_role(self, token: str | None) -> Role | None:
+        """Role of a bearer token."""
+        caller = self.find_caller(token)
+        return None if caller is None else caller.role
 
     def __repr__(self) -> str:
         return f"Tokens({len(self.entries)})"
+
+
+class TokenSource(Protocol):
+    """What tells the tokens that count now."""
+
+    @property
+    def current(self) -> Tokens: ...
+
+
+class LiveTokens:
+    """Tokens that are read again when one of their files has changed, which is looked at every few seconds at most.
+
+    What cannot be read, or would leave none where there were some, changes nothing: the last good ones stay in force.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Tokens],
+        files: Sequence[Path],
+        clock: Callable[[], float] = time.monotonic,
+        period_s: float = FILE_LOOK_PERIOD_S,
+    ) -> None:
+        """Read them; raises what ``load`` raises."""
+        self._load, self._files, self._clock, self._period_s = load, tuple(files), clock, period_s
+        # Before reading: what changes meanwhile is read again.
+        self._seen = _describe_files(self._files)
+        self._tokens = load()
+        self._looked_s = clock()
+
+    @property
+    def current(self) -> Tokens:
+        """Those that count now."""
+        if self._files and self._clock() - self._looked_s >= self._period_s:
+            self._looked_s = self._clock()
+            seen = _describe_files(self._files)
+            if seen != self._seen:
+                self._seen = seen
+                self._renew()
+        return self._tokens
+
+    def _renew(self) -> None:
+        try:
+            tokens = self._load()
+        except ValueError as error:  # TokensInvalid, SecretFileRefused: their sentences hold no secret
+            log.error("tokens stay as they were: %s", error, extra={"action": "tokens_not_read"})
+            return
+        if self._tokens.configured and not tokens.configured:
+            log.error("tokens stay as they were: the files have none", extra={"action": "tokens_not_read"})
+            return
+        self._tokens = tokens
+        log.info("tokens read again", extra={"action": "tokens_read", "count": len(tokens.entries)})
+
+
+def _describe_files(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:
+    return [_describe_file(file) for file in files]
+
+
+def _describe_file(file: Path) -> tuple[int, int, int] | None:
+    try:
+        told = file.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def require_safe_address(host: str | None, tokens: Tokens) -> None:
@@ -97,33 +167,3 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
-
-
-def _read_environment(env: Env) -> list[tuple[str, Role, str]]:
-    given = {Role.READER: env.reader_token, Role.EXECUTOR: env.executor_token, Role.OPERATOR: env.operator_token}
-    return [(get_variable(f"{role.name.lower()}_token"), role, token) for role, token in given.items() if token]
-
-
-def _read_file(env: Env) -> list[tuple[str, Role, str]]:
-    if env.tokens_file is None:
-        return []
-    source = get_variable("tokens_file")
-    try:
-        content = yaml.safe_load(env.tokens_file.read_text())
-    except (OSError, UnicodeDecodeError):
-        raise TokensInvalid(f"{source}: the file cannot be read.") from None
-    except yaml.YAMLError:
-        raise TokensInvalid(f"{source}: the file is not YAML.") from None
-    names = {role.name.lower(): role for role in Role}
-    if not isinstance(content, dict) or not set(content) <= set(names):
-        raise TokensInvalid(f"{source}: expected a mapping of {', '.join(names)} to lists of tokens.")
-    rows = []
-    for name, tokens in content.items():
-        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise TokensInvalid(f"{source}: {name} is not a list of strings.")
-        rows += [(source, names[name], token) for token in tokens]
-    return rows
-
-
-def _compute_digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

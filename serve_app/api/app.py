@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app import __version__
-from serve_app.api.access import Tokens
+from serve_app.api.access import TokenSource
 from serve_app.api.deps import Deps
 from serve_app.api.guard import Guard
 from serve_app.api.idempotency import Once
@@ -82,7 +82,11 @@ class TaskEndpoint:
 
 
 def create_api(
-    deps: Deps, args: AppArgs, tokens: Tokens, local_addresses: frozenset[str], meter: ResponseMeter | None = None
+    deps: Deps,
+    args: AppArgs,
+    tokens: TokenSource,
+    local_addresses: frozenset[str],
+    meter: ResponseMeter | None = None,
 ) -> Api:
     """The ASGI application over its dependencies; ``local_addresses`` count as loopback when there are no tokens.
     ``meter`` sees every answer."""

@@ -1,8 +1,7 @@
 """Bodies of requests: strict JSON, and their models but for those of jobs (``jobs.actions.bodies``).
 
-Strict is what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after. The
-``Content-Type`` is not asked for: old clients are ``curl -d``, which says that it sends a form. A web page that makes
-use of this to avoid a preflight is refused by its ``Origin`` (``guard``).
+Strict is what RFC 8259 allows, no deeper than 64 levels, and nothing that breaks what comes after. That a body says
+of itself that it is JSON was asked before (``headers.require_json``).
 """
 
 from __future__ import annotations

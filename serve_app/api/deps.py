@@ -183,6 +183,8 @@ class Deps:
     alerts: AlertList
     config: IngressConfig
     events_key: str | None = None
+    # What is secret and not kept from jobs: a sentence for each, for the report.
+    exposures: tuple[str, ...] = ()
     management: JobManagement = field(default_factory=JobManagement)
 
     def get_config(self) -> IngressConfig:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.access import Role, Tokens, is_loopback
+from serve_app.api.access import Role, TokenOwner, TokenSource, is_loopback
+from serve_app.api.headers import AUTHORIZATION, check_origin, list_forwarded, require_json, select_single
 from serve_app.api.limits import Limits, Use, add_to_state, identify
 from serve_app.api.problems import answer_problem, answer_unexpected
 from serve_app.env import get_variable
@@ -24,7 +26,10 @@ from serve_app.errors import (
     NotAuthenticated,
     RequestTimeout,
 )
+from serve_app.redaction import redact
 from serve_app.route_path import keep_slashes_of_ids, strip_route_prefix
+
+log = logging.getLogger("ray.serve.seedcore")
 
 BODY_TIMEOUT_S = 10.0
 # Ray's event export can send no token; the route compares the key that is part of its path.
@@ -32,9 +37,9 @@ _WITH_KEY = "/events/"
 _WITH_IDS = "/jobs/"
 _OPEN = frozenset({"/health", "/ready"})
 _HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?$")
-_FORWARDED_FOR = b"x-forwarded-for"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LENGTH = b"content-length"
+_MOST_PATH_CHARS = 200
 _NO_LENGTH = (_LENGTH, b"0")
 _POLICY = b"content-security-policy"
 _HEADERS = [
@@ -62,14 +67,14 @@ _MOST_DIGITS = 18
 class Guard:
     """Wraps the API; answers a problem document instead of passing on what must not pass.
 
-    ``tokens`` tell the role of a bearer token, or none; roles are ordered, each includes those below it.
+    ``tokens`` tell who has a bearer token, or none; roles are ordered, each includes those below it.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        tokens: Tokens,
+        tokens: TokenSource,
         allowed_hosts: frozenset[str],
         local_addresses: frozenset[str],
         max_body_bytes: int,
@@ -117,16 +122,18 @@ class Guard:
 
     async def _admit(self, scope: Scope, path: str, receive: Receive, answer: _Answer, use: Use) -> Receive:
         """Raise for what must not pass; otherwise what gives the application the body."""
-        headers = _select_single(scope["headers"])
+        headers = select_single(scope["headers"])
         if path in _OPEN and scope["method"] in _SAFE:
             host = self._check_prober(headers, answer)
         else:
             host = self._check_host(headers.get(b"host"))
-        _check_origin(headers, host)
+        check_origin(headers, host)
         self._check_role(scope, path, headers)
         if find_role_needed(scope["method"], path) is not None:
-            use.count_request(identify(headers) if self._tokens.configured else b"")
-        return receive if scope["method"] in _SAFE else await self._read_bounded(headers, receive, use)
+            use.count_request(identify(headers) if self._tokens.current.configured else b"")
+        if scope["method"] in _SAFE:
+            return receive
+        return await self._read_bounded(headers, receive, use)
 
     async def _forward_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -173,19 +180,22 @@ class Guard:
         needed = find_role_needed(scope["method"], path)
         if needed is None:
             return
-        if not self._tokens.configured:
+        tokens = self._tokens.current
+        if not tokens.configured:
             self._check_without_tokens(scope, headers, needed)
             return
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        role = self._tokens.find_role(token.strip() if scheme.lower() == "bearer" else None)
-        if role is None:
+        scheme, _, token = headers.get(AUTHORIZATION, b"").decode("latin-1").partition(" ")
+        caller = tokens.find_caller(token.strip() if scheme.lower() == "bearer" else None)
+        if caller is None:
             raise NotAuthenticated("A valid bearer token is needed.")
-        if role < needed:
-            raise Forbidden(f"This needs the role {needed.name.lower()}; the token has the role {role.name.lower()}.")
+        if caller.role < needed:
+            raise Forbidden(f"This needs the role {needed.name.lower()}; {_describe_caller(caller)}.")
+        if needed is Role.OPERATOR:
+            _record_action(scope["method"], path, caller)
 
     def _check_without_tokens(self, scope: Scope, headers: dict[bytes, bytes], needed: Role) -> None:
         client = scope.get("client")
-        addresses = [client[0] if client else "", *_list_forwarded(headers)]
+        addresses = [client[0] if client else "", *list_forwarded(headers)]
         if not all(is_loopback(address) or address in self._local_addresses for address in addresses):
             raise Forbidden(
                 f"Without tokens only this machine is answered; set {get_variable('reader_token')} and others.",
@@ -211,6 +221,8 @@ class Guard:
                 body = await self._read_whole_body(receive, use)
         except TimeoutError:
             raise RequestTimeout(f"The body did not arrive within {self._body_timeout_s:g} s.") from None
+        if body:
+            require_json(headers)
         return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
 
     async def _read_whole_body(self, receive: Receive, use: Use) -> bytes:
@@ -257,26 +269,16 @@ def find_role_needed(method: str, path: str) -> Role | None:
     return Role.OPERATOR
 
 
-def _select_single(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by lower-case name; a Host given twice counts as none, and lists of addresses are put together: that of
-    a proxy before us must not stand behind one that the caller made up.
-    """
-    headers: dict[bytes, bytes] = {}
-    hosts = 0
-    for name, value in raw:
-        hosts += name == b"host"
-        headers[name] = headers[name] + b"," + value if name == _FORWARDED_FOR and name in headers else value
-    if hosts > 1:
-        del headers[b"host"]
-    return headers
+def _describe_caller(caller: TokenOwner) -> str:
+    role = caller.role.name.lower()
+    whose = "" if caller.name == role else f" of {caller.name}"
+    return f"the token{whose} has the role {role}"
 
 
-def _check_origin(headers: dict[bytes, bytes], host: bytes) -> None:
-    origin = headers.get(b"origin")
-    if origin is not None and origin.lower() not in (b"http://" + host.lower(), b"https://" + host.lower()):
-        raise Forbidden("Requests of web pages of another origin are not answered.", code="origin_not_allowed")
-    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
-        raise Forbidden("Requests of web pages of another site are not answered.", code="origin_not_allowed")
+def _record_action(method: str, path: str, caller: TokenOwner) -> None:
+    """Who asked for what changes something. Its outcome is the request's own, in what Serve logs of it."""
+    extra = {"action": "operator_request", "caller": caller.name, "role": caller.role.name.lower()}
+    log.info("%s asks for %s %s", caller.name, method, redact(path[:_MOST_PATH_CHARS]), extra=extra)
 
 
 def _is_address(name: str) -> bool:
@@ -285,14 +287,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _list_forwarded(headers: dict[bytes, bytes]) -> list[str]:
-    """Addresses for which a proxy says it speaks: behind one on this machine, every caller would look local."""
-    if b"forwarded" in headers:
-        return [""]  # not read, and so not taken for local
-    given = headers.get(_FORWARDED_FOR)
-    return [] if given is None else [part.strip() for part in given.decode("latin-1").split(",")]
 
 
 def _replay(first: Message, receive: Receive) -> Receive:

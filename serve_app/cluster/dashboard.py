@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from serve_app.cluster.private import read_autoscaler_report
-from serve_app.cluster.rows import DETAIL_CHARS, read_object
+from serve_app.cluster.rows import DETAIL_CHARS, read_object, restore_id
 from serve_app.cluster.state_api import MAX_ROWS, build_filters, describe_left_out
 from serve_app.cluster.transport import CHUNK_BYTES, DashboardTransport, Params
 from serve_app.errors import NotFound, Unavailable, UpstreamFailed
@@ -61,7 +61,7 @@ class DashboardClient(DashboardTransport):
 
     async def get_job(self, submission_id: str) -> Row:
         """One job by submission or job id; raises ``NotFound``."""
-        return _require_object(await self.get_json(f"/api/jobs/{quote(submission_id, safe='')}"), "job")
+        return _require_object(await self.get_json(f"/api/jobs/{quote(restore_id(submission_id), safe='')}"), "job")
 
     async def submit_job(self, payload: Row) -> str:
         """Submit a job and return its submission id. A given id that is taken already is refused by Ray."""
@@ -74,13 +74,13 @@ class DashboardClient(DashboardTransport):
 
     async def stop_job(self, submission_id: str) -> bool:
         """Ask Ray to stop a submission; False when it had ended already."""
-        path = f"/api/jobs/{quote(submission_id, safe='')}/stop"
+        path = f"/api/jobs/{quote(restore_id(submission_id), safe='')}/stop"
         answer = _require_object(await self.post_json(path, {}), "answer to a stop")
         return answer.get("stopped") is True
 
     async def delete_job(self, submission_id: str) -> bool:
         """Have Ray forget a submission that is over; its log stays."""
-        path = f"/api/jobs/{quote(submission_id, safe='')}"
+        path = f"/api/jobs/{quote(restore_id(submission_id), safe='')}"
         return _require_object(await self._ask("DELETE", path), "answer to a deletion").get("deleted") is True
 
     async def read_piece(self, url: str, start: int, most_bytes: int) -> Piece:
@@ -108,7 +108,8 @@ class DashboardClient(DashboardTransport):
         return await self._list("workers", {"detail": "True"}, worker_type="DRIVER")
 
     async def list_actors(self, **equals: str) -> Listing:
-        """Actors, dead ones too, optionally those with ``state``, ``job_id`` or ``class_name`` equal to a value."""
+        """Actors, dead ones too, optionally those with ``actor_id``, ``state``, ``job_id`` or ``class_name`` equal to a
+        value."""
         return await self._list("actors", {}, **equals)
 
     async def list_workers(self, pid: int) -> Listing:
@@ -233,6 +234,9 @@ async def _read_answered_piece(answer: aiohttp.ClientResponse, most_bytes: int) 
         return Piece(b"", size, size)
     if answer.status == 200 and answer.content_length == 0:
         return Piece(b"", 0, 0)
+    if answer.status == 200 and answer.content_type == "text/html":
+        # The agent shows what is in a directory (`show_index`, ray/dashboard/modules/log/log_agent.py).
+        raise NotFound("There is no such log: a directory stands in its place.", code="log_is_directory")
     if answer.status != 206 or found is None or found["start"] is None:
         raise UpstreamFailed(f"The node that has the log answered with HTTP {answer.status}.")
     read = bytearray()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +16,9 @@ DETAIL_CHARS = 500
 """How much of what Ray says of a failure is passed on."""
 _LATEST_S = 1e11
 _NAME_CHARS = 256
+# An id that looks like an escaped one has its backslashes escaped: otherwise it could pass for another.
+_ESCAPE = re.compile(r"\\u\{(?P<number>[0-9a-f]{1,6})\}")
+_UNSHOWN = re.compile(r"[^ -\[\]-~]")
 
 
 def read_items(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -36,6 +41,30 @@ def read_text(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     return (value if value.isprintable() else strip_controls(value)) or None
+
+
+def read_id(value: Any) -> str | None:
+    """An id as text without control characters. They are written as escapes, not left out: two ids stay two, and
+    ``restore_id`` gives Ray back what it knows.
+    """
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isprintable() and not _ESCAPE.search(value) else _UNSHOWN.sub(_escape, value)
+
+
+def restore_id(id: str) -> str:
+    """The id that ``read_id`` was given."""
+    return _ESCAPE.sub(_unescape, id) if _ESCAPE.search(id) else id
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = found.group()
+    return char if char.isprintable() and char != "\\" else f"\\u{{{ord(char):x}}}"
+
+
+def _unescape(found: re.Match[str]) -> str:
+    number = int(found["number"], 16)
+    return chr(number) if number <= sys.maxunicode else found.group()
 
 
 def read_amount(value: Any) -> float | None:

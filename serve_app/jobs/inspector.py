@@ -74,6 +74,7 @@ from serve_app.schemas.cluster import (
 from serve_app.schemas.diagnosis import DiagnosisView
 from serve_app.schemas.logs import LogAnswer
 from serve_app.schemas.summary import JobsSummaryAnswer
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -111,6 +112,8 @@ class JobInspector(Versioned):
         code_version: str | None = None,
     ) -> None:
         """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
+        env = Env.read()
+        hold_environment(env)
         self._config, self._catalogue = _read_settings({})
         self._client = client or DashboardClient.build_for_this_cluster(self._config.source_timeout_s)
         here = here or RayReplica()
@@ -143,7 +146,7 @@ class JobInspector(Versioned):
         self._watch.provide_motions(self._rounds)
         self._stillnesses = Stillnesses(self._watch, questions, self._rounds, now)
         self._stacks = StackAnswers(self._watch, questions, now)
-        self._explainer = explainer or Explainer(ModelSettings.read(Env.read()))
+        self._explainer = explainer or Explainer(ModelSettings.read(env))
         self._diagnoses = Diagnoses(
             self._watch,
             self._archive,
@@ -221,7 +224,7 @@ class JobInspector(Versioned):
         return self._measuring.take_responses(delta)
 
     async def take_events(self, events: Sequence[RayEvent]) -> EventsAnswer:
-        """Events that Ray pushed: they count at once, and the next look comes at once."""
+        """Events that Ray pushed: the next look comes at once, and tells what has happened."""
         return {"told": self._watch.take_events(events)}
 
     async def delete_job(self, id: str) -> DeleteAnswer:

@@ -6,9 +6,10 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from serve_app.env import Env, get_variable
+from serve_app.env import Env, get_variable, read_secrets_file
 from serve_app.errors import InvalidInput
 from serve_app.local import processes, ray_http, rendering, state
 from serve_app.local.failure import Failure
@@ -54,6 +55,7 @@ def main() -> int:
 
 
 def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
+    database = read_database(home, os.environ)
     with progress.run_step("application") as step:
         step.say("draining")
         # What had gone before we came was not ended on request.
@@ -64,10 +66,18 @@ def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
         step.say("ending its processes")
         step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
     if ray is not None:
-        url = os.environ.get(get_variable("database_url")) or None
-        failure = tell_history(Env(home=home, database_url=url), ray.session)
+        failure = tell_history(database, ray.session)
         if failure:
             progress.note(f"the history does not know that its jobs were stopped on request: {failure}")
+
+
+def read_database(home: Path, environ: Mapping[str, str]) -> Env:
+    """Where the history of this home is: as the environment says, or the secrets that `make up` kept of its own."""
+    url = environ.get(get_variable("database_url")) or None
+    path = state.find_secrets_file(home)
+    if url is None and path.exists():
+        url = read_secrets_file(path).get("database_url")
+    return Env(home=home, database_url=url)
 
 
 def tell_history(env: Env, session: str) -> str | None:

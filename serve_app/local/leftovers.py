@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serve_app.local import processes
 from serve_app.local.failure import Failure
+from serve_app.local.ray_head import find_own_dir
 from serve_app.local.state import UpState
 
 
@@ -23,14 +24,16 @@ def clear_away(found: UpState) -> int:
         raise Failure(
             f"These processes of the Ray head do not end: {pids}.", "End them by hand, then run `make down` again."
         )
-    shutil.rmtree(found.temp_dir, ignore_errors=True)
+    shutil.rmtree(find_own_dir(Path(found.temp_dir)), ignore_errors=True)
     return ended
 
 
 @contextmanager
 def lock_home(home: Path) -> Iterator[None]:
     """Hold the lock of this home; raises ``Failure`` when another run has it."""
-    with (home / "up.lock").open("w") as lock:
+    path = home / "up.lock"
+    path.touch(mode=0o600)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from serve_app.env import SECRET_FIELDS, get_variable
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.ports import REPLICA_PORTS, ChosenPorts
 from serve_app.local.processes import MARKER
 from serve_app.local.wanted import FLAGS_FILE, Wanted
 
 START_TIMEOUT_S = 90.0
+_OUTER, _INNER = "sc-", "r"
+_LONGEST_ROOT_CHARS = 28
 BIN = Path(sys.executable).parent
 # Ray refuses 127.0.0.1 as a node's address and takes the outward one, and then GCS, raylet and every worker listen on
 # all interfaces (`resolve_ip_for_localhost`, ray/_private/services.py). With its support for clusters switched off by
@@ -39,9 +42,24 @@ DRAINING_S = 2
 
 
 def make_temp_dir() -> Path:
-    """A fresh directory for Ray's session. Short, because socket paths below it may have 107 bytes at most."""
+    """A fresh directory for Ray's session. Short, because socket paths below it may have 107 bytes at most: Ray adds 64
+    (``/session_<time>_<pid>/sockets/plasma_store``, ray/_private/node.py), the two directories here 14.
+
+    Ray gives its own to everybody (0777, ``try_to_create_directory`` in ray/_private/utils.py), and HAProxy's admin
+    socket below it takes commands of any user, so it lies below one that only its owner may enter.
+    """
     root = Path(tempfile.gettempdir())
-    return Path(tempfile.mkdtemp(prefix="sc-", dir=root if len(str(root)) <= 30 else "/tmp"))  # noqa: S108
+    place = root if len(str(root)) <= _LONGEST_ROOT_CHARS else "/tmp"  # noqa: S108
+    inner = Path(tempfile.mkdtemp(prefix=_OUTER, dir=place)) / _INNER
+    inner.mkdir(mode=0o700)
+    return inner
+
+
+def find_own_dir(temp_dir: Path) -> Path:
+    """The directory that was made for a head whose session is in ``temp_dir``: what is removed with it. That of an
+    older version is the same."""
+    outer = temp_dir.parent
+    return outer if temp_dir.name == _INNER and outer.name.startswith(_OUTER) else temp_dir
 
 
 def build_command(wanted: Wanted, chosen: ChosenPorts, temp_dir: Path) -> list[str]:
@@ -70,15 +88,17 @@ def build_environment(
     chosen: ChosenPorts,
     temp_dir: Path,
     events_key: str | None,
+    secrets_file: Path | None = None,
 ) -> dict[str, str]:
     """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``.
 
-    ``events_key`` is the secret under which Ray's event export reaches the application; without it nothing is exported.
+    Secrets do not go with them, since every job inherits this: ``secrets_file`` has them. ``events_key`` is the secret
+    under which Ray's event export reaches the application; without it nothing is exported.
     """
     haproxy = temp_dir / "haproxy"
     ours = {
         MARKER: str(temp_dir),
-        "SEEDCORE_HOME": str(wanted.home),
+        get_variable("home"): str(wanted.home),
         # Jobs are started as `python -m …`: that has to be this environment's Python.
         "PATH": f"{BIN}:{base.get('PATH', '/usr/bin:/bin')}",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -100,11 +120,14 @@ def build_environment(
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
     }
     if events_key:
-        ours["SEEDCORE_EVENTS_KEY"] = events_key
+        ours[get_variable("events_key")] = events_key
         ours["RAY_DASHBOARD_AGGREGATOR_AGENT_EVENTS_EXPORT_ADDR"] = (
             f"http://127.0.0.1:{wanted.http_port}/events/{events_key}"
         )
-    inherited = {name: value for name, value in base.items() if name != "RAY_ADDRESS"}
+    if secrets_file is not None:
+        ours[get_variable("secrets_file")] = str(secrets_file)
+    left_out = {"RAY_ADDRESS", *map(get_variable, SECRET_FIELDS)}
+    inherited = {name: value for name, value in base.items() if name not in left_out}
     return {**LOCAL, **STACKS, **flags, **inherited, **ours}
 
 
@@ -139,6 +162,7 @@ def start(command: list[str], environ: Mapping[str, str], log: Path, tick: Calla
 
     In a session of its own: Ctrl-C in this terminal must not reach the head.
     """
+    log.touch(mode=0o600)
     with log.open("w") as output:
         process = subprocess.Popen(
             command, env=dict(environ), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

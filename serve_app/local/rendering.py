@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from organs.version import read_version
+from serve_app.hidden.private_file import write_private_text
 from serve_app.parts import INGRESS
 
 RENDERED = "serve_config.yaml"
@@ -71,9 +72,10 @@ def compute_sha256(config: Mapping[str, Any]) -> str:
 def write(home: Path, config: Mapping[str, Any]) -> Path:
     """Write the rendered configuration into the home and return its path."""
     path = home / RENDERED
-    path.write_text(
+    write_private_text(
+        path,
         "# Written by `make up` at each start; edit the file in the repository instead.\n"
-        + yaml.safe_dump(dict(config), sort_keys=False)
+        + yaml.safe_dump(dict(config), sort_keys=False),
     )
     return path
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from serve_app.env import SECRET_FIELDS, get_variable, read_secrets_file
+from serve_app.hidden.private_file import write_private_text
 from serve_app.local.failure import Failure
 from serve_app.strict import StrictModel
 
 # One value for each start of the kernel (proc(5)); Linux alone has it.
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+# In the home, besides the database (``store.engine``).
+PRIVATE_FILES = ("up.json", "up.lock", "ray.env", "ray-start.log", "serve_config.yaml", "up-secrets.yaml")
 
 
 class ProcessMark(StrictModel):
@@ -71,6 +79,11 @@ def find_driver_file(home: Path) -> Path:
     return home / "ray.env"
 
 
+def find_secrets_file(home: Path) -> Path:
+    """Where the secrets that `make up` was given are, for the replicas of this home."""
+    return home / "up-secrets.yaml"
+
+
 def load(home: Path) -> UpState | None:
     """The remembered start, or None. Raises ``Failure`` when the file is there and cannot be understood.
 
@@ -122,15 +135,30 @@ def save_driver_file(home: Path, text: str) -> None:
     _write(find_driver_file(home), text)
 
 
+def save_secrets(home: Path, environ: Mapping[str, str]) -> Path | None:
+    """Write the secrets of an environment, and of the file that it names, for the replicas of this home; the file.
+
+    None where there are none. A file that the environment names and that has all of them is taken as it is: who changes
+    it changes what is in force. Raises ``SecretFileRefused``.
+    """
+    named = environ.get(get_variable("secrets_file"))
+    kept = read_secrets_file(Path(named)) if named else {}
+    given = {field: value for field in SECRET_FIELDS if (value := environ.get(get_variable(field)))}
+    if named and given.items() <= kept.items():
+        return Path(named).absolute()
+    if not given and not kept:
+        return None
+    path = find_secrets_file(home)
+    write_private_text(path, yaml.safe_dump({**kept, **given}, sort_keys=True))
+    return path
+
+
 def forget(home: Path) -> None:
     """Nothing of ours runs any more."""
     find_state_file(home).unlink(missing_ok=True)
     find_driver_file(home).unlink(missing_ok=True)
+    find_secrets_file(home).unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_suffix(".tmp")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    write_private_text(path, text)

@@ -20,6 +20,7 @@ from organs.version import read_own_version
 from serve_app.check.configuration import check_config, list_notes, read_config
 from serve_app.check.stamp import stamp
 from serve_app.env import Env, get_variable
+from serve_app.hidden.private_file import SecretFileRefused, narrow_mode
 from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
 from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.leftovers import clear_away, lock_home
@@ -48,11 +49,18 @@ def main() -> int:
     try:
         wanted = Wanted.read(os.environ)
         wanted.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # What older versions wrote, and what others of this machine need not read.
+        for name in state.PRIVATE_FILES:
+            narrow_mode(wanted.home / name)
         with lock_home(wanted.home):
             up = _Up(wanted, progress, dict(os.environ))
             up.run()
     except Failure as failure:
         print(f"\n{failure.render()}", file=sys.stderr)
+        return 1
+    except SecretFileRefused as refused:
+        said = Failure(str(refused), "Mend the file and run `make up` again.")
+        print(f"\n{said.render()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return handle_reader_left()
@@ -176,11 +184,14 @@ class _Up:
                 step.outcome = "runs already"
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
-        wanted, chosen, temp_dir = self.wanted, ports.choose(ports.is_free, SystemRandom()), ray_head.make_temp_dir()
+        wanted, chosen = self.wanted, ports.choose(ports.is_free, SystemRandom())
+        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ), ray_head.make_temp_dir()
         begun = self._build_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(get_variable("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
-        environ = ray_head.build_environment(self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key)
+        environ = ray_head.build_environment(
+            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file
+        )
         try:
             ray_head.start(
                 ray_head.build_command(wanted, chosen, temp_dir), environ, wanted.home / "ray-start.log", tick

@@ -23,6 +23,7 @@ from serve_app import parts
 from serve_app.background import Loop
 from serve_app.cluster.dashboard import DashboardClient
 from serve_app.cluster.handles import connect
+from serve_app.env import Env
 from serve_app.errors import AppError
 from serve_app.organism.observation import Observation, observe
 from serve_app.organism.questions import RunHistory
@@ -30,6 +31,7 @@ from serve_app.organism.reconcile import Initialization, compute_generation, dec
 from serve_app.organism.settings import ManagerConfig
 from serve_app.organism.submission import build_payload, name_submission, parse_submissions
 from serve_app.schemas.organism import InitializationView, InitializeDone, OrganismStatus
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -50,6 +52,7 @@ class OrganismManager(Versioned):
         store: DeploymentHandle,
         inspector: DeploymentHandle,
     ) -> None:
+        hold_environment(Env.read())
         self._specs = specs
         self._organs = organs
         self._runs = connect(RunHistory, store, timeout_s=_STORE_TIMEOUT_S, retries=1)

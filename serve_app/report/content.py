@@ -87,7 +87,7 @@ class Report:
         return cast("ReportAnswer", asdict(self))
 
 
-def build_report(parts: Parts, window: str, now: datetime) -> Report:
+def build_report(parts: Parts, window: str, now: datetime, exposures: Sequence[str] = ()) -> Report:
     """Put together what is known; a part that said nothing is named in ``degraded`` and makes the verdict UNKNOWN."""
     said = {each.name: getattr(parts, each.name).value or {} for each in fields(Parts)}
     degraded = _list_degraded(parts)
@@ -110,6 +110,7 @@ def build_report(parts: Parts, window: str, now: datetime) -> Report:
         degraded=degraded,
         receivers=receivers,
         session=(said["ray"].get("cluster_info") or {}).get("session"),
+        exposures=exposures,
     )
     more: dict[str, int] = {}
     if more_jobs and (total := parse_number(counts.get("total"))) is not None and total > len(rows):

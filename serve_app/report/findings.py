@@ -62,6 +62,7 @@ def build_findings(
     degraded: Sequence[str],
     receivers: Sequence[Mapping[str, Any]] = (),
     session: str | None = None,
+    exposures: Sequence[str] = (),
 ) -> list[ReportFinding]:
     """All that is not OK, in the order in which to act. ``older``: jobs by verdict that the page of jobs lacks.
 
@@ -89,6 +90,7 @@ def build_findings(
         *(_describe_node(node) for node in nodes if node.get("state") != "ALIVE"),
         *(_describe_receiver(each) for each in receivers),
         *(_describe_older(verdict, count) for verdict, count in _count_untold(older, told, jobs).items()),
+        *(_describe_exposure(sentence) for sentence in exposures),
         *(_describe_gap(reason) for reason in degraded),
     ]
     worth = sorted((each for each in troubles if each.finding.verdict != "OK"), key=get_newest_s)
@@ -254,6 +256,12 @@ def _count_untold(
     }
     said = Counter(verdict for _, verdict in spoken_of)
     return {verdict: count - said[verdict] for verdict, count in older.items() if count > said[verdict]}
+
+
+def _describe_exposure(sentence: str) -> Trouble:
+    """``sentence``: what of our secrets others can read (``tokens.environment.list_exposures``)."""
+    action = "Put it into a file of mode 0600 and name that in SEEDCORE_SECRETS_FILE (README, Access)."
+    return Trouble(ReportFinding("WARN", "secrets", sentence, action), CLUSTER)
 
 
 def _describe_gap(reason: str) -> Trouble:

@@ -23,12 +23,13 @@ from serve_app import parts
 from serve_app.env import Env
 from serve_app.forward import forward, list_public
 from serve_app.schemas.findings import RefusedSettings
-from serve_app.store.engine import find_database_url, find_directory, hide_url
+from serve_app.store.engine import find_database_url, find_directory, hide_url, keep_private
 from serve_app.store.errors import StoreUnavailable
 from serve_app.store.live.config import StoreConfig
 from serve_app.store.live.file import SettingsFile
 from serve_app.store.live.rows import render_refused, shorten_refusal
 from serve_app.store.store import Store
+from serve_app.tokens.environment import hold_environment
 
 log = logging.getLogger("ray.serve.seedcore")
 
@@ -125,6 +126,7 @@ class StoreDeployment(Versioned):
     def __init__(self) -> None:
         """Read the environment; the database is opened by the first call."""
         env = Env.read()
+        hold_environment(env)
         self._opening = Opening(partial(_open, env))
         file = SettingsFile(partial(find_directory, env))
         self._settings = LiveSettings(parts.STORE, StoreConfig, StoreConfig.model_validate, file)
@@ -173,6 +175,8 @@ def find_ended_session() -> str | None:
 
 async def _open(env: Env) -> Store:
     url = find_database_url(env)
+    keep_private(env)
     store = await Store.open(url)
+    keep_private(env)
     log.info("store opened", extra={"action": "store_opened", "database": hide_url(url)})
     return store

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from serve_app.env import Env, get_variable
+from serve_app.hidden.private_file import narrow_mode
 from serve_app.store.errors import StoreMisconfigured, translate_errors
 
 CONNECTIONS = {"sqlite": 4, "postgresql": 8}
@@ -96,6 +97,16 @@ def find_directory(env: Env) -> Path:
     """
     file = find_sqlite_file(env)
     return env.home.expanduser().absolute() if file is None else file.parent
+
+
+def keep_private(env: Env) -> None:
+    """Let nobody else read the SQLite file of the configured database, nor what SQLite has beside it (it gives those
+    the mode of the file, so of a new one they are narrowed with it). Raises ``StoreMisconfigured``.
+    """
+    path = find_sqlite_file(env)
+    if path is not None and path.is_file():
+        for beside in ("", "-wal", "-shm"):
+            narrow_mode(path.with_name(path.name + beside))
 
 
 def hide_url(url: str) -> str:

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from serve_app.env import Env
+from serve_app.env import get_variable
 
 EXPORT_TIMEOUT_S = 5
 
@@ -24,7 +24,7 @@ def span_processors() -> list[SpanProcessor]:
     Without an endpoint OpenTelemetry's own switch is set, so that the provider hands out tracers that do nothing:
     spans without a processor would still be made, which costs a fifth of the throughput (``make bench``).
     """
-    endpoint = Env.read().otlp_endpoint
+    endpoint = os.environ.get(get_variable("otlp_endpoint")) or None
     if endpoint is None:
         os.environ.setdefault("OTEL_SDK_DISABLED", "true")
         return []

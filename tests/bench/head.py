@@ -106,7 +106,7 @@ class Head:
 
     def __exit__(self, *_: object) -> None:
         processes.end_head(str(self.directory), self._marks)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(ray_head.find_own_dir(self.directory), ignore_errors=True)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs in this head."""

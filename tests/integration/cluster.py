@@ -30,6 +30,9 @@ TOKENS = {
     "operator": "operator-token-of-the-tests",
 }
 
+TOKENS_FILE = "tokens.yaml"
+"""In the home: tokens with names, which tests make and revoke."""
+
 
 @dataclass(frozen=True)
 class Cluster:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.cluster import ROOT, TOKENS, Cluster, running
+from serve_app.hidden.private_file import write_private_text
+from tests.integration.cluster import ROOT, TOKENS, TOKENS_FILE, Cluster, running
 from tests.integration.spans import SpanCollector
 
 
@@ -28,6 +29,9 @@ def cluster(spans: SpanCollector) -> Iterator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="seedcore-test-"))
     env = {f"SEEDCORE_{role.upper()}_TOKEN": token for role, token in TOKENS.items()}
     env |= {"SEEDCORE_OTLP_ENDPOINT": spans.endpoint, "SEEDCORE_CONFIG": str(_configuration(home))}
+    # Empty as yet: the command that makes tokens fills it while the application runs.
+    write_private_text(home / TOKENS_FILE, "{}\n")
+    env["SEEDCORE_TOKENS_FILE"] = str(home / TOKENS_FILE)
     with running(home, env) as started:
         yield started
     shutil.rmtree(home, ignore_errors=True)

@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 import pytest_socket
 
+from serve_app.hidden.held import release
+
 _SLEEP = asyncio.sleep
 
 # A busy machine is no defect of the code, so no example has a time limit; pytest-timeout ends what hangs.
@@ -45,5 +47,6 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
         return await _SLEEP(0, result)
 
     monkeypatch.setattr("ray.init", no_ray)
+    release()
     monkeypatch.setattr(time, "sleep", no_sleep)
     monkeypatch.setattr(asyncio, "sleep", hardly_sleep)

@@ -217,7 +217,7 @@ class Served:
     def client(
         self, token: str | None = None, client: str = "127.0.0.1", host: str = "localhost:8000"
     ) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         transport = httpx.ASGITransport(app=self.api, client=(client, 1234), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
 
@@ -254,6 +254,7 @@ GONE = {"type": "http.disconnect"}
 async def asgi(app: Any, method: str, path: str, *messages: dict[str, Any], **scope: Any) -> Answered:
     """One request without a client in between; when ``messages`` are used up, the caller has gone."""
     headers = [*scope.pop("hosts", [(b"host", b"localhost:8000")]), *scope.pop("headers", ())]
+    headers += scope.pop("types", [(b"content-type", b"application/json")])
     pending, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:

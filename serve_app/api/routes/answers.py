@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from serve_app.api.deps import Deps
 from serve_app.api.limits import STATE_KEY, Use
+from serve_app.hidden.held import hide_held, hide_held_in_bytes
 from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
@@ -44,7 +45,7 @@ OF_BODIES = describe_problems(
         400: "not understood, or not JSON",
         408: "the body did not arrive in time",
         413: "body too large",
-        415: "body compressed",
+        415: "body compressed, or not said to be JSON",
     }
 )
 PROBLEMS = REFUSED | OF_PARTS | describe_problems({401: "no valid token"})
@@ -66,5 +67,13 @@ FromDeps = Annotated[Deps, Depends(get_deps)]
 
 
 def answer_json(content: object, status: int = 200) -> Response:
-    """JSON as it is: what comes from handles is plain data already, so no model is built of it again."""
-    return Response(to_json(content), status, media_type="application/json")
+    """JSON as it is: what comes from handles is plain data already, so no model is built of it again.
+
+    Names that others gave (of actors, of tasks) are no texts that are redacted; what we hold is hidden in them, too.
+    """
+    return Response(hide_held_in_bytes(to_json(content)), status, media_type="application/json")
+
+
+def answer_text(text: str, kind: str = "plain", headers: Mapping[str, str] | None = None) -> Response:
+    """A text for people; ``kind``: plain, markdown or html."""
+    return Response(hide_held(text), media_type=f"text/{kind}; charset=utf-8", headers=headers)

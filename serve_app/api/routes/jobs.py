@@ -9,7 +9,15 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from organs.times import format_exactly
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, JobId, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import (
+    PROBLEMS,
+    FromDeps,
+    JobId,
+    answer_json,
+    answer_text,
+    describe_problems,
+    describe_text_answer,
+)
 from serve_app.jobs.queries import HierarchyQuery, JobsQuery
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.schemas.diagnosis import DiagnosisAnswer
@@ -61,7 +69,7 @@ async def get_hierarchy(query: Annotated[HierarchyQuery, Query()], deps: FromDep
     """Orchestrator, service, job, driver, actors, organ, agents; every line with what proves its place."""
     answer = await deps.jobs.hierarchy(query.model_dump())
     if "text" in answer:
-        return Response(answer["text"], media_type="text/plain; charset=utf-8")
+        return answer_text(answer["text"])
     return answer_json(answer)
 
 

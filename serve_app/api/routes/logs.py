@@ -11,6 +11,7 @@ from serve_app.api.routes.answers import (
     FromDeps,
     JobId,
     answer_json,
+    answer_text,
     describe_problems,
     describe_text_answer,
     get_use,
@@ -59,5 +60,5 @@ async def get_log(
     ask = deps.jobs.whole_log if query.all_runs else deps.jobs.job_log
     answer = await ask(id, query.lines)
     if query.format == "text":
-        return Response("".join(f"{line}\n" for line in answer["lines"]), media_type="text/plain; charset=utf-8")
+        return answer_text("".join(f"{line}\n" for line in answer["lines"]))
     return answer_json(answer)

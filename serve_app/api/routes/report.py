@@ -11,7 +11,14 @@ from pydantic import Field
 
 from serve_app.api.deps import Deps
 from serve_app.api.part_answer import ask_part
-from serve_app.api.routes.answers import PROBLEMS, FromDeps, answer_json, describe_problems, describe_text_answer
+from serve_app.api.routes.answers import (
+    PROBLEMS,
+    FromDeps,
+    answer_json,
+    answer_text,
+    describe_problems,
+    describe_text_answer,
+)
 from serve_app.queries.windows import DEFAULT_WINDOW, Window
 from serve_app.readiness import Part
 from serve_app.report import MAX_JOBS, Parts, build_report
@@ -55,15 +62,15 @@ async def get_report(query: Annotated[ReportQuery, Query()], deps: FromDeps) -> 
     )
     diagnoses = await _gather_diagnoses(deps, jobs)
     parts = Parts(organism, jobs, nodes, resources, summary, lifecycle, findings, alerts, diagnoses, ray)
-    made = build_report(parts, query.window, datetime.now(UTC))
+    made = build_report(parts, query.window, datetime.now(UTC), deps.exposures)
     if query.format == "json":
         return answer_json(made.to_json())
     if query.format == "markdown":
-        return Response(render_markdown(made), media_type="text/markdown; charset=utf-8")
+        return answer_text(render_markdown(made), "markdown")
     if query.format == "html":
         policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        return Response(render_html(made), media_type="text/html; charset=utf-8", headers=policy)
-    return Response(render_text(made), media_type="text/plain; charset=utf-8")
+        return answer_text(render_html(made), "html", policy)
+    return answer_text(render_text(made))
 
 
 async def _gather_diagnoses(deps: Deps, jobs: Part) -> Part:

@@ -8,10 +8,12 @@ Ray keeps the truth: an id is taken when Ray says so, so two of us, or one that 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from pydantic import JsonValue
@@ -27,7 +29,7 @@ from serve_app.jobs.actions.retry import (
     require_submission,
     require_worth_it,
 )
-from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, require_on
+from serve_app.jobs.actions.rules import HASH_KEY, build_payload, compute_hash, has_working_dir, require_on
 from serve_app.jobs.actions.settings import JobManagement
 from serve_app.jobs.actions.stop import (
     ListDrivers,
@@ -135,7 +137,9 @@ class Actions:
         require_on(self._rules)
         wanted = read(SubmitBody, body)
         submission_id = wanted.submission_id or self._make_id()
-        payload = build_payload(wanted, self._rules, submission_id)
+        build = partial(build_payload, wanted, self._rules, submission_id, os.path.realpath)
+        # Links are followed in a thread: a directory may be on a disk that hangs.
+        payload = await asyncio.to_thread(build) if has_working_dir(wanted) else build()
         made_before = None if wanted.submission_id is None else await self._look(submission_id)
         if made_before is not None:
             return _require_same(made_before, submission_id, HASH_KEY, compute_hash(wanted))

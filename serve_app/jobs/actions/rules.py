@@ -1,4 +1,5 @@
-"""What may be submitted, and how it looks to Ray. Pure: the configuration and the body in, Ray's body or a refusal out.
+"""What may be submitted, and how it looks to Ray. Pure: the configuration and the body in, Ray's body or a refusal out;
+where symbolic links lead is handed in.
 
 A job runs with the rights of the cluster, so what is not allowed by name is refused with the key that would allow it.
 """
@@ -11,7 +12,7 @@ import math
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from serve_app.errors import Forbidden, InvalidInput
@@ -71,15 +72,18 @@ def require_on(rules: JobManagement) -> None:
         )
 
 
-def build_payload(body: SubmitBody, rules: JobManagement, submission_id: str) -> Json:
+def build_payload(
+    body: SubmitBody, rules: JobManagement, submission_id: str, resolve: Callable[[str], str] = posixpath.normpath
+) -> Json:
     """Body of ``POST /api/jobs/`` (``JobSubmitRequest`` of ray/dashboard/modules/job/common.py).
 
-    Raises ``InvalidInput`` for what is wrong in itself and ``Forbidden`` for what the configuration does not allow.
+    ``resolve`` tells where a path really is; without it no link leads elsewhere. Raises ``InvalidInput`` for what is
+    wrong in itself and ``Forbidden`` for what the configuration does not allow.
     """
     entrypoint = shlex.join(body.entrypoint)
     if not body.entrypoint[0].strip() or len(entrypoint) > _MOST_ENTRYPOINT_CHARS:
         _raise_invalid("entrypoint", f"a command is needed, of at most {_MOST_ENTRYPOINT_CHARS} characters in all")
-    runtime_env = _build_runtime_env(body, rules)
+    runtime_env = _build_runtime_env(body, rules, resolve)
     resources = list_resources(body.model_dump(include=set(_RESOURCES)))
     _check_metadata(body.metadata)
     metadata = {**body.metadata, SCHEDULED_BY_KEY: SCHEDULED_BY, HASH_KEY: compute_hash(body)}
@@ -93,6 +97,11 @@ def build_payload(body: SubmitBody, rules: JobManagement, submission_id: str) ->
         "runtime_env": runtime_env,
         **convert_for_ray(resources),
     }
+
+
+def has_working_dir(body: SubmitBody) -> bool:
+    """Whether a place is named, which has to be looked at."""
+    return body.working_dir is not None or "working_dir" in body.runtime_env
 
 
 def compute_hash(body: SubmitBody) -> str:
@@ -111,7 +120,7 @@ def convert_for_ray(resources: Mapping[str, Any]) -> Json:
     return {_RESOURCES[name]: amount for name, amount in resources.items()}
 
 
-def _build_runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
+def _build_runtime_env(body: SubmitBody, rules: JobManagement, resolve: Callable[[str], str]) -> Json:
     runtime_env: Json = dict(body.runtime_env)
     if body.working_dir is not None:
         if "working_dir" in runtime_env:
@@ -129,7 +138,7 @@ def _build_runtime_env(body: SubmitBody, rules: JobManagement) -> Json:
     if "env_vars" in runtime_env:
         _check_variables(runtime_env["env_vars"])
     if "working_dir" in runtime_env:
-        _check_working_dir(runtime_env["working_dir"], rules)
+        _check_working_dir(runtime_env["working_dir"], rules, resolve)
     return runtime_env
 
 
@@ -145,7 +154,7 @@ def _check_variables(variables: Any) -> None:
             )
 
 
-def _check_working_dir(wanted: Any, rules: JobManagement) -> None:
+def _check_working_dir(wanted: Any, rules: JobManagement, resolve: Callable[[str], str]) -> None:
     if not isinstance(wanted, str) or not wanted or len(wanted) > 2_000:
         _raise_invalid("working_dir", "a path or URI of at most 2000 characters is expected")
     path = wanted.partition("://")[2] or wanted
@@ -159,6 +168,13 @@ def _check_working_dir(wanted: Any, rules: JobManagement) -> None:
             "args.job_management.allowed_working_dirs in serve_config.yaml.",
             code="working_dir_not_allowed",
         )
+    if path == wanted:
+        place = resolve(plain)
+        if not any(_is_below(place, resolve(allowed)) for allowed in rules.allowed_working_dirs if allowed[:1] == "/"):
+            raise Forbidden(
+                "This working_dir leads out of the allowed directories by a symbolic link.",
+                code="working_dir_not_allowed",
+            )
 
 
 def _is_below(place: str, allowed: str) -> bool:

@@ -25,7 +25,7 @@ from serve_app.jobs.judging.expectations import (
     find_owner,
     find_scheduler,
 )
-from serve_app.jobs.judging.kinds import Owned
+from serve_app.jobs.judging.kinds import Owned, find_unproven_claim
 from serve_app.jobs.judging.motion_rules import CIRCLING, IN_PART, MOTION_RULES, advise, choose_motion_action
 from serve_app.jobs.judging.successors import add_successors
 from serve_app.jobs.judging.verdicts import VerdictRule, decide_verdict
@@ -124,6 +124,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
     job, conclusion = case.job, case.conclusion
     on_its_way = conclusion.outcome in OPEN_OUTCOMES
     marks = tuple(Evidence("row-marked", "job list", mark) for mark in job.marks)
+    claim = find_unproven_claim(job, case.kind)
     return JobRow(
         id=job.id,
         job_id=job.job_id,
@@ -145,7 +146,7 @@ def _build_row(case: Case, kind_evidence: Evidence, session: str) -> JobRow:
         metadata=job.metadata,
         derived=job.type is JobType.NODE,
         hidden=job.hidden,
-        evidence=(kind_evidence, *conclusion.evidence, *case.further_evidence, *marks),
+        evidence=(kind_evidence, *([claim] if claim else []), *conclusion.evidence, *case.further_evidence, *marks),
         session=session,
         series=find_series(job, case.kind),
         owner=find_owner(job, case.expectation),

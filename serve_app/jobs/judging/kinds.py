@@ -1,6 +1,7 @@
 """What a job is: rules as rows, the first that applies wins. Pure.
 
-What the job says of itself in its metadata comes before what its actors show, and that before its entrypoint.
+What the job says of itself in its metadata comes before what its actors show, and that before its entrypoint. Kinds of
+this application's own are no matter of saying: they come from what a job runs or owns, and a claim is a note.
 """
 
 from __future__ import annotations
@@ -29,8 +30,20 @@ INTERNAL = "internal"
 
 KIND_KEY = "seedcore.kind"
 BY_SERVE = "kind-by-serve"
-# What only this application derives, no job can claim to be.
-_NOT_CLAIMABLE = {CLUSTER_INITIALIZATION, WORKER_NODE, INTERNAL}
+# With these go meanings and advice that are for what they are alone, so no job can claim to be one.
+_NOT_CLAIMABLE = {
+    CLUSTER_INITIALIZATION,
+    WORKER_NODE,
+    APPLICATION_SERVER,
+    COA_INITIALIZATION,
+    OBSERVER,
+    INTERNAL,
+}
+# The command of `organism.submission`: one program, without anything of a shell around it.
+_INITIALIZATION = re.compile(
+    r"(?:'[^'\n]{1,1000}'|[^\s'\";&|<>$`()#]{1,1000}) -m serve_app\.organism\.initialization"
+    r"(?: (?:'[^'\n]{0,1000}'|[^\s'\";&|<>$`()#]{1,1000})){0,20}"
+)
 # Programs that serve until they are ended (the guide's application server was the first of them).
 _SERVER_ENTRYPOINTS = tuple(
     f"{start}{program} *"
@@ -175,6 +188,19 @@ def _claims_a_kind(asked: Asked) -> bool:
     return bool(_CLAIM.fullmatch(claim)) and claim not in _NOT_CLAIMABLE
 
 
+def find_unproven_claim(job: JobFacts, kind: str) -> Evidence | None:
+    """The note on a job that says it is of a kind of ours and was not found to be: what it says, and that it is only
+    said."""
+    claim = job.metadata.get(KIND_KEY, "")
+    if claim not in _NOT_CLAIMABLE or claim == kind:
+        return None
+    return Evidence("kind-claimed", "job list", f"its metadata claims {KIND_KEY} = {claim}, which nothing else shows")
+
+
+def _runs_initialization(asked: Asked) -> bool:
+    return asked.job.submission_id is not None and _INITIALIZATION.fullmatch(asked.job.entrypoint) is not None
+
+
 def _has_served(asked: Asked) -> bool:
     owned = asked.owned
     return asked.ours or (owned is not None and (owned.serve_controllers > 0 or owned.serve_alive > 0))
@@ -198,6 +224,9 @@ def _has_only_looked(asked: Asked) -> bool:
 
 KIND_RULES = (
     KindRule("kind-by-metadata", None, "job list", _claims_a_kind, f"its metadata has {KIND_KEY} = {{kind}}"),
+    KindRule(
+        "kind-by-program", COA_INITIALIZATION, "job list", _runs_initialization, "it runs our own initialization"
+    ),
     KindRule(BY_SERVE, APPLICATION_SERVER, "actor table", _has_served, "it owns the actors of Ray Serve"),
     KindRule("kind-by-namespace", INTERNAL, "actor table", _is_of_ray, "Ray hides it, and its actors are Ray's own"),
     # Declared kinds stand here.
@@ -211,4 +240,4 @@ KIND_RULES = (
     ),
     KindRule("kind-by-default", USER, "job list", lambda _: True, "nothing marks it as anything else"),
 )
-_BEFORE_DECLARED = 3
+_BEFORE_DECLARED = 4

@@ -16,6 +16,7 @@ from typing import Any
 from serve_app.cluster.rows import (
     count_task_states,
     read_amounts,
+    read_id,
     read_items,
     read_number,
     read_object,
@@ -29,11 +30,13 @@ from serve_app.outcomes import ENDED_STATUSES, STATUSES
 from serve_app.redaction import (
     HEADLESS,
     MAX_CHARS,
+    REDACTED,
     hide_everywhere,
+    hide_values,
+    is_secret_pair,
     list_secret_values,
     redact,
     redact_end,
-    redact_mapping,
     strip_controls,
 )
 
@@ -45,6 +48,8 @@ _QUOTED_CHARS = 20_000
 _DETAIL_CHARS = 300
 _ID_CHARS = 256
 _METADATA_ENTRIES = 50
+# What is shown may be shorter than what it was made of.
+_LOOKED_AT_CHARS = 3 * _ENTRYPOINT_CHARS
 _JOB_ID_CHARS = 8
 
 
@@ -67,7 +72,7 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         return before
     driver = fields.get("driver_info")
     driver = driver if isinstance(driver, dict) else {}
-    submission_id, status = read_text(fields.get("submission_id")), read_text(fields.get("status")) or ""
+    submission_id, status = read_id(fields.get("submission_id")), read_text(fields.get("status")) or ""
     message, runtime_env = read_text(fields.get("message")), fields.get("runtime_env")
     values = read_secret_values(fields)
     return JobFacts(
@@ -76,7 +81,7 @@ def parse_job(row: Any, known: Mapping[str, JobFacts]) -> JobFacts:
         status=status[:_ID_CHARS],
         job_id=read_text(fields.get("job_id")),
         submission_id=submission_id,
-        entrypoint=redact(read_text(fields.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        entrypoint=_redact_cut(read_text(fields.get("entrypoint")) or "", values),
         message=None if message is None else read_message(message, submission_id, values),
         error_type=read_text(fields.get("error_type")),
         started_at=read_time_ms(fields.get("start_time")),
@@ -172,7 +177,7 @@ def parse_submission_drivers(
     before = {facts.job_id: facts for same in known.values() for facts in same if facts.is_dead}
     found: dict[str, list[DriverRun]] = {}
     for row in rows:
-        job_id, submission_id = read_text(row.get("job_id")), read_text(row.get("submission_id"))
+        job_id, submission_id = read_text(row.get("job_id")), read_id(row.get("submission_id"))
         if job_id is None or submission_id is None:
             continue
         same, hidden = before.get(job_id), (values or {}).get(submission_id, ())
@@ -193,7 +198,7 @@ def _parse_driver(row: Mapping[str, Any], job_id: str, submission_id: str, value
     return DriverRun(
         job_id=job_id,
         submission_id=submission_id,
-        entrypoint=redact(read_text(row.get("entrypoint")) or "", values)[:_ENTRYPOINT_CHARS],
+        entrypoint=_redact_cut(read_text(row.get("entrypoint")) or "", tuple(values)),
         is_dead=row.get("is_dead") is True,
         pid=read_number(row.get("pid")) or None,
         node_id=read_text(row.get("node_id")),
@@ -278,7 +283,7 @@ def parse_task_counts(answer: Any) -> TaskCounts:
 
 def _choose_id(fields: Mapping[str, Any]) -> str:
     """A submission has no job id before it connects, so its own id is the one that stays."""
-    return read_text(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
+    return read_id(fields.get("submission_id")) or read_text(fields.get("job_id")) or ""
 
 
 def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[str]:
@@ -296,11 +301,23 @@ def _list_marks(row: Any, fields: Mapping[str, Any], status: str) -> Iterable[st
 
 
 def _parse_metadata(value: Any, values: Sequence[str]) -> dict[str, str]:
-    pairs = list(read_items(value))[:_METADATA_ENTRIES]
+    pairs = [(str(name), str(text)) for name, text in list(read_items(value))[:_METADATA_ENTRIES]]
+    known = tuple(values)
     return {
-        name[:_ID_CHARS]: text[:_ENTRYPOINT_CHARS]
-        for name, text in redact_mapping({str(name): str(text) for name, text in pairs}, values).items()
+        _redact_cut(name, known)[:_ID_CHARS]: REDACTED if is_secret_pair(name, text) else _redact_cut(text, known)
+        for name, text in pairs
     }
+
+
+def _redact_cut(text: str, values: tuple[str, ...]) -> str:
+    """As much of a text as is shown, redacted. Values are hidden before it is cut, since it may be within one."""
+    return _redact_shown(hide_values(text, values)[:_LOOKED_AT_CHARS], values)[:_ENTRYPOINT_CHARS]
+
+
+@lru_cache(maxsize=2_048)
+def _redact_shown(text: str, values: tuple[str, ...]) -> str:
+    """Kept, since those of running jobs are read anew at each look, and redacting costs most of it."""
+    return redact(text, values)
 
 
 def _list_names(value: Any) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """One look at the cluster: every source asked at once, each with its own deadline, each allowed to fail alone.
 
-``rows`` translates what comes back, ``events`` adds what Ray pushed meanwhile. The drivers of all submissions are asked
-for while any may have changed, and tasks of jobs whose end alone does not tell how it was. Nothing else is read for
-judging.
+``rows`` translates what comes back; ``events`` says of which actors Ray pushed something. The drivers of all
+submissions are asked for while any may have changed, and tasks of jobs whose end alone does not tell how it was.
+Nothing else is read for judging.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from serve_app.jobs.models import (
     Snapshot,
     Unknown,
 )
-from serve_app.jobs.reading.events import Pushed, apply_events
+from serve_app.jobs.reading.events import Pushed
 from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.rows import (
     parse_actors,
@@ -49,6 +49,8 @@ _MOST_JOBS = 100_000
 _MANY_ROWS = 500
 _NOT_PLACED = "PENDING_CREATION"
 _ACTORS_LISTED_EVERY = timedelta(seconds=60)
+# In one look: each is a question of its own to the dashboard.
+_MOST_ACTORS_ASKED = 10
 
 
 class ClusterSource(Protocol):
@@ -109,9 +111,9 @@ class Looker:
         self._actors_at: datetime | None = None
 
     async def look(self, previous: Snapshot | None) -> Snapshot:
-        """The cluster as it is now, and what Ray pushed meanwhile."""
+        """The cluster as it is now."""
         began = self._now()
-        known_actors = self._reuse_actors(previous, began)
+        known_actors = await self._bring_up_to_date(self._reuse_actors(previous, began))
         snapshot = await collect(
             self._client,
             began,
@@ -123,21 +125,44 @@ class Looker:
         )
         if known_actors is None and isinstance(snapshot.actors, Known):
             self._actors_at = began
-        # What came in before a whole look began is in its tables; of actors, before they were last listed.
-        self.pushed.forget_before(began, actors=self._actors_at)
+            # What came in before the actors were listed is in the list.
+            self.pushed.forget_before(began)
         drivers = await self._ask_drivers(previous, snapshot)
         snapshot = drop_earlier_runs(replace(snapshot, drivers=drivers), self._every_driver)
         tasks = await self._tasks.count(snapshot)
-        return apply_events(replace(snapshot, session=self._here.session, tasks=tasks), self.pushed)
+        return replace(snapshot, session=self._here.session, tasks=tasks)
 
     def _reuse_actors(self, previous: Snapshot | None, now: datetime) -> Known[tuple[ActorFacts, ...]] | None:
-        """In a big cluster whose events come in, actors are listed once a minute, and events tell the rest."""
+        """In a big cluster whose events come in, actors are listed once a minute, and events say which to ask about."""
         latest_at = self.pushed.latest_at
         if previous is None or not isinstance(previous.actors, Known) or self._actors_at is None or latest_at is None:
             return None
         many = len(previous.actors.value) > self.config.list_actors_up_to
         recent = now - self._actors_at < _ACTORS_LISTED_EVERY and now - latest_at < _ACTORS_LISTED_EVERY
         return previous.actors if many and recent else None
+
+    async def _bring_up_to_date(
+        self, known: Known[tuple[ActorFacts, ...]] | None
+    ) -> Known[tuple[ActorFacts, ...]] | None:
+        """Those of which Ray pushed something as Ray tells them now; the newest few, all others when all are listed."""
+        ids = self.pushed.list_newest_actors(_MOST_ACTORS_ASKED) if known is not None else []
+        if known is None or not ids:
+            return known
+        answers = await asyncio.gather(
+            *(_ask_section(self._client.list_actors(actor_id=id), _parse_actor_table) for id in ids)
+        )
+        told = {
+            actor.actor_id: actor
+            for id, answer in zip(ids, answers, strict=True)
+            if isinstance(answer, Known)
+            for actor in answer.value
+            if actor.actor_id == id
+        }
+        for id, answer in zip(ids, answers, strict=True):
+            if isinstance(answer, Known):
+                self.pushed.actors.pop(id, None)
+        same = [told.pop(actor.actor_id, actor) for actor in known.value]
+        return Known((*same, *told.values()), known.note)
 
     async def _read_free(self) -> Section[Any]:
         answer = await self._resources.get(self.config.source_timeout_s)

@@ -66,7 +66,8 @@ def test_why_a_job_waits(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("id", "entrypoint", "metadata", "wanted"),
     [
-        ("kind-server-ends", "true", {"seedcore.kind": "application-server"}, ("succeeded", "BAD", "server-ended")),
+        # A kind of ours is no matter of saying.
+        ("kind-claimed", "false", {"seedcore.kind": "observer"}, ("failed", "BAD", "failed")),
         ("kind-declared", "sh -c true declared-service", {}, ("succeeded", "BAD", "server-ended")),
         ("kind-late", "sleep 600", {"seedcore.deadline_s": "1"}, ("running", "BAD", "past-deadline")),
         ("kind-unread-file", "cat /no/such/file", {}, ("failed", "BAD", "failed")),

@@ -196,7 +196,7 @@ def _provoke_errors(asked: Asked) -> None:
     asked.get("/jobs?colour=red")
     asked.get("/jobs?cursor=x")
     asked.get("/jobs?" + "&".join(f"colour{number}=red" for number in range(25)))
-    asked.ask("POST", "/organism/execute", content=b"{")
+    asked.ask("POST", "/organism/execute", content=b"{", headers={"Content-Type": "application/json"})
     asked.ask("POST", "/organism/execute/utility_organ_1", json={"type": "memory.put", "parameters": {}})
     asked.ask("POST", "/organism/execute/utility_organ_1", json={"type": "memory.putt"})
     asked.ask("POST", "/organism/execute/no_organ", json={"type": "x"})

@@ -212,7 +212,8 @@ def test_tokens_are_never_shown() -> None:
         (
             {},
             "admin: [x]",
-            "SEEDCORE_TOKENS_FILE: expected a mapping of reader, executor, operator to lists of tokens.",
+            "SEEDCORE_TOKENS_FILE: expected a mapping of reader, executor, operator to lists of tokens, or of names "
+            "to {role, token}.",
         ),
         ({}, "reader: x", "SEEDCORE_TOKENS_FILE: reader is not a list of strings."),
         ({}, "reader: [short]", "SEEDCORE_TOKENS_FILE: a token has fewer than 16 characters."),

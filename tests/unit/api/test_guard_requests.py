@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from starlette._utils import get_route_path
 from serve_app.api.access import Tokens
 from serve_app.api.guard import Guard
 from serve_app.api.limits import Limits
+from serve_app.env import Env
 from serve_app.metrics.responses import ResponseMeter
 from serve_app.report.html import CONTENT_SECURITY_POLICY
 from serve_app.route_path import strip_route_prefix
@@ -296,3 +299,32 @@ def _with_a_bug() -> Served:
 
     api.part.current = broken  # type: ignore[method-assign]
     return api
+
+
+@pytest.mark.parametrize("second", [OPERATOR, READER, "nobody"])
+async def test_two_tokens_are_none(second: str) -> None:
+    """What stands before us may have looked at the other one."""
+    headers = [(b"authorization", f"Bearer {token}".encode()) for token in (READER, second)]
+    answer = await asgi(served(ALL_TOKENS).api, "GET", "/jobs", headers=headers)
+    assert (answer.status, answer.json()["detail"]) == (400, "The request has several Authorization headers.")
+
+
+async def test_the_name_of_a_token_is_told_and_recorded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "tokens.yaml"
+    path.write_text(f"alice: {{role: reader, token: {READER}}}\nbob: {{role: operator, token: {OPERATOR}}}\n")
+    api = served(Tokens.load(Env(home=tmp_path, tokens_file=path))).api
+    refused = await asgi(api, "POST", "/organism/initialize", piece(b""), headers=bearer(READER))
+    assert refused.json()["detail"] == "This needs the role operator; the token of alice has the role reader."
+    assert [record for record in caplog.records if getattr(record, "action", "") == "operator_request"] == []
+    await asgi(api, "POST", "/organism/initialize", piece(b""), headers=bearer(OPERATOR))
+    (record,) = [record for record in caplog.records if getattr(record, "action", "") == "operator_request"]
+    assert (record.getMessage(), record.caller, record.role) == (  # type: ignore[attr-defined]
+        "bob asks for POST /organism/initialize",
+        "bob",
+        "operator",
+    )
+
+
+def bearer(token: str) -> list[tuple[bytes, bytes]]:
+    return [(b"authorization", f"Bearer {token}".encode())]

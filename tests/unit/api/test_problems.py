@@ -71,11 +71,23 @@ async def test_a_document_names_the_request(
 
 
 @pytest.mark.parametrize(
-    "content_type", [None, "application/json", "application/x-www-form-urlencoded", "text/plain", "nonsense"]
+    ("content_type", "status"),
+    [
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("application/vnd.api+json", 200),
+        # What a form of a web page can send without asking, and what says nothing.
+        (None, 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("text/plain", 415),
+        ("text/plain; application/json", 415),
+        ("nonsense", 415),
+    ],
 )
-async def test_a_body_is_json_whatever_it_is_called(content_type: str | None) -> None:
-    """Old clients are ``curl -d``."""
-    headers = [] if content_type is None else [(b"content-type", content_type.encode())]
+async def test_a_body_is_json_and_says_so(content_type: str | None, status: int) -> None:
+    types = [] if content_type is None else [(b"content-type", content_type.encode())]
     for path in (HOT, "/organism/execute"):
-        answer = await asgi(served().api, "POST", path, piece(b'{"type": "memory.get"}'), headers=headers)
-        assert answer.status == 200
+        answer = await asgi(served().api, "POST", path, piece(b'{"type": "memory.get"}'), types=types)
+        assert answer.status == status
+    assert (await asgi(served().api, "POST", "/jobs/x/stop", piece(b""), types=types)).status == 403

@@ -378,6 +378,7 @@ async def test_a_piece_of_a_log(ray: Ray, data: bytes, start: int, most: int, pi
         (404, {}, "not_found"),
         (403, {}, "upstream_failed"),
         (200, {}, "upstream_failed"),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "log_is_directory"),
         (302, {"Location": "http://elsewhere/"}, "upstream_failed"),
         (206, {}, "upstream_failed"),
         (206, {"Content-Range": "bytes 0-9/10"}, "upstream_failed"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -138,3 +140,46 @@ def test_a_reload_of_haproxy_cuts_no_log_that_is_followed_and_no_request() -> No
     deployed = yaml.safe_load((CHECKOUT / "serve_config.yaml").read_text())
     assert hard_stop_s > InspectorConfig().follow_limit_s
     assert hard_stop_s >= deployed["http_options"]["request_timeout_s"]
+
+
+SECRETS = {
+    "SEEDCORE_OPERATOR_TOKEN": "operator-token-012345",
+    "SEEDCORE_DATABASE_URL": "postgresql://me:p4ss-word@db/x",
+    "SEEDCORE_LLM_API_KEY": "key-of-the-model",
+}
+
+
+def test_no_secret_goes_into_the_environment_of_ray() -> None:
+    base = {**SECRETS, "SEEDCORE_TOKENS_FILE": "/etc/tokens.yaml", "OTHER": "x"}
+    environ = ray_head.build_environment(
+        base, {}, WANTED, CHOSEN, TEMP_DIR, "key-of-the-events", Path("/h/secrets.yaml")
+    )
+    assert [name for name, value in environ.items() if value in SECRETS.values() or name in SECRETS] == []
+    assert (environ["SEEDCORE_SECRETS_FILE"], environ["SEEDCORE_TOKENS_FILE"]) == (
+        "/h/secrets.yaml",
+        "/etc/tokens.yaml",
+    )
+    assert "SEEDCORE_SECRETS_FILE" not in ray_head.build_environment({}, {}, WANTED, CHOSEN, TEMP_DIR, None)
+
+
+def test_the_session_lies_below_a_directory_of_the_owner_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for root in ("/tmp", "/" + "x" * 29):
+        monkeypatch.setattr(tempfile, "gettempdir", lambda root=root: root)
+        made = ray_head.make_temp_dir()
+        outer = ray_head.find_own_dir(made)
+        try:
+            assert made.parent == outer
+            assert str(outer).startswith("/tmp/sc-")
+            assert outer.stat().st_mode & 0o777 == 0o700
+            # As Ray names them (ray/_private/node.py); a path of a unix socket has 107 bytes at most.
+            session = (
+                f"{'x' * 28}/{outer.name}/{made.name}/session_2026-11-28_11-19-35_123456_4194304/sockets/plasma_store"
+            )
+            assert len(f"/{session}") - 1 <= 107
+        finally:
+            shutil.rmtree(outer)
+    # Of an older version, and what is somebody else's.
+    assert ray_head.find_own_dir(Path("/tmp/sc-1234")) == Path("/tmp/sc-1234")
+    assert ray_head.find_own_dir(Path("/srv/r")) == Path("/srv/r")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.env import Env
-from serve_app.store.engine import create_engine, find_database_url, hide_url
+from serve_app.store.engine import create_engine, find_database_url, hide_url, keep_private
 from serve_app.store.errors import StoreMisconfigured, StoreUnavailable
 
 
@@ -98,3 +98,15 @@ def test_a_sqlite_that_cannot_search_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("serve_app.store.engine._has_fts5", lambda: False)
     with pytest.raises(StoreMisconfigured, match="built without FTS5"):
         create_engine("sqlite:////state/store.db")
+
+
+def test_the_database_is_of_the_owner_alone(tmp_path: Path) -> None:
+    names = ["seedcore.db", "seedcore.db-wal", "seedcore.db-shm"]
+    keep_private(Env(home=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    for name in names:
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o644)
+    keep_private(Env(home=tmp_path))
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in names] == [0o600] * 3
+    keep_private(Env(home=tmp_path, database_url="postgresql://db/x"))

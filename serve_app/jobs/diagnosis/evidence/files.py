@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from serve_app.cluster.dashboard import Piece
 from serve_app.errors import AppError
-from serve_app.redaction import REDACTED
+from serve_app.hidden.matcher import get_matcher
 
 PIECE_BYTES = 1_048_576
 _MARGIN_S = 1.0
@@ -111,18 +111,15 @@ def hide_in_chunks(
     chunks: Iterable[bytes] | Callable[[], Iterator[bytes]], values: Sequence[str]
 ) -> Iterable[bytes] | Callable[[], Iterator[bytes]]:
     """The same bytes with each of these values replaced, also where two pieces meet."""
-    hidden = [value.encode(errors="replace") for value in values]
-    if not hidden:
+    if not values:
         return chunks
-    longest = max(map(len, hidden))
+    matcher = get_matcher(tuple(values))
+    longest = matcher.longest_bytes
 
     def read_hidden() -> Iterator[bytes]:
         kept = b""
         for chunk in chunks() if callable(chunks) else chunks:
-            data = kept + chunk
-            for value in hidden:
-                if value in data:
-                    data = data.replace(value, REDACTED.encode())
+            data = matcher.hide_in_bytes(kept + chunk)
             # What may be the beginning of a value waits for the next piece.
             kept = data[max(0, len(data) - longest + 1) :] if longest > 1 else b""
             if shown := data[: len(data) - len(kept)]:

@@ -126,3 +126,20 @@ def test_nothing_of_a_body_is_quoted() -> None:
     with pytest.raises(AppError) as refused:
         wanted(runtime_env={"env_vars": {"A": "canary"}}, metadata={"a": ["canary"]})
     assert "canary" not in f"{refused.value.detail} {refused.value.members}"
+
+
+@pytest.mark.parametrize(
+    ("place", "allowed"),
+    [("/srv/jobs/of-us", True), ("/srv/jobs/out", False), ("/srv/jobs/out/deeper", False), ("s3://any/out", True)],
+)
+def test_a_link_leads_nowhere_else(place: str, allowed: bool) -> None:
+    # The allowed directory may itself be a link.
+    def resolve(path: str) -> str:
+        return path.replace("/srv/jobs/out", "/etc").replace("/srv/jobs", "/data/jobs")
+
+    if allowed:
+        assert build_payload(wanted(working_dir=place), RULES, "j", resolve)["runtime_env"] == {"working_dir": place}
+        return
+    with pytest.raises(Forbidden, match="symbolic link") as refused:
+        build_payload(wanted(working_dir=place), RULES, "j", resolve)
+    assert refused.value.code == "working_dir_not_allowed"

@@ -30,6 +30,7 @@ from serve_app.jobs.models import (
 from serve_app.jobs.serve_facts import ApplicationFacts, ServeFacts
 from serve_app.outcomes import JobOutcome
 from tests.unit.jobs.judging.test_outcome import node
+from tests.unit.jobs.recordings import PROGRAMS
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SERVER = {"seedcore.kind": "application-server"}
@@ -41,8 +42,11 @@ def ago(seconds: float) -> datetime:
 
 
 def submission(id: str, status: str, *, began: float = 10, took: float = 5, **changes: Any) -> JobFacts:
+    """One that says it is of a kind of ours runs its program, too, unless another is given."""
     ended = status in ("SUCCEEDED", "FAILED", "STOPPED")
+    claimed = changes.get("metadata", {}).get("seedcore.kind")
     values: dict[str, Any] = {
+        **({"entrypoint": PROGRAMS[claimed]} if claimed in PROGRAMS else {}),
         "started_at": ago(began),
         "ended_at": ago(began - took) if ended else None,
         "exit_code": {"SUCCEEDED": 0, "FAILED": 1}.get(status),
@@ -213,15 +217,15 @@ def one(*jobs: JobFacts, **sections: Any) -> JobRow:
         ([submission("a", "STOPPED", metadata=SERVER)], ("application-server", "stopped", "WARN", "server-stopped")),
         (
             [
-                submission("a", "FAILED", metadata=SERVER, entrypoint="serve it"),
-                submission("b", "RUNNING", began=2, metadata=SERVER, entrypoint="serve it"),
+                submission("a", "FAILED", metadata=SERVER, entrypoint="serve run it"),
+                submission("b", "RUNNING", began=2, metadata=SERVER, entrypoint="serve run it"),
             ],
             ("application-server", "failed", "OK", "server-replaced"),
         ),
         (
             [
-                submission("a", "FAILED", metadata=SERVER, entrypoint="serve it"),
-                submission("b", "RUNNING", began=2, metadata=SERVER, entrypoint="serve something else"),
+                submission("a", "FAILED", metadata=SERVER, entrypoint="serve run it"),
+                submission("b", "RUNNING", began=2, metadata=SERVER, entrypoint="serve run something else"),
             ],
             ("application-server", "failed", "BAD", "server-ended"),
         ),
@@ -541,7 +545,8 @@ def test_a_row_with_all_that_it_tells() -> None:
         (submission("a", "HELD", ended_at=ago(5), exit_code=None), ago(5), None, False),
         (submission("a", "RUNNING", ended_at=ago(5)), None, "Nothing to do.", False),
         (submission("a", "STOPPED"), ago(5), "Nothing to do.", False),
-        (submission("a", "FAILED", metadata={"seedcore.kind": "observer"}), ago(5), "Nothing to do.", False),
+        # Of what is no observer that it says so changes nothing.
+        (submission("a", "FAILED", metadata={"seedcore.kind": "observer"}), ago(5), None, False),
         (submission("a", "SUCCEEDED", exit_code=None), ago(5), None, False),
     ],
 )
@@ -553,9 +558,9 @@ def test_what_is_to_be_done(job: JobFacts, ended: datetime | None, action: str |
 
 def test_an_outcome_that_means_nothing_asks_for_nothing() -> None:
     """Of an observer nobody has said what it means that it was stopped."""
-    job = submission("a", "PENDING", began=99, metadata={"seedcore.kind": "observer"})
-    row = one(job)
-    assert (row.verdict, row.rule, row.action) == ("WARN", "pending-long", "Nothing to do.")
+    looked = driver("a", "PENDING", began=99, ended_at=ago(98), entrypoint=CLIENT)
+    row = one(looked)
+    assert (row.kind, row.verdict, row.rule, row.action) == ("observer", "UNKNOWN", "status-unknown", "Nothing to do.")
 
 
 def test_a_node_is_derived_and_of_no_session_of_its_own() -> None:

@@ -20,6 +20,7 @@ from serve_app.jobs.judging.kinds import (
     build_rules,
     classify_job,
     count_owned,
+    find_unproven_claim,
 )
 from serve_app.jobs.models import ActorFacts, Evidence, JobFacts
 from serve_app.outcomes import NOT_COUNTED
@@ -39,6 +40,17 @@ BY_ENTRYPOINT = (SERVER, Evidence("kind-by-entrypoint", "job list", "its entrypo
 BY_CLIENT = (
     "observer",
     Evidence("kind-by-client", "job list", "the server side of a Ray client, at most 30 s long, without actors"),
+)
+BY_PROGRAM = ("coa-initialization", Evidence("kind-by-program", "job list", "it runs our own initialization"))
+OPTIONS = "-m serve_app.organism.initialization --application seedcore --submission-id coa-1"
+INITIALIZATIONS = (f"python {OPTIONS}", f"/opt/x/bin/python3.11 {OPTIONS} --force", f"'/a b/bin/python' {OPTIONS}")
+NEARLY = (
+    f"false # {OPTIONS}",
+    f"python {OPTIONS}; false",
+    f"python {OPTIONS} $(false)",
+    f"python x.py {OPTIONS}",
+    f"python {OPTIONS}\nfalse",
+    "python -m serve_app.organism.initialization_of_mine",
 )
 BY_DECLARATION = (
     "nightly",
@@ -60,7 +72,14 @@ def claimed(kind: str) -> tuple[str, Evidence]:
         # What it says of itself, in words that may be a kind, and that it may claim.
         (claims("report-2"), SERVING, True, claimed("report-2")),
         (claims("r" + "x" * 62), None, False, claimed("r" + "x" * 62)),
-        (claims("observer"), None, False, claimed("observer")),
+        # Of ours it is no matter of saying.
+        *(
+            (claims(kind, entrypoint="false"), None, False, BY_DEFAULT)
+            for kind in ("observer", "application-server", "coa-initialization")
+        ),
+        *((submission("a", "RUNNING", entrypoint=line), None, False, BY_PROGRAM) for line in INITIALIZATIONS),
+        *((submission("a", "RUNNING", entrypoint=line), None, False, BY_DEFAULT) for line in NEARLY),
+        (driver("a", "RUNNING", entrypoint=INITIALIZATIONS[0]), None, False, BY_DEFAULT),
         *(
             (claims(kind), None, False, BY_DEFAULT)
             for kind in (
@@ -113,6 +132,20 @@ def test_the_kind_of_a_job_and_why(
     assert classify_job(job, owned, ours=ours, now=NOW, rules=build_rules([NIGHTLY])) == wanted
 
 
+@pytest.mark.parametrize(
+    ("claim", "kind", "fact"),
+    [
+        ("observer", "user", "its metadata claims seedcore.kind = observer, which nothing else shows"),
+        ("application-server", "application-server", None),
+        ("report", "user", None),
+        ("", "user", None),
+    ],
+)
+def test_a_claim_that_nothing_shows_is_a_note(claim: str, kind: str, fact: str | None) -> None:
+    found = find_unproven_claim(claims(claim), kind)
+    assert found == (None if fact is None else Evidence("kind-claimed", "job list", fact))
+
+
 def test_without_rules_those_that_are_built_in_speak() -> None:
     assert classify_job(submission("a", "RUNNING", entrypoint="night"), None, ours=False, now=NOW) == BY_DEFAULT
 
@@ -120,7 +153,8 @@ def test_without_rules_those_that_are_built_in_speak() -> None:
 def test_declared_kinds_stand_after_what_the_cluster_shows_and_in_their_order() -> None:
     specs = [NIGHTLY, KindSpec(name="user", owner="me"), KindSpec(name="model", match=Match(namespace="x"))]
     assert [rule.name for rule in build_rules(specs)] == [
-        "kind-by-metadata", "kind-by-serve", "kind-by-namespace", "kind-declared:nightly", "kind-declared:model",
+        "kind-by-metadata", "kind-by-program", "kind-by-serve", "kind-by-namespace",
+        "kind-declared:nightly", "kind-declared:model",
         "kind-by-entrypoint", "kind-by-client", "kind-by-default",
     ]  # fmt: skip
     assert build_rules([]) == KIND_RULES
@@ -146,7 +180,7 @@ def test_kinds_that_nobody_wanted_done_are_not_counted() -> None:
     ],
 )
 def test_a_declaration_is_told_whole(match: Match, told: str) -> None:
-    rule = build_rules([KindSpec(name="mine", match=match)])[3]
+    rule = build_rules([KindSpec(name="mine", match=match)])[4]
     assert (rule.name, rule.kind, rule.source) == ("kind-declared:mine", "mine", "configuration")
     assert rule.fact.format(kind="mine") == f"it is declared: {told}"
 

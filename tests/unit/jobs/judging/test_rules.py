@@ -271,6 +271,12 @@ def test_every_rule_is_in_both_tables() -> None:
 
 KINDS = [
     ("kind-by-metadata", submission("a", "RUNNING", metadata={"seedcore.kind": "report"}), {}, "report"),
+    (
+        "kind-by-program",
+        submission("a", "RUNNING", metadata={"seedcore.kind": "coa-initialization"}),
+        {},
+        "coa-initialization",
+    ),
     ("kind-by-serve", driver("a", "RUNNING"), {"actors": [controller("a")]}, "application-server"),
     ("kind-by-namespace", None, {"actors": [INTERNAL]}, "internal"),
     ("kind-declared:nightly", submission("a", "RUNNING", entrypoint="python night.py"), {}, "nightly"),

@@ -365,7 +365,7 @@ def initialize(id: str, status: str, began: float, **changes: Any) -> JobFacts:
     return submission(id, status, began=began, took=1, metadata=INIT, **changes)
 
 
-def serve(id: str, status: str, began: float, entrypoint: str = "serve it", **changes: Any) -> JobFacts:
+def serve(id: str, status: str, began: float, entrypoint: str = "serve run it", **changes: Any) -> JobFacts:
     metadata = {**SERVER, **changes.pop("metadata", {})}
     return submission(id, status, began=began, took=1, metadata=metadata, entrypoint=entrypoint, **changes)
 
@@ -396,16 +396,19 @@ FELL = serve("a", "FAILED", 100)
         ([FELL, serve("b", "RUNNING", 50)], ("b", None, 0)),
         ([FELL, serve("b", "PENDING", 50)], (None, "b", 0)),
         ([FELL, serve("b", "SUCCEEDED", 50)], (None, None, 0)),
-        ([FELL, serve("b", "RUNNING", 50, "serve else")], (None, None, 0)),
+        ([FELL, serve("b", "RUNNING", 50, "serve run else")], (None, None, 0)),
         (
             [
-                serve("a", "FAILED", 100, "x", metadata={"job_name": "shop"}),
-                serve("b", "RUNNING", 50, "y", metadata={"job_name": "shop"}),
+                serve("a", "FAILED", 100, "uvicorn x", metadata={"job_name": "shop"}),
+                serve("b", "RUNNING", 50, "uvicorn y", metadata={"job_name": "shop"}),
             ],
             ("b", None, 0),
         ),
         (
-            [serve("a", "FAILED", 100, "x", metadata={"job_name": "shop"}), serve("b", "RUNNING", 50, "x")],
+            [
+                serve("a", "FAILED", 100, "uvicorn x", metadata={"job_name": "shop"}),
+                serve("b", "RUNNING", 50, "uvicorn x"),
+            ],
             (None, None, 0),
         ),
         # What has a purpose is made good by its purpose alone, whoever claims to be its retry.

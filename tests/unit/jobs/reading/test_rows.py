@@ -15,6 +15,7 @@ from serve_app.jobs import views
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.models import DriverExit, JobFacts, JobType, TaskCounts
+from serve_app.jobs.reading import rows
 from serve_app.jobs.reading.rows import (
     find_start,
     parse_actors,
@@ -119,7 +120,7 @@ def test_environments_are_told_apart_and_not_told(env: Any) -> None:
         ({**GOOD, "start_time": "soon"}, "s", ("start_time is not a time",)),
         ({**GOOD, "end_time": 10**30}, "s", ("end_time is not a time",)),
         ({**GOOD, "end_time": 0}, "s", ()),
-        ({**GOOD, "submission_id": "a\x1b[31m\u202eb"}, "ab", ()),
+        ({**GOOD, "submission_id": "a\x1b[31m\u202eb"}, "a\\u{1b}[31m\\u{202e}b", ()),
         ({**GOOD, "metadata": ["x"], "driver_info": 3, "entrypoint": None}, "s", ()),
     ],
 )
@@ -330,3 +331,25 @@ def test_what_the_shell_put_into_the_command_of_a_driver_is_hidden() -> None:
     unhidden = parse_submission_drivers(rows, {})
     assert parse_submission_drivers(rows, unhidden, {"s": ("canary-0123",)}) == told
     assert parse_submission_drivers(rows, told, {"s": ("canary-0123",)})["s"] is told["s"]
+
+
+def test_what_a_running_job_says_is_redacted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks come every few seconds, and a hostile text costs the most there is."""
+    asked: list[int] = []
+    monkeypatch.setattr(rows, "redact", lambda text, values=(): asked.append(len(text)) or text)
+    row = {
+        **GOOD,
+        "entrypoint": "of this test alone",
+        "metadata": {f"of {n}": f"{n} http://}}" * 2_000 for n in range(5)},
+    }
+    first = parse_job(row, {})
+    count = len(asked)
+    # The name, the value and the entrypoint, each no longer than what is shown needs.
+    assert (count, max(asked)) == (11, 6_000)
+    assert parse_job(row, {}) == first
+    assert len(asked) == count
+
+
+def test_ids_that_control_characters_tell_apart_stay_apart() -> None:
+    ids = ["night\x00ly", "nightly", "night\x1bly", "night\nly"]
+    assert len({parse_job({**GOOD, "submission_id": id}, {}).id for id in ids}) == 4

@@ -12,8 +12,17 @@ from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
 from serve_app.jobs.serve_facts import AutoscalerFacts
 from serve_app.jobs.settings import InspectorConfig
-from tests.unit.jobs.reading.test_events import actor_changed, actor_defined, driver_defined
-from tests.unit.jobs.recordings import Replay, rows, taken_at
+from tests.unit.jobs.reading.test_events import (
+    ACTOR,
+    actor_changed,
+    actor_defined,
+    b64,
+    driver_changed,
+    driver_defined,
+    node_changed,
+    worker_died,
+)
+from tests.unit.jobs.recordings import Replay, taken_at
 from tests.unit.jobs.test_inspector import Here, job_of
 
 
@@ -125,29 +134,60 @@ async def test_drivers_of_a_run_before_with_its_id_are_left_out(here: Here, look
 
 
 async def listed(looker: Looker, ray: Replay, previous: Snapshot | None) -> tuple[Snapshot, bool]:
-    before = len([each for each in ray.asked if each.startswith("actors")])
+    before = ray.asked.count("actors")
     seen = await looker.look(previous)
-    return seen, len([each for each in ray.asked if each.startswith("actors")]) > before
+    return seen, ray.asked.count("actors") > before
 
 
 async def test_many_actors_are_listed_once_a_minute_while_events_come(
     looker: Looker, ray: Replay, clock: Clock
 ) -> None:
+    whole = ray.answers["actors"]
     seen, did = await listed(looker, ray, None)
     assert did
     # No event has come: nobody else would tell.
     seen, did = await listed(looker, ray, seen)
     assert did
-    looker.pushed.take([actor_defined(), actor_changed("ALIVE")], clock.now)
+    known = seen.actors.value[0]  # type: ignore[union-attr]
+    dead = {**whole.rows[0], "actor_id": known.actor_id, "state": "DEAD", "name": "as Ray tells it"}
+    ray.answers[f"actors actor_id={known.actor_id}"] = Listing([dead])
+    ray.answers[f"actors actor_id={ACTOR}"] = Listing([])
+    told = actor_changed("ALIVE")
+    told["actorLifecycleEvent"]["actorId"] = b64(known.actor_id)
+    looker.pushed.take([actor_defined(), told], clock.now)
     for age_s, lists in ((5, False), (54, False), (2, True)):
         clock.now += timedelta(seconds=age_s)
         looker.pushed.take([driver_defined()], clock.now)
         seen, did = await listed(looker, ray, seen)
         assert did is lists, age_s
-        names = {actor.name for actor in seen.actors.value}  # type: ignore[union-attr]
-        # What was pushed before the actors were listed again is in that list, or is not so any more.
-        assert ("held" in names) is not lists
-    assert len(seen.actors.value) == len(rows("actors"))  # type: ignore[union-attr]
+        by_id = {actor.actor_id: (actor.name, actor.state) for actor in seen.actors.value}  # type: ignore[union-attr]
+        # What Ray says of it counts, whatever the event said; and of which Ray knows nothing, there is nothing.
+        assert ACTOR not in by_id
+        assert (by_id[known.actor_id] == ("as Ray tells it", "DEAD")) is not lists
+        assert len(by_id) == len(whole.rows)
+    # Each was asked about once.
+    assert sorted(each for each in ray.asked if each.startswith("actors ")) == sorted(
+        [f"actors actor_id={known.actor_id}", f"actors actor_id={ACTOR}"]
+    )
+
+
+async def test_an_event_alone_makes_ends_and_blames_nothing(looker: Looker, ray: Replay, clock: Clock) -> None:
+    """Whoever runs a job can read the key of the address to which Ray pushes."""
+    ray.answers["jobs"] = [{**job_of("submission-ok"), "status": "RUNNING", "end_time": 0}]
+    before = await looker.look(None)
+    job_id = job_of("submission-ok")["job_id"]
+    finished, killed = (
+        driver_changed(("CREATED", 0), ("FINISHED", 4)),
+        worker_died("SYSTEM_ERROR", f"{job_id}{'f' * 48}"),
+    )
+    finished["driverJobLifecycleEvent"]["jobId"] = b64(job_id)
+    died = node_changed("DEAD")
+    died["nodeLifecycleEvent"]["nodeId"] = b64(before.nodes.value[0].node_id)  # type: ignore[union-attr]
+    looker.pushed.take([driver_defined(), finished, killed, died, actor_defined()], clock.now)
+    after = await looker.look(before)
+    assert (after.jobs, after.driver_exits, after.nodes, after.actors) == (
+        before.jobs, before.driver_exits, before.nodes, before.actors,
+    )  # fmt: skip
 
 
 async def test_events_that_stop_coming_are_not_relied_on(looker: Looker, ray: Replay, clock: Clock) -> None:

@@ -1,0 +1,54 @@
+"""What `make up` does with the secrets that it is given, and of what it leaves in the home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from serve_app.hidden.private_file import SecretFileRefused
+from serve_app.local import down, rendering, state
+from serve_app.local.leftovers import lock_home
+
+TOKEN = "operator-token-012345"
+URL = "postgresql://me:p4ss-word@db/x"
+
+
+def test_secrets_of_the_environment_go_into_a_file_of_the_owner(tmp_path: Path) -> None:
+    assert state.save_secrets(tmp_path, {"PATH": "/bin"}) is None
+    environ = {"SEEDCORE_OPERATOR_TOKEN": TOKEN, "SEEDCORE_DATABASE_URL": URL, "SEEDCORE_EVENTS_KEY": "k" * 20}
+    path = state.save_secrets(tmp_path, environ)
+    assert path == tmp_path / "up-secrets.yaml"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert yaml.safe_load(path.read_text()) == {"database_url": URL, "operator_token": TOKEN}
+    # A shell that lacks the variable finds the history all the same.
+    assert down.read_database(tmp_path, {}).database_url == URL
+    assert down.read_database(tmp_path, {"SEEDCORE_DATABASE_URL": "sqlite:////x"}).database_url == "sqlite:////x"
+    state.forget(tmp_path)
+    assert not path.exists()
+    assert down.read_database(tmp_path, {}).database_url is None
+
+
+def test_a_file_that_has_them_all_is_taken_as_it_is(tmp_path: Path) -> None:
+    named = tmp_path / "own.yaml"
+    named.write_text(f"operator_token: {TOKEN}\n")
+    named.chmod(0o600)
+    environ = {"SEEDCORE_SECRETS_FILE": str(named)}
+    assert state.save_secrets(tmp_path, environ) == named
+    assert state.save_secrets(tmp_path, {**environ, "SEEDCORE_OPERATOR_TOKEN": TOKEN}) == named
+    both = state.save_secrets(tmp_path, {**environ, "SEEDCORE_DATABASE_URL": URL})
+    assert both == tmp_path / "up-secrets.yaml"
+    assert yaml.safe_load(both.read_text()) == {"database_url": URL, "operator_token": TOKEN}
+    named.chmod(0o644)
+    with pytest.raises(SecretFileRefused, match="chmod 600"):
+        state.save_secrets(tmp_path, environ)
+
+
+def test_what_is_written_into_the_home_is_the_owners(tmp_path: Path) -> None:
+    with lock_home(tmp_path):
+        rendering.write(tmp_path, {"applications": []})
+        state.save_driver_file(tmp_path, "RAY_ADDRESS=x\n")
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("up.lock", "serve_config.yaml", "ray.env"), 0o600
+    )
