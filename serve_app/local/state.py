@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serve_app.local.failure import Failure
+from serve_app.deploy.failure import Failure
 from serve_app.strict import StrictModel
 
 # One value for each start of the kernel (proc(5)); Linux alone has it.

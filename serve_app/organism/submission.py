@@ -30,8 +30,8 @@ def build_payload(
 ) -> dict[str, Any]:
     """Body of ``POST /api/jobs/`` (ray/dashboard/modules/job/common.py, ``JobSubmitRequest``); metadata are strings.
 
-    ``python`` runs the job: the replica's own, since it has this code and these packages. What ``python`` on the PATH of
-    the head is depends on who started that head.
+    ``python`` runs the job: the replica's own, since it has this code and these packages. What ``python`` means on the
+    PATH of the head depends on who started that head.
     """
     command = [
         python or "python",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from organs.version import read_own_version
-from serve_app.local.progress import Progress
+from serve_app.cluster import ray_http
+from serve_app.deploy.progress import Progress
+from serve_app.local import ports, processes, state
 from serve_app.local.up import _Up
 from serve_app.local.wanted import Wanted
 
@@ -30,3 +34,39 @@ def test_a_file_that_another_code_had_stamped_is_stamped_anew(tmp_path: Path) ->
     checked = _Up(wanted, Progress(io.StringIO(), 1), {})._check_config()
     stamped = yaml.safe_load(CONFIG.replace("0.0.9+aaaaaaaaaaaa", read_own_version()))
     assert checked == {**stamped, "http_options": {"host": "127.0.0.1", "port": 8123}}
+
+
+HELLO = {"name": "hello", "import_path": "hello:app", "route_prefix": "/hello"}
+OF_BEFORE = {"name": "renamed", "import_path": "serve_app.main:build"}
+
+
+@pytest.mark.parametrize(("ours", "kept"), [(True, [HELLO]), (False, [HELLO, OF_BEFORE])])
+def test_applications_of_others_stay_on_a_head_of_ours_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: bool, kept: list[dict[str, Any]]
+) -> None:
+    apps = {app["name"]: {"source": "declarative", "deployed_app_config": app} for app in (HELLO, OF_BEFORE)}
+    monkeypatch.setattr(ray_http, "find_ray", lambda url: ray_http.RayFound("2.60.0", "session"))
+    monkeypatch.setattr(ray_http, "fetch_serve_details", lambda url: {"applications": apps})
+    monkeypatch.setattr(processes, "is_head_alive", lambda marks: True)
+    monkeypatch.setattr(ports, "is_free", lambda port: True)
+    (tmp_path / "deployed.yaml").write_text(CONFIG)
+    wanted = Wanted.read({"SEEDCORE_CONFIG": str(tmp_path / "deployed.yaml"), "SEEDCORE_HOME": str(tmp_path)})
+    if ours:
+        started = state.UpState(started_at="", http_port=8000, dashboard_port=8265, ray_port=6379, temp_dir="/tmp/sc-x")
+        state.save(tmp_path, started)
+    up = _Up(wanted, Progress(io.StringIO(), 1), {})
+    up.config = up._check_config()
+    up._observe()
+    assert up.merged["applications"] == [*up.config["applications"], *kept]
+    assert up.merged["http_options"] == up.config["http_options"]
+
+
+def test_a_head_in_token_mode_is_given_a_token(tmp_path: Path) -> None:
+    wanted, said = Wanted.read({"SEEDCORE_HOME": str(tmp_path)}), io.StringIO()
+    environ = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    _Up(wanted, Progress(said, 1), environ)._provide_token()
+    made = tmp_path / ".ray/auth_token"
+    assert len(made.read_text()) == 64
+    assert said.getvalue() == f"      made {made}: this head asks for that token (RAY_AUTH_MODE=token)\n"
+    _Up(wanted, Progress(said, 1), environ)._provide_token()
+    assert said.getvalue().count("made") == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.local.rollout import RolloutStatus, condense, describe_ready, read
+from serve_app.deploy.rollout import RolloutStatus, condense, describe_ready, read
 
 
 def _app(status: str, deployed_s: float = 10.0, message: str = "", **deployments: Any) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""``python -m serve_app.deploy CONFIG``: deploy into a cluster that exists, beside what others have there.
+
+It shows what would be added, changed and deleted, and asks, or takes ``--yes``. ``--previous`` goes back to what was in
+force before the last deployment from this home. Exit codes: 0 it runs, 1 it does not, or nobody agreed, 2 called
+wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from serve_app.cluster.ray_token import TokenRefused
+from serve_app.deploy.deployment import Deployment, Order
+from serve_app.deploy.failure import Failure, adopt
+from serve_app.deploy.home_lock import lock_home
+from serve_app.env import Env, get_variable
+
+DEFAULT_DASHBOARD = "http://127.0.0.1:8265"
+# As `serve deploy` and `ray job submit` read them.
+_ADDRESSES = (get_variable("dashboard_url"), "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Deploy, or go back; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serve_app.deploy", description=__doc__)
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="the configuration (serve_config.yaml)")
+    parser.add_argument("-a", "--address", help="Ray's dashboard; else by the environment, else " + DEFAULT_DASHBOARD)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--exact", action="store_true", help="delete declared applications that the file has not")
+    parser.add_argument("--previous", action="store_true", help="go back to what was in force before")
+    parser.add_argument("--timeout-s", type=float, default=180.0, help="how long to wait for the outcome (1 to 3600)")
+    given = parser.parse_args(argv)
+    if (given.config is None) != given.previous or (given.previous and given.exact):
+        parser.error("give a CONFIG (with --exact: for everything), or --previous")
+    if not 1 <= given.timeout_s <= 3600:
+        parser.error("--timeout-s is from 1 to 3600")
+    url = find_dashboard(given.address, os.environ)
+    if not url.startswith(("http://", "https://")):
+        parser.error(f"{url} does not begin with http:// or https://")
+    order = Order(url, given.config, given.exact, given.timeout_s)
+    try:
+        home = Env.read(os.environ).home
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with lock_home(home):
+            return _deploy(Deployment(order, home, os.environ), agreed=given.yes)
+    except (Failure, TokenRefused) as failure:
+        print(f"\n{adopt(failure).render()}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(
+            f"\n{Failure(f'It could not be done: {error}.', 'Mend that and run it again.').render()}", file=sys.stderr
+        )
+    except KeyboardInterrupt:
+        print("\ninterrupted; run it again to see what is in force", file=sys.stderr)
+        return 130
+    return 1
+
+
+def find_dashboard(given: str | None, environ: Mapping[str, str]) -> str:
+    """Address of the dashboard, without a slash at the end."""
+    named = given or next((environ[name] for name in _ADDRESSES if environ.get(name)), DEFAULT_DASHBOARD)
+    return named.rstrip("/")
+
+
+def _deploy(deployment: Deployment, *, agreed: bool) -> int:
+    changes = deployment.prepare()
+    print("\n".join([f"{deployment.order.dashboard_url}:", *changes.render(), *deployment.list_notes()]))
+    if not changes.any:
+        print("Nothing to change.")
+        print(deployment.follow(lambda text: print(f"  … {text}")))
+        return 0
+    if not agreed and not _agree():
+        print("Nothing was changed.", file=sys.stderr)
+        return 1
+    deployment.send(lambda text: print(f"  … {text}"))
+    print(deployment.follow(lambda text: print(f"  … {text}")))
+    return 0
+
+
+def _agree() -> bool:
+    if not sys.stdin.isatty():
+        raise Failure("There is no terminal to ask on, so nothing was changed.", "Read the list above, then add --yes.")
+    return input("Do this? [y/N] ").strip().lower() in ("y", "yes")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
