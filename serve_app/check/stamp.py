@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serve_app.check.rules import IMPORT_PATH
+from serve_app.parts import IMPORT_PATH
 
 
 def stamp(config: Mapping[str, Any], code_version: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from serve_app.cluster import ray_token
 
 _APPLICATIONS = "/api/serve/applications/"
+_ADDRESSES = ("SEEDCORE_DASHBOARD_URL", "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _MAX_BYTES = 16_777_216
 _CHUNK_BYTES = 65_536
 # Of both refusals of ray/_private/authentication/http_token_authentication.py.
@@ -36,6 +38,12 @@ class RayFound:
 
     version: str
     session: str
+
+
+def find_named_dashboard(environ: Mapping[str, str]) -> str | None:
+    """The dashboard that the environment names, as `serve deploy` and `ray job submit` read it, or None."""
+    named = next((environ[name] for name in _ADDRESSES if environ.get(name)), None)
+    return None if named is None else named.rstrip("/")
 
 
 def find_ray(dashboard_url: str, timeout_s: float = 3.0) -> RayFound | None:

@@ -10,18 +10,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from serve_app.cluster import ray_http
 from serve_app.cluster.ray_token import TokenRefused
 from serve_app.deploy.deployment import Deployment, Order
 from serve_app.deploy.failure import Failure, adopt
 from serve_app.deploy.home_lock import lock_home
-from serve_app.env import Env, get_variable
+from serve_app.env import Env
 
 DEFAULT_DASHBOARD = "http://127.0.0.1:8265"
-# As `serve deploy` and `ray job submit` read them.
-_ADDRESSES = (get_variable("dashboard_url"), "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give a CONFIG (with --exact: for everything), or --previous")
     if not 1 <= given.timeout_s <= 3600:
         parser.error("--timeout-s is from 1 to 3600")
-    url = find_dashboard(given.address, os.environ)
+    url = given.address or ray_http.find_named_dashboard(os.environ) or DEFAULT_DASHBOARD
+    url = url.rstrip("/")
     if not url.startswith(("http://", "https://")):
         parser.error(f"{url} does not begin with http:// or https://")
     order = Order(url, given.config, given.exact, given.timeout_s)
@@ -57,12 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ninterrupted; run it again to see what is in force", file=sys.stderr)
         return 130
     return 1
-
-
-def find_dashboard(given: str | None, environ: Mapping[str, str]) -> str:
-    """Address of the dashboard, without a slash at the end."""
-    named = given or next((environ[name] for name in _ADDRESSES if environ.get(name)), DEFAULT_DASHBOARD)
-    return named.rstrip("/")
 
 
 def _deploy(deployment: Deployment, *, agreed: bool) -> int:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from serve_app.check.rules import IMPORT_PATH
-from serve_app.parts import INGRESS
+from serve_app.parts import IMPORT_PATH, INGRESS
 
 # The most that `call_timeout_s` may be (``IngressConfig``).
 LONGEST_CALL_S = 60.0

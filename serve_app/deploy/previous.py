@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serve_app.check.rules import IMPORT_PATH
 from serve_app.deploy.changes import Changes
 from serve_app.deploy.failure import Failure
+from serve_app.parts import IMPORT_PATH
 
 # Keys of a runtime environment with which code comes to every node.
 _WITH_CODE = ("working_dir", "py_modules", "image_uri", "container")

@@ -116,3 +116,17 @@ def test_what_is_elsewhere_is_asked_as_the_environment_says(monkeypatch: pytest.
         ray_http.fetch_serve_details(url)
     assert [url for _, url, _ in elsewhere.asked] == ["http://head.example:1/api/serve/applications/"]
     assert len(here.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"RAY_API_SERVER_ADDRESS": "http://a"}, "http://a"),
+        ({"RAY_API_SERVER_ADDRESS": "http://a", "RAY_DASHBOARD_ADDRESS": "http://b/"}, "http://b"),
+        ({"SEEDCORE_DASHBOARD_URL": "http://c", "RAY_DASHBOARD_ADDRESS": "http://b"}, "http://c"),
+        ({"SEEDCORE_DASHBOARD_URL": ""}, None),
+    ],
+)
+def test_which_dashboard_is_named(environ: dict[str, str], expected: str | None) -> None:
+    assert ray_http.find_named_dashboard(environ) == expected

@@ -14,7 +14,7 @@ import yaml
 from organs.version import read_own_version
 from serve_app.cluster import ray_http
 from serve_app.deploy import deployment, handover
-from serve_app.deploy.__main__ import find_dashboard, main
+from serve_app.deploy.__main__ import main
 
 HELLO: dict[str, Any] = {"name": "hello", "import_path": "hello:app", "route_prefix": "/hello"}
 CONFIG: dict[str, Any] = {
@@ -280,16 +280,3 @@ def test_called_wrongly(serve: Serve, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "environ", "expected"),
-    [
-        (None, {}, "http://127.0.0.1:8265"),
-        (None, {"RAY_API_SERVER_ADDRESS": "http://a", "RAY_DASHBOARD_ADDRESS": "http://b/"}, "http://b"),
-        (None, {"SEEDCORE_DASHBOARD_URL": "http://c", "RAY_DASHBOARD_ADDRESS": "http://b"}, "http://c"),
-        ("http://d:1/", {"SEEDCORE_DASHBOARD_URL": "http://c"}, "http://d:1"),
-    ],
-)
-def test_which_cluster(given: str | None, environ: dict[str, str], expected: str) -> None:
-    assert find_dashboard(given, environ) == expected
