@@ -26,10 +26,18 @@ class Rule(StrEnum):
     MISSING_JOB = "missing-job"
     PAST_DEADLINE = "past-deadline"
     LEFTOVER_ACTORS = "leftover-actors"
+    IGNORED_OPTIONS = "ignored-options"
 
 
 # Rules whose conditions the judge finds; the others are thresholds and the manager's probe.
-FOUND_RULES = (Rule.CIRCLING_JOB, Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE, Rule.LEFTOVER_ACTORS)
+FOUND_RULES = (
+    Rule.CIRCLING_JOB,
+    Rule.STUCK_JOB,
+    Rule.MISSING_JOB,
+    Rule.PAST_DEADLINE,
+    Rule.LEFTOVER_ACTORS,
+    Rule.IGNORED_OPTIONS,
+)
 # A failure rate is over a window already, and what the judge calls circling, stuck, missing or late has waited there.
 _AT_ONCE = (Rule.JOB_FAILURE_RATE, Rule.CIRCLING_JOB, Rule.STUCK_JOB, Rule.MISSING_JOB, Rule.PAST_DEADLINE)
 # One lost probe is an accident; three periods of silence are not.

@@ -138,7 +138,7 @@ class Deployment:
         stamped = stamp(given, read_own_version())["applications"]
         # What comes with its code is of the version that its file names.
         pairs = zip(given["applications"], stamped, strict=True)
-        return {**given, "applications": [own if previous.has_own_code(own) else each for own, each in pairs]}
+        return {**given, "applications": [previous.keep_version(own, each) for own, each in pairs]}
 
     def _find_before(self) -> previous.Before:
         before = previous.load(self._home, self.order.dashboard_url)

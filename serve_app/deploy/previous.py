@@ -93,6 +93,15 @@ def has_own_code(app: Mapping[str, Any]) -> bool:
     return isinstance(environment, Mapping) and any(environment.get(key) for key in _WITH_CODE)
 
 
+def keep_version(own: Mapping[str, Any], stamped: Mapping[str, Any]) -> dict[str, Any]:
+    """The stamped application; where its code comes with it, with the version that the file names, if any."""
+    if not has_own_code(own):
+        return dict(stamped)
+    args = {key: value for key, value in (stamped.get("args") or {}).items() if key != "code_version"}
+    version = (own.get("args") or {}).get("code_version")
+    return {**stamped, "args": args if version is None else {**args, "code_version": version}}
+
+
 def list_needed_versions(applications: Iterable[Mapping[str, Any]]) -> list[str]:
     """Versions of this code that must be installed on the nodes for these applications."""
     given = [

@@ -19,7 +19,8 @@ from serve_app.check.configuration import check_config, list_notes
 from serve_app.check.stamp import stamp
 from serve_app.cluster import ray_http, ray_token
 from serve_app.cluster.ray_token import TokenRefused
-from serve_app.deploy import merging, rollout
+from serve_app.deploy import merging, previous, rollout
+from serve_app.deploy.changes import compare
 from serve_app.deploy.failure import Failure, adopt, read_last_lines
 from serve_app.deploy.handover import Handover
 from serve_app.deploy.home_lock import lock_home
@@ -67,6 +68,7 @@ class _Up:
         # The same beside what others have deployed there.
         self.merged: dict[str, Any] = {}
         self.before: state.UpState | None = None
+        self.details: dict[str, Any] = {}
         self.handover = Handover(wanted.dashboard_url, APP, {})
 
     def run(self) -> None:
@@ -124,7 +126,7 @@ class _Up:
                     "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
                 ) from None
         app = details.get("applications", {}).get(APP) or {}
-        self.handover = Handover(wanted.dashboard_url, APP, details)
+        self.details, self.handover = details, Handover(wanted.dashboard_url, APP, details)
         config_sha256 = rendering.compute_sha256(self.config)
         # Of a head of our own, an application of this kind that the file has no more was ours.
         replaced = merging.list_ours(merging.list_declared(details, without=())) if ours else ()
@@ -201,11 +203,21 @@ class _Up:
             self.before = now.model_copy(update={"config_sha256": ""})
             state.save(self.wanted.home, self.before)
             rendering.write(self.wanted.home, self.merged)
+            self._keep_previous()
             self.handover.send(self.merged, "Correct it and run `make up` again; `make down` ends the head.")
             prints = {**now.prints, rendering.CODE: observed.prints[rendering.CODE]}
             self.before = now.model_copy(update={"config_sha256": observed.config_sha256, "prints": prints})
             state.save(self.wanted.home, self.before)
             step.outcome = f"{self.wanted.config.name} handed to Serve"
+
+    def _keep_previous(self) -> None:
+        """For `python -m serve_app.deploy --previous`; before a head that was just started nothing was in force."""
+        if self.details.get("controller_info"):
+            changes = compare(self.merged, self.details, self.config)
+            for sentence in changes.ignored:
+                self.progress.note(f"      {sentence}")
+            before = previous.note_before(changes, self.details, read_own_version(), format_time(datetime.now(UTC)))
+            previous.save(self.wanted.home, self.wanted.dashboard_url, before)
 
     def _wait(self, say: Callable[[str], None]) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s

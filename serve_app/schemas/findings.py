@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from organs.fields import allow_words, closed, describe
 from serve_app.schemas.common import ObservedAnswer, VerdictWord
 
-FindingSubjectWord = Annotated[str, allow_words("job", "kind")]
+FindingSubjectWord = Annotated[str, allow_words("job", "kind", "deployment", "application")]
 
 
 @closed
@@ -18,8 +18,8 @@ class FindingView(TypedDict):
 
     rule: Annotated[str, describe("The rule that found it.", "stuck-job")]
     subject: Annotated[str, describe("What it is about, in words.", "job nightly-report-1")]
-    subject_type: Annotated[FindingSubjectWord, describe("Whether it is about a job or a kind.", "job")]
-    subject_id: Annotated[str, describe("The `id` of the job, or the kind.", "nightly-report-1")]
+    subject_type: Annotated[FindingSubjectWord, describe("What it is about.", "job")]
+    subject_id: Annotated[str, describe("The `id` of the job; the name of the rest.", "nightly-report-1")]
     session: Annotated[
         str | None, describe("Of a job: the life of the cluster it belongs to.", "session_2026-01-31_11-58-02_1_7")
     ]

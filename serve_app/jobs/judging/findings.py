@@ -15,11 +15,13 @@ from serve_app.jobs.judging.expectations import Contracts, Expectation
 from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER, advise, describe_circle
 from serve_app.jobs.judging.pending import SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
+from serve_app.jobs.serve_facts import HttpFacts, describe_ignored
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
+IGNORED_OPTIONS = "ignored-options"
 MAX_FINDINGS = 200
 # A job's actors are ended after it; what still lives a minute later was left.
 _LEFT_AFTER = timedelta(seconds=60)
@@ -35,11 +37,11 @@ _NAMES_SHOWN = 5
 class Finding:
     """Something that is wrong and is no single job's verdict, or that somebody should be told of.
 
-    What it is about: the job ``subject_id`` of ``session``, or the kind of that name.
+    What it is about: the job ``subject_id`` of ``session``, or the kind, deployment or application of that name.
     """
 
     rule: str
-    subject_type: Literal["job", "kind"]
+    subject_type: Literal["job", "kind", "deployment", "application"]
     subject_id: str
     verdict: Verdict
     sentence: str
@@ -78,6 +80,22 @@ def find_all(
     return sorted(found, key=lambda each: (each.verdict is not Verdict.BAD, each.rule, each.subject))[:MAX_FINDINGS]
 
 
+def find_ignored_options(snapshot: Snapshot, application: str, deployed: HttpFacts | None) -> Iterable[Finding]:
+    """Where Serve has other ``http_options`` in force than the file with which this application was deployed."""
+    serve = snapshot.serve
+    told = describe_ignored(deployed, serve.value.http if isinstance(serve, Known) else None)
+    if told is not None:
+        yield Finding(
+            IGNORED_OPTIONS,
+            "application",
+            application,
+            Verdict.WARN,
+            told,
+            "Serve keeps the options that it was started with: write those into the file; or, where it may end the "
+            "applications of others as well, `serve shutdown`, and deploy again.",
+        )
+
+
 def find_unknown(
     snapshot: Snapshot,
     rows: Sequence[JobRow],
@@ -91,8 +109,9 @@ def find_unknown(
     """That a finding of these is not there is no good news: for lack of a section, of earlier runs, of a look at a job,
     or of room in the list. ``motions_asked``: something looks at running jobs.
     """
+    unseen = [IGNORED_OPTIONS] if isinstance(snapshot.serve, Unknown) else []
     if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
-        return Unfound([CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER], {})
+        return Unfound([CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER, *unseen], {})
     unlooked = [row for row in rows if _is_unlooked(row, contracts, now, motions_asked=motions_asked)]
     many = len(unlooked) > MAX_FINDINGS
     rules = [
@@ -101,6 +120,7 @@ def find_unknown(
         *([STUCK] if many or not past_known else []),
         *([] if past_known else [MISSING]),
         *([LEFTOVER] if isinstance(snapshot.actors, Unknown) else []),
+        *unseen,
     ]
     subjects = [] if many else [name_subject("job", row.id) for row in unlooked]
     # One of which it is not known whether it circles is looked at all the same.

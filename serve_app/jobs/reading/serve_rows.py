@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serve_app.cluster.rows import read_items, read_number, read_text, read_time_s
-from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, ReplicaFacts, ServeFacts
+from serve_app.jobs.serve_facts import ApplicationFacts, DeploymentFacts, HttpFacts, ReplicaFacts, ServeFacts
 from serve_app.redaction import redact
 
 _MESSAGE_CHARS = 4_000
@@ -32,6 +32,18 @@ def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
             for name, app in read_items(details.get("applications"))
             if isinstance(app, dict)
         ),
+        http=_parse_http(details.get("http_options")),
+    )
+
+
+def _parse_http(options: Any) -> HttpFacts | None:
+    if not isinstance(options, dict):
+        return None
+    limit_s = options.get("request_timeout_s")
+    return HttpFacts(
+        host=read_text(options.get("host")),
+        port=read_number(options.get("port")),
+        request_timeout_s=float(limit_s) if isinstance(limit_s, int | float) else None,
     )
 
 

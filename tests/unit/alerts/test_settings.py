@@ -72,4 +72,5 @@ def test_holds() -> None:
         "missing-job": (0, 40),
         "past-deadline": (0, 40),
         "leftover-actors": (30, 40),
+        "ignored-options": (30, 40),
     }

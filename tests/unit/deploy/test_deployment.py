@@ -17,8 +17,9 @@ from serve_app.deploy import deployment, handover
 from serve_app.deploy.__main__ import main
 
 HELLO: dict[str, Any] = {"name": "hello", "import_path": "hello:app", "route_prefix": "/hello"}
+HTTP = {"host": "127.0.0.1", "port": 8000}
 CONFIG: dict[str, Any] = {
-    "http_options": {"host": "127.0.0.1", "port": 8000},
+    "http_options": HTTP,
     "applications": [
         {
             "name": "seedcore",
@@ -87,7 +88,7 @@ def deploy(tmp_path: Path, *more: str, config: dict[str, Any] = CONFIG) -> int:
 
 def stamped(config: dict[str, Any] = CONFIG) -> dict[str, Any]:
     (app,) = config["applications"]
-    return {**app, "args": {**app["args"], "code_version": read_own_version()}}
+    return {**app, "args": {**app["args"], "code_version": read_own_version(), "deployed_http": HTTP}}
 
 
 def names(config: dict[str, Any]) -> list[str]:
@@ -258,7 +259,7 @@ def test_the_version_of_code_that_comes_with_the_file_is_the_files(serve: Serve,
     (app,) = CONFIG["applications"]
     own = {**app, "args": OLD, "runtime_env": {"working_dir": "s3://bucket/seedcore-0.0.9.zip"}}
     assert deploy(tmp_path, "--yes", config={**CONFIG, "applications": [own]}) == 0
-    assert serve.sent[-1]["applications"] == [own]
+    assert serve.sent[-1]["applications"] == [{**own, "args": {**OLD, "deployed_http": HTTP}}]
 
 
 def test_callers_are_given_time_first_where_it_runs(serve: Serve, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from organs.version import read_own_version
 from serve_app.cluster import ray_http
+from serve_app.deploy import previous
 from serve_app.deploy.progress import Progress
 from serve_app.local import ports, processes, state
 from serve_app.local.up import _Up
@@ -33,6 +34,7 @@ def test_a_file_that_another_code_had_stamped_is_stamped_anew(tmp_path: Path) ->
     wanted = Wanted.read({"SEEDCORE_CONFIG": str(tmp_path / "deployed.yaml"), "SEEDCORE_HTTP_PORT": "8123"})
     checked = _Up(wanted, Progress(io.StringIO(), 1), {})._check_config()
     stamped = yaml.safe_load(CONFIG.replace("0.0.9+aaaaaaaaaaaa", read_own_version()))
+    stamped["applications"][0]["args"]["deployed_http"] = {"host": "127.0.0.1", "port": 8123}
     assert checked == {**stamped, "http_options": {"host": "127.0.0.1", "port": 8123}}
 
 
@@ -59,6 +61,23 @@ def test_applications_of_others_stay_on_a_head_of_ours_too(
     up._observe()
     assert up.merged["applications"] == [*up.config["applications"], *kept]
     assert up.merged["http_options"] == up.config["http_options"]
+
+
+def test_what_was_in_force_is_kept_for_the_way_back(tmp_path: Path) -> None:
+    wanted, said = Wanted.read({"SEEDCORE_HOME": str(tmp_path)}), io.StringIO()
+    up = _Up(wanted, Progress(said, 1), {})
+    before = {"name": "seedcore", "import_path": "serve_app.main:build", "args": {"organs": []}}
+    up.config = {"http_options": {"host": "127.0.0.1"}}
+    up.merged = {"applications": [{**before, "args": {}}, HELLO]}
+    up._keep_previous()
+    assert previous.load(tmp_path, wanted.dashboard_url) is None
+    apps = {app["name"]: {"source": "declarative", "deployed_app_config": app} for app in (before, HELLO)}
+    up.details = {"controller_info": {"actor_id": "ab"}, "http_options": {"host": "0.0.0.0"}, "applications": apps}
+    up._keep_previous()
+    kept = previous.load(tmp_path, wanted.dashboard_url)
+    assert kept is not None
+    assert (kept.applications, kept.added) == ((before,), ())
+    assert "Serve runs here already with host 0.0.0.0" in said.getvalue()
 
 
 def test_a_head_in_token_mode_is_given_a_token(tmp_path: Path) -> None:
