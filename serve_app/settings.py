@@ -43,7 +43,7 @@ class AppArgs(StrictModel):
     )
     deployed_http: DeployedHttp | None = Field(
         default=None,
-        description="`http_options` of the deployed file; filled in like `code_version`; where Serve has others it is told.",
+        description="`http_options` of the deployed file; filled in like `code_version`; others in force are told.",
     )
 
     @model_validator(mode="after")

@@ -17,9 +17,7 @@ def stamp(config: Mapping[str, Any], code_version: str) -> dict[str, Any]:
     http = {name: given[name] for name in DeployedHttp.model_fields if given.get(name) is not None}
     filled_in = {"code_version": code_version, **({"deployed_http": http} if http else {})}
     applications = [
-        {**app, "args": {**(app.get("args") or {}), **filled_in}}
-        if app.get("import_path") == IMPORT_PATH
-        else app
+        {**app, "args": {**(app.get("args") or {}), **filled_in}} if app.get("import_path") == IMPORT_PATH else app
         for app in config["applications"]
     ]
     return {**config, "applications": applications}

@@ -264,8 +264,8 @@ def test_an_open_or_unknown_address_needs_tokens(host: str | None) -> None:
         (
             "0.0.0.0",
             "127.0.0.1",
-            "Serve runs here already with host 0.0.0.0, which other machines can reach, though the file says 127.0.0.1; "
-            "and no token is configured.",
+            "Serve runs here already with host 0.0.0.0, which other machines can reach, though the file says "
+            "127.0.0.1; and no token is configured.",
         ),
     ],
 )

@@ -44,8 +44,8 @@ def ours(status: str, **more: Any) -> dict[str, Any]:
         (
             {"controller_info": RUNS, "applications": {f"a{number}": {"status": "RUNNING"} for number in range(7)}},
             Absence(
-                "Something else is deployed here (a0, RUNNING; a1, RUNNING; a2, RUNNING; a3, RUNNING; a4, RUNNING and 2 "
-                "more); SeedCore is not.",
+                "Something else is deployed here (a0, RUNNING; a1, RUNNING; a2, RUNNING; a3, RUNNING; a4, RUNNING and "
+                "2 more); SeedCore is not.",
                 f"`{DEPLOY}` deploys it beside that; `serve deploy` of a file without it deletes it.",
             ),
         ),

@@ -609,8 +609,8 @@ SHIPPED = HttpFacts("127.0.0.1", 8000, 310.0)
         (
             SHIPPED,
             HttpFacts("0.0.0.0", 8000, None),
-            "Serve runs here already with host 0.0.0.0 and request_timeout_s none; host 127.0.0.1 and request_timeout_s "
-            "310.0 of the deployed file has no effect.",
+            "Serve runs here already with host 0.0.0.0 and request_timeout_s none; host 127.0.0.1 and "
+            "request_timeout_s 310.0 of the deployed file has no effect.",
         ),
         (
             SHIPPED,
