@@ -15,6 +15,8 @@ from serve_app.redaction import is_secret_pair
 
 MOST_KEYS = 12
 _MISSING = object()
+# ``ApplicationStatus`` of ray/serve/schema.py; what failed may do better now that something else was mended.
+_DEPLOYED_ANEW = ("DELETING", "DEPLOY_FAILED")
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,13 @@ def compare(config: Mapping[str, Any], details: Mapping[str, Any], asked: Mappin
     wanted = {str(app["name"]): app for app in config["applications"]}
     there = {str(name): app for name, app in details.get("applications", {}).items()}
     declared = {name for name, app in there.items() if app.get("source") == "declarative"}
+    own = {str(app["name"]) for app in asked.get("applications") or ()}
     changed, kept = [], sorted(set(there) - declared - set(wanted))
     for name in sorted(set(wanted) & set(there)):
         before = there[name].get("deployed_app_config") or {}
         lines = list(_list_differences(normalize(before), normalize(wanted[name])))
-        if there[name].get("status") == "DELETING":
-            lines.append("it is being deleted, and would be deployed anew")
+        if name in own and there[name].get("status") in _DEPLOYED_ANEW:
+            lines.append(f"it is {there[name]['status']}, and would be deployed anew")
         elif name not in declared:
             lines.append("it was deployed by `serve.run`, and would be taken over")
         if lines:

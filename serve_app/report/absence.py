@@ -14,6 +14,8 @@ _MOST_NAMED = 5
 _NAME_CHARS = 80
 _LINE_CHARS = 300
 _PRODUCT = "SeedCore"
+# ``ApplicationStatus`` of ray/serve/schema.py.
+_PASSING = ("NOT_STARTED", "DEPLOYING", "DELETING")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def describe_absence(details: Mapping[str, Any], url: str, dashboard_url: str) -
     why = _read_last_line(app.get("message"))
     return Absence(
         f"{_PRODUCT} ({_cut(ours)}) is deployed, and {status}{f': {why}' if why else '.'}",
-        "Ask again in some seconds." if status == "DEPLOYING" else f"Mend the cause, then `{deploy}`.",
+        "Ask again in some seconds." if status in _PASSING else f"Mend the cause, then `{deploy}`.",
     )
 
 

@@ -124,10 +124,6 @@ def test_without_tokens_it_is_refused_by_what_serve_listens_on(existing: Existin
 
 def test_ours_is_deployed_beside_it_and_initializes(existing: Existing) -> None:
     (existing.nodes.directory / "tokens.yaml").write_text(f"operator: [{TOKEN}]\n")
-    config = yaml.safe_load(existing.config.read_text())
-    # A change, so that Serve builds it again.
-    config["applications"][0]["args"]["max_body_bytes"] = 2_000_000
-    existing.config.write_text(yaml.safe_dump(config, sort_keys=False))
     refused = existing.deploy(str(existing.config))
     assert (refused.returncode, "There is no terminal to ask on" in refused.stderr) == (1, True)
     done = existing.deploy(str(existing.config), "--yes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def test_the_dashboard_asks_for_the_token_that_was_made(cluster: Cluster) -> Non
     url = f"{cluster.dashboard_url}/api/version"
     assert httpx.get(url, timeout=10).status_code == 401
     assert httpx.get(url, headers={"Authorization": f"Bearer {read_token(cluster)}"}, timeout=10).status_code == 200
-    assert os.stat(Path(cluster.env["HOME"]) / ".ray" / "auth_token").st_mode & 0o777 == 0o600
+    assert (Path(cluster.env["HOME"]) / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_second_one_changes_nothing_and_one_without_the_variable_is_told_which(cluster: Cluster) -> None:
@@ -69,7 +68,7 @@ def test_jobs_logs_events_and_the_report(cluster: Cluster) -> None:
     wait_for("an event", lambda: cluster.get("/ray/status")["events"]["last_at"] is not None)
     report = run(cluster, sys.executable, "-m", "serve_app.report", "--url", cluster.http_url)
     assert report.returncode in (0, 1), report.stderr
-    assert cluster.get("/ray/status")["degraded"] == []
+    wait_for("whole looks", lambda: cluster.get("/ray/status")["degraded"] == [])
 
 
 def test_metrics(cluster: Cluster) -> None:

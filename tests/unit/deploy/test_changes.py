@@ -65,6 +65,17 @@ def account(*declared: dict[str, Any], **more: Any) -> dict[str, Any]:
         ),
         (
             [OURS],
+            account(seedcore={"source": "declarative", "status": "DEPLOY_FAILED", "deployed_app_config": OURS}),
+            Changes(changed=(("seedcore", ("it is DEPLOY_FAILED, and would be deployed anew",)),)),
+        ),
+        # What became of the neighbour's is for the neighbour.
+        (
+            [OURS, HELLO],
+            account(OURS, hello={"source": "declarative", "status": "DEPLOY_FAILED", "deployed_app_config": HELLO}),
+            Changes(kept=("hello", "seedcore")),
+        ),
+        (
+            [OURS],
             account(seedcore={"source": "imperative"}),
             Changes(
                 changed=(
@@ -83,7 +94,7 @@ def account(*declared: dict[str, Any], **more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_would_be_done(sent: list[dict[str, Any]], details: dict[str, Any], expected: Changes) -> None:
-    assert compare({"applications": sent}, details, {}) == expected
+    assert compare({"applications": sent}, details, {"applications": sent[:1]}) == expected
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,10 @@ def ours(status: str, **more: Any) -> dict[str, Any]:
             Absence("SeedCore (seedcore) is deployed, and DEPLOYING.", "Ask again in some seconds."),
         ),
         (
+            {"controller_info": RUNS, "applications": ours("DELETING")},
+            Absence("SeedCore (seedcore) is deployed, and DELETING.", "Ask again in some seconds."),
+        ),
+        (
             {"controller_info": RUNS, "http_options": {"port": 8001}, "applications": ours("RUNNING")},
             Absence("SeedCore (seedcore) runs, and Serve listens elsewhere.", "Ask with --url http://127.0.0.1:8001."),
         ),
