@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +25,8 @@ _APPLICATIONS = "/api/serve/applications/"
 _ADDRESSES = ("SEEDCORE_DASHBOARD_URL", "RAY_DASHBOARD_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _MAX_BYTES = 16_777_216
 _CHUNK_BYTES = 65_536
+# `access.is_loopback` knows better, and takes longer to import than all the rest.
+_HERE = re.compile(r"(?:localhost|127\.[0-9.]+|::1)\Z")
 # Of both refusals of ray/_private/authentication/http_token_authentication.py.
 _ASKS_FOR_TOKEN = b"authentication token"
 
@@ -109,7 +112,7 @@ def is_here(url: str) -> bool:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return _HERE.match(host) is not None
 
 
 def _ask_ray(dashboard_url: str, path: str, timeout_s: float, method: str = "GET", body: bytes | None = None) -> bytes:

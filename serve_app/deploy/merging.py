@@ -25,10 +25,11 @@ def merge(config: Mapping[str, Any], details: Mapping[str, Any], *, replaced: It
     ours = {app.get("name") for app in config["applications"]}
     others = list_declared(details, without=ours | set(replaced))
     kept = {} if details.get("target_capacity") is None else {"target_capacity": details["target_capacity"]}
-    if not others:
-        return {**kept, **config}
+    # Serve writes it into each application that has none, and so it shall not look like a change the next time.
     own_logging = {} if config.get("logging_config") is None else {"logging_config": config["logging_config"]}
     applications = [{**own_logging, **app} for app in config["applications"]]
+    if not others:
+        return {**kept, **config, "applications": applications}
     left = {key: value for key, value in config.items() if key not in _OF_ALL}
     return {**kept, **left, "applications": [*applications, *others]}
 

@@ -9,7 +9,6 @@ import argparse
 import http.client
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -73,8 +72,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 _OTHER_TOKENS = ("SEEDCORE_EXECUTOR_TOKEN", "SEEDCORE_OPERATOR_TOKEN")
 _CHUNK_BYTES = 65_536
 _DASHBOARD_TIMEOUT_S = 5.0
-# `access.is_loopback` knows better, and takes longer to import than all the rest.
-_HERE = re.compile(r"localhost$|127\.[0-9.]+$|::1$")
 
 
 def fetch(url: str, token: str | None, timeout_s: float, window: str = "1h") -> dict[str, Any]:
@@ -111,7 +108,7 @@ def _answer(request: urllib.request.Request, timeout_s: float) -> bytes:
     """The body, or ``TimeoutError``: each wait is bounded by urllib, the sum of them here."""
     until = time.monotonic() + timeout_s
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    if _HERE.match(urllib.parse.urlsplit(request.full_url).hostname or ""):
+    if ray_http.is_here(request.full_url):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy elsewhere would ask its own loopback, with our token
     body = bytearray()
     with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as answer:

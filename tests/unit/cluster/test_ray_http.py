@@ -112,9 +112,10 @@ def test_what_is_elsewhere_is_asked_as_the_environment_says(monkeypatch: pytest.
     here, elsewhere = Recorder(b"{}"), Recorder(b"{}")
     monkeypatch.setattr(ray_http, "_DIRECT", here)
     monkeypatch.setattr(ray_http, "_BY_ENVIRONMENT", elsewhere)
-    for url in ("http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://head.example:1"):
+    others = ["http://head.example:1", "http://127.example:1", "http://localhost.example:1"]
+    for url in ("http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", *others):
         ray_http.fetch_serve_details(url)
-    assert [url for _, url, _ in elsewhere.asked] == ["http://head.example:1/api/serve/applications/"]
+    assert [url for _, url, _ in elsewhere.asked] == [f"{url}/api/serve/applications/" for url in others]
     assert len(here.asked) == 3
 
 

@@ -139,7 +139,11 @@ def test_it_is_told_in_lines() -> None:
         (
             {"logging_config": {"encoding": "JSON"}, "tracing_config": {"enabled": True}, "applications": [OURS]},
             account(OURS),
-            {"logging_config": {"encoding": "JSON"}, "tracing_config": {"enabled": True}, "applications": [OURS]},
+            {
+                "logging_config": {"encoding": "JSON"},
+                "tracing_config": {"enabled": True},
+                "applications": [{"logging_config": {"encoding": "JSON"}, **OURS}],
+            },
         ),
         # Beside others nothing is sent that would reach into their replicas.
         (
