@@ -21,10 +21,10 @@ from serve_app.alerts.settings import AlertsConfig
 from serve_app.check.tree import Path
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.settings import ManagerConfig
-from serve_app.parts import IMPORT_PATH
 from serve_app.redaction import redact
 from serve_app.settings import AppArgs, IngressConfig
 
+IMPORT_PATH = parts.IMPORT_PATH
 USER_CONFIGS: dict[str, type[BaseModel] | None] = {
     parts.INGRESS: IngressConfig,
     parts.MANAGER: ManagerConfig,

@@ -18,9 +18,11 @@ from serve_app.cluster.ray_token import TokenRefused
 from serve_app.deploy.deployment import Deployment, Order
 from serve_app.deploy.failure import Failure, adopt
 from serve_app.deploy.home_lock import lock_home
-from serve_app.env import Env
+from serve_app.env import Env, get_variable
 
 DEFAULT_DASHBOARD = "http://127.0.0.1:8265"
+# Nothing else of the environment is this command's business, secrets least.
+_OF_HOME = (get_variable("home"), "XDG_STATE_HOME")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{url} does not begin with http:// or https://")
     order = Order(url, given.config, given.exact, given.timeout_s)
     try:
-        home = Env.read(os.environ).home
+        home = Env.read({name: os.environ[name] for name in _OF_HOME if name in os.environ}).home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with lock_home(home):
             return _deploy(Deployment(order, home, os.environ), agreed=given.yes)
@@ -77,7 +79,10 @@ def _deploy(deployment: Deployment, *, agreed: bool) -> int:
 def _agree() -> bool:
     if not sys.stdin.isatty():
         raise Failure("There is no terminal to ask on, so nothing was changed.", "Read the list above, then add --yes.")
-    return input("Do this? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Do this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ class Deployment:
         self._environ = environ
         self._notes: list[str] = []
         self._details: dict[str, Any] = {}
-        self._config: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}
+        self._replaced: tuple[str, ...] = ()
         self._changes = Changes()
         self._handovers: dict[str, Handover] = {}
 
@@ -56,14 +57,15 @@ class Deployment:
         self._details = self._ask()
         if asked is None:
             before = self._find_before()
-            replaced: Iterable[str] = before.added
+            self._replaced = before.added
             asked = {**merging.list_remaining(self._details, ()), "applications": list(before.applications)}
         else:
-            replaced = merging.list_declared_names(self._details) if self.order.exact else ()
-        self._config = merging.merge(asked, self._details, replaced=replaced)
+            self._replaced = tuple(merging.list_declared_names(self._details)) if self.order.exact else ()
+        self._asked = asked
+        merged = merging.merge(asked, self._details, replaced=self._replaced)
         names = [str(app["name"]) for app in asked["applications"]]
-        _require_free_routes(self._config, names)
-        self._changes = compare(self._config, self._details, asked)
+        _require_free_routes(merged, names)
+        self._changes = compare(merged, self._details, asked)
         followed = [*self._changes.added, *(name for name, _ in self._changes.changed)] or names
         self._handovers = {name: Handover(self.order.dashboard_url, name, self._details) for name in followed}
         return self._changes
@@ -77,9 +79,10 @@ class Deployment:
         url, now = self.order.dashboard_url, self._ask()
         if merging.list_declared(now, ()) != merging.list_declared(self._details, ()):
             raise Failure("What is deployed there was changed meanwhile, so nothing was sent.", "Run it again.")
-        before = previous.note_before(self._changes, now, read_own_version(), format_time(datetime.now(UTC)))
+        kept = previous.load(self._home, url)
+        before = previous.note_before(self._changes, now, kept, read_own_version(), format_time(datetime.now(UTC)))
         previous.save(self._home, url, before)
-        ours = [name for name in merging.list_ours(self._config["applications"]) if name in self._handovers]
+        ours = [name for name in merging.list_ours(self._asked["applications"]) if name in self._handovers]
         for handover in (self._handovers[name] for name in ours):
             if handover.status == "RUNNING":
                 say("callers may wait longer meanwhile")
@@ -91,7 +94,8 @@ class Deployment:
         first, *others = self._handovers.values() or [Handover(url, "", now)]
         for each in (first, *others):
             each.expect_newer(now)
-        first.send(self._config, "Correct it and deploy again.")
+        # Merged anew: others may have deployed while callers were given time.
+        first.send(merging.merge(self._asked, now, replaced=self._replaced), "Correct it and deploy again.")
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Wait until all that was sent runs; raises ``Failure`` with Serve's words, or when time is up."""

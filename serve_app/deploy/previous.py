@@ -74,14 +74,22 @@ def save(home: Path, dashboard_url: str, before: Before) -> None:
         ) from None
 
 
-def note_before(changes: Changes, details: Mapping[str, Any], product: str, kept_at: str) -> Before:
-    """What ``changes`` replace of what Serve has in force (its account is ``details``)."""
+def note_before(
+    changes: Changes, details: Mapping[str, Any], kept: Before | None, product: str, kept_at: str
+) -> Before:
+    """What ``changes`` replace of what Serve has in force (its account is ``details``).
+
+    What failed was never in force: of that application it stays as it was ``kept`` before.
+    """
     there = details.get("applications", {})
     names = [*(name for name, _ in changes.changed), *changes.deleted]
-    configs = (there[name].get("deployed_app_config") for name in names)
+    earlier = {str(app.get("name")): app for app in (() if kept is None else kept.applications)}
+    earlier |= {name: {} for name in (() if kept is None else kept.added)}
+    failed = [name for name in names if there[name].get("status") == "DEPLOY_FAILED" and name in earlier]
+    configs = [earlier[name] if name in failed else there[name].get("deployed_app_config") for name in names]
     return Before(
         applications=tuple(config for config in configs if config),
-        added=changes.added,
+        added=(*changes.added, *(name for name in failed if not earlier[name])),
         product=product,
         kept_at=kept_at,
     )

@@ -68,6 +68,7 @@ class _Up:
         # The same beside what others have deployed there.
         self.merged: dict[str, Any] = {}
         self.before: state.UpState | None = None
+        self.replaced: tuple[str, ...] = ()
         self.details: dict[str, Any] = {}
         self.handover = Handover(wanted.dashboard_url, APP, {})
 
@@ -116,21 +117,13 @@ class _Up:
         alive = processes.is_head_alive(self.before.processes) if self.before else False
         # A dashboard may outlive its head; what it says then is of no use.
         found = ray_http.find_ray(wanted.dashboard_url) if alive or not ours else None
-        details: dict[str, Any] = {}
-        if found is not None:
-            try:
-                details = ray_http.fetch_serve_details(wanted.dashboard_url)
-            except ray_http.NoAnswer as error:
-                raise Failure(
-                    f"The Ray dashboard at {wanted.dashboard_url} does not tell what is deployed: {error}.",
-                    "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
-                ) from None
+        details = {} if found is None else self._ask_serve()
         app = details.get("applications", {}).get(APP) or {}
         self.details, self.handover = details, Handover(wanted.dashboard_url, APP, details)
         config_sha256 = rendering.compute_sha256(self.config)
         # Of a head of our own, an application of this kind that the file has no more was ours.
-        replaced = merging.list_ours(merging.list_declared(details, without=())) if ours else ()
-        self.merged = merging.merge(self.config, details, replaced=replaced)
+        self.replaced = tuple(merging.list_ours(merging.list_declared(details, without=()))) if ours else ()
+        self.merged = merging.merge(self.config, details, replaced=self.replaced)
         return Observed(
             state=self.before,
             head_alive=alive,
@@ -143,6 +136,16 @@ class _Up:
             available_bytes=memory.measure_available_bytes(),
             own_ray_version=version("ray"),
         )
+
+    def _ask_serve(self) -> dict[str, Any]:
+        url = self.wanted.dashboard_url
+        try:
+            return ray_http.fetch_serve_details(url)
+        except ray_http.NoAnswer as error:
+            raise Failure(
+                f"The Ray dashboard at {url} does not tell what is deployed: {error}.",
+                "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
+            ) from None
 
     def _provide_head(self, decided: Plan, observed: Observed) -> None:
         with self.progress.run_step("Ray head") as step:
@@ -202,6 +205,9 @@ class _Up:
             # Remembered as deployed only when it is: an interrupted run deploys again.
             self.before = now.model_copy(update={"config_sha256": ""})
             state.save(self.wanted.home, self.before)
+            if observed.ray is not None:
+                # Others may have deployed while callers were given time.
+                self.merged = merging.merge(self.config, self._ask_serve(), replaced=self.replaced)
             rendering.write(self.wanted.home, self.merged)
             self._keep_previous()
             self.handover.send(self.merged, "Correct it and run `make up` again; `make down` ends the head.")
@@ -216,8 +222,9 @@ class _Up:
             changes = compare(self.merged, self.details, self.config)
             for sentence in changes.ignored:
                 self.progress.note(f"      {sentence}")
-            before = previous.note_before(changes, self.details, read_own_version(), format_time(datetime.now(UTC)))
-            previous.save(self.wanted.home, self.wanted.dashboard_url, before)
+            home, url, now = self.wanted.home, self.wanted.dashboard_url, format_time(datetime.now(UTC))
+            kept = previous.load(home, url)
+            previous.save(home, url, previous.note_before(changes, self.details, kept, read_own_version(), now))
 
     def _wait(self, say: Callable[[str], None]) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s

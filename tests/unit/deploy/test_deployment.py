@@ -115,7 +115,7 @@ def test_without_a_terminal_nothing_is_done_that_nobody_agreed_to(
     assert "There is no terminal to ask on" in told.err
 
 
-@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0)])
+@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0), ("", 1, 0)])
 def test_it_asks(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, sent: int
 ) -> None:
@@ -193,6 +193,29 @@ def test_who_was_faster_is_not_written_over(
     assert deploy(tmp_path, "--yes") == 1
     assert serve.sent == []
     assert "What is deployed there was changed meanwhile" in capsys.readouterr().err
+
+
+def test_what_a_neighbour_deploys_while_callers_are_given_time_stays(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve.declare(stamped(change(task_timeout_s=7.0)))
+
+    def let_callers_wait(self: Any, tick: Any) -> None:
+        serve.declare(stamped(change(task_timeout_s=7.0)), HELLO)
+
+    monkeypatch.setattr(handover.Handover, "let_callers_wait", let_callers_wait)
+    assert deploy(tmp_path, "--yes") == 0
+    assert names(serve.sent[-1]) == ["seedcore", "hello"]
+
+
+def test_after_a_failure_one_goes_back_to_what_ran(serve: Serve, tmp_path: Path) -> None:
+    assert deploy(tmp_path, "--yes") == 0
+    serve.becomes = {"status": "DEPLOY_FAILED", "message": "no"}
+    assert deploy(tmp_path, "--yes", config=change(task_timeout_s=7.0)) == 1
+    assert deploy(tmp_path, "--yes", config=change(task_timeout_s=8.0)) == 1
+    serve.becomes = {"status": "RUNNING", "message": ""}
+    assert main(["--previous", "-a", "http://127.0.0.1:1", "--yes"]) == 0
+    assert serve.sent[-1]["applications"] == [stamped()]
 
 
 def test_another_ray_is_refused(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

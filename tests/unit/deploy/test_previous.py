@@ -52,8 +52,18 @@ def test_only_what_is_changed_is_kept() -> None:
     apps = {name: {"deployed_app_config": {"name": name}} for name in ("a", "b", "c")}
     apps["by_hand"] = {}
     changes = Changes(added=("n",), changed=(("a", ()), ("by_hand", ())), deleted=("b",), kept=("c",))
-    kept = note_before(changes, {"applications": apps}, "1+a", "t")
+    kept = note_before(changes, {"applications": apps}, None, "1+a", "t")
     assert kept == Before(applications=({"name": "a"}, {"name": "b"}), added=("n",), product="1+a", kept_at="t")
+
+
+def test_what_failed_was_never_in_force() -> None:
+    apps = {name: {"status": "DEPLOY_FAILED", "deployed_app_config": {"name": name, "bad": 1}} for name in "abc"}
+    changes = Changes(changed=(("a", ()), ("b", ()), ("c", ())))
+    kept = Before(applications=({"name": "a", "good": 1},), added=("b",))
+    told = note_before(changes, {"applications": apps}, kept, "1+a", "t")
+    # Of the third nothing better is known.
+    assert told.applications == ({"name": "a", "good": 1}, {"name": "c", "bad": 1})
+    assert told.added == ("b",)
 
 
 @pytest.mark.parametrize(
