@@ -69,9 +69,16 @@ def describe_ignored(deployed: HttpFacts | None, in_force: HttpFacts | None) -> 
     other = [(name, wanted, found) for name, wanted, found in pairs if wanted is not None and wanted != found]
     if not other:
         return None
-    now = _join(f"{name} {'none' if found is None else found}" for name, _, found in other)
-    wanted = _join(f"{name} {wanted}" for name, wanted, _ in other)
-    return f"Serve runs here already with {now}; {wanted} of the deployed file has no effect."
+    now = _join(f"{name} {_say(found)}" for name, _, found in other)
+    wanted = _join(f"{name} {_say(wanted)}" for name, wanted, _ in other)
+    verb = "has" if len(other) == 1 else "have"
+    return f"Serve runs here already with {now}; {wanted} of the deployed file {verb} no effect."
+
+
+def _say(value: str | float | None) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _join(words: Iterable[str]) -> str:

@@ -610,13 +610,13 @@ SHIPPED = HttpFacts("127.0.0.1", 8000, 310.0)
             SHIPPED,
             HttpFacts("0.0.0.0", 8000, None),
             "Serve runs here already with host 0.0.0.0 and request_timeout_s none; host 127.0.0.1 and "
-            "request_timeout_s 310.0 of the deployed file has no effect.",
+            "request_timeout_s 310 of the deployed file have no effect.",
         ),
         (
             SHIPPED,
             HttpFacts("::", 9000, 60.0),
-            "Serve runs here already with host ::, port 9000 and request_timeout_s 60.0; host 127.0.0.1, port 8000 and "
-            "request_timeout_s 310.0 of the deployed file has no effect.",
+            "Serve runs here already with host ::, port 9000 and request_timeout_s 60; host 127.0.0.1, port 8000 and "
+            "request_timeout_s 310 of the deployed file have no effect.",
         ),
     ],
 )
