@@ -15,6 +15,9 @@ from serve_app.outcomes import Verdict
 
 # From so many failures of one task, or restarts of one actor, with no success since, it goes in circles.
 LEAST_TURNS: Final = 3
+# Words that say that a worker is gone and not why (``ErrorType`` of src/ray/protobuf/common.proto): what a stop kills
+# gets them, and now and then what was killed for memory.
+UNTELLING: Final = frozenset({"", "WORKER_DIED"})
 
 MotionState = Literal["moving", "quiet", "waiting", "circling", "stuck", "resting", "busy", "unseen", "unknown"]
 
@@ -62,9 +65,9 @@ class Circle:
     """One task whose attempts fail, or one actor that is restarted, again and again, with no success of it since.
 
     ``what`` "job": no single one, but more attempts of its tasks failed than succeeded in five minutes. ``code``: the
-    cause code of the last failure, ``error_type`` Ray's word for it, ``last_error`` a redacted line of its error.
-    ``victim_pid`` and ``node_id``: who failed last. ``others_succeed``: other tasks of the job went on meanwhile;
-    None: not known. ``job_id``: whose it is.
+    cause code of the last failure of which Ray says why (where most say nothing, of the last), ``error_type`` Ray's
+    word for it, ``last_error`` a redacted line of its error. ``victim_pid`` and ``node_id``: who failed then.
+    ``others_succeed``: other tasks of the job went on meanwhile; None: not known. ``job_id``: whose it is.
     """
 
     what: Literal["task", "actor", "job"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from serve_app.jobs.diagnosis.evidence.tables import JobTables, Row
 from serve_app.jobs.diagnosis.models import Belongings, RepeatedFailure
-from serve_app.jobs.motion import LEAST_TURNS
+from serve_app.jobs.motion import LEAST_TURNS, UNTELLING
 from serve_app.jobs.reading.tasks import has_ended_with_driver
 
 MOST_REPEATED = 5
@@ -148,7 +148,10 @@ def _list_repeated(
             attempts.setdefault(str(row.get("task_id")), []).append(row)
     found = []
     for id, rows in attempts.items():
-        # One that came further, to another failure, has made good what was before it.
+        # One that came further, to another failure, has made good what was before it; that a worker is gone, which is
+        # all that is said of what a stop killed, is no other failure.
+        telling = [row for row in rows if (row.get("error_type") or "") not in UNTELLING]
+        rows = telling if 2 * len(telling) >= len(rows) else rows
         kind = rows[-1].get("error_type")
         same = list(takewhile(partial(_has_type, kind), reversed(rows)))
         if len(same) >= LEAST_TURNS:

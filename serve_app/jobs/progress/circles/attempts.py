@@ -1,10 +1,12 @@
-"""Attempts of tasks that failed, actors with their restarts, and what succeeded: frozen, standard library only."""
+"""Attempts of tasks that failed, actors with their restarts, and what succeeded: frozen, without Ray."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from serve_app.jobs.motion import UNTELLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Attempt:
     node_id: str | None = None
     worker_id: str | None = None
     cut_off: bool = False
+
+    @property
+    def tells_why(self) -> bool:
+        """Whether Ray's word for it says more than that its worker is gone."""
+        return self.error_type not in UNTELLING
 
 
 @dataclass(frozen=True, slots=True)

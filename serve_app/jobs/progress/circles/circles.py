@@ -174,7 +174,8 @@ def _is_over(failures: int, first_at: datetime | None, last_at: datetime | None,
 def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) -> Circle:
     last = task.last
     others = _has_other_success(last.job_id, turns, task.first_at, but_task=last.task_id)
-    error_type, message = _find_reason(last, turns)
+    reason = task.reason
+    error_type, message = _find_reason(reason, turns)
     kill = _read_memory_kill(message)
     return Circle(
         "task",
@@ -187,9 +188,9 @@ def _build_task_circle(task: TaskTurns, turns: Turns, choose_code: CodeChooser) 
         error_type,
         choose_line(error_type, message),
         others,
-        last.pid or _find_victim(kill, last.job_id),
-        last.node_id,
-        _find_culprit(kill, last.node_id, turns),
+        reason.pid or _find_victim(kill, last.job_id),
+        reason.node_id,
+        _find_culprit(kill, reason.node_id, turns),
         last.job_id,
     )
 
@@ -203,7 +204,7 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
     # Which word a call gets depends on when it came, and each says no more than that the actor is not there; its
     # process may tell why.
     if error_type in _ABSENT:
-        message = turns.exits.get((seen.node_id or "", dead or 0), message)
+        message = _find_last_words(actor, turns) or message
     kill = _read_memory_kill(message)
     chosen = _MEMORY if kill is not None else _DIED if error_type in _ABSENT else error_type
     return Circle(
@@ -222,6 +223,13 @@ def _build_actor_circle(actor: ActorHistory, turns: Turns, choose_code: CodeChoo
         _find_culprit(kill, seen.node_id, turns),
         seen.job_id,
     )
+
+
+def _find_last_words(actor: ActorHistory, turns: Turns) -> str:
+    """How its latest process ended, or the one before, where that was killed for memory: a stop ends the latest one."""
+    pids = (actor.dead_pid, actor.pid_before)
+    told = [turns.exits.get((actor.turns.node_id or "", pid or 0), "") for pid in pids]
+    return next((each for each in told if _KILLED in each), told[0])
 
 
 def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Circle | None:
@@ -243,25 +251,26 @@ def _find_failing_job(job_id: str, turns: Turns, choose_code: CodeChooser) -> Ci
     if len(failed) < LEAST_FAILED or len(failed) <= succeeded:
         return None
     failed.sort(key=lambda each: _get_time_s(each.failed_at))
-    last = failed[-1]
-    kill = _read_memory_kill(last.message)
+    telling = [each for each in failed if each.tells_why]
+    reason = telling[-1] if 2 * len(telling) >= len(failed) else failed[-1]
+    kill = _read_memory_kill(reason.message)
     name = Counter(each.name for each in failed).most_common(1)[0][0]
-    error_type, message = _find_reason(last, turns)
+    error_type, message = _find_reason(reason, turns)
     return Circle(
         "job",
         job_id,
         redact(name),
         len(failed),
         failed[0].failed_at,
-        last.failed_at,
+        failed[-1].failed_at,
         choose_code(error_type, message),
         error_type,
         choose_line(error_type, message),
         succeeded > 0,
-        last.pid or _find_victim(kill, job_id),
-        last.node_id,
-        _find_culprit(kill, last.node_id, turns),
-        last.job_id,
+        reason.pid or _find_victim(kill, job_id),
+        reason.node_id,
+        _find_culprit(kill, reason.node_id, turns),
+        job_id,
     )
 
 
@@ -271,11 +280,11 @@ def _count_failures(task_id: str, turns: Turns) -> int:
     return 0 if task is None else task.failures
 
 
-def _find_reason(last: Attempt, turns: Turns) -> tuple[str, str]:
+def _find_reason(attempt: Attempt, turns: Turns) -> tuple[str, str]:
     """Ray's word and message; of a worker that died without one, how its process ended."""
-    if last.message or not last.node_id or not last.pid:
-        return last.error_type, last.message
-    return last.error_type, turns.exits.get((last.node_id, last.pid), "")
+    if attempt.message or not attempt.node_id or not attempt.pid:
+        return attempt.error_type, attempt.message
+    return attempt.error_type, turns.exits.get((attempt.node_id, attempt.pid), "")
 
 
 def _has_other_success(job_id: str, turns: Turns, since: datetime | None, *, but_task: str = "") -> bool | None:

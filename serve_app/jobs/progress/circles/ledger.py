@@ -23,11 +23,21 @@ _LOST_WITH_ACTOR = frozenset({"ACTOR_DIED", "ACTOR_UNAVAILABLE", "WORKER_DIED", 
 
 @dataclass(frozen=True, slots=True)
 class TaskTurns:
-    """How often one task failed, between when and when; ``last`` is its latest failed attempt."""
+    """How often one task failed, between when and when; ``last`` is its latest failed attempt.
+
+    ``told``: in how many of them Ray said why; ``last_told``: the latest of those.
+    """
 
     failures: int
     first_at: datetime | None
     last: Attempt
+    told: int = 0
+    last_told: Attempt | None = None
+
+    @property
+    def reason(self) -> Attempt:
+        """The attempt that stands for why it fails: the latest that tells, unless most tell nothing."""
+        return self.last if self.last_told is None or 2 * self.told < self.failures else self.last_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,10 @@ def add_attempts(known: Mapping[str, TaskTurns], attempts: Iterable[Attempt]) ->
         times = [each.failed_at for each in listed if each.failed_at is not None]
         earlier = [] if before is None or before.first_at is None else [before.first_at]
         last = listed[-1] if before is None or listed[-1].number >= before.last.number else before.last
-        merged[task_id] = TaskTurns(failures, min([*earlier, *times], default=None), last)
+        telling = [each for each in listed if each.tells_why]
+        told = max(len(telling), sum(each.tells_why for each in new) + (0 if before is None else before.told))
+        last_told = telling[-1] if telling else None if before is None else before.last_told
+        merged[task_id] = TaskTurns(failures, min([*earlier, *times], default=None), last, told, last_told)
     if len(merged) <= MOST_TASKS:
         return merged
     newest = sorted(merged.items(), key=lambda item: _get_time_s(item[1].last.failed_at), reverse=True)

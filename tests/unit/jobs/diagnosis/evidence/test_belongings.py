@@ -92,6 +92,13 @@ def test_a_group_asks_for_its_bundles_and_for_their_sum() -> None:
         # What the driver's end did to it is no attempt of its own.
         ([*OOM[:2], CUT], frozenset(), []),
         ([*OOM, attempt(3, "WORKER_DIED", end_time_ms=ENDED_MS)], frozenset(), [("t1", 3, "OUT_OF_MEMORY")]),
+        # What a stop kills while the driver still lives gets a word that tells nothing; most of them count.
+        ([*OOM, attempt(3, "WORKER_DIED")], frozenset(), [("t1", 3, "OUT_OF_MEMORY")]),
+        (
+            [attempt(0), *[attempt(n, "WORKER_DIED") for n in (1, 2, 3, 4)]],
+            frozenset(),
+            [("t1", 4, "WORKER_DIED")],
+        ),
         # It succeeded since, or came further, to another failure.
         (OOM, frozenset({"t1"}), []),
         ([*OOM, attempt(3, "TASK_EXECUTION_EXCEPTION")], frozenset(), []),

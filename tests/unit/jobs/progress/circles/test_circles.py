@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serve_app.jobs.diagnosis.log.memory_kills import KILL_TEXT
 from serve_app.jobs.models import Known, Unknown
 from serve_app.jobs.progress.circles import ledger
 from serve_app.jobs.progress.circles import questions as asking
@@ -177,6 +178,60 @@ async def test_a_call_that_is_lost_with_its_actor_again_and_again_is_told_as_the
     (circle,) = found[JOB].circles
     assert (circle.what, circle.name, circle.failures, circle.code) == ("actor", "Counter", 6, "actor.died")
     assert (circle.first_at, circle.last_at) == (at(-60), at(-10))
+
+
+OOM, GONE = "OUT_OF_MEMORY", "WORKER_DIED"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "told"),
+    [
+        # What a stop kills while the job still counts as running has no reason of its own.
+        ([[OOM] * 3, [GONE]], ("memory.node-oom", OOM, 4)),
+        ([[OOM, OOM, GONE, OOM, GONE]], ("memory.node-oom", OOM, 5)),
+        ([[GONE, OOM, GONE], [OOM]], ("memory.node-oom", OOM, 4)),
+        # Most say nothing, then the last speaks.
+        ([[OOM, GONE, GONE, GONE]], ("memory.process-killed", GONE, 4)),
+        ([[GONE] * 4], ("memory.process-killed", GONE, 4)),
+        # Another reason is one.
+        ([[OOM, OOM, OOM, "TASK_EXECUTION_EXCEPTION"]], ("app.task-exception", "TASK_EXECUTION_EXCEPTION", 4)),
+    ],
+)
+async def test_a_word_that_tells_nothing_hides_no_reason(rounds: list[list[str]], told: tuple[str, str, int]) -> None:
+    ray = TableRay([])
+    seeking, found, words = seeker(ray), {}, list[str]()
+    for number, more in enumerate(rounds):
+        begin = len(words)
+        words += more
+        # Ray lists the newest only.
+        rows = [
+            task("t", "FAILED", each, ended=each - 60, error_type=words[each], error_message="")
+            for each in range(begin, len(words))
+        ]
+        ray.tasks = [*rows, task("t", "RUNNING", len(words))]
+        found = await seeking.seek(await build_round(ray, at(number * 20)))
+    (circle,) = found[JOB].circles
+    assert (circle.code, circle.error_type, circle.failures) == told
+
+
+async def test_a_job_whose_tasks_were_killed_for_memory_keeps_that_when_a_stop_kills_the_last() -> None:
+    words = [OOM] * 5 + [GONE] * 3
+    ray = TableRay([task(f"t{n}", "FAILED", ended=n - 60, error_type=word) for n, word in enumerate(words)])
+    (circle,) = (await seeker(ray).seek(await build_round(ray, NOW)))[JOB].circles
+    assert (circle.what, circle.code, circle.failures, circle.last_at) == ("job", "memory.node-oom", 8, at(-53))
+
+
+async def test_an_actor_keeps_why_it_was_killed_when_a_stop_ends_its_last_process() -> None:
+    killed = f"Killed {KILL_TEXT.decode()}. Memory on its node was 7.60GB used / 8.00GB."
+    worker = {"node_id": "n1", "exit_type": "NODE_OUT_OF_MEMORY", "exit_detail": killed}
+    stopped = {"node_id": "n1", "exit_type": "INTENDED_SYSTEM_EXIT", "exit_detail": "Its job has finished."}
+    ray = TableRay([task("driver", "RUNNING")], workers=[worker | {"pid": 43}, stopped | {"pid": 44}])
+    seeking, found = seeker(ray), {}
+    for number, (restarts, state, pid) in enumerate([(2, "ALIVE", 43), (3, "ALIVE", 44), (3, "DEAD", 44)]):
+        now = at(number * 20)
+        found = await seeking.seek(await build_round(ray, now, actors=(actor(restarts, state, pid),)))
+    (circle,) = found[JOB].circles
+    assert (circle.what, circle.code) == ("actor", "memory.node-oom")
 
 
 async def test_what_ray_forgets_is_still_counted() -> None:
