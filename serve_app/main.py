@@ -24,10 +24,11 @@ from serve_app.cluster.exposure import find_http_host
 from serve_app.env import Env
 from serve_app.ingress import Ingress
 from serve_app.jobs.inspector import JobInspector
+from serve_app.jobs.serve_facts import HttpFacts
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.organism.manager import OrganismManager
 from serve_app.organism.settings import ManagerConfig
-from serve_app.settings import AppArgs, IngressConfig
+from serve_app.settings import AppArgs, DeployedHttp, IngressConfig
 from serve_app.store.deployment import StoreDeployment
 from serve_app.store.live.config import StoreConfig
 
@@ -51,7 +52,7 @@ def build(args: dict[str, Any]) -> Application:
     """Build the application from ``args`` of ``serve_config.yaml``.
 
     Raises ``ValueError`` naming each bad key before anything is deployed, or when the code is not the version that the
-    configuration wants, and ``ExposedWithoutTokens`` when Serve listens beyond loopback, or where it listens cannot be
+    configuration wants, and ``OpenAddress`` when Serve listens beyond loopback, or where it listens cannot be
     learned, and no token is configured.
     """
     wanted = parse_args(args)
@@ -62,9 +63,10 @@ def build(args: dict[str, Any]) -> Application:
             "code to every node, or deploy what `python -m serve_app.check --stamp serve_config.yaml` prints there."
         )
     tokens = Tokens.load(Env.read())
+    deployed = wanted.deployed_http or DeployedHttp()
     # Without Ray nothing is deployed, only described (`serve build`, tests).
     if ray.is_initialized():
-        require_safe_address(find_http_host(), tokens)
+        require_safe_address(find_http_host(), tokens, deployed.host)
 
     store = (
         serve.deployment(StoreDeployment, name=parts.STORE)
@@ -86,7 +88,12 @@ def build(args: dict[str, Any]) -> Application:
             user_config=InspectorConfig().model_dump(),
             **_HEALTH,
         )
-        .bind(store, management=wanted.job_management, code_version=running)
+        .bind(
+            store,
+            management=wanted.job_management,
+            code_version=running,
+            deployed_http=HttpFacts(deployed.host, deployed.port, deployed.request_timeout_s),
+        )
     )
     organs = {
         spec.id: serve.deployment(Organ, name=spec.id)

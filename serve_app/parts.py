@@ -10,4 +10,7 @@ INSPECTOR: Final = "JobInspector"
 STORE: Final = "Store"
 ALERTS: Final = "Alerts"
 
+# What a configuration of Serve names to deploy this application.
+IMPORT_PATH: Final = "serve_app.main:build"
+
 ALL: Final = frozenset({INGRESS, MANAGER, INSPECTOR, STORE, ALERTS})

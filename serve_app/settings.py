@@ -16,6 +16,14 @@ from serve_app.strict import StrictModel
 MAX_BODY_BYTES = 16_777_216
 
 
+class DeployedHttp(StrictModel):
+    """What of ``http_options`` a file said with which this application was deployed; what it left out is none."""
+
+    host: str | None = Field(default=None, max_length=255)
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    request_timeout_s: float | None = Field(default=None, ge=0)
+
+
 class AppArgs(StrictModel):
     """``args`` of the application in ``serve_config.yaml``: what exists."""
 
@@ -36,6 +44,10 @@ class AppArgs(StrictModel):
         default=None,
         pattern=r"^[0-9A-Za-z.+-]{1,64}$",
         description="Version of the code that shall run; `make up` fills it in, and another code is then refused.",
+    )
+    deployed_http: DeployedHttp | None = Field(
+        default=None,
+        description="`http_options` of the deployed file; filled in like `code_version`; others in force are told.",
     )
 
     @model_validator(mode="after")

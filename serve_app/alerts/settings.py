@@ -27,6 +27,7 @@ class Rule(StrEnum):
     PAST_DEADLINE = "past-deadline"
     LEFTOVER_ACTORS = "leftover-actors"
     REFUSED_SETTING = "refused-setting"
+    IGNORED_OPTIONS = "ignored-options"
 
 
 # Rules whose conditions the judge finds; the others are thresholds and the manager's probe.
@@ -37,6 +38,7 @@ FOUND_RULES = (
     Rule.PAST_DEADLINE,
     Rule.LEFTOVER_ACTORS,
     Rule.REFUSED_SETTING,
+    Rule.IGNORED_OPTIONS,
 )
 # A failure rate is over a window already, and what the judge calls circling, stuck, missing or late has waited there.
 _AT_ONCE = (

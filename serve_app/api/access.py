@@ -29,8 +29,11 @@ class TokenOwner:
     role: Role
 
 
-class ExposedWithoutTokens(ValueError):
-    """The API would be reachable from other machines without any token."""
+class OpenAddress(ValueError):
+    """The API would be reachable from other machines without any token.
+
+    Its name stands before its sentence in Serve's message, and must not be taken for that of a secret.
+    """
 
 
 @dataclass(frozen=True)
@@ -143,17 +146,25 @@ def _describe_file(file: Path) -> tuple[int, int, int] | None:
     return told.st_ino, told.st_size, told.st_mtime_ns
 
 
-def require_safe_address(host: str | None, tokens: Tokens) -> None:
-    """Raise ``ExposedWithoutTokens`` when ``host`` can be reached from elsewhere, or is not known, and there is no
-    token.
+def require_safe_address(host: str | None, tokens: Tokens, deployed: str | None = None) -> None:
+    """Raise ``OpenAddress`` when ``host`` can be reached from elsewhere, or is not known, and there is no token.
+
+    ``deployed`` is the address that the deployed file names: Serve keeps the one that it was started with.
     """
     if tokens.configured or (host is not None and is_loopback(host)):
         return
-    where = "an address that could not be learned" if host is None else f"{host}, which other machines can reach"
-    raise ExposedWithoutTokens(
-        f"Serve listens on {where}, and no token is configured. Set "
+    reach, keeps = "which other machines can reach", "it keeps the one that it was started with until it is shut down"
+    if host is None:
+        where = "Serve listens on an address that could not be learned"
+    elif deployed is not None and is_loopback(deployed):
+        where = f"Serve runs here already with host {host}, {reach}, though the file says {deployed}"
+    else:
+        where = f"Serve runs here with host {host}, {reach}"
+    raise OpenAddress(
+        f"{where}; and no token is configured. Set "
         f"{get_variable('operator_token')} (and {get_variable('reader_token')}, {get_variable('executor_token')} or "
-        f"{get_variable('tokens_file')}) in the environment of the Ray nodes, or http_options.host to 127.0.0.1."
+        f"{get_variable('tokens_file')}) in the environment of the Ray nodes, or have Serve "
+        f"started with http_options.host 127.0.0.1 ({keeps})."
     )
 
 

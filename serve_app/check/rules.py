@@ -24,7 +24,7 @@ from serve_app.redaction import redact
 from serve_app.settings import AppArgs, IngressConfig
 from serve_app.store.live.config import StoreConfig
 
-IMPORT_PATH = "serve_app.main:build"
+IMPORT_PATH = parts.IMPORT_PATH
 USER_CONFIGS: dict[str, type[BaseModel]] = {
     parts.INGRESS: IngressConfig,
     parts.MANAGER: ManagerConfig,

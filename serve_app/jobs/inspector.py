@@ -60,6 +60,7 @@ from serve_app.jobs.progress.service import Stillnesses
 from serve_app.jobs.progress.stack_answers import StackAnswers
 from serve_app.jobs.reading.events import RayEvent
 from serve_app.jobs.reading.replica import RayReplica, Replica
+from serve_app.jobs.serve_facts import HttpFacts
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.jobs.watch import JobWatch
 from serve_app.metrics.prometheus import choose_publisher
@@ -110,8 +111,9 @@ class JobInspector(Versioned):
         management: JobManagement | None = None,
         explainer: Explainer | None = None,
         code_version: str | None = None,
+        deployed_http: HttpFacts | None = None,
     ) -> None:
-        """Serve gives the store, the rules of management and the version that was deployed; tests give the others."""
+        """Serve gives the store, the rules of management and what was deployed; tests give the others."""
         env = Env.read()
         hold_environment(env)
         self._config, self._catalogue = _read_settings({})
@@ -122,7 +124,7 @@ class JobInspector(Versioned):
         self._settings = LiveSettings(parts.INSPECTOR, InspectorConfig, _read_settings, history)
         recorder = Recorder(history, here.session, now, place=here.place) if history is not None else None
         self._archive = Archive(history, None if recorder is None else recorder.let_go)
-        self._watch = JobWatch(self._client, here, recorder, now, clock)
+        self._watch = JobWatch(self._client, here, recorder, now, clock, deployed_http=deployed_http)
         rules = management or JobManagement()
         self._actions = Actions(
             self._client,

@@ -15,9 +15,9 @@ from serve_app.errors import Unavailable
 from serve_app.jobs.drivers import DriverRun
 from serve_app.jobs.history.recorder import Recorder
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, Expectation, build_contracts
-from serve_app.jobs.judging.findings import Finding, Unfound, find_all, find_unknown
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, Unfound, find_all, find_ignored_options, find_unknown
 from serve_app.jobs.judging.judge import Memo, judge
-from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown
+from serve_app.jobs.models import JobRow, Known, PastRuns, Section, Snapshot, Unknown, Verdict
 from serve_app.jobs.motion import Motion
 from serve_app.jobs.reading.find import Found
 from serve_app.jobs.reading.observed import refuse_unknown
@@ -25,6 +25,7 @@ from serve_app.jobs.reading.poll import Latest, Seen
 from serve_app.jobs.reading.replica import Replica
 from serve_app.jobs.reading.snapshot import Looker
 from serve_app.jobs.reading.thread_call import ThreadCall
+from serve_app.jobs.serve_facts import HttpFacts
 from serve_app.jobs.settings import InspectorConfig
 from serve_app.outcomes import JobOutcome
 from serve_app.queries.job_names import build_place_name, count_us, parse_run
@@ -64,8 +65,12 @@ class JobWatch:
         recorder: Recorder | None,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        deployed_http: HttpFacts | None = None,
     ) -> None:
         self._client = client
+        self._application = here.application
+        self._deployed_http = deployed_http
         self._config = InspectorConfig()
         self._contracts: Contracts = BUILT_IN
         self._resources = ThreadCall(here.read_resources)
@@ -222,7 +227,9 @@ class JobWatch:
     def find_findings(self, seen: Seen) -> list[Finding]:
         """What is wrong beyond the verdict on one job: ``judging.findings`` of this look; nothing is decided here."""
         past = {} if self._recorder is None else self._recorder.past
-        return find_all(seen.snapshot, seen.rows, self._contracts, past, self._now())
+        found = find_all(seen.snapshot, seen.rows, self._contracts, past, self._now())
+        ignored = find_ignored_options(seen.snapshot, self._application, self._deployed_http)
+        return sorted([*ignored, *found], key=lambda each: each.verdict is not Verdict.BAD)[:MAX_FINDINGS]
 
     def find_unknown(self, seen: Seen, found: list[Finding]) -> Unfound:
         """Of what ``found`` may lack something."""

@@ -9,13 +9,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from serve_app.cluster import ray_http
+from serve_app.cluster.ray_token import TokenRefused
+from serve_app.deploy import merging
+from serve_app.deploy.failure import Failure, adopt
+from serve_app.deploy.home_lock import lock_home
+from serve_app.deploy.progress import Progress, ProgressStep, handle_reader_left
 from serve_app.env import Env, get_variable, read_secrets_file
 from serve_app.errors import InvalidInput
-from serve_app.local import processes, ray_http, rendering, state
-from serve_app.local.failure import Failure
-from serve_app.local.leftovers import clear_away, lock_home
+from serve_app.local import processes, state
+from serve_app.local.leftovers import clear_away
 from serve_app.local.plan import APP
-from serve_app.local.progress import Progress, ProgressStep, handle_reader_left
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
 from serve_app.store.engine import find_database_url
@@ -42,8 +46,8 @@ def main() -> int:
             else:
                 _remove_from(found, progress)
             state.forget(wanted.home)
-    except Failure as failure:
-        print(f"\n{failure.render()}", file=sys.stderr)
+    except (Failure, TokenRefused) as failure:
+        print(f"\n{adopt(failure).render()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return handle_reader_left()
@@ -60,13 +64,12 @@ def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
         step.say("draining")
         # What had gone before we came was not ended on request.
         alive = processes.is_head_alive(found.processes)
-        ray = ray_http.find_ray(_find_dashboard_url(found)) if alive else None
-        step.outcome = _shut_serve_down(found) if alive else "the head was gone already"
+        session, step.outcome = _shut_serve_down(found) if alive else (None, "the head was gone already")
     with progress.run_step("Ray head") as step:
         step.say("ending its processes")
         step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
-    if ray is not None:
-        failure = tell_history(database, ray.session)
+    if session is not None:
+        failure = tell_history(database, session)
         if failure:
             progress.note(f"the history does not know that its jobs were stopped on request: {failure}")
 
@@ -97,12 +100,23 @@ async def _end_session(url: str, session: str) -> bool:
         await store.close()
 
 
-def _shut_serve_down(found: UpState) -> str:
+def _shut_serve_down(found: UpState) -> tuple[str | None, str]:
+    """The name of its session, None if nobody answered, and what became of Serve.
+
+    A head of ours is ended also where its token is not at hand; then its directory tells the session.
+    """
+    url, session = _find_dashboard_url(found), None
     try:
-        ray_http.shut_serve_down(_find_dashboard_url(found), SERVE_SHUTDOWN_TIMEOUT_S)
+        ray = ray_http.find_ray(url)
+        session = None if ray is None else ray.session
+        ray_http.shut_serve_down(url, SERVE_SHUTDOWN_TIMEOUT_S)
+    except TokenRefused as refused:
+        latest = Path(str(found.temp_dir)) / "session_latest"
+        session = latest.resolve().name if latest.is_symlink() else None
+        return session, f"not asked to end by itself ({refused.cause} {refused.next_step})"
     except ray_http.NoAnswer as error:
-        return f"did not end by itself ({error})"
-    return "shut down"
+        return session, f"did not end by itself ({error})"
+    return session, "shut down"
 
 
 def _remove_from(found: UpState, progress: Progress) -> None:
@@ -128,7 +142,7 @@ def _delete(found: UpState, url: str, step: ProgressStep) -> None:
     if not found.serve_ran_before and set(details["applications"]) == {APP}:
         ray_http.shut_serve_down(url, DELETE_TIMEOUT_S)
     else:
-        ray_http.put_config(url, rendering.list_remaining(details, without=[APP]))
+        ray_http.put_config(url, merging.list_remaining(details, without=[APP]))
     deadline = time.monotonic() + DELETE_TIMEOUT_S
     while APP in ray_http.fetch_serve_details(url).get("applications", {}):
         if time.monotonic() > deadline:

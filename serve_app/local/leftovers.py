@@ -1,15 +1,12 @@
-"""One `make up` or `make down` at a time in a home, and clearing away what a head of ours leaves."""
+"""Clearing away what a head of ours leaves."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from serve_app.deploy.failure import Failure
 from serve_app.local import processes
-from serve_app.local.failure import Failure
 from serve_app.local.ray_head import find_own_dir
 from serve_app.local.state import UpState
 
@@ -26,16 +23,3 @@ def clear_away(found: UpState) -> int:
         )
     shutil.rmtree(find_own_dir(Path(found.temp_dir)), ignore_errors=True)
     return ended
-
-
-@contextmanager
-def lock_home(home: Path) -> Iterator[None]:
-    """Hold the lock of this home; raises ``Failure`` when another run has it."""
-    path = home / "up.lock"
-    path.touch(mode=0o600)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Failure(f"Another `make up` or `make down` works in {home}.", "Wait until it is done.") from None
-        yield

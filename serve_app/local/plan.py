@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from serve_app.local.failure import Failure
+from serve_app.cluster.ray_http import RayFound
+from serve_app.deploy.failure import Failure
 from serve_app.local.memory import NEEDED_BYTES
-from serve_app.local.ray_http import RayFound
 from serve_app.local.rendering import CODE
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from serve_app.deploy.failure import Failure, read_last_lines
 from serve_app.env import SECRET_FIELDS, get_variable
-from serve_app.local.failure import Failure, read_last_lines
 from serve_app.local.ports import REPLICA_PORTS, ChosenPorts
 from serve_app.local.processes import MARKER
 from serve_app.local.wanted import FLAGS_FILE, Wanted

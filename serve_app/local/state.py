@@ -9,9 +9,9 @@ import psutil
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from serve_app.deploy.failure import Failure
 from serve_app.env import SECRET_FIELDS, get_variable, read_secrets_file
 from serve_app.hidden.private_file import write_private_text
-from serve_app.local.failure import Failure
 from serve_app.strict import StrictModel
 
 # One value for each start of the kernel (proc(5)); Linux alone has it.

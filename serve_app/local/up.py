@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -19,28 +18,28 @@ from organs.times import format_time
 from organs.version import read_own_version
 from serve_app.check.configuration import check_config, list_notes, read_config
 from serve_app.check.stamp import stamp
+from serve_app.cluster import ray_http, ray_token
+from serve_app.cluster.ray_token import TokenRefused
+from serve_app.deploy import merging, previous, rollout
+from serve_app.deploy.changes import compare
+from serve_app.deploy.failure import Failure, adopt, read_last_lines
+from serve_app.deploy.handover import Handover
+from serve_app.deploy.home_lock import lock_home
+from serve_app.deploy.progress import Progress, handle_reader_left
 from serve_app.env import Env, get_variable
 from serve_app.hidden.private_file import SecretFileRefused, narrow_mode
-from serve_app.local import memory, ports, processes, ray_head, ray_http, rendering, rollout, state
-from serve_app.local.failure import Failure, read_last_lines
-from serve_app.local.leftovers import clear_away, lock_home
+from serve_app.local import memory, ports, processes, ray_head, rendering, state
+from serve_app.local.leftovers import clear_away
 from serve_app.local.plan import APP, Action, Observed, Plan, plan
-from serve_app.local.progress import Progress, handle_reader_left
 from serve_app.local.wanted import CHECKOUT, FLAGS_FILE, Wanted
 from serve_app.store.engine import find_sqlite_file
 from serve_app.store.errors import StoreMisconfigured, StoreUnavailable
 from serve_app.store.migrate import preview_opening
 
 FIRST_STEP = 3
-DEPLOY_TIMEOUT_S = 90.0
 REPORT_TIMEOUT_S = 60.0
-PATIENT_TIMEOUT_S = 15.0
 _POLL_S = 0.5
 _KEY_BYTES = 24
-_MORE_OR_LESS = (
-    "Add a node that has it, or ask for less (ray_actor_options of the deployment), and run `make up` again; what else "
-    "was deployed serves meanwhile."
-)
 
 
 def main() -> int:
@@ -55,8 +54,8 @@ def main() -> int:
         with lock_home(wanted.home):
             up = _Up(wanted, progress, dict(os.environ))
             up.run()
-    except Failure as failure:
-        print(f"\n{failure.render()}", file=sys.stderr)
+    except (Failure, TokenRefused) as failure:
+        print(f"\n{adopt(failure).render()}", file=sys.stderr)
         return 1
     except SecretFileRefused as refused:
         said = Failure(str(refused), "Mend the file and run `make up` again.")
@@ -78,8 +77,12 @@ class _Up:
         self.progress = progress
         self.environ = environ
         self.config: dict[str, Any] = {}
+        # The same beside what others have deployed there.
+        self.merged: dict[str, Any] = {}
         self.before: state.UpState | None = None
-        self.deployed_before_s = 0.0
+        self.replaced: tuple[str, ...] = ()
+        self.details: dict[str, Any] = {}
+        self.handover = Handover(wanted.dashboard_url, APP, {})
 
     def run(self) -> None:
         with self.progress.run_step("checks") as step:
@@ -99,7 +102,7 @@ class _Up:
         self._provide_head(decided, observed)
         self._deploy(decided, observed)
         with self.progress.run_step("ready") as step:
-            step.outcome = self._wait(step.say, redeployed=Action.DEPLOY in decided.actions)
+            step.outcome = self._wait(step.say)
         self._report()
 
     def _check_config(self) -> dict[str, Any]:
@@ -148,20 +151,13 @@ class _Up:
         alive = processes.is_head_alive(self.before.processes) if self.before else False
         # A dashboard may outlive its head; what it says then is of no use.
         found = ray_http.find_ray(wanted.dashboard_url) if alive or not ours else None
-        details: dict[str, Any] = {}
-        if found is not None:
-            try:
-                details = ray_http.fetch_serve_details(wanted.dashboard_url)
-            except ray_http.NoAnswer as error:
-                raise Failure(
-                    f"The Ray dashboard at {wanted.dashboard_url} does not tell what is deployed: {error}.",
-                    "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
-                ) from None
+        details = {} if found is None else self._ask_serve()
         app = details.get("applications", {}).get(APP) or {}
-        self.deployed_before_s = float(app.get("last_deployed_time_s") or 0.0)
+        self.details, self.handover = details, Handover(wanted.dashboard_url, APP, details)
         config_sha256 = rendering.compute_sha256(self.config)
-        if found is not None and not ours:
-            self.config = rendering.add_others(self.config, details)
+        # Of a head of our own, an application of this kind that the file has no more was ours.
+        self.replaced = tuple(merging.list_ours(merging.list_declared(details, without=()))) if ours else ()
+        self.merged = merging.merge(self.config, details, replaced=self.replaced)
         return Observed(
             state=self.before,
             head_alive=alive,
@@ -175,6 +171,16 @@ class _Up:
             own_ray_version=version("ray"),
         )
 
+    def _ask_serve(self) -> dict[str, Any]:
+        url = self.wanted.dashboard_url
+        try:
+            return ray_http.fetch_serve_details(url)
+        except ray_http.NoAnswer as error:
+            raise Failure(
+                f"The Ray dashboard at {url} does not tell what is deployed: {error}.",
+                "Look at that Ray head, or set SEEDCORE_DASHBOARD_PORT to start another.",
+            ) from None
+
     def _provide_head(self, decided: Plan, observed: Observed) -> None:
         with self.progress.run_step("Ray head") as step:
             if Action.START_HEAD in decided.actions:
@@ -184,6 +190,7 @@ class _Up:
                 step.outcome = "runs already"
 
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
+        self._provide_token()
         wanted, chosen = self.wanted, ports.choose(ports.is_free, SystemRandom())
         secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ), ray_head.make_temp_dir()
         begun = self._build_state(observed, str(temp_dir))
@@ -205,6 +212,11 @@ class _Up:
         state.save(wanted.home, self.before)
         state.save_driver_file(wanted.home, ray_head.render_driver_environment(environ, wanted))
 
+    def _provide_token(self) -> None:
+        made = ray_token.provide_token(self.environ)
+        if made is not None:
+            self.progress.note(f"      made {made}: this head asks for that token ({ray_token.MODE}=token)")
+
     def _build_state(self, observed: Observed, temp_dir: str | None) -> state.UpState:
         wanted = self.wanted
         return state.UpState(
@@ -222,63 +234,45 @@ class _Up:
                 return
             if observed.app_status == "RUNNING":
                 step.say("callers may wait longer meanwhile")
-                self._let_callers_wait(lambda: step.say("callers may wait longer meanwhile"))
+                trouble = self.handover.let_callers_wait(lambda: step.say("callers may wait longer meanwhile"))
+                if trouble is not None:
+                    self.progress.note(f"      callers may be refused for some seconds: {trouble}")
             step.say("sending the configuration")
             now = self.before or self._build_state(observed, None)
             # Remembered as deployed only when it is: an interrupted run deploys again.
             self.before = now.model_copy(update={"config_sha256": ""})
             state.save(self.wanted.home, self.before)
-            rendered = rendering.write(self.wanted.home, self.config)
-            _deploy_serve(self.wanted.dashboard_url, rendered, self.environ)
+            if observed.ray is not None:
+                # Others may have deployed while callers were given time.
+                self.merged = merging.merge(self.config, self._ask_serve(), replaced=self.replaced)
+            rendering.write(self.wanted.home, self.merged)
+            self._keep_previous()
+            self.handover.send(self.merged, "Correct it and run `make up` again; `make down` ends the head.")
             prints = {**now.prints, rendering.CODE: observed.prints[rendering.CODE]}
             self.before = now.model_copy(update={"config_sha256": observed.config_sha256, "prints": prints})
             state.save(self.wanted.home, self.before)
             step.outcome = f"{self.wanted.config.name} handed to Serve"
 
-    def _let_callers_wait(self, tick: Callable[[], None]) -> None:
-        """Give those who ask for a part, while it is replaced, the time until it is back; a wish, not a condition."""
-        try:
-            config = rendering.build_patient_config(ray_http.fetch_serve_details(self.wanted.dashboard_url), APP)
-            if config is None:
-                return
-            ray_http.put_config(self.wanted.dashboard_url, config)
-            deadline = time.monotonic() + PATIENT_TIMEOUT_S
-            while time.monotonic() < deadline:
-                app = ray_http.fetch_serve_details(self.wanted.dashboard_url).get("applications", {}).get(APP) or {}
-                newer = float(app.get("last_deployed_time_s") or 0.0)
-                if newer > self.deployed_before_s and app.get("status") == "RUNNING":
-                    self.deployed_before_s = newer
-                    return
-                tick()
-                time.sleep(_POLL_S)
-        except ray_http.NoAnswer as error:
-            self.progress.note(f"      callers may be refused for some seconds: {error}")
+    def _keep_previous(self) -> None:
+        """For `python -m serve_app.deploy --previous`; before a head that was just started nothing was in force."""
+        if self.details.get("controller_info"):
+            changes = compare(self.merged, self.details, self.config)
+            for sentence in changes.ignored:
+                self.progress.note(f"      {sentence}")
+            home, url, now = self.wanted.home, self.wanted.dashboard_url, format_time(datetime.now(UTC))
+            kept = previous.load(home, url)
+            previous.save(home, url, previous.note_before(changes, self.details, kept, read_own_version(), now))
 
-    def _wait(self, say: Callable[[str], None], redeployed: bool) -> str:
+    def _wait(self, say: Callable[[str], None]) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s
-        unhealthy_since: float | None = None
-        short_since: float | None = None
-        hopeless_s = rollout.HOPELESS_REDEPLOYED_S if redeployed and self.deployed_before_s else rollout.HOPELESS_S
         reading, ready = rollout.RolloutStatus("waiting", "NOT_STARTED", "", ""), (0, dict[str, Any]())
         while time.monotonic() < deadline:
-            try:
-                details = ray_http.fetch_serve_details(self.wanted.dashboard_url)
-            except ray_http.NoAnswer:
-                details = {}
-            now = time.monotonic()
-            unhealthy_s = now - unhealthy_since if unhealthy_since is not None else 0.0
-            reading = rollout.read(details, APP, self.deployed_before_s if redeployed else 0.0, unhealthy_s)
-            unhealthy_since = (unhealthy_since or now) if reading.status == "UNHEALTHY" else None
+            reading = self.handover.look()
             if reading.verdict == "failed":
                 raise Failure(
                     f"Serve could not run the application: {reading.status}.", self._explain_failure(), reading.message
                 )
-            short = None
-            if rollout.lacks_any_replica(details, APP):
-                short = rollout.find_shortage(details, APP, *ray_http.fetch_placement(self.wanted.dashboard_url))
-            short_since = (short_since or now) if short is not None and short.hopeless else None
-            if short is not None and short_since is not None and now - short_since >= hopeless_s:
-                raise Failure(f"This cannot run here: {short.sentence}", _MORE_OR_LESS)
+            short = self.handover.look_for_shortage()
             if reading.verdict == "running":
                 ready = ray_http.fetch_ready_status(self._http_url)
                 if ready[0] == 200:
@@ -320,26 +314,6 @@ class _Up:
         except subprocess.TimeoutExpired:
             print(f"the report took more than {REPORT_TIMEOUT_S:.0f} s; `make report` prints it later", file=sys.stderr)
         print(_describe_closing(url, self.wanted, self.before.temp_dir if self.before else None))
-
-
-def _deploy_serve(dashboard_url: str, rendered: Path, environ: Mapping[str, str]) -> None:
-    command = [str(ray_head.BIN / "serve"), "deploy", "-a", dashboard_url, str(rendered)]
-    try:
-        done = subprocess.run(
-            command, env=ray_head.build_client_environment(environ), capture_output=True, text=True,
-            timeout=DEPLOY_TIMEOUT_S,
-            check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise Failure(
-            f"`serve deploy` took more than {DEPLOY_TIMEOUT_S:.0f} s.", "Run `make up` again, or `make down`."
-        ) from None
-    if done.returncode != 0:
-        raise Failure(
-            "Serve refused the configuration.",
-            "Correct it and run `make up` again; `make down` ends the head.",
-            read_last_lines(done.stdout + done.stderr),
-        )
 
 
 def _describe_closing(url: str, wanted: Wanted, temp_dir: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve_app.local.failure import Failure
+from serve_app.deploy.failure import Failure
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FLAGS_FILE = CHECKOUT / "deploy" / "serve.env"

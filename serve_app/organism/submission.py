@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,10 +32,15 @@ def build_payload(
     force: bool,
     limit_s: float,
     runtime_env: dict[str, Any],
+    python: str = sys.executable,
 ) -> dict[str, Any]:
-    """Body of ``POST /api/jobs/`` (ray/dashboard/modules/job/common.py, ``JobSubmitRequest``); metadata are strings."""
+    """Body of ``POST /api/jobs/`` (ray/dashboard/modules/job/common.py, ``JobSubmitRequest``); metadata are strings.
+
+    ``python`` runs the job: the replica's own, since it has this code and these packages. What ``python`` means on the
+    PATH of the head depends on who started that head.
+    """
     command = [
-        "python",
+        python or "python",
         "-m",
         "serve_app.organism.initialization",
         "--application",

@@ -9,7 +9,6 @@ import argparse
 import http.client
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -19,8 +18,11 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from serve_app.cluster import ray_http, ray_token
+from serve_app.cluster.ray_token import TokenRefused
 from serve_app.queries.windows import DEFAULT_WINDOW, WINDOWS_S
 from serve_app.redaction import strip_controls
+from serve_app.report.absence import Absence, describe_absence, describe_no_ray
 from serve_app.report.content import parse_report
 from serve_app.report.text import render_markdown, render_text
 
@@ -30,7 +32,15 @@ MAX_ANSWER_BYTES = 16_777_216
 
 
 class NotReached(Exception):
-    """The application could not be asked; the sentence says why."""
+    """The application could not be asked; the sentence says why.
+
+    ``asked``: whether it was asked at all, and what answered, if anything, was not it.
+    """
+
+    def __init__(self, sentence: str, *, asked: bool = False, next_step: str | None = None) -> None:
+        super().__init__(sentence)
+        self.asked = asked
+        self.next_step = next_step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,12 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--brief", action="store_true", help="as text: only what matters most")
     parser.add_argument("--timeout-s", type=float, default=15.0)
     parser.add_argument("--token-env", default="SEEDCORE_READER_TOKEN", help="environment variable with a token")
+    parser.add_argument("--dashboard", help="Ray's dashboard, which is asked when there is no report")
     arguments = parser.parse_args(argv)
     try:
         content = fetch(arguments.url, _read_token(arguments.token_env), arguments.timeout_s, arguments.window)
         text = _render(content, arguments.format, brief=arguments.brief)
     except NotReached as error:
         print(f"No report: {error}", file=sys.stderr)
+        for line in _explain(error, arguments.url, arguments.dashboard):
+            print(line, file=sys.stderr)
         return NOT_REACHED
     if arguments.format == "html":
         sys.stdout.buffer.write(text.encode())  # the page says that it is UTF-8, whatever this terminal is
@@ -58,8 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _OTHER_TOKENS = ("SEEDCORE_EXECUTOR_TOKEN", "SEEDCORE_OPERATOR_TOKEN")
 _CHUNK_BYTES = 65_536
-# `access.is_loopback` knows better, and takes longer to import than all the rest.
-_HERE = re.compile(r"localhost$|127\.[0-9.]+$|::1$")
+_DASHBOARD_TIMEOUT_S = 5.0
 
 
 def fetch(url: str, token: str | None, timeout_s: float, window: str = "1h") -> dict[str, Any]:
@@ -73,12 +85,15 @@ def fetch(url: str, token: str | None, timeout_s: float, window: str = "1h") -> 
             request.add_header("Authorization", f"Bearer {token}")
         content = json.loads(_answer(request, timeout_s))
     except urllib.error.HTTPError as error:
-        raise NotReached(f"{url} answered {error.code}: {_read_detail(error)}") from None
+        sentence = f"{url} answered {error.code}: {_read_detail(error)}"
+        if error.code in (401, 403):
+            raise NotReached(sentence, next_step="Set SEEDCORE_READER_TOKEN to a token of that application.") from None
+        raise NotReached(sentence, asked=True) from None
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         reason = strip_controls(str(getattr(error, "reason", error))) or type(error).__name__
-        raise NotReached(f"{url} cannot be asked ({reason}).") from None
+        raise NotReached(f"{url} cannot be asked ({reason}).", asked=True) from None
     if not isinstance(content, dict) or content.get("verdict") not in EXIT_CODES:
-        raise NotReached(f"{url} answered something that is not a report.")
+        raise NotReached(f"{url} answered something that is not a report.", asked=True)
     return content
 
 
@@ -93,7 +108,7 @@ def _answer(request: urllib.request.Request, timeout_s: float) -> bytes:
     """The body, or ``TimeoutError``: each wait is bounded by urllib, the sum of them here."""
     until = time.monotonic() + timeout_s
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    if _HERE.match(urllib.parse.urlsplit(request.full_url).hostname or ""):
+    if ray_http.is_here(request.full_url):
         handlers.append(urllib.request.ProxyHandler({}))  # a proxy elsewhere would ask its own loopback, with our token
     body = bytearray()
     with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as answer:
@@ -120,6 +135,35 @@ def _read_detail(error: urllib.error.HTTPError) -> str:
         return strip_controls(str(json.loads(error.read(65_536))["detail"]))
     except (ValueError, KeyError, TypeError):
         return f"{strip_controls(str(error.reason))}."
+
+
+def _explain(error: NotReached, url: str, named: str | None) -> list[str]:
+    """What is there instead, as Ray's dashboard tells it, and the next step."""
+    if not error.asked:
+        return [] if error.next_step is None else [f"next: {error.next_step}"]
+    try:
+        dashboard = named or ray_http.find_named_dashboard(os.environ) or _guess_dashboard(url)
+        if dashboard is None:
+            return ["next: Name Ray's dashboard with --dashboard, and it is asked what is there instead."]
+        details = ray_http.fetch_serve_details(dashboard.rstrip("/"), _DASHBOARD_TIMEOUT_S)
+        absence = describe_absence(details, url, dashboard.rstrip("/"))
+    except ray_http.NoAnswer:
+        absence = describe_no_ray(str(dashboard))
+    except TokenRefused as refused:
+        absence = Absence(refused.cause, refused.next_step)
+    return [absence.sentence, f"next: {absence.next_step}"]
+
+
+def _guess_dashboard(url: str) -> str | None:
+    """Beside the application, at Ray's own port. Ray's token is sent to no place elsewhere that was only guessed."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return None
+    if not parts.hostname or (ray_token.is_token_mode(os.environ) and not ray_http.is_here(url)):
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"http://{host}:{os.environ.get('SEEDCORE_DASHBOARD_PORT') or 8265}"
 
 
 def _render(content: dict[str, Any], form: str, *, brief: bool = False) -> str:

@@ -23,8 +23,8 @@ from typing import Any
 
 import psutil
 
+from serve_app.deploy.failure import Failure
 from serve_app.local import ports, processes, ray_head
-from serve_app.local.failure import Failure
 from serve_app.local.state import ProcessMark
 from serve_app.local.wanted import Wanted
 from tests.nodes import clean_environment

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,14 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def head() -> Iterator[Nodes]:
-    """A head without CPUs of its own for jobs to take; everything is ended afterwards."""
+def head(choose_env: Callable[[Path], Mapping[str, str]] = lambda directory: {}) -> Iterator[Nodes]:
+    """A head without CPUs of its own for jobs to take; everything is ended afterwards.
+
+    ``choose_env`` is given its directory, and what it returns wins over the environment of all nodes.
+    """
     directory = Path(tempfile.mkdtemp(prefix="sct-", dir="/tmp"))
     gcs, dashboard, client = free_ports(3)
-    env = {**node_environment(directory), **QUICK}
+    env = {**node_environment(directory), **QUICK, **choose_env(directory)}
     nodes = Nodes(directory, f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", env, [])
     try:
         nodes._start(

@@ -8,7 +8,8 @@ import pytest
 
 from organs.version import read_own_version
 from serve_app import main
-from serve_app.api.access import ExposedWithoutTokens
+from serve_app.api.access import OpenAddress
+from serve_app.jobs.serve_facts import HttpFacts
 
 ORGAN = {"id": "cognitive_organ_1", "type": "Cognitive"}
 
@@ -43,10 +44,23 @@ def test_an_open_or_unknown_address_without_tokens_is_refused(
 ) -> None:
     monkeypatch.setattr(main.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(main, "find_http_host", lambda: host)
-    with pytest.raises(ExposedWithoutTokens):
+    with pytest.raises(OpenAddress):
         main.build({"organs": [ORGAN]})
     monkeypatch.setenv("SEEDCORE_OPERATOR_TOKEN", "operator-token-0123456789")
     main.build({"organs": [ORGAN]})
+
+
+def test_where_serve_runs_already_with_another_host_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(main, "find_http_host", lambda: "0.0.0.0")
+    with pytest.raises(OpenAddress, match=r"Serve runs here already with host 0\.0\.0\.0"):
+        main.build({"organs": [ORGAN], "deployed_http": {"host": "127.0.0.1"}})
+
+
+def test_the_inspector_knows_with_what_it_was_deployed() -> None:
+    args = {"organs": [ORGAN], "deployed_http": {"host": "127.0.0.1", "request_timeout_s": 310}}
+    inspector = main.build(args)._bound_deployment.init_args[3]._bound_deployment
+    assert inspector.init_kwargs["deployed_http"] == HttpFacts("127.0.0.1", None, 310.0)
 
 
 def test_the_graph() -> None:

@@ -15,11 +15,13 @@ from serve_app.jobs.judging.expectations import NOTHING, Contracts, Expectation
 from serve_app.jobs.judging.motion_rules import MOTION_RULES, STALE_AFTER, advise, describe_circle
 from serve_app.jobs.judging.pending import GIVEN_UP, INFEASIBLE, SUPERVISOR_PREFIX
 from serve_app.jobs.models import ActorFacts, JobRow, Known, PastRuns, Snapshot, Unknown, Verdict, find_row
+from serve_app.jobs.serve_facts import HttpFacts, describe_ignored
 from serve_app.outcomes import OPEN_OUTCOMES, JobOutcome
 from serve_app.queries.job_names import quote_id, shorten_id
 
 STUCK, MISSING, OVERDUE, LEFTOVER = "stuck-job", "missing-job", "past-deadline", "leftover-actors"
 CIRCLING_JOB = "circling-job"
+IGNORED_OPTIONS = "ignored-options"
 # As many as there can be alerts, so that both tell one number.
 MAX_FINDINGS = 500
 # A job's actors are ended after it; what still lives a minute later was left.
@@ -86,6 +88,22 @@ def merge_findings(found: Sequence[Finding], more: Sequence[Finding]) -> list[Fi
     return sorted([*found[: MAX_FINDINGS - len(more)], *more], key=_rank)
 
 
+def find_ignored_options(snapshot: Snapshot, application: str, deployed: HttpFacts | None) -> Iterable[Finding]:
+    """Where Serve has other ``http_options`` in force than the file with which this application was deployed."""
+    serve = snapshot.serve
+    told = describe_ignored(deployed, serve.value.http if isinstance(serve, Known) else None)
+    if told is not None:
+        yield Finding(
+            IGNORED_OPTIONS,
+            "application",
+            application,
+            Verdict.WARN,
+            told,
+            "Serve keeps the options that it was started with: write those into the file; or, where it may end the "
+            "applications of others as well, `serve shutdown`, and deploy again.",
+        )
+
+
 def find_unknown(
     snapshot: Snapshot,
     rows: Sequence[JobRow],
@@ -99,8 +117,9 @@ def find_unknown(
     """That a finding of these is not there is no good news: for lack of a section, of earlier runs, of a look at a job,
     or of room in the list. ``motions_asked``: something looks at running jobs.
     """
+    unseen = [IGNORED_OPTIONS] if isinstance(snapshot.serve, Unknown) else []
     if isinstance(snapshot.jobs, Unknown) or len(found) >= MAX_FINDINGS:
-        return Unfound([CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER], {})
+        return Unfound([CIRCLING_JOB, STUCK, MISSING, OVERDUE, LEFTOVER, *unseen], {})
     unlooked = [row for row in rows if _is_unlooked(row, contracts, now, motions_asked=motions_asked)]
     many = len(unlooked) > MAX_FINDINGS
     rules = [
@@ -109,6 +128,7 @@ def find_unknown(
         *([STUCK] if many or not past_known else []),
         *([] if past_known else [MISSING]),
         *([LEFTOVER] if isinstance(snapshot.actors, Unknown) else []),
+        *unseen,
     ]
     subjects = [] if many else [name_subject("job", row.id) for row in unlooked]
     # One of which it is not known whether it circles is looked at all the same.

@@ -16,7 +16,14 @@ from serve_app.cluster.rows import (
     read_time_s,
 )
 from serve_app.jobs.reading.rows import keep_both_ends
-from serve_app.jobs.serve_facts import ApplicationFacts, AutoscalerFacts, DeploymentFacts, ReplicaFacts, ServeFacts
+from serve_app.jobs.serve_facts import (
+    ApplicationFacts,
+    AutoscalerFacts,
+    DeploymentFacts,
+    HttpFacts,
+    ReplicaFacts,
+    ServeFacts,
+)
 from serve_app.redaction import redact
 
 
@@ -40,6 +47,18 @@ def parse_serve(details: Mapping[str, Any]) -> ServeFacts:
             for name, app in read_items(details.get("applications"))
             if isinstance(app, dict)
         ),
+        http=_parse_http(details.get("http_options")),
+    )
+
+
+def _parse_http(options: Any) -> HttpFacts | None:
+    if not isinstance(options, dict):
+        return None
+    limit_s = options.get("request_timeout_s")
+    return HttpFacts(
+        host=read_text(options.get("host")),
+        port=read_number(options.get("port")),
+        request_timeout_s=float(limit_s) if isinstance(limit_s, int | float) else None,
     )
 
 

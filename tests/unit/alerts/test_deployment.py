@@ -146,8 +146,8 @@ async def test_a_part_that_is_away_leaves_its_alerts_as_they_are(world: World) -
     assert answer["degraded"] == [
         "JobInspector has no running replica.",
         "OrganismManager has no running replica.",
-        "Not known now: api-slow, circling-job, cpu-high, job-failure-rate, leftover-actors, memory-high, missing-job, "
-        "organ-not-responding, past-deadline, refused-setting, stuck-job.",
+        "Not known now: api-slow, circling-job, cpu-high, ignored-options, job-failure-rate, leftover-actors, "
+        "memory-high, missing-job, organ-not-responding, past-deadline, refused-setting, stuck-job.",
     ]
     world.manager.answer = organism("not_responding")
     await world.at(510, **BAD)

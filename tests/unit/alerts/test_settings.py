@@ -73,4 +73,5 @@ def test_holds() -> None:
         "past-deadline": (0, 40),
         "leftover-actors": (30, 40),
         "refused-setting": (0, 40),
+        "ignored-options": (30, 40),
     }

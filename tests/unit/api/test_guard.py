@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve_app.api.access import ExposedWithoutTokens, Role, Tokens, TokensInvalid, require_safe_address
+from serve_app.api.access import OpenAddress, Role, Tokens, TokensInvalid, require_safe_address
 from serve_app.env import Env
 from serve_app.errors import Unavailable
+from serve_app.redaction import redact
 from serve_app.settings import AppArgs
 from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, asgi, piece, served
 
@@ -250,9 +251,32 @@ def test_a_file_may_have_several_tokens_for_a_role(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "", None])
 def test_an_open_or_unknown_address_needs_tokens(host: str | None) -> None:
-    with pytest.raises(ExposedWithoutTokens, match="SEEDCORE_OPERATOR_TOKEN"):
+    with pytest.raises(OpenAddress, match="SEEDCORE_OPERATOR_TOKEN"):
         require_safe_address(host, Tokens())
     require_safe_address(host, ALL_TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("host", "deployed", "begins"),
+    [
+        (None, "127.0.0.1", "Serve listens on an address that could not be learned; and no token is configured."),
+        ("0.0.0.0", None, "Serve runs here with host 0.0.0.0, which other machines can reach; and no token"),
+        ("0.0.0.0", "0.0.0.0", "Serve runs here with host 0.0.0.0, which other machines can reach; and no token"),
+        (
+            "0.0.0.0",
+            "127.0.0.1",
+            "Serve runs here already with host 0.0.0.0, which other machines can reach, though the file says "
+            "127.0.0.1; and no token is configured.",
+        ),
+    ],
+)
+def test_what_listens_openly_is_told_as_it_is(host: str | None, deployed: str | None, begins: str) -> None:
+    with pytest.raises(OpenAddress) as refused:
+        require_safe_address(host, Tokens(), deployed)
+    # As Serve quotes it: what is redacted of a message must not be this.
+    last_line = f"{OpenAddress.__module__}.{OpenAddress.__qualname__}: {refused.value}"
+    assert redact(last_line) == last_line
+    assert str(refused.value).startswith(begins)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

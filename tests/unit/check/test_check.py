@@ -484,7 +484,7 @@ def test_a_configuration_of_an_old_version_is_fine(name: str) -> None:
     assert lines_of(recorded.read_text()) == []
 
 
-def test_stamped_is_the_same_but_for_the_version(
+def test_stamped_is_the_same_but_for_the_version_and_the_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -505,6 +505,8 @@ def test_stamped_is_the_same_but_for_the_version(
     assert main(["--stamp", "c.yaml"]) == 0
     stamped = yaml.safe_load(capsys.readouterr().out)
     assert stamped["applications"][0]["args"].pop("code_version") == OWN
+    http = {"host": "127.0.0.1", "port": 8000, "request_timeout_s": 310}
+    assert stamped["applications"][0]["args"].pop("deployed_http") == http
     assert stamped == config
 
 

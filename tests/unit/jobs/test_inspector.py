@@ -13,6 +13,7 @@ import pytest
 from serve_app.cluster.dashboard import Listing
 from serve_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from serve_app.jobs.inspector import JobInspector
+from serve_app.jobs.serve_facts import HttpFacts
 from serve_app.queries.job_names import hash_id
 from tests.unit.jobs.reading.test_events import driver_defined
 from tests.unit.jobs.recorded.test_jobs import EVERY_VERDICT
@@ -200,6 +201,21 @@ async def test_who_manages_what(inspector: JobInspector, ray: Replay) -> None:
     assert drawn.count("-->") == drawn.count("[") - 1
     with pytest.raises(InvalidInput, match="format must be one of"):
         await inspector.hierarchy({"format": "svg"})
+
+
+async def test_options_that_serve_ignores_are_a_finding_and_an_input_of_alerts(
+    ray: Replay, here: Here, clock: Clock
+) -> None:
+    in_force = (await ray.get_serve_applications())["http_options"]
+    deployed = HttpFacts(port=in_force["port"] + 1)
+    made = JobInspector(None, ray, here, taken_at, clock, deployed_http=deployed)  # type: ignore[arg-type]
+    try:
+        (found,) = (await made.findings())["items"]
+        assert (found["rule"], found["subject"], found["verdict"]) == ("ignored-options", "application hello", "WARN")
+        assert f"port {in_force['port']}; port {in_force['port'] + 1}" in found["sentence"]
+        assert (await made.alert_inputs())["findings"] == [found]
+    finally:
+        await made.close()
 
 
 async def test_findings_and_leftovers_of_a_cluster_in_order(inspector: JobInspector) -> None:

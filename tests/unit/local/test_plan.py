@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.local.failure import Failure
+from serve_app.cluster.ray_http import RayFound
+from serve_app.deploy.failure import Failure
 from serve_app.local.plan import CLEARING, OWN_HEAD, Action, Observed, Plan, plan
-from serve_app.local.ray_http import RayFound
 from serve_app.local.state import UpState
 from serve_app.local.wanted import Wanted
 

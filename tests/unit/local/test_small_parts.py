@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from serve_app.deploy.failure import Failure, read_last_lines
+from serve_app.deploy.progress import Progress
 from serve_app.local import memory, ports, processes, state
-from serve_app.local.failure import Failure, read_last_lines
-from serve_app.local.progress import Progress
 from serve_app.local.state import Boot, ProcessMark, UpState
 
 STATE = UpState(

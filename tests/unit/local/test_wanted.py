@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.local.failure import Failure
+from serve_app.deploy.failure import Failure
 from serve_app.local.wanted import Wanted
 
 CHECKOUT = Path("/c")

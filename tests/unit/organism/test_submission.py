@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from datetime import UTC, datetime
+
+import pytest
 
 from serve_app.organism.reconcile import Submission
 from serve_app.organism.submission import build_payload, parse_submissions
@@ -16,10 +20,11 @@ def test_payload_names_kind_and_owner_and_carries_no_environment() -> None:
         force=True,
         limit_s=120.0,
         runtime_env={"working_dir": "gcs://pkg.zip", "env_vars": {"SECRET": "x"}},
+        python="/opt/our env/bin/python3",
     )
     assert payload == {
         "submission_id": "coa-initialization-1",
-        "entrypoint": "python -m serve_app.organism.initialization --application seedcore "
+        "entrypoint": "'/opt/our env/bin/python3' -m serve_app.organism.initialization --application seedcore "
         "--submission-id coa-initialization-1 --force",
         "metadata": {
             "job_name": "coa-initialization",
@@ -33,6 +38,14 @@ def test_payload_names_kind_and_owner_and_carries_no_environment() -> None:
     }
     # A duration there would win over what a team declares of the kind (`jobs.expectations.limit_of`).
     assert "seedcore.expected_duration_s" not in payload["metadata"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, sys.executable), ({"python": ""}, "python")])
+def test_the_job_runs_with_the_interpreter_of_the_replica(given: dict[str, str], expected: str) -> None:
+    payload = build_payload(
+        "i", application="seedcore", generation="abc", force=False, limit_s=1.0, runtime_env={}, **given
+    )
+    assert shlex.split(payload["entrypoint"])[:3] == [expected, "-m", "serve_app.organism.initialization"]
 
 
 def test_submissions_of_keeps_this_generation_only_and_survives_odd_rows() -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from serve_app.cluster.ray_http import NoAnswer
+from serve_app.cluster.ray_token import TokenRefused
 from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report import __main__ as command
@@ -154,34 +156,49 @@ def http_error(status: int, body: bytes) -> urllib.error.HTTPError:
     return urllib.error.HTTPError("http://x/report", status, "Reason", Message(), io.BytesIO(body))
 
 
+NO_RAY = (
+    "Ray's dashboard at http://x:8265 does not answer, either.\n"
+    "next: Start the cluster (`make up` starts one here), or name its dashboard with --dashboard.\n"
+)
+NAME_IT = "next: Name Ray's dashboard with --dashboard, and it is asked what is there instead.\n"
+UNKNOWN_TOKEN = http_error(401, b'{"detail": "A \\u001b[2Jtoken."}')
+GIVE_A_TOKEN = "next: Set SEEDCORE_READER_TOKEN to a token of that application.\n"
+
+
 @pytest.mark.parametrize(
-    ("url", "answer", "sentence"),
+    ("url", "answer", "sentence", "then"),
     [
-        ("ftp://x", b"", "--url must start with http:// or https://"),
-        ("http://[::1", b"", "http://[::1 cannot be asked (Invalid IPv6 URL)."),
-        ("http://x", urllib.error.URLError("refused"), "http://x cannot be asked (refused)."),
-        ("http://x", TimeoutError("timed out"), "http://x cannot be asked (timed out)."),
-        ("http://x", ConnectionResetError(), "http://x cannot be asked (ConnectionResetError)."),
-        ("http://x", BadStatusLine("SSH-2.0\x1b"), "http://x cannot be asked (SSH-2.0)."),
-        ("http://x", http_error(401, b'{"detail": "A \\u001b[2Jtoken."}'), "http://x answered 401: A token."),
-        ("http://x", http_error(502, b"<html>"), "http://x answered 502: Reason."),
-        ("http://x", http_error(307, b""), "http://x answered 307: Reason."),
-        ("http://x", b"<html>", "http://x cannot be asked (Expecting value: line 1 column 1 (char 0))."),
-        ("http://x", b"[]", "http://x answered something that is not a report."),
-        ("http://x", b'{"verdict": "GOOD"}', "http://x answered something that is not a report."),
-        ("http://x", b'{"verdict": "OK"}', OTHER_VERSION),
-        ("http://x", json.dumps({**report().to_json(), "organs": [5]}).encode(), OTHER_VERSION),
-        ("http://x", json.dumps({**report().to_json(), "findings": [STRANGE]}).encode(), OTHER_VERSION),
-        ("http://x", json.dumps({**report().to_json(), "more": [5]}).encode(), OTHER_VERSION),
+        ("ftp://x", b"", "--url must start with http:// or https://", ""),
+        ("http://[::1", b"", "http://[::1 cannot be asked (Invalid IPv6 URL).", NAME_IT),
+        ("http://x", urllib.error.URLError("refused"), "http://x cannot be asked (refused).", NO_RAY),
+        ("http://x", TimeoutError("timed out"), "http://x cannot be asked (timed out).", NO_RAY),
+        ("http://x", ConnectionResetError(), "http://x cannot be asked (ConnectionResetError).", NO_RAY),
+        ("http://x", BadStatusLine("SSH-2.0\x1b"), "http://x cannot be asked (SSH-2.0).", NO_RAY),
+        ("http://x", UNKNOWN_TOKEN, "http://x answered 401: A token.", GIVE_A_TOKEN),
+        ("http://x", http_error(502, b"<html>"), "http://x answered 502: Reason.", NO_RAY),
+        ("http://x", http_error(307, b""), "http://x answered 307: Reason.", NO_RAY),
+        ("http://x", b"<html>", "http://x cannot be asked (Expecting value: line 1 column 1 (char 0)).", NO_RAY),
+        ("http://x", b"[]", "http://x answered something that is not a report.", NO_RAY),
+        ("http://x", b'{"verdict": "GOOD"}', "http://x answered something that is not a report.", NO_RAY),
+        ("http://x", b'{"verdict": "OK"}', OTHER_VERSION, ""),
+        ("http://x", json.dumps({**report().to_json(), "organs": [5]}).encode(), OTHER_VERSION, ""),
+        ("http://x", json.dumps({**report().to_json(), "findings": [STRANGE]}).encode(), OTHER_VERSION, ""),
+        ("http://x", json.dumps({**report().to_json(), "more": [5]}).encode(), OTHER_VERSION, ""),
     ],
 )  # fmt: skip
 def test_whatever_is_no_report_is_not_a_verdict(
     url: str,
     answer: bytes | Exception,
     sentence: str,
+    then: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def no_ray(*_: Any) -> None:
+        raise NoAnswer("refused")
+
+    monkeypatch.setattr(command.ray_http, "fetch_serve_details", no_ray)
+
     def asked(*_: Any) -> bytes:
         if isinstance(answer, Exception):
             raise answer
@@ -190,7 +207,54 @@ def test_whatever_is_no_report_is_not_a_verdict(
     if url == "http://x":
         monkeypatch.setattr(command, "_answer", asked)
     assert command.main(["--url", url]) == command.NOT_REACHED
-    assert capsys.readouterr() == ("", f"No report: {sentence}\n")
+    assert capsys.readouterr() == ("", f"No report: {sentence}\n{then}")
+
+
+def test_what_is_there_instead_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def answer(url: str, timeout_s: float) -> dict[str, Any]:
+        asked.append(url)
+        return {"controller_info": {"actor_id": "ab"}, "applications": {"hello": {"status": "RUNNING"}}}
+
+    def refuse(*_: Any) -> bytes:
+        raise http_error(404, b"Not Found")
+
+    monkeypatch.setattr(command, "_answer", refuse)
+    monkeypatch.setattr(command.ray_http, "fetch_serve_details", answer)
+    monkeypatch.setenv("SEEDCORE_DASHBOARD_PORT", "8266")
+    assert command.main(["--url", "http://127.0.0.1:8000"]) == command.NOT_REACHED
+    assert command.main(["--url", "http://127.0.0.1:8000", "--dashboard", "http://d:1/"]) == command.NOT_REACHED
+    assert asked == ["http://127.0.0.1:8266", "http://d:1"]
+    assert capsys.readouterr().err.startswith(
+        "No report: http://127.0.0.1:8000 answered 404: Reason.\n"
+        "Something else is deployed here (hello, RUNNING); SeedCore is not.\n"
+        "next: `python -m serve_app.deploy serve_config.yaml -a http://127.0.0.1:8266` deploys it beside that; "
+    )
+
+
+def test_a_ray_that_asks_for_its_token_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise TokenRefused("It asks for its token.", "Set RAY_AUTH_MODE=token.")
+
+    def no_answer(*_: Any) -> bytes:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(command, "_answer", no_answer)
+    monkeypatch.setattr(command.ray_http, "fetch_serve_details", refuse)
+    assert command.main(["--url", "http://127.0.0.1:8000"]) == command.NOT_REACHED
+    assert capsys.readouterr().err.splitlines()[1:] == ["It asks for its token.", "next: Set RAY_AUTH_MODE=token."]
+
+
+def test_rays_token_goes_to_no_place_that_was_only_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEEDCORE_DASHBOARD_PORT", raising=False)
+    assert command._guess_dashboard("http://head.example:8000") == "http://head.example:8265"
+    assert command._guess_dashboard("http://[::1]:8000") == "http://[::1]:8265"
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert command._guess_dashboard("http://head.example:8000") is None
+    assert command._guess_dashboard("http://127.0.0.1:8000") == "http://127.0.0.1:8265"
 
 
 @pytest.mark.parametrize(

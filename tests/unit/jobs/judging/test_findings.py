@@ -13,7 +13,7 @@ from serve_app.errors import InvalidInput
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.figures import find_cause
 from serve_app.jobs.judging.expectations import BUILT_IN, Contracts, build_contracts
-from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, find_unknown
+from serve_app.jobs.judging.findings import MAX_FINDINGS, Finding, find_all, find_ignored_options, find_unknown
 from serve_app.jobs.judging.judge import judge
 from serve_app.jobs.judging.kind_specs import KindSpec, Match
 from serve_app.jobs.models import (
@@ -26,6 +26,8 @@ from serve_app.jobs.models import (
     Verdict,
     WaitingActor,
 )
+from serve_app.jobs.reading.serve_rows import parse_serve
+from serve_app.jobs.serve_facts import HttpFacts, ServeFacts
 from tests.unit.jobs.judging.test_judge import actor, controller, driver, exit_of, snapshot, submission
 from tests.unit.jobs.judging.test_outcome import node
 
@@ -220,6 +222,8 @@ DOWN = Unknown("no answer")
     [
         ({}, 0, True, []),
         ({"actors": DOWN}, 0, True, ["leftover-actors"]),
+        ({"serve": DOWN}, 0, True, ["ignored-options"]),
+        ({"serve": DOWN, "jobs": DOWN}, 0, True, [*EVERY, "ignored-options"]),
         ({"jobs": DOWN}, 0, True, EVERY),
         # A list that is full says nothing of what has no place in it.
         ({}, MAX_FINDINGS - 1, True, []),
@@ -617,3 +621,45 @@ def test_what_is_wrong_for_one_reason_has_it_as_a_fact() -> None:
         snapshot(), judge(snapshot(), NOW), HOURLY, {"nightly": PastRuns(last_started_at=NOW - HOURS * 30)}, NOW
     )
     assert [each.reason for each in missing] == ["missing-job: cron"]
+
+
+SHIPPED = HttpFacts("127.0.0.1", 8000, 310.0)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "in_force", "told"),
+    [
+        (None, HttpFacts("0.0.0.0", 8000, None), None),
+        (SHIPPED, None, None),
+        (SHIPPED, SHIPPED, None),
+        # What the file left out is as Serve has it.
+        (HttpFacts(port=8000), HttpFacts("0.0.0.0", 8000, None), None),
+        (
+            SHIPPED,
+            HttpFacts("0.0.0.0", 8000, None),
+            "Serve runs here already with host 0.0.0.0 and request_timeout_s none; host 127.0.0.1 and "
+            "request_timeout_s 310 of the deployed file have no effect.",
+        ),
+        (
+            SHIPPED,
+            HttpFacts("::", 9000, 60.0),
+            "Serve runs here already with host ::, port 9000 and request_timeout_s 60; host 127.0.0.1, port 8000 and "
+            "request_timeout_s 310 of the deployed file have no effect.",
+        ),
+    ],
+)
+def test_options_that_serve_ignores(deployed: HttpFacts | None, in_force: HttpFacts | None, told: str | None) -> None:
+    seen = replace(snapshot(), serve=Known(ServeFacts("ab", (), in_force)))
+    each = [(one.rule, one.subject, one.verdict, one.sentence) for one in find_ignored_options(seen, "ours", deployed)]
+    assert each == ([] if told is None else [("ignored-options", "application ours", Verdict.WARN, told)])
+
+
+def test_options_that_are_not_known_are_not_found() -> None:
+    assert list(find_ignored_options(replace(snapshot(), serve=DOWN), "ours", SHIPPED)) == []
+
+
+def test_options_in_force_are_read() -> None:
+    options = {"host": "0.0.0.0", "port": 8000, "request_timeout_s": 310, "root_path": ""}
+    assert parse_serve({"http_options": options}).http == HttpFacts("0.0.0.0", 8000, 310.0)
+    assert parse_serve({"http_options": {"request_timeout_s": None}}).http == HttpFacts()
+    assert parse_serve({"http_options": None}).http is None

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.jobs.judging.pending import Shortage
-from serve_app.local.rollout import (
+from serve_app.deploy.rollout import (
     RolloutStatus,
     condense,
     describe_ready,
@@ -15,6 +14,7 @@ from serve_app.local.rollout import (
     lacks_any_replica,
     read,
 )
+from serve_app.jobs.judging.pending import Shortage
 
 
 def _app(status: str, deployed_s: float = 10.0, message: str = "", **deployments: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from serve_app.cluster.ray_token import TokenRefused
+
 
 class Failure(Exception):
     """Something a person has to mend; ends the program with exit code 1."""
@@ -17,6 +19,11 @@ class Failure(Exception):
         """The whole message, as printed."""
         middle = [f"  | {line}" for line in self.details.splitlines()]
         return "\n".join([f"error: {self.cause}", *middle, f"next:  {self.next_step}"])
+
+
+def adopt(refused: Failure | TokenRefused) -> Failure:
+    """A Ray that asks for its token is one more thing for a person to mend."""
+    return refused if isinstance(refused, Failure) else Failure(refused.cause, refused.next_step)
 
 
 def read_last_lines(text: str, limit: int = 12) -> str:
