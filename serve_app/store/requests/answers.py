@@ -25,7 +25,8 @@ OWN_KEPT = timedelta(minutes=15)
 # Of each kind of key; the oldest go first.
 MOST_KEPT = 20_000
 MAX_ANSWER_CHARS = 65_536
-# One of which nobody has said for so long that it is at work was left by a replica that died; who sends it again may do it.
+# One of which nobody has said for so long that it is at work was left by a replica that died; who sends it again may do
+# it.
 LEASE_S = 30.0
 # Every sixteenth key that is begun, since keys end with a digit of a hash.
 _PRUNED_AT = "0"
