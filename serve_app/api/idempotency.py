@@ -7,6 +7,7 @@ goes with it wherever a part is asked again because a replica was lost.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -24,6 +25,8 @@ SCOPE_KEY = "seedcore.request"
 _REPLAYED = (b"idempotency-replayed", b"true")
 _KEY = re.compile(rb"[\x21-\x7e]{1,200}")
 _MOST_ANSWER_BYTES = 60_000
+# Three times before the store takes it for left (`store.requests.answers.LEASE_S`).
+_RENEWED_EVERY_S = 10.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Ray's events say the same as often as they come, and send no key.
 _EVENTS = "/events/"
@@ -35,6 +38,8 @@ class RequestStore(Protocol):
     """What is asked of the store."""
 
     async def begin_request(self, key: str, digest: str) -> dict[str, Any]: ...
+
+    async def renew_request(self, key: str) -> None: ...
 
     async def finish_request(self, key: str, status: int | None, answer: str | None) -> None: ...
 
@@ -92,6 +97,7 @@ class Once:
             return
         kept = _Kept(send)
         status = None
+        renewing = asyncio.create_task(self._renew(key))
         try:
             await self._app(scope, receive, kept)
             status = kept.status
@@ -100,7 +106,15 @@ class Once:
             status = None if error.status >= 500 else error.status
             raise
         finally:
+            renewing.cancel()
             await self._finish(key, status, kept)
+
+    async def _renew(self, key: str) -> None:
+        """Say that it is at work, so that a long one is not begun by who sends it again."""
+        while True:
+            await asyncio.sleep(_RENEWED_EVERY_S)
+            with contextlib.suppress(AppError):
+                await self._requests.renew_request(key)
 
     async def _finish(self, key: str, status: int | None, kept: _Kept) -> None:
         done = status is not None and status < 500 and status not in _NOT_KEPT

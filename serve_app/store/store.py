@@ -150,6 +150,7 @@ class Store:
 
     # Requests that may be sent again: the ingress.
     begin_request = write(request_answers.begin)
+    renew_request = write(request_answers.renew)
     finish_request = write(request_answers.finish)
 
     # Initializations: the organism manager, and the job that does them.

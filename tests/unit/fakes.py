@@ -203,6 +203,7 @@ def standard_answers() -> dict[str, Any]:
         "ping": {"backend": "sqlite", "latency_s": 0.001},
         "begin_request": {"state": "new", "status": None, "answer": None},
         "finish_request": None,
+        "renew_request": None,
     }
 
 

@@ -104,7 +104,7 @@ ALSO_ASKED = [(JobInspector, "diagnosis", 1)]
 
 # What that version does not know: who asks it is told 503 (``CallFailure.OTHER_VERSION``) until it is replaced. A
 # question that is to send more than before gets a name of its own, and stands here.
-OF_REQUESTS = {"begin_request", "finish_request", "put_memory_once"}
+OF_REQUESTS = {"begin_request", "renew_request", "finish_request", "put_memory_once"}
 OF_RECEIVERS = {"load_receivers", "save_receiver"}
 OF_SETTINGS = {"last_settings", "note_settings", "refused_settings"}
 OF_SESSIONS = {"opening", "begin_session", "open_sessions", "end_gone_sessions"}

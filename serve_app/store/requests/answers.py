@@ -25,7 +25,8 @@ OWN_KEPT = timedelta(minutes=15)
 # Of each kind of key; the oldest go first.
 MOST_KEPT = 20_000
 MAX_ANSWER_CHARS = 65_536
-# One that is at work for longer was left by a replica that died; who sends it again may do it.
+# One of which nobody has said for so long that it is at work was left by a replica that died; who sends it again may do
+# it.
 LEASE_S = 30.0
 # Every sixteenth key that is begun, since keys end with a digit of a hash.
 _PRUNED_AT = "0"
@@ -58,6 +59,12 @@ async def begin(connection: AsyncConnection, now: datetime, key: str, digest: st
     mine = (requests.c.key == key) & (requests.c.begun_at == row.begun_at) & requests.c.status.is_(None)
     taken = await connection.execute(update(requests).where(mine).values(begun_at=now))
     return _render("new" if taken.rowcount == 1 else "running")
+
+
+async def renew(connection: AsyncConnection, now: datetime, key: str) -> None:
+    """A request is still at work: who sends it again waits on."""
+    open_one = (requests.c.key == key) & requests.c.status.is_(None)
+    await connection.execute(update(requests).where(open_one).values(begun_at=now))
 
 
 async def finish(connection: AsyncConnection, now: datetime, key: str, status: int | None, answer: str | None) -> None:

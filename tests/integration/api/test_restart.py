@@ -87,6 +87,10 @@ def test_serve_is_shut_down_on_request_and_what_ran_when_the_head_was_killed_is_
                 psutil.Process(mark["pid"]).kill()
     # `make down`, which came after that, has not ended it.
     assert _stored_outcome(cluster, "cut-off") == "running"
+    with running(home, env) as cluster:
+        # At the first look: nothing listens where the head of its session did.
+        lost = next(row for row in cluster.get("/jobs", limit=500)["items"] if row["id"] == "cut-off")
+        assert (lost["outcome"], lost["rule"]) == ("lost", "session-over")
 
 
 def _submit(cluster: Cluster, id: str, entrypoint: str) -> None:

@@ -422,7 +422,7 @@ async def test_a_full_disk_is_noticed_and_nothing_acknowledged_is_lost(tmp_path:
 
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text(json.dumps({"not": "a database"}) * 1000)
-    with pytest.raises(StoreUnavailable, match="the database file is damaged, or is no database"):
+    with pytest.raises(StoreUnavailable, match=r"the database file store\.db is damaged, or is no database"):
         await Store.open(f"sqlite:///{tmp_path}/store.db")
     with pytest.raises(StoreUnavailable, match="the database file cannot be opened, read or written"):
         await Store.open(f"sqlite:///{tmp_path}/absent/store.db")

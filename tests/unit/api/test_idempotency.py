@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from serve_app.api import idempotency
 from serve_app.errors import Unavailable
 from tests.unit.api.test_app import served
-from tests.unit.fakes import ALL_TOKENS, EXECUTOR, OPERATOR
+from tests.unit.fakes import ALL_TOKENS, EXECUTOR, OPERATOR, result
 
 TASK = {"type": "memory.put", "parameters": {"key": "k", "value": 1}}
 PATH = "/organism/execute/utility_organ_1"
@@ -87,6 +89,26 @@ async def test_one_that_is_being_done_is_not_done_beside_it(api: Any, requests: 
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
     assert (too_long.status_code, too_long.json()["code"]) == (409, "idempotency_answer_not_kept")
     assert len(api.organs.tasks) == 1
+
+
+async def test_a_long_one_says_that_it_is_at_work(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "_RENEWED_EVERY_S", 0.0)
+    renewed: list[str] = []
+    enough = asyncio.Event()
+
+    async def renew(key: str) -> None:
+        renewed.append(key)
+        if len(renewed) == 3:
+            enough.set()
+
+    async def work(organ_id: str, task: Any) -> Any:
+        await enough.wait()
+        return {"agent_id": "a", "result": result("a")}
+
+    api.part.renew_request, api.organs.execute = renew, work
+    async with api.client() as client:
+        answer = await client.post(PATH, json=TASK, headers=key("a"))
+    assert (answer.status_code, len(set(renewed))) == (200, 1)
 
 
 async def test_what_failed_may_be_sent_again_with_what_tells_it_apart(api: Any) -> None:

@@ -92,6 +92,17 @@ async def test_submit() -> None:
     assert (body["entrypoint"], body["num_cpus"], body["runtime_env"]) == (["python", "x"], 1.0, {})
 
 
+async def test_under_a_key_the_same_job_is_submitted_whoever_dies_meanwhile() -> None:
+    api = served(ALL_TOKENS, ON, submit_job=MADE)
+    async with api.client(OPERATOR) as client:
+        for key, body in (("a", {}), ("a", {}), ("b", {}), ("c", {"submission_id": "mine"})):
+            headers = {"Idempotency-Key": key}
+            await client.post("/jobs", json={"entrypoint": ["x"], **body}, headers=headers)
+    ids = [body["submission_id"] for question, body in api.part.asked if question == "submit_job"]
+    assert (ids[0] == ids[1], len(set(ids)), ids[3]) == (True, 3, "mine")
+    assert all(id.startswith("job-") for id in ids[:3])
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

@@ -84,6 +84,7 @@ async def test_an_answer() -> None:
         (wrapped(NotFound("There is no job 'x'.")), 404, "There is no job 'x'."),
         (InvalidInput("value is too long."), 422, "value is too long."),
         (Unavailable("The store is unavailable."), 503, "The store is unavailable."),
+        (Unavailable("The disk is full.", code="store_full"), 507, "The disk is full."),
         (TooBusy("Too much."), 503, "Too much."),
         (ValueError("a secret at /a/path"), 502, "Store failed; its log has the reason."),
         (wrapped(KeyError("a secret")), 502, "Store failed; its log has the reason."),

@@ -58,6 +58,11 @@ async def test_what_was_not_done_may_be_done(store: Store, clock: Clock) -> None
     assert await store.begin_request(KEY, "body") == NEW
     await store.finish_request(KEY, None, None)
     assert await store.begin_request(KEY, "body") == NEW
+    # A long one is at work as long as it says so.
+    for _ in range(4):
+        clock.now += timedelta(seconds=answers.LEASE_S - 1)
+        await store.renew_request(KEY)
+        assert (await store.begin_request(KEY, "body"))["state"] == "running"
     # Its replica died: nobody tells how it ended.
     clock.now += timedelta(seconds=answers.LEASE_S + 1)
     told = await asyncio.gather(*(store.begin_request(KEY, "body") for _ in range(4)))
