@@ -100,7 +100,7 @@ class Guard:
         use = Use(self._limits)
         try:
             receive = await self._admit(scope, path, receive, answer, use)
-            scope = add_to_state(scope, use)
+            add_to_state(scope, use)
             if method == "HEAD" or (method == "OPTIONS" and path in _OPEN):
                 # The same as GET without the body (RFC 9110), so that no route has to think of it. Load balancers
                 # probe with OPTIONS, too.

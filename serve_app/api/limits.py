@@ -130,9 +130,9 @@ def identify(headers: Mapping[bytes, bytes]) -> bytes:
     return hashlib.sha256(token.strip().encode()).digest()
 
 
-def add_to_state(scope: Scope, use: Use) -> Scope:
-    """The request, whose routes find its use in ``request.state``."""
-    return {**scope, "state": {**scope.get("state", {}), STATE_KEY: use}}
+def add_to_state(scope: Scope, use: Use) -> None:
+    """Let the routes find the use in ``request.state``, which a server may have filled for all requests."""
+    scope["state"] = {**scope.get("state", {}), STATE_KEY: use}
 
 
 def refuse(code: str, detail: str, *, used: int, limit: int, wait_s: float = 1.0) -> TooBusy:

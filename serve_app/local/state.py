@@ -19,7 +19,10 @@ _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 # In the home, besides the database (``store.engine``).
-PRIVATE_FILES = ("up.json", "up.lock", "ray.env", "ray-start.log", "serve_config.yaml", "up-secrets.yaml")
+PRIVATE_FILES = (
+    *("up.json", "up.lock", "ray.env", "ray-start.log", "serve_config.yaml"),
+    *("up-secrets.yaml", "deployed.json"),
+)
 
 
 class ProcessMark(StrictModel):

@@ -109,8 +109,8 @@ async def build_application() -> Api:
         }
     )
     deps = Deps(
-        FakeOrgans(), part, Jobs(inspector), part, alerts, IngressConfig(), EVENTS_KEY,  # type: ignore[arg-type]
-        management=JobManagement(enabled=True),
+        FakeOrgans(), part, Jobs(inspector), part, alerts, IngressConfig(),  # type: ignore[arg-type]
+        events_key=EVENTS_KEY, management=JobManagement(enabled=True),
     )  # fmt: skip
     args = AppArgs.model_validate({**ARGS.model_dump(), "job_management": {"enabled": True}})
     return create_api(deps, args, ALL_TOKENS, frozenset())

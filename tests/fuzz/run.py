@@ -18,7 +18,11 @@ from serve_app.api.access import Role
 from serve_app.api.guard import find_role_needed
 from tests.fuzz.judging import Answer, find_exception, list_faults
 
-_OF_EVERY_ANSWER: list[Any] = [checks.status_code_conformance, checks.content_type_conformance]
+_OF_EVERY_ANSWER: list[Any] = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+]
 # OpenAPI 3.1 has no schema for the events of a stream: the document says `string`, and names `LogEnd` in words.
 _STREAM = "text/event-stream"
 # Who asks, case by case: most of them one who may, since the others are told no more than that.

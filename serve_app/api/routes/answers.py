@@ -16,11 +16,26 @@ from serve_app.route_path import restore_slashes
 
 Responses = dict[int | str, dict[str, Any]]
 
+# What may be otherwise the next time: the errors of these have a time (``errors``).
+_MAY_PASS = (429, 502, 503, 504)
+RETRY_AFTER: dict[str, Any] = {
+    "headers": {
+        "Retry-After": {
+            "description": "Seconds after which it makes sense to ask again.",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
+}
+
 
 def describe_problems(descriptions: Mapping[int, str]) -> Responses:
     """Problem documents that a route may answer, for the OpenAPI document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": text, "content": content} for status, text in descriptions.items()}
+    return {
+        status: {"description": text, "content": content, **(RETRY_AFTER if status in _MAY_PASS else {})}
+        for status, text in descriptions.items()
+    }
 
 
 def describe_text_answer(*media_types: str) -> Responses:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from serve_app.api.part_answer import ask_part
-from serve_app.api.routes.answers import REFUSED, FromDeps, answer_json
+from serve_app.api.routes.answers import REFUSED, RETRY_AFTER, FromDeps, answer_json
 from serve_app.errors import Unavailable
 from serve_app.readiness import Part, judge_readiness
 from serve_app.schemas.health import AliveAnswer, ReadyAnswer
@@ -30,7 +30,7 @@ async def get_health() -> Response:
     "/ready",
     response_model=ReadyAnswer,
     summary="Can this application do its work?",
-    responses={503: {"description": "not ready", "model": ReadyAnswer}},
+    responses={503: {"description": "not ready", "model": ReadyAnswer, **RETRY_AFTER}},
 )
 async def get_readiness(deps: FromDeps) -> Response:
     """200 `ready` or `degraded`, 503 `not_ready`, with the reasons and a check for each part."""

@@ -44,6 +44,13 @@ async def test_what_may_pass_says_when_to_come_again(error: Any) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (error.status, "2")
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_time_to_come_again_is_published(name: str) -> None:
+    answers = OPERATIONS[name]["responses"]
+    with_time = {status for status, answer in answers.items() if "Retry-After" in answer.get("headers", {})}
+    assert with_time == set(answers) & {"429", "502", "503", "504"}
+
+
 @pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if "requestBody" in each])
 def test_what_any_body_may_be_refused_for_is_published(name: str) -> None:
     assert {"400", "408", "413", "415", "422"} <= set(OPERATIONS[name]["responses"])

@@ -177,7 +177,7 @@ NOT_TAKEN = (503, 2, "No replica of Part took the request within 0 s.")
 
 
 @pytest.mark.parametrize(
-    ("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part did not answer within 0 s."))]
+    ("taken", "answer"), [(False, NOT_TAKEN), (True, (504, 2, "Part did not answer within 0 s."))]
 )
 async def test_a_call_that_no_replica_took_can_be_made_again(taken: bool, answer: tuple[Any, ...]) -> None:
     """So it is while a part is replaced: nothing was done, and soon somebody will be there."""
@@ -201,7 +201,7 @@ async def test_what_a_lost_replica_had_taken_may_be_done_even_if_nobody_takes_it
     assert attempts == []
 
 
-@pytest.mark.parametrize(("taken", "answer"), [(False, NOT_TAKEN), (True, (504, None, "Part said nothing for 0 s."))])
+@pytest.mark.parametrize(("taken", "answer"), [(False, NOT_TAKEN), (True, (504, 2, "Part said nothing for 0 s."))])
 async def test_a_stream_that_no_replica_took_can_be_asked_for_again(taken: bool, answer: tuple[Any, ...]) -> None:
     method = Waiting(taken)
     with pytest.raises(AppError) as raised:
