@@ -10,6 +10,9 @@ from yaml.reader import ReaderError
 
 from organs.live.mistakes import Path
 
+# A list of signatures as long as it may be has some thousands.
+MOST_VALUES = 100_000
+
 
 @dataclass(frozen=True)
 class Duplicate:
@@ -56,6 +59,7 @@ def load(text: str) -> Tree:
         lines: dict[Path, int] = {}
         duplicates: list[Duplicate] = []
         if node is not None:
+            _count_values(node, {})
             _walk(node, (), lines, duplicates, set())
         value = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -69,6 +73,24 @@ def load(text: str) -> Tree:
     finally:
         loader.dispose()
     return Tree(value, lines, tuple(duplicates))
+
+
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Of a node with all that its aliases stand for, which is what is looked through after this."""
+    if id(node) in counted:
+        return counted[id(node)]
+    counted[id(node)] = 1  # what contains itself is refused later
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = node.value
+    elif isinstance(node, yaml.MappingNode):
+        children = [each for pair in node.value for each in pair]
+    total = 1 + sum(_count_values(child, counted) for child in children)
+    if total > MOST_VALUES:
+        what = f"more than {MOST_VALUES} values, with what aliases stand for"
+        raise NotYaml(node.start_mark.line + 1, what)
+    counted[id(node)] = total
+    return total
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[Duplicate], seen: set[int]) -> None:
