@@ -20,4 +20,6 @@ async def ask_part(call: Awaitable[Mapping[str, Any]], patience_s: float | None 
     except AppError as error:
         return Part(None, error.detail)
     except TimeoutError:
+        if patience_s is None:
+            raise
         return Part(None, f"It did not answer within {patience_s:g} s.")
