@@ -19,6 +19,7 @@ from serve_app.check.rules import (
     IMPORT_PATH,
     check_by_ray,
     check_by_us,
+    check_characters,
     check_imports,
     check_plainness,
     list_past_silences,
@@ -131,6 +132,9 @@ def _find_mistakes(
 ) -> Iterator[Mistake]:
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
+        return
+    if broken := list(check_characters(document)):
+        yield from broken
         return
     yield from check_plainness(document)
     yield from check_by_ray(document)

@@ -51,6 +51,20 @@ def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
         yield from list_mistakes(error, (), ServeDeploySchema, quote_value)
 
 
+def check_characters(value: Any, path: Path = (), around: frozenset[int] = frozenset()) -> Iterator[Mistake]:
+    """Texts that hold half a character (``"\\ud800"``): no model takes them, and nothing can print them."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield Mistake(path, quote_value(value), "characters that are whole")
+    elif isinstance(value, dict | list) and id(value) not in around:
+        inside = around | {id(value)}
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from check_characters(key, (*path, ascii(key)) if isinstance(key, str) else path, inside)
+            yield from check_characters(each, (*path, key), inside)
+
+
 def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozenset()) -> Iterator[Mistake]:
     """Values that YAML has and JSON has not: a configuration goes to Serve as JSON. ``around``: what it stands in."""
     if isinstance(value, dict | list):
@@ -168,7 +182,7 @@ def _check_deployment(name: str, organ_type: Any, deployment: Mapping[str, Any],
 def _check_skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[Mistake]:
     from organs.catalog import ORGAN_TYPES, Catalog, CatalogError  # imports skills, also those of users
 
-    if organ_type not in ORGAN_TYPES:
+    if not isinstance(organ_type, str) or organ_type not in ORGAN_TYPES:
         return  # said where the type stands
     for index, skill in enumerate(config.skills):
         try:

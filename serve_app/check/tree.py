@@ -10,7 +10,8 @@ from yaml.reader import ReaderError
 
 from organs.live.mistakes import Path
 
-# What aliases make of a file of a few lines may be more than any memory holds, and Serve is sent all of it as JSON.
+# What aliases make of a file of a few lines may be more than any memory holds, and Serve is sent all of it as JSON. A
+# list of signatures as long as it may be has some thousands.
 MOST_VALUES = 100_000
 
 
@@ -59,9 +60,8 @@ def load(text: str) -> Tree:
         lines: dict[Path, int] = {}
         duplicates: list[Duplicate] = []
         if node is not None:
+            _count_values(node, {})
             _walk(node, (), lines, duplicates, set())
-            if _count_values(node, {}) > MOST_VALUES:
-                raise NotYaml(1, f"aliases that make more than {MOST_VALUES} values of it")
         value = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -76,15 +76,22 @@ def load(text: str) -> Tree:
     return Tree(value, lines, tuple(duplicates))
 
 
-def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node is, each alias written out; one that contains itself counts once."""
-    if id(node) not in known:
-        known[id(node)] = 1
-        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-        inner = [each for pair in pairs for each in pair] if pairs else node.value
-        if isinstance(node, yaml.CollectionNode):
-            known[id(node)] += sum(_count_values(each, known) for each in inner)
-    return known[id(node)]
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Of a node with all that its aliases stand for, which is what is looked through after this."""
+    if id(node) in counted:
+        return counted[id(node)]
+    counted[id(node)] = 1  # what contains itself is refused later
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = node.value
+    elif isinstance(node, yaml.MappingNode):
+        children = [each for pair in node.value for each in pair]
+    total = 1 + sum(_count_values(child, counted) for child in children)
+    if total > MOST_VALUES:
+        what = f"more than {MOST_VALUES} values, with what aliases stand for"
+        raise NotYaml(node.start_mark.line + 1, what)
+    counted[id(node)] = total
+    return total
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[Duplicate], seen: set[int]) -> None:

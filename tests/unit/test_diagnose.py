@@ -147,3 +147,25 @@ def test_own_signatures_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         diagnose.main([log, "--signatures", str(own)])
     assert "signature 'acme-licence'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[" * 20_000, "they nest too deeply"),
+        ("- a: \0", "special characters are not allowed"),
+        (f"# {'x' * 1_048_576}", "more than 1048576 characters"),
+        ("- [", "line 1"),
+    ],
+    ids=["brackets", "NUL", "long", "torn"],
+)
+def test_a_file_of_signatures_that_is_none_is_named(
+    text: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(text)
+    with pytest.raises(SystemExit):
+        diagnose.main([_file(tmp_path, b"x"), "--signatures", str(own)])
+    told = capsys.readouterr().err
+    assert f"{own}: " in told
+    assert why in " ".join(told.split())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from typing import Any
 
 from fastapi import APIRouter, Response
 
 from serve_app.api.part_answer import ask_part
 from serve_app.api.routes.answers import REFUSED, RETRY_AFTER, FromDeps, answer_json
 from serve_app.errors import Unavailable
-from serve_app.readiness import Part, judge_readiness
+from serve_app.readiness import judge_readiness
 from serve_app.schemas.health import AliveAnswer, ReadyAnswer
 
 router = APIRouter(tags=["health"], responses=REFUSED)
@@ -39,8 +37,9 @@ async def get_readiness(deps: FromDeps) -> Response:
             ask_part(deps.store.ping()),
             ask_part(deps.organism.status()),
             ask_part(deps.jobs.ray_status()),
-            _ask_shortly(deps.alerts.alerts({"limit": 1})),
-            _ask_shortly(deps.jobs.deployment_troubles()),
+            # They can only degrade it, and whoever asks for readiness has little time.
+            ask_part(deps.alerts.alerts({"limit": 1}), _PATIENCE_S),
+            ask_part(deps.jobs.deployment_troubles(), _PATIENCE_S),
         )
     )
     body: ReadyAnswer = {"status": now.status, "reasons": list(now.reasons), "checks": dict(now.checks)}
@@ -48,12 +47,3 @@ async def get_readiness(deps: FromDeps) -> Response:
     if now.status == "not_ready":
         answer.headers["Retry-After"] = str(Unavailable.retry_after_s)
     return answer
-
-
-async def _ask_shortly(call: Awaitable[Mapping[str, Any]]) -> Part:
-    """Of a part that can only degrade: whoever asks for readiness has little time, and then takes it for lost."""
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            return await ask_part(call)
-    except TimeoutError:
-        return Part(None, f"It did not answer within {_PATIENCE_S:g} s.")

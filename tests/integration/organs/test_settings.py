@@ -78,9 +78,10 @@ def test_wrong_settings_change_nothing_are_told_and_end_with_good_ones(cluster: 
     assert "refused its settings" in str(cluster.get("/report", format="json")["findings"])
 
     # Whoever starts meanwhile is given the same, and begins with the last good ones.
-    kill(before[f"{ORGAN}_agent_0"])
-    wait_for("the organ with the user's skill", lambda: cluster.execute(ORGAN, WAIT).status_code == 200, timeout_s=40)
-    assert pids(cluster)[f"{ORGAN}_agent_0"] != before[f"{ORGAN}_agent_0"]
+    agent = f"{ORGAN}_agent_0"
+    kill(before[agent])
+    wait_for("another agent", lambda: pids(cluster)[agent] != before[agent], timeout_s=40)
+    wait_for("the user's skill there", lambda: cluster.execute(ORGAN, WAIT).status_code == 200)
     (ingress,) = cluster.actors("#Ingress#")
     kill(ingress["pid"])
     wait_for("the ingress", lambda: read_ready(cluster)["status"] == "degraded", timeout_s=40)

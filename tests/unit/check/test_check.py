@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_shipped_configuration_is_fine() -> None:
             "a: 1\nb: " + "[" * 20_000,
             ["c.yaml:2: got lists or mappings that nest too deeply; expected YAML"],
             id="brackets",
+        ),
+        pytest.param(
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(
+                f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcdefghij")
+            ),
+            ["c.yaml:5: got more than 100000 values, with what aliases stand for; expected YAML"],
+            id="aliases of aliases",
         ),
         pytest.param("a: !!bool abc", ["c.yaml:1: got 'abc'; expected YAML"], id="a tag of another kind"),
         pytest.param(
@@ -380,6 +389,26 @@ def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
     text = HEAD.replace("127.0.0.1}", f"127.0.0.1, request_timeout_s: {number}}}") + ARGS
     assert lines_of(text) == [
         f"c.yaml:1: http_options.request_timeout_s: got {number}; expected a number that ends; JSON has no other"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('a: "\\ud800"', "c.yaml:1: a: got '\\ud800'; expected characters that are whole"),
+        ('a: 1\nb: {"c\\ud800": 1}', "c.yaml:2: b.'c\\ud800': got 'c\\ud800'; expected characters that are whole"),
+    ],
+)
+def test_half_a_character_is_refused(text: str, expected: str) -> None:
+    assert lines_of(text) == [expected]
+
+
+@pytest.mark.parametrize("organ_type", ["{a: 1}", "[a]", "~", "5"])
+def test_a_type_that_is_no_word_is_refused(organ_type: str) -> None:
+    args = ARGS.replace("type: Cognitive", f"type: {organ_type}")
+    skills = "    deployments: [{name: cognitive_organ_1, user_config: {skills: ['a:b']}}]\n"
+    assert [line.partition(": got")[0] for line in lines_of(HEAD + args + skills)] == [
+        f"c.yaml:7: {APP}.args.organs[0].type"
     ]
 
 
