@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from serve_app.deploy.home_lock import lock_home
 from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.local import down, rendering, state
-from serve_app.local.leftovers import lock_home
 
 TOKEN = "operator-token-012345"
 URL = "postgresql://me:p4ss-word@db/x"
