@@ -17,7 +17,7 @@ from serve_app.jobs.inspector import JobInspector
 from serve_app.settings import AppArgs, IngressConfig
 from tests.unit.alerts.fakes import Clock, Handle, MemoryStore, Part
 from tests.unit.alerts.parts import at, inputs, organism
-from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, FakeOrgans, FakePart
+from tests.unit.fakes import ALL_TOKENS, ARGS, EXECUTOR, OPERATOR, READER, FakeOrgans, FakePart, KeptRequests
 from tests.unit.jobs.actions.fakes import FakeRay
 from tests.unit.jobs.recordings import Replay, taken_at
 from tests.unit.jobs.test_inspector import Here
@@ -102,12 +102,15 @@ async def build_application() -> Api:
     part = FakePart(
         {
             "status": {"organs": told["data"], "initialization": told["initialization"], "as_of": told["as_of"]},
-            "initialize": {
+            "initialize_once": {
                 key: value for key, value in read_answer("POST /organism/initialize").items() if key != "success"
             },
+            "renew_request": None,
             "ping": {"backend": "sqlite", "latency_s": 0.001},
         }
     )
+    requests = KeptRequests()
+    vars(part).update(begin_request=requests.begin_request, finish_request=requests.finish_request)
     deps = Deps(
         FakeOrgans(), part, Jobs(inspector), part, alerts, IngressConfig(),  # type: ignore[arg-type]
         events_key=EVENTS_KEY, management=JobManagement(enabled=True),

@@ -207,6 +207,27 @@ def standard_answers() -> dict[str, Any]:
     }
 
 
+class KeptRequests:
+    """What the store keeps, without its clock."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    async def begin_request(self, key: str, digest: str) -> dict[str, Any]:
+        row = self.kept.setdefault(key, {"digest": digest, "state": "new", "status": None, "answer": None})
+        if row["digest"] != digest:
+            return {"state": "other", "status": None, "answer": None}
+        told = dict(row)
+        row["state"] = "running" if row["state"] == "new" else row["state"]
+        return told
+
+    async def finish_request(self, key: str, status: int | None, answer: str | None) -> None:
+        if status is None:
+            del self.kept[key]
+        else:
+            self.kept[key].update(state="done", status=status, answer=answer)
+
+
 @dataclass
 class Served:
     """The API over fakes, and the fakes."""

@@ -131,5 +131,5 @@ def test_a_cursor_has_its_form(path: str) -> None:
 
 
 def test_an_organ_is_one_of_those_that_exist() -> None:
-    (organ_id,) = OPERATIONS["POST /organism/execute/{organ_id}"]["parameters"]
+    organ_id, _ = OPERATIONS["POST /organism/execute/{organ_id}"]["parameters"]
     assert organ_id["schema"]["enum"] == ["cognitive_organ_1", "utility_organ_1"]

@@ -11,40 +11,19 @@ import pytest
 from serve_app.api import idempotency
 from serve_app.errors import Unavailable
 from tests.unit.api.test_app import served
-from tests.unit.fakes import ALL_TOKENS, EXECUTOR, OPERATOR, result
+from tests.unit.fakes import ALL_TOKENS, EXECUTOR, OPERATOR, KeptRequests, result
 
 TASK = {"type": "memory.put", "parameters": {"key": "k", "value": 1}}
 PATH = "/organism/execute/utility_organ_1"
 
 
-class Requests:
-    """What the store keeps, without its clock."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
-
-    async def begin_request(self, key: str, digest: str) -> dict[str, Any]:
-        row = self.kept.setdefault(key, {"digest": digest, "state": "new", "status": None, "answer": None})
-        if row["digest"] != digest:
-            return {"state": "other", "status": None, "answer": None}
-        told = dict(row)
-        row["state"] = "running" if row["state"] == "new" else row["state"]
-        return told
-
-    async def finish_request(self, key: str, status: int | None, answer: str | None) -> None:
-        if status is None:
-            del self.kept[key]
-        else:
-            self.kept[key].update(state="done", status=status, answer=answer)
+@pytest.fixture
+def requests() -> KeptRequests:
+    return KeptRequests()
 
 
 @pytest.fixture
-def requests() -> Requests:
-    return Requests()
-
-
-@pytest.fixture
-def api(requests: Requests) -> Any:
+def api(requests: KeptRequests) -> Any:
     made = served(ALL_TOKENS)
     made.part.begin_request, made.part.finish_request = requests.begin_request, requests.finish_request
     return made
@@ -78,7 +57,7 @@ async def test_another_body_under_the_same_key_is_refused(api: Any) -> None:
     assert len(api.organs.tasks) == 1
 
 
-async def test_one_that_is_being_done_is_not_done_beside_it(api: Any, requests: Requests) -> None:
+async def test_one_that_is_being_done_is_not_done_beside_it(api: Any, requests: KeptRequests) -> None:
     async with api.client() as client:
         await client.post(PATH, json=TASK, headers=key("a"))
         [row] = requests.kept.values()
@@ -139,7 +118,7 @@ async def test_a_key_that_is_none_is_refused(api: Any, value: str) -> None:
     assert (answer.status_code, api.organs.tasks) == (422, [])
 
 
-async def test_a_look_has_no_key(api: Any, requests: Requests) -> None:
+async def test_a_look_has_no_key(api: Any, requests: KeptRequests) -> None:
     async with api.client() as client:
         await client.get("/organism/status", headers=key("a"))
     assert requests.kept == {}

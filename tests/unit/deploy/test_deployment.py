@@ -31,6 +31,10 @@ CONFIG: dict[str, Any] = {
 }
 
 
+# What the deploy command gives each organ.
+SCALED = [{"name": "utility_organ_1", "autoscaling_config": {"min_replicas": 1, "max_replicas": 1}}]
+
+
 class Serve:
     """What a dashboard says of Serve, and what it was sent."""
 
@@ -88,7 +92,8 @@ def deploy(tmp_path: Path, *more: str, config: dict[str, Any] = CONFIG) -> int:
 
 def stamped(config: dict[str, Any] = CONFIG) -> dict[str, Any]:
     (app,) = config["applications"]
-    return {**app, "args": {**app["args"], "code_version": read_own_version(), "deployed_http": HTTP}}
+    filled_in = {**app["args"], "code_version": read_own_version(), "deployed_http": HTTP}
+    return {**app, "args": filled_in, "deployments": [*app.get("deployments", ()), *SCALED]}
 
 
 def names(config: dict[str, Any]) -> list[str]:
@@ -282,7 +287,9 @@ def test_the_version_of_code_that_comes_with_the_file_is_the_files(serve: Serve,
     (app,) = CONFIG["applications"]
     own = {**app, "args": OLD, "runtime_env": {"working_dir": "s3://bucket/seedcore-0.0.9.zip"}}
     assert deploy(tmp_path, "--yes", config={**CONFIG, "applications": [own]}) == 0
-    assert serve.sent[-1]["applications"] == [{**own, "args": {**OLD, "deployed_http": HTTP}}]
+    assert serve.sent[-1]["applications"] == [
+        {**own, "args": {**OLD, "deployed_http": HTTP}, "deployments": SCALED}
+    ]
 
 
 def test_callers_are_given_time_first_where_it_runs(serve: Serve, tmp_path: Path) -> None:

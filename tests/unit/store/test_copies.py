@@ -40,9 +40,8 @@ def set_revision(path: Path, revision: str) -> None:
 def make_older(path: Path) -> None:
     """As the revision before the newest has it."""
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE requests")
-        connection.execute("ALTER TABLE sessions DROP COLUMN place")
-    set_revision(path, "0008")
+        connection.execute("DROP TABLE settings")
+    set_revision(path, "0010")
 
 
 def list_keys(path: Path) -> list[str]:
@@ -56,10 +55,10 @@ def test_before_a_migration_a_copy_is_made_and_one_goes_back_to_it(
     path = home / "seedcore.db"
     asyncio.run(put(path, "old"))
     make_older(path)
-    assert asyncio.run(plan_upgrade(f"sqlite:///{path}")) == UpgradePlan("0008", "0009", has_way_back=True)
+    assert asyncio.run(plan_upgrade(f"sqlite:///{path}")) == UpgradePlan("0010", "0011", has_way_back=True)
     asyncio.run(put(path, "new", "newer"))
     [copy] = list_copies(path)
-    assert copy.name.startswith("seedcore.db.before-0009-of-0008-")
+    assert copy.name.startswith("seedcore.db.before-0011-of-0010-")
     assert copy.stat().st_mode & 0o777 == 0o600
     assert list_keys(copy) == ["old"]
 

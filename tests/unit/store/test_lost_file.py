@@ -193,7 +193,7 @@ async def test_a_second_name_is_told(opening: Opening, path: Path) -> None:
         "others"
     )
     fine = Part({"organs": [], "initialization": {"state": "succeeded"}})
-    ready = judge_readiness(Part(answer), fine, Part({}))
+    ready = judge_readiness(Part(answer), fine, Part({}), Part({}), Part({"items": []}))
     assert (ready.status, ready.reasons) == ("degraded", (f"store: {answer['note']}",))
 
 
