@@ -81,7 +81,6 @@ class Deployment:
             raise Failure("What is deployed there was changed meanwhile, so nothing was sent.", "Run it again.")
         kept = previous.load(self._home, url)
         before = previous.note_before(self._changes, now, kept, read_own_version(), format_time(datetime.now(UTC)))
-        previous.save(self._home, url, before)
         ours = [name for name in merging.list_ours(self._asked["applications"]) if name in self._handovers]
         for handover in (self._handovers[name] for name in ours):
             if handover.status == "RUNNING":
@@ -95,7 +94,9 @@ class Deployment:
         for each in (first, *others):
             each.expect_newer(now)
         # Merged anew: others may have deployed while callers were given time.
-        first.send(merging.merge(self._asked, now, replaced=self._replaced), "Correct it and deploy again.")
+        merged = merging.merge(self._asked, now, replaced=self._replaced)
+        with previous.keep(self._home, url, before):
+            first.send(merged, "Correct it and deploy again.")
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Wait until all that was sent runs; raises ``Failure`` with Serve's words, or when time is up."""
