@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.cluster.ray_http import NoAnswer
+from serve_app.cluster.ray_http import NoAnswer, Refused
 from serve_app.cluster.ray_token import TokenRefused
 from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, parse_report
@@ -246,6 +246,24 @@ def test_a_ray_that_asks_for_its_token_is_told(
     monkeypatch.setattr(command.ray_http, "fetch_serve_details", refuse)
     assert command.main(["--url", "http://127.0.0.1:8000"]) == command.NOT_REACHED
     assert capsys.readouterr().err.splitlines()[1:] == ["It asks for its token.", "next: Set RAY_AUTH_MODE=token."]
+
+
+def test_another_server_in_the_place_of_the_dashboard_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_answer(*_: Any) -> bytes:
+        raise ConnectionResetError
+
+    def refuse(*_: Any) -> bytes:
+        raise Refused(404, b"Not Found")
+
+    monkeypatch.setattr(command, "_answer", no_answer)
+    monkeypatch.setattr(command.ray_http, "fetch_serve_details", refuse)
+    assert command.main(["--url", "http://127.0.0.1:8000", "--dashboard", "http://d:1"]) == command.NOT_REACHED
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "What answers at http://d:1 (HTTP 404) does not tell what Ray Serve has deployed.",
+        "next: Name Ray's dashboard with --dashboard; if it is that one, look at its log.",
+    ]
 
 
 def test_rays_token_goes_to_no_place_that_was_only_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
