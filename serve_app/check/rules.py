@@ -82,7 +82,8 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
         inside = around | {id(value)}
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
             if not isinstance(key, str | int | float | None):
-                yield Mistake(path, f"the key {quote_value(key)}", "keys that are texts, in quotes where YAML reads more")
+                expected = "keys that are texts, in quotes where YAML reads more"
+                yield Mistake(path, f"the key {quote_value(key)}", expected)
                 continue
             yield from check_plainness(each, (*path, key), inside)
     elif isinstance(value, date):

@@ -96,7 +96,7 @@ def describe_trouble(application: ApplicationFacts) -> str | None:
 
 
 def find_reason(application: ApplicationFacts) -> str:
-    """Why an application is not well: Serve's words on it, which often only name deployments, and on those; or nothing."""
+    """Why an application is not well: Serve's words on it, which may only name deployments, and on those."""
     blamed = [
         f"{each.name}: {find_telling(each.message)}"
         for each in application.deployments

@@ -72,7 +72,7 @@ def ours(status: str, **more: Any) -> dict[str, Any]:
                     deployments={
                         "Ingress": {
                             "status": "DEPLOY_FAILED",
-                            "message": "It failed:\nTraceback (most recent call last):\n  x\nKeyError: 'token=abcdefgh1'",
+                            "message": "It failed:\nTraceback (most recent call last):\nKeyError: 'token=abcdefgh1'",
                         }
                     },
                 ),
