@@ -157,6 +157,14 @@ def test_what_check_refuses_is_not_sent(serve: Serve, tmp_path: Path, capsys: py
     assert "deployments[0].user_config.nope: got an unknown key" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_whether_the_cluster_has_tokens_is_not_decided_by_the_shell_of_who_deploys(
+    serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, told: bool
+) -> None:
+    assert deploy(tmp_path, "--yes", config={**CONFIG, "http_options": {"host": host}}) == 0
+    assert ("no token is configured here: where the cluster has none" in capsys.readouterr().out) is told
+
+
 def test_a_failure_is_told_in_serves_words_with_the_way_back(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
