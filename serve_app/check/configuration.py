@@ -123,7 +123,8 @@ def list_restarts(text: str, path: str) -> list[str]:
             notes.append(
                 f"{path}:{tree.find_line(place)}: {format_path(place)}: {', '.join(names)} without autoscaling_config: "
                 "with a plain `serve deploy` of this file, the first step that gives one to any organ restarts all "
-                "deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` prints it so"
+                "deployments; `make up` and `python -m serve_app.deploy` write one for each, and `python -m "
+                "serve_app.check --stamp` prints it so"
             )
     return notes
 

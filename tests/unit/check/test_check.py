@@ -661,8 +661,8 @@ def test_a_silence_that_is_over_is_told_and_no_mistake(tmp_path: Path, capsys: p
 
 RESTARTS = (
     "cognitive_organ_1 without autoscaling_config: with a plain `serve deploy` of this file, the first step that gives "
-    "one to any organ restarts all deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` "
-    "prints it so"
+    "one to any organ restarts all deployments; `make up` and `python -m serve_app.deploy` write one for each, and "
+    "`python -m serve_app.check --stamp` prints it so"
 )
 
 
