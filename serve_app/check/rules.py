@@ -181,9 +181,13 @@ def _check_deployment(name: str, organ_type: Any, deployment: Mapping[str, Any],
             )
         if deployment.get("autoscaling_config") is not None:
             yield Mistake((*path, "autoscaling_config"), "autoscaling", f"none; there is one {name}, always")
-    given = deployment.get("user_config")
+    given = deployment.get("user_config", {})
     model = USER_CONFIGS.get(name, OrganConfig)
-    if given is None or not isinstance(given, dict):
+    if given is None:
+        # Serve hands on no empty one (``call_reconfigure``, ray/serve/_private/replica.py): what was in force would stay.
+        yield Mistake((*path, "user_config"), "nothing", "a mapping of settings; {} for the defaults")
+        return
+    if not isinstance(given, dict):
         return
     try:
         config = model.model_validate(given)

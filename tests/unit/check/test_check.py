@@ -264,6 +264,12 @@ def test_args(args: str, expected: list[str]) -> None:
             id="settings of a deployment that has none",
         ),
         pytest.param(
+            "      - name: Alerts\n        user_config:\n          # cpu_ratio: 0.9\n",
+            [f"c.yaml:10: {FIRST}.user_config: got nothing; expected a mapping of settings; {{}} for the defaults"],
+            id="settings that are all comments",
+        ),
+        pytest.param("      - name: Alerts\n        user_config: {}\n", [], id="the defaults"),
+        pytest.param(
             "      - name: Ingress\n        user_config: {task_timeout: 3}\n",
             [
                 f"c.yaml:10: {FIRST}.user_config.task_timeout: got an unknown key; expected one of task_timeout_s, "
