@@ -184,7 +184,7 @@ def _check_deployment(name: str, organ_type: Any, deployment: Mapping[str, Any],
     given = deployment.get("user_config", {})
     model = USER_CONFIGS.get(name, OrganConfig)
     if given is None:
-        # Serve hands on no empty one (``call_reconfigure``, ray/serve/_private/replica.py): what is in force would stay.
+        # Serve hands on no empty one (``call_reconfigure``, ray/serve/_private/replica.py): that in force would stay.
         yield Mistake((*path, "user_config"), "nothing", "a mapping of settings; {} for the defaults")
         return
     if not isinstance(given, dict):
