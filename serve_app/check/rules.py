@@ -81,7 +81,8 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
             return
         inside = around | {id(value)}
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            if not isinstance(key, str | int | float | None):
+            has_json_key = isinstance(key, str | int | float | None)
+            if not has_json_key:
                 expected = "keys that are texts, in quotes where YAML reads more"
                 yield Mistake(path, f"the key {quote_value(key)}", expected)
                 continue

@@ -20,7 +20,7 @@ from serve_app.check.stamp import stamp
 from serve_app.cluster import ray_http
 from serve_app.deploy import merging, previous
 from serve_app.deploy.changes import Changes, compare
-from serve_app.deploy.failure import Failure
+from serve_app.deploy.failure import ConfigurationRefused, Failure
 from serve_app.deploy.handover import Handover
 
 _POLL_S = 0.5
@@ -86,8 +86,9 @@ class Deployment:
             raise Failure("What is deployed there was changed meanwhile, so nothing was sent.", "Run it again.")
         kept = previous.load(self._home, url)
         before = previous.note_before(self._changes, now, kept, read_own_version(), format_time(datetime.now(UTC)))
-        ours = [name for name in merging.list_ours(self._asked["applications"]) if name in self._handovers]
-        for handover in (self._handovers[name] for name in ours):
+        names = [name for name in merging.list_ours(self._asked["applications"]) if name in self._handovers]
+        ours = [self._handovers[name] for name in names]
+        for handover in ours:
             if handover.status == "RUNNING":
                 say("callers may wait longer meanwhile")
                 trouble = handover.let_callers_wait(lambda: None)
@@ -100,8 +101,13 @@ class Deployment:
             each.expect_newer(now)
         # Merged anew: others may have deployed while callers were given time.
         merged = merging.merge(self._asked, now, replaced=self._replaced)
-        with previous.keep(self._home, url, before):
-            first.send(merged, "Correct it and deploy again.")
+        try:
+            with previous.keep(self._home, url, before):
+                first.send(merged, "Correct it and deploy again.")
+        except ConfigurationRefused:
+            for handover in ours:
+                handover.stop_waiting()
+            raise
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Wait until all that was sent runs; raises ``Failure`` with Serve's words, or when time is up."""

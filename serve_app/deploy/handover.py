@@ -36,6 +36,7 @@ class Handover:
         self._unhealthy_since: float | None = None
         self._seen: dict[str, Any] = {}
         self._short_since: float | None = None
+        self._before_patience: dict[str, Any] | None = None
 
     def let_callers_wait(self, tick: Callable[[], None]) -> str | None:
         """Give those who ask for a part, while it is replaced, the time until it is back.
@@ -43,9 +44,11 @@ class Handover:
         A wish, not a condition: why it could not be, or None.
         """
         try:
-            config = merging.build_patient_config(ray_http.fetch_serve_details(self._url), self._app)
+            details = ray_http.fetch_serve_details(self._url)
+            config = merging.build_patient_config(details, self._app)
             if config is None:
                 return None
+            self._before_patience = merging.find_declared(details, self._app)
             ray_http.put_config(self._url, config)
             deadline = time.monotonic() + PATIENT_TIMEOUT_S
             while time.monotonic() < deadline:
@@ -60,6 +63,17 @@ class Handover:
             return str(error)
         return None
 
+    def stop_waiting(self) -> None:
+        """Take back what ``let_callers_wait`` changed, once, where Serve refused what should have followed."""
+        before, self._before_patience = self._before_patience, None
+        if before is None:
+            return
+        try:
+            config = merging.list_remaining(ray_http.fetch_serve_details(self._url), without=[self._app])
+            ray_http.put_config(self._url, {**config, "applications": [*config["applications"], before]})
+        except ray_http.NoAnswer:
+            return  # callers wait for longer than they were meant to, until something is deployed
+
     def send(self, config: dict[str, Any], next_step: str) -> None:
         """Replace what is declared by ``config``; raises ``ConfigurationRefused``, or ``Failure`` when Serve does not
         answer, which may mean either.
@@ -67,6 +81,7 @@ class Handover:
         try:
             ray_http.put_config(self._url, config, SEND_TIMEOUT_S)
         except ray_http.Refused as refused:
+            self.stop_waiting()
             said = refused.body.decode(errors="replace").replace("\\n", "\n")
             raise ConfigurationRefused("Serve refused the configuration.", next_step, read_last_lines(said)) from None
         except ray_http.NoAnswer as error:

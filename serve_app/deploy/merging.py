@@ -44,6 +44,13 @@ def list_declared(details: Mapping[str, Any], without: Iterable[str | None]) -> 
     ]
 
 
+def find_declared(details: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """The configuration of one application that came by REST or `serve deploy`."""
+    app = details.get("applications", {}).get(name) or {}
+    found: dict[str, Any] | None = app.get("deployed_app_config") if app.get("source") == "declarative" else None
+    return found
+
+
 def list_declared_names(details: Mapping[str, Any]) -> list[str]:
     """Names of what a PUT that leaves it out deletes."""
     return [str(name) for name, app in details.get("applications", {}).items() if app.get("source") == "declarative"]

@@ -248,6 +248,24 @@ def test_what_serve_refuses_does_not_take_the_way_back(
     assert serve.sent[-1]["applications"] == [stamped()]
 
 
+def test_what_serve_refuses_leaves_callers_as_patient_as_they_were(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve.declare(stamped(), HELLO)
+
+    def refuse_what_is_asked_for(url: str, config: dict[str, Any], timeout_s: float = 60.0) -> None:
+        if any(app == stamped(change(task_timeout_s=8.0)) for app in config["applications"]):
+            raise ray_http.Refused(400, b"no")
+        serve.put(url, config, timeout_s)
+
+    monkeypatch.setattr(ray_http, "put_config", refuse_what_is_asked_for)
+    assert deploy(tmp_path, "--yes", config=change(task_timeout_s=8.0)) == 1
+    patient, back = serve.sent
+    assert patient["applications"][0]["deployments"][-1]["user_config"] == {"call_timeout_s": 60.0}
+    assert sorted(names(back)) == ["hello", "seedcore"]
+    assert serve.apps["seedcore"]["deployed_app_config"] == stamped()
+
+
 def test_what_is_interrupted_before_it_is_sent_does_not_take_the_way_back(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
