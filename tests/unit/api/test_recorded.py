@@ -32,6 +32,7 @@ NOT_HERE = {
     "NodeUtilisation.gpu_ratio": GPU,
     "NodeView.ended_at": NODES,
     "NodeView.message": NODES,
+    "ProgramView.call": "needs a program that fails within a library",
     "StackView.reason": "needs a process that ends between being listed and being looked at",
 }
 
