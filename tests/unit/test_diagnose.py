@@ -49,7 +49,7 @@ RUN = (
         ),
         ("job-driver-n.log", RUN + FAILED + b"x" * 200_000 + b"\n" + RUN + b"fine\n", None, True),
         ("job-driver-n.log", RUN + FAILED, "app.exception", False),
-        ("job-driver-n.log", b"", None, False),
+        ("job-driver-n.log", b"", "unknown", False),
         # Of a file with another name nobody knows whose lines those are.
         ("job.log", RUN + FAILED + RUN + b"fine\n", "app.exception", False),
     ],

@@ -147,7 +147,6 @@ def test_the_cause(text: str, fields: Fields, code: str, line: int) -> None:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("", Fields()),
         (ON, Fields()),
         (HEAD + "ValueError: one bad row\n" + ON, Fields()),
         (OOM + ON, Fields()),

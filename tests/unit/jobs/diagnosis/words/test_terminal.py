@@ -48,8 +48,8 @@ def test_a_cause_with_its_evidence_its_chain_what_to_do_and_what_it_is_not() -> 
 def test_nothing_wrong_and_not_known() -> None:
     nothing = diagnose(Fields(), [TextSource("a.log", SourceKind.FILE, [b"step\n"])])
     assert (
-        render_diagnosis(nothing, "a.log")
-        == "a.log: nothing is wrong\n  Nothing that was looked at tells of a failure."
+        render_diagnosis(nothing, "a.log") == "a.log: nothing is wrong\n"
+        "  Nothing is wrong up to its last line; it may be cut, for it does not tell its end."
     )
     unknown = render_diagnosis(
         diagnose(Fields(status="FAILED"), [TextSource("a.log", SourceKind.FILE, [b"step\n"])]), "a.log"
