@@ -186,7 +186,9 @@ def _build_clue(
         is_alone=alone,
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.count_ordinary_lines(max(end, hit.line)),
-        repaired="" if gave_up else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),
+        repaired=""
+        if gave_up or hit.signature.stands
+        else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),
         signature=hit.signature,
     )
 

@@ -73,33 +73,6 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("see nvidia-smi for the use of the GPU",),
     ),
     Signature(
-        name="collective",
-        code="gpu.collective-timeout",
-        contains=(
-            "The client socket has timed out after",
-            "Watchdog caught collective operation timeout",
-            "NCCLHangError",
-            "NCCL timeout",
-            "NCCL error: ",
-            "gloo/transport/tcp",
-            "ncclInternalError",
-            "ncclSystemError",
-            "ncclRemoteError",
-            "ncclUnhandledCudaError",
-            "Timed out waiting for",
-            "wait timeout after",
-            "DistStoreError",
-            "Some NCCL operations have failed or timed out",
-        ),
-        pattern=r"client socket has timed out|collective operation timeout|NCCLHangError|NCCL timeout|NCCL error: unhandled|gloo/transport/tcp.{0,200}(?:Timed out|timed out)|nccl(?:Internal|System|Remote|UnhandledCuda)Error|wait timeout after \d+ ?ms|DistStoreError|Some NCCL operations have|Timed out (?:initializing process group|waiting for clients|after \d+ seconds waiting for clients)",
-        certainty=Certainty.LIKELY,
-        matches=(
-            "[rank3]:[E ProcessGroupNCCL.cpp:5] [PG 0 Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=9)",
-            "torch.distributed.DistStoreError: Timed out after 601 seconds waiting for clients. 1/2 clients joined.",
-        ),
-        near_misses=("Timed out waiting for a lock",),
-    ),
-    Signature(
         name="cuda-crash",
         code="app.native-crash",
         contains=(
