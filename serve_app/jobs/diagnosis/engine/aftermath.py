@@ -31,7 +31,8 @@ _LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
-    r"|\bnot (?:complete|ready|finished)",
+    r"|\bnot (?:complete|ready|finished)"
+    r"|\b(?:rc|exit(?:ed)?(?: with)?(?: code| status)?|return(?:ed)? code)[ =:]{1,3}(?:-?[1-9]\d*)\b",
     re.IGNORECASE,
 )
 _FAILURE_WORD = re.compile(
@@ -60,6 +61,7 @@ _EPILOGUE = re.compile(
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
     r"|shutdown"
     r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
+    r"|^frame #\d+: |^\s*\d+ +0x[0-9a-f]+"
     r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,
 )

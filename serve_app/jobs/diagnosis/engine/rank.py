@@ -39,6 +39,9 @@ _FAR = {
     "object.lost": 5,
     "serve.health-check-failed": 6,
     "serve.constructor-failed": 4,
+    # What Serve says of a deployment tells more than that its actor, or its application, did not come up.
+    "serve.config-invalid": 5,
+    "app.actor-init-failed": 5,
 }
 # An exception that no signature knows ends the job by itself when so much lies between it and an earlier cause.
 _NEAR_LINES = 60

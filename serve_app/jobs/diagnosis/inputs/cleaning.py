@@ -20,6 +20,10 @@ _MOST_OF_THEM = 0.6
 _ENTITY = re.compile(r"&(?:gt|lt|quot|amp|apos|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4});")
 # Colours whose escape byte became text: `^[[36m`, `\u001b[36m`, `\033[0m`, `\x1b[2m`, `#x1B[36m`.
 _LOST_COLOUR = re.compile(r"(?:\^\[|\\u001[bB]|\\0?33|\\x1[bB]|\\e|#x1B|␛|�)\[\d{0,3}(?:;\d{1,3}){0,4}m")
+# What word processors and forums make of the signs of a log.
+_TYPOGRAPHIC = str.maketrans(
+    {"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " ", "\u200b": None}
+)
 _QUOTED = re.compile(r"\s{0,8}(?:> ?){1,4}(?!>)")
 _FENCE = re.compile(r"\s{0,8}(?:```|~~~)[\w-]{0,20}\s*$")
 _COMMENT = re.compile(r"\s{0,8}(?:#|//) ?")
@@ -73,6 +77,8 @@ def _replace_text(piece: Piece) -> Piece:
     text = piece.text
     if "&" in text and _ENTITY.search(text):
         text = html.unescape(text).replace("\xa0", " ")
+    if not text.isascii():
+        text = text.translate(_TYPOGRAPHIC)
     if "m" in text and "[" in text:
         text = _LOST_COLOUR.sub("", text)
     if _FENCE.match(text):
