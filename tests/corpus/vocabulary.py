@@ -23,7 +23,8 @@ client.disconnected
 network.port-conflict
 ray.internal-error
 scheduling.infeasible scheduling.waiting scheduling.placement-group scheduling.node-affinity
-job.start-timeout job.supervisor-died job.supervisor-lost job.status-unreliable job.duplicate-id job.supervisor-not-created
+job.start-timeout job.supervisor-died job.supervisor-lost job.status-unreliable job.duplicate-id
+job.supervisor-not-created
 job.no-agent
 serve.constructor-failed serve.health-check-failed serve.unschedulable serve.config-invalid
 serve.backpressure

@@ -38,7 +38,7 @@ class CodeClass(StrEnum):
     INTENDED = "intended"
 
 
-class State(StrEnum):
+class DiagnosisState(StrEnum):
     """What a diagnosis is of. ``waiting`` has a code of ``scheduling.*`` or ``cluster.*``; only ``well`` has none."""
 
     FAILED = "failed"
@@ -149,7 +149,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ProgramError:
     """The exception of a program. ``file``, ``line`` and ``function``: the innermost frame that is the user's own, None
     where only frames of Ray or of libraries are seen; ``call``: the library call in which it ended, None where it
     ended in the user's own code; ``kind``: a word of ``PROGRAM_KINDS``.
@@ -190,13 +190,13 @@ class Diagnosis:
     advice: tuple[str, ...] = ()
     docs: str | None = None
     unavailable: tuple[str, ...] = field(default=())
-    state: State | None = None
+    state: DiagnosisState | None = None
     read_as: tuple[str, ...] = ()
-    program: Program | None = None
+    program: ProgramError | None = None
 
     def __post_init__(self) -> None:
         if self.state is None:
-            told = {None: State.WELL, UNKNOWN: State.UNKNOWN}.get(self.code, State.FAILED)
+            told = {None: DiagnosisState.WELL, UNKNOWN: DiagnosisState.UNKNOWN}.get(self.code, DiagnosisState.FAILED)
             object.__setattr__(self, "state", told)
 
     def render_json(self) -> DiagnosisView:

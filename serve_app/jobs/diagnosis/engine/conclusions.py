@@ -20,10 +20,10 @@ from serve_app.jobs.diagnosis.models import (
     CauseStep,
     Certainty,
     Diagnosis,
+    DiagnosisState,
     EvidenceLine,
     Fields,
     SourceKind,
-    State,
 )
 
 _MOST_EVIDENCE = 5
@@ -147,11 +147,11 @@ def conclude_found(
     )
 
 
-def _choose_state(fields: Fields, weighed: Weighed, primary: Clue) -> State:
+def _choose_state(fields: Fields, weighed: Weighed, primary: Clue) -> DiagnosisState:
     """``waiting`` where the code says that something waits, and neither the row nor an exception that it failed."""
     raised = any(clue.in_traceback for clue in (primary, *weighed.chain))
     waits = primary.code.startswith(_WAITING) and not raised and not is_failure(fields)
-    return State.WAITING if waits and fields.status != "STOPPED" else State.FAILED
+    return DiagnosisState.WAITING if waits and fields.status != "STOPPED" else DiagnosisState.FAILED
 
 
 def list_candidates(codes: Mapping[str, Code], weighed: Weighed) -> tuple[Candidate, ...]:
@@ -192,5 +192,5 @@ def conclude_unknown(
         told.advice,
         code.docs or None,
         tuple(unavailable),
-        State.FAILED if is_failure(fields) else State.UNKNOWN,
+        DiagnosisState.FAILED if is_failure(fields) else DiagnosisState.UNKNOWN,
     )

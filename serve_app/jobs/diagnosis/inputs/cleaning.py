@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from serve_app.jobs.diagnosis.inputs.shapes import Piece, reindent, unwrap
+from serve_app.jobs.diagnosis.inputs.layout import CleanedLine, reindent, unwrap
 
 # At least so many of the lines with something in them begin alike, where that is what somebody put before each.
 _MOST_OF_THEM = 0.6
 _ENTITY = re.compile(r"&(?:gt|lt|quot|amp|apos|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4});")
-# Colours whose escape byte became text: `^[[36m`, `\u001b[36m`, `\033[0m`, `\x1b[2m`, `#x1B[36m`.
-_LOST_COLOUR = re.compile(r"(?:\^\[|\\u001[bB]|\\0?33|\\x1[bB]|\\e|#x1B|␛|�)\[\d{0,3}(?:;\d{1,3}){0,4}m")
+# Colours whose escape byte became text: `^[[36m`, `\u001b[36m`, `\033[0m`, `\x1b[2m`, `0[36m`.
+_LOST_COLOUR = re.compile(r"(?:\^\[|\\u001[bB]|\\0?33|\\x1[bB]|\\e|#x1B|␛|�|0)\[\d{0,3}(?:;\d{1,3}){0,4}m")
 # What word processors and forums make of the signs of a log.
 _TYPOGRAPHIC = str.maketrans(
     {"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " ", "\u200b": None}
@@ -47,7 +47,7 @@ _MOST_FROM_ONE = 2_000
 class Cleaned:
     """``pieces``: the lines of the log, each with the lines of the text that it was made of."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[CleanedLine, ...]
 
     def build_text(self) -> str:
         return "\n".join(piece.text for piece in self.pieces)
@@ -60,20 +60,20 @@ class Cleaned:
 
 def clean(text: str) -> Cleaned | None:
     """The excerpt as a log, or None where it is one as it stands."""
-    before = tuple(Piece(line.rstrip("\r"), number, number) for number, line in enumerate(text.split("\n"), 1))
-    pieces: Sequence[Piece] = before
+    before = tuple(CleanedLine(line.rstrip("\r"), number, number) for number, line in enumerate(text.split("\n"), 1))
+    pieces: Sequence[CleanedLine] = before
     for step in _STEPS:
         pieces = step(pieces)
     same = len(pieces) == len(before) and all(one.text == two.text for one, two in zip(pieces, before, strict=True))
     return None if same or not pieces else Cleaned(tuple(pieces))
 
 
-def _replace_texts(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _replace_texts(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without entities, fences and colours that became text."""
     return [_replace_text(piece) for piece in pieces]
 
 
-def _replace_text(piece: Piece) -> Piece:
+def _replace_text(piece: CleanedLine) -> CleanedLine:
     text = piece.text
     if "&" in text and _ENTITY.search(text):
         text = html.unescape(text).replace("\xa0", " ")
@@ -88,7 +88,7 @@ def _replace_text(piece: Piece) -> Piece:
     return piece if text == piece.text else replace(piece, text=text)
 
 
-def _open_json(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _open_json(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """What Docker, journald, Loki and loggers put into one object a line."""
     if not _is_most(pieces, lambda text: text.lstrip().startswith("{") and text.rstrip().rstrip(",").endswith("}")):
         return pieces
@@ -116,14 +116,14 @@ def _read_object(text: str) -> str | None:
     return "\n".join([said.rstrip("\n"), *more])
 
 
-def _open_logfmt(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _open_logfmt(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     if not _is_most(pieces, lambda text: _LOGFMT.match(text) is not None):
         return pieces
     opened = [(piece, _LOGFMT.match(piece.text)) for piece in pieces]
     return [piece if found is None else replace(piece, text=found[1].replace('\\"', '"')) for piece, found in opened]
 
 
-def _strip_quotes(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _strip_quotes(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the mark of a quotation, in each run of lines that have it."""
     quoted = [piece.text.lstrip().startswith(">") and not piece.text.lstrip().startswith(">>>") for piece in pieces]
     runs = [
@@ -138,13 +138,13 @@ def _strip_quotes(pieces: Sequence[Piece]) -> Sequence[Piece]:
     ]
 
 
-def _strip_comments(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _strip_comments(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     if not _is_most(pieces, lambda text: text.lstrip().startswith(("# ", "// "))):
         return pieces
     return [replace(piece, text=_COMMENT.sub("", piece.text, count=1)) for piece in pieces]
 
 
-def _strip_numbers(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _strip_numbers(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the line numbers of an editor or a web page, which count on by one."""
     found = [_NUMBERED.match(piece.text) for piece in pieces if piece.text.strip()]
     numbers = [int(each[1]) for each in found if each is not None]
@@ -155,7 +155,7 @@ def _strip_numbers(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return [replace(piece, text=_NUMBERED.sub("", piece.text, count=1)) for piece in pieces]
 
 
-def _strip_stamps(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _strip_stamps(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the time that something outside put before each line, also before those within a traceback."""
     if _is_most(pieces, lambda text: _JOURNAL.match(text) is not None):
         return [replace(piece, text=_JOURNAL.sub("", piece.text, count=1)) for piece in pieces]
@@ -167,11 +167,11 @@ def _strip_stamps(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return [replace(piece, text=_STAMP.sub("", piece.text, count=1)) for piece in pieces]
 
 
-def _break_lines(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def _break_lines(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """A message of several lines that was written as one, its line ends escaped."""
     if not any(piece.text.count("\\n") >= 2 for piece in pieces):
         return pieces
-    broken: list[Piece] = []
+    broken: list[CleanedLine] = []
     for piece in pieces:
         if piece.text.count("\\n") < 2:
             broken.append(piece)
@@ -181,18 +181,18 @@ def _break_lines(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return broken
 
 
-def _split_into(piece: Piece, texts: Iterable[str]) -> list[Piece]:
+def _split_into(piece: CleanedLine, texts: Iterable[str]) -> list[CleanedLine]:
     return [replace(piece, text=text) for text in list(texts)[:_MOST_FROM_ONE]]
 
 
-def _is_most(pieces: Sequence[Piece], is_so: Callable[[str], bool]) -> bool:
+def _is_most(pieces: Sequence[CleanedLine], is_so: Callable[[str], bool]) -> bool:
     """Whether so it is of most lines with something in them, and of two at least."""
     written = [piece.text for piece in pieces if piece.text.strip()]
     count = sum(is_so(text) for text in written)
     return count >= 2 and count >= _MOST_OF_THEM * len(written)
 
 
-_STEPS: tuple[Callable[[Sequence[Piece]], Sequence[Piece]], ...] = (
+_STEPS: tuple[Callable[[Sequence[CleanedLine]], Sequence[CleanedLine]], ...] = (
     _replace_texts,
     _strip_quotes,
     _strip_comments,

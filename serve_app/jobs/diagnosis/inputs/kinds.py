@@ -19,7 +19,7 @@ from serve_app.jobs.diagnosis.inputs.marks import (
     PROCESS_LOG,
     SENTENCE,
     SURE_CODE,
-    Kind,
+    TextKind,
 )
 
 # So many lines at the begin and at the end of a text are looked at.
@@ -47,7 +47,7 @@ def is_table(kinds: Sequence[str]) -> bool:
     return bool(kinds) and not {DRIVER_LOG, PROCESS_LOG, OUTPUT} & set(kinds)
 
 
-def _is_there(kind: Kind, lines: Sequence[str]) -> bool:
+def _is_there(kind: TextKind, lines: Sequence[str]) -> bool:
     if any(kind.marks.search(line) for line in lines):
         return True
     return sum(any(hint.search(line) for line in lines) for hint in kind.hints) >= 2

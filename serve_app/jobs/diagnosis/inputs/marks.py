@@ -9,7 +9,7 @@ DRIVER_LOG, PROCESS_LOG, OUTPUT = "driver-log", "ray-process-log", "program-outp
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TextKind:
     """``marks``: one of these in a line is enough; ``hints``: of these, two different ones are."""
 
     name: str
@@ -21,8 +21,8 @@ def _mark(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{each})" for each in patterns))
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
+KINDS: tuple[TextKind, ...] = (
+    TextKind(
         "ray-status",
         _mark(
             r"^=+ (?:Autoscaler|Cluster) status: ",
@@ -41,7 +41,7 @@ KINDS: tuple[Kind, ...] = (
             re.compile(r"^ \d+ node_[0-9a-f]{20,}"),
         ),
     ),
-    Kind(
+    TextKind(
         "state-api",
         _mark(
             r"^=+ List: \d{4}-|^=+ (?:Task|Actor|Object|Tasks|Actors|Objects) Summary: ",
@@ -69,7 +69,7 @@ KINDS: tuple[Kind, ...] = (
             )
         ),
     ),
-    Kind(
+    TextKind(
         "ray-job",
         _mark(
             r"^\s*Job '[^']{1,200}' (?:failed|succeeded|was stopped|submitted successfully)",
@@ -79,7 +79,7 @@ KINDS: tuple[Kind, ...] = (
             r"^Job submission server address:",
         ),
     ),
-    Kind(
+    TextKind(
         "serve-status",
         _mark(
             r"^\s*(?:app_status|deployment_statuses|serve_start_time_s|last_deployed_time_s):",
@@ -93,13 +93,13 @@ KINDS: tuple[Kind, ...] = (
             re.compile(r"^\s*status: (?:HEALTHY|RUNNING|UPDATING)\b"),
         ),
     ),
-    Kind(
+    TextKind(
         "serve-config",
         _mark(
             r"^\s*(?:- )?import_path: \S", r"^\s*(?:max_ongoing_requests|max_concurrent_queries|autoscaling_config):"
         ),
     ),
-    Kind(
+    TextKind(
         "kubectl",
         _mark(
             r"^NAME\s+(?:READY|STATUS|DESIRED|TYPE|AGE|VERSION|CPU|JOB STATUS)\b",
@@ -108,7 +108,7 @@ KINDS: tuple[Kind, ...] = (
             r"^(?:  )?(?:Type|----)\s{2,}(?:Reason|------)\s{2,}(?:Age|----)",
             r"^\S{1,200}\s+\d+/\d+\s+(?:Running|Pending|Error|Completed|CrashLoopBackOff|Init:\S+|ImagePullBackOff|ErrImage\w+|"
             r"OOMKilled|ContainerCreating|Terminating|Evicted|Unknown|PodInitializing)\b",
-            r"^(?:apiVersion|Kind|kind):\s+\S*(?:ray\.io|Ray(?:Cluster|Job|Service)|Pod)\b",
+            r"^(?:apiVersion|TextKind|kind):\s+\S*(?:ray\.io|Ray(?:Cluster|Job|Service)|Pod)\b",
             r"\b(?:kubelet|default-scheduler)(?:, \S+)?\s{2,}\S",
         ),
         (
@@ -122,7 +122,7 @@ KINDS: tuple[Kind, ...] = (
             re.compile(r"^\s*Exit Code:\s"),
         ),
     ),
-    Kind(
+    TextKind(
         "nvidia-smi",
         _mark(r"NVIDIA-SMI (?:\d|has failed)", r"^\| +GPU +(?:Name|GI)\b", r"^NVRM: Xid", r"^\|\s+Fan +Temp +Perf"),
         (
@@ -131,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
             re.compile(r"\d+ MiB, \d+ MiB"),
         ),
     ),
-    Kind(
+    TextKind(
         "slurm",
         _mark(
             r"^slurmstepd(?:-\S{1,60})?: ",
@@ -149,7 +149,7 @@ KINDS: tuple[Kind, ...] = (
             re.compile(r"\bNODE_FAIL\b"),
         ),
     ),
-    Kind(
+    TextKind(
         "notebook",
         _mark(
             r"^(?:Cell )?In ?\[\d{0,5}\](?:, line \d+|:)",
@@ -162,7 +162,7 @@ KINDS: tuple[Kind, ...] = (
             r"^[A-Z]\w{1,80}(?:Error|Exception)\s{8,}Traceback \(most recent call last\)",
         ),
     ),
-    Kind(
+    TextKind(
         "container",
         _mark(
             r"^Error response from daemon: ",
@@ -175,14 +175,14 @@ KINDS: tuple[Kind, ...] = (
             r"containerd\S{0,80}: failed",
         ),
     ),
-    Kind(
+    TextKind(
         PROCESS_LOG,
         _mark(
             r"^\[\d{4}-\d\d-\d\d [\d:,.]+ [DIWEFC] \d+ \d+\] (?:\(\w|\w+\.cc:)",
             r"^[IWEF]\d{4} [\d:.]+\s+\d+ \S+\.(?:cc|cpp):\d+\]",
         ),
     ),
-    Kind(
+    TextKind(
         DRIVER_LOG,
         _mark(
             r"Traceback \(most recent call last\)",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from organs.times import format_time
-from serve_app.jobs.diagnosis.models import UNKNOWN, Diagnosis, State
+from serve_app.jobs.diagnosis.models import UNKNOWN, Diagnosis, DiagnosisState
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -58,7 +58,7 @@ def complete_kept(answer: MadeDiagnosis) -> MadeDiagnosis:
 
 def complete_view(found: DiagnosisView) -> DiagnosisView:
     """The same of what is in such an answer: its state as far as its code tells, and nothing of what was not kept."""
-    state = {None: State.WELL, UNKNOWN: State.UNKNOWN}.get(found["code"], State.FAILED)
+    state = {None: DiagnosisState.WELL, UNKNOWN: DiagnosisState.UNKNOWN}.get(found["code"], DiagnosisState.FAILED)
     added: dict[str, Any] = {"state": str(state), "read_as": [], "program": None}
     return cast("DiagnosisView", {**added, **found})
 

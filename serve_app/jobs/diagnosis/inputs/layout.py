@@ -11,7 +11,7 @@ from serve_app.jobs.diagnosis.log.lines import split_prefix, strip_controls
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class CleanedLine:
     """A line, and the first and the last line of the text, from 1, that it was made of."""
 
     text: str
@@ -34,10 +34,10 @@ _RAISED = re.compile(
 _CARETS = re.compile(r"[\^~ ]{2,}$")
 
 
-def unwrap(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def unwrap(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Lines that a terminal, a mail or YAML broke, put together again."""
     column = _find_column(pieces)
-    joined: list[Piece] = []
+    joined: list[CleanedLine] = []
     is_open = ""
     for number, piece in enumerate(pieces):
         before = pieces[number - 1] if number else None
@@ -52,11 +52,11 @@ def unwrap(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return joined if len(joined) < len(pieces) else pieces
 
 
-def _join(one: Piece, two: Piece, gap: str) -> Piece:
+def _join(one: CleanedLine, two: CleanedLine, gap: str) -> CleanedLine:
     # Of a break at a column nothing is lost; of one between words, a blank.
     right = two.text.lstrip() if gap else two.text
     left = one.text.rstrip() if gap else one.text
-    return Piece(f"{left}{gap}{right}".rstrip() if gap else f"{left}{right}", one.first, two.last)
+    return CleanedLine(f"{left}{gap}{right}".rstrip() if gap else f"{left}{right}", one.first, two.last)
 
 
 def _find_gap(before: str, text: str, column: int, is_open: str) -> str | None:
@@ -76,7 +76,7 @@ def _is_broken_sentence(before: str, text: str) -> bool:
     return ends_open and not text[:1].isspace() and before.rstrip()[-1:] not in ".:;)]}\\"
 
 
-def _find_column(pieces: Sequence[Piece]) -> int:
+def _find_column(pieces: Sequence[CleanedLine]) -> int:
     """The width at which lines were broken, or 0: several are as long as the longest and go on where they end."""
     widths = Counter(len(piece.text) for piece in pieces if len(piece.text) >= _LEAST_COLUMN)
     if not widths:
@@ -104,7 +104,7 @@ def _follow_quote(quote: str, text: str) -> str:
     return "" if quote in plain else quote
 
 
-def reindent(pieces: Sequence[Piece]) -> Sequence[Piece]:
+def reindent(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """A traceback whose lines all begin at the left, with the blanks that Python writes."""
     plain = [split_prefix(strip_controls(piece.text)).text if '"' in piece.text else "" for piece in pieces]
     frames = [number for number, text in enumerate(plain) if _FRAME.match(text)]
@@ -121,7 +121,7 @@ def reindent(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return given
 
 
-def _read(piece: Piece) -> str:
+def _read(piece: CleanedLine) -> str:
     return split_prefix(strip_controls(piece.text)).text
 
 
@@ -129,7 +129,7 @@ def _is_code(text: str) -> bool:
     return bool(text.strip()) and not text[:1].isspace() and not _FRAME.match(text) and not _RAISED.match(text)
 
 
-def _indent(piece: Piece, blanks: str) -> Piece:
+def _indent(piece: CleanedLine, blanks: str) -> CleanedLine:
     """The line with blanks after what others put before it."""
     text = strip_controls(piece.text)
     rest = split_prefix(text).text
