@@ -13,6 +13,7 @@ from serve_app.jobs.diagnosis.engine.field_rules import is_failure
 from serve_app.jobs.diagnosis.engine.phrases import NO_LOG, describe_found, describe_unknown
 from serve_app.jobs.diagnosis.engine.rank import Weighed
 from serve_app.jobs.diagnosis.engine.scan import Scan
+from serve_app.jobs.diagnosis.log.frames import describe_error
 from serve_app.jobs.diagnosis.models import (
     STOPPED,
     UNKNOWN,
@@ -23,12 +24,14 @@ from serve_app.jobs.diagnosis.models import (
     DiagnosisState,
     EvidenceLine,
     Fields,
+    ProgramError,
     SourceKind,
 )
 
 _MOST_EVIDENCE = 5
 _MOST_SAME = 2
 # What these codes say waits, where nothing says that it failed.
+_OF_PROGRAMS = ("app.", "serve.", "gpu.")
 _WAITING = ("scheduling.", "cluster.launch-failed")
 _NOTHING_WRONG = Diagnosis(None, "nothing is wrong", "Nothing that was looked at tells of a failure.")
 
@@ -144,7 +147,27 @@ def conclude_found(
         (signature.docs if signature is not None else "") or code.docs or None,
         tuple(unavailable),
         _choose_state(fields, weighed, primary),
+        program=_describe_program(primary, scans),
     )
+
+
+def _describe_program(primary: Clue, scans: Sequence[Scan]) -> ProgramError | None:
+    """The exception that the clue is, or is a part of; None where it is Ray's own, or none."""
+    if primary.source < 0 or not primary.code.startswith(_OF_PROGRAMS):
+        return None
+    around = [each for each in scans[primary.source].tracebacks if each.stream == primary.stream]
+    raised = [
+        each
+        for traceback in around
+        if traceback.begin <= primary.line <= primary.end and traceback.begin <= primary.end
+        for each in traceback.raised
+        if each.line <= primary.line and not each.is_wrapper
+    ]
+    found = max(raised, key=lambda each: each.line, default=None)
+    if found is None or found.type.startswith("ray.exceptions."):
+        return None
+    _, _, message = found.text.partition(": ")
+    return describe_error(found.type, message.strip(), found.frames)
 
 
 def _choose_state(fields: Fields, weighed: Weighed, primary: Clue) -> DiagnosisState:
