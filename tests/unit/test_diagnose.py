@@ -77,7 +77,9 @@ def test_readable_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     bad = _file(tmp_path, FAILED)
     assert diagnose.main([bad]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{bad}: app.exception (")
+    assert out.startswith(
+        f"{bad}: an uncaught exception of the program: ValueError: no such table (a.py:1) (app.exception; "
+    )
     assert f"{bad}:3: ValueError: no such table" in out
     assert "what to do" in out
 

@@ -9,6 +9,7 @@ from serve_app.jobs.diagnosis.catalogue.built_in import CODES
 from serve_app.jobs.diagnosis.catalogue.catalogue import Code
 from serve_app.jobs.diagnosis.engine.aftermath import Aftermath
 from serve_app.jobs.diagnosis.engine.clues import Clue
+from serve_app.jobs.diagnosis.engine.details import find_detail
 from serve_app.jobs.diagnosis.engine.field_rules import is_failure
 from serve_app.jobs.diagnosis.engine.phrases import NO_LOG, describe_found, describe_unknown
 from serve_app.jobs.diagnosis.engine.rank import Weighed
@@ -130,9 +131,11 @@ def conclude_found(
     every = [primary.evidence, *(clue.evidence for clue in followed)]
     evidence = tuple(dict.fromkeys(every))[:_MOST_EVIDENCE]
     told = describe_found(code, primary, scans, fields, evidence)
+    program = _describe_program(primary, scans)
+    detail = find_detail(code.code, primary.evidence.quote, program) if told.title == code.title else ""
     return Diagnosis(
         code.code,
-        told.title,
+        f"{told.title}: {detail}" if detail else told.title,
         told.sentence,
         primary.certainty,
         code.code_class,
@@ -147,7 +150,7 @@ def conclude_found(
         (signature.docs if signature is not None else "") or code.docs or None,
         tuple(unavailable),
         _choose_state(fields, weighed, primary),
-        program=_describe_program(primary, scans),
+        program=program,
     )
 
 
