@@ -9,7 +9,8 @@ from serve_app.jobs.diagnosis.models import ProgramError
 
 _MOST_CHARS = 120
 _REQUEST = re.compile(r"(\{[^{}\n]{3,200}\})")
-_ADDRESS = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5})?|[\w.-]{1,80}:\d{4,5})")
+_ADDRESS = re.compile(r"((?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5})?|[\w-]{1,60}(?:\.[\w-]{1,40}){0,6}:\d{4,5})\b")
+_PLACE = re.compile(r"\S{1,200}\.(?:py|cc|cpp|h|pyx):\d{1,6}")
 _DEPLOYMENT = re.compile(r"[Dd]eployment '{0,2}([\w.-]{1,80})'{0,2}")
 _FILE = re.compile(r"(?:No such file or directory|Permission denied|[Nn]ot found): ?'?([^\s':]{1,200})")
 _SECONDS = re.compile(r"((?:for|after|within) \d[\d.]{0,9} ?(?:seconds|s)\b)")
@@ -61,7 +62,7 @@ _DETAILS: Mapping[str, tuple[re.Pattern[str], ...]] = {
     "os.limit": (
         re.compile(r"(Too many open files|too long|start new thread|watch limit|length cannot exceed \d{2,4})"),
     ),
-    "network.port-conflict": (re.compile(r"(?:port:? |:)(\d{2,5})\b"),),
+    "network.port-conflict": (re.compile(r"(?:[Pp]ort:? {1,2}|', )(\d{2,5})\b"), re.compile(r"[\w.]:(\d{4,5})\b")),
     "gcs.unreachable": (_ADDRESS,),
     "gcs.storage-unreachable": (_ADDRESS,),
     "cluster.not-found": (_ADDRESS,),
@@ -92,10 +93,11 @@ def find_detail(code: str, quote: str, program: ProgramError | None) -> str:
 
     ``quote``: the evidence, redacted.
     """
+    said = _PLACE.sub("", quote)
     for pattern in _DETAILS.get(code, ()):
-        found = pattern.search(quote)
+        found = pattern.search(said)
         if found is not None:
-            return _shorten(" of ".join(found.groups()))
+            return _shorten(" of ".join(each for each in found.groups() if each))
     if program is not None and code in _OF_EXCEPTIONS:
         return _describe_exception(program)
     return ""

@@ -59,6 +59,8 @@ _YIELDS_TO = {
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
 _NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")
+# Consequences that say that their cause was told before them.
+_POINTS_ABOVE = frozenset({"vllm-engine"})
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -83,12 +85,29 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     ]
     counted = _leave_out_noise(counted, clues)
     primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
+    primary = _look_above(primary, clues)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
     named = _rename_generic(primary, counted)
     chain = _build_chain(primary, counted)
     same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
+
+
+def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:
+    """What an engine ended of, when it only says that it did and points at what it wrote before.
+
+    Its other processes went on writing after that, so that it seems to have been survived.
+    """
+    if primary is None or primary.rule not in _POINTS_ABOVE:
+        return primary
+    before = [
+        clue
+        for clue in clues
+        if clue.role is ClueRole.CAUSE and clue.source == primary.source and clue.line < primary.line and not clue.doubt
+    ]
+    first = min(before, key=lambda clue: (clue.is_generic, clue.line), default=None)
+    return primary if first is None else replace(first, repaired="", certainty=Certainty.LIKELY)
 
 
 def list_caught(clues: Sequence[Clue]) -> list[Clue]:
@@ -164,7 +183,10 @@ def _find_last_traceback(clues: Sequence[Clue]) -> Clue | None:
 def _find_ending_exception(generic: Sequence[Clue]) -> Clue | None:
     """The exception with which the driver ended, when it is one that no signature knows."""
     uncaught = [clue for clue in generic if clue.is_uncaught and not clue.stream]
-    return max(uncaught, key=lambda clue: clue.end, default=None)
+    last = max(uncaught, key=lambda clue: clue.end, default=None)
+    # The same may be told again by a logger, of the process in which it was raised.
+    same = [clue for clue in uncaught if last is not None and clue.evidence.quote == last.evidence.quote]
+    return min(same, key=lambda clue: clue.line, default=last)
 
 
 def _leads_to(cause: Clue, ending: Clue) -> bool:

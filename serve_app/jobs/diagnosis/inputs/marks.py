@@ -46,6 +46,7 @@ KINDS: tuple[TextKind, ...] = (
         _mark(
             r"^=+ List: \d{4}-|^=+ (?:Task|Actor|Object|Tasks|Actors|Objects) Summary: ",
             r"^\s*(?:-\s+)?['\"]?(?:placement_group_id|scheduling_state|creator_job_id|func_or_class_name)['\"]?:",
+            r"^\s*-\s+['\"]?(?:actor_id|task_id|node_id|worker_id)['\"]?:",
             r"^\s*\d*\s*(?:TASK_ID|ACTOR_ID|PLACEMENT_GROUP_ID|NODE_ID|WORKER_ID|OBJECT_ID|JOB_ID|SUBMISSION_ID)\s{2,}",
             r"^Stats:\s*-+|^Total: \d+\s*$",
         ),
@@ -53,7 +54,6 @@ KINDS: tuple[TextKind, ...] = (
             re.compile(rf"^\s*(?:-\s+)?['\"]?{name}['\"]?:")
             for name in (
                 "task_id",
-                "actor_id",
                 "node_id",
                 "worker_id",
                 "state",
@@ -64,7 +64,6 @@ KINDS: tuple[TextKind, ...] = (
                 "is_head_node",
                 "exit_type",
                 "attempt_number",
-                "class_name",
                 "parent_task_id",
             )
         ),
