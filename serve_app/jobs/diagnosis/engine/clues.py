@@ -33,6 +33,8 @@ _DOES_WITHOUT = re.compile(
 _BEFORE_CHARS, _AFTER_CHARS = 120, 240
 # An exception in these is one of a task or an actor.
 _IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
+# What Ray writes before the words of a worker: the name of its task or actor, which a process of an engine has not.
+_OF_WORKER = re.compile(r"\((?!raylet|EngineCore|APIServer|Worker_|VllmWorker|autoscaler)\w[^()\n]{0,200}pid=\d")
 # Whatever a process of Ray wrote into a log of its own.
 _OF_RAY = "(raylet)"
 
@@ -204,6 +206,7 @@ def _is_survived(hit: Hit) -> bool:
 
 def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: Traceback, inner: Raised) -> Clue:
     in_ray = scan.kind in _IN_RAY or any(raised.in_ray for raised in traceback.raised)
+    in_ray = in_ray or _OF_WORKER.match(traceback.stream) is not None
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
     return Clue(

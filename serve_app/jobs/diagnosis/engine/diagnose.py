@@ -45,6 +45,8 @@ _OWN_EXIT_CODES = frozenset({1, *range(3, 126), 255})
 _OWN_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b(?:error|fatal|panic)\b(?:\[\w+\])?: ", re.ASCII)
 _LAST_LINES = 5
 # For what is asked for in vain a job waits until somebody stops it.
+_DEMAND = "demand-of-tasks"
+_NEVER = "More is asked for than all nodes that are shown have together"
 _WAITS = frozenset({"scheduling.infeasible"})
 
 
@@ -82,6 +84,7 @@ def _conclude(fields: Fields, inputs: Sequence[Input], catalogue: Catalogue, una
     owners = OwnerJudge(fields.own, _collect_shown(fields, scans))
     for number, (each, ending) in enumerate(zip(scans, endings, strict=True)):
         clues += find_clues_in_scan(number, each, ending, owners, has_ended=fields.status not in OPEN_STATUSES)
+    clues = [_judge_demand(clue, inputs) for clue in clues]
     # What was seen while it ran may have been told by a signature that a team has taken back since.
     circles = [each for each in find_circles(fields, scans, endings) if each.code in catalogue.codes]
     if is_success(fields):
@@ -110,6 +113,13 @@ def _conclude(fields: Fields, inputs: Sequence[Input], catalogue: Catalogue, una
         return conclude_unknown(catalogue.codes, fields, scans, endings, weighed, unavailable)
     said = "" if fields.own is not None else _describe_end(inputs, scans, endings)
     return conclude_success(said, unavailable, list_candidates(catalogue.codes, weighed))
+
+
+def _judge_demand(clue: Clue, inputs: Sequence[Input]) -> Clue:
+    """A demand that waits, or that can never be met by what the same text shows of the cluster."""
+    if clue.source < 0 or clue.rule != _DEMAND or clue.line not in inputs[clue.source].impossible:
+        return clue
+    return replace(clue, code="scheduling.infeasible", sentence=_NEVER)
 
 
 def _add_message(fields: Fields, sources: list[TextSource]) -> list[TextSource]:

@@ -29,6 +29,7 @@ _NAMING_WRAPPERS = (
 _FAR = {
     "app.get-timeout": 9,
     "app.task-exception": 8,
+    "app.exception": 9,
     "actor.died": 7,
     "actor.unavailable": 7,
     # Says nothing of why: that the driver left, and its tasks with it.

@@ -26,6 +26,8 @@ _BEGINS = re.compile(
     r"\s{0,80}(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d:\d\d:\d\d|\([^()\n]{1,120}(?:pid=\d|\))|Traceback \(most|File \"|"
     r"(?:INFO|WARNING|ERROR|DEBUG|CRITICAL|FATAL)\b|\[(?:rank)?\d|[-*=#]{3,}|[A-Za-z_][\w.]{0,80}(?:Error|Exception): )"
 )
+# Columns of a table, and the lines between them, are as wide as they are meant to be.
+_TABLE = re.compile(r"\S {3,80}\S.{0,200}\S {3,80}\S|-{8}|={8}|\|.{1,200}\|")
 _FOLDED = re.compile(r"(?P<indent>\s{0,40})(?:- )?[\w.'\"-]{1,80}:\s(?P<quote>['\"])")
 _FRAME = re.compile(r'File "[^"\n]{1,400}", line \d{1,7}(?:, in \S|$)')
 _RAISED = re.compile(
@@ -82,7 +84,7 @@ def _find_column(pieces: Sequence[CleanedLine]) -> int:
     if not widths:
         return 0
     longest = max(widths)
-    full = [piece.text for piece in pieces if len(piece.text) == longest]
+    full = [piece.text for piece in pieces if len(piece.text) == longest and not _TABLE.search(piece.text)]
     if len(full) < _LEAST_FULL or len(set(full)) < _LEAST_FULL:
         return 0
     broken = [text for text in full if text[-1:].isalnum() or text[-1:] in "_-/,\\([{<'\"="]

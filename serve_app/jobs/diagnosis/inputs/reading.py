@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from serve_app.jobs.diagnosis.inputs.cleaning import Cleaned, clean
+from serve_app.jobs.diagnosis.inputs.demands import find_impossible
 from serve_app.jobs.diagnosis.inputs.kinds import find_kinds, is_table
 from serve_app.jobs.diagnosis.inputs.marks import DRIVER_LOG, PROCESS_LOG
 from serve_app.jobs.diagnosis.log.lines import quote_part, split_prefix, strip_controls
@@ -28,14 +29,15 @@ _OF_SOURCES: Mapping[SourceKind, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Input:
     """``source``: what is to be searched; ``kinds``: what it is, empty for no log that is known; ``cleaned``: how its
-    lines come from those of the text, None where they are the same; ``lines``: those of the text then.
+    lines come from those of the text, None where they are the same; ``lines``: those of the text then;
+    ``impossible``: lines in which more is asked for than there is.
     """
 
     source: TextSource
     kinds: tuple[str, ...]
     cleaned: Cleaned | None = None
     lines: tuple[bytes, ...] = ()
-    is_whole: bool = True
+    impossible: frozenset[int] = frozenset()
 
     @property
     def is_table(self) -> bool:
@@ -55,15 +57,16 @@ def read_input(source: TextSource) -> Input:
     data, is_whole = _read_begin(chunks)
     if not is_whole or data[:2] in _WIDE:
         begin = data[:_BEGIN_BYTES].replace(b"\0", b"").decode("utf-8", "replace")
-        return Input(replace(source, chunks=chain([data], chunks)), find_kinds(begin.split("\n")), is_whole=False)
+        return Input(replace(source, chunks=chain([data], chunks)), find_kinds(begin.split("\n")))
     text = data.decode("utf-8", "replace")
     cleaned = clean(text)
     lines = text.split("\n") if cleaned is None else [piece.text for piece in cleaned.pieces]
     kinds = find_kinds([strip_controls(line) if "\x1b" in line or "[" in line else line for line in lines])
+    impossible = find_impossible(lines) if "ray-status" in kinds else frozenset()
     if cleaned is None:
-        return Input(replace(source, chunks=[data]), kinds)
+        return Input(replace(source, chunks=[data]), kinds, impossible=impossible)
     made = cleaned.build_text().encode("utf-8", "replace")
-    return Input(replace(source, chunks=[made]), kinds, cleaned, tuple(data.split(b"\n")))
+    return Input(replace(source, chunks=[made]), kinds, cleaned, tuple(data.split(b"\n")), impossible)
 
 
 def _read_begin(chunks: Iterator[bytes]) -> tuple[bytes, bool]:

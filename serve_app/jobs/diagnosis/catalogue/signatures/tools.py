@@ -225,7 +225,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="group-pending",
         code="scheduling.placement-group",
-        contains=("PENDING ", "RESCHEDULING", "PENDING\t"),
+        contains=("PENDING", "RESCHEDULING"),
         pattern=r"^\s{0,10}\d{1,6}\s{1,4}[0-9a-f]{32,40}\s.{0,120}\b(?:PENDING|RESCHEDULING)\b",
         role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
