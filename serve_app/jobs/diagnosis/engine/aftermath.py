@@ -61,6 +61,7 @@ _EPILOGUE = re.compile(
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
     r"|shutdown"
     r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
+    r"|^\|.{0,500}\|$|^\+-{2}|^╭|^│|^╰|^├"
     r"|^frame #\d+: |^\s*\d+ +0x[0-9a-f]+"
     r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,

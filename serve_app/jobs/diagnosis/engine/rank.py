@@ -145,6 +145,8 @@ def _is_survived(clue: Clue, clues: Sequence[Clue]) -> bool:
 
 def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:
     """Whether the log ends with this warning, and the program had not survived the same before."""
+    if warning.signature is not None and warning.signature.stands:
+        return warning.went_on <= _LAST_WORD_LINES
     earlier = (clue.line for clue in clues if clue.rule == warning.rule and clue.source == warning.source)
     return warning.went_on <= _LAST_WORD_LINES and warning.line - min(earlier) < MANY_LINES
 

@@ -38,6 +38,7 @@ _JOURNAL = re.compile(
 )
 _INNER = re.compile(r'\s{0,8}(?:Traceback \(most recent|File "[^"\n]{1,300}", line \d)|\s{4,}\S')
 _LOGFMT = re.compile(r'(?:time|ts|level)=\S.{0,200}?\bmsg="((?:[^"\\]|\\.){1,20000})"')
+_OUTPUT = re.compile(r'\s{0,40}"(?:cell_type|output_type)": ')
 _JSON_TEXTS = ("log", "MESSAGE", "line", "message", "msg", "text", "event")
 _JSON_MORE = ("exc_info", "exception", "traceback", "stack_trace", "stack", "error")
 _MOST_FROM_ONE = 2_000
@@ -114,6 +115,28 @@ def _read_object(text: str) -> str | None:
     level = row.get("level") or row.get("levelname") or row.get("severity") or ""
     said = f"{level} {found}" if isinstance(level, str) and level and "stream" not in row else str(found)
     return "\n".join([said.rstrip("\n"), *more])
+
+
+def _open_notebook(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
+    """The strings of a notebook's file, one a line, as the outputs that they are."""
+    if not any(_OUTPUT.match(piece.text) for piece in pieces):
+        return pieces
+    opened: list[CleanedLine] = []
+    for piece in pieces:
+        text = _read_string(piece.text)
+        opened += [piece] if text is None else _split_into(piece, text.removesuffix("\n").split("\n"))
+    return opened
+
+
+def _read_string(text: str) -> str | None:
+    written = text.strip().rstrip(",")
+    if not (len(written) >= 2 and written.startswith('"') and written.endswith('"')):
+        return None
+    try:
+        found = json.loads(written, strict=False)
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _open_logfmt(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
@@ -193,6 +216,7 @@ def _is_most(pieces: Sequence[CleanedLine], is_so: Callable[[str], bool]) -> boo
 
 
 _STEPS: tuple[Callable[[Sequence[CleanedLine]], Sequence[CleanedLine]], ...] = (
+    _open_notebook,
     _replace_texts,
     _strip_quotes,
     _strip_comments,

@@ -122,6 +122,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Could not connect to Redis at",
             "Failed to connect to the redis server",
             "Redis failed to start",
+            "Couldn't start Redis",
             "Expected the Redis server",
         ),
         pattern=r"(?:Could not establish connection to redis|Could not connect to Redis at) \S{1,120}:\d|Failed to connect to the redis server|Couldn't start Redis|Redis failed to start",
