@@ -129,11 +129,13 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = _file(tmp_path, FAILED)
-    assert diagnose.main([str(tmp_path / "none.log"), str(tmp_path), bad, "--json"]) == 2
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert diagnose.main([str(tmp_path / "none.log"), str(empty), bad, "--json"]) == 2
     captured = capsys.readouterr()
     assert [json.loads(line)["source"] for line in captured.out.splitlines()] == [bad]
     assert "none.log: No such file or directory" in captured.err
-    assert "Is a directory" in captured.err
+    assert "there is no log in it" in captured.err
 
 
 def test_own_signatures_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,8 @@ EVENTS = (
             "failed",
         ),
         (
-            EVENTS + "  Warning  FailedScheduling  2m    default-scheduler  0/5 nodes are available: 5 Insufficient cpu.\n",
+            EVENTS
+            + "  Warning  FailedScheduling  2m    default-scheduler  0/5 nodes are available: 5 Insufficient cpu.\n",
             "scheduling.waiting",
             "waiting",
         ),
@@ -142,7 +143,11 @@ EVENTS = (
             "app.stopped",
             "failed",
         ),
-        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", "gpu.unavailable", "failed"),
+        (
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n",
+            "gpu.unavailable",
+            "failed",
+        ),
         ("[ 99.1] NVRM: Xid (PCI:0000:3b:00): 79, pid=4, GPU has fallen off the bus.\n", "gpu.hardware", "failed"),
         # Engines: the cause early, in a worker, and consequences after it.
         (
@@ -183,7 +188,8 @@ EVENTS = (
         ),
         (
             "[2024-01-02 03:04:05,678 E 24 24] (gcs_server) redis_context.cc:368: Failed to connect to Redis due to: "
-            "RedisError: Could not establish connection to Redis cache:6379 (context.err = 1).. Will retry in 100ms.\n" * 3
+            "RedisError: Could not establish connection to Redis cache:6379 (context.err = 1).. Will retry in 100ms.\n"
+            * 3
             + "2024-01-02 03:04:15,000 CRITICAL node.py:610 -- Failed to start GCS.\n",
             "gcs.storage-unreachable",
             "failed",
