@@ -209,10 +209,12 @@ def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: T
     in_ray = in_ray or _OF_WORKER.match(traceback.stream) is not None
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
+    # What a library raised of itself may be an engine's own way of telling what another process did.
+    is_foreign = scan.kind is SourceKind.FILE and all(frame.is_library for frame in inner.frames)
     return Clue(
         code,
         ClueRole.CAUSE,
-        Certainty.CERTAIN,
+        Certainty.LIKELY if inner.frames and is_foreign else Certainty.CERTAIN,
         "exception",
         EvidenceLine(scan.name, inner.line, scan.quotes.get(inner.line, "")),
         number,

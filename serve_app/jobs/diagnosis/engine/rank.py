@@ -217,7 +217,10 @@ def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
         within = (name for (code, wrapper), name in _WITHIN.items() if code == primary.code and wrapper in wrappers)
         return replace(primary, code=next(within, primary.code))
     code = next((code for code in _NAMING_WRAPPERS if code in wrappers), primary.code)
-    certainty = Certainty.CERTAIN if primary.is_uncaught else Certainty.LIKELY
+    # Where a driver and its workers raise, which of them ended the job is not told by a log alone.
+    names = {clue.code for clue in clues if clue.is_generic} if primary.kind is SourceKind.FILE else set()
+    certainty = Certainty.CERTAIN if primary.is_uncaught and len(names) <= 1 else Certainty.LIKELY
+    certainty = Certainty.LIKELY if primary.certainty is Certainty.LIKELY else certainty
     certainty = Certainty.POSSIBLE if primary.doubt else certainty
     return replace(primary, code=code, certainty=certainty)
 

@@ -49,7 +49,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "CUDA is not available",
             "torch.cuda.is_available() is False",
             "Failed to infer device type",
-            "no kernel image is available for execution",
             "invalid device ordinal",
             "device < num_gpus INTERNAL ASSERT FAILED",
             "CUDA unknown error",
@@ -59,6 +58,22 @@ SIGNATURES: tuple[Signature, ...] = (
         pattern=r"CudaSupportError|(?:Error|Exception|AssertionError).{0,200}(?:CUDA|GPU|TPU|NPU|NVIDIA|NVML|nvidia|libcuda|device|Cuda)",
         matches=("RuntimeError: No CUDA GPUs are available", "AssertionError: Torch not compiled with CUDA enabled"),
         near_misses=("warning: CUDA is not available, using the CPU",),
+    ),
+    Signature(
+        name="gpu-not-built-for",
+        code="gpu.unavailable",
+        contains=(
+            "no kernel image is available for execution",
+            "is not compatible with the current PyTorch installation",
+        ),
+        pattern=r"(?:Error|Exception).{0,200}no kernel image is available|not compatible with the current PyTorch",
+        certainty=Certainty.LIKELY,
+        advice=("Install the library as it is built for this kind of GPU, or ask for another kind of node.",),
+        matches=(
+            "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+            "NVIDIA H100 with CUDA capability sm_90 is not compatible with the current PyTorch installation.",
+        ),
+        near_misses=("the kernel image is available",),
     ),
     Signature(
         name="nvidia-smi-missing",

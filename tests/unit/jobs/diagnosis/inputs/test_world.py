@@ -6,6 +6,7 @@ import pytest
 
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
+from tests.unit.jobs.diagnosis.inputs.excerpts import EXCERPTS
 
 STATUS = (
     "======== Autoscaler status: 2024-05-06 07:08:09.101112 ========\nNode status\n"
@@ -227,3 +228,12 @@ def test_while_a_node_is_on_its_way_a_demand_waits() -> None:
     text = coming + " {'GPU': 8.0}: 1+ pending tasks/actors\n"
     found = diagnose(Fields(), [TextSource("log", SourceKind.FILE, [text.encode()])])
     assert (found.code, found.state) == ("scheduling.waiting", "waiting")
+
+
+@pytest.mark.parametrize("name", EXCERPTS)
+def test_the_cause_of_an_excerpt(name: str) -> None:
+    code, text = EXCERPTS[name]
+    found = diagnose(Fields(), [TextSource("log", SourceKind.FILE, [text.encode()])])
+    assert (found.code, found.state == "well") == (code, code is None)
+    lines = text.split("\n")
+    assert all(each.quote in lines[each.line - 1] for each in found.evidence)

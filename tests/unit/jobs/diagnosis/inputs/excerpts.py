@@ -1,0 +1,548 @@
+"""Excerpts of the kinds that people bring, in our own words, each with the code of its cause; None: nothing is wrong."""
+
+from __future__ import annotations
+
+EXCERPTS: dict[str, tuple[str | None, str]] = {
+    "train wrapper": (
+        "app.task-exception",
+        "Traceback (most recent call last):\n"
+        '  File "train.py", line 90, in <module>\n'
+        "    result = trainer.fit()\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/train/base_trainer.py", line 668, in fit\n'
+        "    raise TrainingFailedError(\n"
+        "ray.train.base_trainer.TrainingFailedError: The Ray Train run failed. Please inspect the previous error messages for a cause.\n",
+    ),
+    "train inner": (
+        "app.task-exception",
+        "2024-03-04 05:06:07,890\tERROR tune_controller.py:1374 -- Trial task failed for trial TorchTrainer_1ab2c_00000\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/air/execution/_internal/event_manager.py", line 110, in resolve_future\n'
+        "    result = ray.get(future)\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/_private/worker.py", line 2626, in get\n'
+        "    raise value.as_instanceof_cause()\n"
+        "ray.exceptions.RayTaskError(RuntimeError): ray::_Inner.train() (pid=9, ip=10.0.0.5, actor_id=0a, repr=TorchTrainer)\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/tune/trainable/trainable.py", line 331, in train\n'
+        "    raise skipped from exception_cause(skipped)\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/train/_internal/utils.py", line 57, in check_for_failure\n'
+        "    ray.get(object_ref)\n"
+        "ray.exceptions.RayTaskError(RuntimeError): ray::_RayTrainWorker__execute.get_next() (pid=11, ip=10.0.0.5)\n"
+        '  File "/home/u/train.py", line 41, in train_loop\n'
+        "    out = model(batch)\n"
+        '  File "/opt/v/lib/python3.10/site-packages/torch/nn/modules/linear.py", line 114, in forward\n'
+        "    return F.linear(input, self.weight, self.bias)\n"
+        "RuntimeError: mat1 and mat2 shapes cannot be multiplied (32x784 and 512x10)\n"
+        "\n"
+        "Trial TorchTrainer_1ab2c_00000 errored after 0 iterations at 2024-03-04 05:06:08. Total running time: 12s\n"
+        "Error file: /tmp/ray/session_x/artifacts/error.txt\n",
+    ),
+    "rllib env": (
+        "app.task-exception",
+        "2021-02-03 04:05:06,789\tERROR trial_runner.py:616 -- Trial PPO_x_1: Error processing event.\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.7/site-packages/ray/tune/trial_runner.py", line 586, in _process_trial\n'
+        "    results = self.trial_executor.fetch_result(trial)\n"
+        '  File "/opt/v/lib/python3.7/site-packages/ray/worker.py", line 1456, in get\n'
+        "    raise value.as_instanceof_cause()\n"
+        "ray.exceptions.RayTaskError(ValueError): ray::PPO.train_buffered() (pid=473, ip=172.28.0.2)\n"
+        '  File "python/ray/_raylet.pyx", line 480, in ray._raylet.execute_task\n'
+        '  File "/opt/v/lib/python3.7/site-packages/ray/rllib/evaluation/sampler.py", line 20, in f\n'
+        "    raise ValueError\n"
+        "ValueError: ('Observation ({} dtype={}) outside given space ({})!', array([1.]), dtype('float64'))\n",
+    ),
+    "actor init in rllib": (
+        "app.usage-error",
+        "ray.exceptions.RayActorError: The actor died because of an error raised in its creation task, ray::PPO.__init__() (pid=9, ip=10.0.0.1, repr=PPO)\n"
+        '  File "/opt/v/lib/python3.8/site-packages/ray/rllib/algorithms/algorithm.py", line 414, in __init__\n'
+        "    super().__init__(\n"
+        '  File "/opt/v/lib/python3.8/site-packages/ray/rllib/env/utils.py", line 53, in gym_env_creator\n'
+        "    raise EnvError(ERR_MSG_INVALID_ENV_DESCRIPTOR.format(env_descriptor))\n"
+        "ray.rllib.utils.error.EnvError: The env string you provided ('Pong-v9') is: not supported\n",
+    ),
+    "data": (
+        "app.task-exception",
+        "2024-05-06 07:08:09,101\tERROR exceptions.py:73 -- Exception occurred in user code, with the abbreviated stack trace below. By default, the Ray Data internal stack trace is omitted from stdout.\n"
+        "ray.exceptions.RayTaskError(UserCodeException): ray::MapBatches(f)() (pid=8, ip=10.0.0.2)\n"
+        '  File "/srv/etl.py", line 12, in f\n'
+        '    return {"x": batch["label"]}\n'
+        "KeyError: 'label'\n"
+        "\n"
+        "The above exception was the direct cause of the following exception:\n"
+        "\n"
+        "ray::MapBatches(f)() (pid=8, ip=10.0.0.2)\n"
+        "    for b_out in map_transformer.apply_transform(iter(blocks), ctx):\n"
+        "ray.exceptions.UserCodeException\n",
+    ),
+    "pending trials": (
+        "scheduling.waiting",
+        "== Status ==\n"
+        "Current time: 2023-01-02 03:04:05 (running for 00:10:02.11)\n"
+        "Memory usage on this node: 10.2/62.0 GiB\n"
+        "Using FIFO scheduling algorithm.\n"
+        "Resources requested: 0/8 CPUs, 0/0 GPUs, 0.0/30.1 GiB heap, 0.0/15.0 GiB objects\n"
+        "Result logdir: /home/u/ray_results/x\n"
+        "Number of trials: 4/4 (4 PENDING)\n"
+        "+-------------+----------+-------+\n"
+        "| Trial name  | status   | loc   |\n"
+        "|-------------+----------+-------|\n"
+        "| f_1ab2c_000 | PENDING  |       |\n"
+        "| f_1ab2c_001 | PENDING  |       |\n"
+        "+-------------+----------+-------+\n",
+    ),
+    "notebook json": (
+        "app.exception",
+        "{\n"
+        ' "cells": [\n'
+        "  {\n"
+        '   "cell_type": "code",\n'
+        '   "execution_count": 3,\n'
+        '   "outputs": [\n'
+        "    {\n"
+        '     "ename": "KeyError",\n'
+        '     "evalue": "\'label\'",\n'
+        '     "output_type": "error",\n'
+        '     "traceback": [\n'
+        '      "\\u001b[0;31m---------------------------------------------------------------------------\\u001b[0m",\n'
+        '      "\\u001b[0;31mKeyError\\u001b[0m                                  Traceback (most recent call last)",\n'
+        "      \"Cell \\u001b[0;32mIn[3], line 1\\u001b[0m\\n\\u001b[0;32m----> 1\\u001b[0m rows[\\u001b[38;5;124m'label'\\u001b[39m]\\n\",\n"
+        "      \"\\u001b[0;31mKeyError\\u001b[0m: 'label'\"\n"
+        "     ]\n"
+        "    }\n"
+        "   ]\n"
+        "  }\n"
+        " ]\n"
+        "}\n",
+    ),
+    "version mismatch": (
+        "cluster.version-mismatch",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 3, in <module>\n'
+        '    ray.init("auto")\n'
+        "RuntimeError: Version mismatch: The cluster was started with:\n"
+        "    Ray: 2.9.0\n"
+        "    Python: 3.10.13\n"
+        "This process on node 10.0.0.5 was started with:\n"
+        "    Ray: 2.9.0\n"
+        "    Python: 3.11.4\n",
+    ),
+    "ray start address": (
+        "gcs.unreachable",
+        "Local node IP: 10.0.0.7\n"
+        "[2024-01-02 03:04:05,678 E 9 9] gcs_rpc_client.h:179: Failed to connect to GCS at address 10.0.0.1:6379 within 5 seconds.\n"
+        "[2024-01-02 03:04:35,678 W 9 9] gcs_client.cc:178: Failed to get cluster ID from GCS server: TimedOut: Timed out while waiting for GCS to become available.\n"
+        "Traceback (most recent call last):\n"
+        '  File "/usr/local/bin/ray", line 8, in <module>\n'
+        "    sys.exit(main())\n"
+        '  File "python/ray/includes/common.pxi", line 104, in ray._raylet.check_status\n'
+        "ray.exceptions.RpcError: Timed out while waiting for GCS to become available.\n",
+    ),
+    "oom kill slurm mixed": (
+        "memory.node-oom",
+        "(train pid=7) epoch 3 step 40 loss 0.2\n"
+        "slurmstepd: error: Detected 3 oom-kill event(s) in StepId=99.0 cgroup. Some of your processes may have been killed by the cgroup out-of-memory handler.\n"
+        "srun: error: gpu04: task 2: Out Of Memory\n",
+    ),
+    "old redis start": (
+        "gcs.unreachable",
+        "2019-05-06 07:08:09,101\tINFO node.py:469 -- Process STDOUT and STDERR is being redirected to /tmp/ray/session_x/logs.\n"
+        "2019-05-06 07:08:09,201\tINFO services.py:407 -- Waiting for redis server at 127.0.0.1:58119 to respond...\n"
+        "2019-05-06 07:08:39,201\tWARNING services.py:763 -- Redis failed to start, retrying now.\n"
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 2, in <module>\n'
+        "    ray.init()\n"
+        '  File "/opt/v/lib/python3.6/site-packages/ray/services.py", line 640, in start_redis\n'
+        '    raise Exception("Couldn\'t start Redis. Check log files")\n'
+        "Exception: Couldn't start Redis. Check log files: /tmp/ray/session_x/logs/redis.out\n",
+    ),
+    "worker not registered healthy": (
+        None,
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Started a local Ray instance.\n"
+        "(raylet) [2024-01-02 03:04:50,678 E 9 9] (raylet) worker_pool.cc:544: Some workers of the worker process(77) have not registered within the timeout. The process is still alive, probably it's hanging during start.\n"
+        "(f pid=9) row 1 of 9\n"
+        "(f pid=9) row 9 of 9\n"
+        "all rows done\n",
+    ),
+    "deprecations": (
+        None,
+        "/opt/v/lib/python3.10/site-packages/ray/tune/impl/tuner_internal.py:144: RayDeprecationWarning: The RunConfig class should be imported from ray.tune when passing it to the Tuner.\n"
+        "  _log_deprecation_warning(\n"
+        "2024-01-02 03:04:05,678\tWARNING services.py:1996 -- WARNING: The object store is using /tmp instead of /dev/shm because /dev/shm has only 67108864 bytes available. This will harm performance!\n"
+        "2024-01-02 03:04:06,678\tINFO worker.py:1724 -- Started a local Ray instance.\n"
+        "2024-01-02 03:04:09,678\tWARNING util.py:315 -- The `on_step_begin` operation took 1.2 s, which may be a performance bottleneck.\n"
+        "iter 1 reward 0.2\n"
+        "iter 2 reward 0.3\n",
+    ),
+    "vllm no gpu memory": (
+        "gpu.out-of-memory",
+        "(EngineCore_0 pid=11) ERROR 09-10 23:09:11 [core.py:700] EngineCore failed to start.\n"
+        "(EngineCore_0 pid=11) ERROR 09-10 23:09:11 [core.py:700] Traceback (most recent call last):\n"
+        '(EngineCore_0 pid=11) ERROR 09-10 23:09:11 [core.py:700]   File "/opt/v/lib/python3.12/site-packages/vllm/v1/engine/core.py", line 691, in run_engine_core\n'
+        "(EngineCore_0 pid=11) ERROR 09-10 23:09:11 [core.py:700]     engine_core = EngineCoreProc(*args, **kwargs)\n"
+        "(EngineCore_0 pid=11) ERROR 09-10 23:09:11 [core.py:700] ValueError: Free memory on device (7.1/79.2 GiB) on startup is less than desired GPU memory utilization (0.9, 71.28 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.\n"
+        "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore_0': 1}\n",
+    ),
+    "tp heads": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.12/site-packages/vllm/config.py", line 600, in verify_with_parallel_config\n'
+        "    raise ValueError(\n"
+        "ValueError: Total number of attention heads (28) must be divisible by tensor parallel size (8).\n",
+    ),
+    "nccl timeout": (
+        "gpu.collective-timeout",
+        "(WorkerDict pid=88) [rank3]:[E518 12:00:00.1 ProcessGroupNCCL.cpp:629] [Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=9, OpType=_ALLGATHER_BASE, NumelIn=1, Timeout(ms)=600000) ran for 600011 milliseconds before timing out.\n"
+        "(WorkerDict pid=88) [rank3]:[E518 12:00:00.2 ProcessGroupNCCL.cpp:681] [Rank 3] Some NCCL operations have failed or timed out. Due to the asynchronous nature of CUDA kernels, subsequent GPU operations might run on corrupted/incomplete data.\n"
+        "(WorkerDict pid=88) terminate called after throwing an instance of 'c10::DistBackendError'\n"
+        "(WorkerDict pid=88) *** SIGABRT received at time=1716033600 on cpu 3 ***\n"
+        "(WorkerDict pid=88) Fatal Python error: Aborted\n"
+        "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.\n",
+    ),
+    "gloo": (
+        "gpu.collective-failed",
+        "(RayTrainWorker pid=9) RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:525] Read error [10.0.0.7]:3391: Connection reset by peer\n",
+    ),
+    "hf 401": (
+        "app.data-access",
+        "huggingface_hub.errors.GatedRepoError: 401 Client Error. (Request ID: Root=1)\n"
+        "\n"
+        "Cannot access gated repo for url https://huggingface.co/acme/x/resolve/main/config.json.\n"
+        "Access to model acme/x is restricted. You must have access to it and be authenticated to access it. Please log in.\n",
+    ),
+    "driver cuda mismatch": (
+        "gpu.unavailable",
+        "(RayWorkerWrapper pid=9) RuntimeError: The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by downloading and installing a new version\n",
+    ),
+    "pod list waits": (
+        "scheduling.waiting",
+        "NAME                                      READY   STATUS     RESTARTS   AGE\n"
+        "raycluster-kuberay-head-abcde             1/1     Running    0          10m\n"
+        "raycluster-kuberay-workergroup-xyz        0/1     Pending    0          10m\n",
+    ),
+    "pod list init": (
+        "gcs.unreachable",
+        "NAME                                      READY   STATUS     RESTARTS   AGE\n"
+        "raycluster-kuberay-head-abcde             0/1     Running    0          10m\n"
+        "raycluster-kuberay-workergroup-xyz        0/1     Init:0/1   0          10m\n",
+    ),
+    "submit conn": (
+        "cluster.not-found",
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.10/site-packages/urllib3/connection.py", line 198, in _new_conn\n'
+        "    sock = connection.create_connection(\n"
+        "ConnectionRefusedError: [Errno 111] Connection refused\n"
+        "\n"
+        "During handling of the above exception, another exception occurred:\n"
+        "\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/bin/ray", line 8, in <module>\n'
+        "    sys.exit(main())\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/dashboard/modules/dashboard_sdk.py", line 248, in _check_connection_and_version_with_url\n'
+        "    raise ConnectionError(\n"
+        "ConnectionError: Failed to connect to Ray at address: http://127.0.0.1:8265.\n",
+    ),
+    "job status failed": (
+        "app.exception",
+        "Job submission server address: http://127.0.0.1:8265\n"
+        "Status for job 'nightly-7': FAILED\n"
+        "Status message: Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\n"
+        '  File "/srv/a.py", line 3, in <module>\n'
+        "    main()\n"
+        "ValueError: no rows\n",
+    ),
+    "job pending": (
+        "job.start-timeout",
+        "Status message: Job supervisor actor failed to start within 900.0 seconds. This timeout can be configured by setting the environment variable RAY_JOB_START_TIMEOUT_SECONDS.\n",
+    ),
+    "job list": (
+        "scheduling.waiting",
+        "[JobDetails(type=<JobType.SUBMISSION: 'SUBMISSION'>, job_id=None, submission_id='raysubmit_bb', driver_info=None, status=<JobStatus.PENDING: 'PENDING'>, entrypoint='python a.py', message=\"Job has not started yet. It may be waiting for resources (CPUs, GPUs, memory, custom resources) to become available. It may be waiting for the runtime environment to be set up.\", error_type=None)]\n",
+    ),
+    "env fail": (
+        "env.pip-failed",
+        "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment.\n"
+        'Failed to install pip requirements: ["nosuch==9"]\n'
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/_private/runtime_env/pip.py", line 370, in _run\n'
+        "    await self._install_pip_packages(\n"
+        "ray._private.runtime_env.utils.SubprocessCalledProcessError: Run cmd[9] failed with the following details.\n"
+        "Command '['/tmp/ray/x/bin/python', '-m', 'pip', 'install']' returned non-zero exit status 1.\n"
+        "Last 50 lines of stdout:\n"
+        "    ERROR: Could not find a version that satisfies the requirement nosuch==9 (from versions: none)\n"
+        "    ERROR: No matching distribution found for nosuch==9\n",
+    ),
+    "monitor launch": (
+        "cluster.launch-failed",
+        "2024-01-02 03:04:05,678\tINFO autoscaler.py:470 -- StandardAutoscaler: Queue 1 new nodes for launch\n"
+        "2024-01-02 03:04:06,678\tINFO node_launcher.py:166 -- NodeLauncher1: Got 1 nodes to launch.\n"
+        "2024-01-02 03:04:09,678\tERROR node_launcher.py:129 -- Launch failed\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/autoscaler/_private/aws/node_provider.py", line 444, in _create_node\n'
+        "    created = self.ec2_fail_fast.create_instances(**conf)\n"
+        "botocore.exceptions.ClientError: An error occurred (VcpuLimitExceeded) when calling the RunInstances operation: You have requested more vCPU capacity than your current vCPU limit of 32 allows.\n",
+    ),
+    "crashloop with log": (
+        "gcs.unreachable",
+        "NAME   READY   STATUS             RESTARTS   AGE\n"
+        "head   0/1     CrashLoopBackOff   7          12m\n"
+        "\n"
+        "$ kubectl logs head\n"
+        "[2025-07-28 08:40:52,953 W 1 43] retryable_grpc_client.cc:83: GCS has been unavailable for more than 60 seconds\n"
+        "[2025-07-28 08:40:52,953 E 1 43] gcs_rpc_client.h:196: Failed to connect to GCS within 60 seconds. GCS may have been killed. It's either GCS is terminated by `ray stop` or is killed unexpectedly. The program will terminate.\n",
+    ),
+    "serve deploying": (
+        "serve.unschedulable",
+        "applications:\n"
+        "  app1:\n"
+        "    status: DEPLOYING\n"
+        "    message: ''\n"
+        "    last_deployed_time_s: 1704067200.0\n"
+        "    deployments:\n"
+        "      Ranker:\n"
+        "        status: UPDATING\n"
+        "        replica_states:\n"
+        "          STARTING: 1\n"
+        "        message: 'Deployment ''Ranker'' in application ''app1'' has 1 replicas that have taken more than 30s to be scheduled. This may be due to waiting for the cluster to auto-scale or for a runtime environment to be installed. Resources required for each replica: {\"CPU\": 1, \"GPU\": 4.0}, total resources available: {\"CPU\": 7.0}. Use `ray status` for more details.'\n",
+    ),
+    "pgroup table python": (
+        "scheduling.placement-group",
+        "{'placement_group_id': 'a88e62c5ef38022c30b3546938ec04000000', 'name': 'pg', 'bundles': {0: {'GPU': 8.0}}, 'strategy': 'PACK', 'state': 'PENDING', 'stats': {'end_to_end_creation_latency_ms': 0.0, 'scheduling_latency_ms': 0.0, 'scheduling_attempt': 197, 'highest_retry_delay_ms': 1000.0, 'scheduling_state': 'INFEASIBLE'}}\n",
+    ),
+    "autoscaler infeasible": (
+        "scheduling.infeasible",
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Connected to Ray cluster.\n"
+        "asking: num_gpus=4\n"
+        "(autoscaler +12s) Tip: use `ray status` to view detailed cluster status. To disable these messages, set RAY_SCHEDULER_EVENTS=0.\n"
+        "(autoscaler +12s) Error: No available node types can fulfill resource request {'GPU': 4.0, 'CPU': 1.0}. Add suitable node types to this cluster to resolve this issue.\n"
+        "(autoscaler +47s) Error: No available node types can fulfill resource request {'GPU': 4.0, 'CPU': 1.0}. Add suitable node types to this cluster to resolve this issue.\n",
+    ),
+    "spilling disk": (
+        "storage.disk-full",
+        "(raylet) [2024-01-02 03:04:05,678 E 9 9] (raylet) file_system_monitor.cc:116: /tmp/ray/session_x is over 95% full, available space: 0; capacity: 52521566208. Object creation will fail if spilling is required.\n"
+        "ray.exceptions.OutOfDiskError: Local disk is full\n"
+        "The object cannot be created because the local object store is full and the local disk's utilization is over capacity (95% by default).\n",
+    ),
+    "dataloader shm": (
+        "storage.shm-too-small",
+        "(RayTrainWorker pid=7) ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).\n"
+        "(RayTrainWorker pid=7) RuntimeError: DataLoader worker (pid 123) is killed by signal: Bus error. It is possible that dataloader's workers are out of shared memory. Please try to raise your shared memory limit.\n",
+    ),
+    "kill plain": ("memory.process-killed", "step 1 of 90\nstep 2 of 90\nKilled\n"),
+    "oom ray 1": (
+        "memory.node-oom",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 9, in <module>\n'
+        "    ray.get(f.remote())\n"
+        "ray.exceptions.RayTaskError(RayOutOfMemoryError): ray::f() (pid=9, ip=10.0.0.1)\n"
+        '  File "/opt/v/lib/python3.7/site-packages/ray/memory_monitor.py", line 132, in raise_if_low_memory\n'
+        "    self.error_threshold))\n"
+        "ray.memory_monitor.RayOutOfMemoryError: More than 95% of the memory on node gpu04 is used (60.1 / 62.7 GB). The top 10 memory consumers are:\n"
+        "PID\tMEM\tCOMMAND\n"
+        "9\t30.1GiB\tray::f()\n",
+    ),
+    "no head traceback": (
+        "app.exception",
+        '  File "/srv/jobs/rows.py", line 41, in parse\n    raise TypeError("row %r" % row)\nTypeError: row None\n',
+    ),
+    "wrapped column": (
+        "app.import-error",
+        "(RayWorkerWrapper pid=184, ip=10.0.0.5) ERROR 05-09 17:32:53 worker_base.py:1\n"
+        "57] ModuleNotFoundError: No module named 'flash_attn'\n"
+        "(RayWorkerWrapper pid=184, ip=10.0.0.5) ERROR 05-09 17:32:53 worker_base.py:1\n"
+        "57] something else here\n",
+    ),
+    "docker logs json": (
+        "app.import-error",
+        '{"log":"Traceback (most recent call last):\\n","stream":"stderr","time":"2024-01-02T03:04:05.1Z"}\n'
+        '{"log":"  File \\"/a.py\\", line 1, in <module>\\n","stream":"stderr","time":"2024-01-02T03:04:05.1Z"}\n'
+        '{"log":"    import nosuch\\n","stream":"stderr","time":"2024-01-02T03:04:05.1Z"}\n'
+        '{"log":"ModuleNotFoundError: No module named \'nosuch\'\\n","stream":"stderr","time":"2024-01-02T03:04:05.1Z"}',
+    ),
+    "gh actions stamps": (
+        "app.exception",
+        "2024-01-02T03:04:05.1234567Z ##[group]Run python a.py\n"
+        "2024-01-02T03:04:05.1234567Z Traceback (most recent call last):\n"
+        '2024-01-02T03:04:05.1234567Z   File "/a.py", line 1, in <module>\n'
+        "2024-01-02T03:04:05.1234567Z     main()\n"
+        "2024-01-02T03:04:05.1234567Z KeyError: 'x'\n"
+        "2024-01-02T03:04:05.1234567Z ##[error]Process completed with exit code 1.",
+    ),
+    "train controller": (
+        "app.task-exception",
+        "(TrainController pid=9) [FailurePolicy] Decision: FailureDecision.RAISE, Error source: worker group, Error count / maximum errors allowed: 1/0\n"
+        "ray.train.v2.api.exceptions.WorkerGroupError: A worker group error occurred: The following 1 workers failed:\n"
+        "[Rank 0 Error Snippet]:\n"
+        "Traceback (most recent call last):\n"
+        '  File "/srv/train.py", line 30, in train_fn\n'
+        "    loss = crit(out, y)\n"
+        "IndexError: Target 10 is out of bounds.\n",
+    ),
+    "healthy fault tolerant": (
+        None,
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Connected to Ray cluster.\n"
+        "(raylet, ip=10.0.0.4) [2024-01-02 03:05:00,1 E 9 9] (raylet) worker_pool.cc:1: worker died, will be retried\n"
+        "(map pid=9) task failed once, retrying (1/3)\n"
+        "Map: 100%|##########| 64/64 [00:27<00:00,  2.3it/s]\n"
+        "Reduce: 100%|##########| 64/64 [00:27<00:00,  2.3it/s]\n"
+        "wrote 64 files, 0 failed\n",
+    ),
+    "healthy serve": (
+        None,
+        "(ServeController pid=9) INFO 2024-01-02 03:04:05,678 controller 9 deployment_state.py:1598 - Deploying new version of deployment A in application 'default'.\n"
+        "(ProxyActor pid=10) INFO 2024-01-02 03:04:05,778 proxy 10.0.0.1 proxy.py:1141 - Proxy starting on node 0a.\n"
+        "(ServeReplica:default:A pid=11) INFO 2024-01-02 03:04:09,678 default_A replica.py:376 - __CALL__ OK 12.2ms\n"
+        "(ServeReplica:default:A pid=11) WARNING 2024-01-02 03:04:10,678 default_A replica.py:376 - request timed out and was retried\n"
+        "(ServeReplica:default:A pid=11) INFO 2024-01-02 03:04:11,678 default_A replica.py:376 - __CALL__ OK 12.2ms\n",
+    ),
+    "curly": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        "  File “/srv/a.py”, line 3, in <module>\n"
+        "    main()\n"
+        "ValueError: it\u2019s odd\n",
+    ),
+    "zero ansi": (
+        "app.task-exception",
+        "0[2m0[36m(f pid=83059)0[0m Traceback (most recent call last):\n"
+        '0[2m0[36m(f pid=83059)0[0m   File "/srv/a.py", line 3, in f\n'
+        "0[2m0[36m(f pid=83059)0[0m     g()\n"
+        "0[2m0[36m(f pid=83059)0[0m KeyError: 'x'\n",
+    ),
+    "chunk of thread": (
+        "memory.process-killed",
+        "hi, after the update i get this:\n"
+        "\n"
+        "```\n"
+        "(raylet) A worker died or was killed while executing a task by an unexpected system error. To troubleshoot the problem, check the logs for the dead worker. RayTask ID: ffff Worker ID: 5a Node ID: 15 Worker IP address: 10.0.0.1 Worker port: 42283 Worker PID: 909447 Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file. There are some potential root causes. (1) The process is killed by SIGKILL by OOM killer due to high memory usage. (2) ray stop --force is called. (3) The worker is crashed unexpectedly due to SIGSEGV or other unexpected errors.\n"
+        "```\n"
+        "\n"
+        "does anybody know?\n",
+    ),
+    "health check": (
+        "serve.health-check-failed",
+        "(ServeController pid=9) WARNING 2024-01-02 03:04:05,678 controller 9 deployment_state.py:1000 - Didn't receive health check response for replica Replica(id='x', deployment='D', app='a') after 30.0s, marking it unhealthy.\n"
+        "(ServeController pid=9) INFO 2024-01-02 03:04:06,678 controller 9 deployment_state.py:1100 - Adding 1 replica to Deployment(name='D', app='a').\n",
+    ),
+    "port in use": (
+        "network.port-conflict",
+        "OSError: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8265): address already in use\n",
+    ),
+    "ray start twice": (
+        "network.port-conflict",
+        "ConnectionError: Ray is trying to start at 10.0.0.1:6379, but is already running at 10.0.0.1:6379. Please specify a different port using the `--port` flag of `ray start` command.\n",
+    ),
+    "sigsegv": (
+        "app.native-crash",
+        "(f pid=9) *** SIGSEGV received at time=1700000000 on cpu 3 ***\n"
+        "(f pid=9) PC: @     0x7f2c61d0e6ad  (unknown)  (unknown)\n"
+        "(raylet) A worker died or was killed while executing a task by an unexpected system error.\n",
+    ),
+    "env var container": (
+        "env.container-failed",
+        "docker: Error response from daemon: pull access denied for acme/ray, repository does not exist or may require 'docker login'.\n",
+    ),
+    "actor died init": (
+        "app.actor-init-failed",
+        "ray.exceptions.ActorDiedError: The actor died because of an error raised in its creation task, ray::Model.__init__() (pid=7, ip=10.0.0.1, actor_id=0a)\n"
+        '  File "/srv/m.py", line 9, in __init__\n'
+        '    self.x = cfg["size"]\n'
+        "KeyError: 'size'\n",
+    ),
+    "node dead": (
+        "node.died",
+        "(autoscaler +3m) Removing 1 nodes of type worker (max_workers_per_type).\n"
+        "ray.exceptions.NodeDiedError: Task failed because the node it was running on is dead or unavailable. Node IP: 10.0.0.9, node ID: 0a. This can happen if the instance where the node was running failed, the node was preempted, or raylet crashed unexpectedly (e.g., due to OOM) on this node.\n",
+    ),
+    "object lost": (
+        "object.lost",
+        "ray.exceptions.ObjectLostError: Failed to retrieve object 00ffff. To see information about where this ObjectRef was created in Python, set the environment variable RAY_record_ref_creation_sites=1. All copies of 00ffff have been lost due to node failure. Check cluster logs for more information about the failure.\n",
+    ),
+    "pickle": (
+        "app.serialization",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 9, in <module>\n'
+        "    f.remote(lock)\n"
+        "TypeError: Could not serialize the argument <unlocked _thread.lock object at 0x7f> for a task or actor __main__.f. Check https://docs.ray.io/en/master/ray-core/objects/serialization.html#troubleshooting for more information.\n",
+    ),
+    "namespace actor": (
+        "app.actor-not-found",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 9, in <module>\n'
+        '    ray.get_actor("q")\n'
+        "ValueError: Failed to look up actor with name 'q'. This could because 1. You are trying to look up a named actor you didn't create.\n",
+    ),
+    "working dir large": (
+        "env.package-too-large",
+        "ValueError: The runtime_env failed to be set up: Package size (612.50MiB) exceeds the maximum size of 500.00MiB. You can exclude large files using the 'excludes' option to the runtime_env.\n",
+    ),
+    "usage": (
+        "app.usage-error",
+        "usage: train.py [-h] --data DATA\ntrain.py: error: the following arguments are required: --data\n",
+    ),
+    "hydra": (
+        "app.usage-error",
+        "Could not override 'trainer.epocs'.\n"
+        "To append to your config use +trainer.epocs=3\n"
+        "Key 'epocs' is not in struct\n"
+        "    full_key: trainer.epocs\n"
+        "    object_type=dict\n"
+        "\n"
+        "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
+    ),
+    "verl wrap": (
+        "app.task-exception",
+        "Error executing job with overrides: ['data.train_files=/data/train.parquet']\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/verl/verl/trainer/main_ppo.py", line 31, in main\n'
+        "    run_ppo(config)\n"
+        '  File "/opt/verl/verl/trainer/main_ppo.py", line 54, in run_ppo\n'
+        "    ray.get(runner.run.remote(config))\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/_private/worker.py", line 2667, in get\n'
+        "    raise value.as_instanceof_cause()\n"
+        "ray.exceptions.RayTaskError(AssertionError): ray::TaskRunner.run() (pid=9, ip=10.0.0.1)\n"
+        '  File "/opt/verl/verl/trainer/ppo/ray_trainer.py", line 384, in _validate_config\n'
+        '    assert real_train_batch_size % n_gpus == 0, f"real_train_batch_size must be divisible"\n'
+        "AssertionError: real_train_batch_size (4) must be divisible by total n_gpus (8).\n"
+        "\n"
+        "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
+    ),
+    "too few gpus verl": (
+        "scheduling.infeasible",
+        "ValueError: Total available GPUs 1 is less than total desired GPUs 8\n",
+    ),
+    "sglang": (
+        "gpu.out-of-memory",
+        "[2024-12-01 03:04:05 TP0] Scheduler hit an exception: Traceback (most recent call last):\n"
+        '  File "/sgl/python/sglang/srt/managers/scheduler.py", line 1680, in run_scheduler_process\n'
+        "    scheduler = Scheduler(server_args, port_args)\n"
+        "RuntimeError: Not enough memory. Please try to increase --mem-fraction-static.\n"
+        "[2024-12-01 03:04:05] Received sigquit from a child process. It usually means the child failed.\n"
+        "Killed\n",
+    ),
+    "token": (
+        "cluster.auth",
+        "RuntimeError: Request failed with status code 401: Unauthorized: Missing authentication token.\n",
+    ),
+    "cancelled": (
+        "app.stopped",
+        "^CTraceback (most recent call last):\n"
+        '  File "a.py", line 9, in <module>\n'
+        "    time.sleep(99)\n"
+        "KeyboardInterrupt\n",
+    ),
+    "waiting autoscaler only": (
+        None,
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Connected to Ray cluster.\n"
+        "(autoscaler +5s) Adding 1 node(s) of type worker.\n"
+        "(autoscaler +65s) Resized to 16 CPUs.\n"
+        "(f pid=9) done\n",
+    ),
+    "glog other": (
+        "ray.internal-error",
+        "[2023-05-06 07:08:09,101 C 1234 1234] reference_count.cc:1234:  Check failed: it != object_id_refs_.end() \n"
+        "*** StackTrace Information ***\n"
+        "/opt/v/lib/python3.9/site-packages/ray/_raylet.so(+0xd2f7ea) [0x7f] ray::operator<<()\n",
+    ),
+    "unexpected state": (
+        "ray.internal-error",
+        "(raylet) core_worker.cc:577: An unexpected system state has occurred. You have likely discovered a bug in Ray. Please report this issue at https://github.com/ray-project/ray/issues and we'll work with you to fix it. Check failed: reply.success()\n",
+    ),
+}
