@@ -26,6 +26,7 @@ _TYPOGRAPHIC = str.maketrans(
 )
 _QUOTED = re.compile(r"\s{0,8}(?:> ?){1,4}(?!>)")
 _FENCE = re.compile(r"\s{0,8}(?:```|~~~)[\w-]{0,20}\s*$")
+_MARGIN = re.compile(r"\s{0,4}\| ?")
 _COMMENT = re.compile(r"\s{0,8}(?:#|//) ?")
 _NUMBERED = re.compile(r"\s{0,8}(\d{1,6})(?:[:|.)]\s?|\s|$)")
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -167,6 +168,15 @@ def _strip_comments(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     return [replace(piece, text=_COMMENT.sub("", piece.text, count=1)) for piece in pieces]
 
 
+def _strip_margins(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
+    """Without the bar that a table of a build server puts before each line; not of a group of exceptions."""
+    if not _is_most(pieces, lambda text: _MARGIN.match(text) is not None) or any(
+        "Exception Group" in piece.text or piece.text.rstrip().endswith("|") for piece in pieces
+    ):
+        return pieces
+    return [replace(piece, text=_MARGIN.sub("", piece.text, count=1)) for piece in pieces]
+
+
 def _strip_numbers(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the line numbers of an editor or a web page, which count on by one."""
     found = [_NUMBERED.match(piece.text) for piece in pieces if piece.text.strip()]
@@ -220,6 +230,7 @@ _STEPS: tuple[Callable[[Sequence[CleanedLine]], Sequence[CleanedLine]], ...] = (
     _replace_texts,
     _strip_quotes,
     _strip_comments,
+    _strip_margins,
     _open_json,
     _open_logfmt,
     _strip_numbers,

@@ -267,6 +267,25 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("ray::run_graphs()",),
     ),
     Signature(
+        name="said-and-gone-on",
+        code="unknown",
+        contains=(
+            "The dashboard on node ",
+            "Calling ray.init() again after it has already been called",
+            "Dashboard build directory not found",
+            "Failed to get is_running_tasks from core worker",
+            "Connection to socket failed for pathname",
+        ),
+        pattern=r"The dashboard on node \S{1,100} failed with|Calling ray\.init\(\) again|Dashboard build directory|is_running_tasks from core|Connection to socket failed for pathname /tmp/raylet",
+        role=ClueRole.BENIGN,
+        certainty=Certainty.POSSIBLE,
+        matches=(
+            "WARNING:ray.worker:The dashboard on node host7 failed with the following error:",
+            "2019-06-20 10:01:29,689 ERROR worker.py:1300 -- Calling ray.init() again after it has already been called.",
+        ),
+        near_misses=("The dashboard on node host7 is ready",),
+    ),
+    Signature(
         name="packages-gone-locally",
         code="unknown",
         contains=("doesn't exist locally", "Failed to move file from"),

@@ -545,4 +545,96 @@ EXCERPTS: dict[str, tuple[str | None, str]] = {
         "ray.internal-error",
         "(raylet) core_worker.cc:577: An unexpected system state has occurred. You have likely discovered a bug in Ray. Please report this issue at https://github.com/ray-project/ray/issues and we'll work with you to fix it. Check failed: reply.success()\n",
     ),
+    "dashboard old": (
+        None,
+        "2020-07-20 10:01:23,689\tINFO node.py:498 -- View the dashboard at localhost:8265\n"
+        "WARNING:ray.worker:The dashboard on node DESK failed with the following error:\n"
+        "Traceback (most recent call last):\n"
+        '  File "C:\\\\env\\\\lib\\\\site-packages\\\\ray\\\\dashboard/dashboard.py", line 960, in <module>\n'
+        "    metrics_export_address=x)\n"
+        "FileNotFoundError: [Errno 2] Dashboard build directory not found.\n"
+        "\n"
+        "score 0.91\n"
+        "best score 0.93\n",
+    ),
+    "reinit": (
+        None,
+        "2019-06-20 10:01:23,689\tINFO worker.py:498 -- started\n"
+        "2019-06-20 10:01:29,689\tERROR worker.py:1300 -- Calling ray.init() again after it has already been called.\n"
+        "row 1\n"
+        "row 2\n",
+    ),
+    "openrlhf init": (
+        "app.actor-init-failed",
+        "(LLMRayActor pid=427151) Exception raised in creation task: The actor died because of an error raised in its creation task, ray::LLMRayActor.__init__() (pid=427151, ip=10.0.0.26, actor_id=73, repr=<x>)\n"
+        '(LLMRayActor pid=427151)   File "/opt/v/lib/python3.10/site-packages/vllm/utils.py", line 990, in inner\n'
+        "(LLMRayActor pid=427151)     return fn(*args, **kwargs) [repeated 3x across cluster]\n"
+        "(LLMRayActor pid=427151) TypeError: Worker.__init__() got an unexpected keyword argument 'ipc'\n",
+    ),
+    "nested actor died": (
+        "memory.process-killed",
+        "Traceback (most recent call last):\n"
+        '  File "/opt/verl/main_ppo.py", line 49, in run_ppo\n'
+        "    ray.get(runner.run.remote(config))\n"
+        '  File "/opt/v/lib/python3.10/site-packages/ray/_private/worker.py", line 930, in get_objects\n'
+        "    raise value.as_instanceof_cause()\n"
+        "ray.exceptions.RayTaskError(ActorDiedError): ray::TaskRunner.run() (pid=16209, ip=10.0.0.252, actor_id=af, repr=<x>)\n"
+        '  File "/opt/verl/main_ppo.py", line 200, in run\n'
+        "    trainer.fit()\n"
+        "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.\n"
+        "\tclass_name: create_colocated_worker_cls.<locals>.WorkerDict\n"
+        "\tactor_id: 14\n"
+        "\tpid: 18102\n"
+        "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of file. Some common causes include: (1) the process was killed by the OOM killer due to high memory usage, (2) ray stop --force was called, or (3) the worker crashed unexpectedly due to SIGSEGV or another unexpected error.\n",
+    ),
+    "statedump healthy": (
+        None,
+        "[2024-01-02 03:04:05,678 I 9 9] (raylet) node_manager.cc:525: [state-dump] NodeManager:\n"
+        "[state-dump] - num PYTHON workers: 28\n"
+        "[state-dump] - num object spill callbacks queued: 0\n"
+        "[state-dump] - num chunks received failed (all): 0\n"
+        "[state-dump] - process_failed_rate_limited: 0\n",
+    ),
+    "win filemapping": (
+        "ray.internal-error",
+        "(raylet) [2024-08-05 10:00:00,1 C 100 200] (raylet.exe) dlmalloc.cc:129:  Check failed: *handle != nullptr CreateFileMapping() failed. GetLastError() = 1455\n"
+        "(raylet) *** StackTrace Information ***\n",
+    ),
+    "prose with error line": (
+        "app.import-error",
+        "Hello, I run my job on the cluster since some weeks, and since today it does not start any more.\n"
+        "The log says ModuleNotFoundError: No module named 'pandas' and I do not know what to do about it.\n"
+        "ModuleNotFoundError: No module named 'pandas'\n",
+    ),
+    "grpc client": (
+        "client.disconnected",
+        "Got Error from logger channel -- shutting down: <_MultiThreadedRendezvous of RPC that terminated with:\n"
+        "        status = StatusCode.UNAVAILABLE\n"
+        '        details = "failed to connect to all addresses"\n'
+        ">\n"
+        "Exception in thread Thread-2:\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.8/threading.py", line 932, in _bootstrap_inner\n'
+        "    self.run()\n"
+        '  File "/opt/v/lib/python3.8/site-packages/ray/util/client/logsclient.py", line 51, in _log_main\n'
+        "    raise e\n"
+        "grpc._channel._MultiThreadedRendezvous: <_MultiThreadedRendezvous of RPC that terminated with:\n"
+        "        status = StatusCode.UNAVAILABLE\n",
+    ),
+    "serve old nested": (
+        "serve.constructor-failed",
+        "name: ''\n"
+        "app_status:\n"
+        "  status: DEPLOY_FAILED\n"
+        "  message: |-\n"
+        "    Deploying app '' failed:\n"
+        "    ray::deploy_serve_application() (pid=10924, ip=127.0.0.1)\n"
+        '      File "/opt/ray/python/ray/serve/controller.py", line 947, in deploy_serve_application\n'
+        "        serve.run(app, name=name, route_prefix=route_prefix)\n"
+        "    RuntimeError: Deployment Fail is UNHEALTHY: The Deployment failed to start 3 times in a row. This may be due to a problem with the deployment constructor or the initial health check failing. See logs for details. Error:\n"
+        "    ray::ServeReplica:Fail.is_initialized() (pid=15919, ip=192.168.1.14, repr=<x>)\n"
+        '      File "/srv/app.py", line 7, in __init__\n'
+        '        raise KeyError("size")\n'
+        "    KeyError: 'size'\n",
+    ),
 }

@@ -29,6 +29,7 @@ def _number(lines: list[str], form: str) -> str:
         "\n".join(f"> {line}" for line in FRAMES),
         "He wrote:\n\n" + "\n".join(f"> > {line}" for line in FRAMES) + "\n\nwhat is it?",
         "```\n" + LOG + "\n```",
+        "\n".join(f"  | {line}" for line in FRAMES),
         "`" + LOG + "`",
         "\n".join(f"# {line}" for line in FRAMES),
         LOG.replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;"),
