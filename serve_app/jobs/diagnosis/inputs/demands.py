@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 _USED = re.compile(
     r"^ {0,8}(?P<used>[\d.]{1,20})(?:[KMGT]?i?B)?/(?P<all>[\d.]{1,20})(?P<unit>[KMGT]?i?B)? (?P<name>[\w.:-]{1,80})"
 )
-_DEMAND = re.compile(r"^ {0,8}(?:autoscaler {1,4})?(?P<asked>\{[^{}]{1,300}\}): ?\d{1,9}\+? pending tasks/actors")
+_DEMAND = re.compile(r"^ {0,8}(?:autoscaler {1,4})?(?P<asked>\{[^{}]{1,300}\}): ?\d{1,9}\+? pending tasks")
 _AMOUNT = re.compile(r"'(?P<name>[\w.:-]{1,80})': (?P<amount>\d{1,18}(?:\.\d{1,9})?)")
 _COMING = re.compile(
     r"^ {1,8}\S.{0,120}(?:waiting-for-ssh|setting-up|uninitialized|launching|requested|[Pp]ending launch|\d launching)"

@@ -637,4 +637,329 @@ EXCERPTS: dict[str, tuple[str | None, str]] = {
         '        raise KeyError("size")\n'
         "    KeyError: 'size'\n",
     ),
+    "tb only": ("unknown", 'Traceback (most recent call last):\n  File "/srv/a.py", line 3, in <module>\n    main()\n'),
+    "hang start": (
+        None,
+        "2024-05-03 11:06:18,730\tINFO worker.py:1752 -- Started a local Ray instance.\n"
+        "INFO 05-03 11:06:24 llm_engine.py:98] Initializing an LLM engine (v0.4.1) with config: model='/srv/x'\n"
+        "INFO 05-03 11:06:30 utils.py:660] Found nccl from library libnccl.so.2\n",
+    ),
+    "list nodes dead": (
+        "node.died",
+        "======== List: 2024-01-02 03:04:05.6 ========\n"
+        "Stats:\n"
+        "------------------------------\n"
+        "Total: 2\n"
+        "\n"
+        "Table:\n"
+        "------------------------------\n"
+        "    NODE_ID    NODE_IP    IS_HEAD_NODE    STATE    STATE_MESSAGE                                         NODE_NAME\n"
+        " 0  0a1b       10.0.0.1   True            ALIVE                                                          10.0.0.1\n"
+        " 1  0a1c       10.0.0.7   False           DEAD     Unexpected termination: health check failed due to missing too many heartbeats  10.0.0.7\n",
+    ),
+    "summary tasks": (
+        "app.task-exception",
+        "======== Tasks Summary: 2024-01-02 03:04:05.6 ========\n"
+        "Stats:\n"
+        "------------------------------\n"
+        "total_actor_scheduled: 1\n"
+        "total_tasks: 4\n"
+        "\n"
+        "Table (group by func_name):\n"
+        "------------------------------\n"
+        "    FUNC_OR_CLASS_NAME    STATE_COUNTS             TYPE\n"
+        "0   fit                   FAILED: 3, FINISHED: 1   NORMAL_TASK\n",
+    ),
+    "actors pending creation json": (
+        "scheduling.waiting",
+        "[\n"
+        "    {\n"
+        '        "actor_id": "31405554844820381c2f0f8501000000",\n'
+        '        "class_name": "Ledger",\n'
+        '        "state": "PENDING_CREATION",\n'
+        '        "required_resources": {"GPU": 1.0}\n'
+        "    }\n"
+        "]\n",
+    ),
+    "actor death cause yaml": (
+        "app.actor-init-failed",
+        "-   actor_id: 31405554\n"
+        "    class_name: Ledger\n"
+        "    state: DEAD\n"
+        "    death_cause:\n"
+        "        creation_task_failure_context:\n"
+        "            error_message: The actor died because of an error raised in its creation task\n"
+        "            formatted_exception: |\n"
+        "                ray::Ledger.__init__() (pid=7, ip=10.0.0.1)\n"
+        '                  File "/srv/l.py", line 3, in __init__\n'
+        '                    self.x = y["size"]\n'
+        "                KeyError: 'size'\n",
+    ),
+    "actor killed intended": (
+        None,
+        "- actor_id: 31405554\n"
+        "  class_name: Ledger\n"
+        "  state: DEAD\n"
+        "  death_cause:\n"
+        "    actor_died_error_context:\n"
+        "      error_message: The actor is dead because all references to the actor were removed.\n"
+        "      owner_id: 0a\n",
+    ),
+    "oom events k8s": (
+        "memory.node-oom",
+        "LAST SEEN   TYPE      REASON      OBJECT         MESSAGE\n"
+        "2m          Warning   OOMKilling  node/n7        Memory cgroup out of memory: Killed process 4411 (ray::f) total-vm:9kB\n",
+    ),
+    "evicted": (
+        "memory.node-oom",
+        "Status:       Failed\n"
+        "Reason:       Evicted\n"
+        "Message:      The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi.\n",
+    ),
+    "sacct nodefail": (
+        "node.died",
+        "JobID           JobName  Partition      State ExitCode\n"
+        "------------ ---------- ---------- ---------- --------\n"
+        "11                sweep        gpu  NODE_FAIL      0:0\n",
+    ),
+    "sacct completed": (
+        None,
+        "JobID           JobName  Partition      State ExitCode\n"
+        "------------ ---------- ---------- ---------- --------\n"
+        "11                sweep        gpu  COMPLETED      0:0\n"
+        "11.batch          batch             COMPLETED      0:0\n",
+    ),
+    "nvsmi healthy": (
+        None,
+        "+-----------------------------------------------------------------------------+\n"
+        "| NVIDIA-SMI 525.60.13    Driver Version: 525.60.13    CUDA Version: 12.0     |\n"
+        "|-------------------------------+----------------------+----------------------+\n"
+        "| GPU  Name        Persistence-M| Bus-Id        Disp.A | Volatile Uncorr. ECC |\n"
+        "| Fan  Temp  Perf  Pwr:Usage/Cap|         Memory-Usage | GPU-Util  Compute M. |\n"
+        "|===============================+======================+======================|\n"
+        "|   0  NVIDIA A10          Off  | 00000000:00:1E.0 Off |                    0 |\n"
+        "|  0%   29C    P8    15W / 150W |      0MiB / 23028MiB |      0%      Default |\n"
+        "+-------------------------------+----------------------+----------------------+\n"
+        "|  No running processes found                                                 |\n",
+    ),
+    "nvsmi err": (
+        "gpu.hardware",
+        "| NVIDIA-SMI 525.60.13    Driver Version: 525.60.13    CUDA Version: 12.0     |\n"
+        "| GPU  Name        Persistence-M| Bus-Id        Disp.A | Volatile Uncorr. ECC |\n"
+        "|   0  NVIDIA A10          Off  | 00000000:00:1E.0 Off |                 ERR! |\n"
+        "|ERR!  ERR! ERR!    ERR! / ERR! |      0MiB / 23028MiB |    ERR!      Default |\n",
+    ),
+    "kubectl all running": (
+        None,
+        "NAME                                      READY   STATUS    RESTARTS   AGE\n"
+        "raycluster-kuberay-head-abcde             1/1     Running   0          10m\n"
+        "raycluster-kuberay-workergroup-xyz        1/1     Running   0          10m\n",
+    ),
+    "serve config only": (
+        None,
+        "applications:\n"
+        "- name: a\n"
+        "  import_path: shop.ranker:app\n"
+        "  route_prefix: /\n"
+        "  runtime_env: {}\n"
+        "  deployments:\n"
+        "  - name: R\n"
+        "    num_replicas: 2\n",
+    ),
+    "status idle v2": (
+        None,
+        "======== Autoscaler status: 2025-01-02 03:04:05.6 ========\n"
+        "GCS request time: 0.001472s\n"
+        "\n"
+        "Node status\n"
+        "---------------------------------------------------------------\n"
+        "Active:\n"
+        " (no active nodes)\n"
+        "Idle:\n"
+        " 1 headgroup\n"
+        "Pending:\n"
+        " (no pending nodes)\n"
+        "Recent failures:\n"
+        " (no failures)\n"
+        "\n"
+        "Resources\n"
+        "---------------------------------------------------------------\n"
+        "Total Usage:\n"
+        " 0.0/8.0 CPU\n"
+        " 0B/9.31GiB memory\n"
+        " 0B/4.65GiB object_store_memory\n"
+        "\n"
+        "From request_resources:\n"
+        " (none)\n"
+        "Pending Demands:\n"
+        " (no resource demands)\n",
+    ),
+    "status v2 pending": (
+        "scheduling.infeasible",
+        "Node status\n"
+        "---------------------------------------------------------------\n"
+        "Active:\n"
+        " 1 headgroup\n"
+        "Pending:\n"
+        " (no pending nodes)\n"
+        "Recent failures:\n"
+        " (no failures)\n"
+        "\n"
+        "Resources\n"
+        "---------------------------------------------------------------\n"
+        "Total Usage:\n"
+        " 8.0/8.0 CPU\n"
+        " 0B/9.31GiB memory\n"
+        "\n"
+        "Pending Demands:\n"
+        " {'CPU': 16.0}: 1+ pending tasks/actors\n",
+    ),
+    "old status": (
+        "scheduling.waiting",
+        "======== Cluster status: 2021-05-06 07:08:09.10 ========\n"
+        "Node status\n"
+        "------------------------------------------------------------\n"
+        " 1 node(s) with resources: {'CPU': 4.0, 'memory': 95.0, 'object_store_memory': 30.0, 'node:10.0.0.1': 1.0}\n"
+        "\n"
+        "Resources\n"
+        "------------------------------------------------------------\n"
+        "Usage:\n"
+        " 4.0/4.0 CPU\n"
+        " 0.00/4.6 GiB memory\n"
+        "\n"
+        "Demands:\n"
+        " {'CPU': 1.0}: 9+ pending tasks\n",
+    ),
+    "rllib old api": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "train.py", line 12, in <module>\n'
+        '    config = PPOConfig().framework("tf3")\n'
+        '  File "/opt/v/lib/python3.8/site-packages/ray/rllib/algorithms/algorithm_config.py", line 99, in framework\n'
+        '    raise ValueError("unknown framework")\n'
+        "ValueError: unknown framework\n",
+    ),
+    "attribute of ray": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 2, in <module>\n'
+        "    ray.init()\n"
+        "AttributeError: module 'ray' has no attribute 'init'\n",
+    ),
+    "grpc ver": (
+        "app.import-error",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 1, in <module>\n'
+        "    import ray\n"
+        '  File "/opt/v/lib/python3.9/site-packages/ray/__init__.py", line 118, in <module>\n'
+        "    from ray._raylet import Config\n"
+        "ImportError: /lib64/libstdc++.so.6: version `GLIBCXX_3.4.20' not found (required by /opt/v/lib/python3.9/site-packages/ray/_raylet.so)\n",
+    ),
+    "plasma old": (
+        "raylet.crashed",
+        "2019-06-20 10:01:23,689\tERROR worker.py:1672 -- The raylet died.\n"
+        "F0620 10:01:23.689 77 plasma_store_provider.cc:22] Check failed: _s.ok() Bad status: IOError: Connection reset by peer\n",
+    ),
+    "arrow oom": (
+        "memory.object-store-full",
+        "ray.exceptions.ObjectStoreFullError: Failed to put object ffff in object store because it is full. Object size is 800000132 bytes.\n"
+        "The local object store is full of objects that are still in scope and cannot be evicted.\n",
+    ),
+    "cgroup": (
+        "memory.node-oom",
+        "[ 991.1] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg=/kubepods,task=ray::f,pid=411,uid=1000\n"
+        "[ 991.2] Memory cgroup out of memory: Killed process 411 (ray::f) total-vm:99kB\n",
+    ),
+    "exit 137": (
+        "memory.process-killed",
+        "ray.exceptions.WorkerCrashedError: The worker died unexpectedly while executing this task. Check python-core-worker-*.log files for more information.\n",
+    ),
+    "env timeout": (
+        "env.timeout",
+        "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment.\n"
+        "Failed to install runtime_env within the timeout of 600 seconds. Consider increasing the timeout in the runtime_env config.\n",
+    ),
+    "zip missing": (
+        "env.package-missing",
+        "RuntimeError: Failed to download package gcs://_ray_pkg_0a1b.zip: OSError: Failed to download runtime_env file package gcs://_ray_pkg_0a1b.zip from the GCS to the Ray worker node. The package may have prematurely been deleted from the GCS.\n",
+    ),
+    "quota pods": (
+        "scheduling.waiting",
+        'Error creating: pods "raycluster-a-head-" is forbidden: exceeded quota: team, requested: limits.cpu=8, used: limits.cpu=60, limited: limits.cpu=64\n',
+    ),
+    "spot": (
+        "node.preempted",
+        "(raylet) The node with node id: 0a and address: 10.0.0.9 and node name: 10.0.0.9 is being drained. Reason: DRAIN_NODE_REASON_PREEMPTION\n"
+        "ray.exceptions.ActorDiedError: The actor died because its node was preempted.\n",
+    ),
+    "nested timeouts": (
+        "app.get-timeout",
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 9, in <module>\n'
+        "    ray.get(f.remote(), timeout=3)\n"
+        "ray.exceptions.GetTimeoutError: Get timed out: some object(s) not ready.\n",
+    ),
+    "hf offline": (
+        "app.data-access",
+        "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.\n"
+        "Checkout your internet connection or see how to run the library in offline mode.\n",
+    ),
+    "nccl unhandled cuda": (
+        "gpu.collective-failed",
+        "(RayWorkerWrapper pid=9) torch.distributed.DistBackendError: NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.hpp:317, unhandled cuda error (run with NCCL_DEBUG=INFO for details), NCCL version 2.21.5\n"
+        "(RayWorkerWrapper pid=9) ncclUnhandledCudaError: Call to CUDA function failed.\n",
+    ),
+    "illegal mem": (
+        "app.native-crash",
+        "(WorkerDict pid=7) RuntimeError: CUDA error: an illegal memory access was encountered\n"
+        "(WorkerDict pid=7) CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.\n",
+    ),
+    "quant": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "/opt/v/lib/python3.10/site-packages/vllm/config.py", line 300, in _verify_quantization\n'
+        "    raise ValueError(\n"
+        "ValueError: The quantization method awq is not supported for the current GPU. Minimum capability: 75. Current capability: 70.\n",
+    ),
+    "exitcode -9": (
+        "memory.process-killed",
+        "torch.distributed.elastic.multiprocessing.api: failed (exitcode: -9) local_rank: 2 (pid: 411) of binary: /opt/v/bin/python\n"
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n",
+    ),
+    "progress nb": (
+        "app.exception",
+        "  0%|          | 0/9 [00:00<?, ?it/s]\n"
+        " 11%|█         | 1/9 [00:01<00:08,  1.0s/it]\n"
+        "---------------------------------------------------------------------------\n"
+        "TypeError                                 Traceback (most recent call last)\n"
+        "Input In [7], in <cell line: 2>()\n"
+        "      1 for row in tqdm(rows):\n"
+        "----> 2     fit(row)\n"
+        "\n"
+        "TypeError: fit() missing 1 required positional argument: 'y'\n",
+    ),
+    "deprecated only": (
+        None,
+        "/opt/v/lib/python3.10/site-packages/gym/core.py:317: DeprecationWarning: WARN: Initializing wrapper in old step API which returns one bool instead of two. It is recommended to set `new_step_api=True` to use new step API. This will be the default behaviour in future.\n"
+        "  deprecation(\n"
+        "2023-01-02 03:04:05,678\tWARNING deprecation.py:50 -- DeprecationWarning: `simple_optimizer` has been deprecated. This will raise an error in the future!\n"
+        "agent_timesteps_total: 4000\n"
+        "episode_reward_mean: 22.1\n",
+    ),
+    "tolerated fail": (
+        None,
+        "2023-01-02 03:04:05,678\tINFO worker.py:1724 -- Started a local Ray instance.\n"
+        "2023-01-02 03:04:09,678\tWARNING worker.py:2037 -- WARNING: 4 PYTHON worker processes have been started on node: 0a with address: 10.0.0.1. This could be a result of using a large number of actors, or due to tasks blocked in ray.get() calls\n"
+        "Exception in callback ignored: connection lost\n"
+        "epoch 1 loss 0.3\n"
+        "epoch 2 loss 0.2\n"
+        "Training finished.\n",
+    ),
+    "many logs zero": (
+        None,
+        "pytest -q tests\n"
+        "........................................ [100%]\n"
+        "40 passed, 0 failed, 2 warnings in 12.1s\n"
+        "errors=0 failures=0\n",
+    ),
 }
