@@ -62,6 +62,11 @@ _YIELDS_TO = {
 _NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")
 # Consequences that say that their cause was told before them.
 _POINTS_ABOVE = frozenset({"vllm-engine"})
+_WITHOUT_A_REASON = frozenset({"memory.process-killed", "actor.died"})
+_FATAL = frozenset(
+    {"gpu.out-of-memory", "gpu.collective-timeout", "gpu.collective-failed", "gpu.hardware", "app.native-crash"}
+)
+_FATAL_LINES = 400
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -100,13 +105,18 @@ def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:
 
     Its other processes went on writing after that, so that it seems to have been survived.
     """
-    if primary is None or primary.rule not in _POINTS_ABOVE:
+    points = primary is not None and primary.rule in _POINTS_ABOVE
+    if primary is None or not (points or primary.code in _WITHOUT_A_REASON):
         return primary
     before = [
         clue
         for clue in clues
         if clue.role is ClueRole.CAUSE and clue.source == primary.source and clue.line < primary.line and not clue.doubt
     ]
+    if not points:
+        # That a process is gone does not point anywhere: only what processes end of explains it, and from near.
+        near = primary.line - _FATAL_LINES
+        before = [clue for clue in before if clue.code in _FATAL and clue.stream and clue.line >= near]
     first = min(before, key=lambda clue: (clue.is_generic, clue.line), default=None)
     return primary if first is None else replace(first, repaired="", certainty=Certainty.LIKELY)
 

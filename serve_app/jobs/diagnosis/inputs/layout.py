@@ -21,6 +21,8 @@ class CleanedLine:
 
 _LEAST_COLUMN = 40
 _LEAST_FULL = 2
+_ALIKE_CHARS = 5
+_DIGIT = re.compile(r"\d")
 _MOST_JOINED = 200
 _BEGINS = re.compile(
     r"\s{0,80}(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d:\d\d:\d\d|\([^()\n]{1,120}(?:pid=\d|\))|Traceback \(most|File \"|"
@@ -68,14 +70,20 @@ def _find_gap(before: str, text: str, column: int, is_open: str) -> str | None:
     if not text.strip() or not before.strip() or _BEGINS.match(text):
         return None
     if column and len(before) == column and not before.endswith(" "):
-        return ""
+        return None if _begin_alike(before, text) else ""
     return " " if _is_broken_sentence(before, text) else None
+
+
+def _begin_alike(before: str, text: str) -> bool:
+    """Whether a program wrote both in one form: rows of figures may well be of one width."""
+    return _DIGIT.sub("0", before[:_ALIKE_CHARS]) == _DIGIT.sub("0", text[:_ALIKE_CHARS])
 
 
 def _is_broken_sentence(before: str, text: str) -> bool:
     """Whether a line was broken between two words: it ends with the blank, and the next goes on in the sentence."""
     ends_open = before.endswith(" ") and not before.endswith("  ") and len(before) >= 20
-    return ends_open and not text[:1].isspace() and before.rstrip()[-1:] not in ".:;)]}\\"
+    goes_on = (text[:1].islower() or text[:1] in "{([") and not _begin_alike(before, text)
+    return ends_open and goes_on and before.rstrip()[-1:] not in ".:;)]}\\"
 
 
 def _find_column(pieces: Sequence[CleanedLine]) -> int:

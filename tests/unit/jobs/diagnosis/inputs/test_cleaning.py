@@ -79,6 +79,11 @@ def test_the_exception_is_found_in_an_excerpt(text: str) -> None:
         ('{"step": 1, "loss": 0.3}\n{"step": 2, "loss": 0.2}', None),
         ("message: 'it has one quote\nsomething else\nand more", None),
         ("a sentence that ends with a stop. \nand the next", None),
+        # Rows of figures are of one width, too.
+        ("".join(f"episode {n:04} reward {n:07}.12 length {n:07} loss 0.012{n % 9}\n" for n in range(9)), None),
+        ("  12.5  0.25  3.5  4.5  5.5  6.5  7.5  8.5  9.5\n  13.5  0.26  3.5  4.5  5.5  6.5  7.5  8.5 9.5\n", None),
+        ("epoch 3 of the training loss 0.2 \nepoch 4 of the training loss 0.1 \n", None),
+        ("reading the first of all shards \nDone with the first of all shards \n", None),
         # What was broken is put together: at a column, between words, by YAML.
         ("the actor or task that you want \nto have now", "the actor or task that you want to have now"),
         (
