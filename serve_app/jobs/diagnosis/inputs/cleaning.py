@@ -29,6 +29,8 @@ _FENCE = re.compile(r"\s{0,8}(?:```|~~~)[\w-]{0,20}\s*$")
 _MARGIN = re.compile(r"\s{0,4}\| ?")
 _COMMENT = re.compile(r"\s{0,8}(?:#|//) ?")
 _NUMBERED = re.compile(r"\s{0,8}(\d{1,6})(?:[:|.)]\s?|\s|$)")
+# Tables of tools number their rows, too.
+_ROWS = re.compile(r"^=+ List: |^Table\b.{0,60}:$|\b[A-Z]{2,20}_ID {2,}|\bJOBID\b|\bJobID\b")
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = rf"(?:\d{{4}}[-/]\d\d[-/]\d\d|\d\d[-/]\d\d(?:[-/]\d{{2,4}})?|{_MONTH} [ \d]\d)"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d| UTC)?"
@@ -179,6 +181,8 @@ def _strip_margins(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
 
 def _strip_numbers(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the line numbers of an editor or a web page, which count on by one."""
+    if any(_ROWS.search(piece.text) for piece in pieces):
+        return pieces
     found = [_NUMBERED.match(piece.text) for piece in pieces if piece.text.strip()]
     numbers = [int(each[1]) for each in found if each is not None]
     if len(numbers) < 4 or len(numbers) < 0.8 * len(found):
@@ -202,16 +206,22 @@ def _strip_stamps(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
 
 def _break_lines(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """A message of several lines that was written as one, its line ends escaped."""
-    if not any(piece.text.count("\\n") >= 2 for piece in pieces):
+    if not any(_is_escaped(piece.text) for piece in pieces):
         return pieces
     broken: list[CleanedLine] = []
     for piece in pieces:
-        if piece.text.count("\\n") < 2:
+        if not _is_escaped(piece.text):
             broken.append(piece)
             continue
         text = piece.text.replace("\\\\n", "\\n").replace('\\\\"', '"').replace('\\"', '"').replace("\\t", "\t")
         broken += _split_into(piece, text.replace("\\'", "'").split("\\n"))
     return broken
+
+
+def _is_escaped(text: str) -> bool:
+    """Whether line ends were written as two signs; a path of Windows may hold some, too."""
+    count = text.count("\\n")
+    return count >= 4 or (count >= 2 and ("Traceback" in text or "ray::" in text or "Error" in text))
 
 
 def _split_into(piece: CleanedLine, texts: Iterable[str]) -> list[CleanedLine]:

@@ -84,6 +84,8 @@ def test_the_exception_is_found_in_an_excerpt(text: str) -> None:
         ("  12.5  0.25  3.5  4.5  5.5  6.5  7.5  8.5  9.5\n  13.5  0.26  3.5  4.5  5.5  6.5  7.5  8.5 9.5\n", None),
         ("epoch 3 of the training loss 0.2 \nepoch 4 of the training loss 0.1 \n", None),
         ("reading the first of all shards \nDone with the first of all shards \n", None),
+        ("Table:\n" + "".join(f" {n}  0a1b{n}  fit  FAILED  0100000{n}\n" for n in range(9)), None),
+        ("reading C:\\data\\new\\names.csv", None),
         # What was broken is put together: at a column, between words, by YAML.
         ("the actor or task that you want \nto have now", "the actor or task that you want to have now"),
         (
