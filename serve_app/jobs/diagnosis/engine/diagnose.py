@@ -25,6 +25,7 @@ from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Shown, collect_sho
 from serve_app.jobs.diagnosis.engine.rank import Weighed, explain_doubt, list_caught, weigh
 from serve_app.jobs.diagnosis.engine.scan import Scan, scan
 from serve_app.jobs.diagnosis.inputs.reading import Input, list_kinds, read_input, restore_quotes
+from serve_app.jobs.diagnosis.log.frames import read_frames
 from serve_app.jobs.diagnosis.models import (
     UNKNOWN,
     Certainty,
@@ -97,7 +98,7 @@ def _conclude(fields: Fields, inputs: Sequence[Input], catalogue: Catalogue, una
     words = [(scans[number], ending.select_last_words()) for number, ending in enumerate(endings)]
     has_failed = is_failure(fields)
     # The end of what a job that goes on has written is no end of it when it had gone on from the same before.
-    ends_badly = any(told for _, told in words) and not caught
+    ends_badly = (any(told for _, told in words) or _is_cut_in_frames(scans)) and not caught
     weighed = weigh(clues, has_failed=has_failed or ends_badly)
     primary = weighed.primary
     # What says no cause, or may be another job's, gives way to the program's own last words.
@@ -165,6 +166,16 @@ def _find_ray_sentence(scans: Sequence[Scan]) -> str:
     """Lines among the last in which Ray tells the exit code."""
     return "\n".join(
         last.line.text for each in scans for last in each.tail if "failed with exit code" in last.line.text
+    )
+
+
+def _is_cut_in_frames(scans: Sequence[Scan]) -> bool:
+    """Whether a log that somebody sent ends within a traceback whose first line is not in it."""
+    return any(
+        read_frames([each.line.text]) and each.line.text.lstrip().startswith("File ")
+        for scan in scans
+        if scan.kind is SourceKind.FILE
+        for each in scan.tail[-3:]
     )
 
 

@@ -25,6 +25,13 @@ NEVER = RAISED + "ray.exceptions.TaskUnschedulableError: The task is not schedul
         ("step 1 of 2\n", Fields(status="FAILED"), "unknown", "failed"),
         ("step 1 of 2\n", Fields(status="STOPPED"), "app.stopped", "failed"),
         ("", Fields(), "unknown", "unknown"),
+        # A traceback without its first and its last line.
+        (
+            '  File "a.py", line 3, in f\n    x()\n  File "b.py", line 4, in g\n    y()\n',
+            Fields(),
+            "unknown",
+            "unknown",
+        ),
     ],
 )
 def test_the_state(text: str, fields: Fields, code: str | None, state: str) -> None:
