@@ -94,10 +94,17 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     primary = _look_above(primary, clues)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
-    named = _rename_generic(primary, counted)
+    named = _doubt_among_causes(_rename_generic(primary, counted), counted)
     chain = _build_chain(primary, counted)
     same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
+
+
+def _doubt_among_causes(named: Clue, counted: Sequence[Clue]) -> Clue:
+    """Of a log alone that has several causes, which came first is likely and not certain."""
+    others = {clue.code for clue in counted if clue.role is ClueRole.CAUSE and not clue.is_generic and not clue.doubt}
+    is_sure = named.certainty is Certainty.CERTAIN and named.kind is SourceKind.FILE and not named.is_circle
+    return replace(named, certainty=Certainty.LIKELY) if is_sure and others - {named.code} else named
 
 
 def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:
