@@ -1159,4 +1159,77 @@ EXCERPTS: dict[str, tuple[str | None, str]] = {
         "(WorkerDict pid=80) INFO 05-03 11:06:39 step 39 micro batch timing 0.39\n"
         "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n",
     ),
+    "loki export": (
+        "app.exception",
+        '{"line":"Traceback (most recent call last):","timestamp":"1700000000","labels":{"app":"ray"}}\n'
+        '{"line":"  File \\"/a.py\\", line 1, in <module>","timestamp":"1700000001","labels":{"app":"ray"}}\n'
+        '{"line":"    main()","timestamp":"1700000002","labels":{"app":"ray"}}\n'
+        '{"line":"ValueError: no","timestamp":"1700000003","labels":{"app":"ray"}}',
+    ),
+    "k8s cri": (
+        "app.exception",
+        "2024-01-02T03:04:05.678901234Z stderr F Traceback (most recent call last):\n"
+        '2024-01-02T03:04:05.678901234Z stderr F   File "/a.py", line 1, in <module>\n'
+        "2024-01-02T03:04:05.678901234Z stderr F     main()\n"
+        "2024-01-02T03:04:05.678901234Z stderr F ValueError: no",
+    ),
+    "kubectl prefix": (
+        "app.exception",
+        "[pod/raycluster-a-head/ray-head] Traceback (most recent call last):\n"
+        '[pod/raycluster-a-head/ray-head]   File "/a.py", line 1, in <module>\n'
+        "[pod/raycluster-a-head/ray-head]     main()\n"
+        "[pod/raycluster-a-head/ray-head] ValueError: no",
+    ),
+    "compose": (
+        "app.exception",
+        "ray-head-1  | Traceback (most recent call last):\n"
+        'ray-head-1  |   File "/a.py", line 1, in <module>\n'
+        "ray-head-1  |     main()\n"
+        "ray-head-1  | ValueError: no",
+    ),
+    "json logger": (
+        "app.exception",
+        '{"asctime":"2024-01-02 03:04:05,678","levelname":"INFO","message":"starting","job_id":"01"}\n'
+        '{"asctime":"2024-01-02 03:04:06,678","levelname":"ERROR","message":"failed","exc_info":"Traceback (most recent call last):\\n  File \\"/a.py\\", line 1, in <module>\\n    main()\\nValueError: no"}',
+    ),
+    "repr in message": (
+        "app.task-exception",
+        'status: FAILED message: "ray::f() (pid=7, ip=10.0.0.1)\\n  File \\"/a.py\\", line 3, in f\\n    return rows[9]\\nIndexError: list index out of range"\n',
+    ),
+    "html page": (
+        "unknown",
+        "<html><body><h1>504 Gateway Time-out</h1><p>The server did not respond</p></body></html>\n",
+    ),
+    "windows": (
+        "app.import-error",
+        "Traceback (most recent call last):\n"
+        '  File "C:\\\\Users\\\\u\\\\a.py", line 1, in <module>\n'
+        "    import nosuch\n"
+        "ModuleNotFoundError: No module named 'nosuch'\n",
+    ),
+    "repeated across cluster": (
+        "gpu.out-of-memory",
+        "(f pid=7) torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 23.69 GiB total capacity) [repeated 7x across cluster] (Ray deduplicates logs by default.)\n"
+        "Traceback (most recent call last):\n"
+        '  File "/a.py", line 3, in <module>\n'
+        "    ray.get(x)\n"
+        "ray.exceptions.RayTaskError(OutOfMemoryError): ray::f() (pid=7, ip=10.0.0.1)\n"
+        '  File "/a.py", line 2, in f\n'
+        "    model.cuda()\n"
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB\n",
+    ),
+    "wrapped pandas": (
+        "app.data-access",
+        "(map pid=9) Traceback (most recent call last):\n"
+        '(map pid=9)   File "/srv/etl.py", line 9, in read\n'
+        '(map pid=9)     df = pd.read_parquet("s3://acme/x.parquet")\n'
+        "(map pid=9) OSError: When reading information for key 'x.parquet' in bucket 'acme': AWS Error ACCESS_DENIED during HeadObject operation: No response body.\n"
+        "ray.exceptions.RayTaskError(OSError): ray::read() (pid=9, ip=10.0.0.1)\n"
+        "OSError: When reading information for key 'x.parquet' in bucket 'acme': AWS Error ACCESS_DENIED during HeadObject operation: No response body.\n",
+    ),
+    "supervisor start fail": (
+        "job.supervisor-not-created",
+        "Status message: Failed to start supervisor actor raysubmit_x: 'ray::JobSupervisor could not be created'. Full traceback:\n",
+    ),
+    "sup lost": ("job.supervisor-lost", "Status message: Unexpected error occurred: failed to get job supervisor.\n"),
 }
