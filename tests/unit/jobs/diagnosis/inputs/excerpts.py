@@ -1232,4 +1232,82 @@ EXCERPTS: dict[str, tuple[str | None, str]] = {
         "Status message: Failed to start supervisor actor raysubmit_x: 'ray::JobSupervisor could not be created'. Full traceback:\n",
     ),
     "sup lost": ("job.supervisor-lost", "Status message: Unexpected error occurred: failed to get job supervisor.\n"),
+    "deepspeed": (
+        "gpu.out-of-memory",
+        "(RayTrainWorker pid=9) [rank0]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.96 GiB. GPU 0 has a total capacity of 79.15 GiB of which 1.10 GiB is free.\n"
+        "(RayTrainWorker pid=9) E0101 03:04:05.123456 411 torch/distributed/elastic/multiprocessing/api.py:869] failed (exitcode: 1) local_rank: 0 (pid: 411)\n",
+    ),
+    "nemo hydra": (
+        "app.usage-error",
+        "omegaconf.errors.ConfigAttributeError: Key 'tensor_paralel' is not in struct\n"
+        "    full_key: model.tensor_paralel\n"
+        "    object_type=dict\n",
+    ),
+    "tp mismatch": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "/srv/run.py", line 12, in <module>\n'
+        '    llm = LLM(model="x", tensor_parallel_size=3)\n'
+        '  File "/opt/v/lib/python3.10/site-packages/vllm/config.py", line 399, in verify_with_parallel_config\n'
+        '    raise ValueError("Total number of attention heads (32) must be divisible by tensor parallel size (3).")\n'
+        "ValueError: Total number of attention heads (32) must be divisible by tensor parallel size (3).\n",
+    ),
+    "actor pending warning only": (
+        "scheduling.waiting",
+        "(raylet) [2024-01-02 03:04:05,678 W 9 9] (raylet) main.cc:985: The lease with ID 01 cannot be scheduled right now. It requires {GPU: 1} for placement\n"
+        "2024-01-02 03:05:05,678\tWARNING worker.py:1017 -- The actor or task with ID 01 cannot be scheduled right now. It requires {GPU: 1.000000} for placement, but this node only has remaining {CPU: 3.000000}.\n",
+    ),
+    "tune no resources": (
+        "scheduling.waiting",
+        "2023-01-02 03:04:05,678\tWARNING insufficient_resources_manager.py:128 -- Ignore this message if the cluster is autoscaling. You asked for 1.0 cpu and 2.0 gpu per trial, but the cluster only has 8.0 cpu and 0 gpu. Stop the tuning job and adjust the resources requested per trial.\n",
+    ),
+    "ray up fails": (
+        "cluster.launch-failed",
+        "2023-01-02 03:04:05,543\tERR updater.py:158 -- New status: update-failed\n"
+        "2023-01-02 03:04:05,544\tERR updater.py:160 -- !!!\n"
+        "2023-01-02 03:04:05,544\tVERR updater.py:168 -- {'message': 'SSH command failed.'}\n"
+        "2023-01-02 03:04:05,544\tERR updater.py:170 -- SSH command failed.\n"
+        "2023-01-02 03:04:05,544\tERR updater.py:172 -- !!!\n",
+    ),
+    "gcs ft redis": (
+        "gcs.storage-unreachable",
+        "[2024-08-02 18:19:33,257 W 27 27] (gcs_server) redis_client.cc:69: Didn't get reply for HINCRBY 0551\n"
+        "[2024-08-02 18:19:38,257 C 27 27] (gcs_server) redis_context.cc:100: Check failed: reply Failed to execute command\n",
+    ),
+    "ip changes": (
+        "gcs.unreachable",
+        "2024-01-02 03:04:05,678\tERROR node.py:1100 -- ray.exceptions.RpcError: failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:6379: Failed to connect to remote host: Connection refused\n"
+        "RuntimeError: Failed to connect to GCS. Please check `gcs_server.out` for more details.\n",
+    ),
+    "worker py mismatch": (
+        "cluster.version-mismatch",
+        "RuntimeError: Python minor versions differ between client and server: client is 3.10.13, server is 3.9.18\n",
+    ),
+    "name taken actor": (
+        "app.actor-name-conflict",
+        "ValueError: The name counter (namespace=default) is already taken. Please use a different name or get the existing actor using ray.get_actor('counter', namespace='default')\n",
+    ),
+    "async get": (
+        "app.exception",
+        "Traceback (most recent call last):\n"
+        '  File "/srv/a.py", line 12, in <module>\n'
+        "    asyncio.run(main())\n"
+        "RuntimeError: Cannot run the event loop while another loop is running\n",
+    ),
+    "numba": (
+        None,
+        "/opt/v/lib/python3.10/site-packages/umap/distances.py:1063: NumbaDeprecationWarning: The 'nopython' keyword argument was not supplied to the 'numba.jit' decorator.\n"
+        "  @numba.jit()\n"
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Started a local Ray instance.\n"
+        "fold 1 error 0.12\n"
+        "fold 2 error 0.11\n",
+    ),
+    "ERROR but fine": (
+        None,
+        "2024-01-02 03:04:05,678\tINFO worker.py:1724 -- Connected to Ray cluster.\n"
+        "ERROR:root:could not load optional plugin cupy, using numpy instead\n"
+        "batch 1/20 ok\n"
+        "batch 20/20 ok\n"
+        "exported 20 batches\n",
+    ),
 }
