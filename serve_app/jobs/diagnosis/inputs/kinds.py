@@ -25,6 +25,9 @@ from serve_app.jobs.diagnosis.inputs.marks import (
 # So many lines at the begin and at the end of a text are looked at.
 _MOST_LINES = 400
 _MOST_CHARS = 500
+# What quotes whole errors in its rows.
+_OF_ROWS = frozenset({"state-api", "serve-status"})
+_LOGGED = re.compile(r"\s{0,8}(?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[,.]\d|\([\w:. ]{0,100}\bpid=\d)")
 _WROTE = re.compile(
     r"\s*Traceback \(most recent|\d{4}-\d\d-\d\d \d\d:\d\d|\(\w[^()]{0,200}pid=\d|\w{0,80}(?:Error|Exception): "
 )
@@ -42,9 +45,17 @@ def find_kinds(lines: Sequence[str]) -> tuple[str, ...]:
     return found or (() if _is_no_log(written) else (OUTPUT,))
 
 
-def is_table(kinds: Sequence[str]) -> bool:
-    """Whether the text says how things stand, and not what happened one after the other."""
-    return bool(kinds) and not {DRIVER_LOG, PROCESS_LOG, OUTPUT} & set(kinds)
+def is_table(kinds: Sequence[str], lines: Sequence[str] = ()) -> bool:
+    """Whether the text says how things stand, and not what happened one after the other.
+
+    A message in it may quote a traceback; a line with a time, or with the name of a process before it, is of a log.
+    """
+    told = set(kinds)
+    if not told or told & {PROCESS_LOG, OUTPUT}:
+        return False
+    if DRIVER_LOG not in told:
+        return True
+    return bool(told & _OF_ROWS) and not any(_LOGGED.match(line) for line in lines)
 
 
 def _is_there(kind: TextKind, lines: Sequence[str]) -> bool:

@@ -30,7 +30,7 @@ _OF_SOURCES: Mapping[SourceKind, tuple[str, ...]] = {
 class Input:
     """``source``: what is to be searched; ``kinds``: what it is, empty for no log that is known; ``cleaned``: how its
     lines come from those of the text, None where they are the same; ``lines``: those of the text then;
-    ``impossible``: lines in which more is asked for than there is.
+    ``impossible``: lines in which more is asked for than there is; ``is_table``: it says how things stand.
     """
 
     source: TextSource
@@ -38,10 +38,7 @@ class Input:
     cleaned: Cleaned | None = None
     lines: tuple[bytes, ...] = ()
     impossible: frozenset[int] = frozenset()
-
-    @property
-    def is_table(self) -> bool:
-        return self.source.kind is SourceKind.FILE and is_table(self.kinds)
+    is_table: bool = False
 
     @property
     def is_no_log(self) -> bool:
@@ -57,16 +54,19 @@ def read_input(source: TextSource) -> Input:
     data, is_whole = _read_begin(chunks)
     if not is_whole or data[:2] in _WIDE:
         begin = data[:_BEGIN_BYTES].replace(b"\0", b"").decode("utf-8", "replace")
-        return Input(replace(source, chunks=chain([data], chunks)), find_kinds(begin.split("\n")))
+        kinds = find_kinds(begin.split("\n"))
+        return Input(replace(source, chunks=chain([data], chunks)), kinds, is_table=is_table(kinds, begin.split("\n")))
     text = data.decode("utf-8", "replace")
     cleaned = clean(text)
     lines = text.split("\n") if cleaned is None else [piece.text for piece in cleaned.pieces]
     kinds = find_kinds([strip_controls(line) if "\x1b" in line or "[" in line else line for line in lines])
     impossible = find_impossible(lines) if "ray-status" in kinds else frozenset()
     if cleaned is None:
-        return Input(replace(source, chunks=[data]), kinds, impossible=impossible)
+        return Input(replace(source, chunks=[data]), kinds, impossible=impossible, is_table=is_table(kinds, lines))
     made = cleaned.build_text().encode("utf-8", "replace")
-    return Input(replace(source, chunks=[made]), kinds, cleaned, tuple(data.split(b"\n")), impossible)
+    return Input(
+        replace(source, chunks=[made]), kinds, cleaned, tuple(data.split(b"\n")), impossible, is_table(kinds, lines)
+    )
 
 
 def _read_begin(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
