@@ -61,11 +61,13 @@ _EPILOGUE = re.compile(
     r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
     r"|shutdown"
     r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
-    r"|^\|.{0,500}\|$|^\+-{2}|^╭|^│|^╰|^├"
-    r"|^frame #\d+: |^\s*\d+ +0x[0-9a-f]+"
     r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
     re.IGNORECASE,
 )
+
+
+# With these begin lines within a traceback, rows of a table, and boxes.
+_NO_WORDS = " \t|+╭│╰├"
 
 
 class Aftermath:
@@ -131,7 +133,9 @@ class Aftermath:
     def _is_ordinary(self, number: int, stream: str, text: str) -> bool:
         if number in self._scan.benign or _SYSTEM_STREAM.search(stream) or _RAY_INTERNAL.match(text):
             return False
-        if not text.strip() or text[:1] in " \t" or HEAD in text or _EPILOGUE.search(text):
+        if not text.strip() or text[:1] in _NO_WORDS or text.startswith("frame #"):
+            return False
+        if HEAD in text or _EPILOGUE.search(text):
             return False
         return not tells_of_failure(text)
 

@@ -16,7 +16,7 @@ from serve_app.redaction import REDACTED
 
 # What is larger was not passed on by hand: it is searched as it stands, and known by its begin.
 EXCERPT_BYTES = 131_072
-_BEGIN_BYTES = 32_768
+_BEGIN_BYTES = 8_192
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _OF_SOURCES: Mapping[SourceKind, tuple[str, ...]] = {
     SourceKind.DRIVER: (DRIVER_LOG,),
