@@ -151,6 +151,43 @@ def test_a_changed_file_is_read_again_and_not_too_often(tmp_path: Path) -> None:
     assert live.current.find_role(CLEAR) is None
 
 
+def test_a_file_that_was_refused_for_its_mode_is_read_when_that_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, now = tmp_path / "secrets.yaml", [0.0]
+    path.write_text(f"operator_token: {CLEAR}\n")
+    path.chmod(0o600)
+    environ = {"SEEDCORE_HOME": str(tmp_path), "SEEDCORE_SECRETS_FILE": str(path)}
+    live = LiveTokens(lambda: Tokens.load(Env.read(environ)), [path], clock=lambda: now[0], period_s=2.0)
+    # Another one, by an editor that made it for all to read; the advice is `chmod 600`.
+    path.write_text("operator_token: another-token-01234567\n")
+    path.chmod(0o644)
+    for now[0] in (5.0, 10.0, 15.0):
+        assert live.current.find_role(CLEAR) is Role.OPERATOR
+    assert len([each for each in caplog.records if "tokens stay as they were" in each.message]) == 1
+    path.chmod(0o600)
+    now[0] = 20.0
+    assert live.current.find_role(CLEAR) is None
+    assert live.current.find_role("another-token-01234567") is Role.OPERATOR
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_again(tmp_path: Path) -> None:
+    path, now, fails = tmp_path / "tokens.yaml", [0.0], [False]
+    path.write_text(f"reader: [{CLEAR}]\n")
+
+    def read() -> Tokens:
+        if fails[0]:
+            raise TokensInvalid("SEEDCORE_TOKENS_FILE: the file cannot be read.")  # as with no descriptor left
+        return load(path)
+
+    live = LiveTokens(read, [path], clock=lambda: now[0], period_s=2.0)
+    path.write_text("reader: [another-token-01234567]\n")
+    now[0], fails[0] = 5.0, True
+    assert live.current.find_role(CLEAR) is Role.READER
+    now[0], fails[0] = 40.0, False
+    assert live.current.find_role(CLEAR) is None
+
+
 def test_what_a_process_was_given_is_hidden(tmp_path: Path) -> None:
     file = tmp_path / "tokens.yaml"
     file.write_text("alice: {role: reader, token: in-the-file-in-clear-1}")
