@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,36 @@ def test_a_token_is_made_printed_once_and_kept_as_a_hash(tmp_path: Path, capsys:
     assert main(["--file", str(path), "revoke", "alice"]) == 0
     assert load(path).find_caller(token) is None
     assert load(path).find_caller(other) == TokenOwner("bob", Role.READER)
+
+
+def test_who_revokes_the_last_token_of_a_file_is_told_what_a_running_application_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tokens.yaml"
+    for name in ("alice", "bob"):
+        assert main(["--file", str(path), "new", name, "operator"]) == 0
+    assert main(["--file", str(path), "revoke", "alice"]) == 0
+    assert capsys.readouterr().err.endswith("alice is revoked; a running application knows within seconds.\n")
+    assert main(["--file", str(path), "revoke", "bob"]) == 0
+    assert "an application that has no other token keeps it until it has one" in capsys.readouterr().err
+
+
+def test_a_file_of_another_user_stays_the_file_of_that_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, given = tmp_path / "tokens.yaml", list[tuple[int, int]]()
+    path.write_text("{}")
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    assert main(["--file", str(path), "new", "alice", "operator"]) == 0
+    assert given == [(path.stat().st_uid, path.stat().st_gid)]
+    # As nobody but root may do it, who may not leaves the file as it was.
+    before = path.read_text()
+    monkeypatch.setattr(os, "fchown", refuse_owner)
+    assert main(["--file", str(path), "new", "bob", "operator"]) == 1
+    assert path.read_text() == before
+
+
+def refuse_owner(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
