@@ -152,6 +152,20 @@ def test_a_file_that_is_refused(text: str, sentence: str, tmp_path: Path) -> Non
     assert "abcdefghijklmnop" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_taken"), [(0o600, True), (0o644, True), (0o640, True), (0o622, False), (0o666, False)]
+)
+def test_a_file_that_others_may_write_gives_nobody_a_role(mode: int, is_taken: bool, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(f"operator: [{CLEAR}]")
+    path.chmod(mode)
+    if is_taken:
+        assert load(path).find_role(CLEAR) is Role.OPERATOR
+        return
+    with pytest.raises(TokensInvalid, match="others may write"):
+        load(path)
+
+
 def test_a_changed_file_is_read_again_and_not_too_often(tmp_path: Path) -> None:
     path, now, reads = tmp_path / "tokens.yaml", [0.0], [0]
     path.write_text(f"reader: [{CLEAR}]\n")
