@@ -142,7 +142,8 @@ def _choose_kind(told: Told, count: int, update_s: float, now: datetime) -> Lite
     # As long as all can be named, none waits for long.
     soon = count <= MAX_SUBJECTS or count >= 2 * told.count
     pause = _LEAST_PAUSE if soon else max(_LEAST_PAUSE, timedelta(seconds=update_s))
-    return "updated" if now - told.at >= pause else None
+    # A clock that was set back since must not keep it waiting.
+    return "updated" if abs(now - told.at) >= pause else None
 
 
 def _sort_newest_first(alerts: Iterable[Alert]) -> list[Alert]:

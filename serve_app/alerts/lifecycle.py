@@ -141,7 +141,8 @@ def _continue_alert(
         return alert
     if alert.state == "pending":
         return None
-    clear_since = alert.clear_since or now
+    # What lies in the future began before the clock was set back: it counts from now.
+    clear_since = min(alert.clear_since or now, now)
     if now - clear_since < timedelta(seconds=config.get_resolve_hold(alert.rule)):
         return replace(alert, clear_since=clear_since)
     return replace(alert, state="resolved", resolved_at=now, clear_since=None)
@@ -149,7 +150,11 @@ def _continue_alert(
 
 def _raise_alert(alert: Alert, config: AlertsConfig, now: datetime) -> Alert:
     """Firing when it has held long enough."""
-    if alert.state != "pending" or now - alert.pending_since < timedelta(seconds=config.get_hold(alert.rule)):
+    if alert.state != "pending":
+        return alert
+    if alert.pending_since > now:
+        alert = replace(alert, pending_since=now)
+    if now - alert.pending_since < timedelta(seconds=config.get_hold(alert.rule)):
         return alert
     return replace(alert, state="firing", firing_since=now)
 

@@ -19,6 +19,8 @@ from serve_app.tokens.entries import compute_digest, read_token_entries
 log = logging.getLogger("ray.serve.seedcore")
 
 FILE_LOOK_PERIOD_S = 2.0
+# A long file takes a part of a second, in which nothing is answered.
+_AGAIN_AFTER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class LiveTokens:
         self._seen = _describe_files(self._files)
         self._tokens = load()
         self._looked_s = clock()
+        # Why they could not be read again, as it was told last.
+        self._failure, self._failed_s = "", 0.0
 
     @property
     def current(self) -> Tokens:
@@ -116,7 +120,8 @@ class LiveTokens:
         if self._files and self._clock() - self._looked_s >= self._period_s:
             self._looked_s = self._clock()
             seen = _describe_files(self._files)
-            if seen != self._seen:
+            # What could not be read is tried again though it looks the same: not every fault is one of the file.
+            if seen != self._seen or (self._failure and self._clock() - self._failed_s >= _AGAIN_AFTER_S):
                 self._seen = seen
                 self._renew()
         return self._tokens
@@ -125,25 +130,31 @@ class LiveTokens:
         try:
             tokens = self._load()
         except ValueError as error:  # TokensInvalid, SecretFileRefused: their sentences hold no secret
-            log.error("tokens stay as they were: %s", error, extra={"action": "tokens_not_read"})
+            self._note_failure(str(error))
             return
         if self._tokens.configured and not tokens.configured:
-            log.error("tokens stay as they were: the files have none", extra={"action": "tokens_not_read"})
+            self._note_failure("the files have none")
             return
-        self._tokens = tokens
+        self._tokens, self._failure = tokens, ""
         log.info("tokens read again", extra={"action": "tokens_read", "count": len(tokens.entries)})
 
+    def _note_failure(self, failure: str) -> None:
+        if failure != self._failure:
+            log.error("tokens stay as they were: %s", failure, extra={"action": "tokens_not_read"})
+        self._failure, self._failed_s = failure, self._clock()
 
-def _describe_files(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:
+
+def _describe_files(files: Sequence[Path]) -> list[tuple[int, ...] | None]:
     return [_describe_file(file) for file in files]
 
 
-def _describe_file(file: Path) -> tuple[int, int, int] | None:
+def _describe_file(file: Path) -> tuple[int, ...] | None:
     try:
         told = file.stat()
     except OSError:
         return None
-    return told.st_ino, told.st_size, told.st_mtime_ns
+    # The last changes with mode and owner, too.
+    return told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
 
 
 def require_safe_address(host: str | None, tokens: Tokens, deployed: str | None = None) -> None:

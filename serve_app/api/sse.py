@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from serve_app.errors import AppError
+from serve_app.hidden.held import hide_held
 from serve_app.schemas.logs import LogItem
 
 MEDIA_TYPE = "text/event-stream"
@@ -52,14 +53,17 @@ def has_nothing_new(first: LogItem) -> bool:
 
 
 def render_events(item: LogItem) -> bytes:
-    """The events of one item; a comment for one without any, so that both ends see that the other is there."""
+    """The events of one item; a comment for one without any, so that both ends see that the other is there.
+
+    What we hold is hidden, as in every other answer: this process may know tokens that came after the inspector began.
+    """
     parts = [f"id: {after}\ndata: {_join_lines(str(text))}\n\n" for text, after in item.get("lines", ())]
     if "skipped_bytes" in item:
         parts.append(_render_event("skipped", {"bytes": item["skipped_bytes"]}))
     if "end" in item:
         parts.append(f"id: {item['at']}\n" if "at" in item else "")
         parts.append(_render_event("end", item["end"]))
-    return "".join(parts or [": alive\n\n"]).encode()
+    return hide_held("".join(parts or [": alive\n\n"])).encode()
 
 
 def parse_event_id(last_event_id: str | None, otherwise: int | None) -> int | None:

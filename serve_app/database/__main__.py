@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serve_app.env import Env, get_variable
+from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.redaction import strip_controls
 from serve_app.store.engine import find_sqlite_file
 from serve_app.store.errors import StoreUnavailable
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "begin":
             return _begin(path, agreed=arguments.yes)
         return _go_back(path, arguments.copy, agreed=arguments.yes)
-    except (StoreUnavailable, OSError, sqlite3.Error) as error:
+    except (StoreUnavailable, SecretFileRefused, OSError, sqlite3.Error) as error:
         print(f"error: {strip_controls(getattr(error, 'detail', None) or str(error))}", file=sys.stderr)
         return 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -71,6 +71,7 @@ class Deployment:
         names = [str(app["name"]) for app in asked["applications"]]
         _require_free_routes(merged, names)
         self._changes = compare(merged, self._details, asked)
+        self._notes += _list_migrations(asked["applications"], self._details)
         followed = [*self._changes.added, *(name for name, _ in self._changes.changed)] or names
         self._handovers = {name: Handover(self.order.dashboard_url, name, self._details) for name in followed}
         return self._changes
@@ -220,6 +221,20 @@ def _find_api(details: Mapping[str, Any], name: str, dashboard_url: str) -> str:
         host = urlsplit(dashboard_url).hostname or "127.0.0.1"
     prefix = str((details["applications"].get(name) or {}).get("route_prefix") or "/").rstrip("/")
     return f"http://{f'[{host}]' if ':' in host else host}:{options.get('port', 8000)}{prefix}"
+
+
+def _list_migrations(asked: Iterable[Mapping[str, Any]], details: Mapping[str, Any]) -> Iterator[str]:
+    """What another version does to the database, which is not to be found out when going back does not work."""
+    ours = merging.list_ours(asked)
+    in_force = {str(app["name"]): app for app in merging.list_declared(details, ()) if app["name"] in ours}
+    for app in asked:
+        before = previous.list_needed_versions([in_force[app["name"]]] if app["name"] in in_force else ())
+        if before and before != previous.list_needed_versions([app]):
+            yield (
+                f"{app['name']}, where its code differs, brings a database of {before[0]} to its own revision, if that "
+                "is another one: of SQLite a copy is kept (`python -m serve_app.database back`), PostgreSQL has no way "
+                "back but your own dump (pg_dump), to be made before"
+            )
 
 
 def _require_free_routes(config: Mapping[str, Any], names: Iterable[str]) -> None:

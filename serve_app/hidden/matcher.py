@@ -24,6 +24,8 @@ _LEAST_BEGINNING_CHARS = 4
 # A job has few variables; of one with hundreds the longest values are looked for in encoded form, too.
 _MOST_ENCODED = 100
 _MOST_MATCHERS = 128
+# What ``encodeURIComponent`` leaves as it is (ECMA-262, 19.2.6.4), and SQLAlchemy in a password (engine/url.py).
+_LEFT_BY_BROWSERS, _LEFT_BY_SQLALCHEMY = "!*'()", " +"
 
 
 class ValueMatcher:
@@ -91,7 +93,7 @@ def list_encoded_forms(text: str) -> tuple[str, ...]:
 
 
 def _list_percent_forms(text: str) -> Iterable[str]:
-    quoted = quote(text, safe=""), quote(text), quote_plus(text)
+    quoted = (*(quote(text, safe=safe) for safe in ("", "/", _LEFT_BY_BROWSERS, _LEFT_BY_SQLALCHEMY)), quote_plus(text))
     every = "".join(f"%{byte:02X}" for byte in text.encode(errors="replace"))
     for form in (*quoted, every):
         yield form

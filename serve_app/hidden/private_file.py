@@ -53,12 +53,18 @@ def find_wide_mode(path: Path) -> str | None:
 
 
 def write_private_text(path: Path, text: str) -> None:
-    """Replace a file in one step by one that only its owner can read; raises ``OSError``."""
+    """Replace a file in one step by one that only its owner can read; raises ``OSError``.
+
+    The owner stays: what an administrator writes for the user of the application, that user must be able to read.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
+            before = path.stat() if path.exists() else None
+            if before is not None and before.st_uid != os.geteuid():
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from serve_app.cluster import ray_http
@@ -15,8 +14,9 @@ from serve_app.deploy import merging
 from serve_app.deploy.failure import Failure, adopt
 from serve_app.deploy.home_lock import lock_home
 from serve_app.deploy.progress import Progress, ProgressStep, handle_reader_left
-from serve_app.env import Env, get_variable, read_secrets_file
+from serve_app.env import Env
 from serve_app.errors import InvalidInput
+from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.local import processes, state
 from serve_app.local.leftovers import clear_away
 from serve_app.local.plan import APP
@@ -59,7 +59,8 @@ def main() -> int:
 
 
 def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
-    database = read_database(home, os.environ)
+    # Before they are forgotten with the head.
+    database, failure = _find_database(home)
     with progress.run_step("application") as step:
         step.say("draining")
         # What had gone before we came was not ended on request.
@@ -69,18 +70,17 @@ def _end_our_head(found: UpState, home: Path, progress: Progress) -> None:
         step.say("ending its processes")
         step.outcome = f"{clear_away(found)} processes ended, {found.temp_dir} removed"
     if session is not None:
-        failure = tell_history(database, session)
+        failure = failure if database is None else tell_history(database, session)
         if failure:
             progress.note(f"the history does not know that its jobs were stopped on request: {failure}")
 
 
-def read_database(home: Path, environ: Mapping[str, str]) -> Env:
-    """Where the history of this home is: as the environment says, or the secrets that `make up` kept of its own."""
-    url = environ.get(get_variable("database_url")) or None
-    path = state.find_secrets_file(home)
-    if url is None and path.exists():
-        url = read_secrets_file(path).get("database_url")
-    return Env(home=home, database_url=url)
+def _find_database(home: Path) -> tuple[Env | None, str | None]:
+    """Where the history is, or why that cannot be told: no reason to let a head run on."""
+    try:
+        return state.find_database(home, os.environ), None
+    except SecretFileRefused as refused:
+        return None, str(refused)
 
 
 def tell_history(env: Env, session: str) -> str | None:

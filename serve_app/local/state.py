@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve_app.deploy.failure import Failure
-from serve_app.env import SECRET_FIELDS, get_variable, read_secrets_file
+from serve_app.env import SECRET_FIELDS, Env, get_variable, read_secrets_file
 from serve_app.hidden.private_file import write_private_text
 from serve_app.strict import StrictModel
 
@@ -154,6 +154,18 @@ def save_secrets(home: Path, environ: Mapping[str, str]) -> Path | None:
     path = find_secrets_file(home)
     write_private_text(path, yaml.safe_dump({**kept, **given}, sort_keys=True))
     return path
+
+
+def find_database(home: Path, environ: Mapping[str, str]) -> Env:
+    """Where the history of this home is: as the environment says, the file of secrets that it names, or the one that
+    `make up` kept. Raises ``SecretFileRefused``.
+    """
+    url = environ.get(get_variable("database_url")) or None
+    named, kept = environ.get(get_variable("secrets_file")), find_secrets_file(home)
+    for path in (Path(named) if named else None, kept if kept.exists() else None):
+        if url is None and path is not None:
+            url = read_secrets_file(path).get("database_url")
+    return Env(home=home, database_url=url)
 
 
 def forget(home: Path) -> None:

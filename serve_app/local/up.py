@@ -27,7 +27,7 @@ from serve_app.deploy.failure import Failure, adopt, read_last_lines
 from serve_app.deploy.handover import Handover
 from serve_app.deploy.home_lock import lock_home
 from serve_app.deploy.progress import Progress, handle_reader_left
-from serve_app.env import Env, get_variable
+from serve_app.env import get_variable
 from serve_app.hidden.private_file import SecretFileRefused, narrow_mode
 from serve_app.local import memory, ports, processes, ray_head, rendering, state
 from serve_app.local.leftovers import clear_away
@@ -127,8 +127,7 @@ class _Up:
 
     def _check_database(self) -> None:
         """A database that cannot be opened keeps the application from ever being ready: it is said before."""
-        given = self.environ.get(get_variable("database_url")) or None
-        env = Env(home=self.wanted.home, database_url=given)
+        env = state.find_database(self.wanted.home, self.environ)
         try:
             note = asyncio.run(preview_opening(env)).describe()
         except StoreUnavailable as error:

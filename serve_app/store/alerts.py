@@ -31,6 +31,8 @@ _PLAIN = ("value", "threshold", "notified")
 _FACTS = ("subject_type", "subject_id", "session", "reason")
 MAX_TOLD_BYTES = 8_192
 MAX_RECEIVERS = 100
+# Beyond that of ``alerts.receivers.compute_pause``.
+_LONGEST_PAUSE = timedelta(hours=1)
 
 
 async def list_active(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -79,9 +81,11 @@ async def list_due(connection: AsyncConnection, now: datetime, webhook: str, lim
         earlier.c.next_at.is_not(None),
         earlier.c.created_at < notifications.c.created_at,
     )
+    # What is said to be due later than any pause is long was so before the clock was set back.
+    is_due = or_(notifications.c.next_at <= now, notifications.c.next_at > now + _LONGEST_PAUSE)
     statement = (
         select(notifications)
-        .where(notifications.c.webhook == require_name("webhook", webhook), notifications.c.next_at <= now, ~first)
+        .where(notifications.c.webhook == require_name("webhook", webhook), is_due, ~first)
         .order_by(notifications.c.attempts, notifications.c.created_at, notifications.c.id)
         .limit(require_limit(limit))
     )

@@ -45,6 +45,7 @@ _SQLITE = {
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": _DAMAGED,
 }
+_LACKING = ("no such table", "no such column")
 # SQLSTATEs, longest prefix first: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL = (
     ("57014", _SLOW),
@@ -124,6 +125,9 @@ def describe_error(error: BaseException) -> str:
     if isinstance(origin, TimeoutError | exc.TimeoutError):
         return _SLOW
     code = _get_code(origin)
+    # It has no code of its own (sqlite3/src/build.c, ``sqlite3LocateTable``; resolve.c).
+    if code == "SQLITE_ERROR" and str(origin).startswith(_LACKING):
+        return _INCOMPLETE
     if code.startswith("SQLITE_"):
         return _SQLITE.get("_".join(code.split("_")[:2]), f"the database reported {code}")
     if code:

@@ -31,6 +31,12 @@ from serve_app.tokens.entries import (
 )
 
 _VARIABLE = get_variable("tokens_file")
+_AT_ONCE = "a running application knows within seconds."
+# Without any token it would answer whoever asks on its own machine (``api.access.LiveTokens``).
+_WITH_THE_NEXT = (
+    "it was the last one in the file: an application that has no other token keeps it until it has one, so make "
+    "another now (`new NAME ROLE`)."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
         elif parsed.command == "revoke":
-            remove_token(path, parsed.name)
-            print(f"{parsed.name} is revoked; a running application knows within seconds.", file=sys.stderr)
+            left = remove_token(path, parsed.name)
+            print(f"{parsed.name} is revoked; {_AT_ONCE if left else _WITH_THE_NEXT}", file=sys.stderr)
         else:
             for entry in parse_tokens(_read_content(path), str(path)):
                 kept = "hash" if entry.token is None else "in clear"
@@ -75,14 +81,15 @@ def add_token(path: Path, name: str, role: str) -> str:
     return token
 
 
-def remove_token(path: Path, name: str) -> None:
-    """Take a name out of the file; raises ``TokensInvalid`` when it is not there, and ``OSError``."""
+def remove_token(path: Path, name: str) -> int:
+    """Take a name out of the file; how many are left. Raises ``TokensInvalid`` when it is not there, ``OSError``."""
     with _lock(path):
         content = _read_content(path)
         if name not in content:
             raise TokensInvalid(f"{name[:64]} is not in {path}.")
         del content[name]
         _write_content(path, content)
+    return len(content)
 
 
 def _read_content(path: Path) -> dict[Any, Any]:

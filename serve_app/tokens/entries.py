@@ -8,7 +8,9 @@ role.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -72,13 +74,20 @@ def read_token_entries(env: Env) -> list[TokenEntry]:
 
 
 def read_tokens_file(path: Path, source: str) -> Any:
-    """What a file with tokens holds, before it is understood; raises ``TokensInvalid``."""
+    """What a file with tokens holds, before it is understood; raises ``TokensInvalid``.
+
+    Others may read it, which is told (``environment.list_exposures``), since it may hold hashes alone; who may write it
+    gives roles.
+    """
     try:
         with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             raw = file.read(MOST_BYTES + 1)
         text = raw.decode()
     except (OSError, UnicodeDecodeError):
         raise TokensInvalid(f"{source}: the file cannot be read.") from None
+    if mode & stat.S_IWOTH:
+        raise TokensInvalid(f"{source}: others may write the file (mode {mode:04o}); run `chmod 600` on it.")
     if len(raw) > MOST_BYTES:
         raise TokensInvalid(f"{source}: the file has more than {MOST_BYTES} bytes.")
     try:

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/organism", tags=["organism"], responses=PROBLEMS)
 _TASK_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "A task, or the old form; read as JSON whatever the Content-Type says.",
+        "description": "A task, or the old form.",
         "content": {
             "application/json": {
                 "schema": {"anyOf": [refer_to(Task), refer_to(OldTask)]},

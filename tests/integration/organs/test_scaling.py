@@ -162,7 +162,12 @@ def test_an_organ_that_no_node_can_hold_ends_up_with_what_it_needs_and_no_other_
 
 def test_it_is_told_wherever_somebody_looks(cluster: Cluster) -> None:
     def check(what: str, said: Callable[[], str]) -> None:
-        wait_for(what, lambda: NEEDS in said(), timeout_s=50)
+        def look() -> bool:
+            text = said()
+            assert NEEDS in text, text
+            return True
+
+        wait_for(what, look, timeout_s=50)
 
     check("the status", lambda: str(cluster.organ(FOURTH["id"])["message"]))
     assert cluster.organ(FOURTH["id"])["status"] == "unplaceable"

@@ -285,3 +285,14 @@ def test_what_was_wrong_in_a_session_is_over_with_it(looked_at: str | None, stat
         after = advance_alerts(active, (), unknown, CONFIG, at(seconds), looked_at)
         active = after.active
     assert [f"{each.rule.value} {each.state}" for each in (*after.active, *after.resolved)] == states
+
+
+def test_a_clock_that_was_set_back_holds_no_alert_up() -> None:
+    hold, resolve_hold = CONFIG.get_hold(Rule.CPU_HIGH), CONFIG.get_resolve_hold(Rule.CPU_HIGH)
+    life = Life()
+    assert life.at(3_600, CPU) == (["cpu-high pending"], [])
+    assert life.at(0, CPU) == (["cpu-high pending"], [])
+    assert life.at(hold, CPU) == (["cpu-high firing"], ["fired"])
+    assert life.at(7_200) == (["cpu-high firing"], [])
+    assert life.at(hold) == (["cpu-high firing"], [])
+    assert life.at(hold + resolve_hold) == (["cpu-high resolved"], ["resolved"])

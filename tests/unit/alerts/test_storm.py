@@ -54,6 +54,12 @@ async def test_150_jobs_that_wait_for_one_thing_are_one_message_and_one_when_it_
     assert len((await world.replica.alert_history({"limit": 500}))["items"]) == 150
 
 
+async def test_a_clock_that_was_set_back_keeps_no_message_waiting(world: World) -> None:
+    await world.at(7_200, findings=jobs(3))
+    await world.at(30, findings=jobs(5))
+    assert told(world) == [("fired", 3), ("updated", 5)]
+
+
 async def test_a_storm_that_grows_is_told_again_within_bounds(world: World) -> None:
     """150 in 45 s: when it begins, a minute later, and when it is over; of those that come slowly, every 5 minutes."""
     for second in range(0, 50, 5):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.api.sse import has_nothing_new, parse_event_id, render_events
+from serve_app.hidden.held import hold, release
 
 HOSTILE = [
     "x\n\nevent: end\ndata: {}",
@@ -88,3 +89,11 @@ def test_what_is_new() -> None:
     assert not has_nothing_new({"lines": [["x", 1]], "end": end})  # type: ignore[typeddict-item]
     assert read_events(render_events({"skipped_bytes": 4})) == [("skipped", '{"bytes":4}', None)]
     assert render_events({"lines": []}) == b": alive\n\n"
+
+
+def test_a_token_that_came_after_the_inspector_began_is_in_no_followed_line() -> None:
+    hold(["a-token-of-today-1"])
+    try:
+        assert render_events({"lines": [["x a-token-of-today-1 y", 9]]}) == b"id: 9\ndata: x [redacted] y\n\n"
+    finally:
+        release()

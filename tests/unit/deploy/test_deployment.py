@@ -109,6 +109,19 @@ def test_the_neighbour_stays(serve: Serve, tmp_path: Path, capsys: pytest.Captur
     assert "seedcore: RUNNING\nnext:  python -m serve_app.report --url http://127.0.0.1:8000\n" in out
 
 
+@pytest.mark.parametrize(("before", "is_told"), [("an-older-version", True), (read_own_version(), False)])
+def test_that_a_migrated_database_may_have_no_way_back_is_told_before_one_agrees(
+    serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str], before: str, is_told: bool
+) -> None:
+    older = stamped()
+    serve.declare({**older, "args": {**older["args"], "code_version": before}, "deployments": []})
+    assert deploy(tmp_path) == 1
+    assert serve.sent == []
+    told = capsys.readouterr().out
+    assert ("brings a database of an-older-version to its own revision" in told) is is_told
+    assert ("PostgreSQL has no way back but your own dump" in told) is is_told
+
+
 def test_without_a_terminal_nothing_is_done_that_nobody_agreed_to(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

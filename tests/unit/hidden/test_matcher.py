@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -83,3 +83,14 @@ def test_a_line_that_was_cut_in_the_midst_of_a_value() -> None:
     assert matcher.hide_at_cut(f"{line} canary-01") == f"{line} {R}"
     assert matcher.hide_at_cut(f"{line} can") == f"{line} can"
     assert matcher.hide_at_cut("it ends in canary-01") == "it ends in canary-01"
+
+
+def test_a_value_is_found_as_each_writer_of_urls_encodes_it() -> None:
+    value = "p'a(s)s! w*o+r@d/1"
+    written = (
+        # encodeURIComponent of browsers and Node, SQLAlchemy, Python's two ways
+        "p'a(s)s!%20w*o%2Br%40d%2F1", "p%27a%28s%29s%21 w%2Ao+r%40d%2F1",
+        quote(value, safe=""), quote_plus(value), quote(value),
+    )  # fmt: skip
+    matcher = ValueMatcher([value])
+    assert [each for each in written if matcher.hide(f"a {each} b") != "a [redacted] b"] == []

@@ -134,3 +134,14 @@ async def test_an_application_that_runs_goes_on_with_the_new_one(home: Path) -> 
         await store.put_memory("b", 1, [], None)
     assert store.is_outdated
     await store.close()
+
+
+def test_secrets_that_cannot_be_read_end_the_command_with_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = home / "secrets.yaml"
+    secrets.write_text("database_url: sqlite:////x")
+    secrets.chmod(0o644)
+    monkeypatch.setenv("SEEDCORE_SECRETS_FILE", str(secrets))
+    assert main(["list"]) == 2
+    assert f"run `chmod 600 {secrets}`" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from serve_app.readiness import Part, judge_readiness
 from serve_app.store.deployment import Opening
 from serve_app.store.errors import StoreUnavailable
+from serve_app.store.files.exchange import begin_anew
 from serve_app.store.store import Store
 
 
@@ -212,3 +214,14 @@ async def test_the_file_is_for_its_owner_alone(opening: Opening, path: Path) -> 
     names = ("seedcore.db", "seedcore.db-shm", "seedcore.db-wal", "seedcore.db.begun")
     found = {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()}
     assert found == dict.fromkeys(names, "0o600")
+
+
+async def test_an_empty_database_that_was_begun_before_the_first_question_is_opened_anew(path: Path) -> None:
+    opening = Opening(partial(Store.open, f"sqlite:///{path}"), Clock())
+    await opening.get_store()
+    begin_anew(path, datetime.now(UTC))
+    with pytest.raises(StoreUnavailable, match="the database lacks a table or a right that this version needs"):
+        await (await opening.get_store()).put_memory("a", 1, [], None)
+    await (await opening.get_store()).put_memory("a", 1, [], None)
+    assert await knows(opening, "a")
+    await opening.close()

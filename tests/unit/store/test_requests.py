@@ -69,6 +69,14 @@ async def test_what_was_not_done_may_be_done(store: Store, clock: Clock) -> None
     assert sorted(each["state"] for each in told) == ["new", "running", "running", "running"]
 
 
+async def test_what_was_left_may_be_done_though_the_clock_was_set_back(store: Store, clock: Clock) -> None:
+    assert await store.begin_request(KEY, "body") == NEW
+    clock.now -= timedelta(seconds=answers.LEASE_S - 1)
+    assert (await store.begin_request(KEY, "body"))["state"] == "running"
+    clock.now -= timedelta(hours=1)
+    assert await store.begin_request(KEY, "body") == NEW
+
+
 async def test_a_memory_is_put_once_for_each_request(store: Store, clock: Clock) -> None:
     first = await store.put_memory_once("k", 1, [], "agent", "own:1")
     clock.now += timedelta(seconds=1)

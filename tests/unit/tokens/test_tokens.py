@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,36 @@ def test_a_token_is_made_printed_once_and_kept_as_a_hash(tmp_path: Path, capsys:
     assert main(["--file", str(path), "revoke", "alice"]) == 0
     assert load(path).find_caller(token) is None
     assert load(path).find_caller(other) == TokenOwner("bob", Role.READER)
+
+
+def test_who_revokes_the_last_token_of_a_file_is_told_what_a_running_application_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tokens.yaml"
+    for name in ("alice", "bob"):
+        assert main(["--file", str(path), "new", name, "operator"]) == 0
+    assert main(["--file", str(path), "revoke", "alice"]) == 0
+    assert capsys.readouterr().err.endswith("alice is revoked; a running application knows within seconds.\n")
+    assert main(["--file", str(path), "revoke", "bob"]) == 0
+    assert "an application that has no other token keeps it until it has one" in capsys.readouterr().err
+
+
+def test_a_file_of_another_user_stays_the_file_of_that_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, given = tmp_path / "tokens.yaml", list[tuple[int, int]]()
+    path.write_text("{}")
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    assert main(["--file", str(path), "new", "alice", "operator"]) == 0
+    assert given == [(path.stat().st_uid, path.stat().st_gid)]
+    # As nobody but root may do it, who may not leaves the file as it was.
+    before = path.read_text()
+    monkeypatch.setattr(os, "fchown", refuse_owner)
+    assert main(["--file", str(path), "new", "bob", "operator"]) == 1
+    assert path.read_text() == before
+
+
+def refuse_owner(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,6 +152,20 @@ def test_a_file_that_is_refused(text: str, sentence: str, tmp_path: Path) -> Non
     assert "abcdefghijklmnop" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_taken"), [(0o600, True), (0o644, True), (0o640, True), (0o622, False), (0o666, False)]
+)
+def test_a_file_that_others_may_write_gives_nobody_a_role(mode: int, is_taken: bool, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(f"operator: [{CLEAR}]")
+    path.chmod(mode)
+    if is_taken:
+        assert load(path).find_role(CLEAR) is Role.OPERATOR
+        return
+    with pytest.raises(TokensInvalid, match="others may write"):
+        load(path)
+
+
 def test_a_changed_file_is_read_again_and_not_too_often(tmp_path: Path) -> None:
     path, now, reads = tmp_path / "tokens.yaml", [0.0], [0]
     path.write_text(f"reader: [{CLEAR}]\n")
@@ -148,6 +194,43 @@ def test_a_changed_file_is_read_again_and_not_too_often(tmp_path: Path) -> None:
     assert live.current.find_role(CLEAR) is Role.OPERATOR
     path.write_text("reader: [another-token-01234567]")
     now[0] += 5.0
+    assert live.current.find_role(CLEAR) is None
+
+
+def test_a_file_that_was_refused_for_its_mode_is_read_when_that_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, now = tmp_path / "secrets.yaml", [0.0]
+    path.write_text(f"operator_token: {CLEAR}\n")
+    path.chmod(0o600)
+    environ = {"SEEDCORE_HOME": str(tmp_path), "SEEDCORE_SECRETS_FILE": str(path)}
+    live = LiveTokens(lambda: Tokens.load(Env.read(environ)), [path], clock=lambda: now[0], period_s=2.0)
+    # Another one, by an editor that made it for all to read; the advice is `chmod 600`.
+    path.write_text("operator_token: another-token-01234567\n")
+    path.chmod(0o644)
+    for now[0] in (5.0, 10.0, 15.0):
+        assert live.current.find_role(CLEAR) is Role.OPERATOR
+    assert len([each for each in caplog.records if "tokens stay as they were" in each.message]) == 1
+    path.chmod(0o600)
+    now[0] = 20.0
+    assert live.current.find_role(CLEAR) is None
+    assert live.current.find_role("another-token-01234567") is Role.OPERATOR
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_again(tmp_path: Path) -> None:
+    path, now, fails = tmp_path / "tokens.yaml", [0.0], [False]
+    path.write_text(f"reader: [{CLEAR}]\n")
+
+    def read() -> Tokens:
+        if fails[0]:
+            raise TokensInvalid("SEEDCORE_TOKENS_FILE: the file cannot be read.")  # as with no descriptor left
+        return load(path)
+
+    live = LiveTokens(read, [path], clock=lambda: now[0], period_s=2.0)
+    path.write_text("reader: [another-token-01234567]\n")
+    now[0], fails[0] = 5.0, True
+    assert live.current.find_role(CLEAR) is Role.READER
+    now[0], fails[0] = 40.0, False
     assert live.current.find_role(CLEAR) is None
 
 
