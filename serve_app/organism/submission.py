@@ -13,7 +13,8 @@ from serve_app.organism.reconcile import KIND, Submission
 from serve_app.parts import MANAGER
 
 # What makes the job's code and packages the application's own; environment variables stay behind, since Ray shows them.
-_CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable")
+# The replica's interpreter, which runs the job, is in the image where there is one.
+_CARRIED = ("working_dir", "py_modules", "pip", "uv", "conda", "py_executable", "image_uri", "container")
 # At its end a thread of Serve may call Ray once more, which connects anew by itself while the main thread disconnects:
 # each then waits for the other, for ever (seen on 2.60; ray/_private/auto_init_hook.py).
 _ENVIRONMENT = {"RAY_ENABLE_AUTO_CONNECT": "0"}

@@ -48,6 +48,15 @@ def test_the_job_runs_with_the_interpreter_of_the_replica(given: dict[str, str],
     assert shlex.split(payload["entrypoint"])[:3] == [expected, "-m", "serve_app.organism.initialization"]
 
 
+def test_where_the_interpreter_is_in_an_image_the_job_runs_in_it() -> None:
+    given = {"image_uri": "registry/seedcore:1", "env_vars": {"SECRET": "x"}, "eager_install": True}
+    payload = build_payload("i", application="a", generation="g", force=False, limit_s=1.0, runtime_env=given)
+    assert payload["runtime_env"] == {
+        "image_uri": "registry/seedcore:1",
+        "env_vars": {"RAY_ENABLE_AUTO_CONNECT": "0"},
+    }
+
+
 def test_submissions_of_keeps_this_generation_only_and_survives_odd_rows() -> None:
     rows = [
         {
