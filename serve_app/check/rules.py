@@ -86,7 +86,7 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
                 expected = "keys that are texts, in quotes where YAML reads more"
                 yield Mistake(path, f"the key {quote_value(key)}", expected)
                 continue
-            yield from check_plainness(each, (*path, key), inside)
+            yield from check_plainness(each, (*path, key if isinstance(key, str | int) else str(key)), inside)
     elif isinstance(value, date):
         expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
         yield Mistake(path, "a time, which YAML makes of it without quotes", expected)

@@ -192,12 +192,13 @@ class _Up:
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
         self._provide_token()
         wanted, chosen = self.wanted, ports.choose(ports.is_free, SystemRandom())
-        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ), ray_head.make_temp_dir()
+        named = rendering.list_named_variables(self.config, self.environ)
+        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ, named), ray_head.make_temp_dir()
         begun = self._build_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(get_variable("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
         environ = ray_head.build_environment(
-            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file
+            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file, named
         )
         try:
             ray_head.start(
