@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 # Of each table when a row was written last. Names of tables and columns, never what somebody wrote.
@@ -42,14 +41,6 @@ def render_counts(counts: Mapping[str, int] | None) -> str:
     total = sum(counts.values())
     told = ", ".join(f"{count} in {name}" for name, count in counts.items())
     return f"{total} writes ({told})" if total else "no writes"
-
-
-def parse_copy_time(copy: Path) -> datetime | None:
-    """When a copy was made, by its name."""
-    stamp = copy.name.rpartition("-")[2] if copy.name.endswith("Z") else copy.name.rpartition("-")[0].rpartition("-")[2]
-    with contextlib.suppress(ValueError):
-        return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return None
 
 
 def _open_to_read(path: Path) -> contextlib.closing[sqlite3.Connection]:
