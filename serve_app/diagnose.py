@@ -1,7 +1,8 @@
 """Why a job failed, from log files alone: ``python -m serve_app.diagnose LOG…``, and ``-`` for standard input.
 
-Needs no cluster and no Ray. Each file is one job's log; what Ray's row said goes in with ``--field``. Exit code: 0 when
-a diagnosis was printed for each file, whatever it says; 2 when a file cannot be read or an option is wrong.
+Needs no cluster and no Ray. Each file is one job's log; a directory, an archive, or what follows ``--together`` is one
+incident of several. What Ray's row said goes in with ``--field``. Exit code: 0 when a diagnosis was printed for each,
+whatever it says; 2 when a file cannot be read or an option is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import json
 import mmap
 import re
 import sys
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +27,7 @@ from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue
 from serve_app.jobs.diagnosis.engine.diagnose import diagnose
 from serve_app.jobs.diagnosis.engine.field_rules import parse_pairs
+from serve_app.jobs.diagnosis.inputs.incidents import is_archive, list_files, read_archive
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 from serve_app.jobs.diagnosis.words.terminal import render_diagnosis
 from serve_app.jobs.judging.run_marks import build_mark, find_run_begin, find_set_up
@@ -42,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _build_parser()
     _speak_any_language()
     options = parser.parse_args(arguments)
+    if not options.logs and not options.together:
+        parser.error("name a log, or - for standard input")
     try:
         fields = parse_pairs(dict(_parse_pair(each) for each in options.field))
         catalogue = _load_catalogue(options.signatures)
@@ -51,11 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(ValueError):
         hold_environment(Env.read())
     unread = 0
-    for place, name in enumerate(options.logs):
+    asked = [(name, [name]) for name in options.logs]
+    asked += [(" and ".join(options.together[:3]), options.together)] if options.together else []
+    for place, (name, parts) in enumerate(asked):
         try:
-            diagnosis = _diagnose_file(name, fields, catalogue)
-        except OSError as error:
-            print(f"error: {strip_controls(name)}: {error.strerror}", file=sys.stderr)
+            diagnosis = _diagnose_parts(parts, fields, catalogue)
+        except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            print(f"error: {strip_controls(name)}: {strip_controls(reason)}", file=sys.stderr)
             unread += 1
             continue
         _print(diagnosis, name, as_json=options.json, is_first=place == 0)
@@ -66,7 +77,10 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m serve_app.diagnose", description="Why a Ray job failed, from its log. Needs no cluster."
     )
-    parser.add_argument("logs", nargs="+", metavar="LOG", help="a file, or - for standard input")
+    parser.add_argument(
+        "logs", nargs="*", metavar="LOG", help="a file, a directory or an archive, or - for standard input"
+    )
+    parser.add_argument("--together", nargs="+", default=[], metavar="LOG", help="these are logs of one incident")
     parser.add_argument("--json", action="store_true", help="one JSON object a line for each file")
     parser.add_argument(
         "--field",
@@ -107,6 +121,33 @@ def _load_catalogue(own: str | None) -> Catalogue:
         return build_catalogue(parse_signatures(text))
     except ValueError as error:
         raise ValueError(f"{own}: {error}") from error
+
+
+def _diagnose_parts(parts: Sequence[str], fields: Fields, catalogue: Catalogue) -> Diagnosis:
+    """One diagnosis of one file, or of all the logs of an incident; raises ``OSError`` and what an archive raises."""
+    if len(parts) == 1 and not Path(parts[0]).is_dir() and not is_archive(parts[0]):
+        return _diagnose_file(parts[0], fields, catalogue)
+    sources = [source for part in parts for source in _list_sources(part)]
+    if not sources:
+        raise ValueError("there is no log in it")
+    return diagnose(fields, sources, catalogue)
+
+
+def _list_sources(name: str) -> list[TextSource]:
+    if name == STANDARD_INPUT:
+        return [TextSource(_render_name(name), SourceKind.FILE, _read_pieces(sys.stdin.buffer))]
+    if is_archive(name):
+        return [
+            TextSource(strip_controls(f"{name}:{each}"), SourceKind.FILE, data) for each, data in read_archive(name)
+        ]
+    return [
+        TextSource(_render_name(str(path)), SourceKind.FILE, partial(_read_file, path)) for path in list_files(name)
+    ]
+
+
+def _read_file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _read_pieces(file)
 
 
 def _diagnose_file(name: str, fields: Fields, catalogue: Catalogue) -> Diagnosis:

@@ -7,6 +7,7 @@ Secrets come from a file, or from here, where every job of the cluster inherits 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from serve_app.strict import StrictModel
 
 # What `make up` keeps out of Ray's environment. Not the events key, which is part of the address that Ray is given.
 SECRET_FIELDS = ("database_url", "reader_token", "executor_token", "operator_token", "llm_api_key")
+# Of the file of secrets: a variable that a webhook's `token_env` names.
+_NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 
 
 class Env(StrictModel):
@@ -40,7 +43,7 @@ class Env(StrictModel):
     secrets_file: Path | None = Field(
         default=None,
         description="YAML file, of the owner alone (0600), with those of the settings here that are secret, in small "
-        "letters without `SEEDCORE_`: jobs do not inherit what stands there.",
+        "letters without `SEEDCORE_`, and what a webhook's `token_env` names: jobs do not inherit what stands there.",
     )
     events_key: str | None = Field(
         default=None,
@@ -67,13 +70,16 @@ class Env(StrictModel):
         values = {name: environ.get(get_variable(name)) or None for name in cls.model_fields}
         if path := values["secrets_file"]:
             kept = read_secrets_file(Path(path))
-            values.update({name: value for name, value in kept.items() if not values[name]})
+            values.update({name: kept[name] for name in SECRET_FIELDS if name in kept and not values[name]})
         values["home"] = values["home"] or _find_default_home(environ)
         return cls.model_validate(values)
 
 
 def read_secrets_file(path: Path) -> dict[str, str]:
-    """What a file with secrets holds, by the fields of ``Env``; raises ``SecretFileRefused``."""
+    """What a file with secrets holds, by the fields of ``Env``, or by the variable that a webhook's `token_env` names.
+
+    Raises ``SecretFileRefused``.
+    """
     source = get_variable("secrets_file")
     text = read_private_text(path, source)
     try:
@@ -83,11 +89,30 @@ def read_secrets_file(path: Path) -> dict[str, str]:
     known = ", ".join(SECRET_FIELDS)
     if content is None:
         return {}
-    if not isinstance(content, dict) or not set(content) <= set(SECRET_FIELDS):
-        raise SecretFileRefused(f"{source}: expected a mapping of {known} in {path}.")
+    if not isinstance(content, dict) or not all(name in SECRET_FIELDS or is_variable(name) for name in content):
+        raise SecretFileRefused(
+            f"{source}: expected a mapping of {known}, or of variables in capitals that webhooks name, in {path}."
+        )
     if not all(isinstance(value, str) for value in content.values()):
         raise SecretFileRefused(f"{source}: a value in {path} is not a text.")
     return {str(name): value for name, value in content.items() if value}
+
+
+def find_named_secret(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret that a variable names: of the environment, or else of the file of secrets, under that name or as the
+    setting of that variable; empty: there is none. Raises ``SecretFileRefused``.
+    """
+    if value := environ.get(name, "").strip():
+        return value
+    path = environ.get(get_variable("secrets_file"))
+    kept = read_secrets_file(Path(path)) if path else {}
+    field = next((each for each in SECRET_FIELDS if get_variable(each) == name), name)
+    return kept.get(field, "").strip()
+
+
+def is_variable(name: object) -> bool:
+    """Whether the file of secrets may have something under this name: a variable in capitals."""
+    return isinstance(name, str) and _NAMED.fullmatch(name) is not None
 
 
 def get_variable(field: str) -> str:

@@ -40,7 +40,8 @@ _SKILLS_FRESH_FOR_S = 5.0
 _LIVENESS_TIMEOUT_S = 1.0
 # Longer than the manager waits for a look that is under way.
 _EXPLANATION_TIMEOUT_S = 2.5
-# So long who gives a task to an organ that no node can hold need not wait for its deadline to be told.
+# So long what the manager said of an organ that no node can hold is taken as it is; then it is asked again, so that of
+# all who give it tasks only the first one waits for a deadline.
 _UNPLACEABLE_FOR_S = 5.0
 # Longer than the store's own deadline, so that its sentence arrives and not ours.
 _STORE_TIMEOUT_S = 6.0
@@ -144,9 +145,8 @@ class HandleOrgans:
         Raises ``TooBusy`` when the organ's queue is full, ``Unavailable`` when no agent can answer (``ReplicaLost``:
         the one that had it died), ``DeadlineExceeded`` after the task's own time, ``PartFailed`` for a bug there.
         """
-        told = self._unplaceable.get(organ_id)
-        if told is not None and time.monotonic() - told[0] < _UNPLACEABLE_FOR_S:
-            raise Unavailable(told[1], code="organ_unavailable")
+        if organ_id in self._unplaceable:
+            await self._require_placeable(organ_id)
         repeatable = task["type"] in _REPEATABLE or "." not in task["type"]
         try:
             return await (self._repeated if repeatable else self._once)[organ_id].execute(task)
@@ -182,6 +182,18 @@ class HandleOrgans:
         agents = await collect(self._handles[organ_id], OrganReplica.ping, timeout_s=_LIVENESS_TIMEOUT_S)
         if not agents:
             raise Unavailable(await self._explain_absence(organ_id), code="organ_unavailable")
+
+    async def _require_placeable(self, organ_id: str) -> None:
+        """Of an organ that no node could hold."""
+        told_at, sentence = self._unplaceable[organ_id]
+        if time.monotonic() - told_at >= _UNPLACEABLE_FOR_S:
+            # Who comes while the manager is asked is told what was said last.
+            kept = self._unplaceable[organ_id] = (time.monotonic(), sentence)
+            sentence = await self._explain_absence(organ_id)
+            if self._unplaceable.get(organ_id) is kept:
+                del self._unplaceable[organ_id]
+                return
+        raise Unavailable(sentence, code="organ_unavailable")
 
     async def _explain_absence(self, organ_id: str) -> str:
         """Why no agent answers, as far as the manager has seen it."""

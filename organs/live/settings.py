@@ -32,6 +32,8 @@ _SENT_CHARS = 2_000
 _ASK_AGAIN_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+# Of the refusals of a request that of a queue that is full alone (429) says nothing of what was sent.
+_TOO_BUSY = 429
 
 BEFORE = "Those of before stay in force."
 LAST_GOOD = "The last good ones are in force."
@@ -172,7 +174,7 @@ class LiveSettings(Generic[T]):
                 await store.note_settings(self._find_application(), self._deployment, *noted)
             except CodedError as error:
                 log.warning("settings not kept: %s", error.detail, extra={"action": "settings_not_kept"})
-                if error.status >= 500:
+                if error.status >= 500 or error.status == _TOO_BUSY:
                     await self._sleep(pause_s)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                     continue
@@ -193,7 +195,10 @@ def describe_refusal(given: Any, error: BaseException, model: type[BaseModel]) -
 
 
 def _quote(value: Any) -> str:
-    return repr(value)[:_SENT_CHARS]
+    try:
+        return repr(value)[:_SENT_CHARS]
+    except (ValueError, RecursionError):  # of a number with thousands of digits, or of lists in lists
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def _find_application() -> str:

@@ -122,7 +122,11 @@ class Alerts(Versioned):
         self._loops.start()
 
     async def check_health(self) -> None:
-        """Fail when a loop has died, so that Serve starts a replica that judges and tells."""
+        """Fail when a loop has died, so that Serve starts a replica that judges and tells.
+
+        They are begun here where Serve has not called ``reconfigure``, which it does not with an empty ``user_config``.
+        """
+        self._loops.start()
         self._loops.require_alive()
 
     async def close(self) -> None:

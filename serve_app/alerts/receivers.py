@@ -30,7 +30,7 @@ _MOST_DOUBLINGS = 10
 _JITTER_SHARE = 0.2
 _MOST_DIGITS = 9
 _ADVICE: Final = {
-    BEARER_MISSING: "Give the Alerts deployment the token that token_env of {name} names.",
+    BEARER_MISSING: "Put the token that token_env of {name} names into the file of SEEDCORE_SECRETS_FILE.",
     REDIRECTS: "Set url of {name} (user_config of Alerts, webhooks) to where it redirects to.",
     REFUSED: "See in what it answered, or in the log of {name}, why it refuses: a wrong token or address, or too much "
     "for it.",

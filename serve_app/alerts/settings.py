@@ -82,7 +82,8 @@ class Silence(_Strict):
 
 
 class Webhook(_Strict):
-    """Who is told. ``token_env`` names the environment variable of the replica that holds a bearer token."""
+    """Who is told. ``token_env`` names the variable, of the file of secrets or of the replica's environment, that
+    holds a bearer token."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
     url: str = Field(max_length=2000)
@@ -159,7 +160,7 @@ class AlertsConfig(_Strict):
         max_length=10,
         description=(
             "Who is told: `{name, url, format, timeout_s, token_env, send_resolved}`; `format` is `json` or "
-            "`alertmanager`, `token_env` names a variable with a bearer token."
+            "`alertmanager`, `token_env` names a variable with a bearer token, which the file of secrets may hold."
         ),
     )
     update_s: float = Field(

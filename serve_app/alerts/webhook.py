@@ -33,7 +33,9 @@ from serve_app.alerts.receivers import (
     plan_attempt,
 )
 from serve_app.alerts.settings import AlertsConfig, Webhook
+from serve_app.env import find_named_secret
 from serve_app.errors import AppError, UpstreamFailed
+from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.redaction import REDACTED, redact
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -212,7 +214,8 @@ class Delivery:
 
 
 class Poster:
-    """One HTTP session for all webhooks; tokens come from the environment when they are needed."""
+    """One HTTP session for all webhooks; tokens come from the environment, or the file of secrets, when they
+    are needed."""
 
     def __init__(
         self, environ: Mapping[str, str] = os.environ, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -226,7 +229,10 @@ class Poster:
         headers = {"User-Agent": "seedcore-serve"}
         token = ""
         if webhook.token_env is not None:
-            token = self._environ.get(webhook.token_env, "").strip()
+            try:
+                token = find_named_secret(webhook.token_env, self._environ)
+            except SecretFileRefused as refused:
+                raise WebhookFailed(f"{webhook.name}: {refused}", code=BEARER_MISSING) from None
             if not token or not (token.isascii() and token.isprintable()):
                 what = "is no token" if token else "is not set"
                 raise WebhookFailed(f"{webhook.name}: {webhook.token_env} {what}.", code=BEARER_MISSING)

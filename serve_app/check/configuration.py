@@ -66,15 +66,16 @@ def read_config(path: Path) -> str:
 def check_config(
     text: str,
     path: str,
-    env: Mapping[str, str],
+    env: Mapping[str, str] | None,
     *,
     will_be_stamped: bool = False,
     find_failure: Callable[[str], str | None] = find_import_failure,
 ) -> list[ConfigProblem]:
     """All mistakes of one configuration, in the order of its lines.
 
-    ``path`` is only named in the answers; ``env`` says which tokens there are. Nothing is deployed or connected to, but
-    skills of your own are imported, and other applications in a process that ``find_failure`` starts.
+    ``path`` is only named in the answers; ``env`` says which tokens there are, None that this is not known here: then
+    the application itself decides whether others may reach it (``main.build``). Nothing is deployed or connected to,
+    but skills of your own are imported, and other applications in a process that ``find_failure`` starts.
     ``will_be_stamped``: any version of the code may be in it (``stamp`` replaces it).
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
@@ -122,13 +123,14 @@ def list_restarts(text: str, path: str) -> list[str]:
             notes.append(
                 f"{path}:{tree.find_line(place)}: {format_path(place)}: {', '.join(names)} without autoscaling_config: "
                 "with a plain `serve deploy` of this file, the first step that gives one to any organ restarts all "
-                "deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` prints it so"
+                "deployments; `make up` and `python -m serve_app.deploy` write one for each, and `python -m "
+                "serve_app.check --stamp` prints it so"
             )
     return notes
 
 
 def _find_mistakes(
-    document: Any, env: Mapping[str, str], will_be_stamped: bool, find_failure: Callable[[str], str | None]
+    document: Any, env: Mapping[str, str] | None, will_be_stamped: bool, find_failure: Callable[[str], str | None]
 ) -> Iterator[Mistake]:
     if not isinstance(document, dict):
         yield Mistake((), "nothing" if document is None else quote_value(document), "a mapping with `applications`")
@@ -140,10 +142,12 @@ def _find_mistakes(
     yield from check_by_ray(document)
     yield from check_by_us(document, will_be_stamped=will_be_stamped)
     yield from check_imports(document, find_failure)
-    yield from _check_exposure(document, env)
+    if env is not None:
+        yield from find_exposure(document, env)
 
 
-def _check_exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Mistake]:
+def find_exposure(document: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Mistake]:
+    """Where Serve would listen for other machines, and ``env`` has no token."""
     options = document.get("http_options")
     given = options.get("host") if isinstance(options, dict) else None
     try:

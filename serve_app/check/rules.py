@@ -35,6 +35,8 @@ USER_CONFIGS: dict[str, type[BaseModel]] = {
 # Two of them would write over each other: the manager's decisions, the inspector's rows, alerts, the database file.
 SINGLE = (parts.MANAGER, parts.INSPECTOR, parts.ALERTS, parts.STORE)
 _SHOWN = 60
+# Deeper than anything that people write; what writes YAML gives up at some hundreds.
+_MOST_LEVELS, _LEVELS_SHOWN = 100, 6
 
 
 def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -49,6 +51,8 @@ def check_by_ray(document: Mapping[str, Any]) -> Iterator[Mistake]:
         ServeDeploySchema.model_validate(document)
     except ValidationError as error:
         yield from list_mistakes(error, (), ServeDeploySchema, quote_value)
+    else:
+        yield from _check_scaling(document)
 
 
 def check_characters(value: Any, path: Path = (), around: frozenset[int] = frozenset()) -> Iterator[Mistake]:
@@ -71,9 +75,17 @@ def check_plainness(value: Any, path: Path = (), around: frozenset[int] = frozen
         if id(value) in around:
             yield Mistake(path, "itself, by an alias", "a value that ends")
             return
+        if len(path) >= _MOST_LEVELS:
+            told = path[:_LEVELS_SHOWN]
+            yield Mistake(told, "lists or mappings that nest too deeply", f"at most {_MOST_LEVELS} levels")
+            return
         inside = around | {id(value)}
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from check_plainness(each, (*path, key), inside)
+            if not isinstance(key, str | int | float | None):
+                expected = "keys that are texts, in quotes where YAML reads more"
+                yield Mistake(path, f"the key {quote_value(key)}", expected)
+                continue
+            yield from check_plainness(each, (*path, key if isinstance(key, str | int) else str(key)), inside)
     elif isinstance(value, date):
         expected = f'a text in quotes, as "{value}", since Serve can be sent no times'
         yield Mistake(path, "a time, which YAML makes of it without quotes", expected)
@@ -121,7 +133,10 @@ def check_by_us(document: Mapping[str, Any], *, will_be_stamped: bool) -> Iterat
 
 def quote_value(value: Any) -> str:
     """A value as it is quoted in a message, cut to a readable length."""
-    text = redact(repr(value))
+    try:
+        text = redact(repr(value))
+    except ValueError:  # of a whole number with thousands of digits
+        return f"a {type(value).__name__} of more digits than can be shown"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -166,9 +181,13 @@ def _check_deployment(name: str, organ_type: Any, deployment: Mapping[str, Any],
             )
         if deployment.get("autoscaling_config") is not None:
             yield Mistake((*path, "autoscaling_config"), "autoscaling", f"none; there is one {name}, always")
-    given = deployment.get("user_config")
+    given = deployment.get("user_config", {})
     model = USER_CONFIGS.get(name, OrganConfig)
-    if given is None or not isinstance(given, dict):
+    if given is None:
+        # Serve hands on no empty one (``call_reconfigure``, ray/serve/_private/replica.py): that in force would stay.
+        yield Mistake((*path, "user_config"), "nothing", "a mapping of settings; {} for the defaults")
+        return
+    if not isinstance(given, dict):
         return
     try:
         config = model.model_validate(given)
@@ -194,6 +213,24 @@ def _check_skills(config: OrganConfig, organ_type: Any, path: Path) -> Iterator[
         Catalog.load(organ_type, config)
     except CatalogError as error:
         yield Mistake((*path, error.key), quote_value(getattr(config, error.key)), f"another value: {error}")
+
+
+def _check_scaling(document: Mapping[str, Any]) -> Iterator[Mistake]:
+    """How deployments scale: Ray's schema takes any mapping for that, and Serve refuses it when it builds them."""
+    from ray.serve.config import AutoscalingConfig
+
+    for index, app in enumerate(document["applications"]):
+        for number, deployment in enumerate(app.get("deployments") or ()):
+            given = deployment.get("autoscaling_config")
+            if not isinstance(given, dict):
+                continue
+            # What Serve fills in (``handle_num_replicas_auto``, ray/serve/_private/config.py).
+            filled_in = {"max_replicas": 100} if deployment.get("num_replicas") == "auto" else {}
+            try:
+                AutoscalingConfig.model_validate({**filled_in, **given})
+            except ValidationError as error:
+                path: Path = ("applications", index, "deployments", number, "autoscaling_config")
+                yield from list_mistakes(error, path, AutoscalingConfig, quote_value)
 
 
 def _find_strange_items(document: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -16,8 +16,7 @@ from serve_app.check.rules import IMPORT_PATH
 def render_scaling(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with an autoscaling configuration for each organ; ``config`` has passed ``check_config``.
 
-    A fixed number becomes the least and the most. An organ without an entry gets one. One with ``num_replicas: 0``
-    stays: to scale by itself it would have to be able to wake.
+    A fixed number becomes the least and the most. An organ without an entry gets one.
     """
     applications = [
         {**app, "deployments": _scale_all(app)} if app.get("import_path") == IMPORT_PATH else app
@@ -42,7 +41,7 @@ def _scale_all(app: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _scale(deployment: dict[str, Any]) -> dict[str, Any]:
     count = deployment.get("num_replicas")
-    if deployment.get("autoscaling_config") is not None or count == 0:
+    if deployment.get("autoscaling_config") is not None:
         return deployment
     if count == "auto":
         # Serve fills in what it means by that.

@@ -15,7 +15,7 @@ import yaml
 
 from organs.times import format_time
 from organs.version import read_own_version
-from serve_app.check.configuration import check_config, list_notes, read_config
+from serve_app.check.configuration import check_config, find_exposure, list_notes, read_config
 from serve_app.check.stamp import stamp
 from serve_app.cluster import ray_http
 from serve_app.deploy import merging, previous
@@ -24,6 +24,11 @@ from serve_app.deploy.failure import Failure
 from serve_app.deploy.handover import Handover
 
 _POLL_S = 0.5
+# They are in the environment of who started that Ray, and nothing tells of them from outside.
+_TOKENS_NOT_SEEN = (
+    "http_options.host of the file lets other machines in, and no token is configured here: where the cluster has "
+    "none, either, the application refuses to run"
+)
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
@@ -82,7 +87,6 @@ class Deployment:
             raise Failure("What is deployed there was changed meanwhile, so nothing was sent.", "Run it again.")
         kept = previous.load(self._home, url)
         before = previous.note_before(self._changes, now, kept, read_own_version(), format_time(datetime.now(UTC)))
-        previous.save(self._home, url, before)
         ours = [name for name in merging.list_ours(self._asked["applications"]) if name in self._handovers]
         for handover in (self._handovers[name] for name in ours):
             if handover.status == "RUNNING":
@@ -96,7 +100,9 @@ class Deployment:
         for each in (first, *others):
             each.expect_newer(now)
         # Merged anew: others may have deployed while callers were given time.
-        first.send(merging.merge(self._asked, now, replaced=self._replaced), "Correct it and deploy again.")
+        merged = merging.merge(self._asked, now, replaced=self._replaced)
+        with previous.keep(self._home, url, before):
+            first.send(merged, "Correct it and deploy again.")
 
     def follow(self, say: Callable[[str], None]) -> str:
         """Wait until all that was sent runs; raises ``Failure`` with Serve's words, or when time is up."""
@@ -134,7 +140,7 @@ class Deployment:
             text = read_config(path)
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(f"{path} cannot be read: {error}.", "Name a configuration, as serve_config.yaml.") from None
-        problems = check_config(text, path.name, self._environ, will_be_stamped=True)
+        problems = check_config(text, path.name, None, will_be_stamped=True)
         if problems:
             raise Failure(
                 f"{path} is not acceptable.",
@@ -143,6 +149,8 @@ class Deployment:
             )
         self._notes += list_notes(text, path.name, datetime.now(UTC))
         given: dict[str, Any] = yaml.safe_load(text)
+        if merging.list_ours(given["applications"]) and any(find_exposure(given, self._environ)):
+            self._notes.append(_TOKENS_NOT_SEEN)
         stamped = stamp(given, read_own_version())["applications"]
         # What comes with its code is of the version that its file names.
         pairs = zip(given["applications"], stamped, strict=True)

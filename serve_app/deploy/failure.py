@@ -21,6 +21,10 @@ class Failure(Exception):
         return "\n".join([f"error: {self.cause}", *middle, f"next:  {self.next_step}"])
 
 
+class ConfigurationRefused(Failure):
+    """Serve took nothing of what it was sent: what was in force still is."""
+
+
 def adopt(refused: Failure | TokenRefused) -> Failure:
     """A Ray that asks for its token is one more thing for a person to mend."""
     return refused if isinstance(refused, Failure) else Failure(refused.cause, refused.next_step)

@@ -8,7 +8,7 @@ from typing import Any
 
 from serve_app.cluster import ray_http
 from serve_app.deploy import merging, rollout
-from serve_app.deploy.failure import Failure, read_last_lines
+from serve_app.deploy.failure import ConfigurationRefused, Failure, read_last_lines
 from serve_app.deploy.rollout import RolloutStatus
 from serve_app.jobs.judging.pending import Shortage
 
@@ -61,12 +61,14 @@ class Handover:
         return None
 
     def send(self, config: dict[str, Any], next_step: str) -> None:
-        """Replace what is declared by ``config``; raises ``Failure`` when Serve refuses it or does not answer."""
+        """Replace what is declared by ``config``; raises ``ConfigurationRefused``, or ``Failure`` when Serve does not
+        answer, which may mean either.
+        """
         try:
             ray_http.put_config(self._url, config, SEND_TIMEOUT_S)
         except ray_http.Refused as refused:
             said = refused.body.decode(errors="replace").replace("\\n", "\n")
-            raise Failure("Serve refused the configuration.", next_step, read_last_lines(said)) from None
+            raise ConfigurationRefused("Serve refused the configuration.", next_step, read_last_lines(said)) from None
         except ray_http.NoAnswer as error:
             raise Failure(
                 f"Serve did not take the configuration within {SEND_TIMEOUT_S:.0f} s: {error}.", next_step

@@ -6,14 +6,15 @@ and no more, since what others deploy later is not ours to take back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve_app.deploy.changes import Changes
-from serve_app.deploy.failure import Failure
+from serve_app.deploy.failure import ConfigurationRefused, Failure
 from serve_app.parts import IMPORT_PATH
 
 # Keys of a runtime environment with which code comes to every node.
@@ -54,11 +55,28 @@ def load(home: Path, dashboard_url: str) -> Before | None:
     return _read(home).clusters.get(dashboard_url)
 
 
-def save(home: Path, dashboard_url: str, before: Before) -> None:
-    """Keep it in the place of what was kept of that cluster; raises ``Failure``."""
+@contextmanager
+def keep(home: Path, dashboard_url: str, before: Before) -> Iterator[None]:
+    """Keep it while a configuration is sent, which may be interrupted; raises ``Failure``.
+
+    Where Serve refuses the configuration nothing was replaced, and the way back stays the one that there was.
+    """
+    kept = load(home, dashboard_url)
+    save(home, dashboard_url, before)
+    try:
+        yield
+    except ConfigurationRefused:
+        save(home, dashboard_url, kept)
+        raise
+
+
+def save(home: Path, dashboard_url: str, before: Before | None) -> None:
+    """Keep it in the place of what was kept of that cluster, or nothing; raises ``Failure``."""
     clusters = _read(home).clusters
     clusters.pop(dashboard_url, None)
-    kept = dict([*clusters.items(), (dashboard_url, before)][-_MOST_KEPT:])
+    if before is not None:
+        clusters[dashboard_url] = before
+    kept = dict([*clusters.items()][-_MOST_KEPT:])
     path = find_file(home)
     draft = path.with_suffix(".tmp")
     try:

@@ -191,7 +191,11 @@ class JobInspector(Versioned):
         self._workers.start()
 
     async def check_health(self) -> None:
-        """Fail only when a worker has ended: that Ray does not answer is no reason to replace this replica."""
+        """Fail only when a worker has ended: that Ray does not answer is no reason to replace this replica.
+
+        They are begun here where Serve has not called ``reconfigure``, which it does not with an empty ``user_config``.
+        """
+        self._workers.start()
         self._workers.require_alive()
 
     async def close(self) -> None:

@@ -92,13 +92,17 @@ def describe_trouble(application: ApplicationFacts) -> str | None:
     """What Serve says of an application that is not well, with the deployments that are to blame; None when it is."""
     if application.status not in TROUBLED:
         return None
+    return f"application {application.name} is {application.status}: {find_reason(application) or 'no message'}"
+
+
+def find_reason(application: ApplicationFacts) -> str:
+    """Why an application is not well: Serve's words on it, which may only name deployments, and on those."""
     blamed = [
         f"{each.name}: {find_telling(each.message)}"
         for each in application.deployments
         if each.status in TROUBLED and each.message
     ]
-    said = " ".join(filter(None, [find_telling(application.message), *blamed[:_MOST_BLAMED]]))
-    return f"application {application.name} is {application.status}: {said or 'no message'}"
+    return " ".join(filter(None, [find_telling(application.message), *blamed[:_MOST_BLAMED]]))
 
 
 def _shorten(line: str, most_chars: int) -> str:

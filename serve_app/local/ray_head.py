@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from serve_app.deploy.failure import Failure, read_last_lines
@@ -89,10 +89,12 @@ def build_environment(
     temp_dir: Path,
     events_key: str | None,
     secrets_file: Path | None = None,
+    named_variables: Collection[str] = (),
 ) -> dict[str, str]:
     """What the head and all that runs in it inherit. Variables that the user has set win over ``deploy/serve.env``.
 
-    Secrets do not go with them, since every job inherits this: ``secrets_file`` has them. ``events_key`` is the secret
+    Secrets do not go with them, since every job inherits this: ``secrets_file`` has them, and what webhooks name
+    (``named_variables``). ``events_key`` is the secret
     under which Ray's event export reaches the application; without it nothing is exported.
     """
     haproxy = temp_dir / "haproxy"
@@ -126,7 +128,7 @@ def build_environment(
         )
     if secrets_file is not None:
         ours[get_variable("secrets_file")] = str(secrets_file)
-    left_out = {"RAY_ADDRESS", *map(get_variable, SECRET_FIELDS)}
+    left_out = {"RAY_ADDRESS", *map(get_variable, SECRET_FIELDS), *named_variables}
     inherited = {name: value for name, value in base.items() if name not in left_out}
     return {**LOCAL, **STACKS, **flags, **inherited, **ours}
 

@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from organs.version import read_version
+from serve_app.env import is_variable
 from serve_app.hidden.private_file import write_private_text
+from serve_app.redaction import is_secret_pair
 
 RENDERED = "serve_config.yaml"
 CODE = "the code"
@@ -22,6 +24,19 @@ def render(text: str, http_port: int) -> dict[str, Any]:
     """The configuration with ``http_options.port`` replaced; ``text`` has passed ``serve_app.check``."""
     config: dict[str, Any] = yaml.safe_load(text)
     return {**config, "http_options": {**(config.get("http_options") or {}), "port": http_port}}
+
+
+def list_named_variables(config: Mapping[str, Any], environ: Mapping[str, str]) -> frozenset[str]:
+    """Variables of this environment that webhooks name as their token, and that can be nothing else by their name."""
+    named = {
+        webhook.get("token_env")
+        for app in config["applications"]
+        for deployment in app.get("deployments") or ()
+        for webhook in (deployment.get("user_config") or {}).get("webhooks") or ()
+    }
+    return frozenset(
+        name for name in named if is_variable(name) and environ.get(name) and is_secret_pair(name, environ[name])
+    )
 
 
 def compute_sha256(config: Mapping[str, Any]) -> str:

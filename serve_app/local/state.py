@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import psutil
@@ -138,8 +138,10 @@ def save_driver_file(home: Path, text: str) -> None:
     _write(find_driver_file(home), text)
 
 
-def save_secrets(home: Path, environ: Mapping[str, str]) -> Path | None:
+def save_secrets(home: Path, environ: Mapping[str, str], named_variables: Collection[str] = ()) -> Path | None:
     """Write the secrets of an environment, and of the file that it names, for the replicas of this home; the file.
+
+    ``named_variables``: those that webhooks name (``rendering.list_named_variables``).
 
     None where there are none. A file that the environment names and that has all of them is taken as it is: who changes
     it changes what is in force. Raises ``SecretFileRefused``.
@@ -147,6 +149,7 @@ def save_secrets(home: Path, environ: Mapping[str, str]) -> Path | None:
     named = environ.get(get_variable("secrets_file"))
     kept = read_secrets_file(Path(named)) if named else {}
     given = {field: value for field in SECRET_FIELDS if (value := environ.get(get_variable(field)))}
+    given |= {name: value for name in named_variables if (value := environ.get(name))}
     if named and given.items() <= kept.items():
         return Path(named).absolute()
     if not given and not kept:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from random import SystemRandom
@@ -191,12 +192,13 @@ class _Up:
     def _start_head(self, observed: Observed, tick: Callable[[], None]) -> None:
         self._provide_token()
         wanted, chosen = self.wanted, ports.choose(ports.is_free, SystemRandom())
-        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ), ray_head.make_temp_dir()
+        named = rendering.list_named_variables(self.config, self.environ)
+        secrets_file, temp_dir = state.save_secrets(wanted.home, self.environ, named), ray_head.make_temp_dir()
         begun = self._build_state(observed, str(temp_dir))
         state.save(wanted.home, begun)
         events_key = self.environ.get(get_variable("events_key")) or secrets.token_urlsafe(_KEY_BYTES)
         environ = ray_head.build_environment(
-            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file
+            self.environ, ray_head.read_flags(), wanted, chosen, temp_dir, events_key, secrets_file, named
         )
         try:
             ray_head.start(
@@ -245,22 +247,28 @@ class _Up:
                 # Others may have deployed while callers were given time.
                 self.merged = merging.merge(self.config, self._ask_serve(), replaced=self.replaced)
             rendering.write(self.wanted.home, self.merged)
-            self._keep_previous()
-            self.handover.send(self.merged, "Correct it and run `make up` again; `make down` ends the head.")
+            with self._keep_previous():
+                self.handover.send(self.merged, "Correct it and run `make up` again; `make down` ends the head.")
             prints = {**now.prints, rendering.CODE: observed.prints[rendering.CODE]}
             self.before = now.model_copy(update={"config_sha256": observed.config_sha256, "prints": prints})
             state.save(self.wanted.home, self.before)
             step.outcome = f"{self.wanted.config.name} handed to Serve"
 
-    def _keep_previous(self) -> None:
-        """For `python -m serve_app.deploy --previous`; before a head that was just started nothing was in force."""
-        if self.details.get("controller_info"):
-            changes = compare(self.merged, self.details, self.config)
-            for sentence in changes.ignored:
-                self.progress.note(f"      {sentence}")
-            home, url, now = self.wanted.home, self.wanted.dashboard_url, format_time(datetime.now(UTC))
-            kept = previous.load(home, url)
-            previous.save(home, url, previous.note_before(changes, self.details, kept, read_own_version(), now))
+    def _keep_previous(self) -> AbstractContextManager[None]:
+        """For `python -m serve_app.deploy --previous`; before a head that was just started nothing was in force, and
+        where an interrupted run is repeated nothing is replaced.
+        """
+        if not self.details.get("controller_info"):
+            return nullcontext()
+        changes = compare(self.merged, self.details, self.config)
+        for sentence in changes.ignored:
+            self.progress.note(f"      {sentence}")
+        if not changes.any:
+            return nullcontext()
+        home, url, now = self.wanted.home, self.wanted.dashboard_url, format_time(datetime.now(UTC))
+        kept = previous.load(home, url)
+        before = previous.note_before(changes, self.details, kept, read_own_version(), now)
+        return previous.keep(home, url, before)
 
     def _wait(self, say: Callable[[str], None]) -> str:
         deadline = time.monotonic() + self.wanted.up_timeout_s

@@ -81,7 +81,11 @@ class OrganismManager(Versioned):
         self._loop.start()
 
     async def check_health(self) -> None:
-        """Fail when the loop has died, so that Serve starts a manager that reconciles."""
+        """Fail when the loop has died, so that Serve starts a manager that reconciles.
+
+        It is begun here where Serve has not called ``reconfigure``, which it does not with an empty ``user_config``.
+        """
+        self._loop.start()
         self._loop.require_alive()
 
     async def status(self) -> OrganismStatus:

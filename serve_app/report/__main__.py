@@ -22,7 +22,7 @@ from serve_app.cluster import ray_http, ray_token
 from serve_app.cluster.ray_token import TokenRefused
 from serve_app.queries.windows import DEFAULT_WINDOW, WINDOWS_S
 from serve_app.redaction import strip_controls
-from serve_app.report.absence import Absence, describe_absence, describe_no_ray
+from serve_app.report.absence import Absence, describe_absence, describe_no_account, describe_no_ray
 from serve_app.report.content import parse_report
 from serve_app.report.text import render_markdown, render_text
 
@@ -147,10 +147,12 @@ def _explain(error: NotReached, url: str, named: str | None) -> list[str]:
             return ["next: Name Ray's dashboard with --dashboard, and it is asked what is there instead."]
         details = ray_http.fetch_serve_details(dashboard.rstrip("/"), _DASHBOARD_TIMEOUT_S)
         absence = describe_absence(details, url, dashboard.rstrip("/"))
+    except ray_http.Refused as refused:
+        absence = describe_no_account(str(dashboard), refused.status)
     except ray_http.NoAnswer:
         absence = describe_no_ray(str(dashboard))
-    except TokenRefused as refused:
-        absence = Absence(refused.cause, refused.next_step)
+    except TokenRefused as error_of_ray:
+        absence = Absence(error_of_ray.cause, error_of_ray.next_step)
     return [absence.sentence, f"next: {absence.next_step}"]
 
 

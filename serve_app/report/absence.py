@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from serve_app.jobs.reading.serve_rows import parse_serve
+from serve_app.jobs.serve_facts import find_reason
 from serve_app.parts import ALL, IMPORT_PATH
 from serve_app.redaction import redact_end
 
 _MOST_NAMED = 5
 _NAME_CHARS = 80
-_LINE_CHARS = 300
 _PRODUCT = "SeedCore"
 # ``ApplicationStatus`` of ray/serve/schema.py.
 _PASSING = ("NOT_STARTED", "DEPLOYING", "DELETING")
@@ -31,6 +32,14 @@ def describe_no_ray(dashboard_url: str) -> Absence:
     return Absence(
         f"Ray's dashboard at {dashboard_url} does not answer, either.",
         "Start the cluster (`make up` starts one here), or name its dashboard with --dashboard.",
+    )
+
+
+def describe_no_account(dashboard_url: str, status: int) -> Absence:
+    """Something answers where the dashboard should be, and does not say what is deployed."""
+    return Absence(
+        f"What answers at {dashboard_url} (HTTP {status}) does not tell what Ray Serve has deployed.",
+        "Name Ray's dashboard with --dashboard; if it is that one, look at its log.",
     )
 
 
@@ -60,7 +69,8 @@ def describe_absence(details: Mapping[str, Any], url: str, dashboard_url: str) -
             f"Serve says that {_PRODUCT} ({_cut(ours)}) runs.",
             f"Ask again in some seconds; if it stays so, look at the proxies of Serve at {dashboard_url}.",
         )
-    why = _read_last_line(app.get("message"))
+    (facts,) = parse_serve({"applications": {ours: app}}).applications
+    why = find_reason(facts)
     return Absence(
         f"{_PRODUCT} ({_cut(ours)}) is deployed, and {status}{f': {why}' if why else '.'}",
         "Ask again in some seconds." if status in _PASSING else f"Mend the cause, then `{deploy}`.",
@@ -80,12 +90,6 @@ def _find_place(details: Mapping[str, Any], app: Mapping[str, Any], url: str) ->
         return None  # with TLS something else stands before it
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port}{str(app.get('route_prefix') or '/').rstrip('/')}"
-
-
-def _read_last_line(message: Any) -> str:
-    """A traceback says the most in its last line."""
-    lines = [line.strip() for line in redact_end(str(message or "")).splitlines() if line.strip()]
-    return lines[-1][:_LINE_CHARS] if lines else ""
 
 
 def _cut(name: str) -> str:

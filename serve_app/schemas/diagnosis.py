@@ -11,6 +11,24 @@ from serve_app.schemas.common import ObservedAnswer, OutcomeWord
 
 CertaintyWord = Annotated[str, allow_words("certain", "likely", "possible")]
 CodeClassWord = Annotated[str, allow_words("transient", "permanent", "capacity", "needs-second-signal", "intended")]
+DiagnosisStateWord = Annotated[str, allow_words("failed", "waiting", "well", "unknown")]
+ProgramKindWord = Annotated[
+    str,
+    allow_words(
+        "missing-key",
+        "shape",
+        "missing-file",
+        "permission",
+        "refused",
+        "timeout",
+        "value",
+        "range",
+        "assertion",
+        "type",
+        "attribute",
+        "other",
+    ),
+]
 MotionWord = Annotated[
     str,
     allow_words("moving", "quiet", "waiting", "circling", "stuck", "resting", "busy", "unseen", "unknown"),
@@ -52,6 +70,19 @@ class CandidateView(TypedDict):
     why_not: Annotated[str, describe("Why it is not the answer.", "It follows from app.import-error.")]
 
 
+@closed
+class ProgramView(TypedDict):
+    """The exception of a program, and where in the user's own code it was."""
+
+    exception: Annotated[str, describe("Its class.", "KeyError")]
+    message: Annotated[str, describe("What it says, redacted; may be empty.", "'label'")]
+    file: Annotated[str | None, describe("The user's own file; null: only libraries are seen.", "train.py")]
+    line: Annotated[int | None, describe("The line in it, from 1.", 33, unit="line number")]
+    function: Annotated[str | None, describe("The function in it.", "load_rows")]
+    call: Annotated[str | None, describe("The library call in which it ended, if in one.", "pandas.read_csv")]
+    kind: Annotated[ProgramKindWord, describe("What sort of mistake it is.", "missing-key")]
+
+
 _WithClass = TypedDict(
     "_WithClass",
     {"class": Annotated[CodeClassWord | None, describe("Whether trying again can help.", "permanent")]},
@@ -79,6 +110,14 @@ class DiagnosisView(_WithClass):
         describe("A page of Ray's documentation.", "https://docs.ray.io/en/latest/ray-core/handling-dependencies.html"),
     ]
     unavailable: Annotated[list[str], describe("What could not be looked at.", ["Its node is gone."])]
+    state: Annotated[
+        DiagnosisStateWord,
+        describe("Of `waiting` the code is of `scheduling` or `cluster`; only `well` has no code.", "failed"),
+    ]
+    read_as: Annotated[
+        list[str], describe("What the texts were taken for; empty: no log that is known.", ["driver-log"])
+    ]
+    program: Annotated[ProgramView | None, describe("The program's exception, if one is the cause.")]
 
 
 @closed

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from serve_app.env import SECRET_FIELDS, Env, get_variable
+from serve_app.env import SECRET_FIELDS, Env, get_variable, read_secrets_file
 from serve_app.hidden.held import hold
-from serve_app.hidden.private_file import find_wide_mode
+from serve_app.hidden.private_file import SecretFileRefused, find_wide_mode
 from serve_app.redaction import is_secret_pair
 from serve_app.tokens.entries import TokensInvalid, read_token_entries
 
@@ -56,6 +56,9 @@ def _list_secrets(env: Env, environ: Mapping[str, str]) -> Iterator[str]:
         yield from (env.database_url, password, urlsplit(env.database_url).password or "")
     with contextlib.suppress(TokensInvalid):  # who uses them says it; what can be held is held
         yield from (entry.token or "" for entry in read_token_entries(env))
+    if env.secrets_file is not None:
+        with contextlib.suppress(SecretFileRefused):  # as above
+            yield from read_secrets_file(env.secrets_file).values()
     yield environ.get(_EVENTS_ADDRESS, "")
     yield from (value for name, value in environ.items() if is_secret_pair(name, value) and not _is_place(value))
     yield _read_ray_token(environ)

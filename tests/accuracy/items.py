@@ -1,4 +1,6 @@
-"""Logs of known cause: made by real runs (``tests/corpus``) and published by users (``SEEDCORE_DATA``)."""
+"""Logs of known cause: made by real runs and remade after real ones (``tests/corpus``), published by users
+(``SEEDCORE_DATA``), or handed over in a file.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from typing import Any
 from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 
 MADE = Path(__file__).parents[1] / "corpus" / "made"
+REMADE = MADE.parent / "remade-logs.jsonl"
 _FOUND = "found-logs.jsonl"
 
 
@@ -21,7 +24,7 @@ class Item:
     """One log with its label; ``primary`` is a code, ``none`` or ``unknown``."""
 
     id: str
-    part: str  # made, held-out, found
+    part: str  # made, held-out, remade, found, or the name of a file
     primary: str
     acceptable: frozenset[str]
     evidence: str
@@ -40,9 +43,19 @@ def made_items(folder: Path = MADE) -> list[Item]:
 def found_items() -> list[Item] | None:
     """Logs that users published; None where that file is not beside the project."""
     place = found_file()
-    if not place.is_file():
-        return None
-    return [_found(json.loads(line)) for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return read_items(place, "found") if place.is_file() else None
+
+
+def remade_items() -> list[Item]:
+    """Logs made anew after real ones; rules may be tuned on them."""
+    return read_items(REMADE, "remade")
+
+
+def read_items(place: Path, part: str) -> list[Item]:
+    """Labelled logs, one JSON object a line; raises ``OSError`` and ``ValueError`` for a file that is none."""
+    # Of a log, only the line feed ends a line: a text may hold other signs that Python counts as one.
+    lines = place.read_text(encoding="utf-8").split("\n")
+    return [_found(json.loads(line), part) for line in lines if line.strip()]
 
 
 def found_file() -> Path:
@@ -62,8 +75,8 @@ def _made(row: dict[str, Any]) -> Item:
     return _item(row, part, texts)
 
 
-def _found(row: dict[str, Any]) -> Item:
-    return _item(row, "found", ((row["id"], SourceKind.FILE, row["text"].encode("utf-8", "surrogateescape")),))
+def _found(row: dict[str, Any], part: str) -> Item:
+    return _item(row, part, ((row["id"], SourceKind.FILE, row["text"].encode("utf-8", "surrogateescape")),))
 
 
 def _item(row: dict[str, Any], part: str, texts: tuple[tuple[str, SourceKind, bytes], ...]) -> Item:

@@ -22,6 +22,7 @@ class Answer:
     item: Item
     code: str
     shown: tuple[str, ...]
+    certainty: str | None = None
 
     @property
     def is_first_choice(self) -> bool:
@@ -34,10 +35,16 @@ class Answer:
     @property
     def shows_evidence(self) -> bool:
         """Whether a line that was shown has the words that tell the cause."""
-        wanted = " ".join(self.item.evidence.split())
-        return bool(wanted) and any(
-            wanted in " ".join(line.split()) or " ".join(line.split()) in wanted for line in self.shown if line.strip()
-        )
+        return any(self._tells(line) for line in self.shown)
+
+    @property
+    def shows_evidence_first(self) -> bool:
+        """Whether the first of the lines that were shown has them."""
+        return bool(self.shown) and self._tells(self.shown[0])
+
+    def _tells(self, line: str) -> bool:
+        wanted, shown = " ".join(self.item.evidence.split()), " ".join(line.split())
+        return bool(wanted and shown) and (wanted in shown or shown in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,8 @@ class Scores:
     unknown_rate: float  # of the failures with a known cause, how many were called unknown
     honest: str  # where evidence is missing: how often `unknown` (or an acceptable answer) was said
     false_alarms: str  # diagnoses on healthy logs
-    evidence: float  # of the failures, how often the telling line was shown
+    evidence: float  # of the failures whose label names a line, how often it was shown
+    evidence_first: float  # and how often it was the first that was shown
 
 
 def scores_of(answers: Sequence[Answer]) -> Scores:
@@ -69,7 +77,46 @@ def scores_of(answers: Sequence[Answer]) -> Scores:
         f"{sum(each.is_acceptable for each in open_ones)}/{len(open_ones)}",
         f"{alarms}/{len(healthy)}",
         _ratio(sum(each.shows_evidence for each in failures), len(failures)),
+        _ratio(sum(each.shows_evidence_first for each in failures), len(failures)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of how many, and the Wilson interval of 95 % of that share."""
+
+    part: int
+    whole: int
+    low: float
+    high: float
+
+
+_Z = 1.959964
+
+
+def measure_share(part: int, whole: int) -> Share:
+    """The share with its interval; that of nothing is unknown, from 0 to 1."""
+    if whole == 0:
+        return Share(0, 0, 0.0, 1.0)
+    share = part / whole
+    middle = share + _Z**2 / (2 * whole)
+    spread = _Z * ((share * (1 - share) + _Z**2 / (4 * whole)) / whole) ** 0.5
+    scale = 1 + _Z**2 / whole
+    return Share(part, whole, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
+
+
+CERTAINTIES = ("certain", "likely", "possible")
+
+
+def calibrate(answers: Sequence[Answer]) -> dict[str, tuple[Share, Share]]:
+    """By certainty, of the codes that were given with it: how many are the label, and how many are accepted."""
+    table = {}
+    for certainty in CERTAINTIES:
+        said = [each for each in answers if each.certainty == certainty]
+        first = sum(each.is_first_choice for each in said)
+        accepted = sum(each.is_acceptable for each in said)
+        table[certainty] = measure_share(first, len(said)), measure_share(accepted, len(said))
+    return table
 
 
 def mistakes(answers: Sequence[Answer]) -> Counter[tuple[str, str]]:
@@ -81,7 +128,8 @@ def by_engine(catalogue: Catalogue) -> Callable[[Item], Answer]:
     def look(item: Item) -> Answer:
         diagnosis = diagnose(item.fields, item.sources(), catalogue)
         code = NONE if diagnosis.code is None else diagnosis.code
-        return Answer(item, code, tuple(each.quote for each in diagnosis.evidence))
+        certainty = None if diagnosis.certainty is None else str(diagnosis.certainty)
+        return Answer(item, code, tuple(each.quote for each in diagnosis.evidence), certainty)
 
     return look
 

@@ -49,7 +49,7 @@ RUN = (
         ),
         ("job-driver-n.log", RUN + FAILED + b"x" * 200_000 + b"\n" + RUN + b"fine\n", None, True),
         ("job-driver-n.log", RUN + FAILED, "app.exception", False),
-        ("job-driver-n.log", b"", None, False),
+        ("job-driver-n.log", b"", "unknown", False),
         # Of a file with another name nobody knows whose lines those are.
         ("job.log", RUN + FAILED + RUN + b"fine\n", "app.exception", False),
     ],
@@ -77,7 +77,9 @@ def test_readable_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     bad = _file(tmp_path, FAILED)
     assert diagnose.main([bad]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{bad}: app.exception (")
+    assert out.startswith(
+        f"{bad}: an uncaught exception of the program: ValueError: no such table (a.py:1) (app.exception; "
+    )
     assert f"{bad}:3: ValueError: no such table" in out
     assert "what to do" in out
 
@@ -127,11 +129,13 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = _file(tmp_path, FAILED)
-    assert diagnose.main([str(tmp_path / "none.log"), str(tmp_path), bad, "--json"]) == 2
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert diagnose.main([str(tmp_path / "none.log"), str(empty), bad, "--json"]) == 2
     captured = capsys.readouterr()
     assert [json.loads(line)["source"] for line in captured.out.splitlines()] == [bad]
     assert "none.log: No such file or directory" in captured.err
-    assert "Is a directory" in captured.err
+    assert "there is no log in it" in captured.err
 
 
 def test_own_signatures_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

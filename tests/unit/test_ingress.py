@@ -145,13 +145,21 @@ async def test_an_organ_that_sleeps_keeps_the_skills_that_its_agents_told(monkey
     assert "memory.put" in (await organs(Organ()).skills())["an_organ"]
 
 
-async def test_who_comes_after_one_who_waited_is_told_at_once_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    organ = Organ(None, REPLY, agents=0)
-    asked = organs(organ, Organism({"organ_id": "an_organ", "status": "unplaceable", "message": NEEDS}))
-    for _ in range(2):
+@pytest.mark.parametrize("fresh_for_s", [5.0, 0.0])
+async def test_who_comes_after_one_who_waited_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, fresh_for_s: float
+) -> None:
+    monkeypatch.setattr(ingress, "_UNPLACEABLE_FOR_S", fresh_for_s)
+    organ = Organ(None, REPLY, REPLY, agents=0)
+    organism = Organism({"organ_id": "an_organ", "status": "unplaceable", "message": NEEDS})
+    asked = organs(organ, organism)
+    for _ in range(3):
         with pytest.raises(AppError, match="needs 64 CPU") as raised:
             await asked.execute("an_organ", task("test_task", 0.01))
         assert (raised.value.status, raised.value.retry_after_s) == (503, 2)
     assert len(organ.given) == 1
     monkeypatch.setattr(ingress, "_UNPLACEABLE_FOR_S", 0.0)
+    organism.seen = {"organ_id": "an_organ", "status": "starting", "message": "No agent answers yet."}
+    assert await asked.execute("an_organ", task("test_task")) == REPLY
+    organism.seen = Unavailable("Gone.")
     assert await asked.execute("an_organ", task("test_task")) == REPLY

@@ -16,6 +16,7 @@ from serve_app.jobs.answers.deployments import REFUSED_SETTING, DeploymentTroubl
 from serve_app.jobs.answers.hierarchy import build_hierarchy
 from serve_app.jobs.answers.lifecycle import build_lifecycle
 from serve_app.jobs.answers.sources import Causes, OwnWorkSource
+from serve_app.jobs.diagnosis.words.answers import complete_kept
 from serve_app.jobs.history import figures
 from serve_app.jobs.history.archive import Archive, JobFilter
 from serve_app.jobs.judging.contradiction import OF_EXCEPTIONS
@@ -253,7 +254,7 @@ class JobAnswers:
         row = stored["row"]
         expectation = self._watch.expect(row["kind"])
         why = "It is of an earlier session of the cluster, or Ray has forgotten it."
-        kept = stored["diagnosis"]
+        kept = None if stored["diagnosis"] is None else complete_kept(stored["diagnosis"])
         return {
             **row,
             "diagnosis": None if kept is None else kept["diagnosis"],

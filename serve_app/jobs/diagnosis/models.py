@@ -38,6 +38,15 @@ class CodeClass(StrEnum):
     INTENDED = "intended"
 
 
+class DiagnosisState(StrEnum):
+    """What a diagnosis is of. ``waiting`` has a code of ``scheduling.*`` or ``cluster.*``; only ``well`` has none."""
+
+    FAILED = "failed"
+    WAITING = "waiting"
+    WELL = "well"
+    UNKNOWN = "unknown"
+
+
 class SourceKind(StrEnum):
     """Whose words a source holds."""
 
@@ -140,8 +149,34 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramError:
+    """The exception of a program. ``file``, ``line`` and ``function``: the innermost frame that is the user's own, None
+    where only frames of Ray or of libraries are seen; ``call``: the library call in which it ended, None where it
+    ended in the user's own code; ``kind``: a word of ``PROGRAM_KINDS``.
+    """
+
+    exception: str
+    message: str
+    file: str | None
+    line: int | None
+    function: str | None
+    call: str | None
+    kind: str
+
+
+PROGRAM_KINDS = (
+    "missing-key", "shape", "missing-file", "permission", "refused", "timeout", "value", "range", "assertion", "type",
+    "attribute", "other",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why a job failed. ``code`` is None where nothing is wrong, ``unknown`` where the evidence does not tell what."""
+    """Why a job failed. ``code`` is None where nothing is wrong, ``unknown`` where the evidence does not tell what.
+
+    ``state`` follows from the code where it is not given; ``read_as``: what the texts were taken for, a word of
+    ``inputs.kinds`` for each kind that is in them; ``program``: the exception of a program, if one is the cause.
+    """
 
     code: str | None
     title: str
@@ -155,6 +190,14 @@ class Diagnosis:
     advice: tuple[str, ...] = ()
     docs: str | None = None
     unavailable: tuple[str, ...] = field(default=())
+    state: DiagnosisState | None = None
+    read_as: tuple[str, ...] = ()
+    program: ProgramError | None = None
+
+    def __post_init__(self) -> None:
+        if self.state is None:
+            told = {None: DiagnosisState.WELL, UNKNOWN: DiagnosisState.UNKNOWN}.get(self.code, DiagnosisState.FAILED)
+            object.__setattr__(self, "state", told)
 
     def render_json(self) -> DiagnosisView:
         """The diagnosis as the API and the command show it; ``code_class`` is called ``class`` there."""

@@ -210,7 +210,7 @@ class Diagnoses:
             return None
         if kept is None or kept.get("outcome") != row.outcome:
             return None
-        read = self._remember(row.key, _Made(row.outcome, kept, saved=True))
+        read = self._remember(row.key, _Made(row.outcome, answers.complete_kept(kept), saved=True))
         return read if read.fits(row, self._clock()) else None
 
     def _begin(self, snapshot: Snapshot, row: JobRow) -> asyncio.Task[_Made]:
@@ -297,7 +297,7 @@ class Diagnoses:
         if stored is None:
             raise refuse_unknown(wanted)
         if stored["diagnosis"] is not None:
-            return stored["diagnosis"]
+            return answers.complete_kept(stored["diagnosis"])
         fields, sources, unavailable = read_past_evidence(stored)
         found = await asyncio.to_thread(self._engine, fields, sources)
         row = stored["row"]

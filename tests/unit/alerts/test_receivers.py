@@ -91,7 +91,7 @@ def test_a_clock_that_was_set_back_silences_nobody() -> None:
             "See why ops takes so long, or give it a longer timeout_s (user_config of Alerts, webhooks).",
         ),
         ("webhook_redirects", "Set url of ops (user_config of Alerts, webhooks) to where it redirects to."),
-        ("webhook_token_missing", "Give the Alerts deployment the token that token_env of ops names."),
+        ("webhook_token_missing", "Put the token that token_env of ops names into the file of SEEDCORE_SECRETS_FILE."),
         (
             "webhook_refused",
             "See in what it answered, or in the log of ops, why it refuses: a wrong token or address, or too much for "

@@ -37,6 +37,7 @@ NOT_HERE = {
     **{f"ReceiverView.{name}": DEAF for name in RECEIVER_FIELDS},
     **dict.fromkeys(("AlertPage.receivers", "ReportAnswer.receivers"), DEAF),
     **{f"Problem.{name}": "needs a limit of a token that is reached" for name in ("used", "limit")},
+    "ProgramView.call": "needs a program that fails within a library",
     "StackView.reason": "needs a process that ends between being listed and being looked at",
 }
 

@@ -264,6 +264,12 @@ def test_args(args: str, expected: list[str]) -> None:
             id="settings of a deployment that has none",
         ),
         pytest.param(
+            "      - name: Alerts\n        user_config:\n          # cpu_ratio: 0.9\n",
+            [f"c.yaml:10: {FIRST}.user_config: got nothing; expected a mapping of settings; {{}} for the defaults"],
+            id="settings that are all comments",
+        ),
+        pytest.param("      - name: Alerts\n        user_config: {}\n", [], id="the defaults"),
+        pytest.param(
             "      - name: Ingress\n        user_config: {task_timeout: 3}\n",
             [
                 f"c.yaml:10: {FIRST}.user_config.task_timeout: got an unknown key; expected one of task_timeout_s, "
@@ -607,6 +613,42 @@ def test_a_time_that_serve_cannot_be_sent_is_told_before_it_is(changed: str, exp
     assert lines_of(text)[0] == f"c.yaml:12: {FIRST}.user_config.silences[0].until: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("{2026-01-01: x}", "got the key datetime.date(2026, 1, 1)"),
+        ("{!!binary YQ==: x}", "got the key b'a'"),
+        ("{1: x, 1.5: x, true: x, null: x}", None),  # JSON makes texts of these
+    ],
+)
+def test_a_key_that_serve_cannot_be_sent_is_told_before_it_is(args: str, expected: str | None) -> None:
+    more = "; expected keys that are texts, in quotes where YAML reads more"
+    shop = f"  - {{name: shop, import_path: shop:app, route_prefix: /shop, args: {args}}}\n"
+    told = check_config(HEAD + ARGS + shop, "c.yaml", {}, find_failure=lambda _: None)
+    assert [each.render() for each in told] == (
+        [] if expected is None else [f"c.yaml:8: applications[1].args: {expected}{more}"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("autoscaling_config: {min_replicas: x}", ".min_replicas: got 'x'; expected a valid integer"),
+        ("autoscaling_config: {min_replicas: -1}", ".min_replicas: got -1; expected greater than or equal to 0"),
+        ("autoscaling_config: {min_replicas: 3}", ": got {'min_replicas': 3}; expected another value: max_replicas"),
+        ("autoscaling_config: {max_replica: 3}", ".max_replica: got an unknown key; expected "),
+        ("num_replicas: auto, autoscaling_config: {min_replicas: 3}", None),
+    ],
+)
+def test_what_serve_cannot_scale_by_is_told_before_it_is_sent(given: str, expected: str | None) -> None:
+    told = lines_of(DEPLOYMENTS + f"      - {{name: cognitive_organ_1, {given}}}\n")
+    if expected is None:
+        assert told == []
+    else:
+        assert len(told) == 1
+        assert told[0].startswith(f"c.yaml:9: {FIRST}.autoscaling_config{expected}")
+
+
 def test_an_alias_that_contains_itself_is_told() -> None:
     (line, *_) = lines_of(HEAD + ARGS + "    runtime_env: &a {env_vars: *a}\n")
     assert line == "c.yaml:8: applications[0].runtime_env.env_vars: got itself, by an alias; expected a value that ends"
@@ -625,8 +667,8 @@ def test_a_silence_that_is_over_is_told_and_no_mistake(tmp_path: Path, capsys: p
 
 RESTARTS = (
     "cognitive_organ_1 without autoscaling_config: with a plain `serve deploy` of this file, the first step that gives "
-    "one to any organ restarts all deployments; `make up` writes one for each, and `python -m serve_app.check --stamp` "
-    "prints it so"
+    "one to any organ restarts all deployments; `make up` and `python -m serve_app.deploy` write one for each, and "
+    "`python -m serve_app.check --stamp` prints it so"
 )
 
 

@@ -43,6 +43,11 @@ HOSTILE = {
     "a tag of bytes": HEAD + "    args: !!binary aGVsbG8=\n",
     "a date for a text": HEAD + "    args: {organs: [{id: 2026-01-01, type: Cognitive}]}\n",
     "a number of thousands of digits": HEAD + f"    args: {{organs: [], max_body_bytes: {'9' * 5_000}}}\n",
+    "a number of thousands of digits, in another base": DEPLOYMENTS
+    + f"      - {{name: Ingress, user_config: {{task_timeout_s: 0x{'f' * 5_000}}}}}\n",
+    "a date for a key": HEAD + ARGS + "    runtime_env: {env_vars: {2026-01-01: x}}\n",
+    "bytes for a key": HEAD + ARGS + "    runtime_env: {env_vars: {!!binary YQ==: x}}\n",
+    "lists in lists": HEAD + ARGS + f"    runtime_env: {{config: {'[' * 400}{']' * 400}}}\n",
     "a number in base 60": HEAD + "    args: {organs: [], max_body_bytes: 1:1:1:1}\n",
     "infinity": HEAD + ARGS + "      max_body_bytes: .inf\n",
     "no number": HEAD + ARGS + "      max_body_bytes: .nan\n",

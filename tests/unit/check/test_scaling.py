@@ -48,7 +48,6 @@ def code_version(*deployments: dict[str, Any]) -> str:
             {"name": "a", "autoscaling_config": {"min_replicas": 0, "max_replicas": 2}},
         ),
         ({"name": "a", "num_replicas": "auto"}, {"name": "a", "num_replicas": "auto", "autoscaling_config": {}}),
-        ({"name": "a", "num_replicas": 0}, {"name": "a", "num_replicas": 0}),
     ],
 )
 def test_a_fixed_number_is_the_least_and_the_most(given: dict[str, Any], rendered: dict[str, Any]) -> None:

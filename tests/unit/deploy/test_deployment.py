@@ -170,6 +170,14 @@ def test_what_check_refuses_is_not_sent(serve: Serve, tmp_path: Path, capsys: py
     assert "deployments[0].user_config.nope: got an unknown key" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_whether_the_cluster_has_tokens_is_not_decided_by_the_shell_of_who_deploys(
+    serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, told: bool
+) -> None:
+    assert deploy(tmp_path, "--yes", config={**CONFIG, "http_options": {"host": host}}) == 0
+    assert ("no token is configured here: where the cluster has none" in capsys.readouterr().out) is told
+
+
 def test_a_failure_is_told_in_serves_words_with_the_way_back(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,6 +240,39 @@ def test_after_a_failure_one_goes_back_to_what_ran(serve: Serve, tmp_path: Path)
     assert deploy(tmp_path, "--yes", config=change(task_timeout_s=7.0)) == 1
     assert deploy(tmp_path, "--yes", config=change(task_timeout_s=8.0)) == 1
     serve.becomes = {"status": "RUNNING", "message": ""}
+    assert main(["--previous", "-a", "http://127.0.0.1:1", "--yes"]) == 0
+    assert serve.sent[-1]["applications"] == [stamped()]
+
+
+def test_what_serve_refuses_does_not_take_the_way_back(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert deploy(tmp_path, "--yes") == 0
+    assert deploy(tmp_path, "--yes", config=change(task_timeout_s=7.0)) == 0
+
+    def refuse(url: str, config: dict[str, Any], timeout_s: float = 60.0) -> None:
+        raise ray_http.Refused(400, b"no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handover.Handover, "let_callers_wait", lambda self, tick: None)
+        patched.setattr(ray_http, "put_config", refuse)
+        assert deploy(tmp_path, "--yes", config=change(task_timeout_s=8.0)) == 1
+    assert main(["--previous", "-a", "http://127.0.0.1:1", "--yes"]) == 0
+    assert serve.sent[-1]["applications"] == [stamped()]
+
+
+def test_what_is_interrupted_before_it_is_sent_does_not_take_the_way_back(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert deploy(tmp_path, "--yes") == 0
+    assert deploy(tmp_path, "--yes", config=change(task_timeout_s=7.0)) == 0
+
+    def interrupt(self: Any, tick: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handover.Handover, "let_callers_wait", interrupt)
+        assert deploy(tmp_path, "--yes", config=change(task_timeout_s=8.0)) == 130
     assert main(["--previous", "-a", "http://127.0.0.1:1", "--yes"]) == 0
     assert serve.sent[-1]["applications"] == [stamped()]
 

@@ -10,7 +10,7 @@ import yaml
 
 from serve_app.deploy.home_lock import lock_home
 from serve_app.deploy.progress import Progress
-from serve_app.env import Env
+from serve_app.env import Env, find_named_secret
 from serve_app.hidden.private_file import SecretFileRefused
 from serve_app.local import down, processes, rendering, state, up
 from serve_app.local.wanted import Wanted
@@ -33,6 +33,26 @@ def test_secrets_of_the_environment_go_into_a_file_of_the_owner(tmp_path: Path) 
     state.forget(tmp_path)
     assert not path.exists()
     assert state.find_database(tmp_path, {}).database_url is None
+
+
+def test_what_webhooks_name_goes_into_the_file_too(tmp_path: Path) -> None:
+    hooks = [{"token_env": name} for name in ("PAGER_TOKEN", "PATH", "pager_token", "UNSET_TOKEN", None)]
+    config = {"applications": [{"deployments": [{"user_config": {"webhooks": hooks}}, {"name": "Ingress"}]}, {}]}
+    environ = {"PAGER_TOKEN": TOKEN, "PATH": "/bin", "pager_token": TOKEN}
+    named = rendering.list_named_variables(config, environ)
+    assert named == {"PAGER_TOKEN"}
+    path = state.save_secrets(tmp_path, environ, named)
+    assert path is not None
+    assert yaml.safe_load(path.read_text()) == {"PAGER_TOKEN": TOKEN}
+    given = {"SEEDCORE_SECRETS_FILE": str(path)}
+    assert find_named_secret("PAGER_TOKEN", given) == TOKEN
+    assert find_named_secret("PAGER_TOKEN", given | {"PAGER_TOKEN": "other"}) == "other"
+    assert find_named_secret("UNSET_TOKEN", given) == ""
+    path.write_text(f"operator_token: {TOKEN}\n")
+    assert find_named_secret("SEEDCORE_OPERATOR_TOKEN", given) == TOKEN
+    path.chmod(0o644)
+    with pytest.raises(SecretFileRefused):
+        find_named_secret("PAGER_TOKEN", given)
 
 
 def test_a_file_that_has_them_all_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -103,15 +103,31 @@ def test_what_was_in_force_is_kept_for_the_way_back(tmp_path: Path) -> None:
     before = {"name": "seedcore", "import_path": "serve_app.main:build", "args": {"organs": []}}
     up.config = {"http_options": {"host": "127.0.0.1"}}
     up.merged = {"applications": [{**before, "args": {}}, HELLO]}
-    up._keep_previous()
+    with up._keep_previous():
+        pass
     assert previous.load(tmp_path, wanted.dashboard_url) is None
     apps = {app["name"]: {"source": "declarative", "deployed_app_config": app} for app in (before, HELLO)}
     up.details = {"controller_info": {"actor_id": "ab"}, "http_options": {"host": "0.0.0.0"}, "applications": apps}
-    up._keep_previous()
+    with up._keep_previous():
+        pass
     kept = previous.load(tmp_path, wanted.dashboard_url)
     assert kept is not None
     assert (kept.applications, kept.added) == ((before,), ())
     assert "Serve runs here already with host 0.0.0.0" in said.getvalue()
+
+
+def test_an_interrupted_run_that_is_repeated_leaves_the_way_back(tmp_path: Path) -> None:
+    wanted = Wanted.read({"SEEDCORE_HOME": str(tmp_path)})
+    kept = previous.Before(added=("seedcore",))
+    previous.save(tmp_path, wanted.dashboard_url, kept)
+    up = _Up(wanted, Progress(io.StringIO(), 1), {})
+    up.config = {}
+    up.merged = {"applications": [HELLO]}
+    app = {"source": "declarative", "deployed_app_config": HELLO}
+    up.details = {"controller_info": {"actor_id": "ab"}, "applications": {"hello": app}}
+    with up._keep_previous():
+        pass
+    assert previous.load(tmp_path, wanted.dashboard_url) == kept
 
 
 def test_a_head_in_token_mode_is_given_a_token(tmp_path: Path) -> None:

@@ -53,11 +53,33 @@ def ours(status: str, **more: Any) -> dict[str, Any]:
             {
                 "controller_info": RUNS,
                 "applications": ours(
-                    "DEPLOY_FAILED", message="Traceback:\n  x\nValueError: organ id a is given twice\n"
+                    "DEPLOY_FAILED",
+                    message="Traceback (most recent call last):\n  x\nValueError: organ id a is given twice\n",
                 ),
             },
             Absence(
                 "SeedCore (seedcore) is deployed, and DEPLOY_FAILED: ValueError: organ id a is given twice",
+                f"Mend the cause, then `{DEPLOY}`.",
+            ),
+        ),
+        (
+            # What went wrong stands with the deployment.
+            {
+                "controller_info": RUNS,
+                "applications": ours(
+                    "DEPLOY_FAILED",
+                    message="Failed to update the deployments ['Ingress'].",
+                    deployments={
+                        "Ingress": {
+                            "status": "DEPLOY_FAILED",
+                            "message": "It failed:\nTraceback (most recent call last):\nKeyError: 'token=abcdefgh1'",
+                        }
+                    },
+                ),
+            },
+            Absence(
+                "SeedCore (seedcore) is deployed, and DEPLOY_FAILED: Failed to update the deployments ['Ingress']. "
+                "Ingress: It failed: … KeyError: 'token=[redacted]'",
                 f"Mend the cause, then `{DEPLOY}`.",
             ),
         ),

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from serve_app.cluster.ray_http import NoAnswer
+from serve_app.cluster.ray_http import NoAnswer, Refused
 from serve_app.cluster.ray_token import TokenRefused
 from serve_app.readiness import Part
 from serve_app.report import Parts, Report, build_report, parse_report
 from serve_app.report import __main__ as command
+from serve_app.report.tables import build_organs_table
 from serve_app.report.text import render_markdown, render_text
 from tests.unit.fakes import initialization, job, organ, summary
 
@@ -53,6 +54,9 @@ def report(*jobs: Any, organs: Any = None, state: Any = None, nodes: Any = None,
         (report(nodes=[{"node_id": "n2", "state": "DEAD"}]), "WARN", ["node n2"]),
         (report(organs=[organ("a", "Utility", status="not_responding")]), "BAD", ["a"]),
         (report(organs=[organ("a", "Utility", status="a new word")]), "UNKNOWN", ["a"]),
+        (report(organs=[organ("a", "Utility", status="asleep", agent_count=0)]), "OK", []),
+        (report(organs=[organ("a", "Utility", status="waking", agent_count=0)]), "OK", []),
+        (report(organs=[organ("a", "Utility", status="unplaceable", agent_count=0)]), "BAD", ["a"]),
         (report(state=initialization("running")), "OK", []),
         (report(state=initialization("failed")), "WARN", ["initialization"]),
         (report(state=initialization("waiting_for_person")), "BAD", ["initialization"]),
@@ -74,6 +78,13 @@ def test_what_to_do_first(made: Report, verdict: str, subjects: list[str]) -> No
 
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07a|b <img src=x> [x](javascript:1) `y`\r\nVerdict: OK\u202e"
+
+
+@pytest.mark.parametrize(("desired", "told"), [(2, "1 of 2"), (None, "1")])
+def test_how_many_agents_there_are_of_how_many(desired: int | None, told: str) -> None:
+    """While Serve updates, nobody tells how many there shall be."""
+    (row,) = build_organs_table(report(organs=[organ("a", "Utility", desired_agent_count=desired)])).rows
+    assert row[3] == told
 
 
 @pytest.mark.parametrize("width", [1, 40, 80, 120, 300])
@@ -246,6 +257,24 @@ def test_a_ray_that_asks_for_its_token_is_told(
     monkeypatch.setattr(command.ray_http, "fetch_serve_details", refuse)
     assert command.main(["--url", "http://127.0.0.1:8000"]) == command.NOT_REACHED
     assert capsys.readouterr().err.splitlines()[1:] == ["It asks for its token.", "next: Set RAY_AUTH_MODE=token."]
+
+
+def test_another_server_in_the_place_of_the_dashboard_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_answer(*_: Any) -> bytes:
+        raise ConnectionResetError
+
+    def refuse(*_: Any) -> bytes:
+        raise Refused(404, b"Not Found")
+
+    monkeypatch.setattr(command, "_answer", no_answer)
+    monkeypatch.setattr(command.ray_http, "fetch_serve_details", refuse)
+    assert command.main(["--url", "http://127.0.0.1:8000", "--dashboard", "http://d:1"]) == command.NOT_REACHED
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "What answers at http://d:1 (HTTP 404) does not tell what Ray Serve has deployed.",
+        "next: Name Ray's dashboard with --dashboard; if it is that one, look at its log.",
+    ]
 
 
 def test_rays_token_goes_to_no_place_that_was_only_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

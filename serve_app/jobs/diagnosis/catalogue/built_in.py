@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 from serve_app.jobs.diagnosis.catalogue.catalogue import Catalogue, Code, Signature, SignatureListError
 from serve_app.jobs.diagnosis.catalogue.codes.cluster import CLUSTER_CODES
+from serve_app.jobs.diagnosis.catalogue.codes.hosts import HOST_CODES
 from serve_app.jobs.diagnosis.catalogue.codes.program import PROGRAM_CODES
 from serve_app.jobs.diagnosis.catalogue.codes.resources import RESOURCE_CODES
 from serve_app.jobs.diagnosis.catalogue.signatures import FAMILIES
 
 CODES: Mapping[str, Code] = MappingProxyType(
-    {each.code: each for each in (*PROGRAM_CODES, *RESOURCE_CODES, *CLUSTER_CODES)}
+    {each.code: each for each in (*PROGRAM_CODES, *RESOURCE_CODES, *CLUSTER_CODES, *HOST_CODES)}
 )
 
 

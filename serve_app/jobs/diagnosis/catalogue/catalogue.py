@@ -57,7 +57,8 @@ class Signature:
     searched for in the whole log, so the rarer the better). ``pattern``: a regular expression that is then searched in
     that line, its colours and ``(name pid=…)`` prefix removed; ``unless``: one that must not be found in it. ``kinds``:
     sources in which it counts; empty for all; ``from_ray``: True where it counts only of a process of Ray (by the
-    prefix of the line, or the source), False only of others. ``sentence``, ``advice`` and ``docs`` replace those of the
+    prefix of the line, or the source), False only of others. ``stands``: it says how something stands, which no line
+    after it takes back. ``sentence``, ``advice`` and ``docs`` replace those of the
     code. ``matches``: at least two lines that it must find; ``near_misses``: at least one that it must not.
     """
 
@@ -70,6 +71,7 @@ class Signature:
     certainty: Certainty = Certainty.CERTAIN
     kinds: tuple[SourceKind, ...] = ()
     from_ray: bool | None = None
+    stands: bool = False
     sentence: str = ""
     advice: tuple[str, ...] = ()
     docs: str = ""

@@ -31,7 +31,8 @@ _LOOKED_AT_CHARS = 600
 _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
-    r"|\bnot (?:complete|ready|finished)",
+    r"|\bnot (?:complete|ready|finished)"
+    r"|\b(?:rc|exit(?:ed)?(?: with)?(?: code| status)?|return(?:ed)? code)[ =:]{1,3}(?:-?[1-9]\d*)\b",
     re.IGNORECASE,
 )
 _FAILURE_WORD = re.compile(
@@ -65,10 +66,16 @@ _EPILOGUE = re.compile(
 )
 
 
-class Aftermath:
-    """The last lines of one source, asked about from different places."""
+# With these begin lines within a traceback, rows of a table, and boxes.
+_NO_WORDS = " \t|+╭│╰├"
 
-    def __init__(self, scan: Scan) -> None:
+
+class Aftermath:
+    """The last lines of one source, asked about from different places. ``is_table``: it says how things stand, so that
+    no line of it comes after another.
+    """
+
+    def __init__(self, scan: Scan, *, is_table: bool = False) -> None:
         self._scan = scan
         self._bad = {hit.line for hit in scan.hits}
         self._ordinary: list[tuple[int, str]] = []
@@ -84,9 +91,12 @@ class Aftermath:
                 self._ordinary.append((number, line.text))
         self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
         self._done_at = max((number for number, text in self._ordinary if is_done(text)), default=0)
+        self._is_table = is_table
 
     def count_ordinary_lines(self, line: int) -> int:
         """How many ordinary lines follow this one; what is before the known end is counted as ordinary."""
+        if self._is_table:
+            return 0
         first = self._scan.tail[0].number if self._scan.tail else 0
         return max(0, first - line) + sum(number > line for number, _ in self._ordinary)
 
@@ -96,7 +106,7 @@ class Aftermath:
 
     def was_done_after(self, line: int) -> bool:
         """Whether the program says after this line that it is done."""
-        return self._done_at > line
+        return self._done_at > line and not self._is_table
 
     def had_ended_before(self, line: int) -> bool:
         """Whether the program had told its final result shortly before this line, and only its end was left."""
@@ -123,7 +133,9 @@ class Aftermath:
     def _is_ordinary(self, number: int, stream: str, text: str) -> bool:
         if number in self._scan.benign or _SYSTEM_STREAM.search(stream) or _RAY_INTERNAL.match(text):
             return False
-        if not text.strip() or text[:1] in " \t" or HEAD in text or _EPILOGUE.search(text):
+        if not text.strip() or text[:1] in _NO_WORDS or text.startswith("frame #"):
+            return False
+        if HEAD in text or _EPILOGUE.search(text):
             return False
         return not tells_of_failure(text)
 

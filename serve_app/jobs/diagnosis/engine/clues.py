@@ -33,6 +33,8 @@ _DOES_WITHOUT = re.compile(
 _BEFORE_CHARS, _AFTER_CHARS = 120, 240
 # An exception in these is one of a task or an actor.
 _IN_RAY = (SourceKind.RAY, SourceKind.WORKER)
+# What Ray writes before the words of a worker: the name of its task or actor, which a process of an engine has not.
+_OF_WORKER = re.compile(r"\((?!raylet|EngineCore|APIServer|Worker_|VllmWorker|autoscaler)\w[^()\n]{0,200}pid=\d")
 # Whatever a process of Ray wrote into a log of its own.
 _OF_RAY = "(raylet)"
 
@@ -186,7 +188,9 @@ def _build_clue(
         is_alone=alone,
         is_uncaught=within is not None and _is_uncaught(ending, within),
         went_on=ending.count_ordinary_lines(max(end, hit.line)),
-        repaired="" if gave_up else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),
+        repaired=""
+        if gave_up or hit.signature.stands
+        else _describe_repair(ending, max(end, hit.line)) or _describe_lateness(ending, hit),
         signature=hit.signature,
     )
 
@@ -202,12 +206,15 @@ def _is_survived(hit: Hit) -> bool:
 
 def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: Traceback, inner: Raised) -> Clue:
     in_ray = scan.kind in _IN_RAY or any(raised.in_ray for raised in traceback.raised)
+    in_ray = in_ray or _OF_WORKER.match(traceback.stream) is not None
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
+    # What a library raised of itself may be an engine's own way of telling what another process did.
+    is_foreign = scan.kind is SourceKind.FILE and all(frame.is_library for frame in inner.frames)
     return Clue(
         code,
         ClueRole.CAUSE,
-        Certainty.CERTAIN,
+        Certainty.LIKELY if inner.frames and is_foreign else Certainty.CERTAIN,
         "exception",
         EvidenceLine(scan.name, inner.line, scan.quotes.get(inner.line, "")),
         number,

@@ -52,6 +52,16 @@ class Phrases:
     advice: tuple[str, ...]
 
 
+NO_LOG = Phrases(
+    "no log that is known",
+    "No log that I know: it has neither lines of Ray nor those of a program's output.",
+    (
+        "Hand over the driver's log (`ray job logs`), the output of the program, or what a tool of Ray printed.",
+        "Of a page or a ticket, copy the log itself.",
+    ),
+)
+
+
 def describe_found(
     code: Code, primary: Clue, scans: Sequence[Scan], fields: Fields, evidence: Sequence[EvidenceLine]
 ) -> Phrases:

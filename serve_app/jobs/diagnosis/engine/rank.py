@@ -29,6 +29,7 @@ _NAMING_WRAPPERS = (
 _FAR = {
     "app.get-timeout": 9,
     "app.task-exception": 8,
+    "app.exception": 9,
     "actor.died": 7,
     "actor.unavailable": 7,
     # Says nothing of why: that the driver left, and its tasks with it.
@@ -39,6 +40,9 @@ _FAR = {
     "object.lost": 5,
     "serve.health-check-failed": 6,
     "serve.constructor-failed": 4,
+    # What Serve says of a deployment tells more than that its actor, or its application, did not come up.
+    "serve.config-invalid": 5,
+    "app.actor-init-failed": 5,
 }
 # An exception that no signature knows ends the job by itself when so much lies between it and an earlier cause.
 _NEAR_LINES = 60
@@ -56,6 +60,13 @@ _YIELDS_TO = {
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
 _NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")
+# Consequences that say that their cause was told before them.
+_POINTS_ABOVE = frozenset({"vllm-engine"})
+_WITHOUT_A_REASON = frozenset({"memory.process-killed", "actor.died"})
+_FATAL = frozenset(
+    {"gpu.out-of-memory", "gpu.collective-timeout", "gpu.collective-failed", "gpu.hardware", "app.native-crash"}
+)
+_FATAL_LINES = 400
 _MOST_GOOD_BYE_LINES = 40
 _LAST_WORD_LINES = 3
 
@@ -80,12 +91,41 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
     ]
     counted = _leave_out_noise(counted, clues)
     primary = _select_primary(counted) or (_find_last_traceback(clues) if has_failed else None)
+    primary = _look_above(primary, clues)
     if primary is None:
         return Weighed(None, others=_list_others(None, clues, counted))
-    named = _rename_generic(primary, counted)
+    named = _doubt_among_causes(_rename_generic(primary, counted), counted)
     chain = _build_chain(primary, counted)
     same = tuple(clue for clue in counted if clue.code == named.code and clue.evidence != named.evidence)
     return Weighed(named, (*chain, named), same, _list_others(named, clues, counted))
+
+
+def _doubt_among_causes(named: Clue, counted: Sequence[Clue]) -> Clue:
+    """Of a log alone that has several causes, which came first is likely and not certain."""
+    others = {clue.code for clue in counted if clue.role is ClueRole.CAUSE and not clue.is_generic and not clue.doubt}
+    is_sure = named.certainty is Certainty.CERTAIN and named.kind is SourceKind.FILE and not named.is_circle
+    return replace(named, certainty=Certainty.LIKELY) if is_sure and others - {named.code} else named
+
+
+def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:
+    """What an engine ended of, when it only says that it did and points at what it wrote before.
+
+    Its other processes went on writing after that, so that it seems to have been survived.
+    """
+    points = primary is not None and primary.rule in _POINTS_ABOVE
+    if primary is None or not (points or primary.code in _WITHOUT_A_REASON):
+        return primary
+    before = [
+        clue
+        for clue in clues
+        if clue.role is ClueRole.CAUSE and clue.source == primary.source and clue.line < primary.line and not clue.doubt
+    ]
+    if not points:
+        # That a process is gone does not point anywhere: only what processes end of explains it, and from near.
+        near = primary.line - _FATAL_LINES
+        before = [clue for clue in before if clue.code in _FATAL and clue.stream and clue.line >= near]
+    first = min(before, key=lambda clue: (clue.is_generic, clue.line), default=None)
+    return primary if first is None else replace(first, repaired="", certainty=Certainty.LIKELY)
 
 
 def list_caught(clues: Sequence[Clue]) -> list[Clue]:
@@ -122,6 +162,8 @@ def _is_survived(clue: Clue, clues: Sequence[Clue]) -> bool:
 
 def _is_last_word(warning: Clue, clues: Sequence[Clue]) -> bool:
     """Whether the log ends with this warning, and the program had not survived the same before."""
+    if warning.signature is not None and warning.signature.stands:
+        return warning.went_on <= _LAST_WORD_LINES
     earlier = (clue.line for clue in clues if clue.rule == warning.rule and clue.source == warning.source)
     return warning.went_on <= _LAST_WORD_LINES and warning.line - min(earlier) < MANY_LINES
 
@@ -161,7 +203,10 @@ def _find_last_traceback(clues: Sequence[Clue]) -> Clue | None:
 def _find_ending_exception(generic: Sequence[Clue]) -> Clue | None:
     """The exception with which the driver ended, when it is one that no signature knows."""
     uncaught = [clue for clue in generic if clue.is_uncaught and not clue.stream]
-    return max(uncaught, key=lambda clue: clue.end, default=None)
+    last = max(uncaught, key=lambda clue: clue.end, default=None)
+    # The same may be told again by a logger, of the process in which it was raised.
+    same = [clue for clue in uncaught if last is not None and clue.evidence.quote == last.evidence.quote]
+    return min(same, key=lambda clue: clue.line, default=last)
 
 
 def _leads_to(cause: Clue, ending: Clue) -> bool:
@@ -189,7 +234,10 @@ def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
         within = (name for (code, wrapper), name in _WITHIN.items() if code == primary.code and wrapper in wrappers)
         return replace(primary, code=next(within, primary.code))
     code = next((code for code in _NAMING_WRAPPERS if code in wrappers), primary.code)
-    certainty = Certainty.CERTAIN if primary.is_uncaught else Certainty.LIKELY
+    # Where a driver and its workers raise, which of them ended the job is not told by a log alone.
+    names = {clue.code for clue in clues if clue.is_generic} if primary.kind is SourceKind.FILE else set()
+    certainty = Certainty.CERTAIN if primary.is_uncaught and len(names) <= 1 else Certainty.LIKELY
+    certainty = Certainty.LIKELY if primary.certainty is Certainty.LIKELY else certainty
     certainty = Certainty.POSSIBLE if primary.doubt else certainty
     return replace(primary, code=code, certainty=certainty)
 

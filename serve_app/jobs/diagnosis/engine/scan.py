@@ -46,7 +46,7 @@ _GIVES_UP = re.compile(
     r"|(?:exit|return) code:? (?:-?[1-9]\d{0,4})\b|exit status [1-9]|[Aa]borting\b|will (?:now )?exit"
 )
 _AFTER_LINES = 8
-_IGNORED = b"Exception ignored in"
+_IGNORED = (b"Exception ignored in", b"The dashboard on node ")
 _BEFORE_BYTES = 1_000
 _ABOVE_BYTES = 8_192
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -232,7 +232,8 @@ class _Reader:
         if number <= self._ends.get(first.stream, 0) or HEAD not in first.text:
             return
         traceback = read_traceback(_iterate_lines(block, begin, number))
-        if _IGNORED in block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]:
+        before = block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]
+        if any(each in before for each in _IGNORED):
             # Python tells of what went wrong while it cleaned up, and goes on.
             self._ends[traceback.stream] = traceback.end
             self._benign.update(range(number, traceback.end + 1))

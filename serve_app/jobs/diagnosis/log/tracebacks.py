@@ -6,9 +6,11 @@ The exceptions of one traceback are put in the order of cause: the innermost fir
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from serve_app.jobs.diagnosis.log.frames import Frame, is_frame, read_frames
 from serve_app.jobs.diagnosis.log.lines import LogLine
 
 HEAD = "Traceback (most recent call last)"
@@ -17,6 +19,8 @@ MOST_LINES = 600
 _MOST_FOREIGN = 300
 _MOST_MESSAGE_LINES = 25
 _MOST_EXCEPTIONS = 40
+# Lines of frames that are kept of one exception, the last of them.
+_MOST_PLACES = 240
 
 _DURING = "During handling of the above exception"
 _CAUSED = "The above exception was the direct cause"
@@ -49,6 +53,7 @@ class Raised:
     type: str
     in_ray: bool = False  # raised in a task or an actor
     in_constructor: bool = False  # in the constructor of an actor
+    frames: tuple[Frame, ...] = ()  # where it was raised, the outermost first
 
     @property
     def is_wrapper(self) -> bool:
@@ -90,15 +95,17 @@ def add_frames(loose: Traceback, above: Iterable[str]) -> Traceback:
     """An exception without its traceback's first line, with what the frames above it (nearest first) tell: that it was
     raised in a task or an actor.
     """
+    inner, places = loose.raised[0], list[str]()
     for text in above:
         header = _RAY_HEAD.search(text)
         if header is not None and not _is_code(text):
-            constructor = _CONSTRUCTOR.search(text) is not None
-            inner = replace(loose.raised[0], in_ray=True, in_constructor=constructor)
-            return replace(loose, raised=(inner, *loose.raised[1:]))
-        if text.strip() and not text.startswith("  "):
+            inner = replace(inner, in_ray=True, in_constructor=_CONSTRUCTOR.search(text) is not None)
             break
-    return loose
+        if text.strip() and not text.startswith("  ") and not is_frame(text):
+            break
+        places.append(text)
+    inner = replace(inner, frames=tuple(read_frames(reversed(places))))
+    return replace(loose, raised=(inner, *loose.raised[1:]))
 
 
 class _Reader:
@@ -113,6 +120,7 @@ class _Reader:
         self._link = ""
         self._in_ray = self._in_constructor = False
         self._in_frames = True
+        self._places: deque[str] = deque(maxlen=_MOST_PLACES)
         self._group = "Group" in self._lead or self._lead.lstrip().startswith(("|", "+"))
 
     def read(self, lines: Iterator[tuple[int, LogLine]]) -> Traceback:
@@ -158,24 +166,34 @@ class _Reader:
 
     def _goes_on(self, number: int, text: str) -> bool:
         if HEAD in text:
-            self._in_frames = True
+            self._begin_frames()
             return True
         if _DURING in text or _CAUSED in text:
             self._link = "during" if _DURING in text else "caused"
-            self._in_frames = True
+            self._begin_frames()
             return True
         header = _RAY_HEAD.search(text)
         if header is not None and not _is_code(text):
             return self._enter_ray(number, text)
         if self._in_frames or self._group:
-            return not text.strip() or text[:1].isspace() or self._raise(number, text)
+            return self._take_frame(text) or self._raise(number, text)
         return bool(text[:1].isspace() and text.strip())
+
+    def _begin_frames(self) -> None:
+        self._in_frames = True
+        self._places.clear()
+
+    def _take_frame(self, text: str) -> bool:
+        is_part = not text.strip() or text[:1].isspace() or is_frame(text)
+        if is_part and text.strip():
+            self._places.append(text)
+        return is_part
 
     def _enter_ray(self, number: int, text: str) -> bool:
         self._raise(number, text)
         self._in_ray = True
         self._in_constructor = _CONSTRUCTOR.search(text) is not None
-        self._in_frames = True
+        self._begin_frames()
         self._link = self._link or "nested"
         return True
 
@@ -183,7 +201,8 @@ class _Reader:
         found = _EXCEPTION.match(text.strip()) if self._in_frames else _NAMED.match(text.strip())
         if found is None or text.lstrip().startswith("ray::"):
             return False
-        raised = Raised(number, text.strip(), found.group("type"), self._in_ray, self._in_constructor)
+        frames = tuple(read_frames(self._places))
+        raised = Raised(number, text.strip(), found.group("type"), self._in_ray, self._in_constructor, frames)
         self._raised.append((raised, self._link))
         self._link, self._in_frames = "", False
         return True
@@ -217,7 +236,8 @@ def _read_flat(number: int, line: LogLine) -> Traceback:
         found = _IN_ONE_LINE.search(last.replace("\n", " "))
         if found is not None:
             in_ray = _RAY_HEAD.search(part) is not None
-            raised.append(Raised(number, found.group().strip(), found.group("type"), in_ray))
+            frames = tuple(read_frames(part.replace('File "', '\n  File "').split("\n")))
+            raised.append(Raised(number, found.group().strip(), found.group("type"), in_ray, frames=frames))
     return Traceback(line.stream, number, number, tuple(raised))
 
 

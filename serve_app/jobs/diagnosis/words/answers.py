@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from organs.times import format_time
-from serve_app.jobs.diagnosis.models import Diagnosis
+from serve_app.jobs.diagnosis.models import UNKNOWN, Diagnosis, DiagnosisState
 
 if TYPE_CHECKING:
     # It brings pydantic, which the report command can do without.
@@ -48,6 +48,19 @@ def render_unended(
     degraded = [] if stillness is not None else ["Whether it makes progress is not looked at."]
     view = None if hopeless is None else hopeless.render_json()
     return {**_answer(id, outcome, view, stillness, as_of), "degraded": degraded}
+
+
+def complete_kept(answer: MadeDiagnosis) -> MadeDiagnosis:
+    """A diagnosis that an older version may have kept, with the fields that came later."""
+    found = answer["diagnosis"]
+    return answer if found is None or "state" in found else {**answer, "diagnosis": complete_view(found)}
+
+
+def complete_view(found: DiagnosisView) -> DiagnosisView:
+    """The same of what is in such an answer: its state as far as its code tells, and nothing of what was not kept."""
+    state = {None: DiagnosisState.WELL, UNKNOWN: DiagnosisState.UNKNOWN}.get(found["code"], DiagnosisState.FAILED)
+    added: dict[str, Any] = {"state": str(state), "read_as": [], "program": None}
+    return cast("DiagnosisView", {**added, **found})
 
 
 def render_brief(answer: Mapping[str, Any]) -> BriefView | None:

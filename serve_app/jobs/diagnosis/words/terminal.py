@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from serve_app.jobs.diagnosis.models import Diagnosis, EvidenceLine
+from serve_app.jobs.diagnosis.models import Diagnosis, DiagnosisState, EvidenceLine, ProgramError
 from serve_app.redaction import strip_controls
 
 _WIDTH = 110
@@ -20,6 +20,7 @@ _CLASS = {
 def render_diagnosis(diagnosis: Diagnosis, name: str) -> str:
     """The diagnosis of ``name`` as lines for people."""
     lines = [f"{name}: {_render_headline(diagnosis)}", *_wrap_text(diagnosis.sentence, "  ")]
+    lines += _render_reading(diagnosis)
     if diagnosis.evidence:
         lines += ["  evidence", *(f"    {_quote(each)}" for each in diagnosis.evidence)]
     if len(diagnosis.chain) > 1:
@@ -45,10 +46,29 @@ def render_diagnosis(diagnosis: Diagnosis, name: str) -> str:
 def _render_headline(diagnosis: Diagnosis) -> str:
     if diagnosis.code is None:
         return diagnosis.title
-    parts = [str(diagnosis.certainty)] if diagnosis.certainty else []
+    parts = [diagnosis.code, *([str(diagnosis.certainty)] if diagnosis.certainty else [])]
+    if diagnosis.state is DiagnosisState.WAITING:
+        parts.append("it waits")
     if diagnosis.code_class is not None:
         parts.append(_CLASS[diagnosis.code_class])
-    return f"{diagnosis.code} ({diagnosis.title}; {'; '.join(parts)})" if parts else f"{diagnosis.code}"
+    return f"{diagnosis.title} ({'; '.join(parts)})"
+
+
+def _render_reading(diagnosis: Diagnosis) -> list[str]:
+    """What the text was taken for, and the place in the user's own code."""
+    lines = _wrap_text(f"read as: {', '.join(diagnosis.read_as)}", "  ") if diagnosis.read_as else []
+    if diagnosis.program is not None:
+        lines += _wrap_text(_describe_program(diagnosis.program), "  ")
+    return lines
+
+
+def _describe_program(program: ProgramError) -> str:
+    place = "only code of libraries is seen"
+    if program.file is not None:
+        line = "" if program.line is None else f", line {program.line}"
+        place = f"{program.file}{line}" + ("" if program.function is None else f", in {program.function}")
+    call = "" if program.call is None else f"; it ended in {program.call}"
+    return f"the program's own place: {place}{call} ({program.kind})"
 
 
 def _quote(evidence: EvidenceLine) -> str:

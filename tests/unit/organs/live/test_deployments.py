@@ -82,6 +82,17 @@ async def test_no_wrong_setting_ends_a_replica(deployment: str, given: Any, monk
         made._keeper.cancel()
 
 
+@pytest.mark.parametrize(
+    ("deployment", "loops"), [(parts.MANAGER, "_loop"), (parts.INSPECTOR, "_workers"), (parts.ALERTS, "_loops")]
+)
+async def test_a_replica_that_serve_never_configures_works_all_the_same(deployment: str, loops: str) -> None:
+    """Serve calls no ``reconfigure`` where the file has ``user_config:`` and nothing below it."""
+    made, begun = make(deployment), []
+    setattr(made, loops, SimpleNamespace(start=lambda: begun.append(True), require_alive=lambda: None))
+    await made.check_health()
+    assert begun == [True]
+
+
 def test_the_file_is_checked_by_the_models_that_the_deployments_read_with() -> None:
     read = {name: make(name)._settings._model for name in sorted(parts.ALL)}
     assert read == {name: USER_CONFIGS[name] for name in sorted(parts.ALL)}

@@ -30,6 +30,10 @@ class TooLong(CodedError):
     status = 422
 
 
+class QueueFull(CodedError):
+    status = 429
+
+
 class Store:
     """``failures`` are raised by the next calls, in turn."""
 
@@ -95,6 +99,7 @@ def wrong(key: str, got: str, expected: str, in_force: str) -> dict[str, Any]:
         ({"perod_s": 1}, ".perod_s", "an unknown key", "one of period_s, name (nearest: period_s)"),
         ("very", "", "'very'", "a valid dictionary or instance of Config"),
         (None, "", "None", "a valid dictionary or instance of Config"),
+        ({"period_s": 10**5_000}, ".period_s", "a int that cannot be shown", "a valid number"),
         ({"name": "wrong"}, ".name", "'wrong'", "another value: name: there is no 'wrong'"),
         ({"name": "bug"}, "", "what cannot be read", "other settings: ZeroDivisionError; its log has more"),
         ({"name": "exit"}, "", "what cannot be read", "other settings: SystemExit; its log has more"),
@@ -163,6 +168,17 @@ async def test_the_store_is_told_when_it_is_back_and_of_the_newest_alone() -> No
     await world.live.take({"period_s": 8})
     await world.live.settle()
     assert (store.kept, world.paused) == ({"period_s": 8}, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0])
+
+
+async def test_a_store_that_has_no_time_now_is_told_later() -> None:
+    store = Store()
+    store.failures = [QueueFull("Its queue is full.")]
+    world = World(store)
+    assert await world.take({"period_s": -1}) == 5
+    assert (store.refused, world.paused) == (world.live.refused, [1.0])
+    store.failures = [QueueFull("Its queue is full.")]
+    assert await world.take({"period_s": 7}) == 7
+    assert (store.kept, store.refused, world.paused) == ({"period_s": 7}, None, [1.0, 0.5])
 
 
 async def test_what_the_store_will_never_take_is_not_sent_for_ever() -> None:

@@ -109,7 +109,7 @@ RESOURCE_CODES: tuple[Code, ...] = (
     Code(
         "gpu.collective-timeout",
         _Q,
-        "a collective operation that hung or failed",
+        "a collective operation that hung",
         "NCCL, Gloo or another collective did not complete: a rank was late, absent or unreachable.",
         (
             "Find the rank that is absent from the logs: its own failure came first.",

@@ -49,6 +49,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "An error occurred (InvalidAccessKeyId)",
             "An error occurred (SignatureDoesNotMatch)",
         ),
+        unless=r"VcpuLimitExceeded|InsufficientInstanceCapacity|InstanceLimitExceeded|MaxSpotInstanceCount|RunInstances",
         matches=(
             "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
             "botocore.errorfactory.NoSuchKey: An error occurred (NoSuchKey) when calling the GetObject operation",

@@ -11,6 +11,8 @@ SIGNATURES: tuple[Signature, ...] = (
         code="app.task-exception",
         contains=("RayTaskError(", "RayTaskError: "),
         pattern=r"RayTaskError(?:\(\w+\))?: ",
+        # Of what Ray itself raised in it, Ray's own sentence tells.
+        unless=r"RayTaskError\((?:Ray)?(?:Actor\w{0,20}|WorkerCrashed|Object\w{1,30}|NodeDied|OutOfMemory|OutOfDisk|OwnerDied|LocalRayletDied|RuntimeEnvSetup|\w{0,10}Unschedulable)Error\)",
         role=ClueRole.WRAPPER,
         matches=(
             "ray.exceptions.RayTaskError(ValueError): ray::f() (pid=3, ip=10.0.0.1)",

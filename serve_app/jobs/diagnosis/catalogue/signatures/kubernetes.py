@@ -7,32 +7,6 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
-        name="cloud-capacity",
-        code="scheduling.waiting",
-        contains=(
-            "InsufficientInstanceCapacity",
-            "ZONE_RESOURCE_POOL_EXHAUSTED",
-            "MaxSpotInstanceCountExceeded",
-            "VcpuLimitExceeded",
-            "QUOTA_EXCEEDED",
-            "Failed to launch",
-            "SkuNotAvailable",
-        ),
-        pattern=r"InsufficientInstanceCapacity|ZONE_RESOURCE_POOL_EXHAUSTED|MaxSpotInstanceCountExceeded|VcpuLimitExceeded|QUOTA_EXCEEDED|SkuNotAvailable|Failed to launch \d+ node",
-        role=ClueRole.WARNING,
-        certainty=Certainty.LIKELY,
-        advice=(
-            "Ask the cloud for another zone, instance type or market: it has no such machine now, or the account's quota is used up.",
-            "List several node types in the cluster's configuration, so that the autoscaler can take another.",
-            "Raise the quota of the account.",
-        ),
-        matches=(
-            "(autoscaler +9m) Failed to launch 2 node(s) of type gpu. (InsufficientInstanceCapacity): no capacity",
-            "googleapiclient.errors.HttpError: ZONE_RESOURCE_POOL_EXHAUSTED",
-        ),
-        near_misses=("Launched 2 node(s) of type gpu.",),
-    ),
-    Signature(
         name="pod-unschedulable",
         code="scheduling.waiting",
         contains=("nodes are available: ", "pod didn't trigger scale-up", "exceeded quota: "),

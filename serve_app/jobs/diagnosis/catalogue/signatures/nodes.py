@@ -245,25 +245,4 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         near_misses=("[RayletClient] registered",),
     ),
-    Signature(
-        name="no-more-threads",
-        code="app.native-crash",
-        contains=(
-            "pthread_create failed: Resource temporarily unavailable",
-            "thread: Resource temporarily unavailable",
-            "Unhandled exception: St12system_error",
-            "can't start new thread",
-            "libgomp: Thread creation failed",
-        ),
-        certainty=Certainty.LIKELY,
-        advice=(
-            "Raise the limit of processes and threads: `ulimit -u`, `--pids-limit` of the container, `pids.max` of the cgroup.",
-            "Start Ray with fewer `num_cpus`, and set `OMP_NUM_THREADS=1`: each worker and each library starts threads of its own.",
-        ),
-        matches=(
-            "E0826 09:10:11.5  77 thd.cc:157]   pthread_create failed: Resource temporarily unavailable",
-            "RuntimeError: can't start new thread",
-        ),
-        near_misses=("the thread was started",),
-    ),
 )

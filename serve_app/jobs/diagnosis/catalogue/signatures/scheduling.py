@@ -60,7 +60,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "worker processes have been started on node",
             "is waiting for resources",
             "Cluster resources are not enough",
-            "Waiting for creating a placement group",
             "is pending and cannot currently be scheduled",
             "without enough CPU resources",
             "Cluster resources are not engough",
@@ -68,7 +67,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "not enough resources for the tasks or actors",
             "Ignore this message if the cluster is autoscaling",
         ),
-        pattern=r"no new trial has been started|pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|Waiting for creating a placement group|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
+        pattern=r"no new trial has been started|pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
         role=ClueRole.WARNING,
         certainty=Certainty.LIKELY,
         matches=(
@@ -76,6 +75,23 @@ SIGNATURES: tuple[Signature, ...] = (
             "The actor or task with ID ff cannot be scheduled right now. It requires {CPU: 4.0} for placement",
         ),
         near_misses=("scheduled right now",),
+    ),
+    Signature(
+        name="waits-for-a-group",
+        code="scheduling.placement-group",
+        contains=(
+            "Waiting for creating a placement group",
+            "Waiting for placement group",
+            "still waiting for placement group",
+        ),
+        pattern=r"Waiting for creating a placement group|[Ww]aiting for placement group.{0,80}(?:ready|to be|seconds|\d ?s)",
+        role=ClueRole.WARNING,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Waiting for creating a placement group of specs for 310 seconds. specs=[{'GPU': 1.0}]",
+            "WARNING: still waiting for placement group to be ready (60 s)",
+        ),
+        near_misses=("the placement group was created",),
     ),
     Signature(
         name="bundle-of-a-group",

@@ -20,6 +20,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "in a row during a rolling update",
             "ReplicaInitializationError",
             "RayServeWrappedReplica.__init__",
+            " times in a row",
             "failed, deleting it asynchronously",
         ),
         pattern=r"RayServeWrappedReplica\.__init__|failed, deleting it async|constructor or initial health check|replica failed to start|ray::ServeReplica:\S+|initialize_and_get_metadata\(|failed to start \d+ times in a row|Failed to start replica|in a row during a rolling update|, in initialize_and_get_metadata",

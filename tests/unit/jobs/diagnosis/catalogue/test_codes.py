@@ -32,6 +32,8 @@ C job.start-timeout ? job.supervisor-died T job.supervisor-lost ? job.status-unr
 T job.no-agent
 P serve.constructor-failed ? serve.health-check-failed C serve.unschedulable P serve.config-invalid
 C serve.backpressure ? unknown
+P storage.shm-too-small P os.limit ? gpu.collective-failed ? gpu.hardware T gcs.storage-unreachable
+P cluster.stale-state C cluster.launch-failed ? job.supervisor-not-created
 """
 # What the engine names by itself: exceptions that no signature knows, and that nothing is known.
 _BY_THE_ENGINE = {"app.exception", "app.task-exception", "unknown"}

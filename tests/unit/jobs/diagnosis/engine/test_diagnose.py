@@ -147,7 +147,6 @@ def test_the_cause(text: str, fields: Fields, code: str, line: int) -> None:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("", Fields()),
         (ON, Fields()),
         (HEAD + "ValueError: one bad row\n" + ON, Fields()),
         (OOM + ON, Fields()),
@@ -272,3 +271,12 @@ def test_what_rays_own_processes_wrote_is_no_exception_of_the_job() -> None:
         TextSource("raylet.out", SourceKind.SYSTEM, [(HEAD + "KeyError: 'x'\n").encode()]),
     ]
     assert [each.source for each in diagnose(FAILED, sources).evidence] == ["driver"]
+
+
+def test_of_a_log_alone_with_several_causes_none_is_certain() -> None:
+    disk = "OSError: [Errno 28] No space left on device\n"
+    both = "ModuleNotFoundError: No module named 'fastshard'\n" + disk
+    assert (_of(both).code, _of(both).certainty) == ("app.import-error", "likely")
+    assert (_of(disk).code, _of(disk).certainty) == ("storage.disk-full", "certain")
+    # What Ray's own process wrote of a job is no log that somebody sent.
+    assert _of(both, FAILED, SourceKind.DRIVER).certainty == "certain"

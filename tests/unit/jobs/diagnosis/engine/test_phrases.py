@@ -123,7 +123,8 @@ def test_where_there_is_more_than_the_end_of_the_driver_the_words_are_those_of_t
 def test_a_driver_that_raised_did_not_vanish() -> None:
     told = 'USER_ERROR: x\nTraceback (most recent call last):\n  File "a.py", line 3, in f\nValueError: x\n'
     found = of(Fields(status="FAILED", type="DRIVER"), (DRIVER_PROCESS, SourceKind.RAY, told))
-    assert (found.code, found.title) == ("app.task-exception", CODES["app.task-exception"].title)
+    title = f"{CODES['app.task-exception'].title}: ValueError: x (a.py:3)"
+    assert (found.code, found.title) == ("app.task-exception", title)
 
 
 @pytest.mark.parametrize(

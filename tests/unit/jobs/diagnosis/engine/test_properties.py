@@ -88,3 +88,21 @@ def test_no_secret_is_shown(kind: SourceKind, text: str) -> None:
     log = "\n".join(f"{line} password={secret} key {secret}" for line in text.split("\n"))
     fields = Fields(status="FAILED", message=f"failed with token={secret}")
     assert secret not in str(_of(fields, kind, log.encode("utf-8", "replace")).render_json())
+
+
+@given(_LOG, st.sampled_from(["> ", "# ", "2026-01-02T03:04:05.678Z ", "  | "]))
+def test_of_an_excerpt_evidence_is_a_part_of_it_as_it_stands(text: str, mark: str) -> None:
+    excerpt = "\n".join(mark + line for line in text.split("\n"))
+    diagnosis = _of(Fields(), SourceKind.FILE, excerpt.encode("utf-8", "replace"))
+    lines = excerpt.encode("utf-8", "replace").decode("utf-8", "replace").split("\n")
+    for evidence in diagnosis.evidence:
+        if evidence.source == "log" and REDACTED not in evidence.quote:
+            assert evidence.quote in lines[evidence.line - 1]
+
+
+@given(_KINDS, _LOG)
+def test_only_what_is_well_has_no_code_and_what_waits_says_for_what(kind: SourceKind, text: str) -> None:
+    diagnosis = _of(Fields(), kind, text.encode("utf-8", "replace"))
+    assert (diagnosis.code is None) == (diagnosis.state == "well")
+    if diagnosis.state == "waiting":
+        assert str(diagnosis.code).startswith(("scheduling.", "cluster."))

@@ -26,10 +26,12 @@ def test_a_cause_with_its_evidence_its_chain_what_to_do_and_what_it_is_not() -> 
     found = diagnose(Fields(status="FAILED"), sources, unavailable=["The log of x."])
     lines = render_diagnosis(found, "job.log").split("\n")
     advice = [line for line in lines if line.startswith("    ") and line.strip()[0].isdigit()]
-    assert lines[:7] == [
-        "job.log: app.import-error (a module that is missing or broken; certain; trying again does not help until "
+    assert lines[:9] == [
+        "job.log: a module that is missing or broken (app.import-error; certain; trying again does not help until "
         "something is changed)",
         "  A module could not be imported, on the driver or on a worker.",
+        "  read as: driver-log",
+        "  the program's own place: train.py, line 9, in load (other)",
         "  evidence",
         "    job.log:28: ModuleNotFoundError: No module named '",
         "    job.log:25: ray.exceptions.RayTaskError(ModuleNotFoundError): ray::load() (pid=5280, ip=10.0.0.7)",
@@ -48,15 +50,17 @@ def test_a_cause_with_its_evidence_its_chain_what_to_do_and_what_it_is_not() -> 
 def test_nothing_wrong_and_not_known() -> None:
     nothing = diagnose(Fields(), [TextSource("a.log", SourceKind.FILE, [b"step\n"])])
     assert (
-        render_diagnosis(nothing, "a.log")
-        == "a.log: nothing is wrong\n  Nothing that was looked at tells of a failure."
+        render_diagnosis(nothing, "a.log") == "a.log: nothing is wrong\n"
+        "  Nothing is wrong up to its last line; it may be cut, for it does not tell its end.\n"
+        "  read as: program-output"
     )
     unknown = render_diagnosis(
         diagnose(Fields(status="FAILED"), [TextSource("a.log", SourceKind.FILE, [b"step\n"])]), "a.log"
     )
-    assert unknown.split("\n")[:4] == [
-        "a.log: unknown (nothing tells why; look for a second signal before acting)",
+    assert unknown.split("\n")[:5] == [
+        "a.log: nothing tells why (unknown; look for a second signal before acting)",
         "  The evidence does not tell why.",
+        "  read as: program-output",
         "  evidence",
         "    a.log:1: step",
     ]

@@ -1,0 +1,153 @@
+"""Hosts and their devices: limits of the operating system, shared memory, GPUs with a fault."""
+
+from __future__ import annotations
+
+from serve_app.jobs.diagnosis.catalogue.catalogue import ClueRole, Signature
+from serve_app.jobs.diagnosis.models import Certainty
+
+SIGNATURES: tuple[Signature, ...] = (
+    Signature(
+        name="too-many-open-files",
+        code="os.limit",
+        contains=("Too many open files", "Errno 24]", "EMFILE", "too many open files"),
+        pattern=r"(?i)too many open files|EMFILE",
+        unless=r"(?i)retrying|to avoid|increase .{0,40} to prevent|may (?:cause|lead)",
+        matches=(
+            "OSError: [Errno 24] Too many open files: '/data/a.npy'",
+            "accept4: Too many open files",
+            "[2024-01-02 03:04:05,1 E 9 9] (raylet) client.cc:3: accept failed, error: Too many open files",
+        ),
+        near_misses=("raise the limit to avoid too many open files", "[Errno 24] of the list"),
+    ),
+    Signature(
+        name="no-more-processes",
+        code="os.limit",
+        contains=(
+            "pthread_create failed: Resource temporarily unavailable",
+            "thread: Resource temporarily unavailable",
+            "Unhandled exception: St12system_error",
+            "can't start new thread",
+            "libgomp: Thread creation failed",
+            "fork: Resource temporarily unavailable",
+            "fork: retry: Resource temporarily unavailable",
+            "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+            "OpenBLAS blas_thread_init: pthread_create failed",
+            "pids limit",
+            "Cannot allocate thread",
+        ),
+        unless=r"cgroup: pids limit of \d+ is enough",
+        certainty=Certainty.LIKELY,
+        matches=("RuntimeError: can't start new thread", "/bin/bash: fork: retry: Resource temporarily unavailable"),
+        near_misses=("Resource temporarily unavailable, try again",),
+    ),
+    Signature(
+        name="socket-path-too-long",
+        code="os.limit",
+        contains=("AF_UNIX path length cannot exceed", "AF_UNIX path too long", "path length cannot exceed 1"),
+        pattern=r"AF_UNIX path (?:length cannot exceed|too long)|path length cannot exceed 10[37]",
+        matches=(
+            "OSError: AF_UNIX path length cannot exceed 107 bytes: '/long/session_2024/sockets/plasma_store'",
+            "OSError: AF_UNIX path too long",
+        ),
+        near_misses=("the path length cannot exceed 1024",),
+    ),
+    Signature(
+        name="no-more-watches",
+        code="os.limit",
+        contains=(
+            "inotify watch limit reached",
+            "inotify instance limit",
+            "No space left on device (inotify",
+            "inotify_add_watch",
+            "inotify_init",
+        ),
+        pattern=r"inotify (?:watch|instance) limit|inotify_(?:add_watch|init)\w*.{0,80}(?:No space left|Too many|failed)",
+        matches=(
+            "OSError: [Errno 28] inotify watch limit reached",
+            "inotify_init1 failed: Too many open files",
+        ),
+        near_misses=("inotify_init was called",),
+    ),
+    Signature(
+        name="shm-too-small",
+        code="storage.shm-too-small",
+        contains=(
+            "/dev/shm/nccl-",
+            "insufficient shared memory (shm)",
+            "It is possible that dataloader's workers are out of shared memory",
+            "greater than the total available shared memory",
+            "unable to open shared memory object",
+            "unable to mmap ",
+            "unable to allocate shared memory(shm)",
+            "error in writing to shared memory",
+            "/dev/shm is too small",
+            "exceeds the available shared memory",
+        ),
+        pattern=r"(?:extend|create|allocate|attach|open|write).{0,40}/dev/shm/nccl-|insufficient shared memory|out of shared memory|available shared memory|shared memory object .{0,200}(?:No space|Cannot allocate|[Tt]oo small)|unable to mmap .{0,200}Cannot allocate memory|shared memory\(shm\)|writing to shared memory|/dev/shm is too small",
+        matches=(
+            "NCCL WARN Error: failed to extend /dev/shm/nccl-x0Y to 4194660 bytes",
+            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of shared memory.",
+            "NCCL WARN Call to posix_fallocate failed: unable to allocate shared memory(shm)",
+        ),
+        near_misses=("NCCL INFO using /dev/shm/nccl-x0Y", "unable to mmap the file"),
+    ),
+    Signature(
+        name="store-larger-than-shm",
+        code="storage.shm-too-small",
+        contains=(
+            "The requested size of /dev/shm",
+            "requested object store memory size",
+            "exceeds the capacity of /dev/shm",
+            "The configured object store size",
+        ),
+        pattern=r"(?:requested|configured) (?:size|object store).{0,200}(?:exceeds|is larger|greater).{0,80}(?:/dev/shm|shared memory|RAM)|exceeds the capacity of /dev/shm",
+        matches=(
+            "ValueError: The configured object store size (9.3 GB) exceeds /dev/shm size (6.4 GB).",
+            "the object store exceeds the capacity of /dev/shm by 2 GB",
+        ),
+        near_misses=("The configured object store size (9.3 GB) is used.",),
+    ),
+    Signature(
+        name="gpu-fault",
+        code="gpu.hardware",
+        contains=(
+            "NVRM: Xid",
+            "uncorrectable ECC error",
+            "has fallen off the bus",
+            "fell off the bus",
+            "CUDA error: uncorrectable",
+            "GPU is lost",
+            "GPU has fallen",
+            "Unable to determine the device handle for GPU",
+            "CUDA error: unknown error due to hardware",
+            "CUDA error: Invalid access of peer GPU memory over nvlink or a hardware error",
+            "hardware stack error",
+            "Uncorrectable NVLink error",
+            "GPU requires reset",
+            "double bit ECC",
+            "row remapping failure",
+            "ERR! ",
+        ),
+        pattern=r"NVRM: Xid|uncorrectable (?:ECC|NVLink)|(?:fallen|fell) off the bus|GPU is lost|determine the device handle for GPU|a hardware error|hardware stack error|Uncorrectable NVLink|GPU requires reset|double bit ECC|row remapping failure|\| ?ERR! .{0,80}\|",
+        unless=r"(?i)\b0 (?:uncorrectable|errors)|no uncorrectable|errors?: 0\b",
+        matches=(
+            "RuntimeError: CUDA error: uncorrectable ECC error encountered",
+            "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.",
+            "Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error",
+        ),
+        near_misses=("0 uncorrectable ECC errors", "Volatile Uncorr. ECC"),
+    ),
+    Signature(
+        name="mmap-of-the-store",
+        code="storage.shm-too-small",
+        contains=("plasma store", "mmap failed"),
+        pattern=r"(?i)(?:plasma|object store).{0,120}/dev/shm.{0,120}(?:No space left|too small|not enough)|mmap failed.{0,120}/dev/shm",
+        role=ClueRole.CAUSE,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "dlmalloc.cc:12: mmap failed with error No space left on device in /dev/shm",
+            "the plasma store wants 3 GB in /dev/shm which is not enough",
+        ),
+        near_misses=("the plasma store is in /dev/shm",),
+    ),
+)
