@@ -19,6 +19,7 @@ from serve_app.strict import StrictModel
 
 # What `make up` keeps out of Ray's environment. Not the events key, which is part of the address that Ray is given.
 SECRET_FIELDS = ("database_url", "reader_token", "executor_token", "operator_token", "llm_api_key")
+_PREFIX = "SEEDCORE_"
 # Of the file of secrets: a variable that a webhook's `token_env` names.
 _NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 
@@ -91,7 +92,8 @@ def read_secrets_file(path: Path) -> dict[str, str]:
         return {}
     if not isinstance(content, dict) or not all(name in SECRET_FIELDS or is_variable(name) for name in content):
         raise SecretFileRefused(
-            f"{source}: expected a mapping of {known}, or of variables in capitals that webhooks name, in {path}."
+            f"{source}: expected a mapping of {known} (in small letters, without {_PREFIX}), or of variables in "
+            f"capitals that webhooks name, in {path}."
         )
     if not all(isinstance(value, str) for value in content.values()):
         raise SecretFileRefused(f"{source}: a value in {path} is not a text.")
@@ -111,13 +113,14 @@ def find_named_secret(name: str, environ: Mapping[str, str] = os.environ) -> str
 
 
 def is_variable(name: object) -> bool:
-    """Whether the file of secrets may have something under this name: a variable in capitals."""
-    return isinstance(name, str) and _NAMED.fullmatch(name) is not None
+    """Whether the file of secrets may have something under this name: a variable in capitals, and none of a setting,
+    which has a name of its own there."""
+    return isinstance(name, str) and _NAMED.fullmatch(name) is not None and not name.startswith(_PREFIX)
 
 
 def get_variable(field: str) -> str:
     """Name of the environment variable of a field of ``Env``."""
-    return f"SEEDCORE_{field.upper()}"
+    return f"{_PREFIX}{field.upper()}"
 
 
 def _find_default_home(environ: Mapping[str, str]) -> str:

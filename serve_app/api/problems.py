@@ -1,7 +1,8 @@
 """The one place where errors become HTTP: RFC 9457 problem documents, with what old clients look for.
 
 A document is never much longer than what it is about: texts are cut and lists end, because what is wrong with a request
-may be named by the request itself.
+may be named by the request itself. What this process holds is hidden in it, as in every other answer: the words of a
+skill that failed are those of whoever wrote it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from organs.errors import describe_wrong_values, pick_wrong_values
 from serve_app.errors import AppError, InvalidInput
+from serve_app.hidden.held import hide_held, hide_held_in_bytes
 from serve_app.route_path import restore_slashes
 
 log = logging.getLogger("ray.serve.seedcore")
@@ -41,13 +43,13 @@ class ProblemResponse(Response):
 
     def __init__(self, content: dict[str, Any], status: int, headers: Mapping[str, str]) -> None:
         self._content = content
-        super().__init__(to_json(content), status, headers)
+        super().__init__(_render(content), status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         request_id = next((value for name, value in scope.get("headers", ()) if name == b"x-request-id"), b"")
         if _REQUEST_ID.fullmatch(request_id):
-            self.body = to_json({**self._content, "request_id": request_id.decode()})
+            self.body = _render({**self._content, "request_id": request_id.decode()})
             self.headers["content-length"] = str(len(self.body))
         await super().__call__(scope, receive, send)
 
@@ -132,6 +134,10 @@ def _build_document(
     return ProblemResponse(content, status, headers)
 
 
+def _render(content: Mapping[str, Any]) -> bytes:
+    return hide_held_in_bytes(to_json(content))
+
+
 def _cut_members(members: Mapping[str, Any]) -> dict[str, Any]:
     errors = members.get("errors")
     if not isinstance(errors, list):
@@ -142,6 +148,8 @@ def _cut_members(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cut(value: Any) -> Any:
     if isinstance(value, str):
+        # Before: the beginning of a secret would be left.
+        value = hide_held(value) if len(value) > LONGEST_CHARS else value
         return value if len(value) <= LONGEST_CHARS else f"{value[:LONGEST_CHARS]}…"
     if isinstance(value, dict):
         return {key: _cut(each) for key, each in value.items()}

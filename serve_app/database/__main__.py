@@ -88,7 +88,7 @@ def _go_back(path: Path, named: str | None, *, agreed: bool) -> int:
     if copy is None:
         what = "copy that was made before a migration" if named is None else f"copy {strip_controls(named)}"
         raise StoreUnavailable(f"There is no {what} beside {path.name}; `list` names those that there are.")
-    left = render_counts(count_writes_since(path, copy)) if path.is_file() else "no writes"
+    left = render_counts(count_writes_since(path, copy, datetime.now(UTC))) if path.is_file() else "no writes"
     said = (
         f"{copy.name} takes the place of {path.name}, which keeps a name of its own. It leaves behind {left}. The "
         "version of the application that made it must run: a newer one migrates it again."

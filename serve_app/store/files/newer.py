@@ -19,17 +19,21 @@ _WRITTEN_AT = {
     "notifications": "created_at",
 }
 _WAIT_S = 5.0
+# As SQLAlchemy writes a time into SQLite (``store.tables``), in UTC.
+_AS_STORED = "%Y-%m-%d %H:%M:%S.%f"
 
 
-def count_writes_since(path: Path, copy: Path) -> Mapping[str, int] | None:
+def count_writes_since(path: Path, copy: Path, now: datetime) -> Mapping[str, int] | None:
     """Rows that were written since the copy was made, by table; None when that cannot be counted.
 
-    A row that was written twice counts once. Tables that say nothing of the time are not counted.
+    A row that was written twice counts once. Tables that say nothing of the time are not counted, and neither are rows
+    that say that they are of the future, as an import may bring them.
     """
+    until = now.astimezone(UTC).strftime(_AS_STORED)
     try:
-        with _open_to_read(copy) as kept, _open_to_read(path) as now:
-            since = max((latest for name in _WRITTEN_AT if (latest := _find_latest(kept, name))), default=None)
-            counts = {name: _count_later(now, name, since) for name in _WRITTEN_AT}
+        with _open_to_read(copy) as kept, _open_to_read(path) as newer:
+            since = max((latest for name in _WRITTEN_AT if (latest := _find_latest(kept, name, until))), default=None)
+            counts = {name: _count_later(newer, name, since, until) for name in _WRITTEN_AT}
     except sqlite3.Error:
         return None
     return {name: count for name, count in counts.items() if count}
@@ -44,32 +48,27 @@ def render_counts(counts: Mapping[str, int] | None) -> str:
     return f"{total} writes ({told})" if total else "no writes"
 
 
-def parse_copy_time(copy: Path) -> datetime | None:
-    """When a copy was made, by its name."""
-    stamp = copy.name.rpartition("-")[2] if copy.name.endswith("Z") else copy.name.rpartition("-")[0].rpartition("-")[2]
-    with contextlib.suppress(ValueError):
-        return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return None
-
-
 def _open_to_read(path: Path) -> contextlib.closing[sqlite3.Connection]:
     return contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S))
 
 
-def _find_latest(connection: sqlite3.Connection, table: str) -> str | None:
+def _find_latest(connection: sqlite3.Connection, table: str, until: str) -> str | None:
     if not _has_table(connection, table):
         return None
     column = _WRITTEN_AT[table]
-    found: str | None = connection.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608
+    found: str | None = connection.execute(
+        f"SELECT max({column}) FROM {table} WHERE {column} <= ?",  # noqa: S608
+        (until,),
+    ).fetchone()[0]
     return found
 
 
-def _count_later(connection: sqlite3.Connection, table: str, since: str | None) -> int:
+def _count_later(connection: sqlite3.Connection, table: str, since: str | None, until: str) -> int:
     if not _has_table(connection, table):
         return 0
     column = _WRITTEN_AT[table]
-    statement = f"SELECT count(*) FROM {table} WHERE ? IS NULL OR {column} > ?"  # noqa: S608
-    return int(connection.execute(statement, (since, since)).fetchone()[0])
+    statement = f"SELECT count(*) FROM {table} WHERE (? IS NULL OR {column} > ?) AND {column} <= ?"  # noqa: S608
+    return int(connection.execute(statement, (since, since, until)).fetchone()[0])
 
 
 def _has_table(connection: sqlite3.Connection, table: str) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from serve_app.api.problems import LONGEST_CHARS, answer_problem
+from serve_app.errors import UpstreamFailed
+from serve_app.hidden.held import hold, release
 from tests.unit.fakes import asgi, piece, served
 
 HOT = "/organism/execute/utility_organ_1"
@@ -91,3 +94,25 @@ async def test_a_body_is_json_and_says_so(content_type: str | None, status: int)
         answer = await asgi(served().api, "POST", path, piece(b'{"type": "memory.get"}'), types=types)
         assert answer.status == status
     assert (await asgi(served().api, "POST", "/jobs/x/stop", piece(b""), types=types)).status == 403
+
+
+@pytest.mark.parametrize("before", ["", "x" * (LONGEST_CHARS - 5)])
+async def test_what_is_held_is_in_no_problem_not_even_where_that_is_cut(before: str) -> None:
+    hold(["a-token-that-is-held-1"])
+    try:
+        said = f"{before}a-token-that-is-held-1"
+        error = UpstreamFailed(said, errors=[{"loc": ["a"], "msg": said, "type": "a-token-that-is-held-1"}])
+        answer = answer_problem(error)
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "headers": [(b"x-request-id", b"a-token-that-is-held-1")]}
+        await answer(scope, None, send)  # type: ignore[arg-type]
+    finally:
+        release()
+    shown = bytes(answer.body) + sent[1]["body"]
+    assert b"a-tok" not in shown
+    assert json.loads(sent[1]["body"])["detail"] == f"{before}[redacted]"[:LONGEST_CHARS] + "…" * bool(before)
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(sent[1]["body"])).encode()

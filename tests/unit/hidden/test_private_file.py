@@ -77,3 +77,13 @@ def test_modes(tmp_path: Path) -> None:
     assert find_wide_mode(path) is None
     assert find_wide_mode(tmp_path / "absent") is None
     narrow_mode(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", ["SEEDCORE_OPERATOR_TOKEN", "SEEDCORE_DATABASE_URL", "SEEDCORE_TOKENS_FILE"])
+def test_a_setting_under_the_name_of_its_variable_is_not_passed_over(name: str, tmp_path: Path) -> None:
+    """It would be taken for what a webhook names, and be in force nowhere."""
+    path = tmp_path / "secrets.yaml"
+    write_private_text(path, f"{name}: {TOKEN}\nPAGER_TOKEN: of-the-pager-012345\n")
+    with pytest.raises(SecretFileRefused, match="in small letters, without SEEDCORE_") as refused:
+        read_secrets_file(path)
+    assert TOKEN not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from serve_app.database.__main__ import main
 from serve_app.store.errors import StoreTooNew, StoreUnavailable
 from serve_app.store.files.copies import KEPT_BACKUPS, back_up, list_copies
+from serve_app.store.files.newer import count_writes_since
 from serve_app.store.migrate import UpgradePlan, plan_upgrade
 from serve_app.store.store import Store
+from tests.unit.store.test_lines import make_line
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -145,3 +148,13 @@ def test_secrets_that_cannot_be_read_end_the_command_with_a_sentence(
     monkeypatch.setenv("SEEDCORE_SECRETS_FILE", str(secrets))
     assert main(["list"]) == 2
     assert f"run `chmod 600 {secrets}`" in capsys.readouterr().err
+
+
+async def test_rows_of_the_future_hide_no_write_that_is_left_behind(tmp_path: Path) -> None:
+    path = tmp_path / "seedcore.db"
+    store = await Store.open(f"sqlite:///{path}")
+    await store.import_jobs([json.dumps(make_line("a", updated_at="9999-01-01T00:00:00+00:00"))])
+    copy = back_up(path, NOON, have="0010", target="0011")
+    await store.put_memory("later", 1, [], None)
+    await store.close()
+    assert count_writes_since(path, copy, datetime.now(UTC)) == {"memories": 1}
