@@ -157,14 +157,17 @@ def test_a_diagnosis_outlives_the_inspector(cluster: Cluster) -> None:
 def test_an_organ_that_does_not_start_says_why(cluster: Cluster) -> None:
     wanted = config(cluster)
     wanted["applications"][0]["args"]["organs"].append({"id": "broken_organ", "type": "Utility"})
-    skills = {"skills": ["tests.unit.organs.broken_skill:Broken"]}
+    # What can be refused ends no replica; this ends the process itself.
+    skills = {"skills": ["tests.unit.organs.fatal_skill:Fatal"]}
     wanted["applications"][0]["deployments"].append({"name": "broken_organ", "num_replicas": 1, "user_config": skills})
     assert deploy(cluster, wanted).status_code == 200
     try:
 
         def reason() -> Any:
             found = cluster.organ("broken_organ")["diagnosis"]
-            return found if found is not None and "something that is not there" in str(found["evidence"]) else None
+            assert found is not None
+            assert "something that is not there" in str(found["evidence"]), found
+            return found
 
         found = wait_for("why it does not start", reason, timeout_s=150)
         assert found["code"] is not None

@@ -203,7 +203,7 @@ def test_retry(cluster: Cluster) -> None:
     assert over(cluster, "managed-permanent")["outcome"] == "failed"
     wait_for("its diagnosis", lambda: cluster.get("/jobs/managed-permanent")["code"] == "app.import-error")
     refused = ask(cluster, "POST", "/jobs/managed-permanent/retry", 409)
-    reason = "app.import-error: a module that is missing or broken"
+    reason = "app.import-error: a module that is missing or broken: no_such_module"
     assert (refused["code"], refused["reason"]) == ("permanent_failure", reason)
     forced = ask(cluster, "POST", "/jobs/managed-permanent/retry", 201, force=True)
     assert (forced["id"], forced["attempt"]) == ("managed-permanent-retry-1", 1)
