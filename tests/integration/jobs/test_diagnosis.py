@@ -166,11 +166,11 @@ def test_an_organ_that_does_not_start_says_why(cluster: Cluster) -> None:
         def reason() -> Any:
             found = cluster.organ("broken_organ")["diagnosis"]
             assert found is not None
-            assert "something that is not there" in str(found["evidence"]), found
+            assert "DEPLOY_FAILED: The deployment failed to start" in str(found["evidence"]), found
             return found
 
         found = wait_for("why it does not start", reason, timeout_s=150)
-        assert found["code"] is not None
+        assert (found["code"], found["certainty"]) == ("serve.constructor-failed", "certain")
 
         def others() -> bool:
             organs = [organ for organ in cluster.get("/organism/status")["data"] if organ["organ_id"] != "broken_organ"]
