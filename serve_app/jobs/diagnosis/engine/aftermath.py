@@ -32,6 +32,8 @@ _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
     r"|\bnot (?:complete|ready|finished)"
+    # Communicators of NCCL are also destroyed, and aborted, completely.
+    r"|NCCL INFO"
     r"|\b(?:rc|exit(?:ed)?(?: with)?(?: code| status)?|return(?:ed)? code)[ =:]{1,3}(?:-?[1-9]\d*)\b",
     re.IGNORECASE,
 )

@@ -197,7 +197,7 @@ def _build_clue(
 
 def _is_survived(hit: Hit) -> bool:
     """Whether a line says that the program went on. Not of Ray's own lines: Ray warns of what is fatal."""
-    if not hit.signature.code.startswith("app."):
+    if not hit.signature.code.startswith("app.") or hit.signature.stands:
         return False
     begin = min((place for text in hit.signature.contains if (place := hit.text.find(text)) >= 0), default=0)
     before, after = hit.text[max(0, begin - _BEFORE_CHARS) : begin], hit.text[begin : begin + _AFTER_CHARS]

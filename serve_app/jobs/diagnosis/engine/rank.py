@@ -53,10 +53,15 @@ _OFTEN_HANDLED = frozenset(
 _WITHIN = {
     ("app.data-access", "env.setup-failed"): "env.package-missing",
     ("app.data-access", "job.no-agent"): "job.no-agent",
+    ("app.data-access", "cluster.launch-failed"): "cluster.launch-failed",
+    ("gcs.unreachable", "job.supervisor-not-created"): "job.supervisor-not-created",
 }
 # A lost node takes its work elsewhere, unless something kept it from that; a GCS that cannot be reached may not be let.
 _YIELDS_TO = {
     "node.died": ("raylet.crashed", "scheduling.node-affinity", "object.lost"),
+    "cluster.not-found": ("cluster.stale-state",),
+    "gpu.collective-failed": ("storage.shm-too-small",),
+    "app.native-crash": ("os.limit", "raylet.crashed"),
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
 _NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")

@@ -236,7 +236,7 @@ class _Reader:
         if any(each in before for each in _IGNORED):
             # Python tells of what went wrong while it cleaned up, and goes on.
             self._ends[traceback.stream] = traceback.end
-            self._benign.update(range(number, traceback.end + 1))
+            self._benign.update(range(number - 1, traceback.end + 1))
             return
         self._keep(traceback, block, begin, number)
 

@@ -38,6 +38,14 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("Aborted 3 of 9 uploads", "a Bus error is simulated"),
     ),
     Signature(
+        name="crash-by-zsh",
+        code="app.native-crash",
+        contains=(" abort ", "zsh: abort", " bus error ", "zsh: bus error", "zsh: illegal hardware instruction"),
+        pattern=r"^\[\d{1,4}\] {1,4}[-+]? {0,4}\d{1,8} (?:abort|bus error|illegal hardware instruction) |zsh: (?:abort|bus error|illegal hardware instruction)\b",
+        matches=("[1]    77 abort (core dumped)  python train.py", "zsh: bus error  python3 -m vision.train"),
+        near_misses=("type abort to end it", "[1] 7 abort handlers were set"),
+    ),
+    Signature(
         name="crash-of-a-child",
         code="app.native-crash",
         contains=(

@@ -83,6 +83,20 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
     ),
     Signature(
+        name="supervisor-cancelled",
+        code="job.supervisor-not-created",
+        contains=("Actor creation cancelled", "SchedulingCancelled"),
+        pattern=r"SchedulingCancelled.{0,400}(?:JobSupervisor|_ray_internal_job_actor_)|(?:JobSupervisor|_ray_internal_job_actor_).{0,400}SchedulingCancelled",
+        certainty=Certainty.LIKELY,
+        matches=(
+            "task_manager.cc:507: Task failed: SchedulingCancelled: Actor creation cancelled.: Type=ACTOR_CREATION_TASK, function_descriptor={class_name=JobSupervisor, function_name=__init__}",
+            "task_manager.cc:800: Task failed: SchedulingCancelled: Actor creation cancelled.: task_name=_ray_internal_job_actor_nightly-7:JobSupervisor.__init__",
+        ),
+        near_misses=(
+            "Task failed: SchedulingCancelled: Actor creation cancelled.: function_descriptor={class_name=Tokenizer}",
+        ),
+    ),
+    Signature(
         name="supervisor-name-taken",
         code="job.duplicate-id",
         contains=("The name _ray_internal_job_actor_",),
@@ -150,7 +164,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to create node",
             "ead node fetch timed out",
         ),
-        pattern=r"[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
+        pattern=r"[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|NodeUpdater: .{0,60}Error updating|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
         unless=r"retrying",
         role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
@@ -159,6 +173,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "2023-01-02 03:04:05,678\tERR updater.py:158 -- New status: update-failed",
             "ray.autoscaler._private.node_launcher.NodeLaunchException: Node Launch Exception (Limit): no more",
             "NodeUpdater: Error updating Unable to SSH to nodeSee (console) for remote logs.",
+            "NodeUpdater: Error updating Command '['ssh', '-i', '/a/key.pem', 'ubuntu@10.0.0.9', 'mkdir -p ~']' returned non-zero exit status 255.",
         ),
         near_misses=(
             "SSH still not available (SSH command failed.), retrying in 5 seconds.",

@@ -7,6 +7,19 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # The exception of PyTorch: Ray's own of that name is never the cause of a ``RayTaskError``.
+        name="cuda-oom-in-a-task",
+        code="gpu.out-of-memory",
+        contains=("RayTaskError(OutOfMemoryError)",),
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "ray.exceptions.RayTaskError(OutOfMemoryError): ray::Actor.update() (pid=7, ip=10.0.0.1)",
+            "RayTaskError(OutOfMemoryError)            Traceback (most recent call last)",
+        ),
+        near_misses=("ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",),
+    ),
+    Signature(
         name="cuda-oom",
         code="gpu.out-of-memory",
         contains=(

@@ -30,6 +30,9 @@ SIGNATURES: tuple[Signature, ...] = (
             "libgomp: Thread creation failed",
             "fork: Resource temporarily unavailable",
             "fork: retry: Resource temporarily unavailable",
+            "fork: retry: No child processes",
+            "fork: No child processes",
+            "cannot fork: Resource temporarily unavailable",
             "BlockingIOError: [Errno 11] Resource temporarily unavailable",
             "OpenBLAS blas_thread_init: pthread_create failed",
             "pids limit",
@@ -37,19 +40,29 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         unless=r"cgroup: pids limit of \d+ is enough",
         certainty=Certainty.LIKELY,
-        matches=("RuntimeError: can't start new thread", "/bin/bash: fork: retry: Resource temporarily unavailable"),
+        matches=("RuntimeError: can't start new thread", "-bash: fork: retry: No child processes"),
         near_misses=("Resource temporarily unavailable, try again",),
     ),
     Signature(
         name="socket-path-too-long",
         code="os.limit",
-        contains=("AF_UNIX path length cannot exceed", "AF_UNIX path too long", "path length cannot exceed 1"),
-        pattern=r"AF_UNIX path (?:length cannot exceed|too long)|path length cannot exceed 10[37]",
+        contains=(
+            "AF_UNIX path length cannot exceed",
+            "AF_UNIX path too long",
+            "path length cannot exceed 1",
+            "File name too long",
+        ),
+        # The name of a socket is bound by native code, which ends of it; of files, Python's own sentence tells.
+        pattern=r"AF_UNIX path (?:length cannot exceed|too long)|path length cannot exceed 10[37]|(?:exception of type|what\(\)|system_error|bind|socket).{0,200}File name too long",
         matches=(
             "OSError: AF_UNIX path length cannot exceed 107 bytes: '/long/session_2024/sockets/plasma_store'",
             "OSError: AF_UNIX path too long",
+            "libc++abi: terminating with uncaught exception of type boost::wrapexcept<boost::system::system_error>: File name too long",
         ),
-        near_misses=("the path length cannot exceed 1024",),
+        near_misses=(
+            "the path length cannot exceed 1024",
+            "OSError: [Errno 36] File name too long: '/out/aaaa.csv'",
+        ),
     ),
     Signature(
         name="no-more-watches",
@@ -73,6 +86,8 @@ SIGNATURES: tuple[Signature, ...] = (
         code="storage.shm-too-small",
         contains=(
             "/dev/shm/nccl-",
+            "shared memory segment nccl-shm-",
+            "posix_fallocate failed",
             "insufficient shared memory (shm)",
             "It is possible that dataloader's workers are out of shared memory",
             "greater than the total available shared memory",
@@ -83,13 +98,20 @@ SIGNATURES: tuple[Signature, ...] = (
             "/dev/shm is too small",
             "exceeds the available shared memory",
         ),
-        pattern=r"(?:extend|create|allocate|attach|open|write).{0,40}/dev/shm/nccl-|insufficient shared memory|out of shared memory|available shared memory|shared memory object .{0,200}(?:No space|Cannot allocate|[Tt]oo small)|unable to mmap .{0,200}Cannot allocate memory|shared memory\(shm\)|writing to shared memory|/dev/shm is too small",
+        pattern=r"(?:extend|creat(?:e|ing)|allocate|open|write).{0,40}(?:/dev/shm/nccl-|segment nccl-shm-)|posix_fallocate failed.{0,8}No space|insufficient shared memory|out of shared memory|available shared memory|shared memory object .{0,200}(?:No space|Cannot allocate|[Tt]oo small)|unable to mmap .{0,200}Cannot allocate memory|shared memory\(shm\)|writing to shared memory|/dev/shm is too small",
         matches=(
             "NCCL WARN Error: failed to extend /dev/shm/nccl-x0Y to 4194660 bytes",
             "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of shared memory.",
             "NCCL WARN Call to posix_fallocate failed: unable to allocate shared memory(shm)",
+            "Error while creating shared memory segment /dev/shm/nccl-aB3dEf (size 9637888)",
+            "include/shm.h:28 NCCL WARN Call to posix_fallocate failed : No space left on device",
         ),
-        near_misses=("NCCL INFO using /dev/shm/nccl-x0Y", "unable to mmap the file"),
+        near_misses=(
+            "NCCL INFO using /dev/shm/nccl-x0Y",
+            "unable to mmap the file",
+            # Its other end was not made: what kept that from being made is the cause.
+            "NCCL WARN Error while attaching to shared memory segment /dev/shm/nccl-x0Y (size 9), error: No such file or directory (2)",
+        ),
     ),
     Signature(
         name="store-larger-than-shm",
@@ -113,11 +135,10 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=(
             "NVRM: Xid",
             "uncorrectable ECC error",
-            "has fallen off the bus",
+            "fallen off the bus",
             "fell off the bus",
             "CUDA error: uncorrectable",
             "GPU is lost",
-            "GPU has fallen",
             "Unable to determine the device handle for GPU",
             "CUDA error: unknown error due to hardware",
             "CUDA error: Invalid access of peer GPU memory over nvlink or a hardware error",
@@ -134,8 +155,34 @@ SIGNATURES: tuple[Signature, ...] = (
             "RuntimeError: CUDA error: uncorrectable ECC error encountered",
             "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.",
             "Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error",
+            "               NVRM: fallen off the bus and is not responding to commands.",
         ),
         near_misses=("0 uncorrectable ECC errors", "Volatile Uncorr. ECC"),
+    ),
+    Signature(
+        # What ``nvidia-smi -q`` counts: errors that were mended by the memory itself do not matter.
+        name="gpu-fault-counted",
+        code="gpu.hardware",
+        contains=(
+            "Uncorrectable  ",
+            "Uncorrectable Parity",
+            "Uncorrectable SEC-DED",
+            "Remapping Failure Occurred",
+            "Pending Page Blacklist",
+            "SRAM Threshold Exceeded",
+        ),
+        pattern=r"\b[SD]RAM Uncorrectable(?: Parity| SEC-DED)?\s{1,40}: [1-9]\d{0,9}\s*$|(?:Remapping Failure Occurred|Pending Page Blacklist|SRAM Threshold Exceeded)\s{1,40}: Yes",
+        certainty=Certainty.LIKELY,
+        stands=True,
+        matches=(
+            "            DRAM Uncorrectable                    : 4",
+            "        Remapping Failure Occurred                : Yes",
+        ),
+        near_misses=(
+            "            SRAM Uncorrectable                    : 0",
+            "            SRAM Correctable                      : 12",
+            "        Remapping Failure Occurred                : No",
+        ),
     ),
     Signature(
         name="mmap-of-the-store",

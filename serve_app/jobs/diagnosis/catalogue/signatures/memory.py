@@ -7,6 +7,18 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # The end of Ray's message, where its begin is not in the excerpt; of what is tried again it says otherwise.
+        name="memory-monitor-advice",
+        code="memory.node-oom",
+        contains=("to enable retry when the task crashes due to OOM", "crashes due to OOM"),
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Refer to the documentation on how to address the out of memory issue: https://docs.example. Set max_restarts and max_task_retries to enable retry when the task crashes due to OOM.",
+            "Set max_retries to enable retry when the task crashes due to OOM. To adjust the kill threshold, set",
+        ),
+        near_misses=("the task is tried again when it crashes due to memory",),
+    ),
+    Signature(
         name="memory-monitor",
         code="memory.node-oom",
         contains=(

@@ -22,6 +22,36 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
     ),
     Signature(
+        name="remote-function-failed",
+        code="app.task-exception",
+        contains=("Could not get objectid ObjectID(", "RayGetError: ", "Remote function "),
+        pattern=r"^\W{0,8}Remote function \S{1,200} failed with:|created by remote function \S{1,200} which failed with",
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Remote function __main__.load failed with:",
+            "ray.worker.RayGetError: Could not get objectid ObjectID(0a1b). It was created by remote function a.load which failed with:",
+        ),
+        near_misses=("Remote function load was defined",),
+    ),
+    Signature(
+        # A function or a class that the worker could not load (``function_manager.py``); what it says after it is why.
+        name="not-loaded-on-a-worker",
+        code="app.import-error",
+        contains=(
+            "This function was not imported properly",
+            "failed to import on the worker",
+            "failed to be imported, and so cannot execute this method",
+        ),
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "RuntimeError: This function was not imported properly.",
+            "RuntimeError: The actor with name Loader failed to import on the worker. This may be because needed library dependencies are not installed in the worker environment:",
+        ),
+        near_misses=("the function was imported on the worker",),
+    ),
+    Signature(
         name="client-channel-lost",
         code="client.disconnected",
         contains=(

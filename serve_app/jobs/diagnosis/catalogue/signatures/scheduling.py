@@ -33,6 +33,18 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("Infeasible queue length: 0",),
     ),
     Signature(
+        # Of the autoscaler's own log (monitor.log), before 2.0.
+        name="no-node-type",
+        code="scheduling.infeasible",
+        contains=("could not find a node type to satisfy", "Cannot find a node type to satisfy"),
+        certainty=Certainty.LIKELY,
+        matches=(
+            "WARNING resource_demand_scheduler.py:712 -- The autoscaler could not find a node type to satisfy the request: [{'GPU': 4.0}].",
+            "The autoscaler could not find a node type to satisfy the request: [{'CPU': 1.0}, {'CPU': 1.0}]. If this request is related to placement groups the resource request will resolve itself",
+        ),
+        near_misses=("the autoscaler found a node type to satisfy the request",),
+    ),
+    Signature(
         name="too-few-accelerators",
         code="scheduling.infeasible",
         contains=(
