@@ -242,7 +242,7 @@ def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
     # Where a driver and its workers raise, which of them ended the job is not told by a log alone.
     names = {clue.code for clue in clues if clue.is_generic} if primary.kind is SourceKind.FILE else set()
     certainty = Certainty.CERTAIN if primary.is_uncaught and len(names) <= 1 else Certainty.LIKELY
-    certainty = Certainty.LIKELY if primary.certainty is Certainty.LIKELY else certainty
+    certainty = certainty if primary.certainty is Certainty.CERTAIN else primary.certainty
     certainty = Certainty.POSSIBLE if primary.doubt else certainty
     return replace(primary, code=code, certainty=certainty)
 

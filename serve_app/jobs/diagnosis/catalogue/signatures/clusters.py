@@ -38,6 +38,16 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
     ),
     Signature(
+        name="session-not-the-stored",
+        code="cluster.stale-state",
+        contains=("does not match persisted value",),
+        matches=(
+            "AssertionError: Session name session_2024-01-02_03-04-05_678_9 does not match persisted value b'session_2023-12-31_01-02-03_456_7'.",
+            "Session name session_a does not match persisted value session_b. Perhaps there was an error connecting to Redis.",
+        ),
+        near_misses=("the session name matches the persisted value",),
+    ),
+    Signature(
         name="session-of-before",
         code="cluster.stale-state",
         contains=(
