@@ -211,9 +211,10 @@ def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: T
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
     is_of_ray = code == "app.exception" and is_of_ray_itself(inner.frames)
-    # What a library raised of itself may be an engine's own way of telling what another process did.
-    is_foreign = scan.kind is SourceKind.FILE and all(frame.is_library for frame in inner.frames)
-    certainty = Certainty.LIKELY if inner.frames and is_foreign else Certainty.CERTAIN
+    certainty = Certainty.CERTAIN
+    if scan.kind is SourceKind.FILE and not any(not frame.is_library for frame in inner.frames):
+        # Whose it is, and whether more was told before it, an excerpt without frames of a program does not show.
+        certainty = Certainty.POSSIBLE if inner.frames else Certainty.LIKELY
     return Clue(
         "ray.internal-error" if is_of_ray else code,
         ClueRole.CAUSE,

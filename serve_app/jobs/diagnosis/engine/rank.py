@@ -60,7 +60,8 @@ _WITHIN = {
 _YIELDS_TO = {
     "node.died": ("raylet.crashed", "scheduling.node-affinity", "object.lost"),
     "cluster.not-found": ("cluster.stale-state",),
-    "gpu.collective-failed": ("storage.shm-too-small",),
+    "gpu.collective-failed": ("storage.shm-too-small", "network.port-conflict"),
+    "storage.disk-full": ("storage.shm-too-small",),
     "app.native-crash": ("os.limit", "raylet.crashed"),
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
@@ -108,8 +109,11 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
 def _doubt_among_causes(named: Clue, counted: Sequence[Clue]) -> Clue:
     """Of a log alone that has several causes, which came first is likely and not certain."""
     others = {clue.code for clue in counted if clue.role is ClueRole.CAUSE and not clue.is_generic and not clue.doubt}
+    others -= {code for code, better in _YIELDS_TO.items() if named.code in better}
     is_sure = named.certainty is Certainty.CERTAIN and named.kind is SourceKind.FILE and not named.is_circle
-    return replace(named, certainty=Certainty.LIKELY) if is_sure and others - {named.code} else named
+    # What carries a program's exception is not seen to carry nothing else where a log may be cut.
+    is_outer = named.role is ClueRole.WRAPPER and named.code.startswith("app.")
+    return replace(named, certainty=Certainty.LIKELY) if is_sure and (is_outer or others - {named.code}) else named
 
 
 def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:

@@ -49,6 +49,8 @@ _NAMED_HEAD = re.compile(
 # The last line of code of frames, where the exception's own line is cut off.
 _RAISES = re.compile(r"\s{2,80}(?:(?P<assert>assert)\b|raise (?P<type>(?:\w{1,60}\.){0,4}[A-Z]\w{1,80})(?:\(|$| from ))")
 _CUT_NAME = re.compile(r"[\w.]{0,100}[A-Z]\w{0,80}(?:Er|Err|Erro|Excep|Except|Excepti|Exceptio)$")
+# Of a task that nobody asked for, Ray tells when the driver has ended (``worker.py``).
+_TOLD_LATER = re.compile(r"Unhandled error \(suppress with|Possible unhandled error from worker")
 _WRAPPERS = ("RayTaskError", "ray.exceptions.RayTaskError", "ExceptionGroup", "BaseExceptionGroup")
 
 
@@ -155,7 +157,8 @@ class _Reader:
                 foreign += 1
                 continue
             text = self._strip_lead(line.text)
-            if HEAD in text and self._raised and not self._link and not self._group:
+            is_new = HEAD in text or _TOLD_LATER.search(text) is not None
+            if is_new and self._raised and not self._link and not self._group:
                 break
             if self._goes_on(number, text):
                 self._end, after = number, 0
@@ -279,7 +282,7 @@ def _read_flat(number: int, line: LogLine) -> Traceback:
 
 
 def _is_code(text: str) -> bool:
-    return text[:4].isspace() and not text.lstrip().startswith("ray::")
+    return text[:4].isspace() and not text.lstrip(" \t'\"").startswith("ray::")
 
 
 def _mask_digits(text: str) -> str:

@@ -251,7 +251,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Illegal instruction",
         ),
         pattern=r"access violation|Signals\.SIGSEGV|exitcode: -11\b|\*\*\* SIG\w+ received|Segmentation fault|Bus error|Illegal instruction|SIG(?:SEGV|BUS|ILL|FPE) received|\[\d{1,4}\] .{0,20}segmentation fault|zsh: segmentation fault",
-        unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)|is expected|detection",
+        unless=r"(?i)no segmentation fault|segmentation fault handler|without|!!!!!!! Segfault|dataset|if (?:you|there)|is expected|detection|out of shared memory",
         matches=(
             "*** SIGSEGV received at time=1700000000 on cpu 3 ***",
             "run.sh: line 3: 77 Segmentation fault (core dumped) python a.py",

@@ -26,7 +26,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Redis is full",
         ),
         pattern=r"RedisError: |Redis cluster is not healthy|WRONGPASS invalid|NOAUTH Auth|from Redis sentinel|\(gcs_server\) redis_\w{1,40}\.cc:\d{1,5}: .{0,200}(?:[Ff]ail|[Cc]ould not|Didn't get reply|[Tt]imed out|not OK)|AuthenticateRedis|MISCONF Redis|OOM command not allowed|READONLY You can't|CLUSTERDOWN",
-        certainty=Certainty.LIKELY,
         matches=(
             "[2024-01-02 03:04:05,678 E 24 24] (gcs_server) redis_context.cc:368: Failed to connect to Redis due to: RedisError: Could not establish connection to Redis cache:6379 (context.err = 1).. Will retry in 100ms.",
             "WRONGPASS invalid username-password pair or user is disabled.",
@@ -97,7 +96,6 @@ SIGNATURES: tuple[Signature, ...] = (
         code="job.supervisor-not-created",
         contains=("Actor creation cancelled", "SchedulingCancelled"),
         pattern=r"SchedulingCancelled.{0,400}(?:JobSupervisor|_ray_internal_job_actor_)|(?:JobSupervisor|_ray_internal_job_actor_).{0,400}SchedulingCancelled",
-        certainty=Certainty.LIKELY,
         matches=(
             "task_manager.cc:507: Task failed: SchedulingCancelled: Actor creation cancelled.: Type=ACTOR_CREATION_TASK, function_descriptor={class_name=JobSupervisor, function_name=__init__}",
             "task_manager.cc:800: Task failed: SchedulingCancelled: Actor creation cancelled.: task_name=_ray_internal_job_actor_nightly-7:JobSupervisor.__init__",
@@ -173,8 +171,10 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to launch",
             "Failed to create node",
             "ead node fetch timed out",
+            "Failed to setup head node",
+            "Failed to set up head node",
         ),
-        pattern=r"[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|NodeUpdater: .{0,60}Error updating|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
+        pattern=r"Failed to set ?up head node|[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|NodeUpdater: .{0,60}Error updating|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
         unless=r"retrying",
         role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,

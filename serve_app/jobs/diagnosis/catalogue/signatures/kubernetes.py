@@ -11,7 +11,6 @@ SIGNATURES: tuple[Signature, ...] = (
         code="gpu.unavailable",
         contains=("Allocate failed due to", "GPU device allocation", "no healthy devices present"),
         pattern=r"Allocate failed due to .{0,300}(?:nvidia|amd\.com/gpu|gpu|GPU|nvml)|find GPU device allocation|no healthy devices present.{0,200}gpu",
-        certainty=Certainty.LIKELY,
         stands=True,
         matches=(
             "Warning  UnexpectedAdmissionError  9s  kubelet  Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
@@ -52,10 +51,11 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="pod-image",
         code="env.container-failed",
-        contains=("ImagePullBackOff", "ErrImagePull", "Failed to pull image", "InvalidImageName"),
+        contains=("ImagePullBackOff", "ErrImagePull", "Failed to pull image", "InvalidImageName", "Back-off pulling image"),
         matches=(
             'Warning  Failed  kubelet  Failed to pull image "rayproject/ray:2.99": not found',
             "head-x   0/1   ImagePullBackOff   0   3m",
+            'Normal  BackOff  9s  kubelet  Back-off pulling image "rayproject/ray:2.99"',
         ),
         near_misses=("Successfully pulled image",),
     ),

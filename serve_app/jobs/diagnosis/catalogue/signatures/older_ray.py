@@ -12,7 +12,6 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("failed to connect to all addresses", "tcp handshaker shutdown"),
         pattern=r"(?:RaySystemError|ray\.exceptions\.RpcError|ConnectionError): .{0,120}(?:failed to connect to all addresses|tcp handshaker shutdown)",
         unless=r":10001\b|:8265\b",
-        certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.RaySystemError: System error: RPC Error message: failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:6379",
             "ray.exceptions.RpcError: failed to connect to all addresses",
@@ -103,7 +102,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "no longer exists in the object store",
         ),
         pattern=r"(?:ray\.put|object|task).{0,120}could not be reconstructed|[Oo]bject.{0,80}(?:is lost or evicted|(?:was|has been) evicted|no longer exists in the)",
-        certainty=Certainty.LIKELY,
         matches=(
             "The task with ID 0a1b is a driver task and so the object created by ray.put could not be reconstructed.",
             "ray.exceptions.UnreconstructableError: Object 45b9 is lost (either LRU evicted or deleted by user) and cannot be reconstructed. The object was evicted and the object could not be reconstructed.",
@@ -148,7 +146,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Content Too Large",
         ),
         pattern=r"HTTPRequestEntityTooLarge: |status code 413|Maximum request body size|413.{0,40}(?:Entity|Content) Too Large",
-        certainty=Certainty.LIKELY,
         matches=(
             "aiohttp.web_exceptions.HTTPRequestEntityTooLarge: Request Entity Too Large",
             "RuntimeError: Request failed with status code 413: <h1>413 Request Entity Too Large</h1>.",
@@ -206,6 +203,18 @@ SIGNATURES: tuple[Signature, ...] = (
             "F0328 11:22:33.445566 77 mylib.cc:52] Check failed: rows > 0",
             "F0114 18:12:17.869905 324126 redis_context.cc:215] Could not establish connection to redis 10.0.0.1:39902",
         ),
+    ),
+    Signature(
+        # Which process it was is told by the frames of its stack; a raylet's client is in every worker.
+        name="crash-of-a-raylet",
+        code="raylet.crashed",
+        contains=("ray::raylet::",),
+        pattern=r"^\s{0,8}@ {1,20}0x[0-9a-f]{3,16} .{0,40}ray::raylet::(?:Raylet\b|NodeManager|ObjectManager|WorkerPool|TaskDependency|LineageCache|ReconstructionPolicy|LocalObject|Scheduling)",
+        matches=(
+            "    @           0x510098 ray::raylet::NodeManager::ProcessPushErrorRequestMessage()",
+            "    @     0x55d0c2 ray::raylet::WorkerPool::PushWorker()",
+        ),
+        near_misses=("    @     0x55d0c2 ray::raylet::RayletClient::Wait()",),
     ),
     Signature(
         name="worker-of-java",
