@@ -212,9 +212,10 @@ def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: T
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
     is_of_ray = code == "app.exception" and is_of_ray_itself(inner.frames)
     certainty = Certainty.CERTAIN
-    if scan.kind is SourceKind.FILE and not any(not frame.is_library for frame in inner.frames):
+    frames = [frame for raised in traceback.raised for frame in raised.frames]
+    if scan.kind is SourceKind.FILE and all(frame.is_library for frame in frames):
         # Whose it is, and whether more was told before it, an excerpt without frames of a program does not show.
-        certainty = Certainty.POSSIBLE if inner.frames else Certainty.LIKELY
+        certainty = Certainty.POSSIBLE if frames else Certainty.LIKELY
     return Clue(
         "ray.internal-error" if is_of_ray else code,
         ClueRole.CAUSE,

@@ -47,7 +47,9 @@ _NAMED_HEAD = re.compile(
     r"(?P<cause>\(\w{1,100}\))? {2,}$"
 )
 # The last line of code of frames, where the exception's own line is cut off.
-_RAISES = re.compile(r"\s{2,80}(?:(?P<assert>assert)\b|raise (?P<type>(?:\w{1,60}\.){0,4}[A-Z]\w{1,80})(?:\(|$| from ))")
+_RAISES = re.compile(
+    r"\s{2,80}(?:(?P<assert>assert)\b|raise (?P<type>(?:\w{1,60}\.){0,4}[A-Z]\w{1,80})(?:\(|$| from ))"
+)
 _CUT_NAME = re.compile(r"[\w.]{0,100}[A-Z]\w{0,80}(?:Er|Err|Erro|Excep|Except|Excepti|Exceptio)$")
 # Of a task that nobody asked for, Ray tells when the driver has ended (``worker.py``).
 _TOLD_LATER = re.compile(r"Unhandled error \(suppress with|Possible unhandled error from worker")

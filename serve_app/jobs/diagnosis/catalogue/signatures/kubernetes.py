@@ -51,7 +51,13 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         name="pod-image",
         code="env.container-failed",
-        contains=("ImagePullBackOff", "ErrImagePull", "Failed to pull image", "InvalidImageName", "Back-off pulling image"),
+        contains=(
+            "ImagePullBackOff",
+            "ErrImagePull",
+            "Failed to pull image",
+            "InvalidImageName",
+            "Back-off pulling image",
+        ),
         matches=(
             'Warning  Failed  kubelet  Failed to pull image "rayproject/ray:2.99": not found',
             "head-x   0/1   ImagePullBackOff   0   3m",
