@@ -195,13 +195,13 @@ def _strip_margins(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
 
 def _strip_numbers(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the line numbers of an editor or a web page, which count on by one."""
-    if any(_ROWS.search(piece.text) for piece in pieces):
-        return pieces
     found = [_NUMBERED.match(piece.text) for piece in pieces if piece.text.strip()]
     numbers = [int(each[1]) for each in found if each is not None]
     if len(numbers) < 4 or len(numbers) < 0.8 * len(found):
         return pieces
     if sum(after - before == 1 for before, after in pairwise(numbers)) < 0.8 * (len(numbers) - 1):
+        return pieces
+    if any(_ROWS.search(piece.text) for piece in pieces):
         return pieces
     return [replace(piece, text=_NUMBERED.sub("", piece.text, count=1)) for piece in pieces]
 
