@@ -16,7 +16,9 @@ def test_each_log_of_the_world_has_its_address_and_what_its_label_rests_on() -> 
     assert len(rows) == len({row["id"] for row in rows}) == len(world_items()) >= 164
     for row in rows:
         assert set(row) == _KEYS, row["id"]
-        assert row["basis"] in ("thread", "two readings") and row["source"], row["id"]
-        assert row["state"] in _STATES and len(row["acceptable"]) <= 2, row["id"]
+        assert row["basis"] in ("thread", "two readings"), row["id"]
+        assert row["source"], row["id"]
+        assert row["state"] in _STATES, row["id"]
+        assert len(row["acceptable"]) <= 2, row["id"]
         assert {row["primary"], *row["acceptable"]} <= {*CODES, "none", "unknown"}, row["id"]
         assert not row["evidence"] or row["evidence"] in row["text"], row["id"]

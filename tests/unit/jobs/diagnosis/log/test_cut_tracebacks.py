@@ -9,7 +9,10 @@ from serve_app.jobs.diagnosis.log.lines import parse_line
 from serve_app.jobs.diagnosis.log.tracebacks import read_traceback
 from serve_app.jobs.diagnosis.models import Diagnosis, Fields, SourceKind, TextSource
 
-RULE = "-" * 75
+CELL = "KeyError                    Traceback (most recent call last)\n<ipython-input-2-ab> in <module>\n----> 1 f()\n"
+LOOSE = '  File "a.py", line 9, in <module>\n    run()\n  File "a.py", line 3, in run\n'
+HEAD = "Traceback (most recent call last):\n"
+PACKAGES = "/v/lib/python3.11/site-packages"
 FRAMES = (
     'Traceback (most recent call last):\n  File "a.py", line 9, in <module>\n    run()\n  File "a.py", line 3, in run\n'
 )
@@ -22,8 +25,8 @@ def _of(text: str) -> Diagnosis:
 @pytest.mark.parametrize(
     ("text", "type", "line", "is_cut"),
     [
-        ("KeyError                    Traceback (most recent call last)\n<ipython-input-2-ab> in <module>\n----> 1 f()\n", "KeyError", 1, True),
-        ("KeyError                    Traceback (most recent call last)\n<ipython-input-2-ab> in <module>\n----> 1 f()\n\nKeyError: 'a'\n", "KeyError", 5, False),
+        (CELL, "KeyError", 1, True),
+        (CELL + "\nKeyError: 'a'\n", "KeyError", 5, False),
         (FRAMES + "    raise ValueError(\n", "ValueError", 5, True),
         (FRAMES + "    raise errors.NoSuchTable from error\n", "errors.NoSuchTable", 5, True),
         (FRAMES + "    assert rows\n", "AssertionError", 5, True),
@@ -41,17 +44,22 @@ def test_the_exception_of_a_cut_traceback(text: str, type: str | None, line: int
     ("text", "code", "certainty"),
     [
         (FRAMES + "    assert rows\n", "app.exception", "possible"),
-        ('  File "a.py", line 9, in <module>\n    run()\n  File "a.py", line 3, in run\n    raise ValueError(\n', "app.exception", "possible"),
-        ('  File "a.py", line 9, in <module>\n    run()\n  File "a.py", line 3, in run\n    rows.append(1)\n', "unknown", None),
+        (LOOSE + "    raise ValueError(\n", "app.exception", "possible"),
+        (LOOSE + "    rows.append(1)\n", "unknown", None),
         # No frames: it may be a part of more.
         ("ValueError: no rows\n", "app.exception", "likely"),
         (FRAMES + "    load()\nValueError: no rows\n", "app.exception", "certain"),
         # Frames of libraries alone do not show who called.
-        ('Traceback (most recent call last):\n  File "/v/lib/python3.11/site-packages/pandas/io.py", line 3, in read\n    f()\nValueError: no\n', "app.exception", "possible"),
+        (
+            f'{HEAD}  File "{PACKAGES}/pandas/io.py", line 3, in read\n    f()\nValueError: no\n',
+            "app.exception",
+            "possible",
+        ),
         # Ray's own process, and no program in it.
         (
-            'Traceback (most recent call last):\n  File "/v/lib/python3.11/site-packages/ray/dashboard/utils.py", line 3, in f\n'
-            "    handle()\n  File \"/v/lib/python3.11/site-packages/ray/dashboard/modules/node/node_head.py\", line 9, in g\n    q['ip']\nKeyError: 'ip'\n",
+            f'{HEAD}  File "{PACKAGES}/ray/dashboard/utils.py", line 3, in f\n    handle()\n'
+            f'  File "{PACKAGES}/ray/dashboard/modules/node/node_head.py", line 9, in g\n    ip = q["ip"]\n'
+            "KeyError: 'ip'\n",
             "ray.internal-error",
             "possible",
         ),
@@ -65,7 +73,7 @@ def test_what_is_said_of_an_excerpt(text: str, code: str, certainty: str | None)
 
 def test_what_a_driver_raised_is_not_what_ray_tells_after_its_end() -> None:
     """Ray tells later of the same error in a task that nobody asked for: it is none that the driver's came from."""
-    told = "2024-01-02 03:04:05,678 ERROR worker.py:405 -- Unhandled error (suppress with 'RAY_IGNORE_UNHANDLED_ERRORS=1'): "
+    told = "ERROR worker.py:405 -- Unhandled error (suppress with 'RAY_IGNORE_UNHANDLED_ERRORS=1'): "
     task = 'ray::Reader.open() (pid=7, ip=10.0.0.1)\n  File "a.py", line 4, in open\n    f(a=1)\n'
     error = "TypeError: f() got an unexpected keyword argument 'a'\n"
     found = _of(f"{FRAMES}    f(a=1)\n{error}{told}{task}{error}")
