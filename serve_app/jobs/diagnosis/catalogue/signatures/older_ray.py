@@ -1,4 +1,4 @@
-"""Words of earlier and other Ray: 0.x and 1.x, Ray Client, Java and C++ workers; and frames of tracebacks that were cut."""
+"""Words of earlier and other Ray: 0.x and 1.x, Ray Client; and frames of tracebacks that were cut."""
 
 from __future__ import annotations
 
@@ -217,56 +217,22 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("    @     0x55d0c2 ray::raylet::RayletClient::Wait()",),
     ),
     Signature(
-        name="worker-of-java",
-        code="app.task-exception",
-        contains=("io.ray.api.exception.", "io.ray.runtime.exception.", "RayTaskException"),
-        pattern=r"io\.ray\.(?:api|runtime)\.exception\.(?:RayTaskException|RayIntentionalSystemExitException|CrossLanguageException)|RayTaskException: ",
-        role=ClueRole.WRAPPER,
+        # Before 1.0 a node had a store, a manager and a local scheduler of its own.
+        name="store-of-a-node",
+        code="raylet.crashed",
+        contains=(
+            "failed to start, retrying now",
+            "Couldn't start plasma",
+            "onnection to the plasma store",
+            "connect to socket /tmp",
+        ),
+        pattern=r"(?:[Pp]lasma (?:manager|store)|[Rr]aylet) failed to start, retrying|Couldn't start plasma (?:manager|store)|Lost connection to the plasma store|raylet_client\.cc:\d{1,5}\].{0,40}ould not connect to socket",
         certainty=Certainty.LIKELY,
         matches=(
-            "io.ray.api.exception.RayTaskException: (pid=7, ip=10.0.0.1) Error executing task 0a1b",
-            'Exception in thread "main" io.ray.api.exception.CrossLanguageException: An exception raised from PYTHON',
+            "Plasma manager failed to start, retrying now.",
+            "[FATAL] (local_scheduler.cc:482: errno: Bad file descriptor) Lost connection to the plasma store, local scheduler is exiting!",
         ),
-        near_misses=("import io.ray.api.exception.RayException;",),
-    ),
-    Signature(
-        name="actor-of-java-died",
-        code="actor.died",
-        contains=("RayActorException", "UnreconstructableException", "RayWorkerException"),
-        pattern=r"Ray(?:Actor|Worker)Exception: |UnreconstructableException: ",
-        role=ClueRole.SYMPTOM,
-        certainty=Certainty.LIKELY,
-        matches=(
-            "io.ray.api.exception.RayActorException: The actor 0a1b died before finishing this task.",
-            "io.ray.runtime.exception.RayWorkerException: The worker died unexpectedly",
-        ),
-        near_misses=("throws RayActorException",),
-    ),
-    Signature(
-        name="exception-of-java",
-        code="app.exception",
-        contains=('Exception in thread "main" ', "Caused by: java.", "Caused by: io.", "Caused by: org."),
-        pattern=r'Exception in thread "main" (?:[a-z]\w*\.){1,8}[A-Z]\w*(?:Exception|Error)|^Caused by: (?:[a-z]\w*\.){1,8}[A-Z]\w*(?:Exception|Error)',
-        role=ClueRole.WRAPPER,
-        certainty=Certainty.POSSIBLE,
-        matches=(
-            'Exception in thread "main" java.lang.NullPointerException',
-            "Caused by: java.lang.IllegalArgumentException: no such table",
-        ),
-        near_misses=("Exception in thread Thread-11:",),
-    ),
-    Signature(
-        name="task-of-cpp-raised",
-        code="app.task-exception",
-        contains=("RayTaskException:", "ray::internal::", "C++ worker exception"),
-        pattern=r"C\+\+ worker exception|what\(\): .{0,200}RayTaskException|ray::internal::\w*Exception",
-        role=ClueRole.WRAPPER,
-        certainty=Certainty.LIKELY,
-        matches=(
-            "C++ worker exception: (pid=7, ip=10.0.0.1) std::out_of_range: vector",
-            "  what():  RayTaskException: error in Counter::Add",
-        ),
-        near_misses=("ray::internal::RayRuntime was started",),
+        near_misses=("the plasma store was started",),
     ),
     Signature(
         name="data-ended-by-a-task",
