@@ -235,11 +235,13 @@ class _Reader:
         if number <= self._ends.get(first.stream, 0) or HEAD not in first.text:
             return
         traceback = read_traceback(_iterate_lines(block, begin, number))
-        before = block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]
+        above = block[max(0, begin - _BEFORE_BYTES) : begin]
+        told = above.rstrip()
+        before = told.rpartition(b"\n")[2]
         if any(each in before for each in _IGNORED):
             # Python tells of what went wrong while it cleaned up, and goes on.
             self._ends[traceback.stream] = traceback.end
-            self._benign.update(range(number - 1, traceback.end + 1))
+            self._benign.update(range(number - above.count(b"\n", len(told)), traceback.end + 1))
             return
         self._keep(traceback, block, begin, number)
 

@@ -88,4 +88,5 @@ def test_what_python_ignores_at_the_end_is_no_failure() -> None:
         "AttributeError: 'NoneType' object has no attribute 'worker'\n"
     )
     assert _of(text).code is None
+    assert _of(text.replace("\n", "\n\n")).code is None
     assert _of(text + "[1]    31008 segmentation fault (core dumped)  python a.py\n").code == "app.native-crash"
