@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
-from tests.accuracy.items import Item, found_items, made_items, read_items, remade_items
+from tests.accuracy.items import Item, found_items, made_items, read_items, remade_items, world_items
 from tests.accuracy.scores import (
     NONE,
     UNKNOWN,
@@ -33,7 +33,7 @@ from tests.accuracy.scores import (
 
 GOAL_TOP_1 = 0.90
 GOAL_ACCEPTABLE = 0.97
-_PARTS = ("made", "held-out", "remade", "found")
+_PARTS = ("made", "held-out", "remade", "world", "found")
 _COLUMNS = (
     "logs",
     "top-1",
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     catalogue = load_built_in()
     look = by_engine(catalogue)
     found = found_items()
-    own = made_items() + remade_items() + (found or [])
+    own = made_items() + remade_items() + world_items() + (found or [])
     worlds = {f"world: {each.stem}": read_items(each, each.stem) for each in options.world}
     parts: dict[str, list[Item]] = {name: [each for each in own if each.part == name] for name in _PARTS} | worlds
     print(f"Diagnosis, {datetime.now(UTC):%Y-%m-%d}, {len(catalogue.signatures)} signatures, recorded on Ray 2.60")

@@ -1,4 +1,4 @@
-"""Logs of known cause: made by real runs and remade after real ones (``tests/corpus``), published by users
+"""Logs of known cause: made by real runs, and remade after real ones (``tests/corpus``), published by users
 (``SEEDCORE_DATA``), or handed over in a file.
 """
 
@@ -16,6 +16,7 @@ from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 
 MADE = Path(__file__).parents[1] / "corpus" / "made"
 REMADE = MADE.parent / "remade-logs.jsonl"
+WORLD = MADE.parent / "world-logs.jsonl"
 _FOUND = "found-logs.jsonl"
 
 
@@ -24,7 +25,7 @@ class Item:
     """One log with its label; ``primary`` is a code, ``none`` or ``unknown``."""
 
     id: str
-    part: str  # made, held-out, remade, found, or the name of a file
+    part: str  # made, held-out, remade, world, found, or the name of a file
     primary: str
     acceptable: frozenset[str]
     evidence: str
@@ -49,6 +50,11 @@ def found_items() -> list[Item] | None:
 def remade_items() -> list[Item]:
     """Logs made anew after real ones; rules may be tuned on them."""
     return read_items(REMADE, "remade")
+
+
+def world_items() -> list[Item]:
+    """Logs made anew after real ones that were labelled before any engine saw them; rules may be tuned on them."""
+    return read_items(WORLD, "world")
 
 
 def read_items(place: Path, part: str) -> list[Item]:

@@ -24,7 +24,15 @@ from serve_app.jobs.diagnosis.models import Certainty, CodeClass, SourceKind
 DOCS = "https://docs.ray.io/en/latest/"
 # Texts that the reader itself looks for, before the first text of a signature.
 TRACEBACK = b"Traceback (most recent call last)"
-MARKS: tuple[bytes, ...] = (TRACEBACK, b"Error", b"Exception", b"Interrupt", b"Exit: ", b"ray.exceptions.")
+MARKS: tuple[bytes, ...] = (
+    TRACEBACK,
+    b"Error",
+    b"Exception",
+    b"Interrupt",
+    b"Exit: ",
+    b"Invalid: ",
+    b"ray.exceptions.",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ _NOT_DONE = re.compile(
     r"\b(?:not|never|un\w+|n't|without|before|until|only|error|errors|fail\w*|exception|abort\w*|incomplete|cannot)\b"
     r"|shut ?down|shutting|server process|\bwaiting\b|\bterminat\w+|\bexiting\b|\bclean\w*"
     r"|\bnot (?:complete|ready|finished)"
+    # Communicators of NCCL are also destroyed, and aborted, completely.
+    r"|NCCL INFO"
     r"|\b(?:rc|exit(?:ed)?(?: with)?(?: code| status)?|return(?:ed)? code)[ =:]{1,3}(?:-?[1-9]\d*)\b",
     re.IGNORECASE,
 )
@@ -53,16 +55,63 @@ _NO_FAILURE = re.compile(
     r"|\bDeprecationWarning|\bFutureWarning|\bUserWarning|\bINFO\b|\bDEBUG\b",
     re.IGNORECASE,
 )
+# One of these is in what the patterns before this find: looking for them costs a tenth of searching.
+_FAILURE_PARTS = (
+    "error",
+    "exception",
+    "fail",
+    "fatal",
+    "panic",
+    "traceback",
+    "abort",
+    "crash",
+    "kill",
+    "terminated",
+    "core dumped",
+)
+_DONE_PARTS = (
+    "complete",
+    "finish",
+    "succe",
+    "done",
+    "all good",
+    "ready",
+    "converged",
+    "exported",
+    "saved",
+    "recovered",
+    "passed",
+    "100%",
+    "exit",
+    "final",
+    "ignored",
+)
+_FINAL_PARTS = ("final", "complete", "finished", "done")
 # What programs, and Ray's long messages, write after a failure.
-_EPILOGUE = re.compile(
-    r"^- (?:objects|bytes|num) |^\(global lru\)|^Eviction Stats|memory usage: \[|^Ray killed \d+ worker"
-    r"|^Considered workers"
-    r"|^Selected to kill|^Top \d+ memory users|^PID\s+MEM|^\d+\s+[\d.]+\s+\S|^Refer to the doc|^OOM kill reason|"
-    r"Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b|shutting down"
-    r"|shutdown"
-    r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP|throughput: 0\.0 tokens"
-    r"|wandb:|^\s*\^C|Stack (?:trace|\(most)|^\s{0,8}(?:@|PC:|#\d)|^---+$|^===+$|^\*{3,}",
+_EPILOGUE_BEGIN = re.compile(
+    r"- (?:objects|bytes|num) |\(global lru\)|Eviction Stats|Ray killed \d+ worker|Considered workers|Selected to kill"
+    r"|Top \d+ memory users|PID\s+MEM|\d+\s+[\d.]+\s+\S|Refer to the doc|OOM kill reason|\s*\^C"
+    r"|\s{0,8}(?:@|PC:|#\d)|---+$|===+$|\*{3,}",
     re.IGNORECASE,
+)
+_EPILOGUE = re.compile(
+    r"memory usage: \[|Exception ignored in|ResourceWarning|leaked (?:semaphore|shared_memory)|\bclean(?:ing)? ?up\b"
+    r"|shutting down|shutdown|throughput: 0\.0 tokens|wandb:|Stack (?:trace|\(most)"
+    r"|\"(?:GET|HEAD) /\S*(?:health|metrics|ping|ready|live)\S* HTTP",
+    re.IGNORECASE,
+)
+_EPILOGUE_PARTS = (
+    "memory usage: [",
+    "exception ignored",
+    "resourcewarning",
+    "leaked",
+    "clean",
+    "shutting down",
+    "shutdown",
+    "throughput: 0",
+    "wandb:",
+    "stack",
+    " http",
 )
 
 
@@ -89,7 +138,7 @@ class Aftermath:
             )
             if not inside and number not in self._bad and self._is_ordinary(number, line.stream, line.text):
                 self._ordinary.append((number, line.text))
-        self._finals = [each.number for each in scan.tail if _FINAL.search(each.line.text)]
+        self._finals = [each.number for each in scan.tail if _is_final(each.line.text)]
         self._done_at = max((number for number, text in self._ordinary if is_done(text)), default=0)
         self._is_table = is_table
 
@@ -135,14 +184,28 @@ class Aftermath:
             return False
         if not text.strip() or text[:1] in _NO_WORDS or text.startswith("frame #"):
             return False
-        if HEAD in text or _EPILOGUE.search(text):
+        if HEAD in text or _EPILOGUE_BEGIN.match(text):
+            return False
+        if _has_part(text, _EPILOGUE_PARTS) and _EPILOGUE.search(text):
             return False
         return not tells_of_failure(text)
+
+
+def _has_part(text: str, parts: tuple[str, ...]) -> bool:
+    lowered = text.lower()
+    return any(part in lowered for part in parts)
+
+
+def _is_final(text: str) -> bool:
+    """Whether a line tells a final result, or that the whole of a run is over."""
+    return _has_part(text, _FINAL_PARTS) and _FINAL.search(text) is not None
 
 
 def is_done(text: str) -> bool:
     """Whether a line says that something has come to its good end."""
     begin = text[:_LOOKED_AT_CHARS]
+    if not _has_part(begin, _DONE_PARTS):
+        return False
     if "safely ignored" in begin:
         return True
     return _DONE.search(begin) is not None and _NOT_DONE.search(begin) is None
@@ -151,7 +214,7 @@ def is_done(text: str) -> bool:
 def tells_of_failure(text: str) -> bool:
     """Whether a line has a word of failure that is not taken back by its neighbours."""
     begin = text[:_LOOKED_AT_CHARS]
-    if is_quiet(begin):
+    if not _has_part(begin, _FAILURE_PARTS) or is_quiet(begin):
         return False
     return _FAILURE_WORD.search(begin) is not None and _NO_FAILURE.search(begin) is None
 

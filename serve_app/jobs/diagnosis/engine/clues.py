@@ -11,6 +11,7 @@ from serve_app.jobs.diagnosis.engine.aftermath import MANY_LINES, Aftermath, is_
 from serve_app.jobs.diagnosis.engine.field_rules import FieldClue
 from serve_app.jobs.diagnosis.engine.owner import OwnerJudge, Ownership, Whose
 from serve_app.jobs.diagnosis.engine.scan import Hit, Scan
+from serve_app.jobs.diagnosis.log.frames import is_of_ray_itself
 from serve_app.jobs.diagnosis.log.tracebacks import Raised, Traceback
 from serve_app.jobs.diagnosis.models import Certainty, EvidenceLine, SourceKind
 
@@ -197,7 +198,7 @@ def _build_clue(
 
 def _is_survived(hit: Hit) -> bool:
     """Whether a line says that the program went on. Not of Ray's own lines: Ray warns of what is fatal."""
-    if not hit.signature.code.startswith("app."):
+    if not hit.signature.code.startswith("app.") or hit.signature.stands:
         return False
     begin = min((place for text in hit.signature.contains if (place := hit.text.find(text)) >= 0), default=0)
     before, after = hit.text[max(0, begin - _BEFORE_CHARS) : begin], hit.text[begin : begin + _AFTER_CHARS]
@@ -209,12 +210,16 @@ def _build_generic_clue(number: int, scan: Scan, ending: Aftermath, traceback: T
     in_ray = in_ray or _OF_WORKER.match(traceback.stream) is not None
     in_constructor = any(raised.in_constructor for raised in traceback.raised)
     code = "app.actor-init-failed" if in_constructor else "app.task-exception" if in_ray else "app.exception"
-    # What a library raised of itself may be an engine's own way of telling what another process did.
-    is_foreign = scan.kind is SourceKind.FILE and all(frame.is_library for frame in inner.frames)
+    is_of_ray = code == "app.exception" and is_of_ray_itself(inner.frames)
+    certainty = Certainty.CERTAIN
+    frames = [frame for raised in traceback.raised for frame in raised.frames]
+    if scan.kind is SourceKind.FILE and all(frame.is_library for frame in frames):
+        # Whose it is, and whether more was told before it, an excerpt without frames of a program does not show.
+        certainty = Certainty.POSSIBLE if frames else Certainty.LIKELY
     return Clue(
-        code,
+        "ray.internal-error" if is_of_ray else code,
         ClueRole.CAUSE,
-        Certainty.LIKELY if inner.frames and is_foreign else Certainty.CERTAIN,
+        Certainty.POSSIBLE if inner.is_cut else certainty,
         "exception",
         EvidenceLine(scan.name, inner.line, scan.quotes.get(inner.line, "")),
         number,

@@ -172,7 +172,7 @@ def _find_ray_sentence(scans: Sequence[Scan]) -> str:
 def _is_cut_in_frames(scans: Sequence[Scan]) -> bool:
     """Whether a log that somebody sent ends within a traceback whose first line is not in it."""
     return any(
-        read_frames([each.line.text]) and each.line.text.lstrip().startswith("File ")
+        read_frames([each.line.text]) and each.line.text.lstrip().startswith("File ") and each.number not in scan.benign
         for scan in scans
         if scan.kind is SourceKind.FILE
         for each in scan.tail[-3:]

@@ -53,10 +53,16 @@ _OFTEN_HANDLED = frozenset(
 _WITHIN = {
     ("app.data-access", "env.setup-failed"): "env.package-missing",
     ("app.data-access", "job.no-agent"): "job.no-agent",
+    ("app.data-access", "cluster.launch-failed"): "cluster.launch-failed",
+    ("gcs.unreachable", "job.supervisor-not-created"): "job.supervisor-not-created",
 }
 # A lost node takes its work elsewhere, unless something kept it from that; a GCS that cannot be reached may not be let.
 _YIELDS_TO = {
     "node.died": ("raylet.crashed", "scheduling.node-affinity", "object.lost"),
+    "cluster.not-found": ("cluster.stale-state",),
+    "gpu.collective-failed": ("storage.shm-too-small", "network.port-conflict"),
+    "storage.disk-full": ("storage.shm-too-small",),
+    "app.native-crash": ("os.limit", "raylet.crashed"),
     "gcs.unreachable": ("network.port-conflict", "cluster.auth", "cluster.version-mismatch"),
 }
 _NAMES_EXCEPTION = re.compile(r"\b[A-Za-z_.]{1,80}(?:Error|Exception|Interrupt)\b")
@@ -103,8 +109,11 @@ def weigh(clues: Sequence[Clue], *, has_failed: bool) -> Weighed:
 def _doubt_among_causes(named: Clue, counted: Sequence[Clue]) -> Clue:
     """Of a log alone that has several causes, which came first is likely and not certain."""
     others = {clue.code for clue in counted if clue.role is ClueRole.CAUSE and not clue.is_generic and not clue.doubt}
+    others -= {code for code, better in _YIELDS_TO.items() if named.code in better}
     is_sure = named.certainty is Certainty.CERTAIN and named.kind is SourceKind.FILE and not named.is_circle
-    return replace(named, certainty=Certainty.LIKELY) if is_sure and others - {named.code} else named
+    # What carries a program's exception is not seen to carry nothing else where a log may be cut.
+    is_outer = named.role is ClueRole.WRAPPER and named.code.startswith("app.")
+    return replace(named, certainty=Certainty.LIKELY) if is_sure and (is_outer or others - {named.code}) else named
 
 
 def _look_above(primary: Clue | None, clues: Sequence[Clue]) -> Clue | None:
@@ -237,7 +246,7 @@ def _rename_generic(primary: Clue, clues: Sequence[Clue]) -> Clue:
     # Where a driver and its workers raise, which of them ended the job is not told by a log alone.
     names = {clue.code for clue in clues if clue.is_generic} if primary.kind is SourceKind.FILE else set()
     certainty = Certainty.CERTAIN if primary.is_uncaught and len(names) <= 1 else Certainty.LIKELY
-    certainty = Certainty.LIKELY if primary.certainty is Certainty.LIKELY else certainty
+    certainty = certainty if primary.certainty is Certainty.CERTAIN else primary.certainty
     certainty = Certainty.POSSIBLE if primary.doubt else certainty
     return replace(primary, code=code, certainty=certainty)
 

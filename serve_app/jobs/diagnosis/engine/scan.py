@@ -21,6 +21,7 @@ from serve_app.jobs.diagnosis.log.tracebacks import (
     MOST_LINES,
     Traceback,
     add_frames,
+    read_cut_exception,
     read_loose_exception,
     read_traceback,
 )
@@ -46,6 +47,7 @@ _GIVES_UP = re.compile(
     r"|(?:exit|return) code:? (?:-?[1-9]\d{0,4})\b|exit status [1-9]|[Aa]borting\b|will (?:now )?exit"
 )
 _AFTER_LINES = 8
+_CUT_LINES = 12
 _IGNORED = (b"Exception ignored in", b"The dashboard on node ")
 _BEFORE_BYTES = 1_000
 _ABOVE_BYTES = 8_192
@@ -187,6 +189,7 @@ class _Reader:
                 self._see(signature, block, at, number_of_line)
         if is_last:
             self._tail = _read_tail(block, self._lines_before + 1)
+            self._see_cut_end()
         self._lines_before += block.count(b"\n", 0, until)
 
     def build_scan(self, source: TextSource) -> Scan:
@@ -232,11 +235,13 @@ class _Reader:
         if number <= self._ends.get(first.stream, 0) or HEAD not in first.text:
             return
         traceback = read_traceback(_iterate_lines(block, begin, number))
-        before = block[max(0, begin - _BEFORE_BYTES) : begin].rstrip(b"\n").rpartition(b"\n")[2]
+        above = block[max(0, begin - _BEFORE_BYTES) : begin]
+        told = above.rstrip()
+        before = told.rpartition(b"\n")[2]
         if any(each in before for each in _IGNORED):
             # Python tells of what went wrong while it cleaned up, and goes on.
             self._ends[traceback.stream] = traceback.end
-            self._benign.update(range(number, traceback.end + 1))
+            self._benign.update(range(number - above.count(b"\n", len(told)), traceback.end + 1))
             return
         self._keep(traceback, block, begin, number)
 
@@ -248,6 +253,14 @@ class _Reader:
         found = read_loose_exception(number, line)
         if found is not None:
             self._keep(add_frames(found, _iterate_above(block, begin)), block, begin, number)
+
+    def _see_cut_end(self) -> None:
+        """An exception that an excerpt does not tell any more, but the code that raises it."""
+        last = self._tail[-_CUT_LINES:] if self._kind is SourceKind.FILE else ()
+        found = read_cut_exception([(each.number, each.line) for each in last]) if last else None
+        if found is not None and found.end > self._ends.get(found.stream, 0):
+            self._last.append(found)
+            self._quotes[found.end] = last[-1].quote
 
     def _keep(self, traceback: Traceback, block: bytes, begin: int, number: int) -> None:
         if len(self._ends) > 1_000:

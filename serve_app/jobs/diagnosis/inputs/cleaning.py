@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from serve_app.jobs.diagnosis.inputs.layout import CleanedLine, reindent, unwrap
+from serve_app.jobs.diagnosis.log.lines import split_prefix
 
 # At least so many of the lines with something in them begin alike, where that is what somebody put before each.
 _MOST_OF_THEM = 0.6
@@ -38,12 +39,18 @@ _STAMP = re.compile(rf"\s{{0,4}}\[?(?:{_DAY}[T ]{_CLOCK}|{_CLOCK}|\d{{13}})\]?(?
 # `Jan 02 03:04:05 host unit[12]: ` of journald, and the same with an ISO time.
 _JOURNAL = re.compile(
     rf"{_DAY}[T ]{_CLOCK} (?!INFO|WARN|ERROR|DEBUG|CRIT|FATAL)[\w.-]{{1,80}} [\w./@-]{{1,80}}(?:\[\d{{1,8}}\])?: ?"
+    # And what Airflow puts there.
+    r"|\[\d{4}-\d\d-\d\d, ?[\d:.]{8,15} \w{1,5}\] \{[\w.]{1,80}:\d{1,6}\} [A-Z]{4,8} - ?"
 )
 _INNER = re.compile(r'\s{0,8}(?:Traceback \(most recent|File "[^"\n]{1,300}", line \d)|\s{4,}\S')
 _LOGFMT = re.compile(r'(?:time|ts|level)=\S.{0,200}?\bmsg="((?:[^"\\]|\\.){1,20000})"')
 _OUTPUT = re.compile(r'\s{0,40}"(?:cell_type|output_type)": ')
 _JSON_TEXTS = ("log", "MESSAGE", "line", "message", "msg", "text", "event")
 _JSON_MORE = ("exc_info", "exception", "traceback", "stack_trace", "stack", "error")
+# A line that a traceback begins with; and before it what stands before all lines.
+_PLACED = re.compile(r'(?:  File "[^"\n]{1,300}", line \d|Traceback \(most recent call last\))')
+_MOST_BEFORE = 200
+_NEARLY_ALL = 0.9
 _MOST_FROM_ONE = 2_000
 
 
@@ -96,7 +103,13 @@ def _open_json(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """What Docker, journald, Loki and loggers put into one object a line."""
     if not _is_most(pieces, lambda text: text.lstrip().startswith("{") and text.rstrip().rstrip(",").endswith("}")):
         return pieces
-    opened = [(piece, _read_object(piece.text)) for piece in pieces]
+    rows = [_read_object(piece.text) for piece in pieces]
+    # Where all rows have one level, it is that of the stream, and tells nothing of a line.
+    is_told = len({level for level, _ in filter(None, rows)}) > 1
+    opened = [
+        (piece, None if row is None else f"{row[0]} {row[1]}".lstrip() if is_told else row[1])
+        for piece, row in zip(pieces, rows, strict=True)
+    ]
     if sum(text is not None for _, text in opened) < _MOST_OF_THEM * sum(bool(piece.text.strip()) for piece in pieces):
         return pieces
     return [
@@ -104,7 +117,8 @@ def _open_json(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     ]
 
 
-def _read_object(text: str) -> str | None:
+def _read_object(text: str) -> tuple[str, str] | None:
+    """The level and the text of a logger's row."""
     try:
         row = json.loads(text.strip().rstrip(","))
     except (ValueError, RecursionError):
@@ -116,8 +130,8 @@ def _read_object(text: str) -> str | None:
         return None
     more = [row[name] for name in _JSON_MORE if isinstance(row.get(name), str)]
     level = row.get("level") or row.get("levelname") or row.get("severity") or ""
-    said = f"{level} {found}" if isinstance(level, str) and level and "stream" not in row else str(found)
-    return "\n".join([said.rstrip("\n"), *more])
+    is_level = isinstance(level, str) and "stream" not in row
+    return level if is_level else "", "\n".join([str(found).rstrip("\n"), *more])
 
 
 def _open_notebook(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
@@ -181,13 +195,13 @@ def _strip_margins(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
 
 def _strip_numbers(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     """Without the line numbers of an editor or a web page, which count on by one."""
-    if any(_ROWS.search(piece.text) for piece in pieces):
-        return pieces
     found = [_NUMBERED.match(piece.text) for piece in pieces if piece.text.strip()]
     numbers = [int(each[1]) for each in found if each is not None]
     if len(numbers) < 4 or len(numbers) < 0.8 * len(found):
         return pieces
     if sum(after - before == 1 for before, after in pairwise(numbers)) < 0.8 * (len(numbers) - 1):
+        return pieces
+    if any(_ROWS.search(piece.text) for piece in pieces):
         return pieces
     return [replace(piece, text=_NUMBERED.sub("", piece.text, count=1)) for piece in pieces]
 
@@ -199,9 +213,27 @@ def _strip_stamps(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
     if not _is_most(pieces, lambda text: _STAMP.match(text) is not None):
         return pieces
     rests = [piece.text[found.end() :] for piece in pieces if (found := _STAMP.match(piece.text)) is not None]
-    if not any(_STAMP.match(rest) or _INNER.match(rest) for rest in rests):
+    if not any(rest.startswith("(") or _STAMP.match(rest) or _INNER.match(rest) for rest in rests):
         return pieces
     return [replace(piece, text=_STAMP.sub("", piece.text, count=1)) for piece in pieces]
+
+
+def _strip_alike(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
+    """Without what some program put before each line, also before those of a traceback; numbers in it may differ.
+
+    What Ray and engines put there, which tells the process, is left.
+    """
+    before = next(
+        (piece.text[: found.start()] for piece in pieces if (found := _PLACED.search(piece.text)) is not None), ""
+    )
+    if not before.strip() or "pid=" in before or not split_prefix(before).text.strip():
+        before = "0: "
+    alike = re.compile(r"\d+".join(re.escape(part) for part in re.split(r"\d+", before[:_MOST_BEFORE])))
+    written = [piece.text for piece in pieces if piece.text.strip()]
+    count = sum(alike.match(text) is not None for text in written)
+    if count < 2 or count < (_NEARLY_ALL if before == "0: " else _MOST_OF_THEM) * len(written):
+        return pieces
+    return [replace(piece, text=alike.sub("", piece.text, count=1)) for piece in pieces]
 
 
 def _break_lines(pieces: Sequence[CleanedLine]) -> Sequence[CleanedLine]:
@@ -245,6 +277,7 @@ _STEPS: tuple[Callable[[Sequence[CleanedLine]], Sequence[CleanedLine]], ...] = (
     _open_logfmt,
     _strip_numbers,
     _strip_stamps,
+    _strip_alike,
     _break_lines,
     unwrap,
     reindent,

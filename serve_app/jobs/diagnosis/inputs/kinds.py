@@ -27,6 +27,7 @@ _MOST_LINES = 400
 _MOST_CHARS = 500
 # What quotes whole errors in its rows.
 _OF_ROWS = frozenset({"state-api", "serve-status"})
+_SAME_DIGITS = str.maketrans("123456789", "000000000")
 _LOGGED = re.compile(r"\s{0,8}(?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[,.]\d|\([\w:. ]{0,100}\bpid=\d)")
 _WROTE = re.compile(
     r"\s*Traceback \(most recent|\d{4}-\d\d-\d\d \d\d:\d\d|\(\w[^()]{0,200}pid=\d|\w{0,80}(?:Error|Exception): "
@@ -39,7 +40,9 @@ def find_kinds(lines: Sequence[str]) -> tuple[str, ...]:
     written = [line[:_MOST_CHARS] for line in chosen if line.strip()]
     if not written:
         return ()
-    found = tuple(kind.name for kind in KINDS if _is_there(kind, written))
+    # Lines that differ in their numbers alone are of one kind.
+    kept = tuple(dict.fromkeys(line.translate(_SAME_DIGITS) for line in written))
+    found = tuple(kind.name for kind in KINDS if _is_there(kind, kept))
     if found == (DRIVER_LOG,) and _is_code(written) and not _has_log_line(written):
         return ()
     return found or (() if _is_no_log(written) else (OUTPUT,))

@@ -29,6 +29,13 @@ _LIBRARY = re.compile(
 _OF_RAY = re.compile(
     r"(?:^|[/\\])ray[/\\](?:_private|serve|train|tune|data|rllib|util|air|dashboard|workers?|actor|remote|scripts|llm)\b"
 )
+# What runs in Ray's own processes, or in a driver before anything of a user is looked at.
+_OF_RAY_ITSELF = re.compile(
+    r"(?:site-packages|dist-packages|python)[/\\]ray[/\\]"
+    r"(?:(?:new_)?dashboard[/\\]|autoscaler[/\\]|experimental[/\\](?:ui|state)\b"
+    r"|(?:_private[/\\])?(?:log_monitor|monitor|serialization|memory_monitor)\b)"
+)
+_RAY_PACKAGE = re.compile(r"(?:site-packages|dist-packages|python)[/\\]ray[/\\]|^<frozen |[/\\]asyncio[/\\]")
 _PACKAGE = re.compile(r"(?:site-packages|dist-packages)[/\\](?P<path>[^\n]{1,300}?)\.(?:pyx?|so)$")
 _STANDARD = re.compile(r"lib[/\\]python[\d.]{1,6}[/\\](?P<path>[^\n]{1,200}?)\.py$")
 _MOST_MESSAGE_CHARS = 300
@@ -65,6 +72,12 @@ class Frame:
     def is_library(self) -> bool:
         """Whether it is code of Ray, of Python or of an installed package."""
         return _LIBRARY.search(self.file) is not None or _OF_RAY.search(self.file) is not None
+
+
+def is_of_ray_itself(frames: Sequence[Frame]) -> bool:
+    """Whether all of them are Ray's own, from where Ray runs by itself: no program called it."""
+    is_first = bool(frames) and _OF_RAY_ITSELF.search(frames[0].file) is not None
+    return is_first and all(_RAY_PACKAGE.search(each.file) is not None for each in frames)
 
 
 def is_frame(text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from serve_app.jobs.diagnosis.log.frames import Frame, is_frame, read_frames
@@ -32,7 +32,7 @@ _CONSTRUCTOR = re.compile(r"\bray::[\w.:<>]{1,300}\.__init__(?:\(\)|\b)")
 _EXCEPTION = re.compile(r"(?P<type>[^\W\d][\w.]{0,200}?)(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$")
 # Away from a traceback, only names that can be nothing else.
 _NAMED = re.compile(
-    r"(?P<type>ray\.exceptions\.[A-Z]\w{1,80}|(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit))"
+    r"(?P<type>ray\.exceptions\.[A-Z]\w{1,80}|(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|SystemExit|Failure|Timeout|Died|NotFound|Full|Exit|Invalid))"
     r"(?P<cause>\([\w.]{1,100}\))?(?::(?: (?P<message>.*))?)?$"
 )
 # Where a logger, or an assertion of pytest, says that it was raised.
@@ -41,6 +41,18 @@ _IN_ONE_LINE = re.compile(
     r"(?P<type>\b(?:[a-z_][\w]{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|Exit))"
     r"(?:\([\w.]{1,100}\))?: (?P<message>\S.*)$"
 )
+# The head of IPython names the exception before it is told.
+_NAMED_HEAD = re.compile(
+    r"(?P<type>(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|Invalid|Exit|Timeout|NotFound))"
+    r"(?P<cause>\(\w{1,100}\))? {2,}$"
+)
+# The last line of code of frames, where the exception's own line is cut off.
+_RAISES = re.compile(
+    r"\s{2,80}(?:(?P<assert>assert)\b|raise (?P<type>(?:\w{1,60}\.){0,4}[A-Z]\w{1,80})(?:\(|$| from ))"
+)
+_CUT_NAME = re.compile(r"[\w.]{0,100}[A-Z]\w{0,80}(?:Er|Err|Erro|Excep|Except|Excepti|Exceptio)$")
+# Of a task that nobody asked for, Ray tells when the driver has ended (``worker.py``).
+_TOLD_LATER = re.compile(r"Unhandled error \(suppress with|Possible unhandled error from worker")
 _WRAPPERS = ("RayTaskError", "ray.exceptions.RayTaskError", "ExceptionGroup", "BaseExceptionGroup")
 
 
@@ -54,6 +66,7 @@ class Raised:
     in_ray: bool = False  # raised in a task or an actor
     in_constructor: bool = False  # in the constructor of an actor
     frames: tuple[Frame, ...] = ()  # where it was raised, the outermost first
+    is_cut: bool = False  # its own line is not there: only that it was raised
 
     @property
     def is_wrapper(self) -> bool:
@@ -108,6 +121,20 @@ def add_frames(loose: Traceback, above: Iterable[str]) -> Traceback:
     return replace(loose, raised=(inner, *loose.raised[1:]))
 
 
+def read_cut_exception(lines: Sequence[tuple[int, LogLine]]) -> Traceback | None:
+    """What these last lines of a log raise, when they end within frames, at a line of code that raises."""
+    number, last = lines[-1]
+    found = _RAISES.match(last.text)
+    if found is None:
+        return None
+    own = [(at, line.text) for at, line in lines if line.stream == last.stream]
+    frames = tuple(read_frames(text for _, text in own))
+    if not frames:
+        return None
+    raised = Raised(number, last.text.strip(), found["type"] or "AssertionError", frames=frames, is_cut=True)
+    return Traceback(last.stream, own[0][0], number, (raised,))
+
+
 class _Reader:
     """Reads one traceback line by line; ``_raised`` is in the order of the text."""
 
@@ -132,7 +159,8 @@ class _Reader:
                 foreign += 1
                 continue
             text = self._strip_lead(line.text)
-            if HEAD in text and self._raised and not self._link and not self._group:
+            is_new = HEAD in text or _TOLD_LATER.search(text) is not None
+            if is_new and self._raised and not self._link and not self._group:
                 break
             if self._goes_on(number, text):
                 self._end, after = number, 0
@@ -141,7 +169,19 @@ class _Reader:
             # What follows an exception is its message, or the program's next words, until a link shows which.
             if self._in_frames or after > _MOST_MESSAGE_LINES:
                 break
-        return Traceback(self._stream, self._begin, self._end, self._sort_raised(), self._indent)
+        raised = self._sort_raised() or self._read_cut()
+        return Traceback(self._stream, self._begin, self._end, raised, self._indent)
+
+    def _read_cut(self) -> tuple[Raised, ...]:
+        """The exception whose own line is not there, by its head or by the last line of code."""
+        head = _NAMED_HEAD.match(self._lead.lstrip())
+        code = _RAISES.match(self._places[-1]) if self._places else None
+        if head is None and code is None:
+            return ()
+        named = head["type"] if head is not None else code["type"] or "AssertionError" if code is not None else ""
+        line, text = (self._begin, self._lead.strip()) if code is None else (self._end, self._places[-1].strip())
+        frames = tuple(read_frames(self._places))
+        return (Raised(line, text, named, self._in_ray, self._in_constructor, frames, is_cut=True),)
 
     def _strip_lead(self, text: str) -> str:
         lead = self._lead
@@ -201,6 +241,8 @@ class _Reader:
         found = _EXCEPTION.match(text.strip()) if self._in_frames else _NAMED.match(text.strip())
         if found is None or text.lstrip().startswith("ray::"):
             return False
+        if found["message"] is None and _CUT_NAME.match(text.strip()):
+            return False
         frames = tuple(read_frames(self._places))
         raised = Raised(number, text.strip(), found.group("type"), self._in_ray, self._in_constructor, frames)
         self._raised.append((raised, self._link))
@@ -242,7 +284,7 @@ def _read_flat(number: int, line: LogLine) -> Traceback:
 
 
 def _is_code(text: str) -> bool:
-    return text[:4].isspace() and not text.lstrip().startswith("ray::")
+    return text[:4].isspace() and not text.lstrip(" \t'\"").startswith("ray::")
 
 
 def _mask_digits(text: str) -> str:

@@ -48,9 +48,13 @@ SIGNATURES: tuple[Signature, ...] = (
             "An error occurred (ExpiredToken)",
             "An error occurred (InvalidAccessKeyId)",
             "An error occurred (SignatureDoesNotMatch)",
+            "Access Key Id you provided does not exist",
+            "request signature we calculated does not match",
+            "provided token has expired",
         ),
         unless=r"VcpuLimitExceeded|InsufficientInstanceCapacity|InstanceLimitExceeded|MaxSpotInstanceCount|RunInstances",
         matches=(
+            "PermissionError: The AWS Access Key Id you provided does not exist in our records.",
             "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
             "botocore.errorfactory.NoSuchKey: An error occurred (NoSuchKey) when calling the GetObject operation",
         ),

@@ -26,7 +26,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Redis is full",
         ),
         pattern=r"RedisError: |Redis cluster is not healthy|WRONGPASS invalid|NOAUTH Auth|from Redis sentinel|\(gcs_server\) redis_\w{1,40}\.cc:\d{1,5}: .{0,200}(?:[Ff]ail|[Cc]ould not|Didn't get reply|[Tt]imed out|not OK)|AuthenticateRedis|MISCONF Redis|OOM command not allowed|READONLY You can't|CLUSTERDOWN",
-        certainty=Certainty.LIKELY,
         matches=(
             "[2024-01-02 03:04:05,678 E 24 24] (gcs_server) redis_context.cc:368: Failed to connect to Redis due to: RedisError: Could not establish connection to Redis cache:6379 (context.err = 1).. Will retry in 100ms.",
             "WRONGPASS invalid username-password pair or user is disabled.",
@@ -36,6 +35,16 @@ SIGNATURES: tuple[Signature, ...] = (
             "[2024-01-02 03:04:05,678 I 24 24] (gcs_server) redis_context.cc:500: Connected to Redis",
             "redis is well",
         ),
+    ),
+    Signature(
+        name="session-not-the-stored",
+        code="cluster.stale-state",
+        contains=("does not match persisted value",),
+        matches=(
+            "AssertionError: Session name session_2024-01-02_03-04-05_678_9 does not match persisted value b'session_2023-12-31_01-02-03_456_7'.",
+            "Session name session_a does not match persisted value session_b. Perhaps there was an error connecting to Redis.",
+        ),
+        near_misses=("the session name matches the persisted value",),
     ),
     Signature(
         name="session-of-before",
@@ -80,6 +89,19 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=(
             "Failed to start Job Supervisor actor: The name _ray_internal_job_actor_a (namespace=SUPERVISOR_ACTOR_RAY_NAMESPACE) is already taken.",
             "the job supervisor was started",
+        ),
+    ),
+    Signature(
+        name="supervisor-cancelled",
+        code="job.supervisor-not-created",
+        contains=("Actor creation cancelled", "SchedulingCancelled"),
+        pattern=r"SchedulingCancelled.{0,400}(?:JobSupervisor|_ray_internal_job_actor_)|(?:JobSupervisor|_ray_internal_job_actor_).{0,400}SchedulingCancelled",
+        matches=(
+            "task_manager.cc:507: Task failed: SchedulingCancelled: Actor creation cancelled.: Type=ACTOR_CREATION_TASK, function_descriptor={class_name=JobSupervisor, function_name=__init__}",
+            "task_manager.cc:800: Task failed: SchedulingCancelled: Actor creation cancelled.: task_name=_ray_internal_job_actor_nightly-7:JobSupervisor.__init__",
+        ),
+        near_misses=(
+            "Task failed: SchedulingCancelled: Actor creation cancelled.: function_descriptor={class_name=Tokenizer}",
         ),
     ),
     Signature(
@@ -149,8 +171,11 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to launch",
             "Failed to create node",
             "ead node fetch timed out",
+            "Failed to setup head node",
+            ", /tmp/ray/session_",
+            "Failed to set up head node",
         ),
-        pattern=r"[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
+        pattern=r"^ {1,4}\d{1,3}(?:\.\d{1,3}){3}: [\w.-]{1,80}, /tmp/ray/session_\S{1,200}\.out$|Failed to set ?up head node|[Ff]ailed to (?:launch|create) (?:\d{1,6} )?node|NodeLaunchException|[Ss]tatus: ?update-failed|, update-failed$|Error updating .{0,80}(?:SSH|node|[Ee]xit)|NodeUpdater: .{0,60}Error updating|Unable to SSH to node|Setup command `.{1,300}failed|SSH command failed\.?['\"}]{0,2}$|ead node fetch timed out",
         unless=r"retrying",
         role=ClueRole.SYMPTOM,
         certainty=Certainty.LIKELY,
@@ -159,8 +184,11 @@ SIGNATURES: tuple[Signature, ...] = (
             "2023-01-02 03:04:05,678\tERR updater.py:158 -- New status: update-failed",
             "ray.autoscaler._private.node_launcher.NodeLaunchException: Node Launch Exception (Limit): no more",
             "NodeUpdater: Error updating Unable to SSH to nodeSee (console) for remote logs.",
+            " 10.0.0.136: gpu, /tmp/ray/session_2021-02-24_00-44-09_860475_4058/logs/i-0a8f.out",
+            "NodeUpdater: Error updating Command '['ssh', '-i', '/a/key.pem', 'ubuntu@10.0.0.9', 'mkdir -p ~']' returned non-zero exit status 255.",
         ),
         near_misses=(
+            " 10.0.0.133: gpu, waiting-for-ssh, /tmp/ray/session_2021-02-24/logs/i-0c0d.out",
             "SSH still not available (SSH command failed.), retrying in 5 seconds.",
             "Launched 2 node(s) of type gpu.",
         ),

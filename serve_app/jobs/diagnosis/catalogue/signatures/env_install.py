@@ -63,15 +63,17 @@ SIGNATURES: tuple[Signature, ...] = (
             "Failed to build `",
             "Failed to download and build `",
             "was not found in the package registry",
+            "error: externally-managed-environment",
         ),
         pattern=(
-            "different Python: |ERROR: |supported wheel|DO NOT MATCH|\u00d7 Failed to (?:download and )?build `|package registry"
+            "different Python: |externally-managed|ERROR: |supported wheel|DO NOT MATCH|\u00d7 Failed to (?:download and )?build `|package registry"
         ),
         certainty=Certainty.LIKELY,
         matches=(
             "ERROR: Package 'acme' requires a different Python: 3.8.18 not in '>=3.10'",
             "ERROR: Could not build wheels for lxml, which is required to install pyproject.toml-based projects",
             "ERROR: Could not open requirements file: [Errno 2] No such file or directory: 'requirements.txt'",
+            "error: externally-managed-environment",
             "ERROR: acme-1.0-cp39-cp39-linux_x86_64.whl is not a supported wheel on this platform.",
             "  \u00d7 Failed to build `acme==0.1`",
             "  Because acme was not found in the package registry and you require acme, we can conclude that",

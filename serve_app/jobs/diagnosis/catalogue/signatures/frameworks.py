@@ -7,6 +7,18 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        name="tune-stopped",
+        code="app.stopped",
+        contains=("ending Ray Tune run",),
+        pattern=r"(?:Stop signal|SIG\w{2,6}) received \(e\.g\. via .{1,30}, ending Ray Tune run",
+        stands=True,
+        matches=(
+            "2025-01-06 15:36:27,893\tWARNING tune.py:219 -- Stop signal received (e.g. via SIGINT/Ctrl+C), ending Ray Tune run. This will try to checkpoint",
+            "WARNING tune.py:506 -- SIGINT received (e.g. via Ctrl+C), ending Ray Tune run. This will try to checkpoint the experiment state one last time.",
+        ),
+        near_misses=("INFO tune.py:90 -- ending Ray Tune run after 20 trials",),
+    ),
+    Signature(
         name="vllm-engine",
         code="app.exception",
         contains=(

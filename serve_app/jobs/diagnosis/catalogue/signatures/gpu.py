@@ -7,6 +7,45 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        name="driver-not-there",
+        code="gpu.unavailable",
+        contains=(
+            "Unexpected error from cudaGetDeviceCount",
+            "CUDA driver initialization failed",
+            "nvidia-container-cli: initialization error",
+        ),
+        pattern=r"Error: Unexpected error from cudaGetDeviceCount|Error: CUDA driver initialization failed|nvidia-container-cli: initialization error",
+        matches=(
+            "RuntimeError: CUDA driver initialization failed, you might not have a CUDA gpu.",
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling NumCudaDevices() that might have already set an error? Error 802: system not yet initialized",
+        ),
+        near_misses=("cudaGetDeviceCount() returned 4",),
+    ),
+    Signature(
+        name="gpu-oom-of-tensorflow",
+        code="gpu.out-of-memory",
+        contains=("OOM when allocating tensor",),
+        pattern=r"OOM when allocating tensor.{0,300}GPU",
+        matches=(
+            "ResourceExhaustedError: OOM when allocating tensor with shape[8,512] and type float on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc",
+            "OP_REQUIRES failed at matmul_op.cc:480 : Resource exhausted: OOM when allocating tensor with shape[9] on /device:GPU:1",
+        ),
+        near_misses=("OOM when allocating tensor with shape[9] on /device:CPU:0 by allocator cpu",),
+    ),
+    Signature(
+        # The exception of PyTorch: Ray's own of that name is never the cause of a ``RayTaskError``.
+        name="cuda-oom-in-a-task",
+        code="gpu.out-of-memory",
+        contains=("RayTaskError(OutOfMemoryError)",),
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "ray.exceptions.RayTaskError(OutOfMemoryError): ray::Actor.update() (pid=7, ip=10.0.0.1)",
+            "RayTaskError(OutOfMemoryError)            Traceback (most recent call last)",
+        ),
+        near_misses=("ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",),
+    ),
+    Signature(
         name="cuda-oom",
         code="gpu.out-of-memory",
         contains=(

@@ -7,6 +7,18 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # The end of Ray's message, where its begin is not in the excerpt; of what is tried again it says otherwise.
+        name="memory-monitor-advice",
+        code="memory.node-oom",
+        contains=("to enable retry when the task crashes due to OOM", "crashes due to OOM"),
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Refer to the documentation on how to address the out of memory issue: https://docs.example. Set max_restarts and max_task_retries to enable retry when the task crashes due to OOM.",
+            "Set max_retries to enable retry when the task crashes due to OOM. To adjust the kill threshold, set",
+        ),
+        near_misses=("the task is tried again when it crashes due to memory",),
+    ),
+    Signature(
         name="memory-monitor",
         code="memory.node-oom",
         contains=(
@@ -104,11 +116,14 @@ SIGNATURES: tuple[Signature, ...] = (
             "Signals.SIGKILL",
             "is killed by signal: Killed",
             "Killed",
+            " killed  ",
+            "zsh: killed",
             "SIGKILL",
             "signal 9",
             "exit code 137",
             "exitcode: -9",
             "return code -9",
+            "return code = -9",
             "exit code -9",
             "Exit Code:",
             "exitCode: 137",
@@ -116,11 +131,16 @@ SIGNATURES: tuple[Signature, ...] = (
             "exitcode=-9",
             "[exit code=-9]",
         ),
-        pattern=r"by signal: Killed|\bline \d{1,5}: {1,4}\d{1,8} Killed\b|^(?:\[\d{1,3}\]\S? {1,4})?(?:\d{1,8} )?Killed(?: {2}|$)|signal 9\b|\bSIGKILL\b|[Ee]xit ?[Cc]ode[:=]? {0,8}(?:137|-9)\b|(?:return|exit) code -9\b|exited with code 137\b",
+        pattern=r"^\[\d{1,4}\] {1,4}[-+]? {0,4}\d{1,8} killed {2}|^zsh: killed\b|by signal: Killed|\bline \d{1,5}: {1,4}\d{1,8} Killed\b|^(?:\[\d{1,3}\]\S? {1,4})?(?:\d{1,8} )?Killed(?: {2}|$)|signal 9\b|\bSIGKILL\b|[Ee]xit ?[Cc]ode[:=]? {0,8}(?:137|-9)\b|(?:return|exit) code (?:= )?-9\b|exited with code 137\b",
         unless=r"killed by user|Job is now being force-killed|ray\.kill|[Ss]ending SIGKILL|will be|Possible reasons|common causes|root causes|SIGKILL by",
         role=ClueRole.SYMPTOM,
         certainty=Certainty.POSSIBLE,
-        matches=("./start.sh: line 12: 88123 Killed                  python a.py", "Killed"),
+        matches=(
+            "./start.sh: line 12: 88123 Killed                  python a.py",
+            "Killed",
+            "[1]    31008 killed     python train.py",
+            "[ERROR] [launch.py:325:sigkill_handler] ['python', 'train.py'] exits with return code = -9",
+        ),
         near_misses=("Killed 3 idle connections of the pool",),
     ),
     Signature(

@@ -104,6 +104,24 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("the raylet is alive",),
     ),
     Signature(
+        name="not-registered-with-the-raylet",
+        code="raylet.crashed",
+        contains=(
+            "register to the Raylet",
+            "register to Raylet",
+            "Failed to register worker",
+            "register worker with raylet",
+        ),
+        pattern=r"[Ff]ailed to register worker .{0,120}[Rr]aylet|failed to register to (?:the )?Raylet|[Uu]nable to register worker with raylet",
+        role=ClueRole.SYMPTOM,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "core_worker_process.cc:217: Failed to register worker 0a1b to Raylet. IOError: [RayletClient] Unable to register worker with raylet. No such file or directory",
+            "core_worker.cc:194: The core worker failed to register to the Raylet: IOError: End of file",
+        ),
+        near_misses=("the worker was registered with the raylet",),
+    ),
+    Signature(
         name="actor-died",
         code="actor.died",
         contains=(

@@ -1,4 +1,4 @@
-"""Words of earlier and other Ray: 0.x and 1.x, Ray Client, Java and C++ workers; and frames of tracebacks that were cut."""
+"""Words of earlier and other Ray: 0.x and 1.x, Ray Client; and frames of tracebacks that were cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ SIGNATURES: tuple[Signature, ...] = (
         contains=("failed to connect to all addresses", "tcp handshaker shutdown"),
         pattern=r"(?:RaySystemError|ray\.exceptions\.RpcError|ConnectionError): .{0,120}(?:failed to connect to all addresses|tcp handshaker shutdown)",
         unless=r":10001\b|:8265\b",
-        certainty=Certainty.LIKELY,
         matches=(
             "ray.exceptions.RaySystemError: System error: RPC Error message: failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:6379",
             "ray.exceptions.RpcError: failed to connect to all addresses",
@@ -20,6 +19,36 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=(
             "local_object_manager.cc:402: Failed to send request: IOError: 14: failed to connect to all addresses",
         ),
+    ),
+    Signature(
+        name="remote-function-failed",
+        code="app.task-exception",
+        contains=("Could not get objectid ObjectID(", "RayGetError: ", "Remote function "),
+        pattern=r"^\W{0,8}Remote function \S{1,200} failed with:|created by remote function \S{1,200} which failed with",
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "Remote function __main__.load failed with:",
+            "ray.worker.RayGetError: Could not get objectid ObjectID(0a1b). It was created by remote function a.load which failed with:",
+        ),
+        near_misses=("Remote function load was defined",),
+    ),
+    Signature(
+        # A function or a class that the worker could not load (``function_manager.py``); what it says after it is why.
+        name="not-loaded-on-a-worker",
+        code="app.import-error",
+        contains=(
+            "This function was not imported properly",
+            "failed to import on the worker",
+            "failed to be imported, and so cannot execute this method",
+        ),
+        role=ClueRole.WRAPPER,
+        certainty=Certainty.LIKELY,
+        matches=(
+            "RuntimeError: This function was not imported properly.",
+            "RuntimeError: The actor with name Loader failed to import on the worker. This may be because needed library dependencies are not installed in the worker environment:",
+        ),
+        near_misses=("the function was imported on the worker",),
     ),
     Signature(
         name="client-channel-lost",
@@ -73,7 +102,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "no longer exists in the object store",
         ),
         pattern=r"(?:ray\.put|object|task).{0,120}could not be reconstructed|[Oo]bject.{0,80}(?:is lost or evicted|(?:was|has been) evicted|no longer exists in the)",
-        certainty=Certainty.LIKELY,
         matches=(
             "The task with ID 0a1b is a driver task and so the object created by ray.put could not be reconstructed.",
             "ray.exceptions.UnreconstructableError: Object 45b9 is lost (either LRU evicted or deleted by user) and cannot be reconstructed. The object was evicted and the object could not be reconstructed.",
@@ -118,7 +146,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "Content Too Large",
         ),
         pattern=r"HTTPRequestEntityTooLarge: |status code 413|Maximum request body size|413.{0,40}(?:Entity|Content) Too Large",
-        certainty=Certainty.LIKELY,
         matches=(
             "aiohttp.web_exceptions.HTTPRequestEntityTooLarge: Request Entity Too Large",
             "RuntimeError: Request failed with status code 413: <h1>413 Request Entity Too Large</h1>.",
@@ -178,56 +205,34 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
     ),
     Signature(
-        name="worker-of-java",
-        code="app.task-exception",
-        contains=("io.ray.api.exception.", "io.ray.runtime.exception.", "RayTaskException"),
-        pattern=r"io\.ray\.(?:api|runtime)\.exception\.(?:RayTaskException|RayIntentionalSystemExitException|CrossLanguageException)|RayTaskException: ",
-        role=ClueRole.WRAPPER,
-        certainty=Certainty.LIKELY,
+        # Which process it was is told by the frames of its stack; a raylet's client is in every worker.
+        name="crash-of-a-raylet",
+        code="raylet.crashed",
+        contains=("ray::raylet::",),
+        pattern=r"^\s{0,8}@ {1,20}0x[0-9a-f]{3,16} .{0,40}ray::raylet::(?:Raylet\b|NodeManager|ObjectManager|WorkerPool|TaskDependency|LineageCache|ReconstructionPolicy|LocalObject|Scheduling)",
         matches=(
-            "io.ray.api.exception.RayTaskException: (pid=7, ip=10.0.0.1) Error executing task 0a1b",
-            'Exception in thread "main" io.ray.api.exception.CrossLanguageException: An exception raised from PYTHON',
+            "    @           0x510098 ray::raylet::NodeManager::ProcessPushErrorRequestMessage()",
+            "    @     0x55d0c2 ray::raylet::WorkerPool::PushWorker()",
         ),
-        near_misses=("import io.ray.api.exception.RayException;",),
+        near_misses=("    @     0x55d0c2 ray::raylet::RayletClient::Wait()",),
     ),
     Signature(
-        name="actor-of-java-died",
-        code="actor.died",
-        contains=("RayActorException", "UnreconstructableException", "RayWorkerException"),
-        pattern=r"Ray(?:Actor|Worker)Exception: |UnreconstructableException: ",
-        role=ClueRole.SYMPTOM,
+        # Before 1.0 a node had a store, a manager and a local scheduler of its own.
+        name="store-of-a-node",
+        code="raylet.crashed",
+        contains=(
+            "failed to start, retrying now",
+            "Couldn't start plasma",
+            "onnection to the plasma store",
+            "connect to socket /tmp",
+        ),
+        pattern=r"(?:[Pp]lasma (?:manager|store)|[Rr]aylet) failed to start, retrying|Couldn't start plasma (?:manager|store)|Lost connection to the plasma store|raylet_client\.cc:\d{1,5}\].{0,40}ould not connect to socket",
         certainty=Certainty.LIKELY,
         matches=(
-            "io.ray.api.exception.RayActorException: The actor 0a1b died before finishing this task.",
-            "io.ray.runtime.exception.RayWorkerException: The worker died unexpectedly",
+            "Plasma manager failed to start, retrying now.",
+            "[FATAL] (local_scheduler.cc:482: errno: Bad file descriptor) Lost connection to the plasma store, local scheduler is exiting!",
         ),
-        near_misses=("throws RayActorException",),
-    ),
-    Signature(
-        name="exception-of-java",
-        code="app.exception",
-        contains=('Exception in thread "main" ', "Caused by: java.", "Caused by: io.", "Caused by: org."),
-        pattern=r'Exception in thread "main" (?:[a-z]\w*\.){1,8}[A-Z]\w*(?:Exception|Error)|^Caused by: (?:[a-z]\w*\.){1,8}[A-Z]\w*(?:Exception|Error)',
-        role=ClueRole.WRAPPER,
-        certainty=Certainty.POSSIBLE,
-        matches=(
-            'Exception in thread "main" java.lang.NullPointerException',
-            "Caused by: java.lang.IllegalArgumentException: no such table",
-        ),
-        near_misses=("Exception in thread Thread-11:",),
-    ),
-    Signature(
-        name="task-of-cpp-raised",
-        code="app.task-exception",
-        contains=("RayTaskException:", "ray::internal::", "C++ worker exception"),
-        pattern=r"C\+\+ worker exception|what\(\): .{0,200}RayTaskException|ray::internal::\w*Exception",
-        role=ClueRole.WRAPPER,
-        certainty=Certainty.LIKELY,
-        matches=(
-            "C++ worker exception: (pid=7, ip=10.0.0.1) std::out_of_range: vector",
-            "  what():  RayTaskException: error in Counter::Add",
-        ),
-        near_misses=("ray::internal::RayRuntime was started",),
+        near_misses=("the plasma store was started",),
     ),
     Signature(
         name="data-ended-by-a-task",

@@ -10,6 +10,17 @@ from serve_app.jobs.diagnosis.models import Certainty
 
 SIGNATURES: tuple[Signature, ...] = (
     Signature(
+        # `sacct`: exit code and signal, of which 9 says nothing of who sent it.
+        name="slurm-killed",
+        code="memory.process-killed",
+        contains=("FAILED  ",),
+        pattern=r"\bFAILED {1,12}\d{1,3}:9\s*$",
+        certainty=Certainty.POSSIBLE,
+        stands=True,
+        matches=("77           ray-train        gpu     FAILED      0:9", "77.batch  batch  FAILED  137:9"),
+        near_misses=("77           ray-train        gpu     FAILED      1:0",),
+    ),
+    Signature(
         name="slurm-out-of-memory",
         code="memory.node-oom",
         contains=(
@@ -17,14 +28,16 @@ SIGNATURES: tuple[Signature, ...] = (
             "oom-kill event",
             "Out Of Memory",
             "OUT_OF_ME+",
+            "OUT_OF_MEMORY",
             "memory limit at some point",
             "OOM Killed",
         ),
-        pattern=r"(?:Detected|Some of) .{0,80}oom[_-]kill event|srun: error: .{0,120}Out Of Memory|\bOUT_OF_ME\+|[Ee]xceeded (?:job|step) memory limit",
+        pattern=r"(?:Detected|Some of) .{0,80}oom[_-]kill event|srun: error: .{0,120}Out Of Memory|\bOUT_OF_ME(?:\+|MORY +\d+:\d)|[Ee]xceeded (?:job|step) memory limit",
         stands=True,
         matches=(
             "slurmstepd: error: Detected 1 oom_kill event in StepId=11.batch. Some of the step tasks have been OOM Killed.",
             "77.batch     batch    OUT_OF_ME+    0:125",
+            "77.batch  batch  OUT_OF_MEMORY  0:125",
         ),
         near_misses=("Out Of Memory is what we fear",),
     ),

@@ -33,6 +33,18 @@ SIGNATURES: tuple[Signature, ...] = (
         near_misses=("Infeasible queue length: 0",),
     ),
     Signature(
+        # Of the autoscaler's own log (monitor.log), before 2.0.
+        name="no-node-type",
+        code="scheduling.infeasible",
+        contains=("could not find a node type to satisfy", "Cannot find a node type to satisfy"),
+        certainty=Certainty.LIKELY,
+        matches=(
+            "WARNING resource_demand_scheduler.py:712 -- The autoscaler could not find a node type to satisfy the request: [{'GPU': 4.0}].",
+            "The autoscaler could not find a node type to satisfy the request: [{'CPU': 1.0}, {'CPU': 1.0}]. If this request is related to placement groups the resource request will resolve itself",
+        ),
+        near_misses=("the autoscaler found a node type to satisfy the request",),
+    ),
+    Signature(
         name="too-few-accelerators",
         code="scheduling.infeasible",
         contains=(
@@ -42,7 +54,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "Not enough GPUs available in the cluster",
         ),
         pattern=r"Total available GPUs \S{1,20} is less than|exceeds the total number of available \w{1,10}s? in the|Not enough GPUs available",
-        certainty=Certainty.LIKELY,
+        certainty=Certainty.POSSIBLE,
         matches=(
             "ValueError: Total available GPUs 4.0 is less than total desired GPUs 8",
             "ValueError: The number of required GPUs exceeds the total number of available GPUs in the placement group.",
@@ -69,7 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         pattern=r"no new trial has been started|pending and cannot currently be scheduled|enough CPU resources|resources are not engough|not enough resources for the tasks|Ignore this message if|cannot be scheduled right now|cannot provide the requested|Waiting for enough resources|worker processes have been started on node|waiting for resources|resources are not enough",
         role=ClueRole.WARNING,
-        certainty=Certainty.LIKELY,
+        certainty=Certainty.POSSIBLE,
         matches=(
             "Warning: The following resource request cannot be scheduled right now: {'CPU': 1.0}. This is likely due to all cluster resources being claimed by actors.",
             "The actor or task with ID ff cannot be scheduled right now. It requires {CPU: 4.0} for placement",

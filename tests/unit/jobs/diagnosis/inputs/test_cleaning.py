@@ -54,6 +54,12 @@ def _number(lines: list[str], form: str) -> str:
         ),
         "failed: " + LOG.replace("\n", "\\n"),
         json.dumps({"error": LOG}),
+        "\n".join(json.dumps({"ts": "2024-01-02", "level": "info", "message": line}) for line in FRAMES),
+        "\n".join(f"[2024-01-02, 03:04:05 UTC] {{subprocess.py:93}} INFO - {line}" for line in FRAMES),
+        "\n".join(f"2024-01-02T03:04:05.678901Z 00O {line}" for line in FRAMES),
+        "\n".join(f"[pod/trainer-7/worker] {line}" for line in FRAMES),
+        "\n".join(f"{number % 2}: {line}" for number, line in enumerate(FRAMES)),
+        "\n".join(f"- {line}" for line in FRAMES),
         "\n".join(line.strip() for line in FRAMES),
         "\n".join(f"(f pid=7, ip=10.0.0.1) {line.strip()}" for line in FRAMES),
     ],
@@ -94,6 +100,14 @@ def test_the_exception_is_found_in_an_excerpt(text: str) -> None:
         ),
         ("x" * 49 + "a\n" + "y" * 49 + "b\n" + "end", "x" * 49 + "a" + "y" * 49 + "bend"),
         ("a &lt;module&gt; &amp; b", "a <module> & b"),
+        # One level for all rows is that of the stream; where they differ, it is that of the line.
+        ('{"level": "info", "message": "a"}\n{"level": "info", "message": "b"}', "a\nb"),
+        ('{"level": "info", "message": "a"}\n{"level": "error", "message": "b"}', "info a\nerror b"),
+        # What stands before the frames stands before all lines; but not what tells the process.
+        ("\n".join(f"[worker-{n}] {line}" for n, line in enumerate(FRAMES, 8)), LOG),
+        ("\n".join(f"(f pid=7) {line}" for line in FRAMES), None),
+        ("\n".join(f"{n % 2}: {line}" for n, line in enumerate(("one", "two", "three"))), "one\ntwo\nthree"),
+        ("0: one\nmore of it\n1: two", None),
     ],
 )
 def test_what_is_done_to_lines(before: str, after: str | None) -> None:

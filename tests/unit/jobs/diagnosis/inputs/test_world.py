@@ -223,6 +223,65 @@ def test_the_cause_and_the_state(text: str, code: str | None, state: str) -> Non
     assert (found.code, found.state) == (code, state)
 
 
+TUNE = "2024-01-02 03:04:05,678\t{} tune.py:{} -- {}\n"
+NCCL = "gpu7:277:542 [0] NCCL INFO {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "certainty"),
+    [
+        (
+            TUNE.format("WARNING", 219, "Stop signal received (e.g. via SIGINT/Ctrl+C), ending Ray Tune run. This will")
+            + TUNE.format("ERROR", 1037, "Trials did not complete: [train_94bfe_00000]"),
+            "app.stopped",
+            "certain",
+        ),
+        (
+            "torch.distributed.DistBackendError: NCCL error in: ../NCCLUtils.hpp:268, unhandled system error\n"
+            "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error.\n"
+            "Last error:\nError while creating shared memory segment /dev/shm/nccl-aB3dEf (size 9637888)\n"
+            + NCCL.format("comm 0x5648 rank 0 nranks 2 cudaDev 0 busId 73000 - Destroy COMPLETE"),
+            "storage.shm-too-small",
+            "certain",
+        ),
+        (
+            "ConnectionError: Failed to connect to Ray at address: http://127.0.0.1:8265.\n"
+            "AssertionError: Session name session_a does not match persisted value b'session_b'.\n",
+            "cluster.stale-state",
+            "certain",
+        ),
+        (
+            "NodeUpdater: Waiting for SSH to i-0df2...\nPermission denied (publickey).\n"
+            "NodeUpdater: Error updating Command '['ssh', 'ubuntu@10.0.0.9']' returned non-zero exit status 255.\n",
+            "cluster.launch-failed",
+            "likely",
+        ),
+        (
+            "Failed to start supervisor actor 17: 'There was timeout in registering an actor. It is probably",
+            "job.supervisor-not-created",
+            "likely",
+        ),
+        (
+            "[ 1843.308145] NVRM: The NVIDIA GPU 0000:b3:00.0\n               NVRM: (PCI ID: 10de:26b5) installed in this system has\n"
+            "               NVRM: fallen off the bus and is not responding to commands.\n",
+            "gpu.hardware",
+            "certain",
+        ),
+        ("-bash: fork: retry: No child processes\n", "os.limit", "certain"),
+        ("[1]    31008 killed     python train.py\n", "memory.process-killed", "possible"),
+        ("ray.exceptions.RayTaskError(OutOfMemoryError): ray::Policy.update()\n", "gpu.out-of-memory", "likely"),
+        (
+            "ray::SERVE_CONTROLLER_ACTOR:Scorer#aBcDeF:RayServeWrappedReplica.__init__() (pid=7, ip=10.0.0.1)\n",
+            "serve.constructor-failed",
+            "certain",
+        ),
+    ],
+)
+def test_the_cause_and_how_sure_it_is(text: str, code: str, certainty: str) -> None:
+    found = diagnose(Fields(), [TextSource("log", SourceKind.FILE, [text.encode()])])
+    assert (found.code, found.certainty) == (code, certainty)
+
+
 def test_while_a_node_is_on_its_way_a_demand_waits() -> None:
     coming = STATUS.replace(" (no pending nodes)", " 10.0.0.9: ray.worker.default, waiting-for-ssh")
     text = coming + " {'GPU': 8.0}: 1+ pending tasks/actors\n"
