@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serve_app.jobs.diagnosis.catalogue.built_in import load_built_in
-from tests.accuracy.items import Item, found_items, made_items, read_items, remade_items, world_items
+from tests.accuracy.items import (
+    Item,
+    found_items,
+    made_items,
+    read_items,
+    remade_items,
+    world_held_out_items,
+    world_items,
+)
 from tests.accuracy.scores import (
     NONE,
     UNKNOWN,
@@ -54,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     look = by_engine(catalogue)
     found = found_items()
     own = made_items() + remade_items() + world_items() + (found or [])
-    worlds = {f"world: {each.stem}": read_items(each, each.stem) for each in options.world}
+    worlds = {"world held-out": world_held_out_items()}
+    worlds |= {f"world: {each.stem}": read_items(each, each.stem) for each in options.world}
     parts: dict[str, list[Item]] = {name: [each for each in own if each.part == name] for name in _PARTS} | worlds
     print(f"Diagnosis, {datetime.now(UTC):%Y-%m-%d}, {len(catalogue.signatures)} signatures, recorded on Ray 2.60")
     if found is None:

@@ -17,6 +17,7 @@ from serve_app.jobs.diagnosis.models import Fields, SourceKind, TextSource
 MADE = Path(__file__).parents[1] / "corpus" / "made"
 REMADE = MADE.parent / "remade-logs.jsonl"
 WORLD = MADE.parent / "world-logs.jsonl"
+WORLD_HELD_OUT = MADE.parent / "world-held-out-logs.jsonl"
 _FOUND = "found-logs.jsonl"
 
 
@@ -25,7 +26,7 @@ class Item:
     """One log with its label; ``primary`` is a code, ``none`` or ``unknown``."""
 
     id: str
-    part: str  # made, held-out, remade, world, found, or the name of a file
+    part: str  # made, held-out, remade, world, world held-out, found, or the name of a file
     primary: str
     acceptable: frozenset[str]
     evidence: str
@@ -55,6 +56,11 @@ def remade_items() -> list[Item]:
 def world_items() -> list[Item]:
     """Logs made anew after real ones that were labelled before any engine saw them; rules may be tuned on them."""
     return read_items(WORLD, "world")
+
+
+def world_held_out_items() -> list[Item]:
+    """The other half of these, on which no rule was tuned: scored as a whole, and never read one by one."""
+    return read_items(WORLD_HELD_OUT, "world held-out")
 
 
 def read_items(place: Path, part: str) -> list[Item]:
