@@ -192,11 +192,14 @@ def test_access(cluster: Cluster) -> None:
 
 
 def test_no_token_in_any_log(cluster: Cluster) -> None:
-    """Every file that Ray and Serve wrote is read: the tokens of this session must be in none."""
+    """Every file that Ray and Serve wrote is read: the tokens of this session must be in none.
+
+    But for what a job prints that reads the file of secrets itself (``api/test_secrets.py``).
+    """
     needles = [token.encode() for token in TOKENS.values()]
     seen = 0
     for path in cluster.logs.rglob("*"):
-        if path.is_file():
+        if path.is_file() and "looks-around" not in path.name:
             seen += 1
             content = path.read_bytes()
             assert not any(needle in content for needle in needles), path
