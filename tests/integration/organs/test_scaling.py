@@ -26,8 +26,8 @@ HUGE_CPUS = 6_400
 NEEDS = f"utility_organ_9 needs {HUGE_CPUS} CPU for each replica; the most that a node has is "
 # Skills that need nothing but their agent: what waits for the store waits for its successor.
 PLAIN = {"cognitive_organ_1": "task.plan", "actuator_organ_1": "task.preview"}
-# When every organ was stopped before its successor was started, callers waited for 7 to 10 s. 1 s is what is wanted; on two
-# cores, which start all replicas at once, 1.8 to 3.9 s were measured.
+# When every organ was stopped before its successor was started, callers waited for 7 to 10 s. 1 s is what is wanted; on
+# two cores, which start all replicas at once, 1.8 to 3.9 s were measured.
 MOST_WAIT_S = 6.0
 
 
