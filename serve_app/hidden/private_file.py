@@ -69,7 +69,7 @@ def write_private_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except BaseException:
+    except BaseException:  # also one that interrupts leaves no draft with secrets behind; it is raised on
         draft.unlink(missing_ok=True)
         raise
 
