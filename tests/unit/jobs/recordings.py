@@ -106,9 +106,9 @@ class Replay:
         return summaries.get(job_id, _NO_TASKS)
 
     async def list_matching(self, table: str, filters: Any, most_rows: int) -> tuple[list[Any], int]:
-        """Tasks that had not finished, by job id."""
-        wanted = {name: value for name, _, value in filters}["job_id"]
-        found = self._say("unfinished").get(wanted, [])
+        """Tasks that had not finished, by job id; of no other table were rows recorded by job."""
+        wanted = {name: value for name, _, value in filters}.get("job_id")
+        found = self._say("unfinished").get(wanted, []) if table == "tasks" else []
         return found, len(found)
 
     async def list_node_use(self) -> list[Any]:
